@@ -1,0 +1,141 @@
+import { addAbortSignal, type Readable } from 'node:stream'
+import { isTurnstoreError, printable, printableLine, type SessionStore } from '@turnstore/core'
+import { openStore } from './open-store.js'
+
+/** A wrong argument: told with exit code 2. */
+export class UsageError extends Error {}
+
+/** Something that failed and is to be told as it is, with exit code 1. */
+export class Failure extends Error {}
+
+/**
+ * One run of the command: where it prints, the stores that it opened, and how it ends. Results go to
+ * stdout; problems and progress to stderr.
+ */
+export class Cli {
+  /** Something could not be done and was told, while the rest went on. */
+  failed = false
+  readonly #stores: SessionStore[] = []
+  readonly #interrupt = new AbortController()
+  #exitCode: number | null = null
+  /** Writes a line to stderr. A progress bar makes room for it. */
+  writeNote: (line: string) => void = writeNote
+
+  constructor() {
+    process.once('SIGINT', () => this.#stop(130))
+    process.once('SIGTERM', () => this.#stop(143))
+    // Who reads our output has enough, as `head` does. That is no failure.
+    process.stdout.on('error', (error: NodeJS.ErrnoException) => this.#stop(error.code === 'EPIPE' ? 0 : 1))
+    process.stderr.on('error', () => {})
+  }
+
+  /**
+   * Lets the writes under way end, and refuses all others: nothing is half written. A second Ctrl-C ends the
+   * process at once, since the handlers are gone.
+   */
+  #stop(exitCode: number): void {
+    this.#exitCode ??= exitCode
+    this.#interrupt.abort()
+    void this.close()
+  }
+
+  /** Opens the store that an option names, or `TURNSTORE_URL`. */
+  async open(url: string | undefined, option: string): Promise<SessionStore> {
+    const chosen = url ?? process.env.TURNSTORE_URL
+    if (chosen === undefined || chosen === '') {
+      throw new UsageError(`Say which store with ${option} URL, or in the variable TURNSTORE_URL`)
+    }
+    try {
+      const store = await openStore(chosen)
+      this.#stores.push(store)
+      if (this.#exitCode !== null) await store.close()
+      return store
+    } catch (error) {
+      if (isTurnstoreError(error, 'INVALID_ARGUMENT')) throw new UsageError(error.message)
+      throw error
+    }
+  }
+
+  /** Ends with the run: who waits for input when Ctrl-C comes waits no longer. */
+  untilStopped<T extends Readable>(input: T): T {
+    return addAbortSignal(this.#interrupt.signal, input)
+  }
+
+  get isStopped(): boolean {
+    return this.#exitCode !== null
+  }
+
+  /** Writes to stdout and waits while its reader is slow. */
+  async print(text: string): Promise<void> {
+    if (this.isStopped) return
+    await new Promise<void>(resolve => {
+      process.stdout.write(text, () => resolve())
+    })
+  }
+
+  async printLine(line: string): Promise<void> {
+    await this.print(`${printable(line)}\n`)
+  }
+
+  /** JSON for programs. Harmless on a terminal too: what JSON leaves unescaped of control characters is escaped. */
+  async printJson(value: unknown): Promise<void> {
+    await this.print(`${jsonText(value, 2)}\n`)
+  }
+
+  /** A line on stderr that is no failure. */
+  note(message: string): void {
+    this.writeNote(`${withoutPasswords(printableLine(message))}\n`)
+  }
+
+  /** Tells that something could not be done; the rest goes on, and the exit code is 1. */
+  fail(message: string): void {
+    this.failed = true
+    this.note(message)
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#stores.splice(0).map(store => store.close()))
+  }
+
+  /** The exit code, once everything is done. `error` is what the command threw, if it did. */
+  exitCode(error?: unknown): number {
+    if (this.#exitCode !== null) return this.#exitCode
+    if (error === undefined) return this.failed ? 1 : 0
+    this.fail(messageOf(error))
+    // What a record holds is told where it is read: here it is about an argument.
+    const isUsage =
+      error instanceof UsageError ||
+      isTurnstoreError(error, 'INVALID_ARGUMENT') ||
+      isTurnstoreError(error, 'INVALID_ID')
+    return isUsage ? 2 : 1
+  }
+}
+
+export function writeNote(line: string): void {
+  process.stderr.write(line)
+}
+
+/** JSON whose text holds no control character and none that turns the direction of writing. */
+export function jsonText(value: unknown, indent?: number): string {
+  return JSON.stringify(value, null, indent).replace(
+    /[\u007F-\u009F\u061C\u200E\u200F\u2028-\u202E\u2066-\u2069]/g,
+    character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}
+
+/** What went wrong in a sentence. The message of a foreign error might quote a session. */
+export function messageOf(error: unknown): string {
+  if (error instanceof UsageError || error instanceof Failure || isTurnstoreError(error)) return error.message
+  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? ` (${error.code})` : ''
+  const name = error instanceof Error ? error.name : 'Error'
+  return `Unexpected ${name}${code}`
+}
+
+export function withoutPasswords(text: string): string {
+  return text.replace(/\/\/[^\s/@]*@/g, '//…@')
+}
+
+/** `1 session`, `2 sessions`, with a comma between thousands. */
+export function count(number: number, noun: string): string {
+  return `${number.toLocaleString('en-US')} ${noun}${number === 1 ? '' : 's'}`
+}

@@ -1,0 +1,179 @@
+import { once } from 'node:events'
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { isTurnstoreError, type SessionStore } from '@turnstore/core'
+import { Command } from 'commander'
+import { bringUpToDate, compareSession, compareTranscript, OtherContent, type Outcome } from '../bring-up-to-date.js'
+import { type Cli, count, messageOf } from '../cli.js'
+import { workspaceOption } from '../options.js'
+import { Progress } from '../progress.js'
+import { type FileRecord, readRecords } from '../read-records.js'
+import { readSession } from '../transcript.js'
+
+interface ImportOptions {
+  readonly to?: string
+  readonly workspace?: string
+  readonly json?: true
+}
+
+interface Told {
+  file: string
+  line?: number
+  message: string
+}
+
+export function importCommand(cli: Cli): Command {
+  return new Command('import')
+    .description('import transcripts or exported sessions')
+    .argument('<file...>', 'files to read, - for stdin')
+    .option('--to <url>', 'the store to import into (default: TURNSTORE_URL)')
+    .addOption(workspaceOption('the workspace that the sessions go into'))
+    .option('--json', 'print what was done as JSON')
+    .addHelpText(
+      'after',
+      `
+Reads JSON Lines, a JSON array or a JSON object of
+  - transcripts, { "id", "messages", "metadata" }, the messages in the chat-completions format;
+  - sessions as turnstore export writes them.
+
+Importing again adds nothing. A transcript that has grown adds what is new and completes its last turn;
+one that says something else than the store is told and left alone. A transcript without an id is called
+after its file and its place there. What cannot be read is told with its line, and the rest goes in.
+
+Examples:
+  $ turnstore import chats.jsonl --to file:./sessions
+  $ turnstore import monday.jsonl tuesday.json --to file:./sessions --workspace acme
+  $ zcat chats.jsonl.gz | turnstore import - --to file:./sessions`,
+    )
+    .action(async (files: string[], options: ImportOptions) => {
+      const run = new Import(cli, await cli.open(options.to, '--to'), options)
+      for (const file of files) await run.readFile(file)
+      await run.finish()
+    })
+}
+
+class Import {
+  readonly #cli: Cli
+  readonly #store: SessionStore
+  readonly #options: ImportOptions
+  readonly #counts: Record<Outcome, number> = { added: 0, grown: 0, unchanged: 0 }
+  readonly #problems: Told[] = []
+  readonly #notes: Told[] = []
+  #leftOut = 0
+
+  constructor(cli: Cli, store: SessionStore, options: ImportOptions) {
+    this.#cli = cli
+    this.#store = store
+    this.#options = options
+  }
+
+  async readFile(file: string): Promise<void> {
+    const name = file === '-' ? 'stdin' : file
+    let total = 0
+    try {
+      total = file === '-' ? 0 : await sizeOf(file)
+      const input = this.#cli.untilStopped(file === '-' ? process.stdin : createReadStream(file))
+      if (file !== '-') await once(input, 'open')
+      const progress = new Progress(this.#cli, { verb: `Importing ${name}`, total, quiet: this.#options.json === true })
+      try {
+        for await (const record of readRecords(input)) {
+          await this.#readRecord(name, record)
+          progress.advance(record.bytes)
+        }
+      } finally {
+        progress.stop()
+      }
+    } catch (error) {
+      if (this.#cli.isStopped) return
+      const reason = error instanceof Error && 'code' in error ? systemErrors.get(error.code) : undefined
+      if (reason === undefined) throw error
+      this.#fail({ file: name, message: reason })
+    }
+  }
+
+  async #readRecord(file: string, { line, place, value }: FileRecord): Promise<void> {
+    if (this.#cli.isStopped) return
+    try {
+      if ('problem' in value) throw new Unreadable(value.problem)
+      const { session, kind, problems, notes } = readSession(value.json, {
+        file,
+        place,
+        workspaceId: this.#options.workspace,
+      })
+      for (const message of notes) this.#note({ file, line, message })
+      const compare = kind === 'transcript' ? compareTranscript : compareSession
+      this.#counts[await bringUpToDate(this.#store, session, compare)]++
+      const [first] = problems
+      if (first !== undefined) {
+        const others = problems.length > 1 ? ` (and ${problems.length - 1} more such)` : ''
+        this.#fail({ file, line, message: `is imported, but messages[${first.index}] ${first.message}${others}` })
+      }
+    } catch (error) {
+      // Not the record's fault, and the next one would fare no better.
+      if (this.#cli.isStopped || isOfStore(error)) throw error
+      this.#leftOut++
+      this.#fail({ file, line, message: problemOf(error) })
+    }
+  }
+
+  #fail(told: Told): void {
+    this.#problems.push(told)
+    this.#cli.fail(sentence(told))
+  }
+
+  #note(told: Told): void {
+    this.#notes.push(told)
+    this.#cli.note(sentence(told))
+  }
+
+  async finish(): Promise<void> {
+    const { added, grown, unchanged } = this.#counts
+    const leftOut = this.#leftOut
+    if (this.#options.json === true) {
+      await this.#cli.printJson({ added, grown, unchanged, leftOut, problems: this.#problems, notes: this.#notes })
+      return
+    }
+    const total = added + grown + unchanged + leftOut
+    const parts = [
+      `${added} added`,
+      `${grown} grown`,
+      `${unchanged} unchanged`,
+      ...(leftOut === 0 ? [] : [`${leftOut} left out`]),
+    ]
+    await this.#cli.printLine(`${count(total, 'session')}: ${parts.join(', ')}`)
+  }
+}
+
+class Unreadable extends Error {}
+
+function problemOf(error: unknown): string {
+  if (error instanceof Unreadable) return error.message
+  if (error instanceof OtherContent)
+    return `is left alone: the store has this session with other content in ${error.message}`
+  if (isTurnstoreError(error, 'SESSION_EXISTS')) {
+    return 'is left out: its id is in use in another workspace than the one that is imported into'
+  }
+  return `is left out: ${messageOf(error)}`
+}
+
+const storeErrors = new Set(['STORE_CLOSED', 'STORE_BUSY', 'STORE_UNAVAILABLE'])
+
+function isOfStore(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && storeErrors.has(String(error.code))
+}
+
+function sentence({ file, line, message }: Told): string {
+  return `${file}${line === undefined ? '' : `:${line}`}: ${message}`
+}
+
+const systemErrors = new Map<unknown, string>([
+  ['ENOENT', 'there is no such file'],
+  ['EISDIR', 'is a folder, not a file'],
+  ['EACCES', 'may not be read'],
+  ['EPERM', 'may not be read'],
+  ['EIO', 'could not be read to its end'],
+])
+
+async function sizeOf(file: string): Promise<number> {
+  return (await stat(file)).size
+}

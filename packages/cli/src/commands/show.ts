@@ -1,0 +1,50 @@
+import { encodeSession, messagesFromTurns, replaySession, type SessionRecord } from '@turnstore/core'
+import { Command, Option } from 'commander'
+import { type Cli, Failure } from '../cli.js'
+import { scopeOf, storeOption, workspaceOption } from '../options.js'
+import { timelineText } from '../timeline-text.js'
+
+interface ShowOptions {
+  readonly store?: string
+  readonly workspace?: string
+  readonly format: 'timeline' | 'markdown' | 'json' | 'messages'
+  readonly json?: true
+}
+
+export function showCommand(cli: Cli): Command {
+  return new Command('show')
+    .description('show one session')
+    .argument('<id>', 'the id of the session')
+    .addOption(storeOption())
+    .addOption(workspaceOption('only if it belongs to this workspace'))
+    .addOption(
+      new Option(
+        '--format <format>',
+        'how: what happened, all of it to read, the record, or messages to send to a model',
+      )
+        .choices(['timeline', 'markdown', 'json', 'messages'])
+        .default('timeline'),
+    )
+    .option('--json', 'the same as --format json')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ turnstore show chat-1 --store file:./sessions
+  $ turnstore show chat-1 --format markdown > chat-1.md
+  $ turnstore show chat-1 --format messages | jq length`,
+    )
+    .action(async (id: string, options: ShowOptions) => {
+      const store = await cli.open(options.store, '--store')
+      const session = await store.loadSession(id, scopeOf(options))
+      if (session === null) throw new Failure(`Session not found: ${id}`)
+      await print(cli, session, options.json === true ? 'json' : options.format)
+    })
+}
+
+function print(cli: Cli, session: SessionRecord, format: ShowOptions['format']): Promise<void> {
+  if (format === 'json') return cli.printJson(encodeSession(session))
+  if (format === 'messages') return cli.printJson(messagesFromTurns(session.turns))
+  const replay = replaySession(session)
+  return cli.print(format === 'markdown' ? replay.toMarkdown() : timelineText(replay))
+}

@@ -1,0 +1,62 @@
+import { readFileSync } from 'node:fs'
+import { printable } from '@turnstore/core'
+import { Command, CommanderError } from 'commander'
+import { Cli, withoutPasswords } from './cli.js'
+import { copyCommand } from './commands/copy.js'
+import { exportCommand } from './commands/export.js'
+import { importCommand } from './commands/import.js'
+import { lsCommand } from './commands/ls.js'
+import { pruneCommand } from './commands/prune.js'
+import { rmCommand } from './commands/rm.js'
+import { showCommand } from './commands/show.js'
+import { storeForms } from './open-store.js'
+
+/**
+ * Runs the command line and gives the exit code: 0, 1 for a failure, 2 for wrong usage, 130 after Ctrl-C.
+ */
+export async function run(args: readonly string[]): Promise<number> {
+  const cli = new Cli()
+  const program = new Command('turnstore')
+    .description('Imports, lists, shows, exports and copies the sessions of AI agents.')
+    .version(version(), '-V, --version', 'print the version')
+    .helpCommand('help [command]', 'print the help of a command')
+    .configureHelp({ showGlobalOptions: false })
+    .configureOutput({ writeErr: text => process.stderr.write(withoutPasswords(printable(text))) })
+    .addHelpText(
+      'after',
+      `
+A store is named by a URL: ${storeForms}.
+Where no option names one, it is that of the variable TURNSTORE_URL.
+
+Example:
+  $ export TURNSTORE_URL=file:./sessions
+  $ turnstore import chats.jsonl
+  $ turnstore ls
+  $ turnstore show chat-1
+
+Exit codes: 0 all done, 1 something failed and was told, 2 wrong usage, 130 Ctrl-C.`,
+    )
+  const commands = [importCommand, lsCommand, showCommand, exportCommand, copyCommand, rmCommand, pruneCommand]
+  for (const create of commands) program.addCommand(create(cli).copyInheritedSettings(program).exitOverride())
+  program.exitOverride()
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    await cli.close()
+    return cli.exitCode()
+  } catch (error) {
+    await cli.close()
+    if (error instanceof CommanderError)
+      return error.exitCode === 0 || error.code === 'commander.help' ? helpExitCode(args) : 2
+    return cli.exitCode(error)
+  }
+}
+
+/** Help that was asked for is a success; help because nothing was said is wrong usage. */
+function helpExitCode(args: readonly string[]): number {
+  return args.length === 0 ? 2 : 0
+}
+
+function version(): string {
+  const source: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+  return typeof source === 'object' && source !== null && 'version' in source ? String(source.version) : '?'
+}

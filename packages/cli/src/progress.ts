@@ -1,0 +1,60 @@
+import { printableLine } from '@turnstore/core'
+import cliProgress from 'cli-progress'
+import { type Cli, count, writeNote } from './cli.js'
+
+/** Without a terminal, a line is told after so many sessions. */
+const LINE_EVERY = 1000
+
+/** How far long work has come: a bar on a terminal, now and then a line elsewhere, nothing in `quiet` runs. */
+export class Progress {
+  readonly #cli: Cli
+  readonly #verb: string
+  readonly #bar: cliProgress.SingleBar | null = null
+  readonly #quiet: boolean
+  #sessions = 0
+  #value = 0
+
+  /** @param total of whatever {@link advance} counts: bytes, sessions; 0 where nobody knows */
+  constructor(cli: Cli, { verb, total, quiet }: { verb: string; total: number; quiet: boolean }) {
+    this.#cli = cli
+    this.#verb = verb
+    this.#quiet = quiet
+    if (quiet || !process.stderr.isTTY || total === 0) return
+    this.#bar = new cliProgress.SingleBar(
+      {
+        format: `${printableLine(verb)} [{bar}] {percentage}% | {sessions} sessions | {eta_formatted} left`,
+        stream: process.stderr,
+        clearOnComplete: true,
+        hideCursor: null,
+        gracefulExit: false,
+      },
+      cliProgress.Presets.legacy,
+    )
+    this.#bar.start(total, 0, this.#payload)
+    // A bar goes back to the row where it began, so it has to begin anew below the line.
+    cli.writeNote = line => {
+      this.#bar?.stop()
+      writeNote(line)
+      this.#bar?.start(total, this.#value, this.#payload)
+    }
+  }
+
+  get #payload(): { sessions: string } {
+    return { sessions: this.#sessions.toLocaleString('en-US') }
+  }
+
+  /** One more session is done, and the work as a whole has come to `value`. */
+  advance(value: number): void {
+    this.#sessions++
+    this.#value = value
+    this.#bar?.update(value, this.#payload)
+    if (this.#bar === null && !this.#quiet && this.#sessions % LINE_EVERY === 0) {
+      this.#cli.note(`${this.#verb}: ${count(this.#sessions, 'session')} so far`)
+    }
+  }
+
+  stop(): void {
+    this.#bar?.stop()
+    this.#cli.writeNote = writeNote
+  }
+}

@@ -1,0 +1,81 @@
+import { basename } from 'node:path'
+import {
+  createSession,
+  decodeSession,
+  type JsonObject,
+  type MessageProblem,
+  type SessionRecord,
+  turnsFromMessages,
+} from '@turnstore/core'
+import { isValidId } from '@turnstore/core/adapter'
+import { Failure } from './cli.js'
+
+/** A record of a file, read as a session. */
+export interface ReadSession {
+  readonly session: SessionRecord
+  readonly kind: 'transcript' | 'export'
+  /** What of it turns cannot hold. */
+  readonly problems: readonly MessageProblem[]
+  /** What its user may want to know, though nothing is wrong. */
+  readonly notes: readonly string[]
+}
+
+const transcriptMembers = ['id', 'messages', 'metadata']
+
+/**
+ * Reads a transcript, `{ id, messages, metadata }`, or a session in the wire format, which is told by its
+ * `session_id`.
+ *
+ * @throws {Failure} and `TurnstoreError`, with a message that goes behind the place of the record
+ */
+export function readSession(
+  json: unknown,
+  { file, place, workspaceId }: { file: string; place: number; workspaceId: string | undefined },
+): ReadSession {
+  if (!isObject(json)) throw new Failure('is no JSON object')
+  if (Object.hasOwn(json, 'session_id')) {
+    const session = decodeSession(json)
+    return {
+      session: { ...session, ...(workspaceId === undefined ? {} : { workspaceId }) },
+      kind: 'export',
+      problems: [],
+      notes: [],
+    }
+  }
+  if (!Object.hasOwn(json, 'messages')) {
+    const hint = Object.hasOwn(json, 'role') ? ' (it is a single message)' : ''
+    throw new Failure(`is neither a transcript { id, messages, metadata } nor an exported session${hint}`)
+  }
+  const { id = null, messages, metadata = null } = json
+  if (!Array.isArray(messages)) throw new Failure('has messages that are no array')
+  if (metadata !== null && !isJsonObject(metadata)) throw new Failure('has metadata that is no object')
+
+  const notes: string[] = []
+  const unknown = Object.keys(json).filter(key => !transcriptMembers.includes(key))
+  if (unknown.length > 0) notes.push(`has members that are not imported: ${unknown.join(', ')}`)
+  const isNamed = id !== null && id !== ''
+  const sessionId = isNamed ? (typeof id === 'number' ? String(id) : id) : `${basename(file)}#${place}`
+  if (!isValidId(sessionId)) throw new Failure('has an id that is no text of 1 to 200 bytes without control characters')
+  if (!isNamed) notes.push(`has no id; imported as ${sessionId}`)
+
+  const problems: MessageProblem[] = []
+  const turns = turnsFromMessages(messages, { onProblem: problem => problems.push(problem) })
+  const session = createSession({
+    sessionId,
+    workspaceId: workspaceId ?? null,
+    createdAt: '',
+    updatedAt: '',
+    turns,
+    metadata: metadata ?? {},
+  })
+  return { session, kind: 'transcript', problems, notes }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** JSON.parse made it; the compiler has no way to know. */
+function isJsonObject(value: unknown): value is JsonObject {
+  return isObject(value)
+}

@@ -1,0 +1,453 @@
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
+import { openStore } from 'turnstore'
+import { describe, expect, it } from 'vitest'
+import { decodeSession, type SessionInput, type SessionRecord } from '@turnstore/core'
+import { finished, parseObjects, start, temporaryFolder, temporaryStore, turnstore } from './turnstore.ts'
+
+const support: SessionInput = {
+  sessionId: 'support',
+  workspaceId: 'acme',
+  agentId: 'front',
+  createdAt: '2026-01-01T10:00:00Z',
+  updatedAt: '2026-01-01T10:05:00Z',
+  metadata: { lang: 'en' },
+  turns: [
+    {
+      turnId: 'a',
+      prompt: 'Where is it?',
+      responseContent: 'On its way',
+      toolCalls: [
+        { callId: 'c1', toolName: 'track', arguments: { id: 7 }, result: { place: 'depot' }, durationMs: 12 },
+      ],
+      startedAt: '2026-01-01T10:00:00Z',
+      endedAt: '2026-01-01T10:01:00Z',
+    },
+    { turnId: 'b', prompt: 'Thanks', status: 'running', startedAt: '2026-01-01T10:04:00Z' },
+  ],
+  agentTransitions: [
+    {
+      transitionId: 'x',
+      fromAgent: 'front',
+      toAgent: 'shipping',
+      reason: 'trace',
+      turnId: 'a',
+      timestamp: '2026-01-01T10:00:30Z',
+    },
+  ],
+}
+const plain = (sessionId: string, more: Partial<SessionInput> = {}): SessionInput => ({
+  sessionId,
+  createdAt: '2026-02-01T00:00:00Z',
+  updatedAt: '2026-02-01T00:00:00Z',
+  turns: [{ turnId: 't1', prompt: 'Hello' }],
+  ...more,
+})
+
+async function filled(...sessions: SessionInput[]): Promise<string> {
+  const url = temporaryStore()
+  await save(url, ...sessions)
+  return url
+}
+
+async function save(url: string, ...sessions: SessionInput[]): Promise<void> {
+  await using store = await openStore(url)
+  for (const session of sessions) await store.saveSession(session)
+}
+
+async function contents(url: string): Promise<SessionRecord[]> {
+  const { stdout } = await turnstore(['export'], { url })
+  return stdout
+    .split('\n')
+    .filter(Boolean)
+    .map(line => decodeSession(JSON.parse(line)))
+}
+
+describe('ls', () => {
+  it('lists the last changed first, in columns', async () => {
+    const url = await filled(support, plain('日本語 x', { metadata: { ended: true } }))
+    expect((await turnstore(['ls'], { url })).stdout).toBe(
+      [
+        'SESSION   WORKSPACE  AGENT  TURNS  UPDATED',
+        '日本語 x  -          -      1      2026-02-01T00:00:00Z  ended',
+        'support   acme       front  2      2026-01-01T10:05:00Z',
+        '',
+      ].join('\n'),
+    )
+  })
+
+  it('--json gives an array of summaries', async () => {
+    const url = await filled(support, plain('b'))
+    const summaries = parseObjects((await turnstore(['ls', '--json'], { url })).stdout)
+    expect(summaries.map(({ sessionId, turnCount }) => [sessionId, turnCount])).toEqual([
+      ['b', 1],
+      ['support', 2],
+    ])
+    expect(JSON.parse((await turnstore(['ls', '--json'], { url: temporaryStore() })).stdout)).toEqual([])
+  })
+
+  it('filters by workspace, agent and end, and stops at the limit', async () => {
+    const url = await filled(support, plain('b'), plain('c', { metadata: { ended: true } }))
+    const listed = async (...args: string[]): Promise<unknown[]> =>
+      parseObjects((await turnstore(['ls', '--json', ...args], { url })).stdout).map(({ sessionId }) => sessionId)
+    expect(await listed('--workspace', 'acme')).toEqual(['support'])
+    expect(await listed('--agent', 'front')).toEqual(['support'])
+    expect(await listed('--ended')).toEqual(['c'])
+    expect(await listed('--no-ended')).toEqual(['b', 'support'])
+    expect(await listed('--limit', '2')).toEqual(['c', 'b'])
+  })
+
+  it('tells of a session that cannot be read, and lists the others', async () => {
+    const url = await filled(support, plain('b'))
+    writeFileSync(join(url.slice('file:'.length), 'b.json'), '{"session_id": SECRET')
+    const { code, stdout, stderr } = await turnstore(['ls', '--json'], { url })
+    expect(code).toBe(1)
+    expect(JSON.parse(stdout)).toMatchObject([{ sessionId: 'support' }])
+    expect(stderr).toMatch(/session b/)
+    expect(stderr).not.toContain('SECRET')
+  })
+})
+
+describe('show', () => {
+  it('a timeline is the default', async () => {
+    const url = await filled(support)
+    expect((await turnstore(['show', 'support'], { url })).stdout).toBe(
+      [
+        'support  (workspace acme, agent front)',
+        '2 turns, 1 tool call, 1 handover',
+        '',
+        '1. a  2026-01-01T10:00:00Z',
+        '   > Where is it?',
+        '   * track {"id":7} = {"place":"depot"}',
+        '   @ front hands over to shipping: trace  2026-01-01T10:00:30Z',
+        '   < On its way  2026-01-01T10:01:00Z',
+        '',
+        '2. b  2026-01-01T10:04:00Z  [running]',
+        '   > Thanks',
+        '',
+      ].join('\n'),
+    )
+  })
+
+  it('--format json is the record, messages what can be sent to a model, markdown all of it to read', async () => {
+    const url = await filled(support)
+    const shown = async (format: string): Promise<string> =>
+      (await turnstore(['show', 'support', '--format', format], { url })).stdout
+    expect(decodeSession(JSON.parse(await shown('json')))).toEqual((await contents(url))[0])
+    expect(JSON.parse(await shown('messages'))).toHaveLength(5)
+    expect(await shown('markdown')).toContain('### Tool call `track` (`c1`): `success`, 12 ms')
+    expect((await turnstore(['show', 'support', '--json'], { url })).stdout).toBe(await shown('json'))
+  })
+
+  it('a session that is not there, or not in the workspace, is told with exit code 1', async () => {
+    const url = await filled(support)
+    for (const args of [['nope'], ['support', '--workspace', 'globex']]) {
+      expect(await turnstore(['show', ...args], { url })).toMatchObject({
+        code: 1,
+        stdout: '',
+        stderr: `Session not found: ${args[0]}\n`,
+      })
+    }
+  })
+
+  it('stored content moves no cursor and sets no title, in any format, in lists and in errors', async () => {
+    const evil = '\u001b]0;owned\u0007\u001b[2J\u009b31m\u202e\u0000\r'
+    const url = await filled({
+      ...support,
+      metadata: { [evil]: evil },
+      turns: [
+        {
+          turnId: 'x',
+          prompt: evil,
+          responseContent: evil,
+          error: evil,
+          status: evil,
+          toolCalls: [
+            {
+              callId: evil,
+              toolName: evil,
+              arguments: { [evil]: evil },
+              result: evil,
+              error: evil,
+              metadata: { argumentsText: evil },
+            },
+          ],
+        },
+      ],
+      agentTransitions: [{ toAgent: evil, fromAgent: evil, reason: evil }],
+    })
+    const runs = [
+      ['ls'],
+      ['ls', '--json'],
+      ['export'],
+      ['show', evil],
+      ...['timeline', 'markdown', 'json', 'messages'].map(format => ['show', 'support', '--format', format]),
+    ]
+    for (const args of runs) {
+      const { stdout, stderr } = await turnstore(
+        args.map(arg => arg.replaceAll('\0', '')),
+        { url },
+      )
+      // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
+      expect(stdout + stderr).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202e]/)
+    }
+    expect((await contents(url))[0]?.turns[0]?.prompt).toBe(evil)
+  })
+})
+
+describe('export', () => {
+  it('prints the sessions that are named, and tells of those that are not there', async () => {
+    const url = await filled(support, plain('b'), plain('c'))
+    const { code, stdout, stderr } = await turnstore(['export', 'c', 'nope', 'support'], { url })
+    expect([code, stderr]).toEqual([1, 'Session not found: nope\n'])
+    expect(parseObjects(stdout).map(({ session_id: id }) => id)).toEqual(['c', 'support'])
+    expect((await turnstore(['export', '--workspace', 'acme'], { url })).stdout.trim().split('\n')).toHaveLength(1)
+  })
+
+  it('ends cleanly when its reader has enough', async () => {
+    const url = temporaryStore()
+    const prompt = 'x'.repeat(500_000)
+    await save(
+      url,
+      ...Array.from({ length: 20 }, (_, index) => plain(`s${index}`, { turns: [{ turnId: 't', prompt }] })),
+    )
+    const child = start(['export'], { TURNSTORE_URL: url })
+    child.stdout?.once('data', () => child.stdout?.destroy())
+    expect(await finished(child)).toMatchObject({ code: 0, stderr: '' })
+  })
+})
+
+describe('copy', () => {
+  it('copies everything but the revision, and once more adds nothing', async () => {
+    const url = await filled(support, plain('b'))
+    {
+      await using store = await openStore(url)
+      await store.changeSession('support', { setMetadata: { score: 1 }, updatedAt: '2026-01-02T00:00:00Z' })
+    }
+    const to = temporaryStore()
+    expect(await turnstore(['copy', '--from', url, '--to', to])).toMatchObject({
+      code: 0,
+      stdout: '2 sessions: 2 added, 0 grown, 0 unchanged\n',
+    })
+    const copies = await contents(to)
+    expect(copies.map(copy => ({ ...copy, revision: 0 }))).toEqual(
+      (await contents(url)).map(session => ({ ...session, revision: 0 })),
+    )
+    expect(copies.map(({ revision }) => revision)).toEqual([1, 1])
+    expect(await turnstore(['copy', '--to', to], { url })).toMatchObject({
+      code: 0,
+      stdout: '2 sessions: 0 added, 0 grown, 2 unchanged\n',
+    })
+    expect(await contents(to)).toEqual(copies)
+  })
+
+  it('a second run adds only what is missing: sessions, turns, the end of a turn, handovers, metadata', async () => {
+    const url = await filled(support)
+    const to = temporaryStore()
+    await turnstore(['copy', '--from', url, '--to', to])
+    {
+      await using store = await openStore(url)
+      await store.changeSession('support', {
+        updateTurns: [
+          {
+            turnId: 'b',
+            set: { status: 'success', responseContent: 'You are welcome', endedAt: '2026-01-01T10:06:00Z' },
+            putToolCalls: [{ callId: 'c2', toolName: 'close' }],
+          },
+        ],
+        appendTurns: [{ turnId: 'c', prompt: 'Bye' }],
+        appendAgentTransitions: [{ toAgent: 'front', turnId: 'c' }],
+        setMetadata: { ended: true },
+        updatedAt: '2026-01-01T10:06:00Z',
+      })
+      await store.saveSession(plain('new'))
+    }
+    expect(await turnstore(['copy', '--from', url, '--to', to])).toMatchObject({
+      code: 0,
+      stdout: '2 sessions: 1 added, 1 grown, 0 unchanged\n',
+    })
+    const drop = (sessions: SessionRecord[]): SessionRecord[] => sessions.map(session => ({ ...session, revision: 0 }))
+    expect(drop(await contents(to))).toEqual(drop(await contents(url)))
+  })
+
+  it.each<[string, SessionInput]>([
+    ['another turn', { ...support, turns: [{ turnId: 'a', prompt: 'SECRET' }] }],
+    ['more turns', { ...support, turns: [...(support.turns ?? []), { turnId: 'z', prompt: 'SECRET' }] }],
+    ['other metadata', { ...support, metadata: { lang: 'SECRET' } }],
+    ['more metadata', { ...support, metadata: { lang: 'en', more: 'SECRET' } }],
+    ['another handover', { ...support, agentTransitions: [{ toAgent: 'SECRET' }] }],
+    ['another agent', { ...support, agentId: 'SECRET' }],
+    ['another beginning', { ...support, createdAt: '1999-01-01T00:00:00Z' }],
+    ['another workspace', { ...support, workspaceId: 'SECRET' }],
+    ['no workspace', { ...support, workspaceId: null }],
+  ])('a target that has %s is told and left alone, and the rest is copied', async (_name, other) => {
+    const url = await filled(support, plain('b'))
+    const to = await filled(other)
+    const before = await contents(to)
+    const { code, stdout, stderr } = await turnstore(['copy', '--from', url, '--to', to])
+    expect([code, stdout]).toEqual([1, '2 sessions: 1 added, 0 grown, 0 unchanged, 1 left alone\n'])
+    expect(stderr).toMatch(/^Left alone: session support\. .+\n$/)
+    expect(stderr).not.toContain('SECRET')
+    expect((await contents(to)).find(({ sessionId }) => sessionId === 'support')).toEqual(before[0])
+  })
+
+  it('one workspace only, and a damaged session is told', async () => {
+    const url = await filled(support, plain('b'))
+    const to = temporaryStore()
+    expect((await turnstore(['copy', '--from', url, '--to', to, '--workspace', 'acme', '--json'])).stdout).toContain(
+      '"added": 1',
+    )
+    writeFileSync(join(url.slice('file:'.length), 'b.json'), 'SECRET')
+    const { code, stderr } = await turnstore(['copy', '--from', url, '--to', to])
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/session b/)
+    expect(stderr).not.toContain('SECRET')
+  })
+
+  it('does not copy a store to itself', async () => {
+    const url = await filled(support)
+    expect(await turnstore(['copy', '--from', url, '--to', url])).toMatchObject({ code: 2, stdout: '' })
+  })
+})
+
+describe('rm and prune', () => {
+  it('rm deletes the sessions that are named, says so, and tells of those that are not there', async () => {
+    const url = await filled(support, plain('b'), plain('c'))
+    expect(await turnstore(['rm', 'b', 'nope', 'c'], { url })).toMatchObject({
+      code: 1,
+      stdout: 'Deleted b\nDeleted c\n',
+      stderr: 'Session not found: nope\n',
+    })
+    expect((await contents(url)).map(({ sessionId }) => sessionId)).toEqual(['support'])
+  })
+
+  it('rm --workspace deletes those of the workspace and no other', async () => {
+    const url = await filled(support, plain('b'), plain('c', { workspaceId: 'globex' }))
+    expect(await turnstore(['rm', '--workspace', 'acme'], { url })).toMatchObject({
+      code: 0,
+      stdout: 'Deleted support\n1 session deleted\n',
+    })
+    expect(await turnstore(['rm', 'b', '--workspace', 'globex'], { url })).toMatchObject({
+      code: 1,
+      stderr: 'Session not found: b\n',
+    })
+    expect((await contents(url)).map(({ sessionId }) => sessionId).toSorted()).toEqual(['b', 'c'])
+  })
+
+  it('a forgotten workspace deletes nothing', async () => {
+    const url = await filled(support, plain('b'))
+    expect((await turnstore(['rm'], { url })).code).toBe(2)
+    expect((await turnstore(['rm', '--workspace', ''], { url })).code).toBe(2)
+    expect((await turnstore(['prune'], { url })).code).toBe(2)
+    expect((await turnstore(['prune', '--workspace', 'acme'], { url })).code).toBe(2)
+    expect(await contents(url)).toHaveLength(2)
+  })
+
+  it('prune deletes what was last changed before a time, or longer ago than an age', async () => {
+    const recent = new Date().toISOString()
+    const sessions = [
+      support,
+      plain('b'),
+      plain('new', { updatedAt: recent }),
+      plain('timeless', { createdAt: '', updatedAt: '' }),
+    ]
+    const url = await filled(...sessions)
+    expect(await turnstore(['prune', '--before', '2026-01-02'], { url })).toMatchObject({
+      code: 0,
+      stdout: 'Deleted support\n1 session deleted\n',
+    })
+    expect((await turnstore(['prune', '--older-than', '1w', '--json'], { url })).stdout).toBe(
+      '{\n  "deleted": [\n    "b"\n  ]\n}\n',
+    )
+    expect((await contents(url)).map(({ sessionId }) => sessionId).toSorted()).toEqual(['new', 'timeless'])
+  })
+
+  it('prune --ended deletes ended ones, of one workspace where it is named', async () => {
+    const ended = { metadata: { ended: true } }
+    const url = await filled(plain('a', { ...ended, workspaceId: 'acme' }), plain('b', ended), plain('c'))
+    expect((await turnstore(['prune', '--ended', '--workspace', 'acme'], { url })).stdout).toContain('Deleted a')
+    expect((await contents(url)).map(({ sessionId }) => sessionId)).toEqual(['b', 'c'])
+  })
+})
+
+describe('usage', () => {
+  it.each([
+    [[]],
+    [['nope']],
+    [['ls', '--nope']],
+    [['ls', 'x']],
+    [['show']],
+    [['show', 'x', '--format', 'xml']],
+    [['ls', '--limit', '0']],
+    [['ls', '--limit', '1.5']],
+    [['import']],
+    [['copy']],
+    [['prune', '--before', 'yesterday']],
+    [['prune', '--older-than', '30']],
+    [['prune', '--older-than', '1d', '--before', '2026-01-01']],
+    [['ls', '--store', 'nope']],
+    [['ls', '--store', 'mongodb://u:SECRET@h']],
+    [['ls', '--store', 'file:']],
+    [['ls', '--store', 'file://host/x']],
+    [['ls', '--to=redis://u:SECRET@h']],
+    [['ls', '--workspace', '']],
+    [['show', '']],
+  ])('%j is told in a sentence, with exit code 2', async args => {
+    const { code, stdout, stderr } = await turnstore(args, {
+      url: args.includes('--store') ? 'memory:' : await filled(),
+    })
+    expect(code).toBe(2)
+    expect(stdout).toBe('')
+    expect(stderr).not.toBe('')
+    expect(stderr).not.toContain('SECRET')
+    expect(stderr).not.toMatch(/\n\s+at /)
+  })
+
+  it('without a store it says how to name one', async () => {
+    expect(await turnstore(['ls'])).toMatchObject({
+      code: 2,
+      stderr: 'Say which store with --store URL, or in the variable TURNSTORE_URL\n',
+    })
+  })
+
+  it('help and version succeed, and each command has an example in its help', async () => {
+    const { code, stdout } = await turnstore(['--help'])
+    expect([code, stdout.includes('TURNSTORE_URL')]).toEqual([0, true])
+    expect((await turnstore(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+/)
+    const folder = fileURLToPath(new URL('../src/commands/', import.meta.url))
+    for (const file of readdirSync(folder)) {
+      const command = file.replace('.ts', '')
+      const help = await turnstore([command, '--help'])
+      expect(help).toMatchObject({ code: 0, stderr: '' })
+      expect(help.stdout).toContain(`$ turnstore ${command}`)
+    }
+  })
+})
+
+describe('openStore', () => {
+  it('takes a path as it stands, one under ~, and a file URL', async () => {
+    const folder = join(temporaryFolder(), 'with space%20')
+    mkdirSync(folder)
+    await save(`file:${folder}`, plain('a'))
+    await using store = await openStore(`file://${folder.replaceAll('%', '%25').replaceAll(' ', '%20')}`)
+    expect(await store.listSessions()).toEqual(['a'])
+  })
+
+  it('gives a store in memory of its own', async () => {
+    await using store = await openStore('memory:')
+    await store.saveSession(plain('a'))
+    await using other = await openStore('memory:')
+    expect(await other.listSessions()).toEqual([])
+  })
+
+  it.each(['', 'sessions', './x', 'mongodb://u:SECRET@h', 'SECRET:x', 'user:SECRET@host'])(
+    'refuses %j without repeating it',
+    async url => {
+      const opening = openStore(url)
+      await expect(opening).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+      await expect(opening).rejects.toThrow('file:DIR')
+      await expect(opening).rejects.not.toThrow('SECRET')
+    },
+  )
+})

@@ -1,0 +1,70 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it, onTestFinished } from 'vitest'
+
+/*
+ * The examples in the documentation, run as they stand: blocks marked `js` and `sh` must succeed, and print what a
+ * `text` block behind them says.
+ */
+
+const packageFolder = fileURLToPath(new URL('../', import.meta.url))
+const bin = join(packageFolder, 'dist', 'bin.js')
+
+interface Example {
+  language: string
+  code: string
+  output: string | undefined
+}
+
+function examplesIn(readme: string): Example[] {
+  const text = readFileSync(new URL(`../../../${readme}`, import.meta.url), 'utf8')
+  const blocks = [...text.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(([, language = '', code = '']) => ({
+    language,
+    code,
+  }))
+  return blocks.flatMap(({ language, code }, index) => {
+    const next = blocks[index + 1]
+    return language === 'js' || language === 'sh'
+      ? [{ language, code, output: next?.language === 'text' ? next.code : undefined }]
+      : []
+  })
+}
+
+function run({ language, code }: Example): { status: number | null; stdout: string; stderr: string } {
+  // Inside the package, where its dependencies are found.
+  const folder = mkdtempSync(join(packageFolder, '.example-'))
+  onTestFinished(() => {
+    rmSync(folder, { recursive: true, force: true })
+  })
+  const options = { cwd: folder, encoding: 'utf8' } as const
+  if (language === 'sh') {
+    return spawnSync('sh', ['-e', '-c', `turnstore() { '${process.execPath}' '${bin}' "$@"; }\n${code}`], options)
+  }
+  writeFileSync(join(folder, 'example.mjs'), code)
+  return spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', 'example.mjs'], options)
+}
+
+describe.each(['README.md', 'packages/core/README.md', 'packages/cli/README.md', 'docs/writing-an-adapter.md'])(
+  'the examples in %s',
+  readme => {
+    const examples = examplesIn(readme)
+
+    it('there are some', () => {
+      expect(examples.length).toBeGreaterThan(0)
+    })
+
+    it.each(examples.map((example, index) => [index + 1, example] as const))('number %i runs', (_number, example) => {
+      const { status, stdout, stderr } = run(example)
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+      expect(stdout).toBe(example.output ?? stdout)
+    })
+  },
+)
+
+it('each error code has a heading in the README of core', async () => {
+  const { errorCodes } = await import('@turnstore/core')
+  const text = readFileSync(new URL('../../core/README.md', import.meta.url), 'utf8')
+  expect(errorCodes.filter(code => !text.includes(`\n### ${code}\n`))).toEqual([])
+})

@@ -1,0 +1,77 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { onTestFinished } from 'vitest'
+
+const bin = fileURLToPath(new URL('../dist/bin.js', import.meta.url))
+
+export interface Finished {
+  code: number | null
+  signal: NodeJS.Signals | null
+  stdout: string
+  stderr: string
+}
+
+/** Starts the command as a process of its own. */
+export function start(args: readonly string[], env: Record<string, string> = {}): ChildProcess {
+  const { TURNSTORE_URL: _unset, ...inherited } = process.env
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', bin, ...args], {
+    env: { ...inherited, ...env },
+  })
+  onTestFinished(() => {
+    child.kill('SIGKILL')
+  })
+  return child
+}
+
+export async function finished(child: ChildProcess, input?: string | Buffer): Promise<Finished> {
+  const stdout: Buffer[] = []
+  const stderr: Buffer[] = []
+  child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk))
+  child.stderr?.on('data', (chunk: Buffer) => stderr.push(chunk))
+  if (input !== undefined) child.stdin?.end(input)
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (code, signal) => {
+      resolve({ code, signal, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() })
+    })
+  })
+}
+
+/** Runs the command to its end. */
+export function turnstore(
+  args: readonly string[],
+  { url, input = '' }: { url?: string; input?: string | Buffer } = {},
+): Promise<Finished> {
+  return finished(start(args, url === undefined ? {} : { TURNSTORE_URL: url }), input)
+}
+
+/** A JSON object that was printed. */
+export function parseObject(text: string): Record<string, unknown> {
+  const value: unknown = JSON.parse(text)
+  return typeof value === 'object' && value !== null ? { ...value } : {}
+}
+
+/** The objects of a JSON array, or of JSON Lines, that was printed. */
+export function parseObjects(text: string): Record<string, unknown>[] {
+  const lines = text.startsWith('[')
+    ? Object.values(parseObject(text)).map(item => JSON.stringify(item))
+    : text.split('\n')
+  return lines.filter(Boolean).map(parseObject)
+}
+
+/** A folder that is gone when the test is. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'turnstore-cli-'))
+  onTestFinished(() => {
+    rmSync(folder, { recursive: true, force: true })
+  })
+  return folder
+}
+
+/** The URL of a store of the test's own. */
+export function temporaryStore(): string {
+  return `file:${join(temporaryFolder(), 'store')}`
+}

@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict'
+import type { Capabilities, SessionStore } from '@turnstore/core'
+import { type Child, startChild } from './child/child.js'
+import { type Clause, contract } from './contract.js'
+import { nameOf } from './expect.js'
+import type { SessionStoreSetup } from './setup.js'
+
+/** How long closing and removing stores may take behind a case. */
+export const CLEAN_UP_MS = 5_000
+
+/** What one case works with. All that it opens is closed and removed behind it. */
+export interface Bench {
+  /** Fresh and empty. */
+  readonly store: SessionStore
+  /** Another fresh store, for cases that need one after the other. */
+  readonly open: () => Promise<SessionStore>
+  /** Another handle on the data of `store`. */
+  readonly reopen: () => Promise<SessionStore>
+  /** A process of its own that has opened the data of `store`. */
+  readonly child: () => Promise<Child>
+}
+
+export interface CaseOptions {
+  /** What the setup must be able to do for it. */
+  needs?: 'reopen' | 'child'
+  /** Why it does not apply to this store; it is skipped by name then. */
+  skip?: string | false
+  timeoutMs?: number
+}
+
+/** What a group is given to define its cases with. */
+export interface Cases {
+  readonly capabilities: Capabilities
+  readonly thorough: boolean
+  readonly seed: number | undefined
+  readonly it: (clause: Clause, sentence: string, body: (bench: Bench) => Promise<void>, options?: CaseOptions) => void
+}
+
+/** One idea of the contract, with the cases that hold a store to it. */
+export interface Group {
+  readonly title: string
+  readonly define: (cases: Cases) => void
+}
+
+export function casesOf<Store extends SessionStore>(setup: SessionStoreSetup<Store>, capabilities: Capabilities): Cases {
+  return {
+    capabilities,
+    thorough: setup.thorough ?? false,
+    seed: setup.seed,
+    it(clause, sentence, body, { needs, skip = false, timeoutMs = 20_000 } = {}) {
+      const reason = skip === false && needs !== undefined && setup[needs] === undefined ? `the setup has no \`${needs}\`` : skip
+      if (reason !== false) {
+        setup.it.skip(`${sentence} (skipped: ${reason})`, async () => {})
+        return
+      }
+      // The runner's own limit comes later than ours, which says what is wrong.
+      setup.it(sentence, () => runCase(setup, clause, body, timeoutMs), timeoutMs * 2)
+    },
+  }
+}
+
+async function runCase<Store extends SessionStore>(
+  setup: SessionStoreSetup<Store>,
+  clause: Clause,
+  body: (bench: Bench) => Promise<void>,
+  timeoutMs: number,
+): Promise<void> {
+  const opened: Store[] = []
+  const handles: SessionStore[] = []
+  const children: Child[] = []
+  const open = async (): Promise<Store> => {
+    const store = await setup.open()
+    opened.push(store)
+    return store
+  }
+  const run = async (): Promise<void> => {
+    const store = await open()
+    await body({
+      store,
+      open,
+      reopen: async () => {
+        const handle = await present(setup.reopen, 'reopen')(store)
+        handles.push(handle)
+        return handle
+      },
+      child: async () => {
+        const child = await startChild(await present(setup.child, 'child')(store))
+        children.push(child)
+        return child
+      },
+    })
+  }
+  const cleanUp = async (): Promise<void> => {
+    for (const child of children) child.kill()
+    for (const store of [...handles, ...opened]) await store.close()
+    for (const store of opened) await setup.destroy?.(store)
+  }
+
+  try {
+    await within(run(), timeoutMs, clause)
+  } catch (error) {
+    await within(cleanUp(), CLEAN_UP_MS, 'settles').catch(() => {})
+    throw error
+  }
+  await within(cleanUp(), CLEAN_UP_MS, 'settles')
+}
+
+/** Ends what does not settle, and says of what goes wrong which part of the contract it breaks. */
+export async function within(work: Promise<void>, timeoutMs: number, clause: Clause): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(broken('settles', new Error(`a call has not settled within ${timeoutMs} ms`)))
+    }, timeoutMs)
+  })
+  try {
+    await Promise.race([work, late])
+  } catch (error) {
+    throw error instanceof BrokenContract ? error : broken(clause, error)
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Keeps what was expected and what there was, so that runners can show the two. */
+class BrokenContract extends assert.AssertionError {}
+
+function broken(clause: Clause, error: unknown): BrokenContract {
+  const known = error instanceof assert.AssertionError ? error : undefined
+  const result = new BrokenContract({
+    message: `${contract[clause]}: ${known?.message ?? nameOf(error)}`,
+    ...(known?.operator === 'fail' ? {} : { actual: known?.actual, expected: known?.expected }),
+    operator: 'fail',
+  })
+  if (error instanceof Error && error.stack !== undefined) {
+    // The place is that of the assertion; the first line is ours.
+    result.stack = `${result.name}: ${result.message}\n${error.stack.slice(Math.max(0, error.stack.indexOf('\n    at ') + 1))}`
+  }
+  return result
+}
+
+function present<T>(value: T | undefined, name: string): T {
+  assert.ok(value !== undefined, `the setup has no ${name}`)
+  return value
+}

@@ -1,0 +1,24 @@
+/** What a case holds a store to, as a failure words it. */
+export const contract = {
+  stored: 'promise 1, acknowledged is stored',
+  noLostUpdate: 'promise 2, no lost update',
+  revisions: 'promise 3, revisions',
+  retry: 'promise 4, safe to retry',
+  atomic: 'promise 5, all or nothing',
+  copies: 'promise 6, yours is yours',
+  scope: 'promise 7, scope',
+  deleted: 'promise 8, a deleted session stays deleted',
+  damage: 'promise 9, damage is reported, never deepened',
+  settles: 'promise 10, it settles',
+  discretion: 'promise 11, discretion',
+  models: 'the models',
+  ids: 'the rules for ids',
+  values: 'the rules for values',
+  methods: 'the methods of a store',
+  change: 'the change',
+  queries: 'the queries',
+  capabilities: 'the declared capabilities',
+  manager: 'the session manager',
+} as const
+
+export type Clause = keyof typeof contract

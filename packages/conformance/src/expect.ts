@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict'
+import { inspect, isDeepStrictEqual } from 'node:util'
+import { type ErrorCode, isTurnstoreError, type TurnstoreError, type WriteOutcome } from '@turnstore/core'
+
+/** Deep and strict equality. A failure names the first place where the two differ, not the whole. */
+export function same(actual: unknown, expected: unknown, what: string): void {
+  if (isDeepStrictEqual(actual, expected)) return
+  const { path, mine, theirs } = firstDifference(actual, expected, '')
+  const message = `${what}${path === '' ? '' : `, at ${path}`}: expected ${show(theirs)}, got ${show(mine)}`
+  throw new assert.AssertionError({ message, actual, expected, operator: 'deepStrictEqual' })
+}
+
+export function holds(condition: boolean, what: string): void {
+  if (!condition) fail(what)
+}
+
+export function fail(what: string): never {
+  return assert.fail(what)
+}
+
+interface Expected {
+  outcome?: WriteOutcome
+  sessionId?: string
+  actualRevision?: number
+}
+
+/** That a call rejects with a code, and gives the error. To throw at once instead of rejecting is wrong too. */
+export async function fails(call: () => Promise<unknown>, code: ErrorCode, what: string, expected: Expected = {}): Promise<TurnstoreError> {
+  let promise: Promise<unknown>
+  try {
+    promise = call()
+  } catch (error) {
+    return fail(`${what}: expected a rejection with ${code}, but the call threw ${nameOf(error)} at once`)
+  }
+  const error = await promise.then(
+    value => fail(`${what}: expected ${code}, but it succeeded with ${show(value)}`),
+    (error: unknown) => error,
+  )
+  if (error instanceof assert.AssertionError) throw error
+  if (!isTurnstoreError(error, code)) return fail(`${what}: expected ${code}, got ${nameOf(error)}`)
+  for (const [name, value] of Object.entries(expected)) {
+    same(Reflect.get(error, name), value, `${what}: the ${name} of ${code}`)
+  }
+  return error
+}
+
+/** That a write is refused with a code and says that it has not happened. */
+export function refuses(
+  call: () => Promise<unknown>,
+  code: ErrorCode,
+  what: string,
+  expected: Omit<Expected, 'outcome'> = {},
+): Promise<TurnstoreError> {
+  return fails(call, code, what, { ...expected, outcome: 'not-stored' })
+}
+
+/** What there should be, where a store may say null. */
+export function present<T>(value: T | null | undefined, what: string): T {
+  return value ?? fail(`${what}: expected a value, got ${show(value)}`)
+}
+
+export function show(value: unknown): string {
+  const text = inspect(value, { depth: 4, breakLength: Infinity, maxStringLength: 120, maxArrayLength: 12 })
+  return text.length > 600 ? `${text.slice(0, 600)}…` : text
+}
+
+export function nameOf(error: unknown): string {
+  if (isTurnstoreError(error)) return `${error.code}: ${error.message}`
+  return error instanceof Error ? `${error.name}: ${error.message}` : show(error)
+}
+
+function firstDifference(mine: unknown, theirs: unknown, path: string): { path: string; mine: unknown; theirs: unknown } {
+  if (isObject(mine) && isObject(theirs) && Array.isArray(mine) === Array.isArray(theirs)) {
+    for (const key of new Set([...Object.keys(theirs), ...Object.keys(mine)])) {
+      const [left, right] = [ownMember(mine, key), ownMember(theirs, key)]
+      const there = Object.hasOwn(mine, key) && Object.hasOwn(theirs, key)
+      const step = Array.isArray(mine) ? `[${key}]` : `.${key}`
+      if (!there) return { path: path + step, mine: orMissing(mine, key), theirs: orMissing(theirs, key) }
+      if (!isDeepStrictEqual(left, right)) return firstDifference(left, right, path + step)
+    }
+  }
+  return { path, mine, theirs }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
+function ownMember(source: object, key: string): unknown {
+  return Object.hasOwn(source, key) ? Reflect.get(source, key) : undefined
+}
+
+function orMissing(source: object, key: string): unknown {
+  return Object.hasOwn(source, key) ? Reflect.get(source, key) : missing
+}
+
+const missing = { [inspect.custom]: () => 'nothing' }

@@ -1,0 +1,58 @@
+import type { Group } from './cases.js'
+import { argumentsGroup } from './groups/arguments.js'
+import { changeGroup } from './groups/change.js'
+import { closingGroup } from './groups/closing.js'
+import { concurrencyGroup } from './groups/concurrency.js'
+import { copiesGroup } from './groups/copies.js'
+import { deletingGroup } from './groups/deleting.js'
+import { discretionGroup } from './groups/discretion.js'
+import { idsGroup } from './groups/ids.js'
+import { managerGroup } from './groups/manager.js'
+import { modelGroup } from './groups/model.js'
+import { pagingGroup } from './groups/paging.js'
+import { processesGroup } from './groups/processes.js'
+import { recordsGroup } from './groups/records.js'
+import { retriesGroup } from './groups/retries.js'
+import { scopeGroup } from './groups/scope.js'
+import { sizeGroup } from './groups/size.js'
+import { valuesGroup } from './groups/values.js'
+
+export type GroupName =
+  | 'records'
+  | 'manager'
+  | 'closing'
+  | 'arguments'
+  | 'ids'
+  | 'values'
+  | 'change'
+  | 'retries'
+  | 'model'
+  | 'copies'
+  | 'concurrency'
+  | 'deleting'
+  | 'processes'
+  | 'paging'
+  | 'scope'
+  | 'size'
+  | 'discretion'
+
+/** Each can be run alone. */
+export const groups: Readonly<Record<GroupName, Group>> = {
+  records: recordsGroup,
+  manager: managerGroup,
+  closing: closingGroup,
+  arguments: argumentsGroup,
+  ids: idsGroup,
+  values: valuesGroup,
+  change: changeGroup,
+  retries: retriesGroup,
+  model: modelGroup,
+  copies: copiesGroup,
+  concurrency: concurrencyGroup,
+  deleting: deletingGroup,
+  processes: processesGroup,
+  paging: pagingGroup,
+  scope: scopeGroup,
+  size: sizeGroup,
+  discretion: discretionGroup,
+}

@@ -1,0 +1,86 @@
+import type { Cases, Group } from '../cases.js'
+import { fails, holds, refuses, same } from '../expect.js'
+import { gather, methods } from '../methods.js'
+import { appendOf, sessionOf, turnIdsOf } from '../samples.js'
+
+/** Every method on an open, a closing and a closed store. */
+export const closingGroup: Group = { title: 'Opening and closing', define }
+
+function define({ it }: Cases): void {
+  it('settles', 'serves every method without being told to get ready first', async ({ open }) => {
+    for (const [name, { call }] of Object.entries(methods)) {
+      const store = await open()
+      if (name === 'changeSession') await fails(() => call(store, 's'), 'SESSION_NOT_FOUND', 'changeSession on a new store')
+      else await call(store, 's')
+    }
+  })
+
+  it('settles', 'is ready as often as it is asked', async ({ store }) => {
+    await Promise.all([store.ready(), store.ready()])
+    await store.ready()
+    await store.saveSession(sessionOf('s'))
+    await store.ready()
+  })
+
+  it('settles', 'lets the calls under way end before it is closed', async ({ store }) => {
+    await store.saveSession(sessionOf('s'))
+    const underWay = new Set(Object.keys(methods))
+    const calls = Object.entries(methods).map(async ([name, { call }]) => {
+      await call(store, name === 'deleteSession' ? 'other' : 's')
+      underWay.delete(name)
+    })
+    const outcomes = Promise.allSettled(calls)
+    await store.close()
+    // What has settled may still have to reach its caller.
+    await new Promise(setImmediate)
+    same([...underWay], [], 'calls that were under way and have not succeeded when the store is closed')
+    await outcomes
+  })
+
+  it('stored', 'keeps what was acknowledged while it closed', async ({ store, reopen }) => {
+    await store.saveSession(sessionOf('s'))
+    const other = await reopen()
+    const appends = ['a', 'b', 'c'].map(turnId => store.changeSession('s', appendOf(turnId)))
+    await store.close()
+    await Promise.all(appends)
+    const session = await other.loadSession('s')
+    same(session && turnIdsOf(session).toSorted(), ['a', 'b', 'c'], 'the turns, seen by another handle')
+    same((await other.changeSession('s', appendOf('d'))).turnCount, 4, 'a change by the other handle')
+  }, { needs: 'reopen' })
+
+  for (const state of ['closing', 'closed'] as const) {
+    it('settles', `refuses every method when it is ${state}`, async ({ store }) => {
+      await store.saveSession(sessionOf('s'))
+      const iteration = store.sessions({ limit: 1 })[Symbol.asyncIterator]()
+      const closing = store.close()
+      if (state === 'closed') await closing
+      const refused = Object.entries(methods).map(([name, { kind, call }]) =>
+        kind === 'write'
+          ? refuses(() => call(store, 's'), 'STORE_CLOSED', `${name} on a ${state} store`)
+          : fails(() => call(store, 's'), 'STORE_CLOSED', `${name} on a ${state} store`),
+      )
+      await Promise.all(refused)
+      await fails(() => store.ready(), 'STORE_CLOSED', `ready on a ${state} store`)
+      await fails(() => iteration.next(), 'STORE_CLOSED', `an iteration that goes on on a ${state} store`)
+      await closing
+    })
+  }
+
+  it('settles', 'ends an iteration with an error and not early when it is closed between two pages', async ({ store }) => {
+    for (const id of ['a', 'b', 'c']) await store.saveSession(sessionOf(id))
+    const iteration = store.sessions({ limit: 1 })[Symbol.asyncIterator]()
+    await iteration.next()
+    await store.close()
+    await fails(() => gather({ [Symbol.asyncIterator]: () => iteration }), 'STORE_CLOSED', 'the rest of the iteration')
+  })
+
+  it('settles', 'can be closed twice, at once and again, and unused', async ({ store, open }) => {
+    await Promise.all([store.close(), store.close()])
+    await store.close()
+    const disposed = await open()
+    await disposed.saveSession(sessionOf('s'))
+    await disposed[Symbol.asyncDispose]()
+    await fails(() => disposed.loadSession('s'), 'STORE_CLOSED', 'loadSession after asyncDispose')
+    holds(disposed.capabilities.durability !== undefined, 'capabilities can be read when it is closed')
+  })
+}

@@ -1,0 +1,111 @@
+import type { SessionStore } from '@turnstore/core'
+import type { Cases, Group } from '../cases.js'
+import { present, same } from '../expect.js'
+import { gather } from '../methods.js'
+import { changeOf, fullSession, toolCallOf, transitionOf, turnOf } from '../samples.js'
+
+/** Altering what went in or came out alters nothing that is stored. */
+export const copiesGroup: Group = { title: 'Copies', define }
+
+function define({ it }: Cases): void {
+  it('copies', 'has copied a record when the call is made, before anything is awaited', async ({ store }) => {
+    const session = fullSession('s')
+    const saving = store.saveSession(session, undefined)
+    vandalise(session)
+    await saving
+    same(await store.loadSession('s'), fullSession('s'), 'the stored session')
+    vandalise(session)
+    same(await store.loadSession('s'), fullSession('s'), 'the stored session, later')
+  })
+
+  it('copies', 'has copied a change when the call is made', async ({ store }) => {
+    const bring = () => changeOf({
+      updateTurns: [{ turnId: 't1', set: { metadata: { a: { b: 1 } }, auditEventIds: ['x'], extra: { y: [1] } }, putToolCalls: [toolCallOf('c9', { arguments: { z: [1] } })] }],
+      appendTurns: [turnOf('new', { metadata: { a: [1] }, toolCalls: [toolCallOf('c', { result: { b: 2 } })], extra: { c: {} } })],
+      appendAgentTransitions: [transitionOf('h9', { extra: { d: [] } })],
+      setMetadata: { e: { f: 1 } },
+      unsetMetadata: ['customer'],
+    })
+    await store.saveSession(fullSession('expected'))
+    await store.changeSession('expected', bring())
+    await store.saveSession(fullSession('s'))
+    const change = bring()
+    const changing = store.changeSession('s', change)
+    vandalise(change)
+    await changing
+    vandalise(change)
+    same({ ...(await store.loadSession('s')), sessionId: '' }, { ...(await store.loadSession('expected')), sessionId: '' }, 'the session')
+  })
+
+  it('copies', 'has copied options, ranges and queries when the call is made', async ({ store }) => {
+    await store.saveSession(fullSession('s', { workspaceId: 'w', metadata: { a: 1 } }))
+    await store.saveSession(fullSession('other', { workspaceId: 'v', metadata: { a: 2 } }))
+    const options = { workspaceId: 'w' }
+    const loading = store.loadSession('s', options)
+    const deleting = store.deleteSession('other', options)
+    const range = { from: 1, limit: 1 }
+    const reading = store.readTurns('s', range)
+    const query = { workspaceId: 'w', metadata: { a: 1 }, limit: 1 }
+    const querying = store.querySessions(query)
+    const iterating = store.sessions(query)
+    vandalise({ options, range, query })
+    same((await loading)?.sessionId, 's', 'loadSession')
+    same(await deleting, false, 'deleteSession')
+    same((await reading)?.turns.map(({ turnId }) => turnId), ['t0'], 'readTurns')
+    same((await querying).sessions.map(({ sessionId }) => sessionId), ['s'], 'querySessions')
+    same((await gather(iterating)).map(({ sessionId }) => sessionId), ['s'], 'sessions')
+  })
+
+  it('copies', 'gives out what the caller may alter', async ({ store }) => {
+    await store.saveSession(fullSession('s', { workspaceId: 'w' }))
+    await store.changeSession('s', changeOf({ appendTurns: [turnOf('new', { metadata: { a: [1] } })], setMetadata: { b: [2] } }))
+    const reads: Record<string, (store: SessionStore) => Promise<object | null>> = {
+      loadSession: store => store.loadSession('s'),
+      readTurns: store => store.readTurns('s', {}),
+      'readTurns by id': store => store.readTurns('s', { turnId: 't1' }),
+      'readTurns of the last': store => store.readTurns('s', { last: 2 }),
+      loadSummary: store => store.loadSummary('s'),
+      listSessions: store => store.listSessions(),
+      querySessions: store => store.querySessions(),
+      sessions: store => gather(store.sessions()),
+    }
+    const before = await readAll(store, reads)
+    for (const [name, read] of Object.entries(reads)) {
+      vandalise(present(await read(store), name))
+      same(await readAll(store, reads), before, `everything, after the result of ${name} was altered`)
+    }
+    const result = await store.changeSession('s', changeOf({ appendTurns: [turnOf('new', { metadata: { a: [1] } })] }))
+    vandalise(result)
+    same(await readAll(store, reads), before, 'everything, after the result of changeSession was altered')
+  })
+
+  it('copies', 'gives two readers two objects', async ({ store }) => {
+    await store.saveSession(fullSession('s'))
+    const [first, second] = await Promise.all([store.loadSession('s'), store.loadSession('s')])
+    vandalise(present(first, 'a session'))
+    same(second, fullSession('s'), 'what the second reader has, after the first has altered his')
+  })
+}
+
+async function readAll(store: SessionStore, reads: Record<string, (store: SessionStore) => Promise<object | null>>): Promise<unknown> {
+  return Promise.all(Object.values(reads).map(read => read(store)))
+}
+
+/** Alters everything that it can reach: scalars, lists, members. */
+function vandalise(target: object): void {
+  if (Array.isArray(target)) {
+    target.filter(isObject).forEach(vandalise)
+    target.reverse()
+    target.push('vandalised')
+    return
+  }
+  for (const [key, value] of Object.entries(target)) {
+    if (isObject(value)) vandalise(value)
+    else Reflect.set(target, key, typeof value === 'number' ? value + 1000 : 'vandalised')
+  }
+  Reflect.set(target, 'vandalised', true)
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}

@@ -1,0 +1,40 @@
+import type { JsonValue, SessionStore } from '@turnstore/core'
+import type { GroupName } from './groups.js'
+
+/** What the suite needs of a test runner; that of vitest, node:test, jest, Bun and Deno's bdd fits. */
+export interface Runner {
+  describe: (name: string, body: () => void) => unknown
+  it: {
+    (name: string, body: () => Promise<void>, timeoutMs?: number): unknown
+    skip: (name: string, body: () => Promise<void>) => unknown
+  }
+}
+
+/** How a child process opens the data of a store: an ES module whose default export does it. */
+export interface ChildModule {
+  /** Its URL, or a path that `import` takes: `new URL('./child.js', import.meta.url)`. */
+  module: URL | string
+  /** What its default export receives: `(args) => new MyStore(args)`, awaited. */
+  args?: JsonValue
+}
+
+export interface SessionStoreSetup<Store extends SessionStore = SessionStore> {
+  describe: Runner['describe']
+  it: Runner['it']
+  /** The name of the store, as it stands over the cases. */
+  name: string
+  /** A fresh, empty, isolated store with default limits. Called once a case. */
+  open: () => Store | Promise<Store>
+  /** A second, independent handle on the same data; required unless `capabilities.sharing` is `process`. */
+  reopen?: (store: Store) => Store | Promise<Store>
+  /** How a child process opens the same data; required where `capabilities.sharing` is `host` or `network`. */
+  child?: (store: Store) => ChildModule | Promise<ChildModule>
+  /** Removes what is left of a store. Its handles are closed already. */
+  destroy?: (store: Store) => unknown
+  /** Only these groups; default all. */
+  groups?: readonly GroupName[]
+  /** Larger sizes and more random runs: minutes instead of seconds. */
+  thorough?: boolean
+  /** Repeats the random cases of a run that failed; the failure names it. */
+  seed?: number
+}

@@ -1,0 +1,71 @@
+import { type Capabilities, decodeSession, encodeSession, type SessionRecord } from '@turnstore/core'
+import { BaseSessionStore, inScope, type Loaded, type Scope } from '@turnstore/core/adapter'
+
+/** What several handles share: rows of text with a version, as a table or a bucket has them. */
+export class PlainBackend {
+  readonly rows = new Map<string, { text: string; version: number }>()
+  #versions = 0
+
+  nextVersion(): number {
+    return ++this.#versions
+  }
+}
+
+/**
+ * The least that an adapter may be: four hooks over a map of JSON texts. Compare-and-set is its only
+ * means against others, and each call takes a while, so that races are real. That it passes the
+ * suite shows that the defaults of the base class keep the contract by themselves.
+ */
+export class PlainStore extends BaseSessionStore {
+  readonly capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: false }
+  readonly #backend: PlainBackend
+
+  constructor(backend: PlainBackend = new PlainBackend()) {
+    super()
+    this.#backend = backend
+  }
+
+  reopen(): PlainStore {
+    return new PlainStore(this.#backend)
+  }
+
+  protected async _load(sessionId: string): Promise<Loaded | null> {
+    await latency()
+    const row = this.#backend.rows.get(sessionId)
+    await latency()
+    return row === undefined ? null : { session: decodeSession(JSON.parse(row.text)), token: row.version }
+  }
+
+  protected async _save(session: SessionRecord, token: unknown): Promise<boolean> {
+    const text = JSON.stringify(encodeSession(session))
+    await latency()
+    const { rows } = this.#backend
+    if (token !== (rows.get(session.sessionId)?.version ?? null)) return false
+    rows.set(session.sessionId, { text, version: this.#backend.nextVersion() })
+    await latency()
+    return true
+  }
+
+  protected async _delete(sessionId: string, token: unknown): Promise<boolean> {
+    await latency()
+    const { rows } = this.#backend
+    return rows.get(sessionId)?.version === token && rows.delete(sessionId)
+  }
+
+  protected async _list(scope: Scope): Promise<string[]> {
+    await latency()
+    return [...this.#backend.rows.values()]
+      .map(({ text }) => decodeSession(JSON.parse(text)))
+      .filter(session => inScope(session, scope))
+      .map(({ sessionId }) => sessionId)
+  }
+}
+
+/** Some turns of the event loop, never the same number for all. */
+async function latency(): Promise<void> {
+  for (let turns = Math.floor(Math.random() * 4); turns > 0; turns--) {
+    await new Promise(resolve => {
+      setImmediate(resolve)
+    })
+  }
+}

@@ -1,0 +1,23 @@
+import { monotonicNow, sleep } from './runtime.js'
+
+/**
+ * Waiting between attempts: full jitter under a bound that doubles, so that writers who met once do
+ * not meet again, until a deadline.
+ */
+export class Backoff {
+  readonly #deadline: number
+  #bound = 1
+
+  constructor(timeoutMs: number) {
+    this.#deadline = monotonicNow() + timeoutMs
+  }
+
+  /** Waits, or gives false at once when the deadline has passed. */
+  async wait(): Promise<boolean> {
+    const left = this.#deadline - monotonicNow()
+    if (left <= 0) return false
+    await sleep(Math.min(left, Math.random() * this.#bound))
+    this.#bound = Math.min(this.#bound * 2, 64)
+    return true
+  }
+}

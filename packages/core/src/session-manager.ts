@@ -1,0 +1,329 @@
+import { applyChange } from './apply-change.js'
+import type { ChangeResult, SessionChange, TurnPatch } from './change.js'
+import { type ChatMessage, messagesFromTurns } from './chat-messages.js'
+import { isTurnstoreError, sessionExists, sessionNotFound, TurnstoreError } from './errors.js'
+import { createAgentTransition, createSession, createToolCall, createTurn, type FactoryOptions } from './factories.js'
+import { checkId } from './ids.js'
+import type { JsonObject } from './json.js'
+import {
+  type AgentTransitionInput,
+  type AgentTransitionRecord,
+  isEnded,
+  type SessionRecord,
+  type ToolCallInput,
+  type ToolCallRecord,
+  type TurnInput,
+  type TurnRecord,
+} from './models.js'
+import { checkMembers, type ScopeOptions, scopeOf } from './options.js'
+import { matches, readQuery, type SessionPage, type SessionQuery } from './query.js'
+import { turnPatchMembers } from './read-record.js'
+import { randomId } from './runtime.js'
+import type { SessionStore } from './store.js'
+import type { TurnRange } from './turn-range.js'
+
+export interface SessionManagerOptions {
+  /**
+   * Binds the manager to one workspace (null: to the sessions without one): it sees no other. Left
+   * out, it sees all; a member whose value is `undefined` is refused.
+   */
+  workspaceId?: string | null
+  /** The present time, a `Date` or ISO 8601. */
+  now?: () => Date | string
+  /** A new random id. */
+  newId?: () => string
+}
+
+export interface StartSessionOptions {
+  /** Default: that of the manager, or none. */
+  workspaceId?: string | null
+  agentId?: string | null
+  /** Default: a random one. */
+  sessionId?: string
+  metadata?: JsonObject
+  /** Where the id is in use: fail (the default), give the stored session back and take `ended` off it, or replace it. */
+  ifExists?: 'fail' | 'resume' | 'replace'
+}
+
+export interface RecordedTurn {
+  turn: TurnRecord
+  revision: number
+  /** The session had this turn already; nothing was written. */
+  deduplicated: boolean
+}
+
+export interface ForkOptions {
+  /** How many turns the fork takes over; default all. */
+  turns?: number
+  sessionId?: string
+  /** Merged over that of the session. */
+  metadata?: JsonObject
+}
+
+export interface PruneOptions extends ScopeOptions {
+  /** ISO 8601, exclusive. A session without a readable time is not old. */
+  updatedBefore?: string
+  ended?: boolean
+}
+
+/**
+ * Records what agents do. Each mutation is one change of the store, never load, alter and save, so
+ * any number of managers in any number of processes may record into one session at once, as far as
+ * the store's `sharing` goes.
+ *
+ * The methods that need a session fail with `SESSION_NOT_FOUND` without one; besides, each hands on
+ * the errors of the store.
+ *
+ * @example
+ * const manager = new SessionManager(store, { workspaceId: 'acme' })
+ * const { sessionId } = await manager.startSession({ agentId: 'support' })
+ * await manager.recordTurn(sessionId, { prompt: 'Hello', responseContent: 'Hello! What can I do for you?' })
+ * await manager.endSession(sessionId)
+ */
+export class SessionManager {
+  readonly store: SessionStore
+  readonly #scope: ScopeOptions
+  readonly #factory: Required<FactoryOptions>
+
+  /** @throws `INVALID_ARGUMENT`, `INVALID_ID` */
+  constructor(store: SessionStore, options: SessionManagerOptions = {}) {
+    checkMembers(options, 'options', ['workspaceId', 'now', 'newId'])
+    const { now = () => new Date(), newId = randomId } = options
+    this.store = store
+    this.#scope = readOwnScope(options)
+    this.#factory = {
+      now: () => {
+        const time = now()
+        return typeof time === 'string' ? time : time.toISOString()
+      },
+      newId,
+    }
+  }
+
+  /**
+   * Starts a session and gives its record.
+   * @throws `SESSION_EXISTS` where the id is in use; with `resume` and `replace` only where another
+   *   workspace holds it
+   */
+  async startSession(options: StartSessionOptions = {}): Promise<SessionRecord> {
+    checkMembers(options, 'options', ['workspaceId', 'agentId', 'sessionId', 'metadata', 'ifExists'])
+    const { agentId = null, sessionId, metadata = {}, ifExists = 'fail' } = options
+    if (!['fail', 'resume', 'replace'].includes(ifExists)) {
+      throw new TurnstoreError('INVALID_ARGUMENT', "options.ifExists must be 'fail', 'resume' or 'replace'")
+    }
+    if (agentId !== null) checkId(agentId, 'options.agentId')
+    const scope = this.#scopeOf(options)
+    const session = createSession(
+      { ...(sessionId === undefined ? {} : { sessionId }), workspaceId: scope.workspaceId ?? null, agentId, metadata },
+      this.#factory,
+    )
+    if (ifExists === 'replace') return { ...session, revision: await this.store.saveSession(session) }
+    for (;;) {
+      if (ifExists === 'resume') {
+        const stored = await this.#resume(session.sessionId, scope)
+        if (stored !== null) return stored
+      }
+      try {
+        return { ...session, revision: await this.store.saveSession(session, { ifRevision: 0 }) }
+      } catch (error) {
+        if (!isTurnstoreError(error, 'REVISION_CONFLICT')) throw error
+        if (ifExists === 'fail') throw sessionExists(session.sessionId)
+        // Somebody created it between the two looks: resume that one.
+      }
+    }
+  }
+
+  async #resume(sessionId: string, scope: ScopeOptions): Promise<SessionRecord | null> {
+    const stored = await this.store.loadSession(sessionId, scope)
+    if (stored === null || !isEnded(stored)) return stored
+    try {
+      await this.store.changeSession(sessionId, { unsetMetadata: ['ended'], updatedAt: this.#factory.now() }, scope)
+    } catch (error) {
+      if (isTurnstoreError(error, 'SESSION_NOT_FOUND')) return null
+      throw error
+    }
+    return this.store.loadSession(sessionId, scope)
+  }
+
+  /**
+   * Appends a turn. Give it a `turnId` of your own to make a retry harmless: a turn that is there
+   * already is not recorded twice.
+   * @throws `TURN_ID_CONFLICT`, `INVALID_RECORD`
+   */
+  async recordTurn(sessionId: string, turn: TurnInput = {}): Promise<RecordedTurn> {
+    const record = createTurn(turn, this.#factory)
+    const { revision, deduplicated } = await this.#change(sessionId, { appendTurns: [record] })
+    return { turn: record, revision, deduplicated: deduplicated.length > 0 }
+  }
+
+  /**
+   * Sets some members of a turn. A status other than `running` ends the turn now, unless the patch
+   * has an `endedAt` of its own.
+   * @throws `TURN_NOT_FOUND`, `INVALID_RECORD`
+   */
+  async updateTurn(sessionId: string, turnId: string, patch: TurnPatch): Promise<ChangeResult> {
+    checkMembers(patch, 'patch', turnPatchMembers)
+    const ends = patch.status !== undefined && patch.status !== 'running' && !Object.hasOwn(patch, 'endedAt')
+    const set = ends ? { ...patch, endedAt: this.#factory.now() } : patch
+    return this.#change(sessionId, { updateTurns: [{ turnId, set }] })
+  }
+
+  /**
+   * Adds a tool call to a turn, or replaces the one with its `callId` in its place. What is recorded
+   * by two at once is all kept.
+   * @throws `TURN_NOT_FOUND`, `INVALID_RECORD`
+   */
+  async recordToolCall(
+    sessionId: string,
+    turnId: string,
+    call: ToolCallInput,
+  ): Promise<{ toolCall: ToolCallRecord; revision: number }> {
+    const toolCall = createToolCall(call, this.#factory)
+    const { revision } = await this.#change(sessionId, { updateTurns: [{ turnId, putToolCalls: [toolCall] }] })
+    return { toolCall, revision }
+  }
+
+  /**
+   * Records that one agent handed over to another. `agentId` of the session stays, as in the reference:
+   * it says who began.
+   * @throws `TRANSITION_ID_CONFLICT`, `INVALID_RECORD`
+   */
+  async recordAgentTransition(
+    sessionId: string,
+    transition: AgentTransitionInput,
+  ): Promise<{ transition: AgentTransitionRecord; revision: number }> {
+    const record = createAgentTransition(transition, this.#factory)
+    const { revision } = await this.#change(sessionId, { appendAgentTransitions: [record] })
+    return { transition: record, revision }
+  }
+
+  /** Sets `metadata.ended`; `startSession` with `resume` takes it off again. */
+  async endSession(sessionId: string): Promise<ChangeResult> {
+    return this.#change(sessionId, { setMetadata: { ended: true } })
+  }
+
+  async getSession(sessionId: string): Promise<SessionRecord | null> {
+    return this.store.loadSession(sessionId, this.#scope)
+  }
+
+  /** The turns of a session, or a stretch of them, without loading the rest. */
+  async getTurns(sessionId: string, range: TurnRange = {}): Promise<TurnRecord[]> {
+    const page = await this.store.readTurns(sessionId, range, this.#scope)
+    if (page === null) throw sessionNotFound(sessionId)
+    return page.turns
+  }
+
+  /**
+   * The conversation as chat messages, to resume a model with: no call without its result, no result
+   * without its call. `last` takes only the last n turns.
+   */
+  async getMessages(sessionId: string, options: { last?: number } = {}): Promise<ChatMessage[]> {
+    checkMembers(options, 'options', ['last'])
+    return messagesFromTurns(await this.getTurns(sessionId, options.last === undefined ? {} : { last: options.last }))
+  }
+
+  /** Ids of the sessions of one workspace, or of all that the manager sees. */
+  async listSessions(options: ScopeOptions = {}): Promise<string[]> {
+    return this.store.listSessions(this.#scopeOf(options))
+  }
+
+  async querySessions(query: SessionQuery = {}): Promise<SessionPage> {
+    return this.store.querySessions(this.#scopedQuery(query))
+  }
+
+  /**
+   * A new session that begins with the first n turns of this one: what a copy rewound to n turns would
+   * hold, with `parentSessionId`, metadata merged, and not ended.
+   * @throws `SESSION_EXISTS`
+   */
+  async forkSession(sessionId: string, options: ForkOptions = {}): Promise<SessionRecord> {
+    checkMembers(options, 'options', ['turns', 'sessionId', 'metadata'])
+    const { turns, metadata = {}, sessionId: forkId = this.#factory.newId() } = options
+    const stored = await this.store.loadSession(sessionId, this.#scope)
+    if (stored === null) throw sessionNotFound(sessionId)
+    const now = this.#factory.now()
+    const { session } = applyChange(stored, {
+      ...(turns === undefined ? {} : { keepTurns: turns }),
+      unsetMetadata: ['ended'],
+      updatedAt: now,
+    })
+    const fork = createSession({
+      ...session,
+      sessionId: forkId,
+      parentSessionId: sessionId,
+      createdAt: now,
+      updatedAt: now,
+      metadata: { ...session.metadata, ...metadata },
+    })
+    try {
+      return { ...fork, revision: await this.store.saveSession(fork, { ifRevision: 0 }) }
+    } catch (error) {
+      throw isTurnstoreError(error, 'REVISION_CONFLICT') ? sessionExists(forkId) : error
+    }
+  }
+
+  /** Keeps the first n turns and drops the rest, with the transitions recorded in them. */
+  async rewindSession(sessionId: string, turns: number, options: { ifRevision?: number } = {}): Promise<ChangeResult> {
+    checkMembers(options, 'options', ['ifRevision'])
+    return this.#change(sessionId, { keepTurns: turns }, options)
+  }
+
+  async deleteSession(sessionId: string): Promise<boolean> {
+    return this.store.deleteSession(sessionId, this.#scope)
+  }
+
+  /**
+   * Deletes old sessions, ended ones, or those that are both, and gives their ids. At least one of
+   * `updatedBefore` and `ended` must be named. Each session is looked at again right before it is
+   * deleted, so one that has been taken up meanwhile stays.
+   * @throws `INVALID_ARGUMENT`
+   */
+  async pruneSessions(options: PruneOptions): Promise<string[]> {
+    checkMembers(options, 'options', ['updatedBefore', 'ended', 'workspaceId'])
+    const { updatedBefore, ended } = options
+    if (updatedBefore === undefined && ended === undefined) {
+      throw new TurnstoreError('INVALID_ARGUMENT', 'options must name updatedBefore, ended or both; else all would go')
+    }
+    const scope = this.#scopeOf(options)
+    const query = this.#scopedQuery({
+      ...scope,
+      ...(updatedBefore === undefined ? {} : { updatedBefore }),
+      ...(ended === undefined ? {} : { ended }),
+    })
+    const deleted: string[] = []
+    for await (const { sessionId } of this.store.sessions({ ...query, order: 'asc' })) {
+      const summary = await this.store.loadSummary(sessionId, scope)
+      if (summary === null || !matches(readQuery(query), summary)) continue
+      if (await this.store.deleteSession(sessionId, scope)) deleted.push(sessionId)
+    }
+    return deleted
+  }
+
+  #change(
+    sessionId: string,
+    change: Omit<SessionChange, 'updatedAt'>,
+    options: { ifRevision?: number } = {},
+  ): Promise<ChangeResult> {
+    return this.store.changeSession(sessionId, { ...change, updatedAt: this.#factory.now() }, { ...this.#scope, ...options })
+  }
+
+  /** The workspace that a call names, which must be the manager's own where it is bound to one. */
+  #scopeOf(options: ScopeOptions): ScopeOptions {
+    const named = readOwnScope(options)
+    if (!('workspaceId' in this.#scope)) return named
+    if ('workspaceId' in named && named.workspaceId !== this.#scope.workspaceId) {
+      throw new TurnstoreError('INVALID_ARGUMENT', 'options.workspaceId is not the workspace that this manager is bound to')
+    }
+    return this.#scope
+  }
+
+  #scopedQuery(query: SessionQuery): SessionQuery {
+    return { ...query, ...this.#scopeOf(query) }
+  }
+}
+
+/** The workspace that options name, if they do. @throws `INVALID_ARGUMENT`, `INVALID_ID` */
+function readOwnScope(options: ScopeOptions): ScopeOptions {
+  const workspaceId = scopeOf({ ...options }, 'options')
+  return workspaceId === undefined ? {} : { workspaceId }
+}

@@ -1,0 +1,433 @@
+import { describe, expect, it } from 'vitest'
+import { BaseSessionStore, type Loaded } from '../src/adapter.ts'
+import {
+  type Capabilities,
+  decodeSession,
+  encodeSession,
+  NO_RESULT,
+  type SessionRecord,
+  SessionManager,
+  type SessionManagerOptions,
+} from '../src/index.ts'
+
+/** The four hooks and nothing else. */
+class MapStore extends BaseSessionStore {
+  readonly capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: false }
+  readonly #texts = new Map<string, { text: string; token: number }>()
+  #writes = 0
+  /** Called before each write, for somebody else to be first. */
+  beforeSave: () => Promise<unknown> = async () => {}
+
+  protected async _load(sessionId: string): Promise<Loaded | null> {
+    const stored = this.#texts.get(sessionId)
+    return stored === undefined ? null : { session: decodeSession(JSON.parse(stored.text)), token: stored.token }
+  }
+
+  protected async _save(session: SessionRecord, token: unknown): Promise<boolean> {
+    await this.beforeSave()
+    if ((this.#texts.get(session.sessionId)?.token ?? null) !== token) return false
+    this.#texts.set(session.sessionId, { text: JSON.stringify(encodeSession(session)), token: ++this.#writes })
+    return true
+  }
+
+  protected async _delete(sessionId: string, token: unknown): Promise<boolean> {
+    return this.#texts.get(sessionId)?.token === token && this.#texts.delete(sessionId)
+  }
+
+  protected async _list(scope: string | null | undefined): Promise<string[]> {
+    const sessions = await Promise.all([...this.#texts.keys()].map(id => this._load(id)))
+    return sessions.flatMap(loaded =>
+      loaded !== null && (scope === undefined || loaded.session.workspaceId === scope)
+        ? [loaded.session.sessionId]
+        : [],
+    )
+  }
+}
+
+/** A manager whose clock goes on by a second with each look. */
+function manage(
+  options: SessionManagerOptions = {},
+  store = new MapStore(),
+): { manager: SessionManager; store: MapStore } {
+  let seconds = 0
+  let ids = 0
+  const now = (): string => new Date(Date.UTC(2026, 0, 1, 0, 0, seconds++)).toISOString()
+  return { manager: new SessionManager(store, { now, newId: () => `id-${++ids}`, ...options }), store }
+}
+
+const failsWith = (code: string, more: object = {}): object => ({ code, ...more })
+
+describe('startSession', () => {
+  it('creates a session with a random id, and stores it', async () => {
+    const manager = new SessionManager(new MapStore())
+    const session = await manager.startSession({ agentId: 'support', metadata: { lang: 'en' } })
+    expect(session).toMatchObject({
+      workspaceId: null,
+      agentId: 'support',
+      metadata: { lang: 'en' },
+      turns: [],
+      revision: 1,
+    })
+    expect(session.sessionId).toMatch(/^[0-9a-f]{32}$/)
+    expect(await manager.getSession(session.sessionId)).toEqual(session)
+  })
+
+  it('an id in use fails and destroys nothing, unlike the reference', async () => {
+    const { manager } = manage()
+    await manager.startSession({ sessionId: 's' })
+    await manager.recordTurn('s', { prompt: 'Hello' })
+    await expect(manager.startSession({ sessionId: 's' })).rejects.toMatchObject(failsWith('SESSION_EXISTS'))
+    expect(await manager.getTurns('s')).toHaveLength(1)
+  })
+
+  it('resume gives the stored session and takes ended off; without one it starts one', async () => {
+    const { manager } = manage()
+    expect(await manager.startSession({ sessionId: 's', ifExists: 'resume' })).toMatchObject({ revision: 1 })
+    await manager.recordTurn('s', { prompt: 'Hello' })
+    await manager.endSession('s')
+    const resumed = await manager.startSession({ sessionId: 's', agentId: 'other', ifExists: 'resume' })
+    expect(resumed).toMatchObject({ turns: [{ prompt: 'Hello' }], agentId: null, metadata: {} })
+    expect(await manager.getSession('s')).toEqual(resumed)
+  })
+
+  it('resume takes the session that somebody created between the two looks', async () => {
+    const { manager, store } = manage()
+    store.beforeSave = async () => {
+      store.beforeSave = async () => {}
+      await manager.startSession({ sessionId: 's', agentId: 'first' })
+    }
+    expect(await manager.startSession({ sessionId: 's', agentId: 'second', ifExists: 'resume' })).toMatchObject({
+      agentId: 'first',
+    })
+  })
+
+  it('replace starts anew; no mode reaches the session of another workspace', async () => {
+    const { manager } = manage()
+    await manager.startSession({ sessionId: 's', workspaceId: 'acme' })
+    await manager.recordTurn('s', { prompt: 'Hello' })
+    for (const ifExists of ['fail', 'resume', 'replace'] as const) {
+      const starting = manager.startSession({ sessionId: 's', workspaceId: 'globex', ifExists })
+      await expect(starting).rejects.toMatchObject(failsWith('SESSION_EXISTS'))
+    }
+    expect(await manager.startSession({ sessionId: 's', workspaceId: 'acme', ifExists: 'replace' })).toMatchObject({
+      turns: [],
+      revision: 3,
+    })
+  })
+
+  it('resume without a workspace gives the session wherever it is', async () => {
+    const { manager } = manage()
+    await manager.startSession({ sessionId: 's', workspaceId: 'acme' })
+    expect(await manager.startSession({ sessionId: 's', ifExists: 'resume' })).toMatchObject({ workspaceId: 'acme' })
+  })
+
+  it.each<object>([{ workspaceId: undefined }, { workspace: 'acme' }, { ifExists: 'destroy' }])(
+    'refuses %j',
+    async options => {
+      const { manager } = manage()
+      await expect(manager.startSession(options)).rejects.toMatchObject(failsWith('INVALID_ARGUMENT'))
+    },
+  )
+})
+
+describe('recording', () => {
+  it('a prompt is enough for a turn; ids, times and defaults are filled in', async () => {
+    const { manager } = manage()
+    await manager.startSession({ sessionId: 's' })
+    const { turn, revision, deduplicated } = await manager.recordTurn('s', {
+      prompt: 'Hello',
+      toolCalls: [{ toolName: 'f' }],
+    })
+    expect([revision, deduplicated]).toEqual([2, false])
+    expect(turn).toMatchObject({ turnId: 'id-1', status: 'success', toolCalls: [{ callId: 'id-1:0' }] })
+    expect(turn.startedAt).not.toBe('')
+    expect(turn.endedAt).not.toBe(null)
+    expect(await manager.getTurns('s')).toEqual([turn])
+  })
+
+  it('a turn that is there already is not recorded twice, and another with its id is refused', async () => {
+    const { manager } = manage()
+    await manager.startSession({ sessionId: 's' })
+    await manager.recordTurn('s', { turnId: 't', prompt: 'Hello' })
+    expect(await manager.recordTurn('s', { turnId: 't', prompt: 'Hello' })).toMatchObject({
+      revision: 2,
+      deduplicated: true,
+    })
+    await expect(manager.recordTurn('s', { turnId: 't', prompt: 'Bye' })).rejects.toMatchObject(
+      failsWith('TURN_ID_CONFLICT'),
+    )
+    expect(await manager.getTurns('s')).toHaveLength(1)
+  })
+
+  it('a running turn grows, call by call, and ends', async () => {
+    const { manager } = manage()
+    await manager.startSession({ sessionId: 's' })
+    await manager.recordTurn('s', { turnId: 't', prompt: 'Tea?', status: 'running' })
+    await manager.recordToolCall('s', 't', { callId: 'a', toolName: 'find', status: 'running' })
+    await manager.recordToolCall('s', 't', { callId: 'a', toolName: 'find', result: 3 })
+    const { toolCall } = await manager.recordToolCall('s', 't', { toolName: 'brew' })
+    expect(toolCall.callId).toBe('id-1')
+    expect(await manager.getTurns('s')).toMatchObject([
+      { endedAt: null, toolCalls: [{ callId: 'a', result: 3, status: 'success' }, { callId: 'id-1' }] },
+    ])
+    await manager.updateTurn('s', 't', { status: 'success', responseContent: 'Here' })
+    const [turn] = await manager.getTurns('s')
+    expect(turn).toMatchObject({ status: 'success', responseContent: 'Here' })
+    expect(turn?.endedAt).not.toBe(null)
+  })
+
+  it('updateTurn leaves an endedAt of the caller, and that of a turn that goes on', async () => {
+    const { manager } = manage()
+    await manager.startSession({ sessionId: 's' })
+    await manager.recordTurn('s', { turnId: 't', status: 'running' })
+    await manager.updateTurn('s', 't', { prompt: 'x' })
+    expect(await manager.getTurns('s')).toMatchObject([{ endedAt: null }])
+    await manager.updateTurn('s', 't', { status: 'cancelled', endedAt: null })
+    expect(await manager.getTurns('s')).toMatchObject([{ endedAt: null, status: 'cancelled' }])
+  })
+
+  it('what many record at once is all kept', async () => {
+    const { manager, store } = manage()
+    await manager.startSession({ sessionId: 's' })
+    await manager.recordTurn('s', { turnId: 't', status: 'running' })
+    const others = Array.from({ length: 5 }, (_, index) => new SessionManager(store, { newId: () => `other-${index}` }))
+    await Promise.all(
+      others.flatMap((other, index) => [
+        other.recordTurn('s', { prompt: `${index}` }),
+        other.recordToolCall('s', 't', { toolName: 'f' }),
+      ]),
+    )
+    const turns = await manager.getTurns('s')
+    expect(turns).toHaveLength(6)
+    expect(turns[0]?.toolCalls).toHaveLength(5)
+    expect(await store.loadSummary('s')).toMatchObject({ revision: 12 })
+  })
+
+  it('handovers are recorded with an id, and the session keeps the agent that began', async () => {
+    const { manager } = manage()
+    await manager.startSession({ sessionId: 's', agentId: 'front' })
+    const { transition, revision } = await manager.recordAgentTransition('s', {
+      fromAgent: 'front',
+      toAgent: 'back',
+      reason: 'busy',
+    })
+    expect([transition.transitionId, revision]).toEqual(['id-1', 2])
+    expect(await manager.getSession('s')).toMatchObject({
+      agentId: 'front',
+      agentTransitions: [{ toAgent: 'back', timestamp: transition.timestamp }],
+    })
+  })
+
+  it('endSession sets metadata.ended and keeps the rest', async () => {
+    const { manager } = manage()
+    await manager.startSession({ sessionId: 's', metadata: { lang: 'en' } })
+    await manager.endSession('s')
+    expect(await manager.getSession('s')).toMatchObject({ metadata: { lang: 'en', ended: true } })
+  })
+
+  it('every mutation sets updatedAt, and a clock that goes back does not', async () => {
+    const times = ['2026-01-01T00:00:00Z', '2026-01-03T00:00:00Z', '2026-01-02T00:00:00Z']
+    const { manager } = manage({ now: () => times.shift() ?? '' })
+    await manager.startSession({ sessionId: 's' })
+    await manager.endSession('s')
+    await manager.recordAgentTransition('s', { toAgent: 'x', timestamp: '' })
+    expect(await manager.getSession('s')).toMatchObject({
+      createdAt: '2026-01-01T00:00:00Z',
+      updatedAt: '2026-01-03T00:00:00Z',
+    })
+  })
+
+  it('without a session they say so in the words of the reference', async () => {
+    const { manager } = manage()
+    const mutations = [
+      manager.recordTurn('nope'),
+      manager.updateTurn('nope', 't', {}),
+      manager.recordToolCall('nope', 't', { toolName: 'f' }),
+      manager.recordAgentTransition('nope', { toAgent: 'x' }),
+      manager.endSession('nope'),
+      manager.rewindSession('nope', 0),
+      manager.forkSession('nope'),
+      manager.getTurns('nope'),
+      manager.getMessages('nope'),
+    ]
+    for (const mutation of mutations) {
+      await expect(mutation).rejects.toMatchObject(
+        failsWith('SESSION_NOT_FOUND', { message: 'Session not found: nope' }),
+      )
+    }
+    expect(await manager.getSession('nope')).toBe(null)
+    expect(await manager.deleteSession('nope')).toBe(false)
+  })
+})
+
+describe('messages to resume with', () => {
+  it('the whole conversation, or its last turns', async () => {
+    const { manager } = manage()
+    await manager.startSession({ sessionId: 's' })
+    await manager.recordTurn('s', { prompt: '1', responseContent: 'one' })
+    await manager.recordTurn('s', {
+      prompt: '2',
+      toolCalls: [{ callId: 'a', toolName: 'f', result: { n: 2 } }],
+      responseContent: 'two',
+    })
+    expect(await manager.getMessages('s', { last: 1 })).toEqual([
+      { role: 'user', content: '2' },
+      {
+        role: 'assistant',
+        content: null,
+        tool_calls: [{ id: 'a', type: 'function', function: { name: 'f', arguments: '{}' } }],
+      },
+      { role: 'tool', tool_call_id: 'a', content: '{"n":2}' },
+      { role: 'assistant', content: 'two' },
+    ])
+    expect(await manager.getMessages('s')).toHaveLength(6)
+    expect(await manager.getMessages('s', { last: 0 })).toEqual([])
+  })
+
+  it('a turn that was broken off tells of the call whose result is not known', async () => {
+    const { manager } = manage()
+    await manager.startSession({ sessionId: 's' })
+    await manager.recordTurn('s', { turnId: 't', prompt: 'Pay', status: 'running' })
+    await manager.recordToolCall('s', 't', { callId: 'a', toolName: 'pay', status: 'running' })
+    expect((await manager.getMessages('s')).at(-1)).toEqual({ role: 'tool', tool_call_id: 'a', content: NO_RESULT })
+  })
+})
+
+describe('forks and rewinds', () => {
+  async function threeTurns(): Promise<SessionManager> {
+    const { manager } = manage()
+    await manager.startSession({ sessionId: 's', workspaceId: 'acme', metadata: { lang: 'en' } })
+    for (const turnId of ['a', 'b', 'c']) await manager.recordTurn('s', { turnId, prompt: turnId })
+    await manager.recordAgentTransition('s', { toAgent: 'x', turnId: 'a' })
+    await manager.recordAgentTransition('s', { toAgent: 'y', turnId: 'c' })
+    await manager.endSession('s')
+    return manager
+  }
+
+  it('a fork holds what a copy rewound to n turns would, is not ended, and knows its parent', async () => {
+    const manager = await threeTurns()
+    const fork = await manager.forkSession('s', { turns: 2, sessionId: 'f', metadata: { try: 2 } })
+    expect(fork).toMatchObject({
+      sessionId: 'f',
+      parentSessionId: 's',
+      workspaceId: 'acme',
+      metadata: { lang: 'en', try: 2 },
+      revision: 1,
+    })
+    expect(fork.metadata).not.toHaveProperty('ended')
+    expect(fork.turns.map(({ turnId }) => turnId)).toEqual(['a', 'b'])
+    expect(fork.agentTransitions.map(({ toAgent }) => toAgent)).toEqual(['x'])
+    expect(await manager.getSession('f')).toEqual(fork)
+    expect(await manager.getTurns('s')).toHaveLength(3)
+  })
+
+  it('a fork takes all turns where no number is named, and no id that is in use', async () => {
+    const manager = await threeTurns()
+    expect((await manager.forkSession('s')).turns).toHaveLength(3)
+    await expect(manager.forkSession('s', { sessionId: 's' })).rejects.toMatchObject(failsWith('SESSION_EXISTS'))
+  })
+
+  it('a rewind drops turns with their handovers, and frees their ids', async () => {
+    const manager = await threeTurns()
+    expect(await manager.rewindSession('s', 2)).toMatchObject({ turnCount: 2 })
+    expect(await manager.getSession('s')).toMatchObject({ agentTransitions: [{ toAgent: 'x' }] })
+    expect(await manager.recordTurn('s', { turnId: 'c', prompt: 'another' })).toMatchObject({ deduplicated: false })
+  })
+
+  it('a rewind on condition fails where somebody was first', async () => {
+    const manager = await threeTurns()
+    await expect(manager.rewindSession('s', 1, { ifRevision: 2 })).rejects.toMatchObject(
+      failsWith('REVISION_CONFLICT', { actualRevision: 7 }),
+    )
+    expect(await manager.getTurns('s')).toHaveLength(3)
+  })
+})
+
+describe('a manager that is bound to a workspace', () => {
+  it('sees no session of another, whatever is done', async () => {
+    const { manager, store } = manage()
+    await manager.startSession({ sessionId: 's', workspaceId: 'globex' })
+    await manager.recordTurn('s', { turnId: 't', prompt: 'SECRET' })
+    const { manager: acme } = manage({ workspaceId: 'acme' }, store)
+    expect(await acme.getSession('s')).toBe(null)
+    expect(await acme.deleteSession('s')).toBe(false)
+    expect(await acme.listSessions()).toEqual([])
+    expect((await acme.querySessions()).sessions).toEqual([])
+    expect(await acme.pruneSessions({ ended: false })).toEqual([])
+    for (const attempt of [
+      acme.recordTurn('s'),
+      acme.updateTurn('s', 't', {}),
+      acme.recordToolCall('s', 't', { toolName: 'f' }),
+      acme.endSession('s'),
+      acme.forkSession('s'),
+      acme.rewindSession('s', 0),
+      acme.getMessages('s'),
+    ]) {
+      await expect(attempt).rejects.toMatchObject(failsWith('SESSION_NOT_FOUND'))
+    }
+    expect(await manager.getSession('s')).toMatchObject({ revision: 2 })
+  })
+
+  it('starts sessions in its workspace, and refuses to be told of another', async () => {
+    const { manager } = manage({ workspaceId: 'acme' })
+    expect(await manager.startSession()).toMatchObject({ workspaceId: 'acme' })
+    await expect(manager.startSession({ workspaceId: 'globex' })).rejects.toMatchObject(failsWith('INVALID_ARGUMENT'))
+    await expect(manager.listSessions({ workspaceId: 'globex' })).rejects.toMatchObject(failsWith('INVALID_ARGUMENT'))
+    await expect(manager.querySessions({ workspaceId: null })).rejects.toMatchObject(failsWith('INVALID_ARGUMENT'))
+    await expect(manager.pruneSessions({ ended: true, workspaceId: 'globex' })).rejects.toMatchObject(
+      failsWith('INVALID_ARGUMENT'),
+    )
+  })
+
+  it('bound to null it sees the sessions without a workspace alone', async () => {
+    const { manager, store } = manage()
+    await manager.startSession({ sessionId: 'a', workspaceId: 'acme' })
+    await manager.startSession({ sessionId: 'b' })
+    const { manager: none } = manage({ workspaceId: null }, store)
+    expect(await none.listSessions()).toEqual(['b'])
+    expect(await none.getSession('a')).toBe(null)
+  })
+
+  it('a workspace that is undefined by mistake is refused, not taken for all', () => {
+    const options: object = { workspaceId: undefined }
+    expect(() => new SessionManager(new MapStore(), options)).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
+    )
+  })
+})
+
+describe('pruneSessions', () => {
+  it('deletes what is old, ended, or both, and gives the ids', async () => {
+    const { manager, store } = manage()
+    for (const [sessionId, updatedAt, ended] of [
+      ['old', '2020', true],
+      ['older', '2019', false],
+      ['new', '2030', true],
+      ['timeless', '', true],
+    ] as const) {
+      const time = updatedAt === '' ? '' : `${updatedAt}-01-01T00:00:00Z`
+      await store.saveSession({ sessionId, createdAt: time, updatedAt: time, metadata: { ended } })
+    }
+    const updatedBefore = '2025-01-01T00:00:00Z'
+    expect(await manager.pruneSessions({ updatedBefore, ended: true })).toEqual(['old'])
+    expect(await manager.pruneSessions({ updatedBefore })).toEqual(['older'])
+    expect((await manager.pruneSessions({ ended: true })).toSorted()).toEqual(['new', 'timeless'])
+  })
+
+  it('a session that was taken up meanwhile stays', async () => {
+    const { manager, store } = manage()
+    await manager.startSession({ sessionId: 's' })
+    await manager.endSession('s')
+    const loadSummary = store.loadSummary.bind(store)
+    store.loadSummary = async (...args) => {
+      await manager.startSession({ sessionId: 's', ifExists: 'resume' })
+      return loadSummary(...args)
+    }
+    expect(await manager.pruneSessions({ ended: true })).toEqual([])
+  })
+
+  it('without a condition it is refused, since all would go', async () => {
+    const { manager } = manage()
+    await expect(manager.pruneSessions({})).rejects.toMatchObject(failsWith('INVALID_ARGUMENT'))
+  })
+})

@@ -1,0 +1,51 @@
+import { isTurnstoreError, printableLine, TurnstoreError, type WriteOutcome } from '@turnstore/core'
+import { quote, safeCause } from '@turnstore/core/adapter'
+import { LockError } from './kernel-lock.js'
+import { FileWriteError } from './replace-file.js'
+
+/** Damage, naming the file. What reads it knows the place in it, and never quotes. */
+export function corruptSession(sessionId: string, path: string, reason: string): TurnstoreError {
+  return new TurnstoreError('CORRUPT_SESSION', `Session ${sessionId} cannot be read. ${quotePath(path)}: ${reason}`, {
+    sessionId,
+  })
+}
+
+/** Codes that say that this one file cannot be read, not that the disk fails. */
+const OWN_FAULT = new Set(['EACCES', 'EPERM', 'EISDIR', 'ELOOP', 'ENXIO', 'NOT_A_FILE'])
+
+/** An error met while a session's file was read, as the caller gets it. */
+export function readError(error: unknown, sessionId: string, path: string): unknown {
+  if (isTurnstoreError(error, 'INVALID_RECORD')) return corruptSession(sessionId, path, error.message)
+  const code = systemCode(error)
+  return code !== null && OWN_FAULT.has(code) ? corruptSession(sessionId, path, `it cannot be opened (${code})`) : error
+}
+
+/**
+ * An error met while something was written, as the caller gets it: with its outcome, and in a sentence.
+ * @param outcome of an error that does not say it itself
+ */
+export function writeError(error: unknown, outcome: WriteOutcome = 'unknown'): TurnstoreError {
+  if (isTurnstoreError(error)) return error
+  if (error instanceof LockError) {
+    const code = error.code === 'LOCK_TIMEOUT' ? 'STORE_BUSY' : 'STORE_UNAVAILABLE'
+    return new TurnstoreError(code, `${printableLine(error.message)}; nothing was written`, { outcome: 'not-stored' })
+  }
+  if (error instanceof FileWriteError) {
+    return new TurnstoreError('STORE_UNAVAILABLE', printableLine(error.message), { outcome: error.outcome })
+  }
+  const code = systemCode(error) ?? 'see cause'
+  return new TurnstoreError('STORE_UNAVAILABLE', `The files could not be written (${code})`, { outcome, cause: safeCause(error) })
+}
+
+export function systemCode(error: unknown): string | null {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null
+}
+
+export function isMissing(error: unknown): boolean {
+  return systemCode(error) === 'ENOENT'
+}
+
+/** A path holds ids and may hold anything; no character in it moves a terminal. */
+function quotePath(path: string): string {
+  return quote(path, 1000)
+}

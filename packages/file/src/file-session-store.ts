@@ -1,0 +1,367 @@
+import { join, resolve } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
+import {
+  type Capabilities,
+  type ChangeResult,
+  type SessionPage,
+  type SessionRecord,
+  type SessionSummary,
+  type TurnPage,
+  TurnstoreError,
+} from '@turnstore/core'
+import {
+  BaseSessionStore,
+  type BaseStoreOptions,
+  cloneSummary,
+  type Condition,
+  damageOf,
+  inScope,
+  type Listed,
+  type Loaded,
+  nextRevision,
+  type NormalChange,
+  type NormalQuery,
+  type NormalTurnRange,
+  type Scope,
+  sessionExists,
+  sessionNotFound,
+} from '@turnstore/core/adapter'
+import { writeError } from './file-errors.js'
+import { createFormat, readFormat, resolveBase } from './folder-format.js'
+import { LockFolder } from './kernel-lock.js'
+import { ensureFolder, sweepTemporaries } from './replace-file.js'
+import { SessionFile, type StoreFolder } from './session-file.js'
+import type { SessionIndex } from './session-index.js'
+import { type FoundDocument, Layout, OWN_FOLDER, type SessionPaths } from './session-paths.js'
+import { readSummary } from './session-reader.js'
+import { SummaryCache, versionOf } from './summary-cache.js'
+
+export interface FileSessionStoreOptions extends BaseStoreOptions {}
+
+/** Sessions kept open, and turns known of them all together, before the one used longest ago is let go. */
+const OPEN_SESSIONS = 256
+const KNOWN_TURNS = 1_000_000
+
+/** Sessions that `close` folds at a time. */
+const FOLDS = 4
+
+/** Age from which on a temporary file is taken for one that a crash left: no write takes a day. */
+const LEFT_BEHIND_MS = 24 * 3600 * 1000
+
+/** Longest stretch of work on a listing before others get their turn, in milliseconds. */
+const SLICE_MS = 5
+
+/**
+ * Stores each session as one JSON document in a folder, in the layout of the reference implementation
+ * (`{base}/{session}.json`, `{base}/{workspace}/{session}.json`), with a journal beside it for the
+ * changes since. An append is one write and one fdatasync, however long the session is.
+ *
+ * Any number of processes of one host may use the folder at once, and the reference may read it, after
+ * `close` every turn. `docs/file-format.md` describes the files. Nothing is created before the first
+ * write.
+ *
+ * @example
+ * const store = new FileSessionStore('./sessions')
+ * const manager = new SessionManager(store)
+ */
+export class FileSessionStore extends BaseSessionStore {
+  readonly #path: string
+  #capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: true }
+  #folder: StoreFolder | null = null
+  /** Whether what is ours in the folder is there: the format is fixed. */
+  #isPrepared = false
+  #preparing: Promise<void> | null = null
+  /** Once, beside the first write, what crashes left is removed. */
+  #sweeping: Promise<void> | null = null
+  readonly #files = new Map<string, SessionFile>()
+  /** Where a session was found last. */
+  readonly #places = new Map<string, SessionPaths>()
+  /** Documents beside which this handle left a journal. */
+  readonly #unfolded = new Map<string, SessionPaths>()
+  readonly #summaries = new SummaryCache()
+
+  /** @param path the folder; it is created by the first write */
+  constructor(path: string, options: FileSessionStoreOptions = {}) {
+    super(options)
+    if (typeof path !== 'string' || path === '' || path.includes('\0')) {
+      throw new TurnstoreError('INVALID_ARGUMENT', 'FileSessionStore takes the path of a folder')
+    }
+    this.#path = resolve(path)
+  }
+
+  get capabilities(): Capabilities {
+    return this.#capabilities
+  }
+
+  protected override async _ready(): Promise<void> {
+    const base = await resolveBase(this.#path)
+    const format = await readFormat(base)
+    this.#isPrepared = format !== null
+    this.#folder = {
+      layout: new Layout(base, format?.foldsCase ?? false),
+      ownFolder: join(base, OWN_FOLDER),
+      locks: new LockFolder(join(base, OWN_FOLDER, 'locks')),
+      limits: this.limits,
+      timeoutMs: this.timeoutMs,
+    }
+    this.#capabilities = {
+      // fsync on macOS leaves data in the drive's cache, and Windows cannot sync a folder.
+      durability: process.platform === 'linux' ? 'power-loss' : 'process-crash',
+      sharing: 'host',
+      constantAppend: true,
+    }
+  }
+
+  /** Folds what this handle wrote, as long as its time lasts; the rest is correct, and folded by the next. */
+  protected override async _close(): Promise<void> {
+    const deadline = performance.now() + this.timeoutMs
+    const waiting = [...this.#unfolded.values()]
+    const foldAll = async (): Promise<void> => {
+      for (let paths = waiting.pop(); paths !== undefined && performance.now() < deadline; paths = waiting.pop()) {
+        // What cannot be folded now stays in its journal, which is complete.
+        if (this.#layout().isInPlace(paths)) await this.#open(paths).close().catch(() => undefined)
+      }
+    }
+    await Promise.all(Array.from({ length: FOLDS }, foldAll))
+    await this.#sweeping
+    for (const file of this.#files.values()) await file.settle()
+    this.#files.clear()
+    this.#folder?.locks.close()
+  }
+
+  // ---- Reading.
+
+  protected override async _load(sessionId: string, scope?: Scope): Promise<Loaded | null> {
+    return this.#first(sessionId, scope, async file => {
+      const loaded = await file.load()
+      return loaded === null ? null : { session: loaded.session, token: loaded.token }
+    })
+  }
+
+  protected override _readTurns(sessionId: string, range: NormalTurnRange, scope: Scope): Promise<TurnPage | null> {
+    return this.#first(sessionId, scope, file => file.readTurns(range, scope))
+  }
+
+  protected override _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null> {
+    return this.#first(sessionId, scope, async file => {
+      const summary = await file.summary()
+      return summary !== null && inScope(summary, scope) ? summary : null
+    })
+  }
+
+  /** The answer of the first place that has one. */
+  async #first<T>(sessionId: string, scope: Scope, ask: (file: SessionFile) => Promise<T | null>): Promise<T | null> {
+    for (const paths of this.#layout().find(sessionId, scope, this.#places.get(sessionId))) {
+      const answer = await ask(this.#open(paths))
+      if (answer === null) continue
+      this.#places.set(sessionId, paths)
+      return answer
+    }
+    this.#places.delete(sessionId)
+    return null
+  }
+
+  // ---- Listing.
+
+  protected override async _list(scope: Scope): Promise<string[]> {
+    const ids: string[] = []
+    for await (const document of this.#documents(scope)) {
+      if (document.isNameCertain) {
+        ids.push(document.sessionId)
+      } else {
+        const listed = await this.#summarise(document)
+        // What is damaged in a folder of several workspaces may be of any of them.
+        if (listed !== null && ('code' in listed || inScope(listed, scope))) ids.push(listed.sessionId)
+      }
+    }
+    return ids
+  }
+
+  protected override async *_summaries(scope: Scope): AsyncIterable<Listed> {
+    for await (const document of this.#documents(scope)) {
+      const listed = await this.#summarise(document)
+      if (listed !== null) yield listed
+    }
+  }
+
+  /** Only what leaves the cache is copied. */
+  protected override async _query(query: NormalQuery): Promise<SessionPage> {
+    const page = await super._query(query)
+    return { ...page, sessions: page.sessions.map(cloneSummary) }
+  }
+
+  async *#documents(scope: Scope): AsyncIterable<FoundDocument> {
+    let sliceEnd = performance.now() + SLICE_MS
+    for (const document of this.#layout().documents(scope)) {
+      yield document
+      if (performance.now() > sliceEnd) {
+        await setImmediate()
+        sliceEnd = performance.now() + SLICE_MS
+      }
+    }
+  }
+
+  async #summarise(document: FoundDocument): Promise<Listed | null> {
+    const version = versionOf(document, document.hasJournal)
+    if (version === null) return null
+    const known = this.#summaries.get(document, version)
+    if (known !== undefined) return known
+    try {
+      const summary = await readSummary(document, this.#layout())
+      if (summary !== null) this.#summaries.set(document, version, summary)
+      return summary
+    } catch (error) {
+      const damage = damageOf(document.sessionId, error)
+      if (damage === null) throw error
+      return damage
+    }
+  }
+
+  // ---- Writing.
+
+  protected override async _change(sessionId: string, change: NormalChange, condition: Condition): Promise<ChangeResult> {
+    const file = await this.#findToWrite(sessionId, condition.scope)
+    if (file === null) throw sessionNotFound(sessionId)
+    await this.#prepare()
+    this.#unfolded.set(keyOf(file.paths), file.paths)
+    return file.change(change, condition)
+  }
+
+  protected override async _replace(session: SessionRecord, condition: Condition): Promise<number> {
+    const revision = await this.#write(session, current => nextRevision(session, current?.head ?? null, condition))
+    if (revision === null) throw sessionExists(session.sessionId)
+    return revision
+  }
+
+  protected override async _remove(sessionId: string, scope: Scope): Promise<boolean> {
+    return this.#delete(sessionId, scope, current => inScope(current.head, scope))
+  }
+
+  protected override async _save(session: SessionRecord, token: unknown): Promise<boolean> {
+    const revision = await this.#write(session, current => (tokenOf(current) === token ? session.revision : null))
+    return revision !== null
+  }
+
+  protected override async _delete(sessionId: string, token: unknown): Promise<boolean> {
+    return this.#delete(sessionId, undefined, current => tokenOf(current) === token)
+  }
+
+  async #write(session: SessionRecord, decide: (current: SessionIndex | null) => number | null): Promise<number | null> {
+    return this.#locked(session.sessionId, async () => {
+      const found = await this.#findToWrite(session.sessionId, undefined)
+      return (found ?? (await this.#newFile(session))).replace(session, decide)
+    })
+  }
+
+  async #delete(sessionId: string, scope: Scope, decide: (current: SessionIndex) => boolean): Promise<boolean> {
+    return this.#locked(sessionId, async () => {
+      const found = await this.#findToWrite(sessionId, scope)
+      if (found === null || !(await found.remove(decide))) return false
+      this.#unfolded.delete(keyOf(found.paths))
+      return true
+    })
+  }
+
+  /** Where the session is, null where there is none. */
+  async #findToWrite(sessionId: string, scope: Scope): Promise<SessionFile | null> {
+    try {
+      return await this.#first(sessionId, scope, async file => ((await file.isHere()) ? file : null))
+    } catch (error) {
+      throw writeError(error, 'not-stored')
+    }
+  }
+
+  /** Ids are unique over all workspaces, so what creates, replaces or deletes is decided under a lock by id. */
+  async #locked<T>(sessionId: string, work: () => Promise<T>): Promise<T> {
+    try {
+      const { locks, timeoutMs } = await this.#prepare()
+      const lock = await locks.acquire(sessionId, { deadline: performance.now() + timeoutMs })
+      try {
+        return await work()
+      } finally {
+        lock.release()
+      }
+    } catch (error) {
+      throw writeError(error)
+    }
+  }
+
+  async #newFile({ sessionId, workspaceId }: SessionRecord): Promise<SessionFile> {
+    const layout = this.#layout()
+    const paths = layout.pathsForNew(sessionId, workspaceId)
+    if (paths.folder !== layout.base) await ensureFolder(paths.folder, layout.base)
+    return this.#open(paths)
+  }
+
+  /** Makes what is ours in the folder, once, before the first write. */
+  async #prepare(): Promise<StoreFolder> {
+    const folder = this.#known()
+    if (this.#isPrepared) {
+      this.#sweeping ??= sweep(folder.layout)
+      return folder
+    }
+    this.#preparing ??= createFormat(folder.layout.base).then(
+      ({ foldsCase }) => {
+        this.#folder = { ...folder, layout: new Layout(folder.layout.base, foldsCase) }
+        this.#isPrepared = true
+      },
+      (error: unknown) => {
+        this.#preparing = null
+        throw writeError(error)
+      },
+    )
+    await this.#preparing
+    return this.#known()
+  }
+
+  // ---- Open sessions.
+
+  #open(paths: SessionPaths): SessionFile {
+    const key = keyOf(paths)
+    const known = this.#files.get(key)
+    const file = known ?? new SessionFile(paths, this.#known())
+    this.#files.delete(key)
+    this.#files.set(key, file)
+    if (known === undefined) this.#letGoOfOldest()
+    return file
+  }
+
+  #letGoOfOldest(): void {
+    let turns = 0
+    for (const file of this.#files.values()) turns += file.weight
+    for (const [key, file] of this.#files) {
+      if (this.#files.size <= OPEN_SESSIONS && turns <= KNOWN_TURNS) return
+      if (!file.isIdle) continue
+      turns -= file.weight
+      this.#files.delete(key)
+      file.release()
+    }
+  }
+
+  #known(): StoreFolder {
+    if (this.#folder === null) throw new TurnstoreError('STORE_UNAVAILABLE', 'The store is not ready')
+    return this.#folder
+  }
+
+  #layout(): Layout {
+    return this.#known().layout
+  }
+}
+
+async function sweep(layout: Layout): Promise<void> {
+  try {
+    for (const folder of layout.folders()) await sweepTemporaries(folder, LEFT_BEHIND_MS)
+  } catch {
+    // What stays is in nobody's way.
+  }
+}
+
+/** Two sessions may look for their document in one place: `.` for what is escaped there, `%2E` as the reference named it. */
+function keyOf({ document, sessionId }: SessionPaths): string {
+  return `${document}\0${sessionId}`
+}
+
+/** Changes with every write: each change has a revision of its own, each document an identity. */
+function tokenOf(current: SessionIndex | null): string | null {
+  return current === null ? null : current.token
+}

@@ -1,0 +1,119 @@
+import { closeSync, constants, fdatasync, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { promisify } from 'node:util'
+import { TurnstoreError } from '@turnstore/core'
+import { encodeHeader } from './entry.js'
+import { systemCode } from './file-errors.js'
+import { identityOf } from './file-identity.js'
+import { encodeRecord, lineBreak } from './journal.js'
+import { syncFolder } from './replace-file.js'
+import { type JournalFile, newJournalFile, type SessionIndex } from './session-index.js'
+import { Moved } from './sources.js'
+
+const sync = promisify(fdatasync)
+
+const { O_WRONLY, O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants
+
+/**
+ * Appends to the journal of one session. Whoever calls it holds the session's lock and has read the
+ * journal to its end. Writing is one system call and goes to the page cache, which takes
+ * microseconds; waiting for the disk is left to `sync`, beside which others run.
+ */
+export class JournalWriter {
+  readonly #path: string
+  #open: { readonly descriptor: number; readonly identity: string } | null = null
+
+  constructor(path: string) {
+    this.#path = path
+  }
+
+  /**
+   * Opens the journal, or begins one, and gives what has to stand before the next record: the header
+   * of a new one, a line break behind a tear.
+   * @throws {@link Moved} where the journal is not the one that was read
+   */
+  begin(index: SessionIndex): { journal: JournalFile; preface: Buffer } {
+    const journal = this.#attach(index.journal)
+    const pieces: Buffer[] = journal.torn ? [lineBreak] : []
+    if (journal.header === null) {
+      const { sessionId, createdAt, parentSessionId } = index.head
+      journal.header = { sessionId, createdAt, parentSessionId }
+      pieces.push(encodeRecord(index.revision, encodeHeader(journal.header)).line)
+    }
+    return { journal, preface: Buffer.concat(pieces) }
+  }
+
+  /** @throws `STORE_UNAVAILABLE`; `not-stored` where what was written of it could be taken back */
+  append(bytes: Buffer): void {
+    const { descriptor } = this.#known()
+    const before = fstatSync(descriptor).size
+    try {
+      // A short write happens where a disk runs full or a quota ends; the next call then says why.
+      for (let written = 0; written < bytes.length; ) written += writeSync(descriptor, bytes, written)
+    } catch (error) {
+      throw unavailable(error, this.#takeBack(before) ? 'not-stored' : 'unknown')
+    }
+  }
+
+  /**
+   * Waits until everything in the journal is on the disk, whoever wrote it.
+   * @throws `STORE_UNAVAILABLE`, `unknown`
+   */
+  async sync(journal: JournalFile): Promise<void> {
+    if (journal.syncedTo === journal.size) return
+    this.#attach(journal)
+    const { descriptor } = this.#known()
+    const { size } = journal
+    try {
+      await sync(descriptor)
+      // The entry of a file that another process began may not be in its folder for good either.
+      if (journal.syncedTo === 0) await syncFolder(dirname(this.#path))
+    } catch (error) {
+      // Linux forgets which pages were not written: the same descriptor would report success next time.
+      this.close()
+      throw unavailable(error, 'unknown')
+    }
+    journal.syncedTo = size
+  }
+
+  close(): void {
+    if (this.#open !== null) closeSync(this.#open.descriptor)
+    this.#open = null
+  }
+
+  #attach(journal: JournalFile | null): JournalFile {
+    if (journal !== null && this.#open?.identity === journal.identity) return journal
+    this.close()
+    const create = journal === null ? O_CREAT | O_EXCL : 0
+    try {
+      const descriptor = openSync(this.#path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | create, 0o600)
+      const identity = identityOf(fstatSync(descriptor, { bigint: true })).file
+      this.#open = { descriptor, identity }
+    } catch (error) {
+      if (['EEXIST', 'ENOENT'].includes(systemCode(error) ?? '')) throw new Moved()
+      throw unavailable(error, 'not-stored')
+    }
+    if (journal !== null && this.#open.identity !== journal.identity) throw new Moved()
+    return journal ?? newJournalFile(this.#open.identity, this.#path)
+  }
+
+  #known(): { readonly descriptor: number } {
+    if (this.#open === null) throw new Moved()
+    return this.#open
+  }
+
+  #takeBack(size: number): boolean {
+    try {
+      ftruncateSync(this.#known().descriptor, size)
+      return true
+    } catch {
+      return false
+    }
+  }
+}
+
+function unavailable(error: unknown, outcome: 'not-stored' | 'unknown'): TurnstoreError {
+  const code = systemCode(error) ?? 'an error without a code'
+  const told = outcome === 'unknown' ? 'whether the change is stored is not known' : 'nothing was stored'
+  return new TurnstoreError('STORE_UNAVAILABLE', `The journal could not be written (${code}); ${told}`, { outcome })
+}

@@ -1,0 +1,465 @@
+import { chmodSync, lstatSync, mkdirSync, realpathSync } from 'node:fs'
+import { join } from 'node:path'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+
+/**
+ * What a lock can fail with. `LOCK_TIMEOUT`: not ours by the deadline. `LOCK_FOLDER_CLOSED`: the folder was closed
+ * before or while waiting. `LOCK_FILE_REFUSED`: what stands at the path is no lock file of ours. `LOCK_UNSUPPORTED`:
+ * the runtime has no `node:sqlite`. `LOCK_FAILED`: the operating system or SQLite refused; the message has its code.
+ */
+export type LockErrorCode =
+  'LOCK_TIMEOUT' | 'LOCK_FOLDER_CLOSED' | 'LOCK_FILE_REFUSED' | 'LOCK_UNSUPPORTED' | 'LOCK_FAILED'
+
+/** A lock was not given. Nothing is held. Recognise the reason by `code`. */
+export class LockError extends Error {
+  override readonly name: string = 'LockError'
+  readonly code: LockErrorCode
+
+  constructor(code: LockErrorCode, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+/** A lock that is held. It is free again after `release()`, and the kernel frees it when the process ends in any way. */
+export interface Lock extends Disposable {
+  /** Frees the lock. Calling it again does nothing. */
+  release(): void
+}
+
+export interface LockFolderOptions {
+  /**
+   * Among how many locks the keys are spread, 32 by default; each that is used keeps two files open.
+   * All processes that share a folder must give the same number, or they do not exclude each other.
+   */
+  readonly shards?: number
+}
+
+export interface AcquireOptions {
+  /** The moment, on the clock of `performance.now()`, from which on the call rejects with `LOCK_TIMEOUT`. */
+  readonly deadline: number
+}
+
+/**
+ * Locks by key between all processes, threads and handles of one host. They are kept by the kernel, on empty files in
+ * one folder, so that no lock outlives its holder, and none is ever judged stale. Waiting blocks no event loop.
+ *
+ * Within a thread the waiting are served in the order in which they came. Between processes none starves.
+ *
+ * Different keys may share a lock: whoever holds one and waits for a second may wait for himself, until the deadline.
+ * The locks are POSIX locks, and the kernel drops those of a process when it closes *any* descriptor of the file. A
+ * process that holds locks must never open a lock file otherwise: `fs.cp` of the folder there frees them all unseen.
+ */
+export class LockFolder {
+  readonly #dir: string
+  readonly #shards: number
+  readonly #gates = new Map<number, Gate>()
+  #closed = false
+
+  /** Touches nothing: the folder is made (0700) by the first `acquire`; the one that it stands in must exist. */
+  constructor(dir: string, options: LockFolderOptions = {}) {
+    const { shards = 32 } = options
+    if (!Number.isInteger(shards) || shards < 1 || shards > 1024) {
+      throw new RangeError(`shards must be an integer from 1 to 1024, not ${String(shards)}`)
+    }
+    this.#dir = dir
+    this.#shards = shards
+  }
+
+  /** Waits for the lock of `key` until the deadline. Rejects with a {@link LockError}. */
+  async acquire(key: string, options: AcquireOptions): Promise<Lock> {
+    const { deadline } = options
+    if (Number.isNaN(deadline)) throw new RangeError('deadline must be a time of performance.now(), not NaN')
+    if (this.#closed) throw folderClosed()
+    return this.#gate(shardOf(key, this.#shards)).acquire(this, deadline)
+  }
+
+  /**
+   * Waits for nothing. Who still waits is rejected with `LOCK_FOLDER_CLOSED`; a lock that is held stays good until it
+   * is released, and only then are its files closed.
+   */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    for (const gate of this.#gates.values()) gate.leave(this)
+    this.#gates.clear()
+  }
+
+  #gate(shard: number): Gate {
+    const known = this.#gates.get(shard)
+    if (known) return known
+    makeLockFolder(this.#dir)
+    const gate = Gate.enter(wrapErrors(this.#dir, () => realpathSync(this.#dir)), String(shard).padStart(4, '0'))
+    this.#gates.set(shard, gate)
+    return gate
+  }
+}
+
+/**
+ * For how long a process that has come to its turn may take the lock again and again, or pass it on among its own
+ * waiters, before it has to queue once more. Without such turns many short holds would each wait for somebody's poll.
+ */
+const turnMs = 10
+
+/**
+ * For how long a queue that does not move is respected. Whoever is first in the queue may be stopped or busy with
+ * something else, and a process that does not even hold the lock must not keep all the others from it.
+ */
+const patienceMs = 100
+
+const maxTimerMs = 2 ** 31 - 1
+
+interface Waiter {
+  readonly owner: LockFolder
+  readonly deadline: number
+  readonly resolve: (lock: Lock) => void
+  readonly reject: (error: unknown) => void
+  timer: NodeJS.Timeout | undefined
+}
+
+/**
+ * One lock, as all handles of this thread share it: its files and those who wait for it here.
+ *
+ * The lock itself is one file. A second one is the queue between the processes: who is to get the lock next holds it
+ * while he polls. Without it, a process that takes the lock again at once after releasing it nearly always wins
+ * against those who poll.
+ */
+class Gate {
+  static readonly #open = new Map<string, Gate>()
+
+  readonly #path: string
+  readonly #dir: string
+  readonly #waiting: Waiter[] = []
+  #users = 0
+  #files: { readonly lock: LockFile; readonly queue: LockFile } | undefined
+  #queued = false
+  #held = false
+  #wantedSince = 0
+  #turnSince = -Infinity
+  #poll: NodeJS.Timeout | undefined
+
+  private constructor(dir: string, path: string) {
+    this.#dir = dir
+    this.#path = path
+  }
+
+  static enter(realDir: string, name: string): Gate {
+    const path = join(realDir, name)
+    let gate = Gate.#open.get(path)
+    if (!gate) Gate.#open.set(path, (gate = new Gate(realDir, path)))
+    gate.#users++
+    return gate
+  }
+
+  leave(owner: LockFolder): void {
+    this.#users--
+    for (const waiter of this.#waiting.filter((waiter) => waiter.owner === owner)) {
+      this.#giveUp(waiter, folderClosed())
+    }
+    this.#closeIfUnused()
+  }
+
+  acquire(owner: LockFolder, deadline: number): Promise<Lock> {
+    return new Promise((resolve, reject) => {
+      const waiter: Waiter = { owner, deadline, resolve, reject, timer: undefined }
+      this.#waiting.push(waiter)
+      if (!this.#held && this.#poll === undefined) this.#serve()
+      if (this.#waiting.at(-1) === waiter) this.#expire(waiter)
+    })
+  }
+
+  release(): void {
+    this.#held = false
+    if (this.#waiting.length > 0 && this.#hasTurn() && this.#files?.lock.isInPlace()) {
+      if (this.#grant()) return
+    }
+    this.#unlock()
+    this.#serve()
+  }
+
+  /** Takes the lock for whoever waits first, now or by polling. */
+  #serve(): void {
+    this.#wantedSince = performance.now()
+    this.#attempt()
+  }
+
+  #attempt(): void {
+    this.#poll = undefined
+    for (;;) {
+      const first = this.#waiting[0]
+      if (!first) break
+      try {
+        if (!this.#take()) {
+          this.#poll = setTimeout(() => this.#attempt(), this.#pause())
+          return
+        }
+      } catch (error) {
+        this.#dropFiles()
+        this.#giveUp(first, error)
+        continue
+      }
+      if (this.#grant()) return
+      this.#unlock()
+    }
+    this.#leaveQueue()
+    this.#closeIfUnused()
+  }
+
+  /** Hands the lock, which the process has, to the first whose deadline has not passed. */
+  #grant(): boolean {
+    for (;;) {
+      const next = this.#waiting[0]
+      if (!next) return false
+      if (performance.now() >= next.deadline) {
+        this.#giveUp(next, timedOut())
+        continue
+      }
+      this.#waiting.shift()
+      clearTimeout(next.timer)
+      this.#held = true
+      next.resolve(new HeldLock(this))
+      return true
+    }
+  }
+
+  /** One attempt to get the lock from the other processes. */
+  #take(): boolean {
+    for (let attempt = 0; attempt < 3; attempt++) {
+      const files = (this.#files ??= this.#openFiles())
+      if (!this.#hasTurn() || !files.lock.tryLock()) {
+        this.#queued ||= files.queue.tryLock()
+        if (!this.#queued && performance.now() - this.#wantedSince < patienceMs) return false
+        if (!files.lock.tryLock()) return false
+        this.#turnSince = performance.now()
+      }
+      this.#leaveQueue()
+      // A lock on a file that somebody has deleted excludes nobody who opens the new one.
+      if (files.lock.isInPlace()) return true
+      this.#dropFiles()
+    }
+    throw new LockError('LOCK_FAILED', `The lock file is deleted again and again while it is used: ${this.#path}.lock`)
+  }
+
+  #unlock(): void {
+    try {
+      this.#files?.lock.unlock()
+    } catch {
+      // What is closed is free in any case, and whoever releases a lock has done his work.
+      this.#dropFiles()
+    }
+  }
+
+  #hasTurn(): boolean {
+    return performance.now() - this.#turnSince < turnMs
+  }
+
+  /** Who is next looks often, there is one of them; the others look less often, and at random, so that each has its chance. */
+  #pause(): number {
+    return this.#queued ? 1 : 1 + Math.random() * 4
+  }
+
+  #expire(waiter: Waiter): void {
+    const left = waiter.deadline - performance.now()
+    if (left <= 0) {
+      this.#giveUp(waiter, timedOut())
+      return
+    }
+    waiter.timer = setTimeout(() => this.#expire(waiter), Math.min(Math.ceil(left), maxTimerMs))
+  }
+
+  #giveUp(waiter: Waiter, error: unknown): void {
+    const place = this.#waiting.indexOf(waiter)
+    if (place >= 0) this.#waiting.splice(place, 1)
+    clearTimeout(waiter.timer)
+    waiter.reject(error)
+  }
+
+  #leaveQueue(): void {
+    if (this.#queued) this.#files?.queue.unlock()
+    this.#queued = false
+  }
+
+  #openFiles(): { lock: LockFile; queue: LockFile } {
+    makeLockFolder(this.#dir)
+    const queue = LockFile.open(`${this.#path}.queue`)
+    try {
+      return { queue, lock: LockFile.open(`${this.#path}.lock`) }
+    } catch (error) {
+      queue.close()
+      throw error
+    }
+  }
+
+  #dropFiles(): void {
+    this.#queued = false
+    this.#files?.queue.close()
+    this.#files?.lock.close()
+    this.#files = undefined
+  }
+
+  #closeIfUnused(): void {
+    if (this.#users > 0 || this.#held || this.#waiting.length > 0) return
+    clearTimeout(this.#poll)
+    this.#poll = undefined
+    this.#dropFiles()
+    Gate.#open.delete(this.#path)
+  }
+}
+
+class HeldLock implements Lock {
+  #gate: Gate | undefined
+
+  constructor(gate: Gate) {
+    this.#gate = gate
+  }
+
+  release(): void {
+    const gate = this.#gate
+    this.#gate = undefined
+    gate?.release()
+  }
+
+  [Symbol.dispose](): void {
+    this.release()
+  }
+}
+
+/** An empty file on which SQLite takes and frees a kernel lock. Nothing is ever written into it. */
+class LockFile {
+  readonly #path: string
+  readonly #identity: string
+  readonly #database: DatabaseSync
+  readonly #begin: StatementSync
+  readonly #rollback: StatementSync
+
+  private constructor(path: string, identity: string, database: DatabaseSync) {
+    this.#path = path
+    this.#identity = identity
+    this.#database = database
+    // The default journal mode would create and unlink a journal for each BEGIN IMMEDIATE on an empty database.
+    database.exec('PRAGMA journal_mode = MEMORY')
+    this.#begin = database.prepare('BEGIN IMMEDIATE')
+    this.#rollback = database.prepare('ROLLBACK')
+  }
+
+  static open(path: string): LockFile {
+    const { DatabaseSync } = loadSqlite()
+    for (let attempt = 0; attempt < 3; attempt++) {
+      // Looked at before it is opened: opening a FIFO would hang, and a link would be followed.
+      const before = identify(path)
+      const database = wrapErrors(path, () => new DatabaseSync(path, { timeout: 0 }))
+      try {
+        if (before === undefined) chmodSync(path, 0o600)
+        const identity = identify(path)
+        if (identity !== undefined && (before === undefined || before === identity)) {
+          return wrapErrors(path, () => new LockFile(path, identity, database))
+        }
+      } catch (error) {
+        database.close()
+        throw error
+      }
+      database.close()
+    }
+    throw new LockError('LOCK_FAILED', `The lock file is replaced again and again while it is opened: ${path}`)
+  }
+
+  tryLock(): boolean {
+    try {
+      this.#begin.run()
+      return true
+    } catch (error) {
+      if (isBusy(error)) return false
+      throw wrapped(this.#path, error)
+    }
+  }
+
+  unlock(): void {
+    wrapErrors(this.#path, () => this.#rollback.run())
+  }
+
+  /** Whether the path still names the file that is open here. */
+  isInPlace(): boolean {
+    try {
+      return identify(this.#path) === this.#identity
+    } catch {
+      return false
+    }
+  }
+
+  close(): void {
+    this.#database.close()
+  }
+}
+
+/** The device and inode of the lock file at `path`, undefined where there is none yet. Refuses everything else. */
+function identify(path: string): string | undefined {
+  const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false })
+  if (stats === undefined) return undefined
+  if (!stats.isFile() || stats.size > 0n) {
+    throw new LockError('LOCK_FILE_REFUSED', `Not an empty regular file, as a lock file is: ${path}. Remove it.`)
+  }
+  return `${stats.dev}:${stats.ino}`
+}
+
+function makeLockFolder(dir: string): void {
+  try {
+    mkdirSync(dir, { mode: 0o700 })
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw wrapped(dir, error)
+  }
+  if (lstatSync(dir, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    throw new LockError('LOCK_FILE_REFUSED', `The folder of the locks is no folder, or a link to one: ${dir}`)
+  }
+}
+
+/** FNV-1a. Which key has which lock is part of the format: all versions of this module must agree. */
+function shardOf(key: string, shards: number): number {
+  let hash = 0x811c9dc5
+  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193)
+  return (hash >>> 0) % shards
+}
+
+function loadSqlite(): { DatabaseSync: typeof DatabaseSync } {
+  // Loaded when it is needed, so that a runtime without it can import this module. Typed as always present.
+  const sqlite: { DatabaseSync: typeof DatabaseSync } | undefined = process.getBuiltinModule('node:sqlite')
+  if (sqlite === undefined) {
+    throw new LockError(
+      'LOCK_UNSUPPORTED',
+      'This runtime has no node:sqlite, which the locks need. Use Node 22.14 or later, or a current Bun or Deno.',
+    )
+  }
+  return sqlite
+}
+
+function isBusy(error: unknown): boolean {
+  const sqliteBusy = 5
+  return (
+    error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' && (error.errcode & 0xff) === sqliteBusy
+  )
+}
+
+function wrapErrors<T>(path: string, call: () => T): T {
+  try {
+    return call()
+  } catch (error) {
+    throw wrapped(path, error)
+  }
+}
+
+function wrapped(path: string, error: unknown): LockError {
+  if (error instanceof LockError) return error
+  const errcode = error instanceof Error && 'errcode' in error ? ` ${String(error.errcode)}` : ''
+  return new LockError('LOCK_FAILED', `The lock at ${path} could not be used: ${codeOf(error) ?? 'unknown error'}${errcode}`)
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
+function folderClosed(): LockError {
+  return new LockError('LOCK_FOLDER_CLOSED', 'The locks were closed')
+}
+
+function timedOut(): LockError {
+  return new LockError('LOCK_TIMEOUT', 'Another process or caller held the lock until the deadline')
+}

@@ -1,0 +1,302 @@
+import type { FileHandle } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { SessionSummary, TurnRecord, TurnstoreError } from '@turnstore/core'
+import { cloneSummary, decodeTurn, isJsonValue, updateTurn } from '@turnstore/core/adapter'
+import { outlineDocument, parseDocument } from './document.js'
+import { decodePayload, type Entry } from './entry.js'
+import { parseExactly, toPlainObject } from './exact-json.js'
+import { corruptSession, readError } from './file-errors.js'
+import { identify, identityOf } from './file-identity.js'
+import { DamagedJournal, scanJournal } from './journal.js'
+import { type JournalFile, newJournalFile, type RecordSpan, SessionIndex, type TurnPlace } from './session-index.js'
+import type { Layout, SessionPaths } from './session-paths.js'
+import { fileOf, Moved, openOrNull, type Part, readNow, readSpan, readWhole, Sources } from './sources.js'
+
+/** How often one looks again while others keep moving the files. */
+export const LOOKS = 100
+
+/**
+ * What is on disk at this moment: reads the document, then the journals, and looks whether the document
+ * is still the same. Null where there is no such session in this place.
+ * @param known an index of an earlier moment, which is brought up to date if it can be
+ * @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW`; then `known` is of no use any more
+ */
+export async function bringUpToDate(
+  known: SessionIndex | null,
+  paths: SessionPaths,
+  layout: Layout,
+): Promise<SessionIndex | null> {
+  let before: string | null = null
+  for (let look = 0; ; look++) {
+    const document = identify(paths.document)
+    if (document === null) return null
+    if (!document.isFile) throw corruptSession(paths.sessionId, paths.document, 'it is no regular file')
+    // From the first look that reads everything.
+    const files = look === 0 ? null : [document, identify(paths.journal), identify(paths.sealed)].map(file => file?.version).join(' ')
+    try {
+      const isKnown = look === 0 && known?.document.version === document.version
+      const index = isKnown ? known : await openIndex(paths, layout)
+      if (index === null) return null
+      // The journal is as it was known, so it was when we looked at the document: the two fit together.
+      if (!(await catchUp(index, paths, !isKnown))) return index
+      if (identify(paths.document)?.version === document.version) return index
+    } catch (error) {
+      if (!(error instanceof Moved)) throw readError(error, paths.sessionId, paths.document)
+    }
+    if (look === LOOKS || (files !== null && files === before)) throw restless(paths)
+    before = files
+    await sleep(Math.min(look, 10))
+  }
+}
+
+/** After so many looks, or where nothing moves, it is not the others' doing: the journal goes on from a revision that is nowhere. */
+export function restless({ sessionId, journal }: SessionPaths): TurnstoreError {
+  return corruptSession(sessionId, journal, 'it does not continue the document beside it')
+}
+
+/** The summary of the session in a document that a listing came by, whichever of those with that name it is. */
+export async function readSummary(paths: SessionPaths, layout: Layout): Promise<SessionSummary | null> {
+  const index = (await bringUpToDate(null, paths, layout)) ?? (await bringUpToDate(null, await withOwnId(paths), layout))
+  return index === null ? null : plainSummary(index)
+}
+
+/** A hashed name, or one of the reference's that looks escaped, is not the name of the id that one would take it for. */
+async function withOwnId(paths: SessionPaths): Promise<SessionPaths> {
+  try {
+    const read = await readWhole(paths.document)
+    return read === null ? paths : { ...paths, sessionId: (await outlineDocument(read.bytes)).head.sessionId }
+  } catch (error) {
+    if (error instanceof Moved) return paths
+    throw readError(error, paths.sessionId, paths.document)
+  }
+}
+
+/** All but the turns, as a caller gets it. */
+export function plainSummary({ summary, hasBigIntegers }: SessionIndex): SessionSummary {
+  return hasBigIntegers ? { ...summary, metadata: toPlainObject(summary.metadata) } : cloneSummary(summary)
+}
+
+/**
+ * Reads a document and finds its turns; null where the file is gone or is that of another session.
+ * @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW`
+ */
+async function openIndex(paths: SessionPaths, layout: Layout): Promise<SessionIndex | null> {
+  try {
+    const read = await readWhole(paths.document)
+    if (read === null) return null
+    const outline = await outlineDocument(read.bytes)
+    const { sessionId, workspaceId } = outline.head
+    if (sessionId !== paths.sessionId) {
+      if (layout.isPlaceOf(paths, sessionId, workspaceId)) return null
+      throw corruptSession(paths.sessionId, paths.document, 'its session_id is not that of its name')
+    }
+    if (!layout.isPlaceOf(paths, sessionId, workspaceId)) {
+      throw corruptSession(paths.sessionId, paths.document, 'its workspace_id is not that of its folder')
+    }
+    return new SessionIndex(outline, { version: read.identity.version, bytes: read.bytes.length }, (index, place) =>
+      readTurnNow(index, place, paths),
+    )
+  } catch (error) {
+    throw readError(error, paths.sessionId, paths.document)
+  }
+}
+
+/**
+ * Reads what the journals hold since they were last read; false where that is nothing.
+ * @throws {@link Moved}; `CORRUPT_SESSION`
+ */
+async function catchUp(index: SessionIndex, paths: SessionPaths, isNew: boolean): Promise<boolean> {
+  const now = identify(paths.journal)
+  const isSame = now?.file === index.journal?.identity && now?.size === index.journal?.size
+  // One that was begun and sealed since leaves no trace under its own name.
+  if (!isNew && isSame && (now !== null || identify(paths.sealed)?.file === index.sealed?.identity)) return false
+  // The one that is written is opened first: were it moved aside in between, it would be found twice,
+  // and not missed.
+  const journal = await openJournal(paths.journal, paths)
+  let sealed: FileHandle | null = null
+  try {
+    sealed = await openJournal(paths.sealed, paths)
+    const sealedIdentity = sealed === null ? null : identityOf(await sealed.stat({ bigint: true }))
+    const journalIdentity = journal === null ? null : identityOf(await journal.stat({ bigint: true }))
+    if (sealed !== null && sealedIdentity !== null) {
+      if (index.sealed?.identity !== sealedIdentity.file) {
+        const isOurs = index.journal?.identity === sealedIdentity.file
+        index.sealed = isOurs ? index.journal : newJournalFile(sealedIdentity.file, paths.sealed)
+        if (isOurs) index.journal = null
+      }
+      if (index.sealed !== null) await readJournal(index, index.sealed, sealed, paths.sealed)
+    }
+    if (journal === null || journalIdentity === null || journalIdentity.file === sealedIdentity?.file) {
+      if (index.journal !== null) throw new Moved()
+    } else {
+      if (index.journal?.identity !== journalIdentity.file) {
+        if (index.journal !== null) throw new Moved()
+        index.journal = newJournalFile(journalIdentity.file, paths.journal)
+      }
+      await readJournal(index, index.journal, journal, paths.journal)
+    }
+    return true
+  } finally {
+    await journal?.close()
+    await sealed?.close()
+  }
+}
+
+async function openJournal(path: string, { sessionId }: SessionPaths): Promise<FileHandle | null> {
+  try {
+    return await openOrNull(path)
+  } catch (error) {
+    throw readError(error, sessionId, path)
+  }
+}
+
+async function readJournal(index: SessionIndex, file: JournalFile, handle: FileHandle, path: string): Promise<void> {
+  file.path = path
+  const identity = identityOf(await handle.stat({ bigint: true }))
+  if (!identity.isFile) throw corruptSession(index.sessionId, path, 'it is no regular file')
+  if (identity.size < file.end) throw new Moved()
+  if (identity.size === file.size) return
+  const bytes = await readSpan(handle, { offset: file.end, length: identity.size - file.end })
+  try {
+    const scan = scanJournal(bytes, file.end)
+    for (const record of scan.records) {
+      const span = { journal: file, offset: record.offset, length: record.length }
+      replay(index, file, record.revision, readPayload(record.payload), span)
+    }
+    file.end = scan.end
+    file.size = identity.size
+    file.torn = scan.torn
+  } catch (error) {
+    if (error instanceof Moved) throw error
+    const place = error instanceof DamagedJournal ? `at byte ${error.offset}` : `behind byte ${file.end}`
+    throw corruptSession(index.sessionId, path, `a record is damaged ${place}`)
+  }
+}
+
+type Payload = ReturnType<typeof decodePayload>
+
+function readPayload(text: string): Payload {
+  const value: unknown = JSON.parse(text)
+  if (!isJsonValue(value)) throw new Error('a record of another form')
+  return decodePayload(value)
+}
+
+function replay(index: SessionIndex, file: JournalFile, revision: number, payload: Payload, span: RecordSpan): void {
+  if ('sessionId' in payload) {
+    file.header = payload
+    file.isStale = payload.sessionId !== index.sessionId || payload.createdAt !== index.head.createdAt
+    if (!file.isStale && index.isForeign) index.head.parentSessionId ??= payload.parentSessionId
+    return
+  }
+  if (file.header === null) throw new Error('a journal without a header')
+  if (file.isStale) return
+  if (!index.isForeign) {
+    if (revision <= index.revision) return
+    // A revision is missing: it was folded into a document that we have not seen yet, or it is lost.
+    if (revision !== index.revision + 1) throw new Moved()
+  }
+  index.apply(payload, revision, span)
+}
+
+/**
+ * The turns at these places.
+ * @throws {@link Moved}; `CORRUPT_SESSION`
+ */
+export async function readPlaces(
+  places: readonly TurnPlace[],
+  document: SessionIndex['document'],
+  paths: SessionPaths,
+): Promise<TurnRecord[]> {
+  const sources = new Sources(document, paths)
+  try {
+    const sliced = places.some(isUnsliced) ? await withTurnsOfDocument(places, sources, false) : places
+    await sources.load(sliced)
+    const entries = new Entries(part => sources.text(part))
+    return sliced.map(place => assemble(place, entries))
+  } finally {
+    await sources.close()
+  }
+}
+
+export function isUnsliced({ base }: TurnPlace): boolean {
+  return base.kind === 'document' && base.span === null
+}
+
+/** From a document of another form no turn can be cut: it is parsed as a whole. */
+export async function withTurnsOfDocument(
+  places: readonly TurnPlace[],
+  sources: Sources,
+  keepBigIntegers: boolean,
+): Promise<readonly TurnPlace[]> {
+  const { turns } = parseDocument(await sources.wholeDocument(), keepBigIntegers)
+  return withDocumentTurns(places, turns)
+}
+
+/** The same places with the turns of the document in hand. */
+export function withDocumentTurns(places: readonly TurnPlace[], turns: readonly TurnRecord[] | null): readonly TurnPlace[] {
+  return turns === null ? places : places.map(place => withTurnOf(place, turns))
+}
+
+function withTurnOf(place: TurnPlace, turns: readonly TurnRecord[]): TurnPlace {
+  const turn = place.base.kind === 'document' ? turns[place.base.item] : undefined
+  return turn === undefined ? place : { ...place, base: { kind: 'value', turn } }
+}
+
+/** The texts of parts, and the records among them as entries, each parsed once however many turns it has. */
+export class Entries {
+  readonly textOf: (part: Part) => string
+  readonly #entries = new Map<Part, Entry>()
+
+  constructor(textOf: (part: Part) => string) {
+    this.textOf = textOf
+  }
+
+  get(part: Part): Entry {
+    let entry = this.#entries.get(part)
+    if (entry === undefined) {
+      const payload = readPayload(this.textOf(part))
+      if ('sessionId' in payload) throw new Moved()
+      entry = payload
+      this.#entries.set(part, entry)
+    }
+    return entry
+  }
+}
+
+/** A turn from its beginning and what altered it since. */
+export function assemble(
+  place: TurnPlace,
+  entries: Entries,
+  parse: (text: string) => unknown = text => JSON.parse(text),
+): TurnRecord {
+  let turn = beginningOf(place, entries, parse)
+  for (const patch of place.patches) {
+    for (const update of entries.get(patch).updateTurns) {
+      if (update.turnId === place.turnId) turn = updateTurn(turn, update)
+    }
+  }
+  return turn
+}
+
+function beginningOf({ base }: TurnPlace, entries: Entries, parse: (text: string) => unknown): TurnRecord {
+  if (base.kind === 'value') return base.turn
+  if (base.span === null) throw new Moved()
+  if (base.kind === 'document') return decodeTurn(parse(entries.textOf(base.span)))
+  const turn = entries.get(base.span).appendTurns[base.item]
+  if (turn === undefined) throw new Moved()
+  return turn
+}
+
+/** With big integers kept as they are written, for what goes back to disk. */
+export function parseToKeep(text: string): unknown {
+  return parseExactly(text).value
+}
+
+/** Reads one turn at once, without letting others run: a decision under way needs it, which is rare. */
+function readTurnNow({ document }: SessionIndex, place: TurnPlace, paths: SessionPaths): TurnRecord {
+  const known = isUnsliced(place)
+    ? withTurnOf(place, parseDocument(readNow('document', 'whole', paths, document.version), true).turns)
+    : place
+  const entries = new Entries(part => readNow(fileOf(part), part, paths, document.version).toString())
+  return assemble(known, entries, parseToKeep)
+}

@@ -1,0 +1,395 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it, vi } from 'vitest'
+import { append, at, type Child, failureOf, Folder, isLinux, isRoot, thoroughness, turnIdsOf } from './folder.ts'
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 })
+
+const hasStrace = isLinux && spawnSync('strace', ['-V']).status === 0
+const hasPrlimit = isLinux && spawnSync('prlimit', ['--version']).status === 0
+const mayMount = isLinux && isRoot && spawnSync('mount', ['--version']).status === 0
+
+const folder = new Folder()
+const journal = (): string => folder.path('s.journal')
+
+/** A random moment, the same again with the same seed. */
+function* momentsOf(seed: number): Generator<number> {
+  for (let state = seed; ; ) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    yield state / 2 ** 32
+  }
+}
+
+describe('SIGKILL at a random moment', () => {
+  /**
+   * Makes changes until it is killed, and tells each before it is made and after it was acknowledged. Which change
+   * comes next follows from the number, so that the parent knows what each has done.
+   */
+  const work = (first: number): string => `let next = ${first}
+    const told = async (name, write) => { say('+ ' + name); await write; say('= ' + name) }
+    if (await store.loadSession('s') === null) {
+      // Killed between the two: the session is gone, which was told.
+      await told('save', store.saveSession({ sessionId: 's', createdAt: at, metadata: { life: next } }))
+    }
+    say('ready')
+    for (;; next++) {
+      const id = 't' + next
+      switch (next % 20) {
+        case 6: await told('fold', store.changeSession('s', { setMetadata: { ended: true }, updatedAt: at })); break
+        case 7: await told('resume', store.changeSession('s', { unsetMetadata: ['ended'], updatedAt: at })); break
+        case 12: { const { turnCount } = await store.loadSummary('s')
+          await told('rewind ' + Math.max(0, turnCount - 2), store.changeSession('s', { keepTurns: Math.max(0, turnCount - 2), updatedAt: at })); break }
+        case 17: { const session = await store.loadSession('s'); await told('resave', store.saveSession(session)); break }
+        case 19: if (next % 3 === 0) { await told('delete', store.deleteSession('s'))
+          await told('save', store.saveSession({ sessionId: 's', createdAt: at, metadata: { life: next } })); break }
+        default: {
+          await told('append ' + id, store.changeSession('s', { appendTurns: [{ turnId: id, status: 'running', prompt: 'p'.repeat(next * 97 % 3000) }], updatedAt: at }))
+          await told('call ' + id, store.changeSession('s', { updateTurns: [{ turnId: id, set: { status: 'success' }, putToolCalls: [{ callId: id, toolName: 'f' }] }], setMetadata: { last: id }, updatedAt: at }))
+        }
+      }
+    }`
+
+  /** What a session holds: the turns in order, '!' behind those that have their tool call. */
+  interface State {
+    readonly exists: boolean
+    readonly turns: readonly string[]
+  }
+
+  function after(state: State, name: string): State {
+    const [verb = '', what = ''] = name.split(' ')
+    const { exists, turns } = state
+    switch (verb) {
+      case 'save':
+        return { exists: true, turns: [] }
+      case 'delete':
+        return { exists: false, turns: [] }
+      case 'append':
+        return { exists, turns: [...turns, what] }
+      case 'call':
+        return { exists, turns: turns.map(turn => (turn === what ? `${what}!` : turn)) }
+      case 'rewind':
+        return { exists, turns: turns.slice(0, Number(what)) }
+      default:
+        return state
+    }
+  }
+
+  async function found(): Promise<State & { revision: number }> {
+    const store = folder.open()
+    const session = await store.loadSession('s')
+    await store.close()
+    if (session === null) return { exists: false, turns: [], revision: 0 }
+    for (const turn of session.turns) expect(turn.prompt.length).toBe((Number(turn.turnId.slice(1)) * 97) % 3000)
+    const turns = session.turns.map(turn => (turn.toolCalls.length > 0 && turn.status === 'success' ? `${turn.turnId}!` : turn.turnId))
+    return { exists: true, turns, revision: session.revision }
+  }
+
+  it('keeps what was acknowledged, once, in order and whole, and the next process goes on', async () => {
+    const seed = Date.now() % 100_000
+    const moments = momentsOf(seed)
+    let state: State = { exists: false, turns: [] }
+    let next = 0
+    let acknowledged = 0
+    for (let round = 0; round < 14 * thoroughness; round++) {
+      const child = folder.run(work(next))
+      const lines: string[] = []
+      const reading = (async () => {
+        for (let line = await child.line(); line !== null; line = await child.line()) lines.push(line)
+      })()
+      while (!lines.includes('ready')) {
+        if (child.process.exitCode !== null) throw new Error(child.errors)
+        await sleep(2)
+      }
+      // At times before anything happened, at times twice in a row at once.
+      await sleep((moments.next().value ?? 0) * 60 * (round % 5 === 4 ? 0.02 : 1))
+      await child.kill()
+      await reading
+      expect(child.errors).toBe('')
+      let maybe: State = state
+      for (const line of lines.filter(each => each !== 'ready')) {
+        const name = line.slice(2)
+        if (line.startsWith('+')) maybe = after(state, name)
+        else state = after(state, name)
+        if (line.startsWith('=')) acknowledged++
+        const number = /t(\d+)$/.exec(name)?.[1]
+        if (number !== undefined) next = Number(number)
+      }
+      next += 1
+      const { revision: _revision, ...now } = await found()
+      const told = { seed, round, now }
+      expect([
+        { seed, round, now: state },
+        { seed, round, now: maybe },
+      ]).toContainEqual(told)
+      state = now
+    }
+    expect(acknowledged).toBeGreaterThan(50)
+    if (state.exists) await folder.once(store => store.changeSession('s', append('end')))
+    expect(readdirSync(folder.base).filter(name => name.endsWith('.sealed'))).toEqual([])
+  })
+
+  it('in the middle of a fold loses nothing, twice in a row, and the next fold ends it', async () => {
+    const turns = 3000
+    const ids = Array.from({ length: turns }, (_, i) => `t${i}`)
+    const base = folder.open()
+    await base.saveSession({ sessionId: 's', createdAt: at, turns: ids.map(turnId => ({ turnId, prompt: 'x'.repeat(1000) })) })
+    await base.changeSession('s', append('journal'))
+    const expected = [...ids, 'journal']
+    const moments = momentsOf(7)
+    for (let round = 0; round < 3 * thoroughness; round++) {
+      const child = folder.run(`say((await store.changeSession('s', append('ended ${round}'))).turnCount)
+        say('ending'); void store.changeSession('s', { setMetadata: { ended: ${round} , ended: true }, updatedAt: at }).then(() => say('ended'))`)
+      while ((await child.line()) !== 'ended') expect(child.process.exitCode).toBeNull()
+      await sleep((moments.next().value ?? 0) * 25)
+      await child.kill()
+      expected.push(`ended ${round}`)
+      expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual(expected)
+      expect(turnIdsOf(await base.loadSession('s'))).toEqual(expected)
+    }
+    await folder.once(store => store.changeSession('s', append('last')))
+    expect(readdirSync(folder.base).filter(name => !name.endsWith('.tmp')).toSorted()).toEqual(['.turnstore', 's.json'])
+    expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual([...expected, 'last'])
+  })
+})
+
+describe('four processes on one session', () => {
+  it('keep every acknowledged turn once, in one order, with one killed at random and started again', async () => {
+    await folder.open().saveSession({ sessionId: 's', createdAt: at })
+    const acknowledged: { id: string; revision: number }[] = []
+    const writer = (name: string): Child =>
+      folder.run(`say('ready'); for (let i = 0; ; i++) {
+        const id = '${name}.' + i
+        const { revision } = await store.changeSession('s', append(id))
+        say(id + ' ' + revision)
+      }`)
+    const listen = async (child: Child): Promise<void> => {
+      for (let line = await child.line(); line !== null; line = await child.line()) {
+        const [id = '', revision] = line.split(' ')
+        if (revision !== undefined) acknowledged.push({ id, revision: Number(revision) })
+      }
+    }
+    const steady = ['a', 'b', 'c'].map(writer)
+    const listening = steady.map(listen)
+    const moments = momentsOf(11)
+    for (let life = 0; life < 4 * thoroughness; life++) {
+      const mortal = writer(`d${life}`)
+      listening.push(listen(mortal))
+      const before = acknowledged.length
+      while (!acknowledged.slice(before).some(({ id }) => id.startsWith(`d${life}.`))) await sleep(2)
+      await sleep((moments.next().value ?? 0) * 100)
+      await mortal.kill()
+    }
+    for (const child of steady) await child.kill()
+    await Promise.all(listening)
+    const session = await folder.open().loadSession('s')
+    const ids = turnIdsOf(session) ?? []
+    expect(new Set(ids).size).toBe(ids.length)
+    expect(session?.revision).toBe(ids.length + 1)
+    // The turn that came with a revision stands where that revision put it.
+    const misplaced = acknowledged.filter(({ id, revision }) => ids[revision - 2] !== id)
+    expect(misplaced).toEqual([])
+    expect(ids.length - acknowledged.length).toBeLessThanOrEqual(3 + 4 * thoroughness)
+    expect(acknowledged.length).toBeGreaterThan(100)
+  })
+
+  it('64 callers in one process are all heard, in the order in which they called', async () => {
+    const store = folder.open()
+    await store.saveSession({ sessionId: 's', createdAt: at })
+    const ids = Array.from({ length: 64 }, (_, i) => `t${i}`)
+    const results = await Promise.all(ids.map(id => store.changeSession('s', append(id))))
+    expect(results.map(({ revision }) => revision)).toEqual(ids.map((_, i) => i + 2))
+    expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual(ids)
+  })
+
+  it('a holder that is stopped lets nobody wait for ever, and all go on when it does', async () => {
+    await folder.open().saveSession({ sessionId: 's', createdAt: at })
+    // A whole record takes its time to be written under the lock.
+    const holder = folder.run(`const turns = Array.from({ length: 4000 }, (_, i) => ({ turnId: 'h' + i, prompt: 'x'.repeat(2000) }))
+      say('ready'); for (let i = 1; ; i++) { say('saving ' + i); await store.saveSession({ sessionId: 's', createdAt: at, turns }) }`)
+    while ((await holder.line()) !== 'saving 2') expect(holder.process.exitCode).toBeNull()
+    // Until it is caught with the lock in its hands.
+    const store = folder.open({ timeoutMs: 150 })
+    for (let tries = 0; ; tries++) {
+      holder.process.kill('SIGSTOP')
+      const outcome = await store.changeSession('s', append(`other ${tries}`)).then(() => 'stored', (error: unknown) => error)
+      if (outcome !== 'stored') {
+        expect(outcome).toMatchObject({ code: 'STORE_BUSY', outcome: 'not-stored', sessionId: 's' })
+        const before = JSON.stringify(await store.loadSummary('s'))
+        expect(before).not.toContain(`other ${tries}`)
+        expect(await failureOf(store.saveSession({ sessionId: 's' }))).toMatchObject({ code: 'STORE_BUSY', outcome: 'not-stored' })
+        expect(await failureOf(store.deleteSession('s'))).toMatchObject({ code: 'STORE_BUSY', outcome: 'not-stored' })
+        break
+      }
+      holder.process.kill('SIGCONT')
+      await sleep(7)
+      expect(tries).toBeLessThan(200)
+    }
+    holder.process.kill('SIGCONT')
+    expect((await folder.open().changeSession('s', append('after'))).deduplicated).toEqual([])
+    await holder.kill()
+  })
+})
+
+/** strace counts for each thread by itself. */
+const oneThread = { UV_THREADPOOL_SIZE: '1' }
+
+describe.skipIf(!hasStrace)(`the disk fails${hasStrace ? '' : ' (needs strace)'}`, () => {
+  /** Only calls on this path count, not those of loading the program. */
+  const failing = (path: string, inject: string): string[] => ['strace', '-f', '-qq', '-o', '/dev/null', '-P', path, '-e', `inject=${inject}`]
+
+  it('a failed fdatasync of the journal has an unknown outcome, and the next write writes the document anew', async () => {
+    await folder.open().saveSession({ sessionId: 's', createdAt: at })
+    await folder.open().changeSession('s', append('first'))
+    const child = folder.run(
+      `for (const id of ['second', 'third', 'fourth']) say(await store.changeSession('s', append(id)).then(() => 'stored', codeOf))
+      say(fs.existsSync(base + '/s.journal'))
+      say((await store.loadSession('s')).turns.map(turn => turn.turnId))`,
+      { under: failing(journal(), 'fdatasync:error=EIO:when=2'), env: oneThread },
+    )
+    const [second, third, fourth, hasJournal, turns] = await child.rest()
+    expect([second, third, fourth]).toEqual(['stored', 'STORE_UNAVAILABLE unknown', 'stored'])
+    expect(hasJournal).toBe('false')
+    expect(turns).toBe('first,second,third,fourth')
+    expect(JSON.parse(readFileSync(folder.path('s.json'), 'utf8'))).toMatchObject({ revision: 5 })
+  })
+
+  it('a write that fails stores nothing, and the next goes on', async () => {
+    await folder.open().saveSession({ sessionId: 's', createdAt: at })
+    await folder.open().changeSession('s', append('first'))
+    const child = folder.run(
+      `for (const id of ['second', 'third', 'fourth']) say(await store.changeSession('s', append(id)).then(() => 'stored', codeOf))`,
+      { under: failing(journal(), 'write:error=ENOSPC:when=2'), env: oneThread },
+    )
+    expect(await child.rest()).toEqual(['stored', 'STORE_UNAVAILABLE not-stored', 'stored'])
+    expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual(['first', 'second', 'fourth'])
+  })
+
+  it.each(['fsync:error=EIO:when=1', 'fsync:error=ENOSPC:when=1'])('a document that cannot be synced replaces nothing (%s)', async inject => {
+    await folder.open().saveSession({ sessionId: 's', createdAt: at })
+    await folder.open().changeSession('s', append('first'))
+    const before = readFileSync(folder.path('s.json'), 'utf8')
+    const child = folder.run(
+      `await store.loadSession('s')
+      say(await store.saveSession({ sessionId: 's', createdAt: at }).then(() => 'stored', codeOf))
+      say(await store.changeSession('s', append('second')).then(() => 'stored', codeOf))`,
+      { under: ['strace', '-f', '-qq', '-o', '/dev/null', '-e', `inject=${inject}`], env: oneThread },
+    )
+    const [saved, appended] = await child.rest()
+    expect(saved).toMatch(/^STORE_UNAVAILABLE (not-stored|unknown)$/)
+    expect(appended).toBe('stored')
+    expect(readFileSync(folder.path('s.json'), 'utf8')).toBe(before)
+    expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual(['first', 'second'])
+  })
+})
+
+describe.skipIf(!mayMount)(`a disk that runs full${mayMount ? '' : ' (needs root, to mount a small one)'}`, () => {
+  it.each([64, 256, 1024])('%s KiB: what does not fit is told, what was stored stays, and it goes on with space', async kilobytes => {
+    const base = folder.path('disk')
+    mkdirSync(base)
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${kilobytes}k`, 'none', base])
+    try {
+      const store = folder.open({}, base)
+      await store.saveSession({ sessionId: 's', createdAt: at })
+      const ids: string[] = []
+      const write = (id: string): Promise<unknown> =>
+        store.changeSession('s', { appendTurns: [{ turnId: id, prompt: 'x'.repeat(7001) }], updatedAt: at })
+      const failed: string[] = []
+      for (let i = 0; failed.length < 3; i++) {
+        const error = await write(`t${i}`).then(() => null, (thrown: unknown) => thrown)
+        if (error === null) ids.push(`t${i}`)
+        else {
+          expect(error).toMatchObject({ code: 'STORE_UNAVAILABLE', outcome: 'not-stored' })
+          failed.push(`t${i}`)
+        }
+        expect(i).toBeLessThan(300)
+      }
+      expect(await failureOf(store.saveSession({ sessionId: 'large', metadata: { text: 'x'.repeat(100_000) } }))).toMatchObject({
+        code: 'STORE_UNAVAILABLE',
+        outcome: 'not-stored',
+      })
+      await folder.open({}, base).changeSession('s', { setMetadata: { ended: true }, updatedAt: at }).catch(() => undefined)
+      for (const reader of [store, folder.open({}, base)]) expect(turnIdsOf(await reader.loadSession('s'))).toEqual(ids)
+      expect(readdirSync(base).filter(name => name.endsWith('.tmp'))).toEqual([])
+      execFileSync('mount', ['-o', `remount,size=${kilobytes * 4}k`, base])
+      await write('last')
+      await store.close()
+      expect(readdirSync(base).toSorted()).toEqual(['.turnstore', 's.json'])
+      expect(turnIdsOf(await folder.open({}, base).loadSession('s'))).toEqual([...ids, 'last'])
+    } finally {
+      execFileSync('umount', ['-l', base])
+    }
+  })
+})
+
+it.skipIf(!hasPrlimit)('a process that is out of descriptors waits for its own, or says so (needs prlimit)', async () => {
+  await folder.open().saveSession({ sessionId: 's', createdAt: at })
+  const child = folder.run(
+    `await store.changeSession('s', append('before'))
+    const held = []
+    try { for (;;) held.push(fs.openSync('/dev/null')) } catch {}
+    const timer = setTimeout(() => { for (const fd of held.splice(0, 20)) fs.closeSync(fd) }, 300)
+    const others = await Promise.allSettled(Array.from({ length: 30 }, (_, i) => store.saveSession({ sessionId: 'new ' + i })))
+    say(others.every(({ status, reason }) => status === 'fulfilled' || (reason.code === 'STORE_UNAVAILABLE' && reason.outcome === 'not-stored')))
+    for (const fd of held.splice(0)) fs.closeSync(fd)
+    say((await store.changeSession('s', append('after'))).turnCount)
+    say((await Promise.all(others.map(async ({ status }, i) => (status === 'fulfilled') === (await store.loadSession('new ' + i) !== null)))).every(Boolean))
+    await store.close()`,
+    { under: ['prlimit', '--nofile=64'] },
+  )
+  expect(await child.rest()).toEqual(['true', '2', 'true'])
+  expect(child.errors).toBe('')
+})
+
+describe.skipIf(!mayMount)(`a power cut${mayMount ? '' : ' (needs root, to mount a disk of its own)'}`, () => {
+  const mountPoint = (): string => folder.path('disk')
+
+  /** Runs `code` on an ext4 of its own, cuts the power once it has said so many lines, and mounts what is left. */
+  async function cut(code: string, lines: number, look: (acknowledged: string[]) => Promise<void>): Promise<void> {
+    const image = folder.path('image')
+    execFileSync('truncate', ['-s', '48M', image])
+    execFileSync('mkfs.ext4', ['-q', '-F', image])
+    mkdirSync(mountPoint())
+    execFileSync('mount', ['-o', 'loop', image, mountPoint()])
+    try {
+      const child = folder.run(code, { base: mountPoint() })
+      const acknowledged: string[] = []
+      while (acknowledged.length < lines) acknowledged.push((await child.line()) ?? expect.fail(child.errors))
+      const shutdown = "import fcntl, os, struct, sys; fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, struct.pack('i', 2))"
+      execFileSync('python3', ['-c', shutdown, mountPoint()])
+      await child.kill()
+      execFileSync('umount', [mountPoint()])
+      execFileSync('mount', ['-o', 'loop', image, mountPoint()])
+      await look(acknowledged)
+    } finally {
+      execFileSync('umount', ['-l', mountPoint()])
+    }
+  }
+
+  const work = `for (let s = 0; s < 3; s++) await store.saveSession({ sessionId: 's' + s, workspaceId: s === 2 ? 'w' : null, createdAt: at })
+    for (let i = 0; ; i++) {
+      const id = 's' + (i % 3)
+      await store.changeSession(id, { ...append('t' + i), setMetadata: { ended: i % 11 === 0 } })
+      say(id + ' t' + i)
+    }`
+
+  it('loses nothing that was acknowledged', async () => {
+    await cut(work, 150, async acknowledged => {
+      const store = folder.open({}, mountPoint())
+      for (const id of ['s0', 's1', 's2']) {
+        const turns = turnIdsOf(await store.loadSession(id)) ?? []
+        const told = acknowledged.filter(line => line.startsWith(`${id} `)).map(line => line.slice(3))
+        expect(turns.slice(0, told.length)).toEqual(told)
+        expect((await store.changeSession(id, append('next'))).turnCount).toBe(turns.length + 1)
+      }
+      await store.close()
+    })
+  })
+
+  it('of what is not synced it does lose some, so this test can tell', async () => {
+    await cut(`fs.writeFileSync(base + '/plain.json', 'text'); say('written')`, 1, async () => {
+      const path = `${mountPoint()}/plain.json`
+      expect(existsSync(path) && readFileSync(path, 'utf8') === 'text').toBe(false)
+    })
+  })
+})

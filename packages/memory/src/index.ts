@@ -1,0 +1,1 @@
+export { InMemorySessionStore } from './in-memory-session-store.js'

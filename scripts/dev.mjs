@@ -1,0 +1,128 @@
+// The one way in: `npm run demo`, `npm test` and `npm run check` work in a fresh clone with
+// Node 18 or newer and npm, and nothing else installed. Plain Node, no dependencies.
+//
+//   node scripts/dev.mjs demo | test | check
+//   node scripts/dev.mjs run COMMAND [ARGUMENT…]     any command, with the right Node and pnpm on the PATH
+import { spawn, spawnSync } from 'node:child_process'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const NODE = '24.21.0'
+const PNPM = '12.21.0'
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const shell = process.platform === 'win32' // npx and pnpm are .cmd files there
+
+const [name, ...rest] = process.argv.slice(2)
+const command = { demo, test, check, run }[name ?? '']
+if (command === undefined || (name === 'run' && rest.length === 0)) {
+  stop(2, 'usage: node scripts/dev.mjs demo | test | check | run COMMAND [ARGUMENT…]')
+}
+const PATH = pathWithTools()
+await command()
+
+async function test() {
+  await install()
+  await build()
+  say('Testing …')
+  await show('pnpm', 'run', 'inner:test', ...rest)
+}
+
+async function demo() {
+  await install()
+  await build()
+  await show('pnpm', '--silent', 'run', 'inner:demo', ...rest)
+}
+
+async function check() {
+  await install()
+  await build()
+  await quiet('Checking the types of the tests …', 'pnpm', 'run', 'inner:types')
+  await quiet('Linting …', 'pnpm', 'run', 'inner:lint')
+  await quiet('Checking that the packages are alike …', 'node', '--test', 'scripts/conventions.test.mjs')
+  await quiet('Checking the packages as they would be published …', 'pnpm', 'run', 'inner:packages')
+  await quiet('Checking the changesets …', 'pnpm', 'exec', 'changeset', 'status', `--since=${baseBranch()}`)
+  say('All is well.')
+}
+
+/** No install and no build: for those who know what they want, `pnpm install` included. */
+async function run() {
+  await show(...rest)
+}
+
+/** Explicitly, since pnpm's own check before a script runs the script even when the install failed. */
+async function install() {
+  await quiet('Installing …', 'pnpm', 'install', '--frozen-lockfile')
+}
+
+async function build() {
+  await quiet('Building …', 'pnpm', 'run', 'build')
+}
+
+/** What a branch is compared with: main, wherever this clone has it. On main itself nothing has changed. */
+function baseBranch() {
+  const known = (ref) => spawnSync('git', ['rev-parse', '--verify', '--quiet', `${ref}^{commit}`], { cwd: root }).status === 0
+  return ['origin/main', 'main'].find(known) ?? 'HEAD'
+}
+
+/** The PATH with pnpm and a Node that the packages run on in front. npx keeps both in npm's cache. */
+function pathWithTools() {
+  const tools = [`pnpm@${PNPM}`]
+  const [major, minor] = process.versions.node.split('.').map(Number)
+  if (major < 22 || (major === 22 && minor < 14)) {
+    const platform = `${process.platform}-${process.arch}`
+    if (platform !== 'linux-x64' && platform !== 'linux-arm64') {
+      stop(1, `Turnstore needs Node 22.14 or newer and this is ${process.version}: install Node 24 from nodejs.org and run this again.`)
+    }
+    tools.push(`node-${platform}@${NODE}`)
+  }
+  if (name !== 'run') say('Getting the tools …')
+  const args = ['--yes', '--loglevel=error', ...tools.flatMap((tool) => ['--package', tool]), '--', 'node', '--print', 'process.env.PATH']
+  const npx = spawnSync('npx', args, { cwd: root, shell, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+  if (npx.status !== 0) stop(npx.status ?? 1, `npx could not get ${tools.join(' and ')}.`)
+  return npx.stdout.trim()
+}
+
+async function show(program, ...args) {
+  await finish(start(program, args, 'inherit'))
+}
+
+/** Says what it does, and shows the output only when it fails. */
+async function quiet(what, program, ...args) {
+  say(what)
+  const child = start(program, args, ['ignore', 'pipe', 'pipe'])
+  const output = []
+  child.stdout.on('data', (chunk) => output.push(chunk))
+  child.stderr.on('data', (chunk) => output.push(chunk))
+  await finish(child, () => process.stdout.write(Buffer.concat(output)))
+}
+
+function start(program, args, stdio) {
+  return spawn(program, args, { cwd: root, shell, stdio, env: { ...process.env, PATH, TURBO_TELEMETRY_DISABLED: '1' } })
+}
+
+/** Resolves when the child succeeds. When it fails, so do we, with its exit code or by its signal. */
+async function finish(child, onFailure = () => {}) {
+  // Ctrl-C in a terminal reaches the child as well; what is sent to us alone is handed on. Either way the
+  // child has the last word.
+  const handOn = (signal) => signal !== 'SIGINT' && child.kill(signal)
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
+  for (const signal of signals) process.on(signal, handOn)
+  const { code, signal } = await new Promise((resolve) => {
+    child.on('error', (error) => stop(1, `Cannot start ${child.spawnfile}: ${error.message}`))
+    child.on('close', (code, signal) => resolve({ code, signal }))
+  })
+  for (const each of signals) process.off(each, handOn)
+  if (code === 0) return
+  onFailure()
+  if (signal !== null) process.kill(process.pid, signal)
+  process.exit(code ?? 1)
+}
+
+function say(line) {
+  console.log(line)
+}
+
+function stop(exitCode, line) {
+  console.error(line)
+  process.exit(exitCode)
+}
