@@ -1,4 +1,4 @@
-import { type AgentTransitionRecord, defaultLimits, type JsonObject, type JsonValue, type TurnRecord } from '@turnstore/core'
+import { type AgentTransitionRecord, defaultLimits, type JsonObject, type JsonValue, type TurnRecord, TurnstoreError } from '@turnstore/core'
 import {
   type ChangePlan,
   decodeToolCall,
@@ -57,7 +57,9 @@ function encodeUpdate({ turnId, set, putToolCalls }: NormalTurnUpdate): JsonObje
 export function decodePayload(payload: JsonValue): Entry | JournalHeader {
   const record = asObject(payload)
   if ('journal' in record) {
-    if (record.journal !== 1) throw new Error('a journal of a newer version')
+    if (record.journal !== 1) {
+      throw new TurnstoreError('SCHEMA_TOO_NEW', 'A newer version of Turnstore wrote the journal of this session; a newer one is needed')
+    }
     const parent = record.parent_session_id
     return {
       sessionId: asText(record.session_id),

@@ -58,8 +58,12 @@ export function encodeName(id: string, options: NameOptions): string {
       return escaped ? percent(character) : character
     })
     .join('')
-  if (Buffer.byteLength(name) > maxNameBytes) return `%h${createHash('sha256').update(id).digest('hex')}`
-  return name
+  return Buffer.byteLength(name) > maxNameBytes ? hashedName(id) : name
+}
+
+/** What a name is that would be too long, or that is taken. */
+export function hashedName(id: string): string {
+  return `%h${createHash('sha256').update(id).digest('hex')}`
 }
 
 /**

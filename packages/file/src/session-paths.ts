@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { isValidId, type Scope } from '@turnstore/core/adapter'
 import { identify } from './file-identity.js'
-import { decodeName, encodeName, verbatimName } from './file-name.js'
+import { decodeName, encodeName, hashedName, verbatimName } from './file-name.js'
 
 /** The folder with what is ours alone: locks, the format. */
 export const OWN_FOLDER = '.turnstore'
@@ -44,9 +44,11 @@ export class Layout {
     this.foldsCase = foldsCase
   }
 
-  /** Where a new session goes. */
+  /** Where a new session goes. The reference may have given the name that we would to another: `%2E` is the one of `.` */
   pathsForNew(sessionId: string, workspaceId: string | null): SessionPaths {
-    return this.#paths(sessionId, workspaceId === null ? null : this.#folderFor(workspaceId), this.#encode(sessionId, 'session'))
+    const workspaceFolder = workspaceId === null ? null : this.#folderFor(workspaceId)
+    const paths = this.#paths(sessionId, workspaceFolder, this.#encode(sessionId, 'session'))
+    return identify(paths.document) === null ? paths : this.#paths(sessionId, workspaceFolder, hashedName(sessionId))
   }
 
   /**
@@ -54,8 +56,9 @@ export class Layout {
    * @param hint where it was found last, so that not every folder has to be looked through
    */
   *find(sessionId: string, scope: Scope, hint?: SessionPaths): Generator<SessionPaths> {
+    const names = this.#sessionNames(sessionId)
     for (const workspaceFolder of this.#foldersOf(scope, hint)) {
-      for (const name of this.#sessionNames(sessionId)) {
+      for (const name of names) {
         const paths = this.#paths(sessionId, workspaceFolder, name)
         if (identify(paths.document) !== null) yield paths
       }
@@ -103,7 +106,9 @@ export class Layout {
   }
 
   #sessionNames(sessionId: string): string[] {
-    return withVerbatim(this.#encode(sessionId, 'session'), sessionId)
+    const encoded = this.#encode(sessionId, 'session')
+    // Only what is escaped can be another's name.
+    return encoded === sessionId ? [encoded] : [...withVerbatim(encoded, sessionId), hashedName(sessionId)]
   }
 
   *#foldersOf(scope: Scope, hint?: SessionPaths): Generator<string | null> {

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { SessionSummary, TurnRecord, TurnstoreError } from '@turnstore/core'
+import { isTurnstoreError, type SessionSummary, type TurnRecord, type TurnstoreError } from '@turnstore/core'
 import { cloneSummary, decodeTurn, isJsonValue, updateTurn } from '@turnstore/core/adapter'
 import { outlineDocument, parseDocument } from './document.js'
 import { decodePayload, type Entry } from './entry.js'
@@ -167,7 +167,7 @@ async function readJournal(index: SessionIndex, file: JournalFile, handle: FileH
     file.size = identity.size
     file.torn = scan.torn
   } catch (error) {
-    if (error instanceof Moved) throw error
+    if (error instanceof Moved || isTurnstoreError(error, 'SCHEMA_TOO_NEW')) throw error
     const place = error instanceof DamagedJournal ? `at byte ${error.offset}` : `behind byte ${file.end}`
     throw corruptSession(index.sessionId, path, `a record is damaged ${place}`)
   }

@@ -2,10 +2,11 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { dirname } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createTurn, SessionManager } from '@turnstore/core'
+import { createTurn, SessionManager, type TurnRecord } from '@turnstore/core'
 import { describe, expect, it, vi } from 'vitest'
 import { identify } from '../src/file-identity.ts'
 import type { FileSessionStore } from '../src/index.ts'
+import { LockFolder } from '../src/kernel-lock.ts'
 import type { TurnPlace } from '../src/session-index.ts'
 import { Layout } from '../src/session-paths.ts'
 import { bringUpToDate, readPlaces } from '../src/session-reader.ts'
@@ -26,12 +27,12 @@ async function eventually(isSo: () => boolean | Promise<boolean>): Promise<void>
   }
 }
 
-const large = (turnId: string): object => ({ turnId, prompt: 'x'.repeat(2000), metadata: { list: [1, { a: null }] } })
+const large = (turnId: string): TurnRecord => createTurn({ turnId, prompt: 'x'.repeat(2000), metadata: { list: [1, { a: null }] } })
 
 async function leaveLargeSession(turns: number): Promise<FileSessionStore> {
   const store = folder.open()
   await store.saveSession({ sessionId: 's', createdAt: at })
-  const appendTurns = Array.from({ length: turns }, (_, i) => createTurn({ ...large(`t${i}`) }))
+  const appendTurns = Array.from({ length: turns }, (_, i) => large(`t${i}`))
   await store.saveSession({ sessionId: 's', createdAt: at, turns: appendTurns })
   return store
 }
@@ -52,7 +53,7 @@ describe('the journal becomes part of the document', () => {
     await store.saveSession({ sessionId: 's', createdAt: at })
     let bytes = 0
     for (let i = 0; !existsSync(document()) || statSync(document()).size < 100_000; i++) {
-      await store.changeSession('s', { appendTurns: [large(`t${i}`)].map(createTurn), updatedAt: at })
+      await store.changeSession('s', { appendTurns: [large(`t${i}`)], updatedAt: at })
       bytes = Math.max(bytes, existsSync(journal()) ? statSync(journal()).size : 0)
       expect(i).toBeLessThan(2000)
     }
@@ -70,6 +71,26 @@ describe('the journal becomes part of the document', () => {
     const names = readdirSync(folder.base, { recursive: true, encoding: 'utf8' }).filter(name => !name.startsWith('.turnstore'))
     expect(names.filter(name => name !== 'w' && !name.endsWith('.json'))).toEqual([])
     expect(names.length).toBe(21)
+  })
+
+  it('on close, as far as there is time: what remains is complete, and folded by who changes it next', async () => {
+    const store = folder.open({ timeoutMs: 40 })
+    const ids = Array.from({ length: 60 }, (_, i) => `s${i}`)
+    for (const sessionId of ids) {
+      await store.saveSession({ sessionId, createdAt: at })
+      await store.changeSession(sessionId, append('t'))
+    }
+    const holder = folder.open()
+    // One that others hold on to does not keep the rest from closing.
+    const blocker = await new LockFolder(folder.path('.turnstore', 'locks')).acquire('s7', { deadline: performance.now() + 5000 })
+    const began = performance.now()
+    await store.close()
+    expect(performance.now() - began).toBeLessThan(5000)
+    blocker.release()
+    for (const id of ids) expect(turnIdsOf(await holder.loadSession(id))).toEqual(['t'])
+    for (const id of ids) await holder.changeSession(id, append('next'))
+    await holder.close()
+    expect(files().filter(name => !name.endsWith('.json'))).toEqual(['.turnstore'])
   })
 
   it('only by who wrote: reading and closing leaves all as it is', async () => {
@@ -345,5 +366,23 @@ describe('names', () => {
     for (const [sessionId, workspaceId] of found) expect(existsSync(folder.path(workspaceId ?? '.', `${sessionId}.json`))).toBe(true)
     expect(await folder.open().loadSession('a/b')).toBeNull()
     expect(await folder.open().loadSession('.')).toBeNull()
+  })
+
+  it('a session whose name is taken by one of the reference gets another, and neither is lost', async () => {
+    for (const id of ['%2E', 'a%2Fb']) writeFileSync(folder.path(`${id}.json`), JSON.stringify({ session_id: id, created_at: at }, null, 2))
+    const store = folder.open()
+    for (const id of ['.', 'a/b']) {
+      expect(await store.saveSession({ sessionId: id }, { ifRevision: 0 })).toBe(1)
+      await store.changeSession(id, append('t'))
+    }
+    const ids = ['.', 'a/b', '%2E', 'a%2Fb'].toSorted()
+    for (const handle of [store, folder.open()]) {
+      expect((await handle.listSessions()).toSorted()).toEqual(ids)
+      expect((await handle.querySessions()).sessions.map(each => each.sessionId).toSorted()).toEqual(ids)
+      for (const id of ids) expect((await handle.loadSession(id))?.turns.length).toBe(id.includes('%') ? 0 : 1)
+    }
+    await store.close()
+    for (const id of ids) expect(await folder.open().deleteSession(id)).toBe(true)
+    expect(await folder.open().listSessions()).toEqual([])
   })
 })

@@ -145,11 +145,11 @@ describe('no id forges a line of a log or moves a terminal', () => {
     mkdirSync(`${base}/s.json`)
     const failure = await errorOf(() => folder.open({}, base).saveSession({ sessionId: 's' }))
     expect(failure instanceof Error ? failure.message : '').not.toMatch(active)
-    writeFileSync(`${base}/.turnstore/locks/0000.lock`, 'x')
-    for (let i = 0; i < 64; i++) {
-      const refused = await folder.open({}, base).saveSession({ sessionId: `x${i}` }).then(() => null, (thrown: unknown) => thrown)
-      if (refused instanceof Error) expect(refused.message).not.toMatch(/\n|\u001b/u)
-    }
+    rmSync(`${base}/.turnstore/locks`, { recursive: true })
+    writeFileSync(`${base}/.turnstore/locks`, '')
+    const refused = await errorOf(() => folder.open({}, base).saveSession({ sessionId: 'x' }))
+    expect(refused instanceof Error ? refused.message : '').toContain('locks')
+    expect(refused instanceof Error ? refused.message : '').not.toMatch(active)
   })
 })
 
