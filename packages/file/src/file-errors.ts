@@ -1,7 +1,8 @@
 import { isTurnstoreError, printableLine, TurnstoreError, type WriteOutcome } from '@turnstore/core'
 import { quote, safeCause } from '@turnstore/core/adapter'
-import { LockError } from './kernel-lock.js'
+import { LockError } from './lock-error.js'
 import { FileWriteError } from './replace-file.js'
+import { systemCode } from './system-code.js'
 
 /** Damage, naming the file. What reads it knows the place in it, and never quotes. */
 export function corruptSession(sessionId: string, path: string, reason: string): TurnstoreError {
@@ -35,14 +36,6 @@ export function writeError(error: unknown, outcome: WriteOutcome = 'unknown'): T
   }
   const code = systemCode(error) ?? 'see cause'
   return new TurnstoreError('STORE_UNAVAILABLE', `The files could not be written (${code})`, { outcome, cause: safeCause(error) })
-}
-
-export function systemCode(error: unknown): string | null {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null
-}
-
-export function isMissing(error: unknown): boolean {
-  return systemCode(error) === 'ENOENT'
 }
 
 /** A path holds ids and may hold anything; no character in it moves a terminal. */

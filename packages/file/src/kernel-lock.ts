@@ -1,25 +1,8 @@
-import { chmodSync, lstatSync, mkdirSync, realpathSync } from 'node:fs'
+import { lstatSync, mkdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
-import type { DatabaseSync, StatementSync } from 'node:sqlite'
-
-/**
- * What a lock can fail with. `LOCK_TIMEOUT`: not ours by the deadline. `LOCK_FOLDER_CLOSED`: the folder was closed
- * before or while waiting. `LOCK_FILE_REFUSED`: what stands at the path is no lock file of ours. `LOCK_UNSUPPORTED`:
- * the runtime has no `node:sqlite`. `LOCK_FAILED`: the operating system or SQLite refused; the message has its code.
- */
-export type LockErrorCode =
-  'LOCK_TIMEOUT' | 'LOCK_FOLDER_CLOSED' | 'LOCK_FILE_REFUSED' | 'LOCK_UNSUPPORTED' | 'LOCK_FAILED'
-
-/** A lock was not given. Nothing is held. Recognise the reason by `code`. */
-export class LockError extends Error {
-  override readonly name: string = 'LockError'
-  readonly code: LockErrorCode
-
-  constructor(code: LockErrorCode, message: string) {
-    super(message)
-    this.code = code
-  }
-}
+import { LockError, wrapErrors, wrapped } from './lock-error.js'
+import { LockFile } from './lock-file.js'
+import { systemCode } from './system-code.js'
 
 /** A lock that is held. It is free again after `release()`, and the kernel frees it when the process ends in any way. */
 export interface Lock extends Disposable {
@@ -324,88 +307,11 @@ class HeldLock implements Lock {
   }
 }
 
-/** An empty file on which SQLite takes and frees a kernel lock. Nothing is ever written into it. */
-class LockFile {
-  readonly #path: string
-  readonly #identity: string
-  readonly #database: DatabaseSync
-  readonly #begin: StatementSync
-  readonly #rollback: StatementSync
-
-  private constructor(path: string, identity: string, database: DatabaseSync) {
-    this.#path = path
-    this.#identity = identity
-    this.#database = database
-    // The default journal mode would create and unlink a journal for each BEGIN IMMEDIATE on an empty database.
-    database.exec('PRAGMA journal_mode = MEMORY')
-    this.#begin = database.prepare('BEGIN IMMEDIATE')
-    this.#rollback = database.prepare('ROLLBACK')
-  }
-
-  static open(path: string): LockFile {
-    const { DatabaseSync } = loadSqlite()
-    for (let attempt = 0; attempt < 3; attempt++) {
-      // Looked at before it is opened: opening a FIFO would hang, and a link would be followed.
-      const before = identify(path)
-      const database = wrapErrors(path, () => new DatabaseSync(path, { timeout: 0 }))
-      try {
-        if (before === undefined) chmodSync(path, 0o600)
-        const identity = identify(path)
-        if (identity !== undefined && (before === undefined || before === identity)) {
-          return wrapErrors(path, () => new LockFile(path, identity, database))
-        }
-      } catch (error) {
-        database.close()
-        throw error
-      }
-      database.close()
-    }
-    throw new LockError('LOCK_FAILED', `The lock file is replaced again and again while it is opened: ${path}`)
-  }
-
-  tryLock(): boolean {
-    try {
-      this.#begin.run()
-      return true
-    } catch (error) {
-      if (isBusy(error)) return false
-      throw wrapped(this.#path, error)
-    }
-  }
-
-  unlock(): void {
-    wrapErrors(this.#path, () => this.#rollback.run())
-  }
-
-  /** Whether the path still names the file that is open here. */
-  isInPlace(): boolean {
-    try {
-      return identify(this.#path) === this.#identity
-    } catch {
-      return false
-    }
-  }
-
-  close(): void {
-    this.#database.close()
-  }
-}
-
-/** The device and inode of the lock file at `path`, undefined where there is none yet. Refuses everything else. */
-function identify(path: string): string | undefined {
-  const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false })
-  if (stats === undefined) return undefined
-  if (!stats.isFile() || stats.size > 0n) {
-    throw new LockError('LOCK_FILE_REFUSED', `Not an empty regular file, as a lock file is: ${path}. Remove it.`)
-  }
-  return `${stats.dev}:${stats.ino}`
-}
-
 function makeLockFolder(dir: string): void {
   try {
     mkdirSync(dir, { mode: 0o700 })
   } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw wrapped(dir, error)
+    if (systemCode(error) !== 'EEXIST') throw wrapped(dir, error)
   }
   if (lstatSync(dir, { throwIfNoEntry: false })?.isDirectory() !== true) {
     throw new LockError('LOCK_FILE_REFUSED', `The folder of the locks is no folder, or a link to one: ${dir}`)
@@ -417,43 +323,6 @@ function shardOf(key: string, shards: number): number {
   let hash = 0x811c9dc5
   for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193)
   return (hash >>> 0) % shards
-}
-
-function loadSqlite(): { DatabaseSync: typeof DatabaseSync } {
-  // Loaded when it is needed, so that a runtime without it can import this module. Typed as always present.
-  const sqlite: { DatabaseSync: typeof DatabaseSync } | undefined = process.getBuiltinModule('node:sqlite')
-  if (sqlite === undefined) {
-    throw new LockError(
-      'LOCK_UNSUPPORTED',
-      'This runtime has no node:sqlite, which the locks need. Use Node 22.14 or later, or a current Bun or Deno.',
-    )
-  }
-  return sqlite
-}
-
-function isBusy(error: unknown): boolean {
-  const sqliteBusy = 5
-  return (
-    error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' && (error.errcode & 0xff) === sqliteBusy
-  )
-}
-
-function wrapErrors<T>(path: string, call: () => T): T {
-  try {
-    return call()
-  } catch (error) {
-    throw wrapped(path, error)
-  }
-}
-
-function wrapped(path: string, error: unknown): LockError {
-  if (error instanceof LockError) return error
-  const errcode = error instanceof Error && 'errcode' in error ? ` ${String(error.errcode)}` : ''
-  return new LockError('LOCK_FAILED', `The lock at ${path} could not be used: ${codeOf(error) ?? 'unknown error'}${errcode}`)
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
 function folderClosed(): LockError {

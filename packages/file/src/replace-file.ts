@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { constants, type Stats } from 'node:fs'
 import { lstat, mkdir, open, readdir, rename, unlink, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { systemCode } from './system-code.js'
 
 /** A file or folder was not written. Its `message` and `cause` have paths in them, never content. */
 export class FileWriteError extends Error {
@@ -130,7 +131,7 @@ export class StagedFile {
         await rename(this.#temporary, this.#path)
       } catch (error) {
         // Only the journal of the file system knows whether a rename that met an I/O error happened.
-        if (codeOf(error) === 'EIO') outcome = 'unknown'
+        if (systemCode(error) === 'EIO') outcome = 'unknown'
         throw error
       }
       this.#isStaged = false
@@ -174,7 +175,7 @@ export async function ensureFolder(path: string, parentToSync: string, mode = 0o
     await mkdir(path, { mode })
     created = true
   } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw wrapped(error, `The folder could not be created: ${path}`, 'not-stored')
+    if (systemCode(error) !== 'EEXIST') throw wrapped(error, `The folder could not be created: ${path}`, 'not-stored')
     if ((await statOrNull(path))?.isDirectory() !== true) {
       throw new FileWriteError(`No folder, or a link to one: ${path}`, 'NOT_A_FOLDER', 'not-stored')
     }
@@ -215,7 +216,7 @@ export async function sweepTemporaries(dir: string, olderThanMs: number): Promis
       await unlink(path)
       removed++
     } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error
+      if (systemCode(error) !== 'ENOENT') throw error
     }
   }
   return removed
@@ -233,7 +234,7 @@ export async function openPatiently<T>(openIt: () => Promise<T>): Promise<T> {
     try {
       return await openIt()
     } catch (error) {
-      const code = codeOf(error)
+      const code = systemCode(error)
       if ((code !== 'EMFILE' && code !== 'ENFILE') || performance.now() + wait > deadline) throw error
     }
     await new Promise((resolve) => setTimeout(resolve, wait * (0.5 + Math.random() / 2)))
@@ -264,7 +265,7 @@ async function syncHandle(folder: FileHandle | null): Promise<void> {
     await folder?.sync()
   } catch (error) {
     // So a file system says that it does not sync folders at all. PostgreSQL's fsync_fname passes over it as well.
-    if (codeOf(error) !== 'EINVAL') throw error
+    if (systemCode(error) !== 'EINVAL') throw error
   }
 }
 
@@ -272,17 +273,13 @@ async function statOrNull(path: string): Promise<Stats | null> {
   try {
     return await lstat(path)
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return null
+    if (systemCode(error) === 'ENOENT') return null
     throw error
   }
 }
 
 function wrapped(error: unknown, message: string, outcome: 'not-stored' | 'unknown'): FileWriteError {
   if (error instanceof FileWriteError) return error
-  const code = codeOf(error) ?? 'UNKNOWN'
+  const code = systemCode(error) ?? 'UNKNOWN'
   return new FileWriteError(`${message} (${code})`, code, outcome, error)
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }

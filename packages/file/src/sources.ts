@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import type { Span } from './document.js'
-import { isMissing } from './file-errors.js'
+import { isMissing } from './system-code.js'
 import { type FileIdentity, identify, identityOf } from './file-identity.js'
 import { openPatiently } from './replace-file.js'
 import type { JournalFile, RecordSpan, SessionIndex, TurnPlace } from './session-index.js'

@@ -9,7 +9,7 @@ import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { LockFolder, type Lock } from '../src/kernel-lock.ts'
 
-const source = new URL('../src/kernel-lock.ts', import.meta.url).href
+const source = new URL('../dist/kernel-lock.js', import.meta.url).href
 const stripsTypes = process.features.typescript ? [] : ['--experimental-strip-types']
 
 /** Starting processes takes its time on a busy machine. No test waits for that long by itself. */

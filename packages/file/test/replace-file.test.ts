@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ensureFolder, FileWriteError, isTemporaryName, openPatiently, replaceFile, sweepTemporaries, syncFolder } from '../src/replace-file.ts'
 
-const source = new URL('../src/replace-file.ts', import.meta.url).href
+const source = new URL('../dist/replace-file.js', import.meta.url).href
 const node = [process.execPath, ...(process.features.typescript ? [] : ['--experimental-strip-types']), '--no-warnings', '--input-type=module', '-e']
 const isRoot = process.getuid?.() === 0
 const isLinux = process.platform === 'linux'
