@@ -4,7 +4,7 @@ import { defaultLimits, type Limits } from './limits.js'
 import type { SessionRecord } from './models.js'
 import { checkMembers } from './options.js'
 import { type ChangePlan, isDropped, planChange, type SessionView } from './plan-change.js'
-import { readSessionInput } from './read-record.js'
+import { readSessionInput } from './record-input.js'
 
 export interface AppliedChange {
   session: SessionRecord

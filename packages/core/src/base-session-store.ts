@@ -1,13 +1,14 @@
 import { applyNormalChange, checkChangeRevision } from './apply-change.js'
 import { Backoff } from './backoff.js'
 import { type ChangeResult, type NormalChange, readChange, type SessionChange } from './change.js'
-import { isTurnstoreError, revisionConflict, safeCause, sessionExists, sessionNotFound, TurnstoreError, withDetails } from './errors.js'
+import { isTurnstoreError, revisionConflict, sessionExists, sessionNotFound, TurnstoreError } from './errors.js'
 import { checkId } from './ids.js'
+import { attempt, Lifecycle, notStored } from './lifecycle.js'
 import { type Limits, readLimits } from './limits.js'
 import { type SessionInput, type SessionRecord, type SessionSummary, summaryOf } from './models.js'
 import { type Condition, inScope, readCondition, readScope, type Scope, type ScopeOptions, type WriteOptions } from './options.js'
 import { type DamagedSession, MAX_LIMIT, type NormalQuery, pageOfSummaries, readQuery, type SessionPage, type SessionQuery } from './query.js'
-import { readSessionInput } from './read-record.js'
+import { readSessionInput } from './record-input.js'
 import type { Capabilities, SessionStore } from './store.js'
 import { type NormalTurnRange, pageOf, readTurnRange, type TurnPage, type TurnRange, wholeNumber } from './turn-range.js'
 
@@ -27,11 +28,6 @@ export interface BaseStoreOptions {
   timeoutMs?: number
 }
 
-interface Operation<T> {
-  readonly sessionId?: string
-  run(): Promise<T>
-}
-
 /**
  * What every adapter extends. The public methods check the arguments, the ids, the record and the
  * state of the store, once for every adapter, and call the hooks, whose names begin with `_`: what a
@@ -49,10 +45,10 @@ export abstract class BaseSessionStore implements SessionStore {
   abstract readonly capabilities: Capabilities
   protected readonly limits: Limits
   protected readonly timeoutMs: number
-  #state: 'new' | 'ready' | 'closing' | 'closed' = 'new'
-  #opening: Promise<void> | null = null
-  #closing: Promise<void> | null = null
-  readonly #pending = new Set<Promise<unknown>>()
+  readonly #lifecycle: Lifecycle = new Lifecycle(
+    () => this._ready(),
+    () => this._close(),
+  )
 
   constructor(options: BaseStoreOptions = {}) {
     this.limits = readLimits(options.limits)
@@ -148,7 +144,7 @@ export abstract class BaseSessionStore implements SessionStore {
   // ---- The public methods.
 
   saveSession(session: SessionInput, options?: WriteOptions): Promise<number> {
-    return this.#perform('write', () => {
+    return this.#lifecycle.perform('write', () => {
       const record = readSessionInput(session, this.limits)
       const condition = readCondition(options)
       if (!inScope(record, condition.scope)) {
@@ -159,7 +155,7 @@ export abstract class BaseSessionStore implements SessionStore {
   }
 
   loadSession(sessionId: string, options?: ScopeOptions): Promise<SessionRecord | null> {
-    return this.#perform('read', () => {
+    return this.#lifecycle.perform('read', () => {
       checkId(sessionId, 'sessionId')
       const scope = readScope(options)
       return {
@@ -173,14 +169,14 @@ export abstract class BaseSessionStore implements SessionStore {
   }
 
   listSessions(options?: ScopeOptions): Promise<string[]> {
-    return this.#perform('read', () => {
+    return this.#lifecycle.perform('read', () => {
       const scope = readScope(options)
       return { run: () => this._list(scope) }
     })
   }
 
   deleteSession(sessionId: string, options?: ScopeOptions): Promise<boolean> {
-    return this.#perform('write', () => {
+    return this.#lifecycle.perform('write', () => {
       checkId(sessionId, 'sessionId')
       const scope = readScope(options)
       return { sessionId, run: () => this._remove(sessionId, scope) }
@@ -188,7 +184,7 @@ export abstract class BaseSessionStore implements SessionStore {
   }
 
   changeSession(sessionId: string, change: SessionChange, options?: WriteOptions): Promise<ChangeResult> {
-    return this.#perform('write', () => {
+    return this.#lifecycle.perform('write', () => {
       checkId(sessionId, 'sessionId')
       const normal = readChange(change, this.limits)
       const condition = readCondition(options)
@@ -198,7 +194,7 @@ export abstract class BaseSessionStore implements SessionStore {
   }
 
   readTurns(sessionId: string, range: TurnRange, options?: ScopeOptions): Promise<TurnPage | null> {
-    return this.#perform('read', () => {
+    return this.#lifecycle.perform('read', () => {
       checkId(sessionId, 'sessionId')
       const normal = readTurnRange(range)
       const scope = readScope(options)
@@ -207,7 +203,7 @@ export abstract class BaseSessionStore implements SessionStore {
   }
 
   loadSummary(sessionId: string, options?: ScopeOptions): Promise<SessionSummary | null> {
-    return this.#perform('read', () => {
+    return this.#lifecycle.perform('read', () => {
       checkId(sessionId, 'sessionId')
       const scope = readScope(options)
       return { sessionId, run: () => this._loadSummary(sessionId, scope) }
@@ -215,7 +211,7 @@ export abstract class BaseSessionStore implements SessionStore {
   }
 
   querySessions(query?: SessionQuery): Promise<SessionPage> {
-    return this.#perform('read', () => {
+    return this.#lifecycle.perform('read', () => {
       const normal = readQuery(query)
       return { run: () => this._query(normal) }
     })
@@ -245,79 +241,18 @@ export abstract class BaseSessionStore implements SessionStore {
   }
 
   ready(): Promise<void> {
-    return this.#perform('read', () => ({ run: async () => {} }))
+    return this.#lifecycle.perform('read', () => ({ run: async () => {} }))
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close()
-    return this.#closing
+    return this.#lifecycle.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
 
-  async #close(): Promise<void> {
-    this.#state = 'closing'
-    try {
-      await Promise.allSettled(this.#pending)
-      await this._close()
-    } catch (error) {
-      throw asTurnstoreError(error)
-    } finally {
-      this.#state = 'closed'
-    }
-  }
-
   // ---- What they share.
-
-  /**
-   * Runs one public method: `prepare` at once, so that arguments are copied when the call is made, the
-   * rest when the store is ready. Whatever goes wrong becomes a rejection with a `TurnstoreError`,
-   * that of a write with an outcome.
-   */
-  async #perform<T>(kind: 'read' | 'write', prepare: () => Operation<T>): Promise<T> {
-    let sessionId: string | undefined
-    try {
-      this.#checkOpen()
-      const operation = prepareSafely(prepare)
-      sessionId = operation.sessionId
-      const result = this.#state === 'ready' ? operation.run() : this.#open().then(() => operation.run())
-      this.#pending.add(result)
-      try {
-        return await result
-      } finally {
-        this.#pending.delete(result)
-      }
-    } catch (thrown) {
-      const error = asTurnstoreError(thrown)
-      throw withDetails(error, {
-        ...(sessionId === undefined ? {} : { sessionId }),
-        // An adapter that knows better says so itself. Everything but a failing backend is a check
-        // that failed before anything was written.
-        ...(kind === 'write' ? { outcome: error.code === 'STORE_UNAVAILABLE' ? 'unknown' : 'not-stored' } : {}),
-      })
-    }
-  }
-
-  #checkOpen(): void {
-    if (this.#state === 'closing' || this.#state === 'closed') {
-      throw new TurnstoreError('STORE_CLOSED', `The store is ${this.#state}; open a new one`)
-    }
-  }
-
-  #open(): Promise<void> {
-    this.#opening ??= this._ready().then(
-      () => {
-        if (this.#state === 'new') this.#state = 'ready'
-      },
-      (error: unknown) => {
-        this.#opening = null
-        throw notStored(error)
-      },
-    )
-    return this.#opening
-  }
 
   /** Loads in order to write: whatever goes wrong here, nothing was written. */
   async #loadToWrite(sessionId: string): Promise<Loaded | null> {
@@ -351,41 +286,10 @@ export abstract class BaseSessionStore implements SessionStore {
   }
 }
 
-/** A getter or a Proxy among the arguments may throw, and what it throws may quote anything. */
-function prepareSafely<T>(prepare: () => T): T {
-  try {
-    return prepare()
-  } catch (error) {
-    if (isTurnstoreError(error)) throw error
-    throw new TurnstoreError('INVALID_ARGUMENT', 'An argument threw when it was read')
-  }
-}
-
 /** The caller may alter his query while he iterates. @throws `INVALID_ARGUMENT`, `INVALID_ID` */
 function copyQuery(query: SessionQuery): SessionQuery {
   readQuery(query)
   return { limit: MAX_LIMIT, ...query, ...(query.metadata && { metadata: { ...query.metadata } }) }
-}
-
-/** Does it now and says later how it went: an iteration reports what is wrong when it begins. */
-function attempt<T>(work: () => T): () => T {
-  try {
-    const result = prepareSafely(work)
-    return () => result
-  } catch (error) {
-    return () => {
-      throw asTurnstoreError(error)
-    }
-  }
-}
-
-function asTurnstoreError(error: unknown): TurnstoreError {
-  if (isTurnstoreError(error)) return error
-  return new TurnstoreError('STORE_UNAVAILABLE', 'The backend of the store failed; see cause', { cause: safeCause(error) })
-}
-
-function notStored(error: unknown): TurnstoreError {
-  return withDetails(asTurnstoreError(error), { outcome: 'not-stored' })
 }
 
 /** The revision that saving a whole record leads to. @throws `SESSION_EXISTS`, `REVISION_CONFLICT` */

@@ -11,7 +11,7 @@ import type {
   TurnRecord,
 } from './models.js'
 import { checkMembers, readObject } from './options.js'
-import { readMetadataInput, readNewTransition, readNewTurn, readToolCallInput, readTurnPatch } from './read-record.js'
+import { readMetadataInput, readNewTransition, readNewTurn, readToolCallInput, readTurnPatch } from './record-input.js'
 import { randomId } from './runtime.js'
 
 /** The members of a turn that an update may set. */

@@ -10,7 +10,7 @@ import type {
   TurnInput,
   TurnRecord,
 } from './models.js'
-import { readSessionInput, readToolCallInput, readTransitionInput, readTurnInput } from './read-record.js'
+import { readSessionInput, readToolCallInput, readTransitionInput, readTurnInput } from './record-input.js'
 import { randomId } from './runtime.js'
 
 /** Where factories take times and ids from; the manager hands in its own. */

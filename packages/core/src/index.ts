@@ -32,7 +32,7 @@ export {
 export type { ScopeOptions, WriteOptions } from './options.js'
 export { printable, printableLine } from './printable.js'
 export type { DamagedSession, SessionPage, SessionQuery } from './query.js'
-export { decodeSession } from './read-record.js'
+export { decodeSession, encodeSession } from './wire.js'
 export { replaySession, type SessionReplay, type TimelineEntry } from './replay.js'
 export {
   type ForkOptions,
@@ -45,4 +45,3 @@ export {
 export type { Capabilities, SessionStore } from './store.js'
 export type { TurnPage, TurnRange } from './turn-range.js'
 export { type MessageProblem, turnsFromMessages, type TurnsFromMessagesOptions } from './turns-from-messages.js'
-export { encodeSession } from './wire.js'

@@ -1,7 +1,5 @@
 import { TurnstoreError } from './errors.js'
-import { copyJson, isJsonObject, isJsonValue, type JsonObject, type JsonPath, type JsonValue, NotJson, Scale, setMember, TooHeavy } from './json.js'
-import type { Limits } from './limits.js'
-import { quote, utf8Length } from './text.js'
+import { isJsonObject, type JsonObject, type JsonValue } from './json.js'
 
 /**
  * Reads the members of one record, in one of two dialects:
@@ -67,52 +65,15 @@ export interface Item {
   readonly what: What
 }
 
-/** @throws `INVALID_RECORD`, naming the path below `what` and never the value */
-export function inputMembers(source: unknown, what: What, limits: Limits, scale: Scale): Members {
-  return new InputMembers(asObject(source, what), what, limits, scale)
-}
-
-/** @throws `INVALID_RECORD` */
-export function wireMembers(source: unknown, what: What): Members {
-  return new WireMembers(asObject(source, what), what)
-}
-
-/** Copies JSON from a caller. @throws `INVALID_RECORD` */
-export function copyInput(value: unknown, what: What, limits: Limits, scale: Scale): JsonValue {
-  try {
-    return copyJson(value, limits.jsonDepth, scale)
-  } catch (error) {
-    if (error instanceof NotJson) throw invalidRecord(wordsOf(what) + pathText(error.path), error.message)
-    throw error
-  }
-}
-
-/**
- * Runs a read with a scale of its own. `encode` gives the JSON of the result, for the rare record
- * whose weight the bounds leave open.
- * @throws `INVALID_RECORD` where the limit is passed
- */
-export function weighed<T>(what: What, limit: number, read: (scale: Scale) => T, measure: (result: T) => number): T {
-  const scale = new Scale(limit)
-  try {
-    const result = read(scale)
-    if (scale.atMost > limit && measure(result) > limit) throw new TooHeavy()
-    return result
-  } catch (error) {
-    if (error instanceof TooHeavy) throw invalidRecord(what, `is larger than ${limit} bytes of JSON`)
-    throw error
-  }
-}
-
 export function invalidRecord(what: What, reason: string): TurnstoreError {
   return new TurnstoreError('INVALID_RECORD', `${wordsOf(what)} ${reason}`)
 }
 
-function wordsOf(what: What): string {
+export function wordsOf(what: What): string {
   return typeof what === 'string' ? what : what.toString()
 }
 
-function asObject(source: unknown, what: What): Record<string, unknown> {
+export function asObject(source: unknown, what: What): Record<string, unknown> {
   if (!isRecord(source)) {
     throw invalidRecord(what, `must be an object, not ${kindOf(source)}`)
   }
@@ -128,15 +89,7 @@ function kindOf(value: unknown): string {
   return Array.isArray(value) ? 'an array' : typeof value === 'object' ? 'an object' : `a ${typeof value}`
 }
 
-function pathText(path: JsonPath): string {
-  return path.map(step => (typeof step === 'number' ? `[${step}]` : plainKey(step))).join('')
-}
-
-function plainKey(key: string): string {
-  return /^[A-Za-z_$][\w$]{0,63}$/.test(key) ? `.${key}` : `[${quote(key)}]`
-}
-
-abstract class MembersBase implements Members {
+export abstract class MembersBase implements Members {
   abstract readonly dialect: 'input' | 'wire'
   protected readonly source: object
   protected readonly what: What
@@ -222,112 +175,6 @@ abstract class MembersBase implements Members {
     if (value === undefined) return []
     return Array.isArray(value) ? value : this.fail(name, `must be an array, not ${kindOf(value)}`)
   }
-}
-
-class InputMembers extends MembersBase {
-  readonly dialect = 'input'
-  readonly #limits: Limits
-  readonly #scale: Scale
-
-  constructor(source: object, what: What, limits: Limits, scale: Scale) {
-    super(source, what)
-    this.#limits = limits
-    this.#scale = scale
-    scale.add(2, 64)
-  }
-
-  protected get(name: string): unknown {
-    if (!Object.hasOwn(this.source, name)) return undefined
-    try {
-      return Reflect.get(this.source, name)
-    } catch {
-      return this.fail(name, 'threw when it was read')
-    }
-  }
-
-  protected key(name: string): string {
-    return name
-  }
-
-  protected item(source: unknown, what: What): Members {
-    return inputMembers(source, what, this.#limits, this.#scale)
-  }
-
-  protected value(name: string, value: unknown): JsonValue {
-    this.#scale.add(0, 32)
-    return copyInput(value, this.at(name), this.#limits, this.#scale)
-  }
-
-  override weighedObject(name: string, limit: number): JsonObject {
-    return weighed(
-      this.at(name),
-      limit,
-      scale => new InputMembers(this.source, this.what, this.#limits, scale).object(name),
-      object => utf8Length(JSON.stringify(object)),
-    )
-  }
-
-  protected override checkText(name: string, value: unknown): string {
-    const text = super.checkText(name, value)
-    this.#scale.add(text.length, 6 * text.length + 32)
-    return text
-  }
-
-  extra(shape: Shape): { extra?: JsonObject } {
-    for (const key of Reflect.ownKeys(this.source)) {
-      if (typeof key === 'symbol') throw invalidRecord(this.what, 'has a symbol as a key')
-      if (!shape.names.has(key) && key !== 'extra') {
-        throw invalidRecord(this.what, `has no member ${quote(key)}; what a newer writer added belongs in extra`)
-      }
-    }
-    const extra = this.object('extra')
-    for (const key of shape.wireKeys) {
-      if (Object.hasOwn(extra, key)) this.fail('extra', `must not hold ${key}, which is a key of ours`)
-    }
-    return Object.keys(extra).length === 0 ? {} : { extra }
-  }
-}
-
-class WireMembers extends MembersBase {
-  readonly dialect = 'wire'
-  readonly #members: Readonly<Record<string, unknown>>
-
-  constructor(source: Readonly<Record<string, unknown>>, what: What) {
-    super(source, what)
-    this.#members = source
-  }
-
-  protected get(name: string): unknown {
-    const value = this.#members[wireKey(name)]
-    return value === null ? undefined : value
-  }
-
-  protected key(name: string): string {
-    return wireKey(name)
-  }
-
-  protected item(source: unknown, what: What): Members {
-    return wireMembers(source, what)
-  }
-
-  protected value(_name: string, value: unknown): JsonValue {
-    return trusted(value)
-  }
-
-  extra(shape: Shape): { extra?: JsonObject } {
-    let extra: JsonObject | undefined
-    for (const key of Object.keys(this.source)) {
-      if (shape.wireKeys.has(key)) continue
-      extra ??= {}
-      setMember(extra, key, trusted(this.#members[key]))
-    }
-    return extra === undefined ? {} : { extra }
-  }
-}
-
-/** What JSON.parse gave is JSON; the compiler has no way to know. */
-function trusted(value: unknown): JsonValue {
-  return isJsonValue(value) ? value : null
 }
 
 const wireKeys = new Map<string, string>()

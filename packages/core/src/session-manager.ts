@@ -17,7 +17,7 @@ import {
 } from './models.js'
 import { checkMembers, type ScopeOptions, scopeOf } from './options.js'
 import { matches, readQuery, type SessionPage, type SessionQuery } from './query.js'
-import { turnPatchMembers } from './read-record.js'
+import { turnPatchMembers } from './record-input.js'
 import { randomId } from './runtime.js'
 import type { SessionStore } from './store.js'
 import type { TurnRange } from './turn-range.js'

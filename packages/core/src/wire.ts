@@ -1,10 +1,14 @@
+import { TurnstoreError } from './errors.js'
 import { type JsonObject, setMember } from './json.js'
+import type { Members, What } from './members.js'
 import { type AgentTransitionRecord, SCHEMA_VERSION, type SessionRecord, type ToolCallRecord, type TurnRecord } from './models.js'
+import { readSession, readToolCall, readTransition, readTurn } from './read-record.js'
+import { wireMembers } from './wire-members.js'
 
 /*
  * The wire format is the reference's JSON: its keys in its order, then ours (parent_session_id,
- * revision, schema_version, transition_id), then what a newer writer added. `read-record.ts` has the
- * way back. The results share the JSON values of the records.
+ * revision, schema_version, transition_id), then what a newer writer added. Both ways the result shares
+ * the JSON values of what went in.
  */
 
 export function encodeSession(session: SessionRecord): JsonObject {
@@ -86,4 +90,59 @@ function withExtra(record: JsonObject, extra: JsonObject | undefined): JsonObjec
   if (extra === undefined) return record
   for (const [key, value] of Object.entries(extra)) setMember(record, key, value)
   return record
+}
+
+/**
+ * A turn as it stands on the wire. The result shares the JSON values of its source.
+ * @throws `INVALID_RECORD`, naming the place and never the value
+ */
+export function decodeTurn(source: unknown, what: What = 'turn'): TurnRecord {
+  return readTurn(wireMembers(source, what))
+}
+
+/** @throws `INVALID_RECORD` */
+export function decodeToolCall(source: unknown, what = 'tool_call'): ToolCallRecord {
+  return readToolCall(wireMembers(source, what))
+}
+
+/** @throws `INVALID_RECORD` */
+export function decodeTransition(source: unknown, what: What = 'agent_transition'): AgentTransitionRecord {
+  return readTransition(wireMembers(source, what))
+}
+
+/**
+ * A session as it stands on the wire, in the reference's format and in ours: missing keys get their
+ * defaults, unknown ones are kept in `extra`. The result shares the JSON values of its source.
+ *
+ * @throws `INVALID_RECORD`, naming the place and never the value; `SCHEMA_TOO_NEW`
+ */
+export function decodeSession(source: unknown, what = 'session'): SessionRecord {
+  const members = wireMembers(source, what)
+  checkSchemaVersion(members)
+  const session = readSession(
+    members,
+    members.items('turns').map(({ source: turn, what: place }) => decodeTurn(turn, place)),
+    members.items('agentTransitions').map(({ source: transition, what: place }) => decodeTransition(transition, place)),
+    members.object('metadata'),
+  )
+  if (!Number.isSafeInteger(session.revision) || session.revision < 1) {
+    members.fail('revision', 'must be a whole number of at least 1')
+  }
+  // The reference writes an empty workspace for none.
+  if (session.workspaceId === '') session.workspaceId = null
+  return session
+}
+
+/** First of all: of a newer format, nothing else may be judged. */
+function checkSchemaVersion(members: Members): void {
+  const version = members.numberOrNull('schemaVersion') ?? SCHEMA_VERSION
+  if (version > SCHEMA_VERSION) {
+    throw new TurnstoreError(
+      'SCHEMA_TOO_NEW',
+      `This session was written in version ${version} of the format; this version of Turnstore reads up to ${SCHEMA_VERSION}, a newer one is needed`,
+    )
+  }
+  if (!Number.isSafeInteger(version) || version < 1) {
+    members.fail('schemaVersion', 'must be a whole number of at least 1')
+  }
 }

@@ -12,10 +12,15 @@ const session = (members: Omit<SessionInput, 'sessionId'> = {}): SessionRecord =
   createSession({ sessionId: 's', createdAt: T0, updatedAt: T0, revision: 5, ...members })
 const turn = (turnId: string, members: Partial<TurnRecord> = {}): TurnRecord =>
   createTurn({ turnId, startedAt: '', endedAt: null, ...members })
-const apply = (before: SessionRecord, change: Omit<SessionChange, 'updatedAt'>, ifRevision?: number): ReturnType<typeof applyChange> =>
+const apply = (
+  before: SessionRecord,
+  change: Omit<SessionChange, 'updatedAt'>,
+  ifRevision?: number,
+): ReturnType<typeof applyChange> =>
   applyChange(before, { updatedAt: T1, ...change }, ifRevision === undefined ? {} : { ifRevision })
 const ids = (result: { session: SessionRecord }): string[] => result.session.turns.map(({ turnId }) => turnId)
-const code = (expected: string, members: object = {}): unknown => expect.objectContaining({ code: expected, ...members })
+const code = (expected: string, members: object = {}): unknown =>
+  expect.objectContaining({ code: expected, ...members })
 
 describe('applyChange', () => {
   it('raises the revision by one and takes the later time', () => {
@@ -25,7 +30,13 @@ describe('applyChange', () => {
 
   it('leaves revision and updatedAt alone where nothing is altered', () => {
     const before = session({ metadata: { a: { b: 1, c: 2 } }, turns: [turn('t')], agentId: 'a' })
-    const nothing = { agentId: 'a', keepTurns: 7, appendTurns: [turn('t')], setMetadata: { a: { c: 2, b: 1 } }, unsetMetadata: ['b'] }
+    const nothing = {
+      agentId: 'a',
+      keepTurns: 7,
+      appendTurns: [turn('t')],
+      setMetadata: { a: { c: 2, b: 1 } },
+      unsetMetadata: ['b'],
+    }
     const result = apply(before, nothing)
     expect(result).toStrictEqual({ session: before, changed: false, deduplicated: ['t'] })
   })
@@ -33,7 +44,10 @@ describe('applyChange', () => {
   it('alters nothing that went in and shares nothing with it', () => {
     const before = session({ turns: [turn('t', { metadata: { a: [1] } })], metadata: { b: {} } })
     const text = JSON.stringify(before)
-    const after = apply(before, { updateTurns: [{ turnId: 't', set: { status: 'x' } }], appendTurns: [turn('u')] }).session
+    const after = apply(before, {
+      updateTurns: [{ turnId: 't', set: { status: 'x' } }],
+      appendTurns: [turn('u')],
+    }).session
     after.turns[0]?.auditEventIds.push('altered')
     Reflect.set(after.turns[0]?.metadata ?? {}, 'a', 'altered')
     after.metadata.b = 'altered'
@@ -51,31 +65,53 @@ describe('applyChange', () => {
     })
     expect(result.session.turns).toStrictEqual([turn('a', { status: 'done' }), turn('b', { prompt: 'new' })])
     expect(result.session.metadata).toStrictEqual({ y: 2 })
-    expect(() => apply(before, { keepTurns: 1, updateTurns: [{ turnId: 'b' }] })).toThrow(code('TURN_NOT_FOUND', { outcome: 'not-stored' }))
+    expect(() => apply(before, { keepTurns: 1, updateTurns: [{ turnId: 'b' }] })).toThrow(
+      code('TURN_NOT_FOUND', { outcome: 'not-stored' }),
+    )
   })
 
   it('an append after an update of the same turn is compared with the updated turn', () => {
     const before = session({ turns: [turn('a')] })
     const updateTurns = [{ turnId: 'a', set: { status: 'done' } }]
-    expect(apply(before, { updateTurns, appendTurns: [turn('a', { status: 'done' })] }).deduplicated).toStrictEqual(['a'])
+    expect(apply(before, { updateTurns, appendTurns: [turn('a', { status: 'done' })] }).deduplicated).toStrictEqual([
+      'a',
+    ])
     expect(() => apply(before, { updateTurns, appendTurns: [turn('a')] })).toThrow(code('TURN_ID_CONFLICT'))
   })
 
   it('takes a turn for a retry when it is equal in all but its times', () => {
     const before = session({ turns: [turn('a', { prompt: 'x', metadata: { k: [null] } })] })
-    expect(apply(before, { appendTurns: [turn('a', { prompt: 'x', metadata: { k: [null] }, startedAt: T1, endedAt: T1 })] }).changed).toBe(false)
-    for (const members of [{ prompt: 'y' }, { metadata: {} }, { status: 'error' }, { agentId: 'a' }, { extra: { newer: 1 } }]) {
+    expect(
+      apply(before, { appendTurns: [turn('a', { prompt: 'x', metadata: { k: [null] }, startedAt: T1, endedAt: T1 })] })
+        .changed,
+    ).toBe(false)
+    for (const members of [
+      { prompt: 'y' },
+      { metadata: {} },
+      { status: 'error' },
+      { agentId: 'a' },
+      { extra: { newer: 1 } },
+    ]) {
       const other = turn('a', { prompt: 'x', metadata: { k: [null] }, ...members })
-      expect(() => apply(before, { appendTurns: [other] })).toThrow(code('TURN_ID_CONFLICT', { sessionId: 's', outcome: 'not-stored' }))
+      expect(() => apply(before, { appendTurns: [other] })).toThrow(
+        code('TURN_ID_CONFLICT', { sessionId: 's', outcome: 'not-stored' }),
+      )
     }
   })
 
   it('knows what a running turn came from', () => {
     const call = { callId: 'c', toolName: 'search' }
-    const grown = session({ turns: [{ ...turn('a', { prompt: 'x', responseContent: 'y' }), toolCalls: [{ ...call, result: 1 }] }] })
+    const grown = session({
+      turns: [{ ...turn('a', { prompt: 'x', responseContent: 'y' }), toolCalls: [{ ...call, result: 1 }] }],
+    })
     const running = { ...turn('a', { prompt: 'x', status: 'running' }), toolCalls: [call] }
     expect(apply(grown, { appendTurns: [running] }).deduplicated).toStrictEqual(['a'])
-    for (const other of [{ prompt: 'y' }, { agentId: 'b' }, { toolCalls: [{ ...call, callId: 'unknown' }] }, { status: 'success' }]) {
+    for (const other of [
+      { prompt: 'y' },
+      { agentId: 'b' },
+      { toolCalls: [{ ...call, callId: 'unknown' }] },
+      { status: 'success' },
+    ]) {
       expect(() => apply(grown, { appendTurns: [{ ...running, ...other }] })).toThrow(code('TURN_ID_CONFLICT'))
     }
   })
@@ -84,8 +120,15 @@ describe('applyChange', () => {
     const before = session({ turns: [turn('a'), turn('b')] })
     const retry = { appendTurns: [turn('b')] }
     expect(apply(before, retry, 4)).toStrictEqual({ session: before, changed: false, deduplicated: ['b'] })
-    for (const members of [{ appendTurns: [] }, { appendTurns: [turn('b'), turn('c')] }, { ...retry, keepTurns: 2 }, { ...retry, unsetMetadata: ['x'] }]) {
-      expect(() => apply(before, members, 4)).toThrow(code('REVISION_CONFLICT', { actualRevision: 5, outcome: 'not-stored' }))
+    for (const members of [
+      { appendTurns: [] },
+      { appendTurns: [turn('b'), turn('c')] },
+      { ...retry, keepTurns: 2 },
+      { ...retry, unsetMetadata: ['x'] },
+    ]) {
+      expect(() => apply(before, members, 4)).toThrow(
+        code('REVISION_CONFLICT', { actualRevision: 5, outcome: 'not-stored' }),
+      )
     }
   })
 
@@ -98,20 +141,35 @@ describe('applyChange', () => {
     const before = session({ turns: [turn('a'), turn('b')], agentTransitions })
     const again = { keepTurns: 1, appendAgentTransitions: [{ transitionId: 'dropped', toAgent: 'y' }] }
     const after = apply(before, again).session.agentTransitions
-    expect(after.map(({ transitionId, toAgent }) => [transitionId, toAgent])).toStrictEqual([['kept', 'x'], [null, 'x'], ['dropped', 'y']])
+    expect(after.map(({ transitionId, toAgent }) => [transitionId, toAgent])).toStrictEqual([
+      ['kept', 'x'],
+      [null, 'x'],
+      ['dropped', 'y'],
+    ])
     const conflict = { appendAgentTransitions: [{ transitionId: 'kept', toAgent: 'y', turnId: 'a' }] }
     expect(() => apply(before, conflict)).toThrow(code('TRANSITION_ID_CONFLICT'))
   })
 
   it('means the last of two turns with one id', () => {
     const before = session({ turns: [turn('a', { prompt: '1' }), turn('a', { prompt: '2' })] })
-    const statuses = (change: Omit<SessionChange, 'updatedAt'>): string[] => apply(before, change).session.turns.map(({ status }) => status)
+    const statuses = (change: Omit<SessionChange, 'updatedAt'>): string[] =>
+      apply(before, change).session.turns.map(({ status }) => status)
     expect(statuses({ updateTurns: [{ turnId: 'a', set: { status: 'x' } }] })).toStrictEqual(['success', 'x'])
     expect(statuses({ keepTurns: 1, updateTurns: [{ turnId: 'a', set: { status: 'x' } }] })).toStrictEqual(['x'])
   })
 
   it('puts tool calls in their place, and gives new ids to those without', () => {
-    const before = session({ turns: [{ ...turn('a'), toolCalls: [{ callId: 'c', toolName: 'x' }, { callId: 'd', toolName: 'x' }] }] })
+    const before = session({
+      turns: [
+        {
+          ...turn('a'),
+          toolCalls: [
+            { callId: 'c', toolName: 'x' },
+            { callId: 'd', toolName: 'x' },
+          ],
+        },
+      ],
+    })
     const putToolCalls = [{ callId: 'c', toolName: 'y' }, { toolName: 'z' }, { toolName: 'z' }]
     const calls = apply(before, { updateTurns: [{ turnId: 'a', putToolCalls }] }).session.turns[0]?.toolCalls ?? []
     expect(calls.map(({ toolName }) => toolName)).toStrictEqual(['y', 'x', 'z', 'z'])
@@ -135,7 +193,10 @@ describe('applyChange', () => {
   })
 
   it('applied twice, an append is applied once', () => {
-    const change = fc.array(fc.record({ turnId: fc.constantFrom('a', 'b', 'c', 'd'), prompt: fc.constantFrom('x', 'y') }), { minLength: 1 })
+    const change = fc.array(
+      fc.record({ turnId: fc.constantFrom('a', 'b', 'c', 'd'), prompt: fc.constantFrom('x', 'y') }),
+      { minLength: 1 },
+    )
     fc.assert(
       fc.property(change, turns => {
         const appendTurns = [...new Map(turns.map(each => [each.turnId, each])).values()]

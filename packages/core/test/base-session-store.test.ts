@@ -27,14 +27,20 @@ class HookedStore extends BaseSessionStore {
 }
 
 const secret = 'redis://u:secret@host'
-const driverError = Object.assign(new Error(`${secret}: ECONNRESET`), { code: 'ECONNRESET', command: { args: [secret] } })
+const driverError = Object.assign(new Error(`${secret}: ECONNRESET`), {
+  code: 'ECONNRESET',
+  command: { args: [secret] },
+})
 const failing = async (): Promise<never> => {
   throw driverError
 }
 const loaded = async (): Promise<Loaded> => ({ session: createSession({ sessionId: 's' }), token: 1 })
 
 async function errorOf(call: Promise<unknown>): Promise<TurnstoreError> {
-  const error: unknown = await call.then(() => null, (reason: unknown) => reason)
+  const error: unknown = await call.then(
+    () => null,
+    (reason: unknown) => reason,
+  )
   if (!isTurnstoreError(error)) throw new Error('it did not fail with a TurnstoreError')
   return error
 }
@@ -74,13 +80,19 @@ it('a write that others keep overtaking fails with STORE_BUSY after its deadline
   const store = new HookedStore(20)
   store.onLoad = loaded
   store.onSave = async () => false
-  expect(await errorOf(store.saveSession({ sessionId: 's' }))).toMatchObject({ code: 'STORE_BUSY', outcome: 'not-stored' })
+  expect(await errorOf(store.saveSession({ sessionId: 's' }))).toMatchObject({
+    code: 'STORE_BUSY',
+    outcome: 'not-stored',
+  })
 })
 
 it('getting ready is tried again when it has failed, and a write that waited for it was not stored', async () => {
   const store = new HookedStore()
   store.onReady = failing
-  expect(await errorOf(store.saveSession({ sessionId: 's' }))).toMatchObject({ code: 'STORE_UNAVAILABLE', outcome: 'not-stored' })
+  expect(await errorOf(store.saveSession({ sessionId: 's' }))).toMatchObject({
+    code: 'STORE_UNAVAILABLE',
+    outcome: 'not-stored',
+  })
   store.onReady = async () => {}
   await expect(store.saveSession({ sessionId: 's' })).resolves.toBe(1)
 })
@@ -98,7 +110,11 @@ it('damaged sessions are listed beside the others, and end an iteration with an 
     throw new TurnstoreError('CORRUPT_SESSION', 'line 3')
   }
   const page = await store.querySessions()
-  expect(page).toStrictEqual({ sessions: [], cursor: null, damaged: [{ sessionId: 's', code: 'CORRUPT_SESSION', message: 'line 3' }] })
+  expect(page).toStrictEqual({
+    sessions: [],
+    cursor: null,
+    damaged: [{ sessionId: 's', code: 'CORRUPT_SESSION', message: 'line 3' }],
+  })
   const all = store.sessions()[Symbol.asyncIterator]()
   expect(await errorOf(all.next())).toMatchObject({ code: 'CORRUPT_SESSION', sessionId: 's' })
 })
@@ -106,15 +122,29 @@ it('damaged sessions are listed beside the others, and end an iteration with an 
 describe('an error', () => {
   it('is known by its code, of whichever copy of core it is', () => {
     const foreign = Object.assign(new Error('x'), { name: 'TurnstoreError', code: 'STORE_BUSY' })
-    expect([isTurnstoreError(foreign), isTurnstoreError(foreign, 'STORE_BUSY'), isTurnstoreError(foreign, 'STORE_CLOSED')]).toStrictEqual([true, true, false])
-    for (const other of [new Error('x'), { name: 'TurnstoreError', code: 'STORE_BUSY' }, Object.assign(new Error('x'), { code: 'ENOENT' }), null]) {
+    expect([
+      isTurnstoreError(foreign),
+      isTurnstoreError(foreign, 'STORE_BUSY'),
+      isTurnstoreError(foreign, 'STORE_CLOSED'),
+    ]).toStrictEqual([true, true, false])
+    for (const other of [
+      new Error('x'),
+      { name: 'TurnstoreError', code: 'STORE_BUSY' },
+      Object.assign(new Error('x'), { code: 'ENOENT' }),
+      null,
+    ]) {
       expect(isTurnstoreError(other)).toBe(false)
     }
   })
 
   it('keeps what is known already when more is said about it', () => {
     const error = new TurnstoreError('STORE_BUSY', 'x', { outcome: 'not-stored' })
-    expect(withDetails(error, { outcome: 'unknown', sessionId: 's' })).toMatchObject({ outcome: 'not-stored', sessionId: 's', message: 'x', stack: error.stack })
+    expect(withDetails(error, { outcome: 'unknown', sessionId: 's' })).toMatchObject({
+      outcome: 'not-stored',
+      sessionId: 's',
+      message: 'x',
+      stack: error.stack,
+    })
   })
 
   it('has a stand-in for its cause that quotes nothing', () => {

@@ -3,21 +3,30 @@ import { describe, expect, it } from 'vitest'
 import { isValidId } from '../src/ids.ts'
 import { compareUtf8, fingerprint, quote, utf8Length } from '../src/text.ts'
 
-const text = fc.string({ unit: fc.oneof(fc.string({ unit: 'binary', maxLength: 1 }), fc.constantFrom('a', 'é', '\uffff', '😀', '\ud800', '\udc00')) })
-const wellFormed = text.filter(value => value.isWellFormed())
+const text = fc.string({
+  unit: fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 1 }),
+    fc.constantFrom('a', 'é', '\uffff', '😀', '\ud800', '\udc00'),
+  ),
+})
+const wellFormed = text.filter(value => !/\p{Surrogate}/u.test(value))
 const bytes = (value: string): Uint8Array => new TextEncoder().encode(value)
 
 it('the length in UTF-8 is what an encoder writes', () => {
-  fc.assert(fc.property(text, value => {
-    expect(utf8Length(value)).toBe(bytes(value).length)
-  }))
+  fc.assert(
+    fc.property(text, value => {
+      expect(utf8Length(value)).toBe(bytes(value).length)
+    }),
+  )
 })
 
 it('ids are ordered by their UTF-8 bytes', () => {
   const compareBytes = (a: string, b: string): number => Buffer.compare(bytes(a), bytes(b))
-  fc.assert(fc.property(wellFormed, wellFormed, (a, b) => {
-    expect(Math.sign(compareUtf8(a, b))).toBe(compareBytes(a, b))
-  }))
+  fc.assert(
+    fc.property(wellFormed, wellFormed, (a, b) => {
+      expect(Math.sign(compareUtf8(a, b))).toBe(compareBytes(a, b))
+    }),
+  )
   expect(compareUtf8('😀', '\uff01')).toBeGreaterThan(0)
 })
 
@@ -38,14 +47,38 @@ it('a fingerprint has one width and tells texts apart', () => {
 })
 
 describe('an id', () => {
-  it.each(['a', '../x', '__proto__', 'x'.repeat(200), 'é'.repeat(100), '😀'.repeat(50), ' ', '\u202e', '\u200b', '\ufeff', '\uffff'])('may be %j', id => {
+  it.each([
+    'a',
+    '../x',
+    '__proto__',
+    'x'.repeat(200),
+    'é'.repeat(100),
+    '😀'.repeat(50),
+    ' ',
+    '\u202e',
+    '\u200b',
+    '\ufeff',
+    '\uffff',
+  ])('may be %j', id => {
     expect(isValidId(id)).toBe(true)
   })
 
-  it.each(['', 'x'.repeat(201), 'é'.repeat(101), '\0', '\u001f', '\u007f', '\u009f', '\ud800', '\udc00a', 1, null, undefined, {}, ['a']])(
-    'may not be %j',
-    id => {
-      expect(isValidId(id)).toBe(false)
-    },
-  )
+  it.each([
+    '',
+    'x'.repeat(201),
+    'é'.repeat(101),
+    '\0',
+    '\u001f',
+    '\u007f',
+    '\u009f',
+    '\ud800',
+    '\udc00a',
+    1,
+    null,
+    undefined,
+    {},
+    ['a'],
+  ])('may not be %j', id => {
+    expect(isValidId(id)).toBe(false)
+  })
 })

@@ -1,64 +1,85 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { JsonObject } from '../src/json.ts'
+import { copyJson, type JsonObject, Scale } from '../src/json.ts'
 import type { AgentTransitionRecord, SessionRecord, ToolCallRecord, TurnRecord } from '../src/models.ts'
-import { decodeSession } from '../src/read-record.ts'
-import { encodeSession } from '../src/wire.ts'
+import { decodeSession, encodeSession } from '../src/wire.ts'
 
-const text = fc.string({ unit: fc.oneof(fc.string({ unit: 'binary', maxLength: 1 }), fc.constantFrom('\0', '\ud800', '\u2028')), maxLength: 5 })
+const text = fc.string({
+  unit: fc.oneof(fc.string({ unit: 'binary', maxLength: 1 }), fc.constantFrom('\0', '\ud800', '\u2028')),
+  maxLength: 5,
+})
 const textOrNull = fc.option(text)
-const json = fc.jsonValue({ maxDepth: 2, noNullPrototype: true }).map((value): JsonObject => JSON.parse(JSON.stringify({ value })))
-const object = fc.oneof(fc.constant<JsonObject>({}), json, fc.constant<JsonObject>(JSON.parse('{"__proto__":{"a":1}}')))
+const json = fc.jsonValue({ maxDepth: 2 }).map((value): JsonObject => ({ value: copyJson(value, 128, new Scale(1e6)) }))
+const object = fc.oneof(
+  fc.constant<JsonObject>({}),
+  json,
+  fc.constant<JsonObject>(Object.fromEntries([['__proto__', { a: 1 }]])),
+)
 /** Keys of a newer writer; at one level, a key of another level is no key of ours. */
-const extra = fc.option(fc.constantFrom<JsonObject>({ newer: [1] }, { new_key: null, other: {} }, { Turn_id: 'x' }), { nil: undefined })
+const extra = fc.option(fc.constantFrom<JsonObject>({ newer: [1] }, { new_key: null, other: {} }, { Turn_id: 'x' }), {
+  nil: undefined,
+})
 
-const toolCall = withExtra(fc.record<ToolCallRecord>({
-  callId: text,
-  toolName: text,
-  arguments: object,
-  result: object.map(({ value }) => value ?? null),
-  status: text,
-  error: textOrNull,
-  durationMs: fc.option(fc.double({ noNaN: true, noDefaultInfinity: true }).map(value => (value === 0 ? 0 : value))),
-  sandboxContext: object,
-  metadata: object,
-}, { noNullPrototype: true }))
+const toolCall = withExtra(
+  fc.record<ToolCallRecord>(
+    {
+      callId: text,
+      toolName: text,
+      arguments: object,
+      result: object.map(({ value }) => value ?? null),
+      status: text,
+      error: textOrNull,
+      durationMs: fc.option(
+        fc.double({ noNaN: true, noDefaultInfinity: true }).map(value => (value === 0 ? 0 : value)),
+      ),
+      sandboxContext: object,
+      metadata: object,
+    },
+    { noNullPrototype: true },
+  ),
+)
 
-const turn = withExtra(fc.record<TurnRecord>({
-  turnId: text,
-  agentId: textOrNull,
-  prompt: text,
-  responseContent: textOrNull,
-  toolCalls: fc.array(toolCall, { maxLength: 2 }),
-  startedAt: text,
-  endedAt: textOrNull,
-  status: text,
-  error: textOrNull,
-  auditEventIds: fc.array(text, { maxLength: 2 }),
-  metadata: object,
-}))
+const turn = withExtra(
+  fc.record<TurnRecord>({
+    turnId: text,
+    agentId: textOrNull,
+    prompt: text,
+    responseContent: textOrNull,
+    toolCalls: fc.array(toolCall, { maxLength: 2 }),
+    startedAt: text,
+    endedAt: textOrNull,
+    status: text,
+    error: textOrNull,
+    auditEventIds: fc.array(text, { maxLength: 2 }),
+    metadata: object,
+  }),
+)
 
-const transition = withExtra(fc.record<AgentTransitionRecord>({
-  transitionId: textOrNull,
-  fromAgent: textOrNull,
-  toAgent: text,
-  reason: textOrNull,
-  turnId: text,
-  timestamp: text,
-}))
+const transition = withExtra(
+  fc.record<AgentTransitionRecord>({
+    transitionId: textOrNull,
+    fromAgent: textOrNull,
+    toAgent: text,
+    reason: textOrNull,
+    turnId: text,
+    timestamp: text,
+  }),
+)
 
-const session = withExtra(fc.record<SessionRecord>({
-  sessionId: text,
-  workspaceId: fc.option(text.filter(id => id !== '')),
-  parentSessionId: textOrNull,
-  agentId: textOrNull,
-  createdAt: text,
-  updatedAt: text,
-  turns: fc.array(turn, { maxLength: 3 }),
-  agentTransitions: fc.array(transition, { maxLength: 2 }),
-  metadata: object,
-  revision: fc.integer({ min: 1 }),
-}))
+const session = withExtra(
+  fc.record<SessionRecord>({
+    sessionId: text,
+    workspaceId: fc.option(text.filter(id => id !== '')),
+    parentSessionId: textOrNull,
+    agentId: textOrNull,
+    createdAt: text,
+    updatedAt: text,
+    turns: fc.array(turn, { maxLength: 3 }),
+    agentTransitions: fc.array(transition, { maxLength: 2 }),
+    metadata: object,
+    revision: fc.integer({ min: 1 }),
+  }),
+)
 
 function withExtra<T extends object>(record: fc.Arbitrary<T>): fc.Arbitrary<T> {
   return fc.tuple(record, extra).map(([members, extra]) => ({ ...members, ...(extra === undefined ? {} : { extra }) }))
@@ -124,7 +145,9 @@ describe('the wire format', () => {
           metadata: {},
         },
       ],
-      agentTransitions: [{ transitionId: null, fromAgent: null, toAgent: 'a', reason: null, turnId: '', timestamp: '' }],
+      agentTransitions: [
+        { transitionId: null, fromAgent: null, toAgent: 'a', reason: null, turnId: '', timestamp: '' },
+      ],
       metadata: {},
       revision: 1,
     })
@@ -132,7 +155,16 @@ describe('the wire format', () => {
       session_id: 's',
       workspace_id: null,
       created_at: null,
-      turns: [{ turn_id: 't', prompt: null, status: null, metadata: null, audit_event_ids: null, tool_calls: [{ call_id: 'c', tool_name: 'x', arguments: null, status: null }] }],
+      turns: [
+        {
+          turn_id: 't',
+          prompt: null,
+          status: null,
+          metadata: null,
+          audit_event_ids: null,
+          tool_calls: [{ call_id: 'c', tool_name: 'x', arguments: null, status: null }],
+        },
+      ],
       agent_transitions: [{ to_agent: 'a', turn_id: null, timestamp: null }],
       metadata: null,
       revision: null,
@@ -148,17 +180,24 @@ describe('the wire format', () => {
   it('writes the keys of the reference in its order, then ours, then those of a newer writer', () => {
     const wire = encodeSession(decodeSession({ newer: 1, session_id: 's', agent_transitions: [{ to_agent: 'a' }] }))
     expect(Object.keys(wire).join(' ')).toBe(
-      'session_id workspace_id created_at updated_at agent_id turns agent_transitions metadata parent_session_id revision schema_version newer',
+      'session_id workspace_id created_at updated_at agent_id turns agent_transitions metadata ' +
+        'parent_session_id revision schema_version newer',
     )
-    expect(JSON.stringify(wire.agent_transitions)).toBe('[{"from_agent":null,"to_agent":"a","reason":null,"turn_id":"","timestamp":""}]')
+    expect(JSON.stringify(wire.agent_transitions)).toBe(
+      '[{"from_agent":null,"to_agent":"a","reason":null,"turn_id":"","timestamp":""}]',
+    )
   })
 
   it('refuses a newer schema before it judges anything else', () => {
-    expect(() => decodeSession({ schema_version: 2, turns: 'other' })).toThrow(expect.objectContaining({ code: 'SCHEMA_TOO_NEW' }))
+    expect(() => decodeSession({ schema_version: 2, turns: 'other' })).toThrow(
+      expect.objectContaining({ code: 'SCHEMA_TOO_NEW' }),
+    )
   })
 
   it.each<[string, unknown]>([
-    ['session', null], ['session', []], ['session', 's'],
+    ['session', null],
+    ['session', []],
+    ['session', 's'],
     ['session.session_id', {}],
     ['session.session_id', { session_id: 1 }],
     ['session.session_id', { session_id: null }],
@@ -169,12 +208,19 @@ describe('the wire format', () => {
     ['session.turns[1]', { session_id: 's', turns: [{ turn_id: 't' }, null] }],
     ['session.turns[0].turn_id', { session_id: 's', turns: [{}] }],
     ['session.turns[0].prompt', { session_id: 's', turns: [{ turn_id: 't', prompt: ['secret'] }] }],
-    ['session.turns[0].tool_calls[0].call_id', { session_id: 's', turns: [{ turn_id: 't', tool_calls: [{ tool_name: 'x' }] }] }],
-    ['session.turns[0].tool_calls[0].tool_name', { session_id: 's', turns: [{ turn_id: 't', tool_calls: [{ call_id: 'c' }] }] }],
+    [
+      'session.turns[0].tool_calls[0].call_id',
+      { session_id: 's', turns: [{ turn_id: 't', tool_calls: [{ tool_name: 'x' }] }] },
+    ],
+    [
+      'session.turns[0].tool_calls[0].tool_name',
+      { session_id: 's', turns: [{ turn_id: 't', tool_calls: [{ call_id: 'c' }] }] },
+    ],
     ['session.agent_transitions[0].to_agent', { session_id: 's', agent_transitions: [{}] }],
     ['session.metadata', { session_id: 's', metadata: 'secret' }],
   ])('refuses a wrong %s, names the place and not the value', (place, source) => {
-    const refusal = expect.objectContaining({ code: 'INVALID_RECORD', message: expect.stringMatching(/^(?!.*secret)/) })
+    const message: unknown = expect.stringMatching(/^(?!.*secret)/)
+    const refusal: unknown = expect.objectContaining({ code: 'INVALID_RECORD', message })
     expect(() => decodeSession(source)).toThrow(refusal)
     expect(() => decodeSession(source)).toThrow(place)
   })

@@ -1,0 +1,167 @@
+import type { TurnPatch } from './change.js'
+import { checkId } from './ids.js'
+import { copyInput, inputMembers, weighed } from './input-members.js'
+import { isJsonObject, type JsonObject } from './json.js'
+import type { Limits } from './limits.js'
+import { invalidRecord, shape, type What } from './members.js'
+import type { AgentTransitionRecord, SessionRecord, ToolCallRecord, TurnRecord } from './models.js'
+import { readSession, readToolCall, readTransition, readTurn } from './read-record.js'
+import { utf8Length } from './text.js'
+import { encodeSession, encodeToolCall, encodeTransition, encodeTurn } from './wire.js'
+
+/*
+ * Records as callers hand them in: copied, checked and weighed, each turn and transition by itself.
+ */
+
+/**
+ * A checked copy of a turn that a caller hands in, at most `limits.turnBytes` large. The id is any
+ * string: what a change brings is held to the rules for ids by {@link readNewTurn}.
+ * @throws `INVALID_RECORD`
+ */
+export function readTurnInput(source: unknown, limits: Limits, what: What = 'turn'): TurnRecord {
+  return weighed(
+    what,
+    limits.turnBytes,
+    scale => readTurn(inputMembers(source, what, limits, scale)),
+    turn => jsonLength(encodeTurn(turn)),
+  )
+}
+
+/** A turn that a change appends. @throws `INVALID_RECORD`, `INVALID_ID` */
+export function readNewTurn(source: unknown, limits: Limits, what: string): TurnRecord {
+  const turn = readTurnInput(source, limits, what)
+  checkId(turn.turnId, `${what}.turnId`)
+  if (turn.agentId !== null) checkId(turn.agentId, `${what}.agentId`)
+  return turn
+}
+
+/** A transition that a change appends. @throws `INVALID_RECORD`, `INVALID_ID` */
+export function readNewTransition(source: unknown, limits: Limits, what: string): AgentTransitionRecord {
+  const transition = readTransitionInput(source, limits, what)
+  const { transitionId, fromAgent, toAgent, turnId } = transition
+  checkId(toAgent, `${what}.toAgent`)
+  if (fromAgent !== null) checkId(fromAgent, `${what}.fromAgent`)
+  if (transitionId !== null) checkId(transitionId, `${what}.transitionId`)
+  if (turnId !== '') checkId(turnId, `${what}.turnId`)
+  return transition
+}
+
+/** @throws `INVALID_RECORD` */
+export function readTransitionInput(source: unknown, limits: Limits, what: What): AgentTransitionRecord {
+  return weighed(
+    what,
+    limits.turnBytes,
+    scale => readTransition(inputMembers(source, what, limits, scale)),
+    transition => jsonLength(encodeTransition(transition)),
+  )
+}
+
+/** A tool call that a change puts into a turn. @throws `INVALID_RECORD` */
+export function readToolCallInput(source: unknown, limits: Limits, what: string, newId: () => string): ToolCallRecord {
+  return weighed(
+    what,
+    limits.turnBytes,
+    scale => {
+      const members = inputMembers(source, what, limits, scale)
+      return readToolCall(members, members.has('callId') ? undefined : newId())
+    },
+    call => jsonLength(encodeToolCall(call)),
+  )
+}
+
+/**
+ * A checked copy of a whole session that a caller hands in. Turns, transitions and agents keep the
+ * ids that they have, so that every old file can be copied and forked.
+ * @throws `INVALID_RECORD`, `INVALID_ID`
+ */
+export function readSessionInput(source: unknown, limits: Limits): SessionRecord {
+  const what = 'session'
+  const session = weighed(
+    what,
+    limits.metadataBytes,
+    scale => {
+      const members = inputMembers(source, what, limits, scale)
+      if (!members.has('workspaceId') && isJsonObject(source) && 'workspaceId' in source) {
+        members.fail('workspaceId', 'is undefined; null means a session without a workspace')
+      }
+      return readSession(
+        members,
+        members.items('turns').map(({ source: turn, what: place }) => readTurnInput(turn, limits, place)),
+        members.items('agentTransitions').map(({ source: transition, what: place }) => readTransitionInput(transition, limits, place)),
+        members.weighedObject('metadata', limits.metadataBytes),
+      )
+    },
+    session => jsonLength(encodeSession({ ...session, turns: [], agentTransitions: [], metadata: {} })),
+  )
+  checkId(session.sessionId, 'sessionId')
+  if (session.workspaceId !== null) checkId(session.workspaceId, 'workspaceId')
+  if (session.parentSessionId !== null) checkId(session.parentSessionId, 'parentSessionId')
+  return session
+}
+
+/** Members of metadata that a change sets. @throws `INVALID_RECORD` */
+export function readMetadataInput(source: unknown, limits: Limits, what: string): JsonObject {
+  return weighed(
+    what,
+    limits.metadataBytes,
+    scale => {
+      const copy = copyInput(source, what, limits, scale)
+      return isJsonObject(copy) ? copy : fail(what, 'must be an object')
+    },
+    jsonLength,
+  )
+}
+
+function fail(what: string, reason: string): never {
+  throw invalidRecord(what, reason)
+}
+
+/** Bytes of a value as JSON in UTF-8, as the limits count them. */
+export function jsonLength(value: JsonObject): number {
+  return utf8Length(JSON.stringify(value))
+}
+
+/** Those of a turn that an update may set. */
+export const turnPatchMembers: readonly string[] = [
+  'agentId',
+  'prompt',
+  'responseContent',
+  'startedAt',
+  'endedAt',
+  'status',
+  'error',
+  'auditEventIds',
+  'metadata',
+  'extra',
+]
+const patchShape = shape(turnPatchMembers.slice(0, -1), ['turn_id', 'tool_calls'])
+
+/**
+ * Some members of a turn, as an update sets them: neither its id nor its tool calls.
+ * @throws `INVALID_RECORD`, `INVALID_ID`
+ */
+export function readTurnPatch(source: unknown, limits: Limits, what: string): TurnPatch {
+  return weighed(
+    what,
+    limits.turnBytes,
+    scale => {
+      const members = inputMembers(source, what, limits, scale)
+      const { extra } = members.extra(patchShape)
+      const agentId = members.has('agentId') ? members.textOrNull('agentId') : undefined
+      if (typeof agentId === 'string') checkId(agentId, `${what}.agentId`)
+      return {
+        ...(agentId === undefined ? {} : { agentId }),
+        ...(members.has('prompt') ? { prompt: members.text('prompt') } : {}),
+        ...(members.has('responseContent') ? { responseContent: members.textOrNull('responseContent') } : {}),
+        ...(members.has('startedAt') ? { startedAt: members.text('startedAt') } : {}),
+        ...(members.has('endedAt') ? { endedAt: members.textOrNull('endedAt') } : {}),
+        ...(members.has('status') ? { status: members.text('status') } : {}),
+        ...(members.has('error') ? { error: members.textOrNull('error') } : {}),
+        ...(members.has('auditEventIds') ? { auditEventIds: members.texts('auditEventIds') } : {}),
+        ...(members.has('metadata') ? { metadata: members.object('metadata') } : {}),
+        ...(members.has('extra') ? { extra: extra ?? {} } : {}),
+      }
+    },
+    () => 0,
+  )
+}
