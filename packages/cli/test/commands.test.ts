@@ -104,7 +104,7 @@ describe('ls', () => {
     const { code, stdout, stderr } = await turnstore(['ls', '--json'], { url })
     expect(code).toBe(1)
     expect(JSON.parse(stdout)).toMatchObject([{ sessionId: 'support' }])
-    expect(stderr).toMatch(/session b/)
+    expect(stderr).toMatch(/Session b cannot be read/)
     expect(stderr).not.toContain('SECRET')
   })
 })
@@ -301,7 +301,7 @@ describe('copy', () => {
     writeFileSync(join(url.slice('file:'.length), 'b.json'), 'SECRET')
     const { code, stderr } = await turnstore(['copy', '--from', url, '--to', to])
     expect(code).toBe(1)
-    expect(stderr).toMatch(/session b/)
+    expect(stderr).toMatch(/Session b cannot be read/)
     expect(stderr).not.toContain('SECRET')
   })
 

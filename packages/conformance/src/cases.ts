@@ -42,13 +42,17 @@ export interface Group {
   readonly define: (cases: Cases) => void
 }
 
-export function casesOf<Store extends SessionStore>(setup: SessionStoreSetup<Store>, capabilities: Capabilities): Cases {
+export function casesOf<Store extends SessionStore>(
+  setup: SessionStoreSetup<Store>,
+  capabilities: Capabilities,
+): Cases {
   return {
     capabilities,
     thorough: setup.thorough ?? false,
     seed: setup.seed,
     it(clause, sentence, body, { needs, skip = false, timeoutMs = 20_000 } = {}) {
-      const reason = skip === false && needs !== undefined && setup[needs] === undefined ? `the setup has no \`${needs}\`` : skip
+      const reason =
+        skip === false && needs !== undefined && setup[needs] === undefined ? `the setup has no \`${needs}\`` : skip
       if (reason !== false) {
         setup.it.skip(`${sentence} (skipped: ${reason})`, async () => {})
         return
@@ -134,7 +138,8 @@ function broken(clause: Clause, error: unknown): BrokenContract {
   })
   if (error instanceof Error && error.stack !== undefined) {
     // The place is that of the assertion; the first line is ours.
-    result.stack = `${result.name}: ${result.message}\n${error.stack.slice(Math.max(0, error.stack.indexOf('\n    at ') + 1))}`
+    const frames = error.stack.slice(Math.max(0, error.stack.indexOf('\n    at ')))
+    result.stack = `${result.name}: ${result.message}${frames}`
   }
   return result
 }

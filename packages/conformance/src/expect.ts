@@ -25,7 +25,12 @@ interface Expected {
 }
 
 /** That a call rejects with a code, and gives the error. To throw at once instead of rejecting is wrong too. */
-export async function fails(call: () => Promise<unknown>, code: ErrorCode, what: string, expected: Expected = {}): Promise<TurnstoreError> {
+export async function fails(
+  call: () => Promise<unknown>,
+  code: ErrorCode,
+  what: string,
+  expected: Expected = {},
+): Promise<TurnstoreError> {
   let promise: Promise<unknown>
   try {
     promise = call()
@@ -69,7 +74,11 @@ export function nameOf(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : show(error)
 }
 
-function firstDifference(mine: unknown, theirs: unknown, path: string): { path: string; mine: unknown; theirs: unknown } {
+function firstDifference(
+  mine: unknown,
+  theirs: unknown,
+  path: string,
+): { path: string; mine: unknown; theirs: unknown } {
   if (isObject(mine) && isObject(theirs) && Array.isArray(mine) === Array.isArray(theirs)) {
     for (const key of new Set([...Object.keys(theirs), ...Object.keys(mine)])) {
       const [left, right] = [ownMember(mine, key), ownMember(theirs, key)]

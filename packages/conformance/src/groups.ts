@@ -11,6 +11,8 @@ import { managerGroup } from './groups/manager.js'
 import { modelGroup } from './groups/model.js'
 import { pagingGroup } from './groups/paging.js'
 import { processesGroup } from './groups/processes.js'
+import { queriesGroup } from './groups/queries.js'
+import { readingGroup } from './groups/reading.js'
 import { recordsGroup } from './groups/records.js'
 import { retriesGroup } from './groups/retries.js'
 import { scopeGroup } from './groups/scope.js'
@@ -19,6 +21,7 @@ import { valuesGroup } from './groups/values.js'
 
 export type GroupName =
   | 'records'
+  | 'reading'
   | 'manager'
   | 'closing'
   | 'arguments'
@@ -31,6 +34,7 @@ export type GroupName =
   | 'concurrency'
   | 'deleting'
   | 'processes'
+  | 'queries'
   | 'paging'
   | 'scope'
   | 'size'
@@ -39,6 +43,7 @@ export type GroupName =
 /** Each can be run alone. */
 export const groups: Readonly<Record<GroupName, Group>> = {
   records: recordsGroup,
+  reading: readingGroup,
   manager: managerGroup,
   closing: closingGroup,
   arguments: argumentsGroup,
@@ -51,6 +56,7 @@ export const groups: Readonly<Record<GroupName, Group>> = {
   concurrency: concurrencyGroup,
   deleting: deletingGroup,
   processes: processesGroup,
+  queries: queriesGroup,
   paging: pagingGroup,
   scope: scopeGroup,
   size: sizeGroup,

@@ -13,14 +13,31 @@ export interface Acknowledged {
  * That appends of one turn each happened in one order on which everybody agrees: their revisions are
  * consecutive, and the turns stand in the order of the revisions.
  */
-export function expectOneOrder(acknowledged: readonly Acknowledged[], session: SessionRecord, before: SessionRecord): void {
+export function expectOneOrder(
+  acknowledged: readonly Acknowledged[],
+  session: SessionRecord,
+  before: SessionRecord,
+): void {
   const inOrder = acknowledged.toSorted((a, b) => a.revision - b.revision)
   const revisions = inOrder.map(({ revision }) => revision)
-  same(revisions, revisions.map((_, index) => before.revision + 1 + index), 'the revisions of all acknowledged appends')
-  same(turnIdsOf(session), [...turnIdsOf(before), ...inOrder.map(({ turnId }) => turnId)], 'the turns, in the order of their revisions')
+  same(
+    revisions,
+    revisions.map((_, index) => before.revision + 1 + index),
+    'the revisions of all acknowledged appends',
+  )
+  same(
+    turnIdsOf(session),
+    [...turnIdsOf(before), ...inOrder.map(({ turnId }) => turnId)],
+    'the turns, in the order of their revisions',
+  )
   same(session.revision, before.revision + acknowledged.length, 'the revision of the session')
   for (const { revision, turnCount } of inOrder) {
-    if (turnCount !== undefined) same(turnCount, before.turns.length + revision - before.revision, `the turnCount that came with revision ${revision}`)
+    if (turnCount !== undefined)
+      same(
+        turnCount,
+        before.turns.length + revision - before.revision,
+        `the turnCount that came with revision ${revision}`,
+      )
   }
 }
 
@@ -38,8 +55,13 @@ export function expectPrefixes(seen: readonly Seen[], session: SessionRecord, be
   for (const { revision, turnCount, turnIds } of seen) {
     holds(revision >= last, `a reader saw revision ${revision} after ${last}`)
     last = revision
-    same(turnCount, before.turns.length + revision - before.revision, `the turnCount that a reader saw at revision ${revision}`)
-    if (turnIds !== undefined) same(turnIds, final.slice(0, turnCount), `the turns that a reader saw at revision ${revision}`)
+    same(
+      turnCount,
+      before.turns.length + revision - before.revision,
+      `the turnCount that a reader saw at revision ${revision}`,
+    )
+    if (turnIds !== undefined)
+      same(turnIds, final.slice(0, turnCount), `the turns that a reader saw at revision ${revision}`)
   }
 }
 

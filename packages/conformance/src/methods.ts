@@ -25,7 +25,14 @@ export const methods: Readonly<Record<Exclude<MethodName, 'ready' | 'close'> | '
 }
 
 /** Those that take the id of a session as their first argument, or in the record. */
-export const methodsOfOneSession = ['saveSession', 'changeSession', 'deleteSession', 'loadSession', 'readTurns', 'loadSummary'] as const
+export const methodsOfOneSession = [
+  'saveSession',
+  'changeSession',
+  'deleteSession',
+  'loadSession',
+  'readTurns',
+  'loadSummary',
+] as const
 
 export async function gather<T>(items: AsyncIterable<T>): Promise<T[]> {
   const result: T[] = []

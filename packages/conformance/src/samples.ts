@@ -57,7 +57,10 @@ export function toolCallOf(callId: string, members: Partial<ToolCallRecord> = {}
   }
 }
 
-export function transitionOf(transitionId: string | null, members: Partial<AgentTransitionRecord> = {}): AgentTransitionRecord {
+export function transitionOf(
+  transitionId: string | null,
+  members: Partial<AgentTransitionRecord> = {},
+): AgentTransitionRecord {
   return { transitionId, fromAgent: null, toAgent: 'billing', reason: null, turnId: '', timestamp: '', ...members }
 }
 
@@ -116,7 +119,13 @@ export function fullSession(sessionId: string, members: Partial<SessionRecord> =
       turnOf('t0', { startedAt: '2020-01-01T00:00:00Z' }),
     ],
     agentTransitions: [
-      transitionOf('h1', { fromAgent: 'support', reason: 'refund', turnId: 't1', timestamp: T1, extra: { urgent: true } }),
+      transitionOf('h1', {
+        fromAgent: 'support',
+        reason: 'refund',
+        turnId: 't1',
+        timestamp: T1,
+        extra: { urgent: true },
+      }),
       transitionOf(null, { turnId: 't0' }),
     ],
     metadata: { customer: 'C-1', tags: ['a', 'b'], nested: { a: {} } },
@@ -128,4 +137,21 @@ export function fullSession(sessionId: string, members: Partial<SessionRecord> =
 /** 0, 1, 2 and so on: as many as there are. */
 export function indexes(count: number): number[] {
   return Array.from({ length: count }, (_, index) => index)
+}
+
+/** What the rules refuse in a change and every store keeps of a session saved whole. */
+export function oldFile(sessionId: string): SessionRecord {
+  return sessionOf(sessionId, {
+    agentId: '',
+    turns: [
+      turnOf('twice', { prompt: 'first' }),
+      turnOf('once', { agentId: 'a\0b' }),
+      turnOf('twice', { prompt: 'second' }),
+      turnOf(''),
+      turnOf('a\nb'),
+      turnOf('x'.repeat(300)),
+      turnOf('\ud800'),
+    ],
+    agentTransitions: [transitionOf('h'), transitionOf('h', { toAgent: '' }), transitionOf(null, { turnId: 'a\nb' })],
+  })
 }

@@ -117,13 +117,14 @@ export abstract class BaseSessionStore implements SessionStore {
   }
 
   protected async _query(query: NormalQuery): Promise<SessionPage> {
-    const summaries: SessionSummary[] = []
+    // By id: one that is deleted and made anew while the listing goes on may come by twice.
+    const summaries = new Map<string, SessionSummary>()
     const damaged: DamagedSession[] = []
     for await (const listed of this._summaries(query.scope)) {
       if ('code' in listed) damaged.push(listed)
-      else summaries.push(listed)
+      else summaries.set(listed.sessionId, listed)
     }
-    const page = pageOfSummaries(query, summaries)
+    const page = pageOfSummaries(query, [...summaries.values()])
     return query.after === undefined && damaged.length > 0 ? { ...page, damaged } : page
   }
 
@@ -233,8 +234,9 @@ export abstract class BaseSessionStore implements SessionStore {
     }
     const [first] = damaged
     if (first !== undefined) {
-      const others = damaged.length > 1 ? ` and ${damaged.length - 1} more` : ''
-      throw new TurnstoreError(first.code, `Not listed: session ${first.sessionId}${others}. ${first.message}`, {
+      const named = damaged.slice(0, 10).map(({ sessionId }) => sessionId)
+      const others = damaged.length > named.length ? ` and ${damaged.length - named.length} more` : ''
+      throw new TurnstoreError(first.code, `Not listed: ${named.join(', ')}${others}. ${first.message}`, {
         sessionId: first.sessionId,
       })
     }

@@ -165,17 +165,18 @@ export class FileSessionStore extends BaseSessionStore {
   // ---- Listing.
 
   protected override async _list(scope: Scope): Promise<string[]> {
-    const ids: string[] = []
+    // The reference may have left one id in two workspaces.
+    const ids = new Set<string>()
     for await (const document of this.#documents(scope)) {
       if (document.isNameCertain) {
-        ids.push(document.sessionId)
+        ids.add(document.sessionId)
       } else {
         const listed = await this.#summarise(document)
         // What is damaged in a folder of several workspaces may be of any of them.
-        if (listed !== null && ('code' in listed || inScope(listed, scope))) ids.push(listed.sessionId)
+        if (listed !== null && ('code' in listed || inScope(listed, scope))) ids.add(listed.sessionId)
       }
     }
-    return ids
+    return [...ids]
   }
 
   protected override async *_summaries(scope: Scope): AsyncIterable<Listed> {

@@ -1,4 +1,11 @@
-import { type Capabilities, type ChangeResult, type SessionPage, type SessionRecord, type SessionSummary, type TurnPage } from '@turnstore/core'
+import {
+  type Capabilities,
+  type ChangeResult,
+  type SessionPage,
+  type SessionRecord,
+  type SessionSummary,
+  type TurnPage,
+} from '@turnstore/core'
 import {
   BaseSessionStore,
   cloneSession,
@@ -65,7 +72,11 @@ export class InMemorySessionStore extends BaseSessionStore {
     return revision
   }
 
-  protected override async _change(sessionId: string, change: NormalChange, condition: Condition): Promise<ChangeResult> {
+  protected override async _change(
+    sessionId: string,
+    change: NormalChange,
+    condition: Condition,
+  ): Promise<ChangeResult> {
     const stored = this.#sessions.get(sessionId)
     if (stored === undefined || !inScope(stored.indexed.session, condition.scope)) throw sessionNotFound(sessionId)
     const plan = planChange(stored.indexed, change, condition.ifRevision, this.limits)
@@ -81,7 +92,11 @@ export class InMemorySessionStore extends BaseSessionStore {
     return stored !== undefined && inScope(stored.indexed.session, scope) && this._delete(sessionId, stored.token)
   }
 
-  protected override async _readTurns(sessionId: string, range: NormalTurnRange, scope: Scope): Promise<TurnPage | null> {
+  protected override async _readTurns(
+    sessionId: string,
+    range: NormalTurnRange,
+    scope: Scope,
+  ): Promise<TurnPage | null> {
     const indexed = this.#inScope(sessionId, scope)
     if (indexed === null) return null
     const { turnCount, revision } = indexed

@@ -15,7 +15,10 @@ export interface Call {
 
 export type Answer =
   | { readonly id: number; readonly result: JsonValue }
-  | { readonly id: number; readonly error: { readonly code: string; readonly message: string; readonly outcome?: string } }
+  | {
+      readonly id: number
+      readonly error: { readonly code: string; readonly message: string; readonly outcome?: string }
+    }
 
 export function isAnswer(value: unknown): value is Answer {
   return typeof value === 'object' && value !== null && 'id' in value && ('result' in value || 'error' in value)

@@ -22,7 +22,8 @@ await store.close()
 
 async function openStore(): Promise<SessionStore> {
   const loaded: unknown = await import(isAbsolute(module) ? pathToFileURL(module).href : module)
-  if (!hasOpener(loaded)) throw new TypeError(`${module} must have a function that opens the store as its default export`)
+  if (!hasOpener(loaded))
+    throw new TypeError(`${module} must have a function that opens the store as its default export`)
   return loaded.default(JSON.parse(args))
 }
 
@@ -36,7 +37,9 @@ async function serve(store: SessionStore, { id, method, args }: Call): Promise<v
     answer(`${JSON.stringify({ id, result: result ?? null })}\n`)
   } catch (error) {
     const known = isTurnstoreError(error)
-    const said = known ? { code: error.code, message: error.message, outcome: error.outcome } : { code: '', message: String(error) }
+    const said = known
+      ? { code: error.code, message: error.message, outcome: error.outcome }
+      : { code: '', message: String(error) }
     answer(`${JSON.stringify({ id, error: said })}\n`)
   }
 }

@@ -1,7 +1,19 @@
 import { applyChange, type SessionChange, type SessionStore } from '@turnstore/core'
 import type { Cases, Group } from '../cases.js'
 import { fails, holds, present, refuses, same } from '../expect.js'
-import { appendOf, changeOf, fullSession, sessionOf, T1, T2, toolCallOf, transitionOf, turnIdsOf, turnOf, turnsOf } from '../samples.js'
+import {
+  appendOf,
+  changeOf,
+  fullSession,
+  sessionOf,
+  T1,
+  T2,
+  toolCallOf,
+  transitionOf,
+  turnIdsOf,
+  turnOf,
+  turnsOf,
+} from '../samples.js'
 
 /** The rules of a change, one by one. */
 export const changeGroup: Group = { title: 'Change', define }
@@ -35,15 +47,23 @@ function define({ it }: Cases): void {
       const { session, deduplicated } = applyChange(fullSession(id), change)
       const expected = { revision: 2, turnCount: session.turns.length, deduplicated }
       same(await store.changeSession(id, change), expected, `the result of ${Object.keys(change).join(' + ')}`)
-      same(await store.loadSession(id), { ...session, revision: 2 }, `the session after ${Object.keys(change).join(' + ')}`)
+      same(
+        await store.loadSession(id),
+        { ...session, revision: 2 },
+        `the session after ${Object.keys(change).join(' + ')}`,
+      )
     }
   })
 
   it('deleted', 'fails where there is no session, and makes none', async ({ store }) => {
     for (const change of [appendOf('t'), changeOf({}), changeOf({ keepTurns: 0 })]) {
-      await refuses(() => store.changeSession('none', change), 'SESSION_NOT_FOUND', 'a change without a session', { sessionId: 'none' })
+      await refuses(() => store.changeSession('none', change), 'SESSION_NOT_FOUND', 'a change without a session', {
+        sessionId: 'none',
+      })
       const options = { ifRevision: 1 }
-      await refuses(() => store.changeSession('none', change, options), 'SESSION_NOT_FOUND', 'a conditional one', { sessionId: 'none' })
+      await refuses(() => store.changeSession('none', change, options), 'SESSION_NOT_FOUND', 'a conditional one', {
+        sessionId: 'none',
+      })
     }
     same(await store.loadSession('none'), null, 'the session after that')
     same(await store.listSessions(), [], 'sessions after that')
@@ -51,7 +71,11 @@ function define({ it }: Cases): void {
 
   it('revisions', 'a change raises the revision by one, however much it brings', async ({ store }) => {
     await store.saveSession(sessionOf('s'))
-    const changes = [appendOf('a'), changeOf({ appendTurns: turnsOf(9), setMetadata: { a: 1 }, agentId: 'x' }), changeOf({ keepTurns: 0 })]
+    const changes = [
+      appendOf('a'),
+      changeOf({ appendTurns: turnsOf(9), setMetadata: { a: 1 }, agentId: 'x' }),
+      changeOf({ keepTurns: 0 }),
+    ]
     const revisions: number[] = []
     for (const change of changes) revisions.push((await store.changeSession('s', change)).revision)
     same(revisions, [2, 3, 4], 'revisions of three changes')
@@ -66,7 +90,12 @@ function define({ it }: Cases): void {
       { keepTurns: 2 },
       { keepTurns: 99 },
       { updateTurns: [{ turnId: 't0' }] },
-      { updateTurns: [{ turnId: 't0', set: {} }, { turnId: 't1', set: { prompt: 'prompt 1' }, putToolCalls: [] }] },
+      {
+        updateTurns: [
+          { turnId: 't0', set: {} },
+          { turnId: 't1', set: { prompt: 'prompt 1' }, putToolCalls: [] },
+        ],
+      },
       { appendTurns: turnsOf(2) },
       { appendTurns: [turnOf('t0', { prompt: 'prompt 0', startedAt: T2, endedAt: T2 })] },
       { appendAgentTransitions: [{ ...session.agentTransitions[0], toAgent: 'billing', timestamp: T2 }] },
@@ -105,39 +134,78 @@ function define({ it }: Cases): void {
     }
   })
 
-  it('change', 'a rewind drops turns and the transitions recorded with them, and frees their ids', async ({ store }) => {
-    await store.saveSession(sessionOf('s', {
-      turns: turnsOf(4),
-      agentTransitions: [
-        transitionOf('with t1', { turnId: 't1' }),
-        transitionOf('with t3', { turnId: 't3' }),
-        transitionOf('with none'),
-        transitionOf('with another', { turnId: 'elsewhere' }),
-        transitionOf(null, { turnId: 't2' }),
-      ],
-    }))
-    same((await store.changeSession('s', changeOf({ keepTurns: 2 }))).turnCount, 2, 'the turnCount after a rewind to 2')
-    const rewound = await loaded(store)
-    same(turnIdsOf(rewound), ['t0', 't1'], 'the turns')
-    same(rewound.agentTransitions.map(({ transitionId }) => transitionId), ['with t1', 'with none', 'with another'], 'the transitions')
-    same(await store.readTurns('s', { turnId: 't2' }), { turns: [], firstIndex: 2, turnCount: 2, revision: 2 }, 'a dropped turn')
-    const again = changeOf({ appendTurns: [turnOf('t3', { prompt: 'other' })], appendAgentTransitions: [transitionOf('with t3', { toAgent: 'other' })] })
-    same((await store.changeSession('s', again)).deduplicated, [], 'an id of a dropped turn, used again')
-    const atOnce = changeOf({
-      keepTurns: 0,
-      appendTurns: [turnOf('t3', { prompt: 'third' })],
-      appendAgentTransitions: [transitionOf('with t1', { toAgent: 'third', turnId: 't1' })],
-    })
-    same(await store.changeSession('s', atOnce), { revision: 4, turnCount: 1, deduplicated: [] }, 'ids freed by the same change')
-    same((await loaded(store)).turns, [turnOf('t3', { prompt: 'third' })], 'the turns after that')
-    const dropped = changeOf({ keepTurns: 0, updateTurns: [{ turnId: 't3', set: { status: 'x' } }] })
-    await refuses(() => store.changeSession('s', dropped), 'TURN_NOT_FOUND', 'an update of a turn that the same change drops')
-  })
+  it(
+    'change',
+    'a rewind drops turns and the transitions recorded with them, and frees their ids',
+    async ({ store }) => {
+      await store.saveSession(
+        sessionOf('s', {
+          turns: turnsOf(4),
+          agentTransitions: [
+            transitionOf('with t1', { turnId: 't1' }),
+            transitionOf('with t3', { turnId: 't3' }),
+            transitionOf('with none'),
+            transitionOf('with another', { turnId: 'elsewhere' }),
+            transitionOf(null, { turnId: 't2' }),
+          ],
+        }),
+      )
+      same(
+        (await store.changeSession('s', changeOf({ keepTurns: 2 }))).turnCount,
+        2,
+        'the turnCount after a rewind to 2',
+      )
+      const rewound = await loaded(store)
+      same(turnIdsOf(rewound), ['t0', 't1'], 'the turns')
+      same(
+        rewound.agentTransitions.map(({ transitionId }) => transitionId),
+        ['with t1', 'with none', 'with another'],
+        'the transitions',
+      )
+      same(
+        await store.readTurns('s', { turnId: 't2' }),
+        { turns: [], firstIndex: 2, turnCount: 2, revision: 2 },
+        'a dropped turn',
+      )
+      const again = changeOf({
+        appendTurns: [turnOf('t3', { prompt: 'other' })],
+        appendAgentTransitions: [transitionOf('with t3', { toAgent: 'other' })],
+      })
+      same((await store.changeSession('s', again)).deduplicated, [], 'an id of a dropped turn, used again')
+      const atOnce = changeOf({
+        keepTurns: 0,
+        appendTurns: [turnOf('t3', { prompt: 'third' })],
+        appendAgentTransitions: [transitionOf('with t1', { toAgent: 'third', turnId: 't1' })],
+      })
+      same(
+        await store.changeSession('s', atOnce),
+        { revision: 4, turnCount: 1, deduplicated: [] },
+        'ids freed by the same change',
+      )
+      same((await loaded(store)).turns, [turnOf('t3', { prompt: 'third' })], 'the turns after that')
+      const dropped = changeOf({ keepTurns: 0, updateTurns: [{ turnId: 't3', set: { status: 'x' } }] })
+      await refuses(
+        () => store.changeSession('s', dropped),
+        'TURN_NOT_FOUND',
+        'an update of a turn that the same change drops',
+      )
+    },
+  )
 
   it('change', 'updates some members of a turn and leaves the others, in their order', async ({ store }) => {
     const session = fullSession('s')
     await store.saveSession(session)
-    const set = { agentId: null, prompt: 'p', responseContent: null, startedAt: T1, endedAt: T2, status: 'x', error: 'e', auditEventIds: [], metadata: { a: 1 } }
+    const set = {
+      agentId: null,
+      prompt: 'p',
+      responseContent: null,
+      startedAt: T1,
+      endedAt: T2,
+      status: 'x',
+      error: 'e',
+      auditEventIds: [],
+      metadata: { a: 1 },
+    }
     for (const [name, value] of Object.entries(set)) {
       await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 't1', set: { [name]: value } }] }))
       same(Reflect.get(present((await loaded(store)).turns[0], 'the turn'), name), value, `the ${name} that was set`)
@@ -145,44 +213,95 @@ function define({ it }: Cases): void {
     const { extra, toolCalls } = present(session.turns[0], 'the turn')
     const expected = { turnId: 't1', toolCalls, ...set, extra }
     same((await loaded(store)).turns, [expected, session.turns[1]], 'the turns after nine updates')
-    const two = [{ turnId: 't1', set: { status: 'y' } }, { turnId: 't0', set: { prompt: 'q' } }, { turnId: 't1', set: { error: null, extra: {} } }]
-    same((await store.changeSession('s', changeOf({ updateTurns: two }))).revision, 11, 'the revision after two turns at once')
+    const two = [
+      { turnId: 't1', set: { status: 'y' } },
+      { turnId: 't0', set: { prompt: 'q' } },
+      { turnId: 't1', set: { error: null, extra: {} } },
+    ]
+    same(
+      (await store.changeSession('s', changeOf({ updateTurns: two }))).revision,
+      11,
+      'the revision after two turns at once',
+    )
     const { extra: _extra, ...rest } = expected
-    same((await loaded(store)).turns, [{ ...rest, status: 'y', error: null }, { ...session.turns[1], prompt: 'q' }], 'both turns')
+    same(
+      (await loaded(store)).turns,
+      [
+        { ...rest, status: 'y', error: null },
+        { ...session.turns[1], prompt: 'q' },
+      ],
+      'both turns',
+    )
   })
 
-  it('change', 'puts tool calls: in the place of the one with their callId, else behind the others', async ({ store }) => {
-    const calls = ['a', 'b', 'c'].map(id => toolCallOf(id))
-    await store.saveSession(sessionOf('s', { turns: [turnOf('t', { toolCalls: calls }), turnOf('u')] }))
-    const put = [toolCallOf('b', { result: 1, extra: { x: 1 } }), toolCallOf('d'), toolCallOf('d', { result: 2 })]
-    await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 't', putToolCalls: put }] }))
-    const expected = [toolCallOf('a'), put[0], toolCallOf('c'), put[2]]
-    same((await loaded(store)).turns.map(turn => turn.toolCalls), [expected, []], 'the tool calls')
-    await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 'u', putToolCalls: [{ toolName: 'x' }, { toolName: 'x' }] }] }))
-    const ids = (await loaded(store)).turns[1]?.toolCalls.map(({ callId }) => callId) ?? []
-    holds(ids.length === 2 && new Set([...ids, '']).size === 3, `calls without a callId get new ones, not ${JSON.stringify(ids)}`)
-    await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 'u', putToolCalls: [{ toolName: 'x' }] }] }))
-    same((await loaded(store)).turns[1]?.toolCalls.length, 3, 'one more without a callId')
-  })
+  it(
+    'change',
+    'puts tool calls: in the place of the one with their callId, else behind the others',
+    async ({ store }) => {
+      const calls = ['a', 'b', 'c'].map(id => toolCallOf(id))
+      await store.saveSession(sessionOf('s', { turns: [turnOf('t', { toolCalls: calls }), turnOf('u')] }))
+      const put = [toolCallOf('b', { result: 1, extra: { x: 1 } }), toolCallOf('d'), toolCallOf('d', { result: 2 })]
+      await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 't', putToolCalls: put }] }))
+      const expected = [toolCallOf('a'), put[0], toolCallOf('c'), put[2]]
+      same(
+        (await loaded(store)).turns.map(turn => turn.toolCalls),
+        [expected, []],
+        'the tool calls',
+      )
+      await store.changeSession(
+        's',
+        changeOf({ updateTurns: [{ turnId: 'u', putToolCalls: [{ toolName: 'x' }, { toolName: 'x' }] }] }),
+      )
+      const ids = (await loaded(store)).turns[1]?.toolCalls.map(({ callId }) => callId) ?? []
+      holds(
+        ids.length === 2 && new Set([...ids, '']).size === 3,
+        `calls without a callId get new ones, not ${JSON.stringify(ids)}`,
+      )
+      await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 'u', putToolCalls: [{ toolName: 'x' }] }] }))
+      same((await loaded(store)).turns[1]?.toolCalls.length, 3, 'one more without a callId')
+    },
+  )
 
   it('change', 'fails where a turn to update is missing, and applies nothing', async ({ store }) => {
     const session = fullSession('s')
     await store.saveSession(session)
     for (const turnId of ['none', 'T1', 't', '']) {
-      const change = changeOf({ updateTurns: [{ turnId: 't1', set: { status: 'x' } }, { turnId, set: {} }], appendTurns: [turnOf('new')] })
-      await refuses(() => store.changeSession('s', change), 'TURN_NOT_FOUND', `an update of ${JSON.stringify(turnId)}`, { sessionId: 's' })
+      const change = changeOf({
+        updateTurns: [
+          { turnId: 't1', set: { status: 'x' } },
+          { turnId, set: {} },
+        ],
+        appendTurns: [turnOf('new')],
+      })
+      await refuses(
+        () => store.changeSession('s', change),
+        'TURN_NOT_FOUND',
+        `an update of ${JSON.stringify(turnId)}`,
+        { sessionId: 's' },
+      )
     }
     const own = changeOf({ updateTurns: [{ turnId: 'new', set: {} }], appendTurns: [turnOf('new')] })
-    await refuses(() => store.changeSession('s', own), 'TURN_NOT_FOUND', 'an update of a turn that the same change appends')
+    await refuses(
+      () => store.changeSession('s', own),
+      'TURN_NOT_FOUND',
+      'an update of a turn that the same change appends',
+    )
     same(await store.loadSession('s'), session, 'the session after that')
   })
 
   it('change', 'sets and takes away top-level members of the metadata, whole', async ({ store }) => {
     await store.saveSession(sessionOf('s', { metadata: { a: { b: 1 }, c: [1], d: 'x' } }))
-    await store.changeSession('s', changeOf({ setMetadata: { a: { e: 2 }, 'c.d': null, f: '' }, unsetMetadata: ['d', 'a.b'] }))
+    await store.changeSession(
+      's',
+      changeOf({ setMetadata: { a: { e: 2 }, 'c.d': null, f: '' }, unsetMetadata: ['d', 'a.b'] }),
+    )
     same((await loaded(store)).metadata, { a: { e: 2 }, c: [1], 'c.d': null, f: '' }, 'the metadata')
     await store.changeSession('s', changeOf({ setMetadata: { g: 1 }, unsetMetadata: ['g', 'c'] }))
-    same((await loaded(store)).metadata, { a: { e: 2 }, 'c.d': null, f: '' }, 'a member that is set and taken away at once is gone')
+    same(
+      (await loaded(store)).metadata,
+      { a: { e: 2 }, 'c.d': null, f: '' },
+      'a member that is set and taken away at once is gone',
+    )
   })
 
   it('atomic', 'a change that fails in its last part has applied none of the others', async ({ store }) => {
@@ -212,12 +331,21 @@ function define({ it }: Cases): void {
   it('stored', 'keeps every turn of a large batch, and many batches', async ({ store }) => {
     await store.saveSession(sessionOf('s'))
     const turns = turnsOf(300)
-    for (let from = 0; from < 300; from += 100) await store.changeSession('s', changeOf({ appendTurns: turns.slice(from, from + 100) }))
+    for (let from = 0; from < 300; from += 100)
+      await store.changeSession('s', changeOf({ appendTurns: turns.slice(from, from + 100) }))
     same((await loaded(store)).turns, turns, 'all turns')
     same((await store.readTurns('s', { last: 3 }))?.turns, turns.slice(-3), 'the last three')
-    same((await store.readTurns('s', { from: 98, limit: 4 }))?.turns, turns.slice(98, 102), 'a stretch over two batches')
+    same(
+      (await store.readTurns('s', { from: 98, limit: 4 }))?.turns,
+      turns.slice(98, 102),
+      'a stretch over two batches',
+    )
     const retry = await store.changeSession('s', changeOf({ appendTurns: turns.slice(250) }))
-    same([retry.revision, retry.deduplicated], [4, turns.slice(250).map(turn => turn.turnId)], 'a batch that comes again')
+    same(
+      [retry.revision, retry.deduplicated],
+      [4, turns.slice(250).map(turn => turn.turnId)],
+      'a batch that comes again',
+    )
   })
 
   it('stored', 'reads a session in the same way whether it was saved whole or grew', async ({ store }) => {
@@ -225,15 +353,24 @@ function define({ it }: Cases): void {
     await store.saveSession(session)
     await store.saveSession({ ...session, sessionId: 'grown', turns: [], agentTransitions: [], metadata: {} })
     for (const turn of session.turns) await store.changeSession('grown', changeOf({ appendTurns: [turn] }))
-    for (const transition of session.agentTransitions) await store.changeSession('grown', changeOf({ appendAgentTransitions: [transition] }))
+    for (const transition of session.agentTransitions)
+      await store.changeSession('grown', changeOf({ appendAgentTransitions: [transition] }))
     await store.changeSession('grown', changeOf({ setMetadata: session.metadata }))
     const grown = { ...session, sessionId: 'grown', revision: 6, updatedAt: T1 }
     same(await store.loadSession('grown'), grown, 'a session that grew')
     await store.saveSession({ ...grown, sessionId: 'again' })
     await store.changeSession('again', appendOf('new'))
     await store.saveSession({ ...grown, sessionId: 'again' })
-    same(await store.loadSession('again'), { ...grown, sessionId: 'again', revision: 3 }, 'saved whole, changed, and saved whole again')
-    await fails(() => store.changeSession('again', appendOf('t1', { prompt: 'x' })), 'TURN_ID_CONFLICT', 'its turns are known')
+    same(
+      await store.loadSession('again'),
+      { ...grown, sessionId: 'again', revision: 3 },
+      'saved whole, changed, and saved whole again',
+    )
+    await fails(
+      () => store.changeSession('again', appendOf('t1', { prompt: 'x' })),
+      'TURN_ID_CONFLICT',
+      'its turns are known',
+    )
   })
 }
 

@@ -10,7 +10,8 @@ function define({ it }: Cases): void {
   it('settles', 'serves every method without being told to get ready first', async ({ open }) => {
     for (const [name, { call }] of Object.entries(methods)) {
       const store = await open()
-      if (name === 'changeSession') await fails(() => call(store, 's'), 'SESSION_NOT_FOUND', 'changeSession on a new store')
+      if (name === 'changeSession')
+        await fails(() => call(store, 's'), 'SESSION_NOT_FOUND', 'changeSession on a new store')
       else await call(store, 's')
     }
   })
@@ -37,16 +38,21 @@ function define({ it }: Cases): void {
     await outcomes
   })
 
-  it('stored', 'keeps what was acknowledged while it closed', async ({ store, reopen }) => {
-    await store.saveSession(sessionOf('s'))
-    const other = await reopen()
-    const appends = ['a', 'b', 'c'].map(turnId => store.changeSession('s', appendOf(turnId)))
-    await store.close()
-    await Promise.all(appends)
-    const session = await other.loadSession('s')
-    same(session && turnIdsOf(session).toSorted(), ['a', 'b', 'c'], 'the turns, seen by another handle')
-    same((await other.changeSession('s', appendOf('d'))).turnCount, 4, 'a change by the other handle')
-  }, { needs: 'reopen' })
+  it(
+    'stored',
+    'keeps what was acknowledged while it closed',
+    async ({ store, reopen }) => {
+      await store.saveSession(sessionOf('s'))
+      const other = await reopen()
+      const appends = ['a', 'b', 'c'].map(turnId => store.changeSession('s', appendOf(turnId)))
+      await store.close()
+      await Promise.all(appends)
+      const session = await other.loadSession('s')
+      same(session && turnIdsOf(session).toSorted(), ['a', 'b', 'c'], 'the turns, seen by another handle')
+      same((await other.changeSession('s', appendOf('d'))).turnCount, 4, 'a change by the other handle')
+    },
+    { needs: 'reopen' },
+  )
 
   for (const state of ['closing', 'closed'] as const) {
     it('settles', `refuses every method when it is ${state}`, async ({ store }) => {
@@ -66,13 +72,21 @@ function define({ it }: Cases): void {
     })
   }
 
-  it('settles', 'ends an iteration with an error and not early when it is closed between two pages', async ({ store }) => {
-    for (const id of ['a', 'b', 'c']) await store.saveSession(sessionOf(id))
-    const iteration = store.sessions({ limit: 1 })[Symbol.asyncIterator]()
-    await iteration.next()
-    await store.close()
-    await fails(() => gather({ [Symbol.asyncIterator]: () => iteration }), 'STORE_CLOSED', 'the rest of the iteration')
-  })
+  it(
+    'settles',
+    'ends an iteration with an error and not early when it is closed between two pages',
+    async ({ store }) => {
+      for (const id of ['a', 'b', 'c']) await store.saveSession(sessionOf(id))
+      const iteration = store.sessions({ limit: 1 })[Symbol.asyncIterator]()
+      await iteration.next()
+      await store.close()
+      await fails(
+        () => gather({ [Symbol.asyncIterator]: () => iteration }),
+        'STORE_CLOSED',
+        'the rest of the iteration',
+      )
+    },
+  )
 
   it('settles', 'can be closed twice, at once and again, and unused', async ({ store, open }) => {
     await Promise.all([store.close(), store.close()])

@@ -15,18 +15,32 @@ function define({ it }: Cases): void {
     await appendAtOnce([store])
   })
 
-  it('noLostUpdate', 'does so over two handles', async ({ store, reopen }) => {
-    await appendAtOnce([store, await reopen()])
-  }, { needs: 'reopen' })
+  it(
+    'noLostUpdate',
+    'does so over two handles',
+    async ({ store, reopen }) => {
+      await appendAtOnce([store, await reopen()])
+    },
+    { needs: 'reopen' },
+  )
 
   it('noLostUpdate', 'keeps the turns of 64 callers on 64 sessions apart', async ({ store }) => {
-    await Promise.all(indexes(CALLERS).map(async index => {
-      await store.saveSession(sessionOf(`s${index}`, { workspaceId: index % 2 === 0 ? 'even' : null }), { ifRevision: 0 })
-      for (const turn of indexes(3)) await store.changeSession(`s${index}`, appendOf(`t${turn}`, { prompt: `of s${index}` }))
-    }))
+    await Promise.all(
+      indexes(CALLERS).map(async index => {
+        await store.saveSession(sessionOf(`s${index}`, { workspaceId: index % 2 === 0 ? 'even' : null }), {
+          ifRevision: 0,
+        })
+        for (const turn of indexes(3))
+          await store.changeSession(`s${index}`, appendOf(`t${turn}`, { prompt: `of s${index}` }))
+      }),
+    )
     for (const index of indexes(CALLERS)) {
       const session = present(await store.loadSession(`s${index}`), `session s${index}`)
-      same(session.turns.map(({ turnId, prompt }) => [turnId, prompt]), indexes(3).map(turn => [`t${turn}`, `of s${index}`]), `turns of s${index}`)
+      same(
+        session.turns.map(({ turnId, prompt }) => [turnId, prompt]),
+        indexes(3).map(turn => [`t${turn}`, `of s${index}`]),
+        `turns of s${index}`,
+      )
       same(session.revision, 4, `revision of s${index}`)
     }
     same((await store.listSessions()).length, CALLERS, 'number of sessions')
@@ -55,11 +69,18 @@ function define({ it }: Cases): void {
       }),
       read(async () => present((await store.querySessions()).sessions[0], 'a listed session')),
     ]
-    const acknowledged = (await Promise.all(indexes(4).map(async caller => {
-      const mine = []
-      for (const index of indexes(12)) mine.push(acknowledgedBy(`${caller}-${index}`, await store.changeSession('s', appendOf(`${caller}-${index}`))))
-      return mine
-    }))).flat()
+    const acknowledged = (
+      await Promise.all(
+        indexes(4).map(async caller => {
+          const mine = []
+          for (const index of indexes(12))
+            mine.push(
+              acknowledgedBy(`${caller}-${index}`, await store.changeSession('s', appendOf(`${caller}-${index}`))),
+            )
+          return mine
+        }),
+      )
+    ).flat()
     work.done = true
     const session = present(await store.loadSession('s'), 'the session')
     expectOneOrder(acknowledged, session, before)
@@ -75,14 +96,22 @@ function define({ it }: Cases): void {
     await store.saveSession(sessionOf('s', stateOf(0)))
     const work = { done: false }
     const check = (version: unknown, turnIds: readonly string[], how: string): void => {
-      same(turnIds, indexes(8).map(index => `${String(version)}-${index}`), `the turns beside version ${String(version)}, ${how}`)
+      same(
+        turnIds,
+        indexes(8).map(index => `${String(version)}-${index}`),
+        `the turns beside version ${String(version)}, ${how}`,
+      )
     }
     const reader = async (): Promise<void> => {
       for (; !work.done; await turnOfTheEventLoop()) {
         const session = present(await store.loadSession('s'), 'the session')
         check(session.metadata.version, turnIdsOf(session), 'loaded')
         const page = present(await store.readTurns('s', {}), 'the turns')
-        check(page.turns[0]?.turnId.split('-')[0], page.turns.map(({ turnId }) => turnId), 'read')
+        check(
+          page.turns[0]?.turnId.split('-')[0],
+          page.turns.map(({ turnId }) => turnId),
+          'read',
+        )
         same((await store.loadSummary('s'))?.turnCount, 8, 'the turnCount of the summary')
       }
     }
@@ -105,26 +134,37 @@ function define({ it }: Cases): void {
     await oneWins([store])
   })
 
-  it('noLostUpdate', 'lets exactly one of many conditional changes win over two handles', async ({ store, reopen }) => {
-    await oneWins([store, await reopen()])
-  }, { needs: 'reopen' })
+  it(
+    'noLostUpdate',
+    'lets exactly one of many conditional changes win over two handles',
+    async ({ store, reopen }) => {
+      await oneWins([store, await reopen()])
+    },
+    { needs: 'reopen' },
+  )
 
   it('noLostUpdate', 'loses no step of those who count with ifRevision and try again', async ({ store }) => {
     await store.saveSession(sessionOf('s', { metadata: { count: 0 } }))
-    await Promise.all(indexes(12).map(async () => {
-      for (;;) {
-        const { metadata, revision } = present(await store.loadSummary('s'), 'the summary')
-        const change = changeOf({ setMetadata: { count: Number(metadata.count) + 1 } })
-        const done = await store.changeSession('s', change, { ifRevision: revision }).then(() => true, unless('REVISION_CONFLICT'))
-        if (done) return
-      }
-    }))
+    await Promise.all(
+      indexes(12).map(async () => {
+        for (;;) {
+          const { metadata, revision } = present(await store.loadSummary('s'), 'the summary')
+          const change = changeOf({ setMetadata: { count: Number(metadata.count) + 1 } })
+          const done = await store
+            .changeSession('s', change, { ifRevision: revision })
+            .then(() => true, unless('REVISION_CONFLICT'))
+          if (done) return
+        }
+      }),
+    )
     same((await store.loadSummary('s'))?.metadata, { count: 12 }, 'the count of 12 who each add one')
   })
 
   it('noLostUpdate', 'lets exactly one of many creators win', async ({ store }) => {
     for (const round of indexes(4)) {
-      const saves = indexes(12).map(index => store.saveSession(sessionOf(`s${round}`, { metadata: { of: index } }), { ifRevision: 0 }))
+      const saves = indexes(12).map(index =>
+        store.saveSession(sessionOf(`s${round}`, { metadata: { of: index } }), { ifRevision: 0 }),
+      )
       const winner = await onlyWinner(saves, 'REVISION_CONFLICT', 'creators')
       same((await store.loadSession(`s${round}`))?.metadata, { of: winner }, 'the session of the winner')
     }
@@ -134,7 +174,11 @@ function define({ it }: Cases): void {
   it('scope', 'lets exactly one of many workspaces have an id', async ({ store }) => {
     for (const round of indexes(4)) {
       const save = (workspaceId: string) => store.saveSession(sessionOf(`s${round}`, { workspaceId }), { workspaceId })
-      const winner = await onlyWinner(indexes(12).map(index => save(`w${index}`)), 'SESSION_EXISTS', 'workspaces')
+      const winner = await onlyWinner(
+        indexes(12).map(index => save(`w${index}`)),
+        'SESSION_EXISTS',
+        'workspaces',
+      )
       same((await store.loadSession(`s${round}`))?.workspaceId, `w${winner}`, 'the workspace of the session')
       for (const index of indexes(12)) {
         const expected = index === winner ? [`s${round}`] : []
@@ -146,20 +190,38 @@ function define({ it }: Cases): void {
 
   it('noLostUpdate', 'lets exactly one of many managers start a session', async ({ store }) => {
     const managers = indexes(8).map(() => new SessionManager(store))
-    await onlyWinner(managers.map(manager => manager.startSession({ sessionId: 's' })), 'SESSION_EXISTS', 'managers')
-    const resumed = await Promise.all(managers.map(manager => manager.startSession({ sessionId: 'r', ifExists: 'resume' })))
-    same(resumed.map(({ revision }) => revision), indexes(8).map(() => 1), 'revisions of those who resume what one of them has started')
+    await onlyWinner(
+      managers.map(manager => manager.startSession({ sessionId: 's' })),
+      'SESSION_EXISTS',
+      'managers',
+    )
+    const resumed = await Promise.all(
+      managers.map(manager => manager.startSession({ sessionId: 'r', ifExists: 'resume' })),
+    )
+    same(
+      resumed.map(({ revision }) => revision),
+      indexes(8).map(() => 1),
+      'revisions of those who resume what one of them has started',
+    )
   })
 
   it('retry', 'applies the same turn once when several retries bring it at the same moment', async ({ store }) => {
     await store.saveSession(sessionOf('s'))
     for (const round of indexes(4)) {
-      const results = await Promise.all(indexes(8).map(index => store.changeSession('s', appendOf(`t${round}`, { startedAt: `${index}` }))))
-      same(results.filter(({ deduplicated }) => deduplicated.length === 0).length, 1, 'how many of 8 retries were applied')
+      const results = await Promise.all(
+        indexes(8).map(index => store.changeSession('s', appendOf(`t${round}`, { startedAt: `${index}` }))),
+      )
+      same(
+        results.filter(({ deduplicated }) => deduplicated.length === 0).length,
+        1,
+        'how many of 8 retries were applied',
+      )
     }
     same(turnIdsOf(present(await store.loadSession('s'), 'the session')), ['t0', 't1', 't2', 't3'], 'the turns')
     same((await store.loadSummary('s'))?.revision, 5, 'the revision')
-    const conditional = await Promise.all(indexes(8).map(() => store.changeSession('s', appendOf('t4'), { ifRevision: 5 })))
+    const conditional = await Promise.all(
+      indexes(8).map(() => store.changeSession('s', appendOf('t4'), { ifRevision: 5 })),
+    )
     same(new Set(conditional.map(({ revision }) => revision)), new Set([6]), 'revisions of 8 conditional retries')
   })
 
@@ -167,37 +229,61 @@ function define({ it }: Cases): void {
     await store.saveSession(sessionOf('s'))
     const appends = indexes(8).map(index => store.changeSession('s', appendOf('t', { prompt: `content ${index}` })))
     const winner = await onlyWinner(appends, 'TURN_ID_CONFLICT', 'contents')
-    same((await store.loadSession('s'))?.turns.map(({ prompt }) => prompt), [`content ${winner}`], 'the turn')
+    same(
+      (await store.loadSession('s'))?.turns.map(({ prompt }) => prompt),
+      [`content ${winner}`],
+      'the turn',
+    )
   })
 
   it('noLostUpdate', 'keeps all tool calls and members that are put into one turn at once', async ({ store }) => {
     await store.saveSession(sessionOf('s', { turns: [turnOf('t', { toolCalls: [toolCallOf('first')] }), turnOf('u')] }))
     await Promise.all([
-      ...indexes(16).map(index => store.changeSession('s', changeOf({ updateTurns: [{ turnId: 't', putToolCalls: [toolCallOf(`c${index}`)] }] }))),
+      ...indexes(16).map(index =>
+        store.changeSession('s', changeOf({ updateTurns: [{ turnId: 't', putToolCalls: [toolCallOf(`c${index}`)] }] })),
+      ),
       store.changeSession('s', changeOf({ updateTurns: [{ turnId: 't', set: { responseContent: 'done' } }] })),
       store.changeSession('s', changeOf({ updateTurns: [{ turnId: 'u', set: { status: 'x' } }] })),
-      store.changeSession('s', changeOf({ updateTurns: [{ turnId: 't', putToolCalls: [toolCallOf('first', { result: 1 })] }] })),
+      store.changeSession(
+        's',
+        changeOf({ updateTurns: [{ turnId: 't', putToolCalls: [toolCallOf('first', { result: 1 })] }] }),
+      ),
     ])
     const session = present(await store.loadSession('s'), 'the session')
     const calls = session.turns[0]?.toolCalls ?? []
-    same(calls.map(({ callId }) => callId).toSorted(), ['first', ...indexes(16).map(index => `c${index}`)].toSorted(), 'the tool calls')
+    same(
+      calls.map(({ callId }) => callId).toSorted(),
+      ['first', ...indexes(16).map(index => `c${index}`)].toSorted(),
+      'the tool calls',
+    )
     same([calls[0]?.callId, calls[0]?.result], ['first', 1], 'the one that was replaced')
-    same(session.turns.map(({ responseContent, status }) => [responseContent, status]), [['done', 'success'], [null, 'x']], 'the turns')
+    same(
+      session.turns.map(({ responseContent, status }) => [responseContent, status]),
+      [
+        ['done', 'success'],
+        [null, 'x'],
+      ],
+      'the turns',
+    )
     same(session.revision, 20, 'the revision after 19 changes')
   })
 
-  it('noLostUpdate', 'keeps all members of the metadata that are set at once, and changes of other kinds', async ({ store }) => {
-    await store.saveSession(sessionOf('s', { metadata: { gone: 1 } }))
-    await Promise.all([
-      ...indexes(16).map(index => store.changeSession('s', changeOf({ setMetadata: { [`k${index}`]: index } }))),
-      store.changeSession('s', changeOf({ unsetMetadata: ['gone'] })),
-      store.changeSession('s', changeOf({ agentId: 'a' })),
-      store.changeSession('s', appendOf('t')),
-    ])
-    const session = present(await store.loadSession('s'), 'the session')
-    same(session.metadata, Object.fromEntries(indexes(16).map(index => [`k${index}`, index])), 'the metadata')
-    same([session.agentId, turnIdsOf(session), session.revision], ['a', ['t'], 20], 'the rest')
-  })
+  it(
+    'noLostUpdate',
+    'keeps all members of the metadata that are set at once, and changes of other kinds',
+    async ({ store }) => {
+      await store.saveSession(sessionOf('s', { metadata: { gone: 1 } }))
+      await Promise.all([
+        ...indexes(16).map(index => store.changeSession('s', changeOf({ setMetadata: { [`k${index}`]: index } }))),
+        store.changeSession('s', changeOf({ unsetMetadata: ['gone'] })),
+        store.changeSession('s', changeOf({ agentId: 'a' })),
+        store.changeSession('s', appendOf('t')),
+      ])
+      const session = present(await store.loadSession('s'), 'the session')
+      same(session.metadata, Object.fromEntries(indexes(16).map(index => [`k${index}`, index])), 'the metadata')
+      same([session.agentId, turnIdsOf(session), session.revision], ['a', ['t'], 20], 'the rest')
+    },
+  )
 
   it('revisions', 'gives each of many saves and appends a revision of its own', async ({ store }) => {
     await store.saveSession(sessionOf('s'))
@@ -206,10 +292,18 @@ function define({ it }: Cases): void {
       store.changeSession('s', appendOf(`t${index}`)).then(({ revision }) => revision),
     ])
     const revisions = (await Promise.all(writes)).toSorted((a, b) => a - b)
-    same(revisions, indexes(32).map(index => index + 2), 'revisions of 16 saves and 16 appends')
+    same(
+      revisions,
+      indexes(32).map(index => index + 2),
+      'revisions of 16 saves and 16 appends',
+    )
     const session = present(await store.loadSession('s'), 'the session')
     same(session.revision, 33, 'the revision in the end')
-    same(session.turns[0]?.turnId, `save ${Number(session.metadata.save)}`, 'the first turn, which came with the metadata')
+    same(
+      session.turns[0]?.turnId,
+      `save ${Number(session.metadata.save)}`,
+      'the first turn, which came with the metadata',
+    )
   })
 }
 
@@ -217,14 +311,20 @@ async function appendAtOnce(handles: readonly SessionStore[]): Promise<void> {
   const [store] = handles
   const before = sessionOf('s', { turns: turnsOf(1) })
   await present(store, 'a store').saveSession(before)
-  const acknowledged = await Promise.all(indexes(CALLERS).map(async index => {
-    const handle = present(handles[index % handles.length], 'a handle')
-    return acknowledgedBy(`of ${index}`, await handle.changeSession('s', appendOf(`of ${index}`, { prompt: `prompt ${index}` })))
-  }))
+  const acknowledged = await Promise.all(
+    indexes(CALLERS).map(async index => {
+      const handle = present(handles[index % handles.length], 'a handle')
+      return acknowledgedBy(
+        `of ${index}`,
+        await handle.changeSession('s', appendOf(`of ${index}`, { prompt: `prompt ${index}` })),
+      )
+    }),
+  )
   for (const handle of handles) {
     const session = present(await handle.loadSession('s'), 'the session')
     expectOneOrder(acknowledged, session, before)
-    for (const { turnId, prompt } of session.turns.slice(1)) same(prompt, turnId.replace('of', 'prompt'), `the prompt of ${turnId}`)
+    for (const { turnId, prompt } of session.turns.slice(1))
+      same(prompt, turnId.replace('of', 'prompt'), `the prompt of ${turnId}`)
   }
 }
 
@@ -237,7 +337,9 @@ async function oneWins(handles: readonly SessionStore[]): Promise<void> {
       const handle = present(handles[index % handles.length], 'a handle')
       return index % 4 === 3
         ? handle.saveSession(sessionOf('s', { metadata: { round, winner: index } }), { ifRevision })
-        : handle.changeSession('s', changeOf({ setMetadata: { round, winner: index } }), { ifRevision }).then(({ revision }) => revision)
+        : handle
+            .changeSession('s', changeOf({ setMetadata: { round, winner: index } }), { ifRevision })
+            .then(({ revision }) => revision)
     })
     const winner = await onlyWinner(writes, 'REVISION_CONFLICT', `writers with ifRevision ${ifRevision}`)
     same(await writes[winner], ifRevision + 1, 'the revision of the winner')
@@ -246,7 +348,11 @@ async function oneWins(handles: readonly SessionStore[]): Promise<void> {
 }
 
 /** The index of the one that succeeds; all others must fail with the code. */
-async function onlyWinner(attempts: readonly Promise<unknown>[], code: 'REVISION_CONFLICT' | 'SESSION_EXISTS' | 'TURN_ID_CONFLICT', who: string): Promise<number> {
+async function onlyWinner(
+  attempts: readonly Promise<unknown>[],
+  code: 'REVISION_CONFLICT' | 'SESSION_EXISTS' | 'TURN_ID_CONFLICT',
+  who: string,
+): Promise<number> {
   const outcomes = await Promise.allSettled(attempts)
   const winners = outcomes.flatMap((outcome, index) => (outcome.status === 'fulfilled' ? [index] : []))
   for (const outcome of outcomes) {

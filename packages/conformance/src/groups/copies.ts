@@ -19,13 +19,22 @@ function define({ it }: Cases): void {
   })
 
   it('copies', 'has copied a change when the call is made', async ({ store }) => {
-    const bring = () => changeOf({
-      updateTurns: [{ turnId: 't1', set: { metadata: { a: { b: 1 } }, auditEventIds: ['x'], extra: { y: [1] } }, putToolCalls: [toolCallOf('c9', { arguments: { z: [1] } })] }],
-      appendTurns: [turnOf('new', { metadata: { a: [1] }, toolCalls: [toolCallOf('c', { result: { b: 2 } })], extra: { c: {} } })],
-      appendAgentTransitions: [transitionOf('h9', { extra: { d: [] } })],
-      setMetadata: { e: { f: 1 } },
-      unsetMetadata: ['customer'],
-    })
+    const bring = () =>
+      changeOf({
+        updateTurns: [
+          {
+            turnId: 't1',
+            set: { metadata: { a: { b: 1 } }, auditEventIds: ['x'], extra: { y: [1] } },
+            putToolCalls: [toolCallOf('c9', { arguments: { z: [1] } })],
+          },
+        ],
+        appendTurns: [
+          turnOf('new', { metadata: { a: [1] }, toolCalls: [toolCallOf('c', { result: { b: 2 } })], extra: { c: {} } }),
+        ],
+        appendAgentTransitions: [transitionOf('h9', { extra: { d: [] } })],
+        setMetadata: { e: { f: 1 } },
+        unsetMetadata: ['customer'],
+      })
     await store.saveSession(fullSession('expected'))
     await store.changeSession('expected', bring())
     await store.saveSession(fullSession('s'))
@@ -34,7 +43,11 @@ function define({ it }: Cases): void {
     vandalise(change)
     await changing
     vandalise(change)
-    same({ ...(await store.loadSession('s')), sessionId: '' }, { ...(await store.loadSession('expected')), sessionId: '' }, 'the session')
+    same(
+      { ...(await store.loadSession('s')), sessionId: '' },
+      { ...(await store.loadSession('expected')), sessionId: '' },
+      'the session',
+    )
   })
 
   it('copies', 'has copied options, ranges and queries when the call is made', async ({ store }) => {
@@ -51,14 +64,29 @@ function define({ it }: Cases): void {
     vandalise({ options, range, query })
     same((await loading)?.sessionId, 's', 'loadSession')
     same(await deleting, false, 'deleteSession')
-    same((await reading)?.turns.map(({ turnId }) => turnId), ['t0'], 'readTurns')
-    same((await querying).sessions.map(({ sessionId }) => sessionId), ['s'], 'querySessions')
-    same((await gather(iterating)).map(({ sessionId }) => sessionId), ['s'], 'sessions')
+    same(
+      (await reading)?.turns.map(({ turnId }) => turnId),
+      ['t0'],
+      'readTurns',
+    )
+    same(
+      (await querying).sessions.map(({ sessionId }) => sessionId),
+      ['s'],
+      'querySessions',
+    )
+    same(
+      (await gather(iterating)).map(({ sessionId }) => sessionId),
+      ['s'],
+      'sessions',
+    )
   })
 
   it('copies', 'gives out what the caller may alter', async ({ store }) => {
     await store.saveSession(fullSession('s', { workspaceId: 'w' }))
-    await store.changeSession('s', changeOf({ appendTurns: [turnOf('new', { metadata: { a: [1] } })], setMetadata: { b: [2] } }))
+    await store.changeSession(
+      's',
+      changeOf({ appendTurns: [turnOf('new', { metadata: { a: [1] } })], setMetadata: { b: [2] } }),
+    )
     const reads: Record<string, (store: SessionStore) => Promise<object | null>> = {
       loadSession: store => store.loadSession('s'),
       readTurns: store => store.readTurns('s', {}),
@@ -87,7 +115,10 @@ function define({ it }: Cases): void {
   })
 }
 
-async function readAll(store: SessionStore, reads: Record<string, (store: SessionStore) => Promise<object | null>>): Promise<unknown> {
+async function readAll(
+  store: SessionStore,
+  reads: Record<string, (store: SessionStore) => Promise<object | null>>,
+): Promise<unknown> {
   return Promise.all(Object.values(reads).map(read => read(store)))
 }
 

@@ -12,9 +12,14 @@ function define({ it }: Cases): void {
     await raceDeletes([store])
   })
 
-  it('deleted', 'does so over two handles', async ({ store, reopen }) => {
-    await raceDeletes([store, await reopen()])
-  }, { needs: 'reopen' })
+  it(
+    'deleted',
+    'does so over two handles',
+    async ({ store, reopen }) => {
+      await raceDeletes([store, await reopen()])
+    },
+    { needs: 'reopen' },
+  )
 
   it('deleted', 'deletes once when many delete', async ({ store }) => {
     for (const round of indexes(4)) {
@@ -24,13 +29,22 @@ function define({ it }: Cases): void {
     }
   })
 
-  it('deleted', 'lets no writer of a deleted session reach the one that was made anew under its id', async ({ store }) => {
-    await recreateUnderWriters([store])
-  })
+  it(
+    'deleted',
+    'lets no writer of a deleted session reach the one that was made anew under its id',
+    async ({ store }) => {
+      await recreateUnderWriters([store])
+    },
+  )
 
-  it('deleted', 'nor over two handles', async ({ store, reopen }) => {
-    await recreateUnderWriters([store, await reopen()])
-  }, { needs: 'reopen' })
+  it(
+    'deleted',
+    'nor over two handles',
+    async ({ store, reopen }) => {
+      await recreateUnderWriters([store, await reopen()])
+    },
+    { needs: 'reopen' },
+  )
 }
 
 async function raceDeletes(handles: readonly SessionStore[]): Promise<void> {
@@ -42,7 +56,8 @@ async function raceDeletes(handles: readonly SessionStore[]): Promise<void> {
       const handle = present(handles[index % handles.length], 'a handle')
       // The delete comes at another place among the changes in each round.
       if (index === round) return handle.deleteSession(id)
-      const change = index % 2 === 0 ? appendOf(`t${index + 10}`) : changeOf({ keepTurns: 1, setMetadata: { by: index } })
+      const change =
+        index % 2 === 0 ? appendOf(`t${index + 10}`) : changeOf({ keepTurns: 1, setMetadata: { by: index } })
       return handle.changeSession(id, change).then(() => 'changed', unless('SESSION_NOT_FOUND'))
     })
     same((await Promise.all(writes))[round], true, 'the delete')

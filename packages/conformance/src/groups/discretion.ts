@@ -12,30 +12,43 @@ export const discretionGroup: Group = { title: 'Discretion', define }
 const CANARY = 'canary-7f3a'
 
 function define({ it }: Cases): void {
-  it('discretion', 'no error carries a prompt, a result or a metadata value, in its message, stack, cause or members', async ({ store }) => {
-    await store.saveSession(secretSession('s', 'w'))
-    await store.changeSession('s', changeOf({ appendTurns: [turnOf('t2', { prompt: CANARY })], setMetadata: { other: CANARY } }))
-    const lines = await logged(async () => {
-      for (const [name, call] of Object.entries(wrongCalls(store))) {
-        let error: unknown
-        try {
-          await call()
-        } catch (thrown) {
-          error = thrown
+  it(
+    'discretion',
+    'no error carries a prompt, a result or a metadata value, in its message, stack, cause or members',
+    async ({ store }) => {
+      await store.saveSession(secretSession('s', 'w'))
+      await store.changeSession(
+        's',
+        changeOf({ appendTurns: [turnOf('t2', { prompt: CANARY })], setMetadata: { other: CANARY } }),
+      )
+      const lines = await logged(async () => {
+        for (const [name, call] of Object.entries(wrongCalls(store))) {
+          let error: unknown
+          try {
+            await call()
+          } catch (thrown) {
+            error = thrown
+          }
+          if (error === undefined) fail(`${name} was to fail, and succeeded`)
+          holds(isTurnstoreError(error), `${name} fails with ${nameOf(error)}`)
+          expectDiscreet(error, name)
         }
-        if (error === undefined) fail(`${name} was to fail, and succeeded`)
-        holds(isTurnstoreError(error), `${name} fails with ${nameOf(error)}`)
-        expectDiscreet(error, name)
-      }
-    })
-    holds(!lines.includes(CANARY), 'the content was written to the console')
-  })
+      })
+      holds(!lines.includes(CANARY), 'the content was written to the console')
+    },
+  )
 
   it('discretion', 'nor does an error of a closed store', async ({ store }) => {
     await store.saveSession(secretSession('s', null))
     await store.close()
-    for (const call of [() => store.saveSession(secretSession('s', null)), () => store.changeSession('s', changeOf({ setMetadata: { a: CANARY } }))]) {
-      const error = await call().then(() => fail('a closed store has taken a write'), (error: unknown) => error)
+    for (const call of [
+      () => store.saveSession(secretSession('s', null)),
+      () => store.changeSession('s', changeOf({ setMetadata: { a: CANARY } })),
+    ]) {
+      const error = await call().then(
+        () => fail('a closed store has taken a write'),
+        (error: unknown) => error,
+      )
       expectDiscreet(error, 'a write on a closed store')
     }
   })
@@ -52,17 +65,23 @@ function wrongCalls(store: SessionStore): Record<string, () => Promise<unknown>>
   const lossy = { a: CANARY, b: [CANARY, { c: 1n }] }
   return {
     'a conflict of turns': change({ appendTurns: [{ ...turn, responseContent: `${CANARY} other` }] }),
-    'a conflict of two turns in a batch': change({ appendTurns: [turnOf('x', { prompt: CANARY }), turnOf('x', { prompt: `${CANARY}2` })] }),
+    'a conflict of two turns in a batch': change({
+      appendTurns: [turnOf('x', { prompt: CANARY }), turnOf('x', { prompt: `${CANARY}2` })],
+    }),
     'a conflict of transitions': change({ appendAgentTransitions: [transitionOf('h', { reason: `${CANARY} other` })] }),
-    'a conflict of revisions': () => store.changeSession('s', changeOf({ setMetadata: { a: CANARY } }), { ifRevision: 9 }),
+    'a conflict of revisions': () =>
+      store.changeSession('s', changeOf({ setMetadata: { a: CANARY } }), { ifRevision: 9 }),
     'a conflict of revisions in a save': () => store.saveSession(secretSession('s', 'w'), { ifRevision: 9 }),
     'an id of another workspace': () => store.saveSession(secretSession('s', 'other')),
-    'a session that is not there': () => store.changeSession('none', changeOf({ appendTurns: [turn], setMetadata: { a: CANARY } })),
+    'a session that is not there': () =>
+      store.changeSession('none', changeOf({ appendTurns: [turn], setMetadata: { a: CANARY } })),
     'a turn that is not there': change({ updateTurns: [{ turnId: 'none', set: { prompt: CANARY } }] }),
     'a lossy value in a record': save({ metadata: lossy }),
     'a lossy value in a turn': change({ appendTurns: [{ ...turn, metadata: lossy }] }),
     'a lossy value in metadata': change({ setMetadata: lossy }),
-    'a lossy value in a result': change({ updateTurns: [{ turnId: 't1', putToolCalls: [toolCallOf('c', { result: untyped(lossy) })] }] }),
+    'a lossy value in a result': change({
+      updateTurns: [{ turnId: 't1', putToolCalls: [toolCallOf('c', { result: untyped(lossy) })] }],
+    }),
     'a wrong type': change({ appendTurns: [{ ...turn, prompt: [CANARY] }] }),
     'a wrong type in a record': save({ createdAt: { time: CANARY } }),
     'a string for an object': change({ setMetadata: CANARY }),
@@ -75,8 +94,12 @@ function wrongCalls(store: SessionStore): Record<string, () => Promise<unknown>>
     'too large a turn': change({ appendTurns: [turnOf('x', { prompt: CANARY.repeat(2_000_000) })] }),
     'too deep a value': change({ setMetadata: { a: deep(200) } }),
     'a getter that throws': change({ setMetadata: Object.defineProperty({}, 'a', { enumerable: true, get: thrower }) }),
-    'a getter of the change that throws': () => store.changeSession('s', untyped(Object.defineProperty({}, 'updatedAt', { enumerable: true, get: thrower }))),
-    'a getter of the record that throws': () => store.saveSession(untyped(Object.defineProperty({ sessionId: 'x' }, 'turns', { enumerable: true, get: thrower }))),
+    'a getter of the change that throws': () =>
+      store.changeSession('s', untyped(Object.defineProperty({}, 'updatedAt', { enumerable: true, get: thrower }))),
+    'a getter of the record that throws': () =>
+      store.saveSession(
+        untyped(Object.defineProperty({ sessionId: 'x' }, 'turns', { enumerable: true, get: thrower })),
+      ),
     'a Proxy that throws': change({ setMetadata: new Proxy({}, { ownKeys: thrower }) }),
     'an unruly id': () => store.saveSession(sessionOf(`${CANARY}\n`)),
     'an unruly id to load': () => store.loadSession(`${CANARY}\0`),
@@ -96,8 +119,15 @@ function expectDiscreet(error: unknown, name: string): void {
   const seen = new Set<unknown>()
   for (let each = error; each instanceof Error && !seen.has(each); each = each.cause) {
     seen.add(each)
-    const own = Object.getOwnPropertyNames(each).map(key => inspect(Reflect.get(each, key), { depth: Infinity, showHidden: true }))
-    const texts = { message: each.message, stack: each.stack ?? '', members: own.join('\n'), inspected: inspect(each, { depth: Infinity, showHidden: true }) }
+    const own = Object.getOwnPropertyNames(each).map(key =>
+      inspect(Reflect.get(each, key), { depth: Infinity, showHidden: true }),
+    )
+    const texts = {
+      message: each.message,
+      stack: each.stack ?? '',
+      members: own.join('\n'),
+      inspected: inspect(each, { depth: Infinity, showHidden: true }),
+    }
     for (const [where, text] of Object.entries(texts)) {
       if (text.includes(CANARY)) fail(`${name}: the ${where} of the error carries content: ${text.slice(0, 300)}`)
     }
@@ -108,7 +138,14 @@ function expectDiscreet(error: unknown, name: string): void {
 function secretSession(sessionId: string, workspaceId: string | null) {
   return sessionOf(sessionId, {
     workspaceId,
-    turns: [turnOf('t1', { prompt: CANARY, responseContent: CANARY, error: CANARY, toolCalls: [toolCallOf('c', { arguments: { a: CANARY }, result: CANARY, error: CANARY })] })],
+    turns: [
+      turnOf('t1', {
+        prompt: CANARY,
+        responseContent: CANARY,
+        error: CANARY,
+        toolCalls: [toolCallOf('c', { arguments: { a: CANARY }, result: CANARY, error: CANARY })],
+      }),
+    ],
     agentTransitions: [transitionOf('h', { reason: CANARY })],
     metadata: { secret: CANARY, list: [CANARY] },
     extra: { newer: CANARY },

@@ -8,76 +8,149 @@ import { appendOf, changeOf, sessionOf, toolCallOf, transitionOf, turnOf, turnId
 export const idsGroup: Group = { title: 'Ids', define }
 
 function define({ it }: Cases): void {
-  it('ids', 'keeps sessions apart, whatever their ids look like', async ({ store }) => {
-    for (const id of hazardousIds) {
-      same(await store.saveSession(sessionOf(id, { agentId: `of ${id}`.slice(0, 50) }), { ifRevision: 0 }), 1, `saving ${show(id)}`)
-    }
-    same((await store.listSessions()).toSorted(), [...hazardousIds].toSorted(), 'listSessions')
-    for (const id of hazardousIds) await store.changeSession(id, appendOf('t', { prompt: id }))
-    for (const id of hazardousIds) {
-      const session = await store.loadSession(id)
-      same([session?.sessionId, session?.turns.map(turn => turn.prompt)], [id, [id]], `session ${show(id)}`)
-      same((await store.loadSummary(id))?.sessionId, id, `summary of ${show(id)}`)
-      same((await store.readTurns(id, { last: 9 }))?.turns.map(turn => turn.prompt), [id], `turns of ${show(id)}`)
-    }
-    for (const [index, id] of hazardousIds.entries()) {
-      same(await store.deleteSession(id), true, `deleting ${show(id)}`)
-      same(await store.deleteSession(id), false, `deleting ${show(id)} again`)
-      if (index % 16 === 0) same((await store.listSessions()).length, hazardousIds.length - index - 1, `sessions left behind ${show(id)}`)
-    }
-    same(await store.listSessions(), [], 'sessions left')
-  }, { timeoutMs: 60_000 })
+  it(
+    'ids',
+    'keeps sessions apart, whatever their ids look like',
+    async ({ store }) => {
+      for (const id of hazardousIds) {
+        same(
+          await store.saveSession(sessionOf(id, { agentId: `of ${id}`.slice(0, 50) }), { ifRevision: 0 }),
+          1,
+          `saving ${show(id)}`,
+        )
+      }
+      same((await store.listSessions()).toSorted(), [...hazardousIds].toSorted(), 'listSessions')
+      for (const id of hazardousIds) await store.changeSession(id, appendOf('t', { prompt: id }))
+      for (const id of hazardousIds) {
+        const session = await store.loadSession(id)
+        same([session?.sessionId, session?.turns.map(turn => turn.prompt)], [id, [id]], `session ${show(id)}`)
+        same((await store.loadSummary(id))?.sessionId, id, `summary of ${show(id)}`)
+        same(
+          (await store.readTurns(id, { last: 9 }))?.turns.map(turn => turn.prompt),
+          [id],
+          `turns of ${show(id)}`,
+        )
+      }
+      for (const [index, id] of hazardousIds.entries()) {
+        same(await store.deleteSession(id), true, `deleting ${show(id)}`)
+        same(await store.deleteSession(id), false, `deleting ${show(id)} again`)
+        if (index % 16 === 0)
+          same((await store.listSessions()).length, hazardousIds.length - index - 1, `sessions left behind ${show(id)}`)
+      }
+      same(await store.listSessions(), [], 'sessions left')
+    },
+    { timeoutMs: 60_000 },
+  )
 
-  it('ids', 'keeps workspaces apart, whatever their ids look like', async ({ store }) => {
-    for (const [index, workspaceId] of hazardousIds.entries()) {
-      await store.saveSession(sessionOf(`in ${index}`, { workspaceId }), { workspaceId })
-    }
-    for (const [index, workspaceId] of hazardousIds.entries()) {
-      same(await store.listSessions({ workspaceId }), [`in ${index}`], `listSessions of workspace ${show(workspaceId)}`)
-      const { sessions } = await store.querySessions({ workspaceId })
-      same(sessions.map(session => [session.sessionId, session.workspaceId]), [[`in ${index}`, workspaceId]], `query of ${show(workspaceId)}`)
-      const other = hazardousIds[(index + 1) % hazardousIds.length] ?? ''
-      same(await store.loadSummary(`in ${index}`, { workspaceId: other }), null, `a session of ${show(workspaceId)} in the scope ${show(other)}`)
-    }
-  }, { timeoutMs: 60_000 })
+  it(
+    'ids',
+    'keeps workspaces apart, whatever their ids look like',
+    async ({ store }) => {
+      for (const [index, workspaceId] of hazardousIds.entries()) {
+        await store.saveSession(sessionOf(`in ${index}`, { workspaceId }), { workspaceId })
+      }
+      for (const [index, workspaceId] of hazardousIds.entries()) {
+        same(
+          await store.listSessions({ workspaceId }),
+          [`in ${index}`],
+          `listSessions of workspace ${show(workspaceId)}`,
+        )
+        const { sessions } = await store.querySessions({ workspaceId })
+        same(
+          sessions.map(session => [session.sessionId, session.workspaceId]),
+          [[`in ${index}`, workspaceId]],
+          `query of ${show(workspaceId)}`,
+        )
+        const other = hazardousIds[(index + 1) % hazardousIds.length] ?? ''
+        same(
+          await store.loadSummary(`in ${index}`, { workspaceId: other }),
+          null,
+          `a session of ${show(workspaceId)} in the scope ${show(other)}`,
+        )
+      }
+    },
+    { timeoutMs: 60_000 },
+  )
 
   it('ids', 'keeps pairs of workspace and session apart that a separator would make one', async ({ store }) => {
     for (const [workspaceId, sessionId] of hazardousPairs) {
-      await store.saveSession(sessionOf(sessionId, { workspaceId, turns: [turnOf('t', { prompt: workspaceId })] }), { ifRevision: 0 })
+      await store.saveSession(sessionOf(sessionId, { workspaceId, turns: [turnOf('t', { prompt: workspaceId })] }), {
+        ifRevision: 0,
+      })
     }
     for (const [workspaceId, sessionId] of hazardousPairs) {
       const session = await store.loadSession(sessionId, { workspaceId })
-      same(session?.turns.map(turn => turn.prompt), [workspaceId], `session ${show(sessionId)} of ${show(workspaceId)}`)
+      same(
+        session?.turns.map(turn => turn.prompt),
+        [workspaceId],
+        `session ${show(sessionId)} of ${show(workspaceId)}`,
+      )
     }
     same((await store.listSessions()).length, hazardousPairs.length, 'number of sessions')
   })
 
-  it('ids', 'keeps turns, tool calls, transitions and agents apart, whatever their ids look like', async ({ store }) => {
-    await store.saveSession(sessionOf('s'))
-    for (const id of hazardousIds) {
-      await store.changeSession('s', changeOf({
-        appendTurns: [turnOf(id, { prompt: id, agentId: id })],
-        appendAgentTransitions: [transitionOf(id, { toAgent: id, fromAgent: id, turnId: id })],
-        agentId: id,
-      }))
-    }
-    const session = await store.loadSession('s')
-    same(session && turnIdsOf(session), hazardousIds, 'turns')
-    same(session?.agentTransitions.map(({ transitionId }) => transitionId), hazardousIds, 'transitions')
-    for (const [index, id] of hazardousIds.entries()) {
-      const page = await store.readTurns('s', { turnId: id })
-      same([page?.firstIndex, page?.turns.map(turn => turn.prompt)], [index, [id]], `turn ${show(id)}`)
-    }
-    await store.changeSession('s', changeOf({
-      updateTurns: hazardousIds.map(turnId => ({ turnId, set: { responseContent: turnId }, putToolCalls: [toolCallOf(turnId)] })),
-    }))
-    const turns = (await store.loadSession('s'))?.turns
-    same(turns?.map(turn => turn.responseContent), hazardousIds, 'responses after updates by id')
-    same(turns?.map(turn => turn.toolCalls.map(({ callId }) => callId)), hazardousIds.map(id => [id]), 'tool calls put by turn id')
-    await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 'a', putToolCalls: hazardousIds.map(id => toolCallOf(id, { result: id })) }] }))
-    const calls = (await store.readTurns('s', { turnId: 'a' }))?.turns[0]?.toolCalls
-    same(calls?.map(({ result }) => result).toSorted(), [...hazardousIds].toSorted(), 'results of tool calls put into one turn')
-  }, { timeoutMs: 60_000 })
+  it(
+    'ids',
+    'keeps turns, tool calls, transitions and agents apart, whatever their ids look like',
+    async ({ store }) => {
+      await store.saveSession(sessionOf('s'))
+      for (const id of hazardousIds) {
+        await store.changeSession(
+          's',
+          changeOf({
+            appendTurns: [turnOf(id, { prompt: id, agentId: id })],
+            appendAgentTransitions: [transitionOf(id, { toAgent: id, fromAgent: id, turnId: id })],
+            agentId: id,
+          }),
+        )
+      }
+      const session = await store.loadSession('s')
+      same(session && turnIdsOf(session), hazardousIds, 'turns')
+      same(
+        session?.agentTransitions.map(({ transitionId }) => transitionId),
+        hazardousIds,
+        'transitions',
+      )
+      for (const [index, id] of hazardousIds.entries()) {
+        const page = await store.readTurns('s', { turnId: id })
+        same([page?.firstIndex, page?.turns.map(turn => turn.prompt)], [index, [id]], `turn ${show(id)}`)
+      }
+      await store.changeSession(
+        's',
+        changeOf({
+          updateTurns: hazardousIds.map(turnId => ({
+            turnId,
+            set: { responseContent: turnId },
+            putToolCalls: [toolCallOf(turnId)],
+          })),
+        }),
+      )
+      const turns = (await store.loadSession('s'))?.turns
+      same(
+        turns?.map(turn => turn.responseContent),
+        hazardousIds,
+        'responses after updates by id',
+      )
+      same(
+        turns?.map(turn => turn.toolCalls.map(({ callId }) => callId)),
+        hazardousIds.map(id => [id]),
+        'tool calls put by turn id',
+      )
+      await store.changeSession(
+        's',
+        changeOf({
+          updateTurns: [{ turnId: 'a', putToolCalls: hazardousIds.map(id => toolCallOf(id, { result: id })) }],
+        }),
+      )
+      const calls = (await store.readTurns('s', { turnId: 'a' }))?.turns[0]?.toolCalls
+      same(
+        calls?.map(({ result }) => result).toSorted(),
+        [...hazardousIds].toSorted(),
+        'results of tool calls put into one turn',
+      )
+    },
+    { timeoutMs: 60_000 },
+  )
 
   it('ids', 'finds sessions by agents, parents and metadata keys, whatever those look like', async ({ store }) => {
     const ids = hazardousIds.filter((_, index) => index % 4 === 0)
@@ -87,7 +160,11 @@ function define({ it }: Cases): void {
     for (const id of ids) {
       for (const query of [{ agentId: id }, { parentSessionId: id }, { metadata: keyed(id) }]) {
         const { sessions } = await store.querySessions(query)
-        same(sessions.map(({ sessionId }) => sessionId), [id], `the query ${show(query)}`)
+        same(
+          sessions.map(({ sessionId }) => sessionId),
+          [id],
+          `the query ${show(query)}`,
+        )
       }
     }
   })
@@ -99,9 +176,17 @@ function define({ it }: Cases): void {
       const expectFailure = kind === 'write' ? refuses : fails
       for (const id of [...invalidIds, ...noIds]) {
         const isRecord = name === 'saveSession' && typeof id !== 'string'
-        await expectFailure(() => call(store, untyped(id)), isRecord ? 'INVALID_RECORD' : 'INVALID_ID', `${name}(${show(id)})`)
+        await expectFailure(
+          () => call(store, untyped(id)),
+          isRecord ? 'INVALID_RECORD' : 'INVALID_ID',
+          `${name}(${show(id)})`,
+        )
         if (typeof id !== 'string') continue
-        await expectFailure(() => call(store, 'a', { workspaceId: id }), 'INVALID_ID', `${name} with workspaceId ${show(id)}`)
+        await expectFailure(
+          () => call(store, 'a', { workspaceId: id }),
+          'INVALID_ID',
+          `${name} with workspaceId ${show(id)}`,
+        )
       }
       same(await store.loadSession('a'), sessionOf('a'), 'the session after that')
       same(await store.listSessions(), ['a'], 'sessions after that')
@@ -112,7 +197,8 @@ function define({ it }: Cases): void {
     await store.saveSession(sessionOf('a', { turns: [turnOf('t')] }))
     for (const id of invalidIds) {
       const records = [sessionOf('b', { workspaceId: id }), sessionOf('b', { parentSessionId: id })]
-      for (const record of records) await refuses(() => store.saveSession(record), 'INVALID_ID', `saving ${show(record)}`)
+      for (const record of records)
+        await refuses(() => store.saveSession(record), 'INVALID_ID', `saving ${show(record)}`)
       const changes = [
         changeOf({ appendTurns: [turnOf('new'), turnOf(id)] }),
         changeOf({ appendTurns: [turnOf('new', { agentId: id })] }),
@@ -124,7 +210,8 @@ function define({ it }: Cases): void {
         // An empty turnId means that the turn is unknown.
         ...(id === '' ? [] : [changeOf({ appendAgentTransitions: [transitionOf('h', { turnId: id })] })]),
       ]
-      for (const change of changes) await refuses(() => store.changeSession('a', change), 'INVALID_ID', `a change with ${show(change)}`)
+      for (const change of changes)
+        await refuses(() => store.changeSession('a', change), 'INVALID_ID', `a change with ${show(change)}`)
       const missing = changeOf({ updateTurns: [{ turnId: id, set: {} }] })
       await refuses(() => store.changeSession('a', missing), 'TURN_NOT_FOUND', `an update of turn ${show(id)}`)
     }

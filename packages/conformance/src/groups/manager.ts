@@ -10,7 +10,11 @@ function define({ it }: Cases): void {
   it('manager', 'leads a session from its start to its end', async ({ store }) => {
     const manager = new SessionManager(store, { now: clock() })
     same(manager.store, store, 'its store')
-    const { sessionId, revision } = await manager.startSession({ workspaceId: 'w', agentId: 'triage', metadata: { customer: 'C-1' } })
+    const { sessionId, revision } = await manager.startSession({
+      workspaceId: 'w',
+      agentId: 'triage',
+      metadata: { customer: 'C-1' },
+    })
     holds(/^[0-9a-f]{32}$/.test(sessionId), `a random id is 32 hex digits, not ${sessionId}`)
     same(revision, 1, 'the revision of a new session')
     const { turn, deduplicated } = await manager.recordTurn(sessionId, {
@@ -19,14 +23,22 @@ function define({ it }: Cases): void {
       toolCalls: [{ toolName: 'track', result: { place: 'depot' } }],
     })
     same([turn.turnId, turn.toolCalls[0]?.callId, deduplicated], ['t1', 't1:0', false], 'the recorded turn')
-    const again = await manager.recordTurn(sessionId, { turnId: 't1', prompt: 'Where is my parcel?', toolCalls: turn.toolCalls })
+    const again = await manager.recordTurn(sessionId, {
+      turnId: 't1',
+      prompt: 'Where is my parcel?',
+      toolCalls: turn.toolCalls,
+    })
     same([again.deduplicated, again.revision], [true, 2], 'recording it again')
     await manager.recordAgentTransition(sessionId, { fromAgent: 'triage', toAgent: 'billing', turnId: 't1' })
     await manager.endSession(sessionId)
     const session = await manager.getSession(sessionId)
     same(session?.metadata, { customer: 'C-1', ended: true }, 'the metadata at the end')
     same(session && turnIdsOf(session), ['t1'], 'the turns')
-    same(session?.agentTransitions.map(({ toAgent }) => toAgent), ['billing'], 'the transitions')
+    same(
+      session?.agentTransitions.map(({ toAgent }) => toAgent),
+      ['billing'],
+      'the transitions',
+    )
     same(session?.revision, 4, 'a revision for each of four changes')
     holds((session?.updatedAt ?? '') > (session?.createdAt ?? ''), 'updatedAt moves on with each change')
     same(await manager.listSessions({ workspaceId: 'w' }), [sessionId], 'listSessions')
@@ -97,20 +109,37 @@ function define({ it }: Cases): void {
   it('manager', 'rewinds, forks and resumes a conversation', async ({ store }) => {
     const manager = new SessionManager(store)
     await manager.startSession({ sessionId: 's', workspaceId: 'w', metadata: { a: 1, b: 1 } })
-    for (const turnId of ['t1', 't2', 't3']) await manager.recordTurn('s', { turnId, prompt: `ask ${turnId}`, responseContent: 'yes' })
+    for (const turnId of ['t1', 't2', 't3'])
+      await manager.recordTurn('s', { turnId, prompt: `ask ${turnId}`, responseContent: 'yes' })
     await manager.recordAgentTransition('s', { toAgent: 'billing', turnId: 't3' })
     await manager.endSession('s')
     const fork = await manager.forkSession('s', { turns: 2, sessionId: 'fork', metadata: { b: 2 } })
     same([turnIdsOf(fork), fork.agentTransitions, fork.metadata], [['t1', 't2'], [], { a: 1, b: 2 }], 'the fork')
     same([fork.parentSessionId, fork.workspaceId, fork.revision], ['s', 'w', 1], 'where it comes from')
     same(await manager.getSession('fork'), fork, 'the fork as it is stored')
-    same((await manager.getMessages('fork', { last: 1 })).map(({ content }) => content), ['ask t2', 'yes'], 'its last messages')
+    same(
+      (await manager.getMessages('fork', { last: 1 })).map(({ content }) => content),
+      ['ask t2', 'yes'],
+      'its last messages',
+    )
     await fails(() => manager.forkSession('s', { sessionId: 'fork' }), 'SESSION_EXISTS', 'a fork onto an id in use')
     const { revision } = await manager.rewindSession('s', 1)
-    same((await manager.getTurns('s')).map(({ turnId }) => turnId), ['t1'], 'after a rewind')
-    await fails(() => manager.rewindSession('s', 0, { ifRevision: revision - 1 }), 'REVISION_CONFLICT', 'a rewind that is late')
+    same(
+      (await manager.getTurns('s')).map(({ turnId }) => turnId),
+      ['t1'],
+      'after a rewind',
+    )
+    await fails(
+      () => manager.rewindSession('s', 0, { ifRevision: revision - 1 }),
+      'REVISION_CONFLICT',
+      'a rewind that is late',
+    )
     const children = await manager.querySessions({ parentSessionId: 's' })
-    same(children.sessions.map(({ sessionId }) => sessionId), ['fork'], 'forks of the session')
+    same(
+      children.sessions.map(({ sessionId }) => sessionId),
+      ['fork'],
+      'forks of the session',
+    )
   })
 
   it('manager', 'prunes what is old, what is ended, and neither by accident', async ({ store }) => {
@@ -139,13 +168,25 @@ function define({ it }: Cases): void {
     await manager.startSession({ sessionId: 'ours' })
     same(await manager.getSession('theirs'), null, 'getSession')
     same(await manager.listSessions(), ['ours'], 'listSessions')
-    same((await manager.querySessions()).sessions.map(({ sessionId }) => sessionId), ['ours'], 'querySessions')
+    same(
+      (await manager.querySessions()).sessions.map(({ sessionId }) => sessionId),
+      ['ours'],
+      'querySessions',
+    )
     same(await manager.deleteSession('theirs'), false, 'deleteSession')
     same(await manager.pruneSessions({ ended: false }), ['ours'], 'pruneSessions')
     await fails(() => manager.recordTurn('theirs', {}), 'SESSION_NOT_FOUND', 'recordTurn')
     await fails(() => manager.forkSession('theirs'), 'SESSION_NOT_FOUND', 'forkSession')
-    await fails(() => manager.startSession({ sessionId: 'theirs', ifExists: 'resume' }), 'SESSION_EXISTS', 'startSession')
-    await fails(() => manager.listSessions({ workspaceId: 'b' }), 'INVALID_ARGUMENT', 'listSessions of another workspace')
+    await fails(
+      () => manager.startSession({ sessionId: 'theirs', ifExists: 'resume' }),
+      'SESSION_EXISTS',
+      'startSession',
+    )
+    await fails(
+      () => manager.listSessions({ workspaceId: 'b' }),
+      'INVALID_ARGUMENT',
+      'listSessions of another workspace',
+    )
     same((await store.changeSession('theirs', appendOf('t2'))).turnCount, 2, 'their session')
   })
 }

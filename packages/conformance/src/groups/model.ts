@@ -2,40 +2,22 @@ import fc from 'fast-check'
 import {
   applyChange,
   isTurnstoreError,
-  type JsonObject,
   type SessionChange,
-  type SessionQuery,
   type SessionRecord,
   type SessionStore,
   type TurnRange,
-  type TurnRecord,
-  type TurnUpdate,
 } from '@turnstore/core'
 import type { Bench, Cases, Group } from '../cases.js'
 import { nameOf, same } from '../expect.js'
 import { gather, untyped } from '../methods.js'
 import { idsOf } from '../query-oracle.js'
-import { sessionOf, toolCallOf, transitionOf, turnOf } from '../samples.js'
+import { sessionIds, type Step, type StepOptions, stepsOf } from '../steps.js'
 
 /**
  * Random histories of one store, step by step beside a model: a map of records that `applyChange`
  * of core alters. A failure is shrunk to the shortest history that still shows it.
  */
 export const modelGroup: Group = { title: 'Model', define }
-
-interface Options {
-  workspaceId?: string | null
-  /** Added to the revision that the session has. */
-  revisionOff?: number
-}
-
-type Step =
-  | { do: 'save'; record: SessionRecord; options: Options }
-  | { do: 'change'; id: string; change: SessionChange; options: Options }
-  | { do: 'delete'; id: string; options: Options }
-  | { do: 'read'; id: string; range: TurnRange; options: Options }
-  | { do: 'query'; query: SessionQuery }
-  | { do: 'reopen' }
 
 type Model = Map<string, SessionRecord>
 
@@ -45,136 +27,37 @@ interface Real {
 }
 
 function define({ it, thorough, seed }: Cases): void {
-  const run = (canReopen: boolean) => async (bench: Bench): Promise<void> => {
-    await fc.assert(
-      fc.asyncProperty(fc.commands(commandsOf(canReopen), { maxCommands: 24 }), async commands => {
-        // Only the first store of a case can be reopened, so a history with reopening begins with an empty one.
-        const store = canReopen ? await emptied(bench.store) : await bench.open()
-        const model: Model = new Map()
-        await fc.asyncModelRun(() => ({ model, real: { store, reopen: () => bench.reopen() } }), commands)
-        await expectSame(model, store)
-      }),
-      { includeErrorInReport: true, numRuns: thorough ? 1000 : canReopen ? 30 : 60, interruptAfterTimeLimit: thorough ? 400_000 : 15_000, ...(seed === undefined ? {} : { seed }) },
-    )
-  }
+  const run =
+    (canReopen: boolean) =>
+    async (bench: Bench): Promise<void> => {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.commands(
+            stepsOf(canReopen).map(step => step.map(commandOf)),
+            { maxCommands: 24 },
+          ),
+          async commands => {
+            // Only the first store of a case can be reopened, so a history with reopening begins with an empty one.
+            const store = canReopen ? await emptied(bench.store) : await bench.open()
+            const model: Model = new Map()
+            await fc.asyncModelRun(() => ({ model, real: { store, reopen: () => bench.reopen() } }), commands)
+            await expectSame(model, store)
+          },
+        ),
+        {
+          includeErrorInReport: true,
+          numRuns: thorough ? 1000 : canReopen ? 30 : 60,
+          interruptAfterTimeLimit: thorough ? 400_000 : 15_000,
+          ...(seed === undefined ? {} : { seed }),
+        },
+      )
+    }
   const timeoutMs = thorough ? 600_000 : 60_000
   it('change', 'agrees with the model over random histories', run(false), { timeoutMs })
-  it('stored', 'agrees with the model over random histories and several handles', run(true), { timeoutMs, needs: 'reopen' })
-}
-
-/*
- * Few ids, so that they meet; some that a store might take for each other.
- */
-
-const sessionIds = ['s', 'S', 's:turns']
-const turnId = fc.constantFrom('t', 'T', 'u', 'v')
-const workspaceId = fc.constantFrom(null, 'w', 'W')
-const agentId = fc.constantFrom(null, 'a', 'b')
-const time = fc.constantFrom(
-  '2026-01-31T12:00:00Z', '2026-01-31T12:00', '2026-01-31T13:00:00+01:00', '2026-01-31T12:00:00.000001Z', '2026-01-31T12:00:01.5', '2026-01-31T11:00:00-05:30', '', 'x',
-)
-const json = fc.constantFrom(null, 0, 1, -1.5, '', 'x', '\ud800', true, [], {}, [null, {}], { a: { b: [1] } })
-const members = fc.dictionary(fc.constantFrom('k', 'K', 'ended', '__proto__', 'a.b', ''), json, { maxKeys: 3 })
-const extra: fc.Arbitrary<JsonObject | undefined> = fc.constantFrom(undefined, { newer: [1] })
-const options: fc.Arbitrary<Options> = fc.record(
-  { workspaceId, revisionOff: fc.constantFrom(0, 0, 0, -1, 1) },
-  { requiredKeys: [] },
-)
-
-const scope: fc.Arbitrary<Options> = fc.record({ workspaceId }, { requiredKeys: [] })
-
-const toolCall = fc.record({ id: fc.constantFrom('c', 'd', 'e'), result: json, arguments: members })
-  .map(({ id, ...rest }) => toolCallOf(id, rest))
-
-const turn: fc.Arbitrary<TurnRecord> = fc.record({
-  turnId,
-  agentId,
-  prompt: fc.constantFrom('', 'p', '\u2028'),
-  toolCalls: fc.uniqueArray(toolCall, { maxLength: 2, selector: call => call.callId }),
-  startedAt: time,
-  status: fc.constantFrom('success', 'running'),
-  metadata: members,
-  extra,
-}).map(({ turnId, extra, ...rest }) => turnOf(turnId, { ...rest, ...(extra && { extra }) }))
-
-const transition = fc.record({ id: fc.constantFrom(null, 'h', 'i'), toAgent: fc.constantFrom('a', 'b'), turnId: fc.oneof(turnId, fc.constant('')), timestamp: time })
-  .map(({ id, ...rest }) => transitionOf(id, rest))
-
-const record: fc.Arbitrary<SessionRecord> = fc.record({
-  sessionId: fc.constantFrom(...sessionIds),
-  workspaceId,
-  parentSessionId: fc.constantFrom(null, 's'),
-  agentId,
-  createdAt: time,
-  updatedAt: time,
-  turns: fc.array(turn, { maxLength: 3 }),
-  agentTransitions: fc.array(transition, { maxLength: 2 }),
-  metadata: members,
-  extra,
-}).map(({ sessionId, extra, ...rest }) => sessionOf(sessionId, { ...rest, ...(extra && { extra }) }))
-
-const update: fc.Arbitrary<TurnUpdate> = fc.record(
-  {
-    turnId,
-    set: fc.record({ status: fc.constantFrom('success', 'x'), responseContent: fc.constantFrom(null, 'r'), metadata: members, extra: members }, { requiredKeys: [] }),
-    putToolCalls: fc.array(toolCall, { maxLength: 2 }),
-  },
-  { requiredKeys: ['turnId'] },
-)
-
-const change: fc.Arbitrary<SessionChange> = fc.record(
-  {
-    keepTurns: fc.nat(4),
-    updateTurns: fc.array(update, { maxLength: 2 }),
-    appendTurns: fc.array(turn, { maxLength: 3 }),
-    appendAgentTransitions: fc.array(transition, { maxLength: 2 }),
-    setMetadata: members,
-    unsetMetadata: fc.subarray(['k', 'ended', '__proto__']),
-    agentId,
-    updatedAt: time,
-  },
-  { requiredKeys: ['updatedAt'] },
-)
-
-/** Plain appends come often, since that is what stores live on. */
-const append = fc.record({ appendTurns: fc.array(turn, { minLength: 1, maxLength: 3 }), updatedAt: time })
-
-const range: fc.Arbitrary<TurnRange> = fc.oneof(
-  fc.record({ last: fc.nat(4) }),
-  fc.record({ from: fc.nat(4), limit: fc.integer({ min: 1, max: 3 }) }, { requiredKeys: [] }),
-  fc.record({ turnId }),
-)
-
-const readableTime = time.filter(text => text.length > 1)
-const query: fc.Arbitrary<SessionQuery> = fc.record(
-  {
-    workspaceId,
-    agentId,
-    parentSessionId: fc.constantFrom(null, 's'),
-    ended: fc.boolean(),
-    updatedAfter: readableTime,
-    createdBefore: readableTime,
-    metadata: fc.dictionary(fc.constantFrom('k', '__proto__'), fc.constantFrom(null, 0, 1, '', 'x', true), { maxKeys: 1 }),
-    orderBy: fc.constantFrom('updatedAt', 'createdAt'),
-    order: fc.constantFrom('asc', 'desc'),
-    limit: fc.integer({ min: 1, max: 3 }),
-  },
-  { requiredKeys: [] },
-)
-
-function commandsOf(canReopen: boolean): fc.Arbitrary<fc.AsyncCommand<Model, Real>>[] {
-  const id = fc.constantFrom(...sessionIds)
-  const steps: fc.Arbitrary<Step>[] = [
-    fc.record({ do: fc.constant('save' as const), record, options }),
-    fc.record({ do: fc.constant('change' as const), id, change, options }),
-    fc.record({ do: fc.constant('change' as const), id, change: append, options }),
-    fc.record({ do: fc.constant('change' as const), id, change: append, options: fc.constant({}) }),
-    fc.record({ do: fc.constant('delete' as const), id, options: scope }),
-    fc.record({ do: fc.constant('read' as const), id, range, options: scope }),
-    fc.record({ do: fc.constant('query' as const), query }),
-    ...(canReopen ? [fc.record({ do: fc.constant('reopen' as const) })] : []),
-  ]
-  return steps.map(step => step.map(commandOf))
+  it('stored', 'agrees with the model over random histories and several handles', run(true), {
+    timeoutMs,
+    needs: 'reopen',
+  })
 }
 
 function commandOf(step: Step): fc.AsyncCommand<Model, Real> {
@@ -190,14 +73,22 @@ async function perform(step: Step, model: Model, real: Real): Promise<void> {
     case 'save': {
       const { record, options } = step
       const write = writeOptions(options, model.get(record.sessionId))
-      same(await outcomeOf(() => real.store.saveSession(record, write)), await outcomeOf(async () => save(model, record, write)), 'saveSession')
+      same(
+        await outcomeOf(() => real.store.saveSession(record, write)),
+        await outcomeOf(async () => save(model, record, write)),
+        'saveSession',
+      )
       await expectSame(model, real.store, [record.sessionId])
       return
     }
     case 'change': {
       const { id, change, options } = step
       const write = writeOptions(options, model.get(id), 1)
-      same(await outcomeOf(() => real.store.changeSession(id, change, write)), await outcomeOf(async () => alter(model, id, change, write)), 'changeSession')
+      same(
+        await outcomeOf(() => real.store.changeSession(id, change, write)),
+        await outcomeOf(async () => alter(model, id, change, write)),
+        'changeSession',
+      )
       await expectSame(model, real.store, [id])
       return
     }
@@ -221,7 +112,11 @@ async function perform(step: Step, model: Model, real: Real): Promise<void> {
       const { query } = step
       const expected = idsOf([...model.values()], query)
       const found = await gather(real.store.sessions(query))
-      same(found.map(({ sessionId }) => sessionId), expected, 'sessions')
+      same(
+        found.map(({ sessionId }) => sessionId),
+        expected,
+        'sessions',
+      )
       const page = await real.store.querySessions(query)
       same(page.sessions, found.slice(0, page.sessions.length), 'the first page')
       const scope = query.workspaceId === undefined ? {} : { workspaceId: query.workspaceId }
@@ -234,12 +129,16 @@ async function perform(step: Step, model: Model, real: Real): Promise<void> {
   }
 }
 
-function visible(model: Model, id: string, { workspaceId }: Options): SessionRecord | null {
+function visible(model: Model, id: string, { workspaceId }: StepOptions): SessionRecord | null {
   const session = model.get(id)
   return session === undefined || (workspaceId !== undefined && session.workspaceId !== workspaceId) ? null : session
 }
 
-function save(model: Model, record: SessionRecord, { workspaceId, ifRevision }: { workspaceId?: string | null; ifRevision?: number }): number {
+function save(
+  model: Model,
+  record: SessionRecord,
+  { workspaceId, ifRevision }: { workspaceId?: string | null; ifRevision?: number },
+): number {
   if (workspaceId !== undefined && workspaceId !== record.workspaceId) throw failure('INVALID_ARGUMENT')
   const current = model.get(record.sessionId)
   if (current !== undefined && current.workspaceId !== record.workspaceId) throw failure('SESSION_EXISTS')
@@ -251,16 +150,31 @@ function save(model: Model, record: SessionRecord, { workspaceId, ifRevision }: 
   return revision + 1
 }
 
-function alter(model: Model, id: string, change: SessionChange, options: { workspaceId?: string | null; ifRevision?: number }): unknown {
+function alter(
+  model: Model,
+  id: string,
+  change: SessionChange,
+  options: { workspaceId?: string | null; ifRevision?: number },
+): unknown {
   const current = visible(model, id, options)
   if (current === null) throw failure('SESSION_NOT_FOUND')
-  const { session, deduplicated } = applyChange(current, change, options.ifRevision === undefined ? {} : { ifRevision: options.ifRevision })
+  const { session, deduplicated } = applyChange(
+    current,
+    change,
+    options.ifRevision === undefined ? {} : { ifRevision: options.ifRevision },
+  )
   model.set(id, session)
   return { revision: session.revision, turnCount: session.turns.length, deduplicated }
 }
 
-function writeOptions({ revisionOff, ...scope }: Options, session: SessionRecord | undefined, least = 0): { workspaceId?: string | null; ifRevision?: number } {
-  return revisionOff === undefined ? scope : { ...scope, ifRevision: Math.max(least, (session?.revision ?? 0) + revisionOff) }
+function writeOptions(
+  { revisionOff, ...scope }: StepOptions,
+  session: SessionRecord | undefined,
+  least = 0,
+): { workspaceId?: string | null; ifRevision?: number } {
+  return revisionOff === undefined
+    ? scope
+    : { ...scope, ifRevision: Math.max(least, (session?.revision ?? 0) + revisionOff) }
 }
 
 class ModelFailure extends Error {
@@ -297,7 +211,10 @@ function pageOf({ turns, revision }: SessionRecord, range: TurnRange): unknown {
     range.last !== undefined
       ? [Math.max(0, turnCount - range.last), turnCount]
       : range.turnId !== undefined
-        ? placeOf(turns.map(({ turnId }) => turnId), range.turnId)
+        ? placeOf(
+            turns.map(({ turnId }) => turnId),
+            range.turnId,
+          )
         : [Math.min(range.from ?? 0, turnCount), Math.min((range.from ?? 0) + (range.limit ?? turnCount), turnCount)]
   return { turns: turns.slice(first, end), firstIndex: first, turnCount, revision }
 }

@@ -1,7 +1,20 @@
 import type { SessionStore } from '@turnstore/core'
 import type { Cases, Group } from '../cases.js'
 import { present, refuses, same } from '../expect.js'
-import { appendOf, changeOf, fullSession, sessionOf, T0, T1, T2, toolCallOf, transitionOf, turnIdsOf, turnOf, turnsOf } from '../samples.js'
+import {
+  appendOf,
+  changeOf,
+  fullSession,
+  sessionOf,
+  T0,
+  T1,
+  T2,
+  toolCallOf,
+  transitionOf,
+  turnIdsOf,
+  turnOf,
+  turnsOf,
+} from '../samples.js'
 
 /** What makes a write safe to repeat: ids of turns and transitions, and conditions on the revision. */
 export const retriesGroup: Group = { title: 'Retries', define }
@@ -34,95 +47,189 @@ function define({ it }: Cases): void {
     const call = present(turn.toolCalls[0], 'a tool call')
     const { extra: _extra, ...bare } = turn
     const others = [
-      { prompt: 'other' }, { prompt: '' }, { agentId: null }, { responseContent: null }, { status: 'success' }, { error: null },
-      { auditEventIds: ['e1', 'e2'] }, { metadata: { tokens: 17 } }, { metadata: { tokens: '17', nothing: null } }, { extra: { model: { name: 'y' } } },
-      { toolCalls: [] }, { toolCalls: turn.toolCalls.toReversed() }, { toolCalls: [{ ...call, result: null }, toolCallOf('c2', { result: [] })] },
-      { toolCalls: [call, toolCallOf('c2', { result: {} })] }, { status: 'running', prompt: 'other' }, { status: 'running', agentId: 'other' },
+      { prompt: 'other' },
+      { prompt: '' },
+      { agentId: null },
+      { responseContent: null },
+      { status: 'success' },
+      { error: null },
+      { auditEventIds: ['e1', 'e2'] },
+      { metadata: { tokens: 17 } },
+      { metadata: { tokens: '17', nothing: null } },
+      { extra: { model: { name: 'y' } } },
+      { toolCalls: [] },
+      { toolCalls: turn.toolCalls.toReversed() },
+      { toolCalls: [{ ...call, result: null }, toolCallOf('c2', { result: [] })] },
+      { toolCalls: [call, toolCallOf('c2', { result: {} })] },
+      { status: 'running', prompt: 'other' },
+      { status: 'running', agentId: 'other' },
     ]
     for (const retry of [...others.map(other => ({ ...turn, ...other })), bare]) {
       const change = changeOf({ appendTurns: [turnOf('new'), retry], setMetadata: { a: 1 }, agentId: 'other' })
-      await refuses(() => store.changeSession('s', change), 'TURN_ID_CONFLICT', `t1 again with ${JSON.stringify(retry)}`, { sessionId: 's' })
+      await refuses(
+        () => store.changeSession('s', change),
+        'TURN_ID_CONFLICT',
+        `t1 again with ${JSON.stringify(retry)}`,
+        { sessionId: 's' },
+      )
     }
     same(await store.loadSession('s'), session, 'the session after conflicts')
-    same((await store.changeSession('s', changeOf({ appendTurns: [{ ...turn, turnId: 'T1' }] }))).deduplicated, [], 'the same content, another id')
+    same(
+      (await store.changeSession('s', changeOf({ appendTurns: [{ ...turn, turnId: 'T1' }] }))).deduplicated,
+      [],
+      'the same content, another id',
+    )
   })
 
   it('retry', 'knows a running turn again after it has grown', async ({ store }) => {
     const running = turnOf('t', { agentId: 'a', prompt: 'x', status: 'running', toolCalls: [toolCallOf('c1')] })
     await store.saveSession(sessionOf('s'))
     await store.changeSession('s', changeOf({ appendTurns: [running] }))
-    const grow = { turnId: 't', set: { status: 'success', responseContent: 'y', metadata: { a: 1 } }, putToolCalls: [toolCallOf('c1', { result: 1 }), toolCallOf('c2')] }
+    const grow = {
+      turnId: 't',
+      set: { status: 'success', responseContent: 'y', metadata: { a: 1 } },
+      putToolCalls: [toolCallOf('c1', { result: 1 }), toolCallOf('c2')],
+    }
     await store.changeSession('s', changeOf({ updateTurns: [grow] }))
     const before = await store.loadSession('s')
     for (const retry of [running, { ...running, startedAt: T2 }, { ...running, toolCalls: [] }]) {
-      same((await store.changeSession('s', changeOf({ appendTurns: [retry] }))).deduplicated, ['t'], 'the late retry of its beginning')
+      same(
+        (await store.changeSession('s', changeOf({ appendTurns: [retry] }))).deduplicated,
+        ['t'],
+        'the late retry of its beginning',
+      )
     }
     same(await store.loadSession('s'), before, 'the turn stays as it has grown')
     const done = { ...running, status: 'success' }
-    await refuses(() => store.changeSession('s', changeOf({ appendTurns: [done] })), 'TURN_ID_CONFLICT', 'one that is not running, with other content')
+    await refuses(
+      () => store.changeSession('s', changeOf({ appendTurns: [done] })),
+      'TURN_ID_CONFLICT',
+      'one that is not running, with other content',
+    )
   })
 
-  it('retry', 'takes an id twice in one batch once where the content is the same, else it is the conflict', async ({ store }) => {
-    await store.saveSession(sessionOf('s'))
-    const batch = changeOf({
-      appendTurns: [turnOf('a', { prompt: 'x', endedAt: T0 }), turnOf('b'), turnOf('a', { prompt: 'x', endedAt: T1 })],
-      appendAgentTransitions: [transitionOf('h'), transitionOf('h', { timestamp: T2 })],
-    })
-    same(await store.changeSession('s', batch), { revision: 2, turnCount: 2, deduplicated: ['a'] }, 'the result')
-    same(turnIdsOf(await loaded(store)), ['a', 'b'], 'the turns')
-    same((await loaded(store)).agentTransitions, [transitionOf('h')], 'the transitions')
-    const conflict = changeOf({ appendTurns: [turnOf('c'), turnOf('d'), turnOf('c', { prompt: 'x' })] })
-    await refuses(() => store.changeSession('s', conflict), 'TURN_ID_CONFLICT', 'two turns of one id')
-    const transitions = changeOf({ appendTurns: [turnOf('c')], appendAgentTransitions: [transitionOf('i'), transitionOf('i', { toAgent: 'x' })] })
-    await refuses(() => store.changeSession('s', transitions), 'TRANSITION_ID_CONFLICT', 'two transitions of one id')
-    same(turnIdsOf(await loaded(store)), ['a', 'b'], 'the turns after conflicts')
-  })
+  it(
+    'retry',
+    'takes an id twice in one batch once where the content is the same, else it is the conflict',
+    async ({ store }) => {
+      await store.saveSession(sessionOf('s'))
+      const batch = changeOf({
+        appendTurns: [
+          turnOf('a', { prompt: 'x', endedAt: T0 }),
+          turnOf('b'),
+          turnOf('a', { prompt: 'x', endedAt: T1 }),
+        ],
+        appendAgentTransitions: [transitionOf('h'), transitionOf('h', { timestamp: T2 })],
+      })
+      same(await store.changeSession('s', batch), { revision: 2, turnCount: 2, deduplicated: ['a'] }, 'the result')
+      same(turnIdsOf(await loaded(store)), ['a', 'b'], 'the turns')
+      same((await loaded(store)).agentTransitions, [transitionOf('h')], 'the transitions')
+      const conflict = changeOf({ appendTurns: [turnOf('c'), turnOf('d'), turnOf('c', { prompt: 'x' })] })
+      await refuses(() => store.changeSession('s', conflict), 'TURN_ID_CONFLICT', 'two turns of one id')
+      const transitions = changeOf({
+        appendTurns: [turnOf('c')],
+        appendAgentTransitions: [transitionOf('i'), transitionOf('i', { toAgent: 'x' })],
+      })
+      await refuses(() => store.changeSession('s', transitions), 'TRANSITION_ID_CONFLICT', 'two transitions of one id')
+      same(turnIdsOf(await loaded(store)), ['a', 'b'], 'the turns after conflicts')
+    },
+  )
 
-  it('retry', 'holds transitions to the same rule, by transitionId; one without is never taken for another', async ({ store }) => {
-    await store.saveSession(sessionOf('s'))
-    const transition = transitionOf('h', { fromAgent: 'a', reason: 'r', turnId: 't', timestamp: T0, extra: { x: 1 } })
-    await store.changeSession('s', changeOf({ appendAgentTransitions: [transition, transitionOf(null), transitionOf(null)] }))
-    const retry = changeOf({ appendAgentTransitions: [{ ...transition, timestamp: T2 }] })
-    same(await store.changeSession('s', retry), { revision: 2, turnCount: 0, deduplicated: [] }, 'a retry')
-    for (const other of [{ toAgent: 'x' }, { fromAgent: null }, { reason: null }, { turnId: 'u' }, { extra: { x: 2 } }]) {
-      const change = changeOf({ appendTurns: [turnOf('t')], appendAgentTransitions: [{ ...transition, ...other }] })
-      await refuses(() => store.changeSession('s', change), 'TRANSITION_ID_CONFLICT', `with ${JSON.stringify(other)}`, { sessionId: 's' })
-    }
-    await store.changeSession('s', changeOf({ appendAgentTransitions: [transitionOf(null)] }))
-    same((await loaded(store)).agentTransitions.map(({ transitionId }) => transitionId), ['h', null, null, null], 'the transitions')
-    same((await loaded(store)).turns, [], 'the turns')
-  })
-
-  it('noLostUpdate', 'a conditional change fails on another revision, says which it is, and writes nothing', async ({ store }) => {
-    const session = fullSession('s')
-    await store.saveSession(session)
-    const changes = [
-      appendOf('new'), changeOf({}), changeOf({ keepTurns: 0 }), changeOf({ agentId: 'x' }), changeOf({ unsetMetadata: ['not there'] }),
-      changeOf({ updateTurns: [{ turnId: 't1', set: { status: 'x' } }] }), changeOf({ appendAgentTransitions: [transitionOf('new')] }),
-    ]
-    for (const change of changes) {
-      for (const ifRevision of [2, 3, Number.MAX_SAFE_INTEGER]) {
-        const expected = { sessionId: 's', actualRevision: 1 }
-        await refuses(() => store.changeSession('s', change, { ifRevision }), 'REVISION_CONFLICT', JSON.stringify(change), expected)
+  it(
+    'retry',
+    'holds transitions to the same rule, by transitionId; one without is never taken for another',
+    async ({ store }) => {
+      await store.saveSession(sessionOf('s'))
+      const transition = transitionOf('h', { fromAgent: 'a', reason: 'r', turnId: 't', timestamp: T0, extra: { x: 1 } })
+      await store.changeSession(
+        's',
+        changeOf({ appendAgentTransitions: [transition, transitionOf(null), transitionOf(null)] }),
+      )
+      const retry = changeOf({ appendAgentTransitions: [{ ...transition, timestamp: T2 }] })
+      same(await store.changeSession('s', retry), { revision: 2, turnCount: 0, deduplicated: [] }, 'a retry')
+      for (const other of [
+        { toAgent: 'x' },
+        { fromAgent: null },
+        { reason: null },
+        { turnId: 'u' },
+        { extra: { x: 2 } },
+      ]) {
+        const change = changeOf({ appendTurns: [turnOf('t')], appendAgentTransitions: [{ ...transition, ...other }] })
+        await refuses(
+          () => store.changeSession('s', change),
+          'TRANSITION_ID_CONFLICT',
+          `with ${JSON.stringify(other)}`,
+          { sessionId: 's' },
+        )
       }
-    }
-    same(await store.loadSession('s'), session, 'the session after conflicts')
-    same((await store.changeSession('s', appendOf('new'), { ifRevision: 1 })).revision, 2, 'a change at the right revision')
-  })
+      await store.changeSession('s', changeOf({ appendAgentTransitions: [transitionOf(null)] }))
+      same(
+        (await loaded(store)).agentTransitions.map(({ transitionId }) => transitionId),
+        ['h', null, null, null],
+        'the transitions',
+      )
+      same((await loaded(store)).turns, [], 'the turns')
+    },
+  )
 
-  it('retry', 'a conditional append whose answer was lost succeeds when it is repeated, and applies nothing', async ({ store }) => {
-    await store.saveSession(sessionOf('s'))
-    const change = changeOf({ appendTurns: [turnOf('a'), turnOf('b')], appendAgentTransitions: [transitionOf('h')] })
-    same((await store.changeSession('s', change, { ifRevision: 1 })).revision, 2, 'the append')
-    await store.changeSession('s', appendOf('c'))
-    const before = await store.loadSession('s')
-    const repeated = await store.changeSession('s', { ...change, updatedAt: T2 }, { ifRevision: 1 })
-    same(repeated, { revision: 3, turnCount: 3, deduplicated: ['a', 'b'] }, 'its repetition')
-    same(await store.loadSession('s'), before, 'the session after it')
-  })
+  it(
+    'noLostUpdate',
+    'a conditional change fails on another revision, says which it is, and writes nothing',
+    async ({ store }) => {
+      const session = fullSession('s')
+      await store.saveSession(session)
+      const changes = [
+        appendOf('new'),
+        changeOf({}),
+        changeOf({ keepTurns: 0 }),
+        changeOf({ agentId: 'x' }),
+        changeOf({ unsetMetadata: ['not there'] }),
+        changeOf({ updateTurns: [{ turnId: 't1', set: { status: 'x' } }] }),
+        changeOf({ appendAgentTransitions: [transitionOf('new')] }),
+      ]
+      for (const change of changes) {
+        for (const ifRevision of [2, 3, Number.MAX_SAFE_INTEGER]) {
+          const expected = { sessionId: 's', actualRevision: 1 }
+          await refuses(
+            () => store.changeSession('s', change, { ifRevision }),
+            'REVISION_CONFLICT',
+            JSON.stringify(change),
+            expected,
+          )
+        }
+      }
+      same(await store.loadSession('s'), session, 'the session after conflicts')
+      same(
+        (await store.changeSession('s', appendOf('new'), { ifRevision: 1 })).revision,
+        2,
+        'a change at the right revision',
+      )
+    },
+  )
+
+  it(
+    'retry',
+    'a conditional append whose answer was lost succeeds when it is repeated, and applies nothing',
+    async ({ store }) => {
+      await store.saveSession(sessionOf('s'))
+      const change = changeOf({ appendTurns: [turnOf('a'), turnOf('b')], appendAgentTransitions: [transitionOf('h')] })
+      same((await store.changeSession('s', change, { ifRevision: 1 })).revision, 2, 'the append')
+      await store.changeSession('s', appendOf('c'))
+      const before = await store.loadSession('s')
+      const repeated = await store.changeSession('s', { ...change, updatedAt: T2 }, { ifRevision: 1 })
+      same(repeated, { revision: 3, turnCount: 3, deduplicated: ['a', 'b'] }, 'its repetition')
+      same(await store.loadSession('s'), before, 'the session after it')
+    },
+  )
 
   it('retry', 'a conditional change that is no such repetition fails on its revision', async ({ store }) => {
-    await store.saveSession(sessionOf('s', { turns: turnsOf(2), agentTransitions: [transitionOf('h'), transitionOf(null)], metadata: { a: 1 } }))
+    await store.saveSession(
+      sessionOf('s', {
+        turns: turnsOf(2),
+        agentTransitions: [transitionOf('h'), transitionOf(null)],
+        metadata: { a: 1 },
+      }),
+    )
     await store.changeSession('s', changeOf({ agentId: 'x' }))
     const there = turnsOf(2)
     const conflicting = [

@@ -15,7 +15,8 @@ const workspaces = [null, 'w', 'W', 'w2'] as const
 
 function define({ it }: Cases): void {
   it('scope', 'lets no call see, change or delete a session of another workspace', async ({ store }) => {
-    for (const [index, owner] of workspaces.entries()) await store.saveSession(fullSession(`s${index}`, { workspaceId: owner }))
+    for (const [index, owner] of workspaces.entries())
+      await store.saveSession(fullSession(`s${index}`, { workspaceId: owner }))
     for (const [index, owner] of workspaces.entries()) {
       const id = `s${index}`
       for (const workspaceId of workspaces.filter(other => other !== owner)) {
@@ -27,26 +28,64 @@ function define({ it }: Cases): void {
         same(await store.readTurns(id, { turnId: 't1' }, scope), null, `readTurns by id ${what}`)
         same(await store.deleteSession(id, scope), false, `deleteSession ${what}`)
         const absent = { sessionId: id }
-        await refuses(() => store.changeSession(id, appendOf('x'), scope), 'SESSION_NOT_FOUND', `an append ${what}`, absent)
-        await refuses(() => store.changeSession(id, changeOf({}), scope), 'SESSION_NOT_FOUND', `an empty change ${what}`, absent)
+        await refuses(
+          () => store.changeSession(id, appendOf('x'), scope),
+          'SESSION_NOT_FOUND',
+          `an append ${what}`,
+          absent,
+        )
+        await refuses(
+          () => store.changeSession(id, changeOf({}), scope),
+          'SESSION_NOT_FOUND',
+          `an empty change ${what}`,
+          absent,
+        )
         const conditional = { ...scope, ifRevision: 1 }
-        await refuses(() => store.changeSession(id, appendOf('x'), conditional), 'SESSION_NOT_FOUND', `a conditional append ${what}`, absent)
+        await refuses(
+          () => store.changeSession(id, appendOf('x'), conditional),
+          'SESSION_NOT_FOUND',
+          `a conditional append ${what}`,
+          absent,
+        )
         const late = { ...scope, ifRevision: 7 }
         for (const change of [appendOf('x'), changeOf({}), changeOf({ agentId: 'x' }), changeOf({ keepTurns: 0 })]) {
-          const error = await refuses(() => store.changeSession(id, change, late), 'SESSION_NOT_FOUND', `a late change ${what}`, absent)
+          const error = await refuses(
+            () => store.changeSession(id, change, late),
+            'SESSION_NOT_FOUND',
+            `a late change ${what}`,
+            absent,
+          )
           same(error.actualRevision, undefined, `the revision that it reveals ${what}`)
         }
         const missing = changeOf({ updateTurns: [{ turnId: 'none', set: {} }] })
         await refuses(() => store.changeSession(id, missing, scope), 'SESSION_NOT_FOUND', `an update ${what}`, absent)
         const conflict = appendOf('t1', { prompt: 'other' })
-        await refuses(() => store.changeSession(id, conflict, scope), 'SESSION_NOT_FOUND', `a turn that is there ${what}`, absent)
+        await refuses(
+          () => store.changeSession(id, conflict, scope),
+          'SESSION_NOT_FOUND',
+          `a turn that is there ${what}`,
+          absent,
+        )
         same((await store.listSessions(scope)).includes(id), false, `listSessions ${what}`)
-        for (const query of [scope, { ...scope, order: 'asc' }, { ...scope, metadata: { customer: 'C-1' } }, { ...scope, agentId: 'support' }] as const) {
+        for (const query of [
+          scope,
+          { ...scope, order: 'asc' },
+          { ...scope, metadata: { customer: 'C-1' } },
+          { ...scope, agentId: 'support' },
+        ] as const) {
           const seen = [...(await store.querySessions(query)).sessions, ...(await gather(store.sessions(query)))]
-          same(seen.filter(({ sessionId }) => sessionId === id), [], `the query ${show(query)} ${what}`)
+          same(
+            seen.filter(({ sessionId }) => sessionId === id),
+            [],
+            `the query ${show(query)} ${what}`,
+          )
         }
       }
-      same(await store.loadSession(id, { workspaceId: owner }), fullSession(id, { workspaceId: owner }), 'the session, in its own scope')
+      same(
+        await store.loadSession(id, { workspaceId: owner }),
+        fullSession(id, { workspaceId: owner }),
+        'the session, in its own scope',
+      )
       same(await store.loadSession(id), fullSession(id, { workspaceId: owner }), 'the session, without a scope')
     }
   })
@@ -55,38 +94,65 @@ function define({ it }: Cases): void {
     for (const [index, workspaceId] of workspaces.entries()) {
       const scope = { workspaceId }
       const id = `s${index}`
-      same(await store.saveSession(fullSession(id, scope), { ...scope, ifRevision: 0 }), 1, `saving in ${show(workspaceId)}`)
+      same(
+        await store.saveSession(fullSession(id, scope), { ...scope, ifRevision: 0 }),
+        1,
+        `saving in ${show(workspaceId)}`,
+      )
       same((await store.changeSession(id, appendOf('x'), { ...scope, ifRevision: 1 })).revision, 2, 'changing it')
       same((await store.readTurns(id, { last: 1 }, scope))?.turns, [turnOf('x')], 'reading it')
       same((await store.loadSummary(id, scope))?.revision, 2, 'its summary')
       same(await store.listSessions(scope), [id], 'listing it')
-      same((await store.querySessions(scope)).sessions.map(({ sessionId }) => sessionId), [id], 'querying it')
-      same((await gather(store.sessions(scope))).map(({ sessionId }) => sessionId), [id], 'iterating')
+      same(
+        (await store.querySessions(scope)).sessions.map(({ sessionId }) => sessionId),
+        [id],
+        'querying it',
+      )
+      same(
+        (await gather(store.sessions(scope))).map(({ sessionId }) => sessionId),
+        [id],
+        'iterating',
+      )
     }
     for (const [index, workspaceId] of workspaces.entries()) {
       same(await store.deleteSession(`s${index}`, { workspaceId }), true, `deleting in ${show(workspaceId)}`)
     }
   })
 
-  it('scope', 'lets no save take over or move a session of another workspace, and reveals nothing of it', async ({ store }) => {
-    for (const owner of workspaces) {
-      const id = `s${String(owner)}`
-      await store.saveSession(fullSession(id, { workspaceId: owner }))
-      await store.changeSession(id, appendOf('x', { prompt: 'secret' }))
-      const before = await store.loadSession(id)
-      for (const workspaceId of workspaces.filter(other => other !== owner)) {
-        const record = sessionOf(id, { workspaceId })
-        for (const options of [{}, { ifRevision: 0 }, { ifRevision: 1 }, { ifRevision: 2 }, { ifRevision: 9 }, { workspaceId }, { workspaceId, ifRevision: 2 }]) {
-          const what = `saving a session of ${show(owner)} as one of ${show(workspaceId)} with ${show(options)}`
-          const error = await refuses(() => store.saveSession(record, options), 'SESSION_EXISTS', what, { sessionId: id })
-          same(error.actualRevision, undefined, `the revision that it reveals, ${what}`)
-          const message = error.message.replaceAll(id, '')
-          if (owner !== null) same(message.includes(`workspace ${owner}`), false, `the workspace in its message, ${what}`)
+  it(
+    'scope',
+    'lets no save take over or move a session of another workspace, and reveals nothing of it',
+    async ({ store }) => {
+      for (const owner of workspaces) {
+        const id = `s${String(owner)}`
+        await store.saveSession(fullSession(id, { workspaceId: owner }))
+        await store.changeSession(id, appendOf('x', { prompt: 'secret' }))
+        const before = await store.loadSession(id)
+        for (const workspaceId of workspaces.filter(other => other !== owner)) {
+          const record = sessionOf(id, { workspaceId })
+          for (const options of [
+            {},
+            { ifRevision: 0 },
+            { ifRevision: 1 },
+            { ifRevision: 2 },
+            { ifRevision: 9 },
+            { workspaceId },
+            { workspaceId, ifRevision: 2 },
+          ]) {
+            const what = `saving a session of ${show(owner)} as one of ${show(workspaceId)} with ${show(options)}`
+            const error = await refuses(() => store.saveSession(record, options), 'SESSION_EXISTS', what, {
+              sessionId: id,
+            })
+            same(error.actualRevision, undefined, `the revision that it reveals, ${what}`)
+            const message = error.message.replaceAll(id, '')
+            if (owner !== null)
+              same(message.includes(`workspace ${owner}`), false, `the workspace in its message, ${what}`)
+          }
         }
+        same(await store.loadSession(id), before, `the session of ${show(owner)} after that`)
       }
-      same(await store.loadSession(id), before, `the session of ${show(owner)} after that`)
-    }
-  })
+    },
+  )
 
   it('scope', 'refuses a scope that is not the workspace of the record', async ({ store }) => {
     for (const owner of workspaces) {
@@ -125,12 +191,20 @@ function define({ it }: Cases): void {
         }
       }
       await Promise.all([
-        ...indexes(round % 3).map(index => store.changeSession('s', appendOf(`a${index}`), scope).catch(unless('SESSION_NOT_FOUND'))),
+        ...indexes(round % 3).map(index =>
+          store.changeSession('s', appendOf(`a${index}`), scope).catch(unless('SESSION_NOT_FOUND')),
+        ),
         ...indexes(4).map(() => store.deleteSession('s', scope)),
         ...indexes(4).map(creator),
-        ...indexes(2).map(index => store.changeSession('s', appendOf(`late${index}`), scope).catch(unless('SESSION_NOT_FOUND'))),
+        ...indexes(2).map(index =>
+          store.changeSession('s', appendOf(`late${index}`), scope).catch(unless('SESSION_NOT_FOUND')),
+        ),
       ])
-      same(await store.loadSession('s'), created ? ofB : null, `the session after round ${round}, in which b has ${created ? '' : 'not '}got the id`)
+      same(
+        await store.loadSession('s'),
+        created ? ofB : null,
+        `the session after round ${round}, in which b has ${created ? '' : 'not '}got the id`,
+      )
       await store.deleteSession('s')
     }
   })

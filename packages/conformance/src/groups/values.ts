@@ -10,7 +10,10 @@ export const valuesGroup: Group = { title: 'Values', define }
 
 function define({ it }: Cases): void {
   it('models', 'keeps every text as it is, in every member that is text', async ({ store }) => {
-    await keeps(store, hazardousTexts.filter(text => text.length < 1000))
+    await keeps(
+      store,
+      hazardousTexts.filter(text => text.length < 1000),
+    )
     const text = hazardousTexts.join('|')
     const turn = turnOf('t', {
       prompt: text,
@@ -20,7 +23,9 @@ function define({ it }: Cases): void {
       auditEventIds: [...hazardousTexts],
       toolCalls: [toolCallOf(text, { toolName: text, status: text, error: text })],
     })
-    await store.saveSession(sessionOf('texts', { turns: [turn], agentTransitions: [transitionOf('h', { reason: text })] }))
+    await store.saveSession(
+      sessionOf('texts', { turns: [turn], agentTransitions: [transitionOf('h', { reason: text })] }),
+    )
     await store.changeSession('texts', changeOf({ appendTurns: [{ ...turn, turnId: 't2' }] }))
     const turns = (await store.readTurns('texts', {}))?.turns
     same(turns, [turn, { ...turn, turnId: 't2' }], 'the turns')
@@ -29,16 +34,31 @@ function define({ it }: Cases): void {
 
   it('models', 'keeps every number as it is', async ({ store }) => {
     await keeps(store, [...hazardousNumbers])
-    await store.saveSession(sessionOf('durations', {
-      turns: [turnOf('t', { toolCalls: hazardousNumbers.map((durationMs, index) => toolCallOf(`c${index}`, { durationMs })) })],
-    }))
+    await store.saveSession(
+      sessionOf('durations', {
+        turns: [
+          turnOf('t', {
+            toolCalls: hazardousNumbers.map((durationMs, index) => toolCallOf(`c${index}`, { durationMs })),
+          }),
+        ],
+      }),
+    )
     const calls = (await store.loadSession('durations'))?.turns[0]?.toolCalls
-    same(calls?.map(({ durationMs }) => durationMs), [...hazardousNumbers], 'durations')
+    same(
+      calls?.map(({ durationMs }) => durationMs),
+      [...hazardousNumbers],
+      'durations',
+    )
   })
 
   it('values', 'makes 0 of -0 and leaves out members that are undefined, as JSON does', async ({ store }) => {
     const value = { zero: -0, list: [-0], gone: undefined, deep: { gone: undefined, here: null } }
-    await store.saveSession(sessionOf('s', { metadata: untyped(value), turns: [turnOf('t', { toolCalls: [toolCallOf('c', { durationMs: -0 })] })] }))
+    await store.saveSession(
+      sessionOf('s', {
+        metadata: untyped(value),
+        turns: [turnOf('t', { toolCalls: [toolCallOf('c', { durationMs: -0 })] })],
+      }),
+    )
     await store.changeSession('s', changeOf({ setMetadata: untyped({ more: value, gone: undefined }) }))
     const expected = { zero: 0, list: [0], deep: { here: null } }
     const session = await store.loadSession('s')
@@ -47,7 +67,20 @@ function define({ it }: Cases): void {
   })
 
   it('models', 'keeps empty and nested values as they are: [] is not {}', async ({ store }) => {
-    await keeps(store, [[], {}, [[]], [{}], { a: [] }, { a: {} }, { '': '' }, [null], [[], [[]], {}], nested(127), true, false])
+    await keeps(store, [
+      [],
+      {},
+      [[]],
+      [{}],
+      { a: [] },
+      { a: {} },
+      { '': '' },
+      [null],
+      [[], [[]], {}],
+      nested(127),
+      true,
+      false,
+    ])
   })
 
   it('models', 'keeps keys that mean something to somebody else', async ({ store }) => {
@@ -66,11 +99,19 @@ function define({ it }: Cases): void {
   })
 
   it('values', 'keeps keys called __proto__ at the top of metadata, arguments and extra', async ({ store }) => {
-    const pollution: JsonObject = untyped(JSON.parse('{"__proto__":{"admin":true},"constructor":{"prototype":{"admin":true}}}'))
+    const pollution: JsonObject = untyped(
+      JSON.parse('{"__proto__":{"admin":true},"constructor":{"prototype":{"admin":true}}}'),
+    )
     const session = sessionOf('s', {
       metadata: pollution,
       extra: pollution,
-      turns: [turnOf('t', { metadata: pollution, extra: pollution, toolCalls: [toolCallOf('c', { arguments: pollution, metadata: pollution, extra: pollution })] })],
+      turns: [
+        turnOf('t', {
+          metadata: pollution,
+          extra: pollution,
+          toolCalls: [toolCallOf('c', { arguments: pollution, metadata: pollution, extra: pollution })],
+        }),
+      ],
       agentTransitions: [transitionOf('h', { extra: pollution })],
     })
     await store.saveSession(session)
@@ -89,8 +130,15 @@ function define({ it }: Cases): void {
     await store.saveSession(sessionOf('s', { turns: [turnOf('t')] }))
     for (const [name, value] of lossyValues()) {
       for (const [place, write] of Object.entries(placesOf(store))) {
-        const error = await refuses(() => write(untyped({ outer: [0, { inner: value }] })), 'INVALID_RECORD', `${name} in ${place}`)
-        holds(error.message.includes('outer[1].inner'), `${name} in ${place}: the message must name the path outer[1].inner, not: ${error.message}`)
+        const error = await refuses(
+          () => write(untyped({ outer: [0, { inner: value }] })),
+          'INVALID_RECORD',
+          `${name} in ${place}`,
+        )
+        holds(
+          error.message.includes('outer[1].inner'),
+          `${name} in ${place}: the message must name the path outer[1].inner, not: ${error.message}`,
+        )
       }
     }
     same(await store.loadSession('s'), sessionOf('s', { turns: [turnOf('t')] }), 'the session after that')
@@ -109,36 +157,73 @@ function define({ it }: Cases): void {
         await refuses(() => write({ a: nested(depth) }), 'INVALID_RECORD', `${depth + 1} deep in ${place}`)
       }
     }
-    await refuses(() => store.changeSession('s', changeOf({ setMetadata: { a: nested(1_000_000) } })), 'INVALID_RECORD', 'a million deep')
+    await refuses(
+      () => store.changeSession('s', changeOf({ setMetadata: { a: nested(1_000_000) } })),
+      'INVALID_RECORD',
+      'a million deep',
+    )
     same(await store.loadSession('s'), session, 'the session after that')
   })
 
-  it('values', 'refuses what is too large, in time', async ({ store }) => {
-    await store.saveSession(sessionOf('s', { turns: [turnOf('t')] }))
-    const huge = 'x'.repeat(2 ** 28)
-    for (const [place, write] of Object.entries(placesOf(store))) {
-      await refuses(() => write({ a: huge }), 'INVALID_RECORD', `a string of 256 MiB in ${place}`)
-    }
-    for (const change of [changeOf({ setMetadata: { a: bomb(40) } }), changeOf({ appendTurns: [turnOf('new', { metadata: { a: bomb(40) } })] })]) {
-      await refuses(() => store.changeSession('s', change), 'INVALID_RECORD', 'a value that shares its parts and is 2^40 large when it is written out')
-    }
-    const keys = Object.fromEntries(Array.from({ length: 1_000_000 }, (_, index) => [`k${index}`, null]))
-    await refuses(() => store.changeSession('s', changeOf({ setMetadata: keys })), 'INVALID_RECORD', 'a million keys of metadata')
-    same(await store.loadSession('s'), sessionOf('s', { turns: [turnOf('t')] }), 'the session after that')
-  }, { timeoutMs: 60_000 })
+  it(
+    'values',
+    'refuses what is too large, in time',
+    async ({ store }) => {
+      await store.saveSession(sessionOf('s', { turns: [turnOf('t')] }))
+      const huge = 'x'.repeat(2 ** 28)
+      for (const [place, write] of Object.entries(placesOf(store))) {
+        await refuses(() => write({ a: huge }), 'INVALID_RECORD', `a string of 256 MiB in ${place}`)
+      }
+      for (const change of [
+        changeOf({ setMetadata: { a: bomb(40) } }),
+        changeOf({ appendTurns: [turnOf('new', { metadata: { a: bomb(40) } })] }),
+      ]) {
+        await refuses(
+          () => store.changeSession('s', change),
+          'INVALID_RECORD',
+          'a value that shares its parts and is 2^40 large when it is written out',
+        )
+      }
+      const keys = Object.fromEntries(Array.from({ length: 1_000_000 }, (_, index) => [`k${index}`, null]))
+      await refuses(
+        () => store.changeSession('s', changeOf({ setMetadata: keys })),
+        'INVALID_RECORD',
+        'a million keys of metadata',
+      )
+      same(await store.loadSession('s'), sessionOf('s', { turns: [turnOf('t')] }), 'the session after that')
+    },
+    { timeoutMs: 60_000 },
+  )
 
-  it('values', 'counts a turn and the metadata against their limits to the byte, in UTF-8 and escaped', async ({ store }) => {
-    await store.saveSession(sessionOf('s'))
-    for (const [fill, bytes] of [['x', 1], ['é', 2], ['😀', 4], ['\0', 6]] as const) {
-      const room = 1024 * 1024 - '{"a":""}'.length
-      const largest = { a: fill.repeat(Math.floor(room / bytes)) + 'x'.repeat(room % bytes) }
-      await store.changeSession('s', changeOf({ setMetadata: largest }))
-      const larger = { a: `${largest.a}x` }
-      await refuses(() => store.changeSession('s', changeOf({ setMetadata: larger })), 'INVALID_RECORD', `metadata of 1 MiB and 1 byte of ${show(fill)}`)
-      await refuses(() => store.changeSession('s', changeOf({ setMetadata: { b: 1 } })), 'INVALID_RECORD', 'a member beside 1 MiB of metadata')
-      same((await store.loadSummary('s'))?.metadata, largest, `metadata of 1 MiB of ${show(fill)}`)
-    }
-  })
+  it(
+    'values',
+    'counts a turn and the metadata against their limits to the byte, in UTF-8 and escaped',
+    async ({ store }) => {
+      await store.saveSession(sessionOf('s'))
+      for (const [fill, bytes] of [
+        ['x', 1],
+        ['é', 2],
+        ['😀', 4],
+        ['\0', 6],
+      ] as const) {
+        const room = 1024 * 1024 - '{"a":""}'.length
+        const largest = { a: fill.repeat(Math.floor(room / bytes)) + 'x'.repeat(room % bytes) }
+        await store.changeSession('s', changeOf({ setMetadata: largest }))
+        const larger = { a: `${largest.a}x` }
+        await refuses(
+          () => store.changeSession('s', changeOf({ setMetadata: larger })),
+          'INVALID_RECORD',
+          `metadata of 1 MiB and 1 byte of ${show(fill)}`,
+        )
+        await refuses(
+          () => store.changeSession('s', changeOf({ setMetadata: { b: 1 } })),
+          'INVALID_RECORD',
+          'a member beside 1 MiB of metadata',
+        )
+        same((await store.loadSummary('s'))?.metadata, largest, `metadata of 1 MiB of ${show(fill)}`)
+      }
+    },
+  )
 
   it('values', 'counts a turn that grows against its limit', async ({ store }) => {
     const half = 'x'.repeat(9 * 1024 * 1024)
@@ -148,7 +233,8 @@ function define({ it }: Cases): void {
       changeOf({ updateTurns: [{ turnId: 't', putToolCalls: [toolCallOf('c', { result: half })] }] }),
       changeOf({ appendTurns: [turnOf('new', { prompt: half, responseContent: half })] }),
     ]
-    for (const change of tooLarge) await refuses(() => store.changeSession('s', change), 'INVALID_RECORD', 'a turn of 18 MiB')
+    for (const change of tooLarge)
+      await refuses(() => store.changeSession('s', change), 'INVALID_RECORD', 'a turn of 18 MiB')
     same((await store.loadSummary('s'))?.revision, 1, 'the revision after that')
   })
 }
@@ -160,20 +246,33 @@ async function keeps(store: SessionStore, values: readonly JsonValue[]): Promise
     const turn = turnOf('t', {
       metadata: { value },
       extra: { value },
-      toolCalls: [toolCallOf('c', { arguments: { value }, result: value, sandboxContext: value, metadata: { value }, extra: { value } })],
+      toolCalls: [
+        toolCallOf('c', {
+          arguments: { value },
+          result: value,
+          sandboxContext: value,
+          metadata: { value },
+          extra: { value },
+        }),
+      ],
     })
     const session: SessionRecord = sessionOf(id, { turns: [turn], metadata: { value }, extra: { value } })
     await store.saveSession(session)
     same(await store.loadSession(id), session, `a session that holds ${show(value)}`)
     const change: SessionChange = changeOf({
-      updateTurns: [{ turnId: 't', set: { metadata: { changed: value } }, putToolCalls: [toolCallOf('d', { result: value })] }],
+      updateTurns: [
+        { turnId: 't', set: { metadata: { changed: value } }, putToolCalls: [toolCallOf('d', { result: value })] },
+      ],
       appendTurns: [{ ...turn, turnId: 't2' }],
       setMetadata: { more: value },
     })
     await store.changeSession(id, change)
     const expected = {
       ...session,
-      turns: [{ ...turn, metadata: { changed: value }, toolCalls: [...turn.toolCalls, toolCallOf('d', { result: value })] }, { ...turn, turnId: 't2' }],
+      turns: [
+        { ...turn, metadata: { changed: value }, toolCalls: [...turn.toolCalls, toolCallOf('d', { result: value })] },
+        { ...turn, turnId: 't2' },
+      ],
       metadata: { value, more: value },
       updatedAt: T1,
       revision: 2,
@@ -188,15 +287,26 @@ function placesOf(store: SessionStore): Record<string, (value: JsonObject) => Pr
   let turns = 0
   return {
     'metadata of a change': value => store.changeSession('s', changeOf({ setMetadata: value })),
-    'metadata of a turn': value => store.changeSession('s', changeOf({ appendTurns: [turnOf(`m${turns++}`, { metadata: value })] })),
-    'extra of a turn': value => store.changeSession('s', changeOf({ appendTurns: [turnOf(`e${turns++}`, { extra: value })] })),
+    'metadata of a turn': value =>
+      store.changeSession('s', changeOf({ appendTurns: [turnOf(`m${turns++}`, { metadata: value })] })),
+    'extra of a turn': value =>
+      store.changeSession('s', changeOf({ appendTurns: [turnOf(`e${turns++}`, { extra: value })] })),
     'arguments of a tool call': value =>
-      store.changeSession('s', changeOf({ updateTurns: [{ turnId: 't', putToolCalls: [toolCallOf('c', { arguments: value })] }] })),
+      store.changeSession(
+        's',
+        changeOf({ updateTurns: [{ turnId: 't', putToolCalls: [toolCallOf('c', { arguments: value })] }] }),
+      ),
     'result of a tool call': value =>
-      store.changeSession('s', changeOf({ appendTurns: [turnOf(`r${turns++}`, { toolCalls: [toolCallOf('c', { result: value })] })] })),
-    'metadata of an update': value => store.changeSession('s', changeOf({ updateTurns: [{ turnId: 't', set: { metadata: value } }] })),
-    'metadata of a record': value => store.saveSession(sessionOf('other', { metadata: value })).then(() => store.deleteSession('other')),
-    'extra of a record': value => store.saveSession(sessionOf('other', { extra: value })).then(() => store.deleteSession('other')),
+      store.changeSession(
+        's',
+        changeOf({ appendTurns: [turnOf(`r${turns++}`, { toolCalls: [toolCallOf('c', { result: value })] })] }),
+      ),
+    'metadata of an update': value =>
+      store.changeSession('s', changeOf({ updateTurns: [{ turnId: 't', set: { metadata: value } }] })),
+    'metadata of a record': value =>
+      store.saveSession(sessionOf('other', { metadata: value })).then(() => store.deleteSession('other')),
+    'extra of a record': value =>
+      store.saveSession(sessionOf('other', { extra: value })).then(() => store.deleteSession('other')),
   }
 }
 

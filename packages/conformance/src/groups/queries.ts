@@ -1,0 +1,246 @@
+import type { SessionQuery, SessionRecord } from '@turnstore/core'
+import type { Cases, Group } from '../cases.js'
+import { same, show } from '../expect.js'
+import { idsOfPage, minute, pages, saveAll } from '../listing.js'
+import { idsOf } from '../query-oracle.js'
+import { indexes, sessionOf } from '../samples.js'
+
+/** Every filter and every order. */
+export const queriesGroup: Group = { title: 'Queries', define }
+
+const orders = (['updatedAt', 'createdAt'] as const).flatMap(orderBy =>
+  (['asc', 'desc'] as const).map(order => ({ orderBy, order })),
+)
+
+function define({ it }: Cases): void {
+  it('queries', 'orders times as instants to the microsecond, however they are written', async ({ store }) => {
+    const ascending = [
+      '', // Nothing and what is no time come first.
+      '1969-12-31T23:59:59.999999Z',
+      '2024-05-15T15:01:59.9999999',
+      '2024-05-15T15:02',
+      '2024-05-15T17:02:00.000001+02:00',
+      '2024-05-15T15:02:00.000002Z',
+      '2024-05-15T15:02:00.00001',
+      '2024-05-15T09:32:00.0001-05:30',
+      '2024-05-15T15:02:00.09Z',
+      '2024-05-15T15:02:00.1',
+      '2024-05-15T15:02:00.123Z',
+      '2024-05-15T15:02:00.123456+00:00',
+      '2024-05-15T23:59:00+05:45',
+      '2024-05-15T18:14:00.5Z',
+      '2024-05-16T00:00:00+00:00',
+      '9999-12-31T23:59:59.999999Z',
+    ]
+    // Ids whose own order is another one.
+    const sessions = ascending.map((time, index) =>
+      sessionOf(`${(index * 7) % 16}`, { updatedAt: time, createdAt: time }),
+    )
+    await saveAll(store, shuffled(sessions))
+    const ids = idsOfPage(sessions)
+    for (const orderBy of ['updatedAt', 'createdAt'] as const) {
+      same((await pages(store, { orderBy, order: 'asc', limit: 3 })).flat(), ids, `ascending by ${orderBy}`)
+      same(
+        (await pages(store, { orderBy, order: 'desc', limit: 3 })).flat(),
+        ids.toReversed(),
+        `descending by ${orderBy}`,
+      )
+    }
+  })
+
+  it(
+    'queries',
+    'orders ids that tie by their UTF-8 bytes, also where the same instant is written in two ways',
+    async ({ store }) => {
+      const ids = [
+        '!',
+        '0',
+        '10',
+        '9',
+        'A',
+        'Z',
+        '_',
+        'a',
+        'aa',
+        'b',
+        '~',
+        'é',
+        '日',
+        '\ue000',
+        'ﬁ',
+        '\uff01',
+        '😀',
+        '\u{10ffff}',
+      ]
+      const times = ['2024-05-15T15:02:00Z', '2024-05-15T17:02:00.000+02:00', '2024-05-15T15:02']
+      const sessions = ids.map((id, index) =>
+        sessionOf(id, { updatedAt: times[index % 3] ?? '', createdAt: times[(index + 1) % 3] ?? '' }),
+      )
+      await saveAll(store, shuffled(sessions))
+      for (const orderBy of ['updatedAt', 'createdAt'] as const) {
+        for (const limit of [1, 4, 50]) {
+          same(
+            (await pages(store, { orderBy, order: 'asc', limit })).flat(),
+            ids,
+            `ascending by ${orderBy}, pages of ${limit}`,
+          )
+          same(
+            (await pages(store, { orderBy, order: 'desc', limit })).flat(),
+            ids.toReversed(),
+            `descending by ${orderBy}, pages of ${limit}`,
+          )
+        }
+      }
+      for (const [index, id] of ids.entries())
+        await store.saveSession(sessionOf(id, { updatedAt: index % 2 === 0 ? '' : 'no time', createdAt: '' }))
+      same((await pages(store, { order: 'asc', limit: 4 })).flat(), ids, 'ids whose times are empty or unreadable')
+    },
+  )
+
+  it(
+    'queries',
+    'filters by every member, alone and together',
+    async ({ store }) => {
+      const sessions = fleet()
+      await saveAll(store, sessions)
+      const filters: SessionQuery[] = [
+        { workspaceId: 'w' },
+        { workspaceId: null },
+        { workspaceId: 'none' },
+        { agentId: 'a' },
+        { agentId: null },
+        { agentId: 'A' },
+        { agentId: '' },
+        { agentId: '%' },
+        { parentSessionId: 's0' },
+        { parentSessionId: null },
+        { parentSessionId: 'none' },
+        { ended: true },
+        { ended: false },
+        { updatedAfter: minute(5) },
+        { updatedBefore: minute(5) },
+        { updatedAfter: minute(5), updatedBefore: minute(7) },
+        { updatedAfter: '2026-01-01T01:05:00+01:00' },
+        { updatedAfter: '2026-01-01T00:04:59.999999' },
+        { updatedBefore: '2026-01-01T00:05:00.000001' },
+        { createdAfter: minute(3) },
+        { createdBefore: minute(3) },
+        { createdAfter: minute(2), createdBefore: minute(2) },
+        { createdAfter: minute(1), updatedBefore: minute(9) },
+        { metadata: {} },
+        { metadata: { n: 1 } },
+        { metadata: { n: '1' } },
+        { metadata: { n: true } },
+        { metadata: { n: null } },
+        { metadata: { n: 0 } },
+        { metadata: { n: '' } },
+        { metadata: { n: false } },
+        { metadata: { n: -0 } },
+        { metadata: { n: 'null' } },
+        { metadata: { n: '%' } },
+        { metadata: { n: 1.5 } },
+        { metadata: { missing: null } },
+        { metadata: { n: 1, m: 'x' } },
+        { metadata: { N: 1 } },
+        { metadata: { 'deep.a': 1 } },
+        { metadata: { toString: 'x' } },
+        { metadata: { ended: true } },
+        { metadata: Object.fromEntries([['__proto__', 1]]) },
+        { metadata: Object.fromEntries([['__proto__', null]]) },
+        { metadata: { "n') OR 1=1--": 1 } },
+        { metadata: { 'a"."b': 1 } },
+        { workspaceId: 'w', agentId: 'a', ended: false, metadata: { n: 1 }, updatedAfter: minute(1) },
+      ]
+      for (const filter of filters) {
+        for (const order of orders) {
+          const query = { ...filter, ...order }
+          same(
+            idsOfPage((await store.querySessions(query)).sessions),
+            idsOf(sessions, query),
+            `the query ${show(query)}`,
+          )
+        }
+        same(
+          (await pages(store, { ...filter, limit: 2 })).flat(),
+          idsOf(sessions, filter),
+          `the query ${show(filter)} in pages of 2`,
+        )
+      }
+    },
+    { timeoutMs: 60_000 },
+  )
+
+  it('queries', 'follows what a change does to the members by which it filters and orders', async ({ store }) => {
+    await saveAll(store, [
+      sessionOf('a', { agentId: 'x', metadata: { n: 1 } }),
+      sessionOf('b', { agentId: 'x', metadata: { n: 1 } }),
+    ])
+    await store.changeSession('a', {
+      agentId: 'y',
+      setMetadata: { n: 2, ended: true },
+      updatedAt: minute(60 * 24 * 365),
+    })
+    const queries = [
+      [{ agentId: 'x' }, ['b']],
+      [{ agentId: 'y' }, ['a']],
+      [{ metadata: { n: 1 } }, ['b']],
+      [{ metadata: { n: 2 } }, ['a']],
+      [{ ended: true }, ['a']],
+      [{ ended: false }, ['b']],
+      [{}, ['a', 'b']],
+      [{ order: 'asc' }, ['b', 'a']],
+      [{ updatedAfter: minute(60 * 24 * 364) }, ['a']],
+    ] as const
+    for (const [query, ids] of queries)
+      same(idsOfPage((await store.querySessions(query)).sessions), ids, `the query ${show(query)} after a change`)
+    await store.changeSession('a', { unsetMetadata: ['ended', 'n'], updatedAt: minute(0) })
+    same(
+      idsOfPage((await store.querySessions({ ended: false, order: 'asc' })).sessions),
+      ['b', 'a'],
+      'after ended was taken away',
+    )
+    await store.saveSession(sessionOf('a', { updatedAt: minute(0), createdAt: minute(0), metadata: { n: 1 } }))
+    same(
+      idsOfPage((await store.querySessions({ metadata: { n: 1 } })).sessions),
+      ['b', 'a'],
+      'after it was saved with an earlier time',
+    )
+    same(idsOfPage((await store.querySessions({ agentId: 'y' })).sessions), [], 'by the agent that it had')
+    same(
+      idsOfPage((await store.querySessions({ orderBy: 'createdAt' })).sessions),
+      ['b', 'a'],
+      'by the new time of its creation',
+    )
+    await store.deleteSession('b')
+    same(idsOfPage((await store.querySessions()).sessions), ['a'], 'after the other was deleted')
+  })
+}
+
+/** Sessions that differ in what filters look at. */
+function fleet(): SessionRecord[] {
+  const values = [1, '1', true, null, 0, '', false, 'null', '%', 1.5, [1], { a: 1 }]
+  return indexes(24).map(index =>
+    sessionOf(`s${index}`, {
+      workspaceId: [null, 'w', 'W'][index % 3] ?? null,
+      agentId: [null, 'a', 'A', ''][index % 4] ?? null,
+      parentSessionId: [null, 's0', 's1'][(index >> 1) % 3] ?? null,
+      createdAt: index % 11 === 0 ? '' : minute(index % 5),
+      updatedAt: index % 7 === 6 ? 'no time' : minute(index % 10),
+      metadata: {
+        ...(index % 5 === 4 ? {} : { n: values[index % values.length] ?? null }),
+        ...(index % 2 === 0 ? { m: 'x' } : { deep: { a: 1 } }),
+        ...[{ ended: true }, { ended: false }, { ended: 'true' }, {}, { ended: 1 }][index % 5],
+        ...(index === 3 ? Object.fromEntries([['__proto__', 1]]) : {}),
+        ...(index === 5 ? { "n') OR 1=1--": 1, 'a"."b': 1, 'deep.a': 1 } : {}),
+      },
+    }),
+  )
+}
+
+/** Another order, the same each time. */
+function shuffled<T>(items: readonly T[]): T[] {
+  return items
+    .map((item, index) => ({ item, rank: ((index * 7919) % 104_729) % 31 }))
+    .toSorted((a, b) => a.rank - b.rank)
+    .map(({ item }) => item)
+}

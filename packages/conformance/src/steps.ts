@@ -1,0 +1,169 @@
+import fc from 'fast-check'
+import type {
+  JsonObject,
+  SessionChange,
+  SessionQuery,
+  SessionRecord,
+  TurnRange,
+  TurnRecord,
+  TurnUpdate,
+} from '@turnstore/core'
+import { sessionOf, toolCallOf, transitionOf, turnOf } from './samples.js'
+
+/** One call of a random history, as data, so that it can be printed and shrunk. */
+export type Step =
+  | { do: 'save'; record: SessionRecord; options: StepOptions }
+  | { do: 'change'; id: string; change: SessionChange; options: StepOptions }
+  | { do: 'delete'; id: string; options: StepOptions }
+  | { do: 'read'; id: string; range: TurnRange; options: StepOptions }
+  | { do: 'query'; query: SessionQuery }
+  | { do: 'reopen' }
+
+export interface StepOptions {
+  workspaceId?: string | null
+  /** Added to the revision that the session has. */
+  revisionOff?: number
+}
+
+/*
+ * Few ids, so that they meet; some that a store might take for each other.
+ */
+
+export const sessionIds: readonly string[] = ['s', 'S', 's:turns']
+const turnId = fc.constantFrom('t', 'T', 'u', 'v')
+const workspaceId = fc.constantFrom(null, 'w', 'W')
+const agentId = fc.constantFrom(null, 'a', 'b')
+const time = fc.constantFrom(
+  '2026-01-31T12:00:00Z',
+  '2026-01-31T12:00',
+  '2026-01-31T13:00:00+01:00',
+  '2026-01-31T12:00:00.000001Z',
+  '2026-01-31T12:00:01.5',
+  '2026-01-31T11:00:00-05:30',
+  '',
+  'x',
+)
+const json = fc.constantFrom(null, 0, 1, -1.5, '', 'x', '\ud800', true, [], {}, [null, {}], { a: { b: [1] } })
+const members = fc.dictionary(fc.constantFrom('k', 'K', 'ended', '__proto__', 'a.b', ''), json, { maxKeys: 3 })
+const extra: fc.Arbitrary<JsonObject | undefined> = fc.constantFrom(undefined, { newer: [1] })
+const options: fc.Arbitrary<StepOptions> = fc.record(
+  { workspaceId, revisionOff: fc.constantFrom(0, 0, 0, -1, 1) },
+  { requiredKeys: [] },
+)
+
+const scope: fc.Arbitrary<StepOptions> = fc.record({ workspaceId }, { requiredKeys: [] })
+
+const toolCall = fc
+  .record({ id: fc.constantFrom('c', 'd', 'e'), result: json, arguments: members })
+  .map(({ id, ...rest }) => toolCallOf(id, rest))
+
+const turn: fc.Arbitrary<TurnRecord> = fc
+  .record({
+    turnId,
+    agentId,
+    prompt: fc.constantFrom('', 'p', '\u2028'),
+    toolCalls: fc.uniqueArray(toolCall, { maxLength: 2, selector: call => call.callId }),
+    startedAt: time,
+    status: fc.constantFrom('success', 'running'),
+    metadata: members,
+    extra,
+  })
+  .map(({ turnId, extra, ...rest }) => turnOf(turnId, { ...rest, ...(extra && { extra }) }))
+
+const transition = fc
+  .record({
+    id: fc.constantFrom(null, 'h', 'i'),
+    toAgent: fc.constantFrom('a', 'b'),
+    turnId: fc.oneof(turnId, fc.constant('')),
+    timestamp: time,
+  })
+  .map(({ id, ...rest }) => transitionOf(id, rest))
+
+const record: fc.Arbitrary<SessionRecord> = fc
+  .record({
+    sessionId: fc.constantFrom(...sessionIds),
+    workspaceId,
+    parentSessionId: fc.constantFrom(null, 's'),
+    agentId,
+    createdAt: time,
+    updatedAt: time,
+    turns: fc.array(turn, { maxLength: 3 }),
+    agentTransitions: fc.array(transition, { maxLength: 2 }),
+    metadata: members,
+    extra,
+  })
+  .map(({ sessionId, extra, ...rest }) => sessionOf(sessionId, { ...rest, ...(extra && { extra }) }))
+
+const update: fc.Arbitrary<TurnUpdate> = fc.record(
+  {
+    turnId,
+    set: fc.record(
+      {
+        status: fc.constantFrom('success', 'x'),
+        responseContent: fc.constantFrom(null, 'r'),
+        metadata: members,
+        extra: members,
+      },
+      { requiredKeys: [] },
+    ),
+    putToolCalls: fc.array(toolCall, { maxLength: 2 }),
+  },
+  { requiredKeys: ['turnId'] },
+)
+
+const change: fc.Arbitrary<SessionChange> = fc.record(
+  {
+    keepTurns: fc.nat(4),
+    updateTurns: fc.array(update, { maxLength: 2 }),
+    appendTurns: fc.array(turn, { maxLength: 3 }),
+    appendAgentTransitions: fc.array(transition, { maxLength: 2 }),
+    setMetadata: members,
+    unsetMetadata: fc.subarray(['k', 'ended', '__proto__']),
+    agentId,
+    updatedAt: time,
+  },
+  { requiredKeys: ['updatedAt'] },
+)
+
+/** Plain appends come often, since that is what stores live on. */
+const append = fc.record({ appendTurns: fc.array(turn, { minLength: 1, maxLength: 3 }), updatedAt: time })
+
+const range: fc.Arbitrary<TurnRange> = fc.oneof(
+  fc.record({ last: fc.nat(4) }),
+  fc.record({ from: fc.nat(4), limit: fc.integer({ min: 1, max: 3 }) }, { requiredKeys: [] }),
+  fc.record({ turnId }),
+)
+
+const readableTime = time.filter(text => text.length > 1)
+const query: fc.Arbitrary<SessionQuery> = fc.record(
+  {
+    workspaceId,
+    agentId,
+    parentSessionId: fc.constantFrom(null, 's'),
+    ended: fc.boolean(),
+    updatedAfter: readableTime,
+    createdBefore: readableTime,
+    metadata: fc.dictionary(fc.constantFrom('k', '__proto__'), fc.constantFrom(null, 0, 1, '', 'x', true), {
+      maxKeys: 1,
+    }),
+    orderBy: fc.constantFrom('updatedAt', 'createdAt'),
+    order: fc.constantFrom('asc', 'desc'),
+    limit: fc.integer({ min: 1, max: 3 }),
+  },
+  { requiredKeys: [] },
+)
+
+/** One generator for each kind of step. */
+export function stepsOf(canReopen: boolean): fc.Arbitrary<Step>[] {
+  const id = fc.constantFrom(...sessionIds)
+  return [
+    fc.record({ do: fc.constant('save' as const), record, options }),
+    fc.record({ do: fc.constant('change' as const), id, change, options }),
+    fc.record({ do: fc.constant('change' as const), id, change: append, options }),
+    fc.record({ do: fc.constant('change' as const), id, change: append, options: fc.constant({}) }),
+    fc.record({ do: fc.constant('delete' as const), id, options: scope }),
+    fc.record({ do: fc.constant('read' as const), id, range, options: scope }),
+    fc.record({ do: fc.constant('query' as const), query }),
+    ...(canReopen ? [fc.record({ do: fc.constant('reopen' as const) })] : []),
+  ]
+}
