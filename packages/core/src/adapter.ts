@@ -3,7 +3,7 @@
  * `docs/writing-an-adapter.md` goes through it along an example.
  */
 export { applyNormalChange, applyPlan, resultOf, viewOf } from './apply-change.js'
-export { type BaseStoreOptions, BaseSessionStore, damageOf, type Listed, type Loaded, nextRevision } from './base-session-store.js'
+export { type BaseStoreOptions, BaseSessionStore, checkStoreOptions, damageOf, type Listed, type Loaded, nextRevision } from './base-session-store.js'
 export type { NormalChange, NormalTurnUpdate } from './change.js'
 export { cloneSession, cloneSummary, cloneTransition, cloneTurn } from './clone.js'
 export { revisionConflict, safeCause, sessionExists, sessionNotFound, withDetails } from './errors.js'

@@ -6,7 +6,7 @@ import { checkId } from './ids.js'
 import { attempt, Lifecycle, notStored } from './lifecycle.js'
 import { type Limits, readLimits } from './limits.js'
 import { type SessionInput, type SessionRecord, type SessionSummary, summaryOf } from './models.js'
-import { type Condition, inScope, readCondition, readScope, type Scope, type ScopeOptions, type WriteOptions } from './options.js'
+import { checkMembers, type Condition, inScope, readCondition, readScope, type Scope, type ScopeOptions, type WriteOptions } from './options.js'
 import { type DamagedSession, MAX_LIMIT, type NormalQuery, pageOfSummaries, readQuery, type SessionPage, type SessionQuery } from './query.js'
 import { readSessionInput } from './record-input.js'
 import type { Capabilities, SessionStore } from './store.js'
@@ -22,6 +22,7 @@ export interface Loaded {
 /** What a listing found: a session, or one whose data cannot be read. */
 export type Listed = SessionSummary | DamagedSession
 
+/** The options that every store takes. */
 export interface BaseStoreOptions {
   limits?: Partial<Limits>
   /** Milliseconds after which a write that others keep overtaking fails with `STORE_BUSY`; default 10,000. */
@@ -50,6 +51,7 @@ export abstract class BaseSessionStore implements SessionStore {
     () => this._close(),
   )
 
+  /** @throws `INVALID_ARGUMENT` */
   constructor(options: BaseStoreOptions = {}) {
     this.limits = readLimits(options.limits)
     this.timeoutMs = options.timeoutMs === undefined ? 10_000 : wholeNumber(options.timeoutMs, 'options.timeoutMs', 1)
@@ -292,6 +294,15 @@ export abstract class BaseSessionStore implements SessionStore {
 function copyQuery(query: SessionQuery): SessionQuery {
   readQuery(query)
   return { limit: MAX_LIMIT, ...query, ...(query.metadata && { metadata: { ...query.metadata } }) }
+}
+
+/**
+ * Refuses options that nobody knows: a misspelt one would be lost without a word.
+ * @param own the options that an adapter has besides those of every store
+ * @throws `INVALID_ARGUMENT`
+ */
+export function checkStoreOptions(options: object, own: readonly string[] = []): void {
+  checkMembers(options, 'options', ['limits', 'timeoutMs', ...own])
 }
 
 /** The revision that saving a whole record leads to. @throws `SESSION_EXISTS`, `REVISION_CONFLICT` */

@@ -84,6 +84,8 @@ async function outlineByIndentation(bytes: Buffer): Promise<DocumentOutline | nu
   // Anything but the one list that was just put there: the lines only looked like the session's turns.
   if (head === null || !takesOutMark(head.value)) return null
 
+  // Before its turns: of a newer format, nothing else may be judged.
+  const session = decodeSession(head.value)
   let { hasBigIntegers } = head
   const turns: TurnRecord[] = []
   let sliceEnd = performance.now() + SLICE_MS
@@ -97,7 +99,7 @@ async function outlineByIndentation(bytes: Buffer): Promise<DocumentOutline | nu
       sliceEnd = performance.now() + SLICE_MS
     }
   }
-  return { head: decodeSession(head.value), spans, turns, isForeign: isForeign(head.value), hasBigIntegers }
+  return { head: session, spans, turns, isForeign: isForeign(head.value), hasBigIntegers }
 }
 
 /** JSON of whatever form, read in one go. Whatever is wrong with it is told from here. */

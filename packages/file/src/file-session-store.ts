@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises'
 import {
   type Capabilities,
   type ChangeResult,
+  type DamagedSession,
   type SessionPage,
   type SessionRecord,
   type SessionSummary,
@@ -12,24 +13,28 @@ import {
 import {
   BaseSessionStore,
   type BaseStoreOptions,
+  checkStoreOptions,
   cloneSummary,
   type Condition,
   damageOf,
   inScope,
+  isValidId,
   type Listed,
   type Loaded,
   nextRevision,
   type NormalChange,
   type NormalQuery,
   type NormalTurnRange,
+  quote,
   type Scope,
   sessionExists,
   sessionNotFound,
 } from '@turnstore/core/adapter'
-import { writeError } from './file-errors.js'
+import { corruptSession, writeError } from './file-errors.js'
 import { createFormat, readFormat, resolveBase } from './folder-format.js'
 import { LockFolder } from './kernel-lock.js'
 import type { StoreFolder } from './open-session.js'
+import { RecentMap } from './recent-map.js'
 import { ensureFolder, sweepTemporaries } from './replace-file.js'
 import { SessionFile } from './session-file.js'
 import type { SessionIndex } from './session-index.js'
@@ -42,6 +47,9 @@ export interface FileSessionStoreOptions extends BaseStoreOptions {}
 /** Sessions kept open, and turns known of them all together, before the one used longest ago is let go. */
 const OPEN_SESSIONS = 256
 const KNOWN_TURNS = 1_000_000
+
+/** Places of sessions that are not open. Beyond that many, a journal is left to whoever changes its session next. */
+const REMEMBERED = 20_000
 
 /** Sessions that `close` folds at a time. */
 const FOLDS = 4
@@ -76,13 +84,14 @@ export class FileSessionStore extends BaseSessionStore {
   #sweeping: Promise<void> | null = null
   readonly #files = new Map<string, SessionFile>()
   /** Where a session was found last. */
-  readonly #places = new Map<string, SessionPaths>()
+  readonly #places = new RecentMap<SessionPaths>(REMEMBERED)
   /** Documents beside which this handle left a journal. */
-  readonly #unfolded = new Map<string, SessionPaths>()
+  readonly #unfolded = new RecentMap<SessionPaths>(REMEMBERED)
   readonly #summaries = new SummaryCache()
 
   /** @param path the folder; it is created by the first write */
   constructor(path: string, options: FileSessionStoreOptions = {}) {
+    checkStoreOptions(options)
     super(options)
     if (typeof path !== 'string' || path === '' || path.includes('\0')) {
       throw new TurnstoreError('INVALID_ARGUMENT', 'FileSessionStore takes the path of a folder')
@@ -168,6 +177,7 @@ export class FileSessionStore extends BaseSessionStore {
     // The reference may have left one id in two workspaces.
     const ids = new Set<string>()
     for await (const document of this.#documents(scope)) {
+      if (!isValidId(document.sessionId)) continue // no call could name it; `querySessions` tells of it
       if (document.isNameCertain) {
         ids.add(document.sessionId)
       } else {
@@ -204,6 +214,7 @@ export class FileSessionStore extends BaseSessionStore {
   }
 
   async #summarise(document: FoundDocument): Promise<Listed | null> {
+    if (!isValidId(document.sessionId)) return unnameable(document)
     const version = versionOf(document, document.hasJournal)
     if (version === null) return null
     const known = this.#summaries.get(document, version)
@@ -356,6 +367,12 @@ async function sweep(layout: Layout): Promise<void> {
   } catch {
     // What stays is in nobody's way.
   }
+}
+
+/** A document of the reference under a name that is no id, with a control character for instance. */
+function unnameable({ name, document }: FoundDocument): DamagedSession {
+  const { message } = corruptSession(quote(name), document, 'its name is no id that a session may have')
+  return { sessionId: quote(name), code: 'CORRUPT_SESSION', message }
 }
 
 /** Two sessions may look for their document in one place: `.` for what is escaped there, `%2E` as the reference named it. */

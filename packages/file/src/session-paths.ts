@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { isValidId, type Scope } from '@turnstore/core/adapter'
+import type { Scope } from '@turnstore/core/adapter'
 import { identify } from './file-identity.js'
 import { decodeName, encodeName, hashedName, verbatimName } from './file-name.js'
 
@@ -79,7 +79,6 @@ export class Layout {
         const id = decodeName(name, { foldsCase: this.foldsCase, kind: 'session' })
         const isNameCertain = isFolderCertain && id !== null && !name.includes('%')
         const sessionId = id ?? name
-        if (!isValidId(sessionId)) continue
         const hasJournal = names.has(`${name}.journal`) || names.has(`${name}.sealed`)
         yield { ...this.#paths(sessionId, workspaceFolder, name), isNameCertain, hasJournal }
       }

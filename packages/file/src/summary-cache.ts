@@ -1,10 +1,14 @@
 import type { SessionSummary } from '@turnstore/core'
 import { identify } from './file-identity.js'
+import { RecentMap } from './recent-map.js'
 import type { SessionPaths } from './session-paths.js'
+
+/** Some 100 MB at half a kilobyte each, and far above the number of files that a folder serves well. */
+const CACHED = 200_000
 
 /** Summaries by the identity of the files that they were read from: a listing looks at a file and reads none. */
 export class SummaryCache {
-  readonly #known = new Map<string, { readonly version: string; readonly summary: SessionSummary }>()
+  readonly #known = new RecentMap<{ readonly version: string; readonly summary: SessionSummary }>(CACHED)
 
   /** The summary if it is that of the files as they are. The caller copies what he gives away. */
   get(paths: SessionPaths, version: string): SessionSummary | undefined {
@@ -13,15 +17,9 @@ export class SummaryCache {
   }
 
   set(paths: SessionPaths, version: string, summary: SessionSummary): void {
-    this.#known.delete(paths.document)
     this.#known.set(paths.document, { version, summary })
-    const [oldest] = this.#known.keys()
-    if (this.#known.size > CACHED && oldest !== undefined) this.#known.delete(oldest)
   }
 }
-
-/** Some 100 MB at half a kilobyte each, and far above the number of files that a folder serves well. */
-const CACHED = 200_000
 
 /** What tells that nothing of a session has changed; null where it is gone. */
 export function versionOf(paths: SessionPaths, mayHaveJournal: boolean): string | null {

@@ -14,10 +14,8 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { append, at, failureOf, Folder, isRoot, thoroughness, turnIdsOf } from './folder.ts'
-
-vi.setConfig({ testTimeout: 60_000 })
 
 const folder = new Folder()
 const document = (): string => folder.path('s.json')

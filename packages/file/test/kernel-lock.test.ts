@@ -6,15 +6,13 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { LockFolder, type Lock } from '../src/kernel-lock.ts'
 
 const source = new URL('../dist/kernel-lock.js', import.meta.url).href
 const stripsTypes = process.features.typescript ? [] : ['--experimental-strip-types']
 
 /** Starting processes takes its time on a busy machine. No test waits for that long by itself. */
-vi.setConfig({ testTimeout: 60_000 })
-
 let base: string
 let dir: string
 let children: ChildProcess[]

@@ -4,10 +4,8 @@ import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { encodeSession, type JsonObject, type JsonValue, type SessionRecord } from '@turnstore/core'
 import { isJsonObject, isJsonValue } from '@turnstore/core/adapter'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { append, at, failureOf, Folder, turnIdsOf } from './folder.ts'
-
-vi.setConfig({ testTimeout: 60_000 })
 
 const script = fileURLToPath(new URL('reference_store.py', import.meta.url))
 const hasPython = spawnSync('python3', ['--version']).status === 0

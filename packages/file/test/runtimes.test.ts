@@ -1,10 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { expect, it, vi } from 'vitest'
+import { expect, it } from 'vitest'
 import { bun, deno } from '../../../scripts/runtimes.mjs'
 import { Folder } from './folder.ts'
-
-vi.setConfig({ testTimeout: 60_000 })
 
 const folder = new Folder()
 const smoke = fileURLToPath(new URL('smoke.mjs', import.meta.url))

@@ -1,9 +1,7 @@
 import { mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { inspect } from 'node:util'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { append, at, Folder } from './folder.ts'
-
-vi.setConfig({ testTimeout: 60_000 })
 
 const folder = new Folder()
 
@@ -159,4 +157,17 @@ it('what is ours is for the owner alone', async () => {
   await store.changeSession('s', append('t'))
   for (const name of ['s.json', 's.journal', '.turnstore/format']) expect(statSync(folder.path(name)).mode & 0o777).toBe(0o600)
   for (const name of ['.turnstore', '.turnstore/locks']) expect(statSync(folder.path(name)).mode & 0o777).toBe(0o700)
+})
+
+it('a document under a name that is no id is told in listings, in one line, and is nobody\'s session', async () => {
+  await folder.open().saveSession({ sessionId: 's', createdAt: at })
+  writeFileSync(folder.path('a\n{"level":"info"}.json'), JSON.stringify({ session_id: 'a\n{"level":"info"}' }))
+  const store = folder.open()
+  expect(await store.listSessions()).toEqual(['s'])
+  const page = await store.querySessions()
+  expect(page.sessions.map(({ sessionId }) => sessionId)).toEqual(['s'])
+  const [damaged] = page.damaged ?? []
+  expect(damaged?.code).toBe('CORRUPT_SESSION')
+  expect(damaged?.message).toContain('its name is no id')
+  expect(`${damaged?.sessionId} ${damaged?.message}`).not.toContain('\n')
 })

@@ -8,6 +8,8 @@ import {
 } from '@turnstore/core'
 import {
   BaseSessionStore,
+  type BaseStoreOptions,
+  checkStoreOptions,
   cloneSession,
   cloneSummary,
   cloneTurn,
@@ -42,6 +44,12 @@ export class InMemorySessionStore extends BaseSessionStore {
   readonly capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: true }
   readonly #sessions = new Map<string, { readonly indexed: IndexedSession; token: number }>()
   #writes = 0
+
+  /** @throws `INVALID_ARGUMENT` */
+  constructor(options: BaseStoreOptions = {}) {
+    checkStoreOptions(options)
+    super(options)
+  }
 
   // No hook awaits before it is done, so each is one step that nothing comes between. What a hook
   // receives is its own; what it gives out is a copy.
