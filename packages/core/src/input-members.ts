@@ -99,7 +99,12 @@ export function weighed<T>(what: What, limit: number, read: (scale: Scale) => T,
   }
 }
 
+/** A long path shows its two ends. */
 function pathText(path: JsonPath): string {
+  return path.length > 12 ? `${stepsText(path.slice(0, 8))}…${stepsText(path.slice(-2))}` : stepsText(path)
+}
+
+function stepsText(path: JsonPath): string {
   return path.map(step => (typeof step === 'number' ? `[${step}]` : plainKey(step))).join('')
 }
 
