@@ -5,8 +5,11 @@ import { type Clause, contract } from './contract.js'
 import { nameOf } from './expect.js'
 import type { SessionStoreSetup } from './setup.js'
 
-/** How long closing and removing stores may take behind a case. */
-export const CLEAN_UP_MS = 5_000
+/**
+ * How long closing and removing stores may take behind a case. Like all limits here it is far above what is needed: it
+ * finds the store that hangs, and leaves the one on a slow disk alone.
+ */
+export const CLEAN_UP_MS = 30_000
 
 /** What one case works with. All that it opens is closed and removed behind it. */
 export interface Bench {
@@ -50,7 +53,7 @@ export function casesOf<Store extends SessionStore>(
     capabilities,
     thorough: setup.thorough ?? false,
     seed: setup.seed,
-    it(clause, sentence, body, { needs, skip = false, timeoutMs = 20_000 } = {}) {
+    it(clause, sentence, body, { needs, skip = false, timeoutMs = 60_000 } = {}) {
       const reason =
         skip === false && needs !== undefined && setup[needs] === undefined ? `the setup has no \`${needs}\`` : skip
       if (reason !== false) {

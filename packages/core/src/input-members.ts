@@ -64,6 +64,7 @@ class InputMembers extends MembersBase {
         throw invalidRecord(this.what, `has no member ${quote(key)}; what a newer writer added belongs in extra`)
       }
     }
+    if (!this.has('extra')) return {}
     const extra = this.object('extra')
     for (const key of shape.wireKeys) {
       if (Object.hasOwn(extra, key)) this.fail('extra', `must not hold ${key}, which is a key of ours`)

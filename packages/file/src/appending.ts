@@ -2,14 +2,15 @@ import type { ChangePlan, NormalChange } from '@turnstore/core/adapter'
 import { encodeEntry, entryOf } from './entry.js'
 import { encodeRecord } from './journal.js'
 import type { JournalWriter } from './journal-writer.js'
-import type { SessionIndex } from './session-index.js'
+import type { JournalFile, SessionIndex } from './session-index.js'
 import { Moved } from './sources.js'
 
 /** Changes on their way into the journal: decided one after the other, written at once. */
 export class Appending {
   readonly #index: SessionIndex
   readonly #writer: JournalWriter
-  readonly #lines: Buffer[] = []
+  #text = ''
+  /** Where the next line will stand. */
   #end = 0
 
   constructor(index: SessionIndex, writer: JournalWriter) {
@@ -18,30 +19,33 @@ export class Appending {
   }
 
   add(plan: ChangePlan, change: NormalChange): void {
-    if (this.#lines.length === 0) {
-      const { journal, preface } = this.#writer.begin(this.#index)
-      this.#index.journal = journal
-      this.#push(preface, journal.size)
-    }
-    const { journal } = this.#index
-    if (journal === null) throw new Moved()
+    const journal = this.#text === '' ? this.#begin() : this.#journal()
     const entry = entryOf(plan, change)
-    const { line, offset, length } = encodeRecord(plan.revision, encodeEntry(entry))
-    this.#index.apply(entry, plan.revision, { journal, offset: this.#end + offset, length })
-    this.#push(line, this.#end)
-  }
-
-  #push(line: Buffer, at: number): void {
-    this.#lines.push(line)
-    this.#end = at + line.length
+    const line = encodeRecord(plan.revision, encodeEntry(entry))
+    this.#index.apply(entry, plan.revision, { journal, offset: this.#end + line.offset, length: line.length })
+    this.#text += line.text
+    this.#end += line.bytes
   }
 
   write(): void {
-    const { journal } = this.#index
-    if (journal === null) throw new Moved()
-    this.#writer.append(Buffer.concat(this.#lines))
+    const journal = this.#journal()
+    this.#writer.append(journal, Buffer.from(this.#text))
     journal.end = this.#end
     journal.size = this.#end
     journal.torn = false
+  }
+
+  #begin(): JournalFile {
+    const { journal, preface } = this.#writer.begin(this.#index)
+    this.#index.journal = journal
+    this.#text = preface
+    this.#end = journal.size + Buffer.byteLength(preface)
+    return journal
+  }
+
+  #journal(): JournalFile {
+    const { journal } = this.#index
+    if (journal === null) throw new Moved()
+    return journal
   }
 }

@@ -29,7 +29,7 @@ export class ChangeQueue {
   readonly #session: OpenSession
   readonly #folding: Folding
   readonly #queue: Waiting[] = []
-  #drained: Promise<void> | null = null
+  #draining: Promise<void> | null = null
 
   constructor(session: OpenSession, folding: Folding) {
     this.#session = session
@@ -38,20 +38,21 @@ export class ChangeQueue {
 
   /** Resolves when nothing waits any more; null where nothing does. */
   get drained(): Promise<void> | null {
-    return this.#drained
+    return this.#draining
   }
 
   change(change: NormalChange, condition: Condition): Promise<ChangeResult> {
     return new Promise((resolve, reject) => {
       const deadline = performance.now() + this.#session.folder.timeoutMs
       this.#queue.push({ change, condition, deadline, resolve, reject })
-      this.#drained ??= this.#drain().finally(() => {
-        this.#drained = null
-      })
+      this.#draining ??= this.#drain().catch((error: unknown) => this.#giveUp(error))
     })
   }
 
   async #drain(): Promise<void> {
+    // Whoever calls from here on finds it under way, and whoever calls once it is not is told so in the same
+    // moment in which the queue was seen empty: a change that came in between would wait for ever.
+    await Promise.resolve()
     let written: SessionIndex | null = null
     while (this.#queue.length > 0) {
       let lock: Lock
@@ -69,8 +70,15 @@ export class ChangeQueue {
         lock.release()
       }
     }
+    this.#draining = null
     if (this.#session.isReleased) this.#session.writer.close()
     else if (written !== null) this.#folding.beginIfDue(written)
+  }
+
+  /** Something failed that should not, such as letting go of the lock: nobody is left waiting. */
+  #giveUp(error: unknown): void {
+    this.#draining = null
+    for (const { reject } of this.#queue.splice(0)) reject(writeError(error, 'not-stored'))
   }
 
   /** Gives the index as it is then, null where a document was written anew or nothing at all. */

@@ -4,6 +4,7 @@ import {
   type Capabilities,
   type ChangeResult,
   type DamagedSession,
+  isTurnstoreError,
   type SessionPage,
   type SessionRecord,
   type SessionSummary,
@@ -233,11 +234,26 @@ export class FileSessionStore extends BaseSessionStore {
   // ---- Writing.
 
   protected override async _change(sessionId: string, change: NormalChange, condition: Condition): Promise<ChangeResult> {
-    const file = await this.#findToWrite(sessionId, condition.scope)
+    const file = this.#openAlready(sessionId) ?? (await this.#findToWrite(sessionId, condition.scope))
     if (file === null) throw sessionNotFound(sessionId)
-    await this.#prepare()
+    if (!this.#isPrepared || this.#sweeping === null) await this.#prepare()
     this.#unfolded.set(keyOf(file.paths), file.paths)
-    return file.change(change, condition)
+    try {
+      return await file.change(change, condition)
+    } catch (error) {
+      if (!isTurnstoreError(error, 'SESSION_NOT_FOUND')) throw error
+      // Not there any more, or not in this scope: it may have been made anew in another place.
+      const other = await this.#findToWrite(sessionId, condition.scope)
+      if (other === null || other === file) throw error
+      return other.change(change, condition)
+    }
+  }
+
+  /** The session where it was found last, if it is open: whether it is still there is seen when it is written. */
+  #openAlready(sessionId: string): SessionFile | null {
+    const paths = this.#places.get(sessionId)
+    if (paths === undefined || !this.#layout().isInPlace(paths)) return null
+    return this.#files.get(keyOf(paths))?.isKnown === true ? this.#open(paths) : null
   }
 
   protected override async _replace(session: SessionRecord, condition: Condition): Promise<number> {

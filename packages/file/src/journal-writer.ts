@@ -5,7 +5,7 @@ import { TurnstoreError } from '@turnstore/core'
 import { encodeHeader } from './entry.js'
 import { systemCode } from './system-code.js'
 import { identityOf } from './file-identity.js'
-import { encodeRecord, lineBreak } from './journal.js'
+import { encodeRecord } from './journal.js'
 import { syncFolder } from './replace-file.js'
 import { type JournalFile, newJournalFile, type SessionIndex } from './session-index.js'
 import { Moved } from './sources.js'
@@ -32,26 +32,28 @@ export class JournalWriter {
    * of a new one, a line break behind a tear.
    * @throws {@link Moved} where the journal is not the one that was read
    */
-  begin(index: SessionIndex): { journal: JournalFile; preface: Buffer } {
+  begin(index: SessionIndex): { journal: JournalFile; preface: string } {
     const journal = this.#attach(index.journal)
-    const pieces: Buffer[] = journal.torn ? [lineBreak] : []
+    let preface = journal.torn ? '\n' : ''
     if (journal.header === null) {
       const { sessionId, createdAt, parentSessionId } = index.head
       journal.header = { sessionId, createdAt, parentSessionId }
-      pieces.push(encodeRecord(index.revision, encodeHeader(journal.header)).line)
+      preface += encodeRecord(index.revision, encodeHeader(journal.header)).text
     }
-    return { journal, preface: Buffer.concat(pieces) }
+    return { journal, preface }
   }
 
-  /** @throws `STORE_UNAVAILABLE`; `not-stored` where what was written of it could be taken back */
-  append(bytes: Buffer): void {
+  /**
+   * Writes behind the end of the journal that was read.
+   * @throws `STORE_UNAVAILABLE`; `not-stored` where what was written of it could be taken back
+   */
+  append(journal: JournalFile, bytes: Buffer): void {
     const { descriptor } = this.#known()
-    const before = fstatSync(descriptor).size
     try {
       // A short write happens where a disk runs full or a quota ends; the next call then says why.
       for (let written = 0; written < bytes.length; ) written += writeSync(descriptor, bytes, written)
     } catch (error) {
-      throw unavailable(error, this.#takeBack(before) ? 'not-stored' : 'unknown')
+      throw unavailable(error, this.#takeBack(journal.size) ? 'not-stored' : 'unknown')
     }
   }
 

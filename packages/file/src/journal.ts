@@ -39,16 +39,21 @@ export class DamagedJournal extends Error {
 
 const LINE_BREAK = 0x0a
 
-/** A record as one line, and where its payload stands in it. */
-export function encodeRecord(revision: number, payload: string): { line: Buffer; offset: number; length: number } {
-  const bytes = Buffer.from(payload)
-  const front = `${revision} ${bytes.length} ${hex(crc32(bytes))}`
-  const start = Buffer.from(`${front} ${hex(crc32(front))} `)
-  return { line: Buffer.concat([start, bytes, lineBreak]), offset: start.length, length: bytes.length }
+/** A record as one line: its text, its bytes in UTF-8, and where its payload stands among them. */
+export interface Line {
+  readonly text: string
+  readonly bytes: number
+  readonly offset: number
+  readonly length: number
 }
 
-/** What a writer begins with behind a tear. */
-export const lineBreak: Buffer = Buffer.from('\n')
+/** JSON.stringify escapes lone surrogates, so the payload's text and its UTF-8 say the same. */
+export function encodeRecord(revision: number, payload: string): Line {
+  const length = Buffer.byteLength(payload)
+  const front = `${revision} ${length} ${hex(crc32(payload))}`
+  const start = `${front} ${hex(crc32(front))} `
+  return { text: `${start}${payload}\n`, bytes: start.length + length + 1, offset: start.length, length }
+}
 
 /**
  * Reads the records in a stretch of a journal that begins at `start`.

@@ -59,9 +59,14 @@ export class SessionFile {
     })
   }
 
+  /** Whether it has been read, and is not known to be gone. */
+  get isKnown(): boolean {
+    return this.#open.index !== null
+  }
+
   /** Whether the session is in this place. */
   async isHere(): Promise<boolean> {
-    return this.#open.index !== null || (await this.#open.upToDate()) !== null
+    return this.isKnown || (await this.#open.upToDate()) !== null
   }
 
   /** How many turns are known by heart. */

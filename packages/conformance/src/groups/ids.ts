@@ -39,7 +39,6 @@ function define({ it }: Cases): void {
       }
       same(await store.listSessions(), [], 'sessions left')
     },
-    { timeoutMs: 60_000 },
   )
 
   it(
@@ -69,7 +68,6 @@ function define({ it }: Cases): void {
         )
       }
     },
-    { timeoutMs: 60_000 },
   )
 
   it('ids', 'keeps pairs of workspace and session apart that a separator would make one', async ({ store }) => {
@@ -149,7 +147,6 @@ function define({ it }: Cases): void {
         'results of tool calls put into one turn',
       )
     },
-    { timeoutMs: 60_000 },
   )
 
   it('ids', 'finds sessions by agents, parents and metadata keys, whatever those look like', async ({ store }) => {
