@@ -9,7 +9,8 @@ export class RecentMap<Value> {
 
   get(key: string): Value | undefined {
     const value = this.#entries.get(key)
-    if (value !== undefined) this.set(key, value)
+    // While there is room for as many again, nothing is about to be forgotten and the order does not matter.
+    if (value !== undefined && this.#entries.size > this.#most / 2) this.set(key, value)
     return value
   }
 
