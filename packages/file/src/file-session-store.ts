@@ -34,20 +34,17 @@ import {
 import { corruptSession, writeError } from './file-errors.js'
 import { createFormat, readFormat, resolveBase } from './folder-format.js'
 import { LockFolder } from './kernel-lock.js'
+import { keyOf, OpenFiles } from './open-files.js'
 import type { StoreFolder } from './open-session.js'
 import { RecentMap } from './recent-map.js'
 import { ensureFolder, sweepTemporaries } from './replace-file.js'
-import { SessionFile } from './session-file.js'
+import type { SessionFile } from './session-file.js'
 import type { SessionIndex } from './session-index.js'
 import { type FoundDocument, Layout, OWN_FOLDER, type SessionPaths } from './session-paths.js'
 import { readSummary } from './session-reader.js'
 import { SummaryCache, versionOf } from './summary-cache.js'
 
 export interface FileSessionStoreOptions extends BaseStoreOptions {}
-
-/** Sessions kept open, and turns known of them all together, before the one used longest ago is let go. */
-const OPEN_SESSIONS = 256
-const KNOWN_TURNS = 1_000_000
 
 /** Places of sessions that are not open. Beyond that many, a journal is left to whoever changes its session next. */
 const REMEMBERED = 20_000
@@ -83,7 +80,7 @@ export class FileSessionStore extends BaseSessionStore {
   #preparing: Promise<void> | null = null
   /** Once, beside the first write, what crashes left is removed. */
   #sweeping: Promise<void> | null = null
-  readonly #files = new Map<string, SessionFile>()
+  readonly #files = new OpenFiles()
   /** Where a session was found last. */
   readonly #places = new RecentMap<SessionPaths>(REMEMBERED)
   /** Documents beside which this handle left a journal. */
@@ -135,8 +132,7 @@ export class FileSessionStore extends BaseSessionStore {
     }
     await Promise.all(Array.from({ length: FOLDS }, foldAll))
     await this.#sweeping
-    for (const file of this.#files.values()) await file.settle()
-    this.#files.clear()
+    await this.#files.close()
     this.#folder?.locks.close()
   }
 
@@ -253,7 +249,7 @@ export class FileSessionStore extends BaseSessionStore {
   #openAlready(sessionId: string): SessionFile | null {
     const paths = this.#places.get(sessionId)
     if (paths === undefined || !this.#layout().isInPlace(paths)) return null
-    return this.#files.get(keyOf(paths))?.isKnown === true ? this.#open(paths) : null
+    return this.#files.isKnown(paths) ? this.#open(paths) : null
   }
 
   protected override async _replace(session: SessionRecord, condition: Condition): Promise<number> {
@@ -343,28 +339,8 @@ export class FileSessionStore extends BaseSessionStore {
     return this.#known()
   }
 
-  // ---- Open sessions.
-
   #open(paths: SessionPaths): SessionFile {
-    const key = keyOf(paths)
-    const known = this.#files.get(key)
-    const file = known ?? new SessionFile(paths, this.#known())
-    this.#files.delete(key)
-    this.#files.set(key, file)
-    if (known === undefined) this.#letGoOfOldest()
-    return file
-  }
-
-  #letGoOfOldest(): void {
-    let turns = 0
-    for (const file of this.#files.values()) turns += file.weight
-    for (const [key, file] of this.#files) {
-      if (this.#files.size <= OPEN_SESSIONS && turns <= KNOWN_TURNS) return
-      if (!file.isIdle) continue
-      turns -= file.weight
-      this.#files.delete(key)
-      file.release()
-    }
+    return this.#files.open(paths, this.#known())
   }
 
   #known(): StoreFolder {
@@ -389,11 +365,6 @@ async function sweep(layout: Layout): Promise<void> {
 function unnameable({ name, document }: FoundDocument): DamagedSession {
   const { message } = corruptSession(quote(name), document, 'its name is no id that a session may have')
   return { sessionId: quote(name), code: 'CORRUPT_SESSION', message }
-}
-
-/** Two sessions may look for their document in one place: `.` for what is escaped there, `%2E` as the reference named it. */
-function keyOf({ document, sessionId }: SessionPaths): string {
-  return `${document}\0${sessionId}`
 }
 
 /** Changes with every write: each change has a revision of its own, each document an identity. */
