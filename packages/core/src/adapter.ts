@@ -3,13 +3,17 @@
  * `docs/writing-an-adapter.md` goes through it along an example.
  */
 export { applyNormalChange, applyPlan, resultOf, viewOf } from './apply-change.js'
-export { type BaseStoreOptions, BaseSessionStore, checkStoreOptions, damageOf, type Listed, type Loaded, nextRevision } from './base-session-store.js'
+export { Backoff } from './backoff.js'
+export { BaseSessionStore, type Loaded } from './base-session-store.js'
 export type { NormalChange, NormalTurnUpdate } from './change.js'
 export { cloneSession, cloneSummary, cloneTransition, cloneTurn } from './clone.js'
 export { revisionConflict, safeCause, sessionExists, sessionNotFound, withDetails } from './errors.js'
 export { checkId, isValidId } from './ids.js'
 export { isJsonObject, isJsonValue } from './json.js'
+export { damageOf, type Listed, pageOfListing } from './listing.js'
 export { summaryOf } from './models.js'
+export { type BaseStoreOptions, checkStoreOptions, NativeSessionStore } from './native-session-store.js'
+export { nextRevision } from './next-revision.js'
 export { type Condition, inScope, type Scope } from './options.js'
 export { type ChangePlan, isDropped, planChange, type SessionView, updateTurn } from './plan-change.js'
 export { comparePositions, cursorBehind, matches, type NormalQuery, pageOfSummaries, type Position, positionOf } from './query.js'

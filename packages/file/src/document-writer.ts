@@ -1,6 +1,6 @@
 import { unlinkSync } from 'node:fs'
 import { type SessionRecord, TurnstoreError } from '@turnstore/core'
-import { quote } from '@turnstore/core/adapter'
+import { type Condition, inScope, nextRevision, quote, type Scope } from '@turnstore/core/adapter'
 import { documentText, type Span } from './document.js'
 import { corruptSession } from './file-errors.js'
 import { isMissing } from './system-code.js'
@@ -51,19 +51,11 @@ export async function stageDocument(
   }
 }
 
-/**
- * Creates the document or replaces it as a whole. The caller holds the lock.
- * @param decide gives the revision out of what is there, throws, or gives null to leave it
- */
-export function replaceSession(
-  open: OpenSession,
-  session: SessionRecord,
-  decide: (current: SessionIndex | null) => number | null,
-): Promise<number | null> {
+/** Creates the document or replaces it as a whole; gives its revision. The caller holds the lock. */
+export function replaceSession(open: OpenSession, session: SessionRecord, condition: Condition): Promise<number> {
   return open.exclusively(async () => {
     const current = await open.refreshToWrite()
-    const revision = decide(current)
-    if (revision === null) return null
+    const revision = nextRevision(session, current?.head ?? null, condition)
     if (current?.hasBigIntegers === true) throw bigIntegersAtStake(open.paths)
     if (current === null && identify(open.paths.document) !== null) {
       throw corruptSession(session.sessionId, open.paths.document, 'another session stands in its place')
@@ -83,10 +75,10 @@ export function replaceSession(
 }
 
 /** Deletes the session. The caller holds the lock. First the document: without it there is no session. */
-export function removeSession(open: OpenSession, decide: (current: SessionIndex) => boolean): Promise<boolean> {
+export function removeSession(open: OpenSession, scope: Scope): Promise<boolean> {
   return open.exclusively(async () => {
     const current = await open.refreshToWrite()
-    if (current === null || !decide(current)) return false
+    if (current === null || !inScope(current.head, scope)) return false
     open.index = null
     unlinkSync(open.paths.document)
     await syncFolder(open.paths.folder)

@@ -12,7 +12,6 @@ import {
   TurnstoreError,
 } from '@turnstore/core'
 import {
-  BaseSessionStore,
   type BaseStoreOptions,
   checkStoreOptions,
   cloneSummary,
@@ -21,14 +20,13 @@ import {
   inScope,
   isValidId,
   type Listed,
-  type Loaded,
-  nextRevision,
+  NativeSessionStore,
   type NormalChange,
   type NormalQuery,
   type NormalTurnRange,
+  pageOfListing,
   quote,
   type Scope,
-  sessionExists,
   sessionNotFound,
 } from '@turnstore/core/adapter'
 import { corruptSession, writeError } from './file-errors.js'
@@ -39,7 +37,6 @@ import type { StoreFolder } from './open-session.js'
 import { RecentMap } from './recent-map.js'
 import { ensureFolder, sweepTemporaries } from './replace-file.js'
 import type { SessionFile } from './session-file.js'
-import type { SessionIndex } from './session-index.js'
 import { type FoundDocument, Layout, OWN_FOLDER, type SessionPaths } from './session-paths.js'
 import { readSummary } from './session-reader.js'
 import { SummaryCache, versionOf } from './summary-cache.js'
@@ -71,7 +68,7 @@ const SLICE_MS = 5
  * const store = new FileSessionStore('./sessions')
  * const manager = new SessionManager(store)
  */
-export class FileSessionStore extends BaseSessionStore {
+export class FileSessionStore extends NativeSessionStore {
   readonly #path: string
   #capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: true }
   #folder: StoreFolder | null = null
@@ -138,18 +135,15 @@ export class FileSessionStore extends BaseSessionStore {
 
   // ---- Reading.
 
-  protected override async _load(sessionId: string, scope?: Scope): Promise<Loaded | null> {
-    return this.#first(sessionId, scope, async file => {
-      const loaded = await file.load()
-      return loaded === null ? null : { session: loaded.session, token: loaded.token }
-    })
+  protected _loadSession(sessionId: string, scope: Scope): Promise<SessionRecord | null> {
+    return this.#first(sessionId, scope, file => file.load(scope))
   }
 
-  protected override _readTurns(sessionId: string, range: NormalTurnRange, scope: Scope): Promise<TurnPage | null> {
+  protected _readTurns(sessionId: string, range: NormalTurnRange, scope: Scope): Promise<TurnPage | null> {
     return this.#first(sessionId, scope, file => file.readTurns(range, scope))
   }
 
-  protected override _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null> {
+  protected _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null> {
     return this.#first(sessionId, scope, async file => {
       const summary = await file.summary()
       return summary !== null && inScope(summary, scope) ? summary : null
@@ -170,7 +164,7 @@ export class FileSessionStore extends BaseSessionStore {
 
   // ---- Listing.
 
-  protected override async _list(scope: Scope): Promise<string[]> {
+  protected async _list(scope: Scope): Promise<string[]> {
     // The reference may have left one id in two workspaces.
     const ids = new Set<string>()
     for await (const document of this.#documents(scope)) {
@@ -186,7 +180,7 @@ export class FileSessionStore extends BaseSessionStore {
     return [...ids]
   }
 
-  protected override async *_summaries(scope: Scope): AsyncIterable<Listed> {
+  async *#listing(scope: Scope): AsyncIterable<Listed> {
     for await (const document of this.#documents(scope)) {
       const listed = await this.#summarise(document)
       if (listed !== null) yield listed
@@ -194,8 +188,8 @@ export class FileSessionStore extends BaseSessionStore {
   }
 
   /** Only what leaves the cache is copied. */
-  protected override async _query(query: NormalQuery): Promise<SessionPage> {
-    const page = await super._query(query)
+  protected async _query(query: NormalQuery): Promise<SessionPage> {
+    const page = await pageOfListing(query, this.#listing(query.scope))
     return { ...page, sessions: page.sessions.map(cloneSummary) }
   }
 
@@ -229,7 +223,7 @@ export class FileSessionStore extends BaseSessionStore {
 
   // ---- Writing.
 
-  protected override async _change(sessionId: string, change: NormalChange, condition: Condition): Promise<ChangeResult> {
+  protected async _change(sessionId: string, change: NormalChange, condition: Condition): Promise<ChangeResult> {
     const file = this.#openAlready(sessionId) ?? (await this.#findToWrite(sessionId, condition.scope))
     if (file === null) throw sessionNotFound(sessionId)
     if (!this.#isPrepared || this.#sweeping === null) await this.#prepare()
@@ -252,36 +246,17 @@ export class FileSessionStore extends BaseSessionStore {
     return this.#files.isKnown(paths) ? this.#open(paths) : null
   }
 
-  protected override async _replace(session: SessionRecord, condition: Condition): Promise<number> {
-    const revision = await this.#write(session, current => nextRevision(session, current?.head ?? null, condition))
-    if (revision === null) throw sessionExists(session.sessionId)
-    return revision
-  }
-
-  protected override async _remove(sessionId: string, scope: Scope): Promise<boolean> {
-    return this.#delete(sessionId, scope, current => inScope(current.head, scope))
-  }
-
-  protected override async _save(session: SessionRecord, token: unknown): Promise<boolean> {
-    const revision = await this.#write(session, current => (tokenOf(current) === token ? session.revision : null))
-    return revision !== null
-  }
-
-  protected override async _delete(sessionId: string, token: unknown): Promise<boolean> {
-    return this.#delete(sessionId, undefined, current => tokenOf(current) === token)
-  }
-
-  async #write(session: SessionRecord, decide: (current: SessionIndex | null) => number | null): Promise<number | null> {
+  protected async _replace(session: SessionRecord, condition: Condition): Promise<number> {
     return this.#locked(session.sessionId, async () => {
       const found = await this.#findToWrite(session.sessionId, undefined)
-      return (found ?? (await this.#newFile(session))).replace(session, decide)
+      return (found ?? (await this.#newFile(session))).replace(session, condition)
     })
   }
 
-  async #delete(sessionId: string, scope: Scope, decide: (current: SessionIndex) => boolean): Promise<boolean> {
+  protected async _remove(sessionId: string, scope: Scope): Promise<boolean> {
     return this.#locked(sessionId, async () => {
       const found = await this.#findToWrite(sessionId, scope)
-      if (found === null || !(await found.remove(decide))) return false
+      if (found === null || !(await found.remove(scope))) return false
       this.#unfolded.delete(keyOf(found.paths))
       return true
     })
@@ -365,9 +340,4 @@ async function sweep(layout: Layout): Promise<void> {
 function unnameable({ name, document }: FoundDocument): DamagedSession {
   const { message } = corruptSession(quote(name), document, 'its name is no id that a session may have')
   return { sessionId: quote(name), code: 'CORRUPT_SESSION', message }
-}
-
-/** Changes with every write: each change has a revision of its own, each document an identity. */
-function tokenOf(current: SessionIndex | null): string | null {
-  return current === null ? null : current.token
 }

@@ -34,14 +34,14 @@ export class SessionFile {
     return this.#read(async index => plainSummary(index))
   }
 
-  async load(): Promise<{ session: SessionRecord; token: string } | null> {
+  async load(scope: Scope): Promise<SessionRecord | null> {
     return this.#read(async (index, documentTurns) => {
+      if (!inScope(index.head, scope)) return null
       const { head, places, document } = index.snapshot()
-      const { token } = index
       const turns = await readPlaces(withDocumentTurns(places, documentTurns), document, this.paths)
       // Through the wire, so that big integers anywhere in it become what a caller can take.
       const whole = index.hasBigIntegers ? decodeSession(toPlainObject(encodeSession(head))) : cloneSession(head)
-      return { session: { ...whole, turns }, token }
+      return { ...whole, turns }
     })
   }
 
@@ -96,17 +96,14 @@ export class SessionFile {
     return this.#queue.change(change, condition)
   }
 
-  /**
-   * Creates the document or replaces it as a whole. The caller holds the lock.
-   * @param decide gives the revision out of what is there, throws, or gives null to leave it
-   */
-  replace(session: SessionRecord, decide: (current: SessionIndex | null) => number | null): Promise<number | null> {
-    return replaceSession(this.#open, session, decide)
+  /** Creates the document or replaces it as a whole; gives its revision. The caller holds the lock. */
+  replace(session: SessionRecord, condition: Condition): Promise<number> {
+    return replaceSession(this.#open, session, condition)
   }
 
-  /** Deletes the session if it is decided so. The caller holds the lock. */
-  remove(decide: (current: SessionIndex) => boolean): Promise<boolean> {
-    return removeSession(this.#open, decide)
+  /** Deletes the session, if it is in the scope. The caller holds the lock. */
+  remove(scope: Scope): Promise<boolean> {
+    return removeSession(this.#open, scope)
   }
 
   /** Whether nothing is under way, so that it may be forgotten. */

@@ -129,11 +129,6 @@ export class SessionIndex implements SessionView {
     return { ...summaryOf(this.head), turnCount: this.turnCount }
   }
 
-  /** Changes with every write and is never used again: each document has an identity, each change a revision. */
-  get token(): string {
-    return `${this.document.version} ${this.revision}`
-  }
-
   /** Bytes that the journals hold. */
   get journalBytes(): number {
     return (this.sealed?.end ?? 0) + (this.journal?.end ?? 0)
