@@ -6,10 +6,13 @@ import { monotonicNow, sleep } from './runtime.js'
  */
 export class Backoff {
   readonly #deadline: number
+  readonly #longestMs: number
   #bound = 1
 
-  constructor(timeoutMs: number) {
+  /** @param longestMs the longest of the pauses */
+  constructor(timeoutMs: number, longestMs = 64) {
     this.#deadline = monotonicNow() + timeoutMs
+    this.#longestMs = longestMs
   }
 
   /** Waits, or gives false at once when the deadline has passed. */
@@ -17,7 +20,7 @@ export class Backoff {
     const left = this.#deadline - monotonicNow()
     if (left <= 0) return false
     await sleep(Math.min(left, Math.random() * this.#bound))
-    this.#bound = Math.min(this.#bound * 2, 64)
+    this.#bound = Math.min(this.#bound * 2, this.#longestMs)
     return true
   }
 }

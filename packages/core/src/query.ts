@@ -37,8 +37,8 @@ export interface SessionPage {
   sessions: SessionSummary[]
   cursor: string | null
   /**
-   * Sessions in the scope of the query whose data cannot be read, told on the first page where there
-   * are any. The others are listed all the same.
+   * Sessions in the scope of the query whose data cannot be read: on the page where they stand, or, in
+   * a store without an index, all of them on the first. The others are listed all the same.
    */
   damaged?: DamagedSession[]
 }
@@ -116,10 +116,10 @@ export function readQuery(source: unknown): NormalQuery {
   }
 }
 
-/** The cursor of a page that ends with this session. */
-export function cursorBehind(query: NormalQuery, last: SessionSummary): string {
+/** The cursor of a page that ends with this session, or that looked as far as this place. */
+export function cursorBehind(query: NormalQuery, last: SessionSummary | Position): string {
   const { limit: _limit, after: _after, ...filter } = query
-  return encodeCursor(positionOf(last, query.orderBy), filter)
+  return encodeCursor('time' in last ? last : positionOf(last, query.orderBy), filter)
 }
 
 function textOrNull(query: Record<string, unknown>, name: string): string | null | undefined {

@@ -1,0 +1,180 @@
+import { TurnstoreError } from '@turnstore/core'
+import type { Row } from './columns.js'
+import type { SqliteDatabase, SqliteStatement, SqlValue } from './driver.js'
+import { commitError, Occupied } from './sqlite-errors.js'
+
+/** How a handle has to be set while we use it. */
+export interface Settings {
+  /** `FULL`: a commit is on the disk. `NORMAL`: it is with the operating system. */
+  readonly synchronous: 'FULL' | 'NORMAL'
+  /** A handle of the user's own: its settings are put back after each use. */
+  readonly isLent: boolean
+}
+
+const SYNCHRONOUS = { FULL: 2, NORMAL: 1 } as const
+
+/**
+ * A handle on the database, and the transactions on it. Each runs from its begin to its end without a
+ * pause, so nothing of this process comes between; one that finds the database busy fails at once, since
+ * waiting inside SQLite would hold up the whole process. Who calls waits and tries again.
+ */
+export class Connection {
+  readonly #database: SqliteDatabase
+  readonly #settings: Settings
+  readonly #statements = new Map<string, SqliteStatement>()
+
+  constructor(database: SqliteDatabase, settings: Settings) {
+    this.#database = database
+    this.#settings = settings
+  }
+
+  get path(): string {
+    return this.#database.name
+  }
+
+  get isInMemory(): boolean {
+    return this.#database.memory
+  }
+
+  /** False after an error for which SQLite ended the transaction by itself, SQLITE_FULL for instance. */
+  get inTransaction(): boolean {
+    return this.#database.inTransaction
+  }
+
+  /** What `work` reads is all of one moment. @throws `Occupied`, or what the driver throws */
+  read<T>(work: () => T): T {
+    return this.#transaction('BEGIN', work)
+  }
+
+  /** All that `work` writes, or, if it throws, nothing. @throws `Occupied`, or what the driver throws */
+  write<T>(work: () => T): T {
+    // Immediate: a transaction that reads first and writes then may find that others wrote in between.
+    return this.#transaction('BEGIN IMMEDIATE', work)
+  }
+
+  #transaction<T>(begin: string, work: () => T): T {
+    if (!this.#database.open) {
+      throw new TurnstoreError('STORE_UNAVAILABLE', 'The database was closed by its owner; open a new one and a new store')
+    }
+    if (this.#database.inTransaction) throw new Occupied()
+    const putBack = this.#settings.isLent ? this.#applySettings() : null
+    try {
+      this.#begin(begin)
+      let result: T
+      try {
+        result = work()
+      } catch (error) {
+        this.#rollBack()
+        throw error
+      }
+      try {
+        this.run('COMMIT')
+      } catch (error) {
+        this.#rollBack()
+        throw commitError(error, this.path)
+      }
+      return result
+    } finally {
+      putBack?.()
+    }
+  }
+
+  #begin(begin: string): void {
+    try {
+      this.run(begin)
+    } catch (error) {
+      // The driver has no code for it: an iterator of the owner's is open.
+      if (error instanceof TypeError) throw new Occupied()
+      throw error
+    }
+  }
+
+  #rollBack(): void {
+    if (this.#database.inTransaction) this.run('ROLLBACK')
+  }
+
+  /** Gives what puts the owner's settings back. */
+  #applySettings(): () => void {
+    const undo: string[] = []
+    const wanted: [pragma: string, value: number][] = [
+      ['busy_timeout', 0],
+      ['synchronous', SYNCHRONOUS[this.#settings.synchronous]],
+    ]
+    try {
+      for (const [pragma, value] of wanted) {
+        const found = this.value(`PRAGMA ${pragma}`)
+        if (typeof found !== 'number' || found === value) continue
+        undo.unshift(`PRAGMA ${pragma} = ${found}`)
+        this.exec(`PRAGMA ${pragma} = ${value}`)
+      }
+    } catch (error) {
+      if (error instanceof TypeError) throw new Occupied()
+      throw error
+    }
+    return () => {
+      for (const pragma of undo) this.exec(pragma)
+    }
+  }
+
+  run(sql: string, ...values: SqlValue[]): number {
+    return this.#prepared(sql, false).run(...values).changes
+  }
+
+  get(sql: string, ...values: SqlValue[]): Row | undefined {
+    const row = this.#prepared(sql, false).get(...values)
+    return isRow(row) ? row : undefined
+  }
+
+  all(sql: string, ...values: SqlValue[]): Row[] {
+    return this.#prepared(sql, false).all(...values).filter(isRow)
+  }
+
+  /** The first column of the first row. */
+  value(sql: string, ...values: SqlValue[]): unknown {
+    return this.#prepared(sql, true).get(...values)
+  }
+
+  /** The first column of all rows. */
+  values(sql: string, ...values: SqlValue[]): unknown[] {
+    return this.#prepared(sql, true).all(...values)
+  }
+
+  /** Writes the whole database, as it is now, into a file that is new or empty. */
+  vacuumInto(path: string): void {
+    if (this.#database.inTransaction) throw new Occupied()
+    this.run('VACUUM INTO ?', path)
+  }
+
+  /** Several statements without values. */
+  exec(sql: string): void {
+    this.#database.exec(sql)
+  }
+
+  /** All SQL is of this package, of a few dozen texts, so each is prepared once. */
+  #prepared(sql: string, plucked: boolean): SqliteStatement {
+    let statement = this.#statements.get(sql)
+    if (statement === undefined) {
+      // Numbers as numbers, whatever the owner of the handle prefers.
+      statement = this.#database.prepare(sql).safeIntegers(false)
+      if (plucked) statement.pluck(true)
+      this.#statements.set(sql, statement)
+    }
+    return statement
+  }
+
+  /** Closes a handle of our own, after the WAL has gone into the database. One that was lent stays as it is. */
+  close(): void {
+    this.#statements.clear()
+    if (this.#settings.isLent || !this.#database.open) return
+    try {
+      if (!this.isInMemory) this.value('PRAGMA wal_checkpoint(TRUNCATE)')
+    } catch {
+      // The WAL stays, and whoever opens the database next reads it.
+    }
+    this.#database.close()
+  }
+}
+
+function isRow(value: unknown): value is Row {
+  return typeof value === 'object' && value !== null
+}

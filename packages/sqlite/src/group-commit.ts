@@ -1,0 +1,125 @@
+import { setImmediate } from 'node:timers/promises'
+import type { Backoff } from '@turnstore/core/adapter'
+import type { Connection } from './connection.js'
+import { checkVersion } from './schema.js'
+import { busyError, isBusy, storeError } from './sqlite-errors.js'
+import { newBackoff } from './while-busy.js'
+
+/**
+ * A write, run inside a transaction: it reads and decides, and throws where it must not happen, before
+ * anything is written. What it gives is what to answer once it is stored, and what is left to do for that.
+ */
+export type Write<T> = () => { readonly answer: T; readonly carryOut?: () => void }
+
+interface Waiting {
+  readonly deadline: number
+  readonly decide: () => { readonly carryOut: (() => void) | undefined; readonly resolve: () => void }
+  readonly reject: (error: unknown) => void
+}
+
+/** Longest stretch of writing, in milliseconds, before the rest of the process gets its turn. */
+const SLICE_MS = 8
+
+/**
+ * The writes that wait. Those that wait at the same moment go into one transaction: one commit and one
+ * sync for all of them, each with its own success or failure.
+ */
+export class GroupCommit {
+  readonly #connection: Connection
+  readonly #timeoutMs: number
+  readonly #queue: Waiting[] = []
+  /** So many of the queue failed together and are run one by one, to find the one whose failure it is. */
+  #suspects = 0
+  #isDraining = false
+
+  constructor(connection: Connection, timeoutMs: number) {
+    this.#connection = connection
+    this.#timeoutMs = timeoutMs
+  }
+
+  write<T>(write: Write<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const decide: Waiting['decide'] = () => {
+        const { answer, carryOut } = write()
+        return { carryOut, resolve: () => resolve(answer) }
+      }
+      this.#queue.push({ deadline: performance.now() + this.#timeoutMs, decide, reject })
+      if (!this.#isDraining) void this.#drain()
+    })
+  }
+
+  async #drain(): Promise<void> {
+    this.#isDraining = true
+    let backoff: Backoff | null = null
+    while (this.#queue.length > 0) {
+      // Who calls at this moment comes along; timers and sockets get their turn between two groups.
+      await setImmediate()
+      const busy = this.#commitSome()
+      if (busy === null) {
+        backoff = null
+        continue
+      }
+      this.#rejectOverdue(busy)
+      backoff ??= newBackoff(this.#timeoutMs)
+      if (!(await backoff.wait())) backoff = null
+    }
+    this.#isDraining = false
+  }
+
+  /** Commits the writes that wait, or the first of them. Gives the error where the database is busy. */
+  #commitSome(): unknown {
+    const most = this.#suspects > 0 ? 1 : this.#queue.length
+    const settle: (() => void)[] = []
+    try {
+      this.#connection.write(() => {
+        checkVersion(this.#connection)
+        this.#performSome(most, settle)
+      })
+    } catch (error) {
+      if (isBusy(error)) return error
+      this.#fail(Math.max(settle.length, 1), error)
+      return null
+    }
+    this.#take(settle.length)
+    for (const done of settle) done()
+    return null
+  }
+
+  #performSome(most: number, settle: (() => void)[]): void {
+    const end = performance.now() + SLICE_MS
+    for (const waiting of this.#queue.slice(0, most)) {
+      if (settle.length > 0 && performance.now() > end) return
+      let decision: ReturnType<Waiting['decide']>
+      try {
+        decision = waiting.decide()
+      } catch (error) {
+        settle.push(() => waiting.reject(storeError(error, this.#connection.path, 'not-stored')))
+        // With the transaction, what the others wrote is gone.
+        if (!this.#connection.inTransaction) throw error
+        continue
+      }
+      settle.push(decision.resolve)
+      decision.carryOut?.()
+    }
+  }
+
+  /** The first of the queue failed together, and nothing of them is stored, unless the error says otherwise. */
+  #fail(count: number, error: unknown): void {
+    const failure = storeError(error, this.#connection.path, 'not-stored')
+    if (count > 1 && failure.outcome === 'not-stored') this.#suspects = count
+    else for (const { reject } of this.#take(count)) reject(failure)
+  }
+
+  #take(count: number): Waiting[] {
+    this.#suspects = Math.max(0, this.#suspects - count)
+    return this.#queue.splice(0, count)
+  }
+
+  #rejectOverdue(busy: unknown): void {
+    const now = performance.now()
+    // In the order of their deadlines, since all wait equally long.
+    const overdue = this.#queue.findIndex(({ deadline }) => deadline > now)
+    const failure = busyError(busy, this.#timeoutMs)
+    for (const { reject } of this.#take(overdue === -1 ? this.#queue.length : overdue)) reject(failure)
+  }
+}

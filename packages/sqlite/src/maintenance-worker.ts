@@ -1,0 +1,50 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import type { ErrorCode } from '@turnstore/core'
+import { Connection } from './connection.js'
+import { findProblems, type IntegrityProblem } from './integrity.js'
+import { openToRead } from './open-database.js'
+import { busyError, isBusy, storeError } from './sqlite-errors.js'
+
+/*
+ * The thread that `maintenance.ts` starts: one task, one answer, and the end. It may wait inside SQLite.
+ */
+
+interface Common {
+  readonly path: string
+  readonly timeoutMs: number
+}
+
+export type Task = Common & ({ readonly kind: 'backup'; readonly target: string } | { readonly kind: 'check' })
+
+export type Answer =
+  | { readonly problems: readonly IntegrityProblem[] }
+  | { readonly code: ErrorCode; readonly message: string }
+
+function perform(task: Task): readonly IntegrityProblem[] {
+  const connection = new Connection(openToRead(task.path, task.timeoutMs), { synchronous: 'FULL', isLent: false })
+  try {
+    if (task.kind === 'check') return findProblems(connection)
+    connection.vacuumInto(task.target)
+    return []
+  } finally {
+    connection.close()
+  }
+}
+
+function answerTo(task: Task): Answer {
+  try {
+    return { problems: perform(task) }
+  } catch (error) {
+    const { code, message } = isBusy(error) ? busyError(error, task.timeoutMs) : storeError(error, task.path)
+    return { code, message }
+  }
+}
+
+function isTask(value: unknown): value is Task {
+  return typeof value === 'object' && value !== null && 'kind' in value && 'path' in value && 'timeoutMs' in value
+}
+
+const given: unknown = workerData
+if (!isTask(given)) throw new Error('This thread is started by maintenance.ts alone')
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+parentPort?.postMessage(answerTo(given))

@@ -1,0 +1,60 @@
+import { closeSync, openSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { TurnstoreError } from '@turnstore/core'
+import { quote } from '@turnstore/core/adapter'
+import Database from 'better-sqlite3'
+import type { SqliteDatabase } from './driver.js'
+
+/** The version of Node-API that better-sqlite3 13 is built against. On a Node without it, loading it ends the process. */
+const NODE_API = 10
+
+/**
+ * The path as the driver is to get it: absolute, so that none is taken for a URI. `:memory:` stays.
+ * @throws `INVALID_ARGUMENT`
+ */
+export function databasePath(path: string): string {
+  if (path === ':memory:') return path
+  if (path === '' || path.includes('\0')) throw new TurnstoreError('INVALID_ARGUMENT', 'SqliteSessionStore takes the path of a database')
+  // The driver would cut it off, and open another file.
+  if (path !== path.trimEnd()) throw new TurnstoreError('INVALID_ARGUMENT', `The path ${quote(path)} ends with a blank; leave it out`)
+  return resolve(path)
+}
+
+/**
+ * Opens a handle on a database, which is created where there is none, for its owner alone. The handle
+ * never waits for a lock.
+ * @throws `STORE_UNAVAILABLE`, or what the driver throws
+ */
+export function openDatabase(path: string): SqliteDatabase {
+  checkRuntime()
+  if (path !== ':memory:') createPrivately(path)
+  return new Database(path, { timeout: 0 })
+}
+
+/** A handle that only reads, and waits for locks inside SQLite: for a thread that may. */
+export function openToRead(path: string, timeoutMs: number): SqliteDatabase {
+  return new Database(path, { readonly: true, fileMustExist: true, timeout: timeoutMs })
+}
+
+/** In one sentence, before loading the driver ends the process without one. */
+function checkRuntime(): void {
+  if (Number(process.versions.napi) < NODE_API) {
+    throw new TurnstoreError(
+      'STORE_UNAVAILABLE',
+      `@turnstore/sqlite needs Node 22.14 or newer, and this is ${process.version}; install a newer one`,
+    )
+  }
+}
+
+/** An empty file is a database without tables. Those beside it get its permissions. */
+function createPrivately(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600))
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error
+    if (error.code === 'ENOENT') {
+      throw new TurnstoreError('STORE_UNAVAILABLE', `There is no folder ${quote(dirname(path))}; make it first`)
+    }
+    // It is there already, or SQLite will say why it cannot be.
+  }
+}

@@ -1,0 +1,121 @@
+import { TurnstoreError } from '@turnstore/core'
+import type { Connection } from './connection.js'
+
+/*
+ * The tables, and how they came to be: step n brings a database from version n - 1 to n. A step that
+ * was released is never altered; a change of the schema is a new step behind it.
+ *
+ * Names have a prefix of ours, since a lent database has tables of its owner's, and so has the version a
+ * table: `user_version` and `application_id` are the owner's.
+ */
+export const steps: readonly string[] = [
+  `
+  CREATE TABLE turnstore_settings (
+    name  TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  -- One row a session: all of it that is as large as every other's.
+  CREATE TABLE turnstore_sessions (
+    id                INTEGER PRIMARY KEY,
+    session_id        TEXT NOT NULL UNIQUE,
+    workspace_id      TEXT,
+    parent_session_id TEXT,
+    agent_id          TEXT,
+    created_at        TEXT NOT NULL,     -- as it came
+    updated_at        TEXT NOT NULL,
+    created_key       TEXT NOT NULL,     -- the instant, as text of one width; '' where it cannot be read
+    updated_key       TEXT NOT NULL,
+    ended             INTEGER NOT NULL,  -- 1: metadata has "ended": true
+    revision          INTEGER NOT NULL,
+    turn_count        INTEGER NOT NULL,
+    transition_count  INTEGER NOT NULL
+  ) STRICT;
+
+  -- Listings are keysets in these orders; ids decide between equal times, by their UTF-8 bytes.
+  CREATE INDEX turnstore_sessions_updated ON turnstore_sessions (updated_key, session_id);
+  CREATE INDEX turnstore_sessions_created ON turnstore_sessions (created_key, session_id);
+  CREATE INDEX turnstore_sessions_workspace_updated ON turnstore_sessions (workspace_id, updated_key, session_id);
+  CREATE INDEX turnstore_sessions_workspace_created ON turnstore_sessions (workspace_id, created_key, session_id);
+
+  -- Beside the session, whose row every append writes: metadata may have a megabyte.
+  CREATE TABLE turnstore_details (
+    session  INTEGER PRIMARY KEY REFERENCES turnstore_sessions,
+    metadata TEXT NOT NULL,              -- JSON
+    extra    TEXT                        -- JSON: members that a newer writer added
+  ) STRICT;
+
+  CREATE TABLE turnstore_turns (
+    id      INTEGER PRIMARY KEY,
+    session INTEGER NOT NULL REFERENCES turnstore_sessions,
+    seq     INTEGER NOT NULL,            -- 0, 1, 2, … without a gap
+    turn_id TEXT NOT NULL,               -- old files may have one twice
+    body    TEXT NOT NULL,               -- the turn as JSON, in the wire format
+    UNIQUE (session, seq)
+  ) STRICT;
+  CREATE INDEX turnstore_turns_by_id ON turnstore_turns (session, turn_id, seq);
+
+  CREATE TABLE turnstore_transitions (
+    id            INTEGER PRIMARY KEY,
+    session       INTEGER NOT NULL REFERENCES turnstore_sessions,
+    seq           INTEGER NOT NULL,      -- ascending; a rewind leaves gaps
+    transition_id TEXT,
+    turn_id       TEXT NOT NULL,
+    body          TEXT NOT NULL,         -- the transition as JSON, in the wire format
+    UNIQUE (session, seq)
+  ) STRICT;
+  CREATE INDEX turnstore_transitions_by_id ON turnstore_transitions (session, transition_id, seq)
+    WHERE transition_id IS NOT NULL;
+
+  INSERT INTO turnstore_settings VALUES ('schema_version', 1);
+  `,
+]
+
+export const SCHEMA_VERSION: number = steps.length
+
+const HAS_SETTINGS = `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'turnstore_settings'`
+const READ_VERSION = `SELECT value FROM turnstore_settings WHERE name = 'schema_version'`
+const WRITE_VERSION = `UPDATE turnstore_settings SET value = ? WHERE name = 'schema_version'`
+
+/**
+ * Makes the tables, or brings those of an older version up to date, in one transaction: whoever comes
+ * meanwhile waits for it. A database that is up to date is not written to.
+ *
+ * @throws `SCHEMA_TOO_NEW` for a newer version, with nothing touched
+ */
+export function bringUpToDate(connection: Connection): void {
+  if (connection.read(() => versionOf(connection)) === SCHEMA_VERSION) return
+  connection.write(() => {
+    // Another process may have done it in between.
+    for (const step of steps.slice(versionOf(connection))) connection.exec(step)
+    connection.run(WRITE_VERSION, SCHEMA_VERSION)
+  })
+}
+
+/**
+ * Looked at in every transaction: once a newer process has brought the database to its version, an older
+ * one that is still running writes no more.
+ *
+ * @throws `SCHEMA_TOO_NEW`, `STORE_UNAVAILABLE`
+ */
+export function checkVersion(connection: Connection): void {
+  if (connection.value(READ_VERSION) === SCHEMA_VERSION) return
+  versionOf(connection)
+  throw new TurnstoreError('STORE_UNAVAILABLE', 'The database was replaced by one of an older version; open the store again')
+}
+
+/** 0 where there is nothing of ours. @throws `SCHEMA_TOO_NEW`, `STORE_UNAVAILABLE` */
+function versionOf(connection: Connection): number {
+  if (connection.value(HAS_SETTINGS) === 0) return 0
+  const version = connection.value(READ_VERSION)
+  if (typeof version !== 'number' || version < 1) {
+    throw new TurnstoreError('STORE_UNAVAILABLE', 'The table turnstore_settings has no version of the schema; it is not one of ours')
+  }
+  if (version > SCHEMA_VERSION) {
+    throw new TurnstoreError(
+      'SCHEMA_TOO_NEW',
+      `This database has version ${version} of the schema; this version of @turnstore/sqlite knows up to ${SCHEMA_VERSION}, a newer one is needed`,
+    )
+  }
+  return version
+}

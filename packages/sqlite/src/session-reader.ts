@@ -1,0 +1,187 @@
+import { setImmediate } from 'node:timers/promises'
+import {
+  type AgentTransitionRecord,
+  isTurnstoreError,
+  type JsonObject,
+  type SessionRecord,
+  type SessionSummary,
+  type TurnPage,
+  type TurnRecord,
+  TurnstoreError,
+} from '@turnstore/core'
+import { decodeTransition, decodeTurn, inScope, isJsonObject, type NormalTurnRange, quote, resolveTurnRange, type Scope } from '@turnstore/core/adapter'
+import { count, exact, fromExact, fromExactOrNull, type Row, text, textOrNull } from './columns.js'
+import type { Connection } from './connection.js'
+import { sql } from './sql.js'
+
+/*
+ * Rows as records. What is read from the database is checked like anything that comes from outside; the
+ * errors name the session and the place, never what stands there.
+ */
+
+/** The columns of a session that a change and a range of turns need. */
+export interface Head {
+  readonly id: number
+  readonly workspaceId: string | null
+  readonly agentId: string | null
+  readonly updatedAt: string
+  readonly ended: number
+  readonly revision: number
+  readonly turnCount: number
+  readonly transitionCount: number
+}
+
+/** Null where there is no such session in the scope. */
+export function readHead(connection: Connection, sessionId: string, scope: Scope): Head | null {
+  const row = connection.get(sql.head, sessionId)
+  if (row === undefined) return null
+  return ofSession(sessionId, () => {
+    const head: Head = {
+      id: count(row, 'id'),
+      workspaceId: textOrNull(row, 'workspace_id'),
+      agentId: fromExactOrNull(row, 'agent_id'),
+      updatedAt: fromExact(row, 'updated_at'),
+      ended: count(row, 'ended'),
+      revision: count(row, 'revision'),
+      turnCount: count(row, 'turn_count'),
+      transitionCount: count(row, 'transition_count'),
+    }
+    return inScope(head, scope) ? head : null
+  })
+}
+
+/** Out of a row of `sql.session` or of a listing. */
+export function summaryOfRow(row: Row): SessionSummary {
+  return ofSession(text(row, 'session_id'), () => ({
+    sessionId: text(row, 'session_id'),
+    workspaceId: textOrNull(row, 'workspace_id'),
+    parentSessionId: textOrNull(row, 'parent_session_id'),
+    agentId: fromExactOrNull(row, 'agent_id'),
+    createdAt: fromExact(row, 'created_at'),
+    updatedAt: fromExact(row, 'updated_at'),
+    metadata: objectOf(row.metadata, 'metadata'),
+    revision: count(row, 'revision'),
+    turnCount: count(row, 'turn_count'),
+    agentTransitionCount: count(row, 'transition_count'),
+  }))
+}
+
+export function readSummary(connection: Connection, sessionId: string, scope: Scope): SessionSummary | null {
+  const row = connection.get(sql.session, sessionId)
+  const summary = row === undefined ? null : summaryOfRow(row)
+  return summary !== null && inScope(summary, scope) ? summary : null
+}
+
+/** A session as it lies in the database at one moment, its turns not parsed yet. */
+export interface RawSession {
+  readonly head: Omit<SessionRecord, 'turns'>
+  readonly turns: readonly Row[]
+}
+
+export function readRawSession(connection: Connection, sessionId: string, scope: Scope): RawSession | null {
+  const row = connection.get(sql.session, sessionId)
+  if (row === undefined) return null
+  return ofSession(sessionId, () => {
+    const { turnCount, agentTransitionCount, ...head } = summaryOfRow(row)
+    if (!inScope(head, scope)) return null
+    const id = count(row, 'id')
+    const agentTransitions = connection.values(sql.transitions, id).map(readTransition)
+    if (agentTransitions.length !== agentTransitionCount) throw damaged('transitions are missing')
+    const extra = row.extra === null ? {} : { extra: objectOf(row.extra, 'extra') }
+    return { head: { ...head, agentTransitions, ...extra }, turns: turnRows(connection, id, 0, turnCount) }
+  })
+}
+
+/** The turns `[first, end)`; all of them must be there. */
+function turnRows(connection: Connection, id: number, first: number, end: number): readonly Row[] {
+  const rows = connection.all(sql.turns, id, first, end)
+  if (rows.length !== end - first || rows.some((row, index) => row.seq !== first + index)) throw damaged('turns are missing')
+  return rows
+}
+
+/** Which turns a range means, unparsed. */
+export interface RawTurnPage extends Omit<TurnPage, 'turns'> {
+  readonly turns: readonly Row[]
+}
+
+export function readRawTurns(
+  connection: Connection,
+  sessionId: string,
+  range: NormalTurnRange,
+  scope: Scope,
+): RawTurnPage | null {
+  const head = readHead(connection, sessionId, scope)
+  if (head === null) return null
+  const { id, turnCount, revision } = head
+  return ofSession(sessionId, () => {
+    const { first, end } = resolveTurnRange(range, turnCount, turnId => placesOfTurn(connection, id, turnId).at(-1) ?? -1)
+    return { turns: turnRows(connection, id, first, end), firstIndex: first, turnCount, revision }
+  })
+}
+
+/** The indexes of the turns with an id, ascending. */
+export function placesOfTurn(connection: Connection, id: number, turnId: string): number[] {
+  return connection.values(sql.placesOfTurn, id, exact(turnId)).map(Number)
+}
+
+/** Longest stretch of parsing, in milliseconds, before the rest of the process gets its turn. */
+const SLICE_MS = 8
+
+export async function parseTurns(sessionId: string, rows: readonly Row[]): Promise<TurnRecord[]> {
+  const turns: TurnRecord[] = []
+  let end = performance.now() + SLICE_MS
+  for (const row of rows) {
+    turns.push(ofSession(sessionId, () => readTurn(row)))
+    if (turns.length % 64 === 0 && performance.now() > end) {
+      await setImmediate()
+      end = performance.now() + SLICE_MS
+    }
+  }
+  return turns
+}
+
+/** Out of a row with `seq` and `body`. */
+export function readTurn(row: Row): TurnRecord {
+  const what = `turn ${count(row, 'seq')}`
+  return decoded(what, () => decodeTurn(objectOf(row.body, what), what))
+}
+
+export function readTransition(body: unknown): AgentTransitionRecord {
+  return decoded('a transition', () => decodeTransition(objectOf(body, 'a transition'), 'a transition'))
+}
+
+/** Metadata or another object kept as JSON. */
+export function objectOf(json: unknown, what: string): JsonObject {
+  if (typeof json === 'string') {
+    try {
+      const value: unknown = JSON.parse(json)
+      if (isJsonObject(value)) return value
+    } catch {
+      // Not its error: it quotes what is stored.
+    }
+  }
+  throw damaged(`${what} is not what was stored there`)
+}
+
+function decoded<T>(what: string, decode: () => T): T {
+  try {
+    return decode()
+  } catch (error) {
+    if (isTurnstoreError(error, 'CORRUPT_SESSION')) throw error
+    throw damaged(`${what} is not what was stored there`)
+  }
+}
+
+function damaged(reason: string): TurnstoreError {
+  return new TurnstoreError('CORRUPT_SESSION', reason)
+}
+
+/** Names the session in what is said of its damage. */
+export function ofSession<T>(sessionId: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (!isTurnstoreError(error, 'CORRUPT_SESSION') || error.sessionId !== undefined) throw error
+    throw new TurnstoreError('CORRUPT_SESSION', `Session ${quote(sessionId)} cannot be read: ${error.message}`, { sessionId })
+  }
+}

@@ -1,0 +1,83 @@
+import { TurnstoreError } from '@turnstore/core'
+import { quote } from '@turnstore/core/adapter'
+import type { SqliteDatabase } from './driver.js'
+
+/** Before 3.51.3, two processes that write and checkpoint at the same moment could corrupt the database (https://sqlite.org/wal.html). */
+const OLDEST = [3, 51, 3] as const
+
+/** Bytes a page, in a database that is made here: three turns of some kilobytes in one. */
+const PAGE_SIZE = 8192
+
+/** @throws `STORE_UNAVAILABLE` */
+export function checkSqliteVersion(database: SqliteDatabase): void {
+  const version = String(valueOf(database, 'SELECT sqlite_version()'))
+  const parts = version.split('.').map(Number)
+  const differing = OLDEST.findIndex((part, place) => parts[place] !== part)
+  if (differing !== -1 && (parts[differing] ?? 0) < (OLDEST[differing] ?? 0)) {
+    throw new TurnstoreError(
+      'STORE_UNAVAILABLE',
+      `This is SQLite ${version}, which can corrupt a database that several processes write; update better-sqlite3 to 13.2 or later`,
+    )
+  }
+}
+
+/**
+ * Sets up a handle of our own, and looks whether it took: SQLite passes over what it does not know or
+ * cannot do without a word. Fails while others hold the database.
+ * @throws `STORE_UNAVAILABLE`, or what the driver throws
+ */
+export function applySettings(database: SqliteDatabase, synchronous: 'FULL' | 'NORMAL'): void {
+  const isFull = synchronous === 'FULL'
+  // Before the journal: a database that is in WAL keeps the size that it has.
+  database.exec(`PRAGMA page_size = ${PAGE_SIZE}`)
+  const wanted: [pragma: string, value: string | number][] = [
+    ['busy_timeout', 0],
+    ['journal_mode', database.memory ? 'memory' : 'wal'],
+    ['synchronous', isFull ? 2 : 1],
+    // On macOS, what makes the drive empty its cache. Elsewhere it means nothing.
+    ['fullfsync', Number(isFull)],
+    ['foreign_keys', 1],
+    ['trusted_schema', 0],
+    ['cell_size_check', 1],
+    // What is read through a mapping kills the process where the file is cut off.
+    ['mmap_size', 0],
+  ]
+  for (const [pragma, value] of wanted) {
+    database.exec(`PRAGMA ${pragma} = ${value}`)
+    const found = valueOf(database, `PRAGMA ${pragma}`)
+    // A database in memory has no file to map.
+    if (found !== value && !(pragma === 'mmap_size' && found === undefined)) {
+      throw new TurnstoreError(
+        'STORE_UNAVAILABLE',
+        `Database ${quote(database.name)}: SQLite cannot set ${pragma} to ${value} here`,
+      )
+    }
+  }
+}
+
+/** Refuses a lent handle for what we cannot set and put back. @throws `STORE_UNAVAILABLE` */
+export function checkLent(database: SqliteDatabase): void {
+  const encoding = valueOf(database, 'PRAGMA encoding')
+  if (encoding !== 'UTF-8') {
+    throw new TurnstoreError(
+      'STORE_UNAVAILABLE',
+      `The lent database has encoding ${String(encoding)}, and ids are ordered by their UTF-8 bytes; make it with PRAGMA encoding = 'UTF-8'`,
+    )
+  }
+  const journal = valueOf(database, 'PRAGMA journal_mode')
+  if (!database.memory && (journal === 'off' || journal === 'memory')) {
+    throw new TurnstoreError(
+      'STORE_UNAVAILABLE',
+      `The lent database has journal_mode ${journal}, with which a crash destroys it; set PRAGMA journal_mode = WAL`,
+    )
+  }
+}
+
+/** Whether a lent handle keeps every other one out of its database. */
+export function isExclusive(database: SqliteDatabase): boolean {
+  return valueOf(database, 'PRAGMA locking_mode') === 'exclusive'
+}
+
+function valueOf(database: SqliteDatabase, sql: string): unknown {
+  return database.prepare(sql).safeIntegers(false).pluck(true).get()
+}

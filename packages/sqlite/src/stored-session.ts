@@ -1,0 +1,169 @@
+import type { AgentTransitionRecord, JsonObject, SessionRecord, TurnRecord } from '@turnstore/core'
+import { isEnded } from '@turnstore/core'
+import { type ChangePlan, encodeTransition, encodeTurn, nextRevision, type Condition, type Scope, type SessionView, timeKey } from '@turnstore/core/adapter'
+import { exact } from './columns.js'
+import type { Connection } from './connection.js'
+import type { SqlValue } from './driver.js'
+import { type Head, objectOf, ofSession, placesOfTurn, readHead, readTransition, readTurn } from './session-reader.js'
+import { sql } from './sql.js'
+
+/** A session as a change sees it: each answer is a SELECT, none reads the whole. Inside a transaction. */
+export class StoredSession implements SessionView {
+  readonly sessionId: string
+  readonly #connection: Connection
+  readonly #head: Head
+
+  constructor(connection: Connection, sessionId: string, head: Head) {
+    this.#connection = connection
+    this.sessionId = sessionId
+    this.#head = head
+  }
+
+  get revision(): number {
+    return this.#head.revision
+  }
+
+  get turnCount(): number {
+    return this.#head.turnCount
+  }
+
+  get agentId(): string | null {
+    return this.#head.agentId
+  }
+
+  get updatedAt(): string {
+    return this.#head.updatedAt
+  }
+
+  get metadata(): JsonObject {
+    return ofSession(this.sessionId, () => objectOf(this.#connection.value(sql.metadata, this.#head.id), 'metadata'))
+  }
+
+  findTurn(turnId: string, before: number): { turn: TurnRecord; index: number } | undefined {
+    const index = placesOfTurn(this.#connection, this.#head.id, turnId).findLast(place => place < before)
+    if (index === undefined) return undefined
+    const row = this.#connection.get(sql.turn, this.#head.id, index) ?? {}
+    return ofSession(this.sessionId, () => ({ turn: readTurn(row), index }))
+  }
+
+  firstIndexOfTurn(turnId: string): number {
+    return placesOfTurn(this.#connection, this.#head.id, turnId)[0] ?? -1
+  }
+
+  findTransition(transitionId: string): AgentTransitionRecord | undefined {
+    const body = this.#connection.value(sql.transitionWithId, this.#head.id, exact(transitionId))
+    return body === undefined ? undefined : ofSession(this.sessionId, () => readTransition(body))
+  }
+
+  /**
+   * Writes down what the plan brings.
+   * @param bodyOf the JSON of a turn that the plan appends
+   */
+  carryOut(plan: ChangePlan, bodyOf: (turn: TurnRecord) => string): void {
+    const { id, ended, turnCount, agentId } = this.#head
+    let { transitionCount } = this.#head
+    if (plan.keepTurns !== undefined) {
+      transitionCount -= this.#connection.run(sql.dropTransitions, id, plan.keepTurns)
+      this.#connection.run(sql.dropTurns, id, plan.keepTurns)
+    }
+    for (const { index, turn } of plan.replaceTurns) {
+      this.#connection.run(sql.replaceTurn, JSON.stringify(encodeTurn(turn)), id, index)
+    }
+    let seq = plan.keepTurns ?? turnCount
+    for (const turn of plan.appendTurns) {
+      this.#connection.run(sql.insertTurn, id, seq++, exact(turn.turnId), bodyOf(turn))
+    }
+    insertTransitions(this.#connection, id, plan.appendAgentTransitions)
+    if (plan.metadata !== undefined) this.#connection.run(sql.changeMetadata, JSON.stringify(plan.metadata), id)
+    this.#connection.run(
+      sql.changeSession,
+      exactOrNull(plan.agentId === undefined ? agentId : plan.agentId),
+      exact(plan.updatedAt),
+      timeKey(plan.updatedAt),
+      plan.metadata === undefined ? ended : Number(isEnded({ metadata: plan.metadata })),
+      plan.revision,
+      plan.turnCount,
+      transitionCount + plan.appendAgentTransitions.length,
+      id,
+    )
+  }
+}
+
+/** Creates a session or replaces it as a whole: decides, and gives its revision and what is left to do. */
+export function replaceSession(
+  connection: Connection,
+  session: SessionRecord,
+  turnBodies: readonly string[],
+  condition: Condition,
+): { answer: number; carryOut: () => void } {
+  const { sessionId } = session
+  const current = readHead(connection, sessionId, undefined)
+  const revision = nextRevision(session, current, condition)
+  const carryOut = (): void => {
+    const columns: SqlValue[] = [
+      sessionId,
+      session.workspaceId,
+      session.parentSessionId,
+      exactOrNull(session.agentId),
+      exact(session.createdAt),
+      exact(session.updatedAt),
+      timeKey(session.createdAt),
+      timeKey(session.updatedAt),
+      Number(isEnded(session)),
+      revision,
+      session.turns.length,
+      session.agentTransitions.length,
+    ]
+    let id: number
+    if (current === null) {
+      id = Number(connection.value(sql.insertSession, ...columns))
+    } else {
+      id = current.id
+      connection.run(sql.replaceSession, ...columns, id)
+      connection.run(sql.dropTurns, id, 0)
+      connection.run(sql.deleteTransitions, id)
+    }
+    const extra = session.extra === undefined ? null : JSON.stringify(session.extra)
+    connection.run(sql.putDetails, id, JSON.stringify(session.metadata), extra)
+    session.turns.forEach((turn, seq) => connection.run(sql.insertTurn, id, seq, exact(turn.turnId), turnBodies[seq] ?? ''))
+    insertTransitions(connection, id, session.agentTransitions)
+  }
+  return { answer: revision, carryOut }
+}
+
+/** Whether there is a session to delete, and what is left to do for it. */
+export function removeSession(
+  connection: Connection,
+  sessionId: string,
+  scope: Scope,
+): { answer: boolean; carryOut?: () => void } {
+  const head = readHead(connection, sessionId, scope)
+  if (head === null) return { answer: false }
+  const carryOut = (): void => {
+    connection.run(sql.dropTurns, head.id, 0)
+    connection.run(sql.deleteTransitions, head.id)
+    connection.run(sql.deleteDetails, head.id)
+    connection.run(sql.deleteSession, head.id)
+  }
+  return { answer: true, carryOut }
+}
+
+function insertTransitions(connection: Connection, id: number, transitions: readonly AgentTransitionRecord[]): void {
+  if (transitions.length === 0) return
+  let seq = Number(connection.value(sql.nextTransitionSeq, id))
+  for (const transition of transitions) {
+    const { transitionId, turnId } = transition
+    connection.run(
+      sql.insertTransition,
+      id,
+      seq++,
+      exactOrNull(transitionId),
+      exact(turnId),
+      JSON.stringify(encodeTransition(transition)),
+    )
+  }
+}
+
+function exactOrNull(value: string | null): string | null {
+  return value === null ? null : exact(value)
+}

@@ -1,0 +1,9 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    // Far above what any test takes: a disk that stalls is no failure, a test that hangs is.
+    testTimeout: 60_000,
+  },
+})
