@@ -56,87 +56,101 @@ export class TooHeavy extends Error {}
  * cannot show one value to the check and another to the store.
  */
 export function copyJson(value: unknown, maxDepth: number, scale: Scale): JsonValue {
-  const path: (string | number)[] = []
-  const ancestors: object[] = []
+  return new JsonCopier(maxDepth, scale).copyFrom(value)
+}
 
-  const fail = (reason: string): never => {
-    throw new NotJson([...path], reason)
+/** One {@link copyJson} at work. */
+class JsonCopier {
+  readonly #path: (string | number)[] = []
+  readonly #ancestors: object[] = []
+  readonly #maxDepth: number
+  readonly #scale: Scale
+
+  constructor(maxDepth: number, scale: Scale) {
+    this.#maxDepth = maxDepth
+    this.#scale = scale
   }
 
-  const copy = (source: unknown): JsonValue => {
+  copyFrom(source: unknown): JsonValue {
+    try {
+      return this.#copy(source)
+    } catch (error) {
+      if (error instanceof NotJson || error instanceof TooHeavy) throw error
+      // A getter or a Proxy threw. What it threw may quote anything, so it is not handed on.
+      return this.#fail('threw when it was read')
+    }
+  }
+
+  #copy(source: unknown): JsonValue {
     switch (typeof source) {
       case 'string':
-        scale.addText(source)
+        this.#scale.addText(source)
         return source
       case 'boolean':
-        scale.add(4, 6)
+        this.#scale.add(4, 6)
         return source
       case 'number':
-        scale.add(1, 26)
-        if (!Number.isFinite(source)) return fail(`is ${source}, which JSON cannot hold`)
+        this.#scale.add(1, 26)
+        if (!Number.isFinite(source)) return this.#fail(`is ${source}, which JSON cannot hold`)
         return source === 0 ? 0 : source
       case 'object':
         if (source === null) {
-          scale.add(4, 5)
+          this.#scale.add(4, 5)
           return null
         }
-        return copyObject(source)
+        return this.#copyObject(source)
       default:
-        return fail(source === undefined ? 'is undefined' : `is a ${typeof source}, which JSON cannot hold`)
+        return this.#fail(source === undefined ? 'is undefined' : `is a ${typeof source}, which JSON cannot hold`)
     }
   }
 
-  const copyObject = (source: object): JsonObject | JsonValue[] => {
-    if (ancestors.length >= maxDepth) {
-      return fail(ancestors.includes(source) ? 'is a cycle' : `is nested deeper than ${maxDepth}`)
+  #copyObject(source: object): JsonObject | JsonValue[] {
+    if (this.#ancestors.length >= this.#maxDepth) {
+      return this.#fail(this.#ancestors.includes(source) ? 'is a cycle' : `is nested deeper than ${this.#maxDepth}`)
     }
-    ancestors.push(source)
-    const result = Array.isArray(source) ? copyArray(source) : copyMembers(source)
-    ancestors.pop()
+    this.#ancestors.push(source)
+    const result = Array.isArray(source) ? this.#copyArray(source) : this.#copyMembers(source)
+    this.#ancestors.pop()
     return result
   }
 
-  const copyArray = (source: readonly unknown[]): JsonValue[] => {
+  #copyArray(source: readonly unknown[]): JsonValue[] {
     const length = source.length
-    scale.add(2 + Math.max(0, length - 1), 3 + length)
+    this.#scale.add(2 + Math.max(0, length - 1), 3 + length)
     // A hole is no key either, so one comparison finds holes and members that JSON would drop.
-    if (Object.keys(source).length !== length) return fail('is an array with holes or named members')
+    if (Object.keys(source).length !== length) return this.#fail('is an array with holes or named members')
     const result: JsonValue[] = []
     for (let index = 0; index < length; index++) {
-      path.push(index)
-      result.push(copy(source[index]))
-      path.pop()
+      this.#path.push(index)
+      result.push(this.#copy(source[index]))
+      this.#path.pop()
     }
     return result
   }
 
-  const copyMembers = (source: object): JsonObject => {
+  #copyMembers(source: object): JsonObject {
     const prototype: unknown = Object.getPrototypeOf(source)
     if (prototype !== null && !isObjectPrototype(prototype)) {
-      return fail('is an instance of a class; only plain objects, arrays and scalars are JSON')
+      return this.#fail('is an instance of a class; only plain objects, arrays and scalars are JSON')
     }
-    if (Object.getOwnPropertySymbols(source).length > 0) return fail('has a symbol as a key')
+    if (Object.getOwnPropertySymbols(source).length > 0) return this.#fail('has a symbol as a key')
     const result: JsonObject = {}
-    scale.add(2, 3)
+    this.#scale.add(2, 3)
     for (const key of Object.keys(source)) {
-      path.push(key)
+      this.#path.push(key)
       const member: unknown = Reflect.get(source, key)
       if (member !== undefined) {
-        scale.addText(key)
-        scale.add(1, 2)
-        setMember(result, key, copy(member))
+        this.#scale.addText(key)
+        this.#scale.add(1, 2)
+        setMember(result, key, this.#copy(member))
       }
-      path.pop()
+      this.#path.pop()
     }
     return result
   }
 
-  try {
-    return copy(value)
-  } catch (error) {
-    if (error instanceof NotJson || error instanceof TooHeavy) throw error
-    // A getter or a Proxy threw. What it threw may quote anything, so it is not handed on.
-    throw new NotJson([...path], 'threw when it was read')
+  #fail(reason: string): never {
+    throw new NotJson(this.#path, reason)
   }
 }
 

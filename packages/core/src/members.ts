@@ -12,51 +12,75 @@ import { isJsonObject, type JsonObject, type JsonValue } from './json.js'
  */
 export interface Members {
   readonly dialect: 'input' | 'wire'
-  text(name: string, fallback?: string): string
-  textOrNull(name: string): string | null
-  numberOrNull(name: string): number | null
-  texts(name: string): string[]
-  json(name: string): JsonValue
-  object(name: string): JsonObject
+  text(name: Name, fallback?: string): string
+  textOrNull(name: Name): string | null
+  numberOrNull(name: Name): number | null
+  texts(name: Name): string[]
+  json(name: Name): JsonValue
+  object(name: Name): JsonObject
   /** An object with a limit of its own, not weighed with this record. */
-  weighedObject(name: string, limit: number): JsonObject
+  weighedObject(name: Name, limit: number): JsonObject
   /** The items of an array, unread, each with its place for messages. */
-  items(name: string): Item[]
+  items(name: Name): Item[]
   /** `{ extra }` where there are members that nobody here knows, else `{}`. */
   extra(shape: Shape): { extra?: JsonObject }
-  has(name: string): boolean
+  has(name: Name): boolean
   /** The records in an array, weighed together with this one. */
-  list<T>(name: string, read: (item: Members, index: number) => T): T[]
-  fail(name: string, reason: string): never
+  list<T>(name: Name, read: (item: Members, index: number) => T): T[]
+  fail(name: Name, reason: string): never
 }
 
-/** The members of a kind of record, by both of their names. */
+/** What a member is called in each dialect: `toolCalls`, on the wire `tool_calls`. */
+export interface Name {
+  readonly input: string
+  readonly wire: string
+}
+
+export function nameOf(input: string): Name {
+  return { input, wire: input.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`) }
+}
+
+/** Those of all members of a record. */
+export type NamesOf<T> = Readonly<Record<Exclude<keyof T, 'extra'>, Name>>
+
+/** Made once for a kind of record, so that reading one looks nothing up. */
+export function namesOf<const N extends string>(...names: readonly N[]): Readonly<Record<N, Name>>
+export function namesOf(...names: readonly string[]): Readonly<Record<string, Name>> {
+  return Object.fromEntries(names.map(name => [name, nameOf(name)]))
+}
+
+/** All members of a kind of record. */
 export interface Shape {
   readonly names: ReadonlySet<string>
-  readonly wireKeys: ReadonlySet<string>
+  /** In the order in which they are written. */
+  readonly wireKeys: readonly string[]
 }
 
-export function shape(names: readonly string[], onWireAlone: readonly string[] = []): Shape {
-  return { names: new Set(names), wireKeys: new Set([...names.map(wireKey), ...onWireAlone]) }
+export function shape(names: Readonly<Record<string, Name>>, ...onWireAlone: readonly Name[]): Shape {
+  return {
+    names: new Set(Object.keys(names)),
+    wireKeys: [...Object.values(names), ...onWireAlone].map(name => name.wire),
+  }
 }
 
 /** What a message calls the thing. */
 export type What = string | Place
 
-/** An item of an array, put into words only where a message needs them: there are many items and few messages. */
-class Place {
+/** A member, or an item of one, put into words only where a message needs them: there are many, and few messages. */
+export class Place {
   readonly #parent: MembersBase
-  readonly #name: string
-  readonly #index: number
+  readonly #name: Name
+  readonly #index: number | undefined
 
-  constructor(parent: MembersBase, name: string, index: number) {
+  constructor(parent: MembersBase, name: Name, index?: number) {
     this.#parent = parent
     this.#name = name
     this.#index = index
   }
 
   toString(): string {
-    return `${this.#parent.at(this.#name)}[${this.#index}]`
+    const member = this.#parent.at(this.#name)
+    return this.#index === undefined ? member : `${member}[${this.#index}]`
   }
 }
 
@@ -91,49 +115,49 @@ function kindOf(value: unknown): string {
 
 export abstract class MembersBase implements Members {
   abstract readonly dialect: 'input' | 'wire'
-  protected readonly source: object
+  protected readonly source: Readonly<Record<string, unknown>>
   protected readonly what: What
 
-  constructor(source: object, what: What) {
+  constructor(source: Readonly<Record<string, unknown>>, what: What) {
     this.source = source
     this.what = what
   }
 
   /** The member as it stands, `undefined` where it is missing. */
-  protected abstract get(name: string): unknown
-  protected abstract key(name: string): string
+  protected abstract get(name: Name): unknown
+  protected abstract key(name: Name): string
   protected abstract item(source: unknown, what: What): Members
-  protected abstract value(name: string, value: unknown): JsonValue
+  protected abstract value(name: Name, value: unknown): JsonValue
   abstract extra(shape: Shape): { extra?: JsonObject }
 
-  text(name: string, fallback?: string): string {
+  text(name: Name, fallback?: string): string {
     const value = this.get(name)
     if (value === undefined) return fallback ?? this.fail(name, 'is missing')
     return this.checkText(name, value)
   }
 
-  textOrNull(name: string): string | null {
+  textOrNull(name: Name): string | null {
     const value = this.get(name)
     return value === undefined || value === null ? null : this.checkText(name, value)
   }
 
-  numberOrNull(name: string): number | null {
+  numberOrNull(name: Name): number | null {
     const value = this.get(name)
     if (value === undefined || value === null) return null
     if (typeof value !== 'number' || !Number.isFinite(value)) return this.fail(name, 'must be a finite number or null')
     return value === 0 ? 0 : value
   }
 
-  texts(name: string): string[] {
-    return Array.from(this.array(name), (text, index) => this.checkText(`${name}[${index}]`, text))
+  texts(name: Name): string[] {
+    return mapItems(this.array(name), (text, index) => this.checkText(name, text, index))
   }
 
-  json(name: string): JsonValue {
+  json(name: Name): JsonValue {
     const value = this.get(name)
     return value === undefined ? null : this.value(name, value)
   }
 
-  object(name: string): JsonObject {
+  object(name: Name): JsonObject {
     const value = this.get(name)
     if (value === undefined) return {}
     if (!isJsonObject(value)) return this.fail(name, `must be an object, not ${kindOf(value)}`)
@@ -141,50 +165,46 @@ export abstract class MembersBase implements Members {
     return isJsonObject(copy) ? copy : this.fail(name, 'must be an object')
   }
 
-  list<T>(name: string, read: (item: Members, index: number) => T): T[] {
-    return Array.from(this.array(name), (source, index) => read(this.item(source, new Place(this, name, index)), index))
+  list<T>(name: Name, read: (item: Members, index: number) => T): T[] {
+    return mapItems(this.array(name), (source, index) => read(this.item(source, new Place(this, name, index)), index))
   }
 
-  weighedObject(name: string, _limit: number): JsonObject {
+  weighedObject(name: Name, _limit: number): JsonObject {
     return this.object(name)
   }
 
-  has(name: string): boolean {
+  has(name: Name): boolean {
     return this.get(name) !== undefined
   }
 
-  fail(name: string, reason: string): never {
+  fail(name: Name, reason: string): never {
     throw invalidRecord(this.at(name), reason)
   }
 
-  protected checkText(name: string, value: unknown): string {
-    return typeof value === 'string' ? value : this.fail(name, `must be a string, not ${kindOf(value)}`)
+  /** @param index of an item of the member */
+  protected checkText(name: Name, value: unknown, index?: number): string {
+    if (typeof value === 'string') return value
+    throw invalidRecord(new Place(this, name, index), `must be a string, not ${kindOf(value)}`)
   }
 
-  at(name: string): string {
+  at(name: Name): string {
     return `${wordsOf(this.what)}.${this.key(name)}`
   }
 
-  items(name: string): Item[] {
-    return Array.from(this.array(name), (source, index) => ({ source, what: new Place(this, name, index) }))
+  items(name: Name): Item[] {
+    return mapItems(this.array(name), (source, index) => ({ source, what: new Place(this, name, index) }))
   }
 
-  /** Read with Array.from, which takes a hole for the undefined that it is; map would pass it over. */
-  private array(name: string): readonly unknown[] {
+  private array(name: Name): readonly unknown[] {
     const value = this.get(name)
     if (value === undefined) return []
     return Array.isArray(value) ? value : this.fail(name, `must be an array, not ${kindOf(value)}`)
   }
 }
 
-const wireKeys = new Map<string, string>()
-
-/** `toolCalls` on the wire is `tool_calls`. */
-export function wireKey(name: string): string {
-  let key = wireKeys.get(name)
-  if (key === undefined) {
-    key = name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
-    wireKeys.set(name, key)
-  }
-  return key
+/** As Array.from does, at a fraction of its cost: a hole is the undefined that it is, while map would pass it over. */
+function mapItems<T>(array: readonly unknown[], read: (item: unknown, index: number) => T): T[] {
+  const result: T[] = []
+  for (let index = 0; index < array.length; index++) result.push(read(array[index], index))
+  return result
 }

@@ -140,6 +140,7 @@ function isAppliedAlready(view: SessionView, change: NormalChange): boolean {
 type Replacement = ChangePlan['replaceTurns'][number]
 
 function planUpdates(view: SessionView, change: NormalChange, kept: number, limits: Limits): Replacement[] {
+  if (change.updateTurns.length === 0) return []
   const updated = new Map<string, Replacement>()
   const touched = new Set<string>()
   for (const update of change.updateTurns) {

@@ -1,5 +1,5 @@
 import type { JsonObject } from './json.js'
-import { type Members, shape } from './members.js'
+import { type Members, type Name, nameOf, namesOf, type NamesOf, shape } from './members.js'
 import type { AgentTransitionRecord, SessionRecord, ToolCallRecord, TurnRecord } from './models.js'
 
 /*
@@ -7,7 +7,7 @@ import type { AgentTransitionRecord, SessionRecord, ToolCallRecord, TurnRecord }
  * for both dialects: what a caller hands in and what stands on the wire.
  */
 
-const turnShape = shape([
+export const turnNames: NamesOf<TurnRecord> = namesOf(
   'turnId',
   'agentId',
   'prompt',
@@ -19,9 +19,10 @@ const turnShape = shape([
   'error',
   'auditEventIds',
   'metadata',
-])
+)
+const turnShape = shape(turnNames)
 
-const toolCallShape = shape([
+export const toolCallNames: NamesOf<ToolCallRecord> = namesOf(
   'callId',
   'toolName',
   'arguments',
@@ -31,69 +32,78 @@ const toolCallShape = shape([
   'durationMs',
   'sandboxContext',
   'metadata',
-])
-
-const transitionShape = shape(['transitionId', 'fromAgent', 'toAgent', 'reason', 'turnId', 'timestamp'])
-
-const sessionShape = shape(
-  [
-    'sessionId',
-    'workspaceId',
-    'parentSessionId',
-    'agentId',
-    'createdAt',
-    'updatedAt',
-    'turns',
-    'agentTransitions',
-    'metadata',
-    'revision',
-  ],
-  ['schema_version'],
 )
+const toolCallShape = shape(toolCallNames)
+
+const transitionNames: NamesOf<AgentTransitionRecord> = namesOf(
+  'transitionId',
+  'fromAgent',
+  'toAgent',
+  'reason',
+  'turnId',
+  'timestamp',
+)
+const transitionShape = shape(transitionNames)
+
+export const sessionNames: NamesOf<SessionRecord> = namesOf(
+  'sessionId',
+  'workspaceId',
+  'parentSessionId',
+  'agentId',
+  'createdAt',
+  'updatedAt',
+  'turns',
+  'agentTransitions',
+  'metadata',
+  'revision',
+)
+/** Of no interest to a caller, and so a member on the wire alone. */
+export const schemaVersionName: Name = nameOf('schemaVersion')
+const sessionShape = shape(sessionNames, schemaVersionName)
 
 export function readToolCall(members: Members, missingCallId?: string): ToolCallRecord {
   return {
-    callId: members.text('callId', missingCallId),
-    toolName: members.text('toolName'),
-    arguments: members.object('arguments'),
-    result: members.json('result'),
-    status: members.text('status', 'success'),
-    error: members.textOrNull('error'),
-    durationMs: members.numberOrNull('durationMs'),
-    sandboxContext: members.json('sandboxContext'),
-    metadata: members.object('metadata'),
+    callId: members.text(toolCallNames.callId, missingCallId),
+    toolName: members.text(toolCallNames.toolName),
+    arguments: members.object(toolCallNames.arguments),
+    result: members.json(toolCallNames.result),
+    status: members.text(toolCallNames.status, 'success'),
+    error: members.textOrNull(toolCallNames.error),
+    durationMs: members.numberOrNull(toolCallNames.durationMs),
+    sandboxContext: members.json(toolCallNames.sandboxContext),
+    metadata: members.object(toolCallNames.metadata),
     ...members.extra(toolCallShape),
   }
 }
 
 export function readTurn(members: Members): TurnRecord {
-  const turnId = members.text('turnId')
+  const turnId = members.text(turnNames.turnId)
   return {
     turnId,
-    agentId: members.textOrNull('agentId'),
-    prompt: members.text('prompt', ''),
-    responseContent: members.textOrNull('responseContent'),
-    toolCalls: members.list('toolCalls', (call, index) =>
+    agentId: members.textOrNull(turnNames.agentId),
+    prompt: members.text(turnNames.prompt, ''),
+    responseContent: members.textOrNull(turnNames.responseContent),
+    toolCalls: members.list(turnNames.toolCalls, (call, index) =>
       readToolCall(call, members.dialect === 'input' ? `${turnId}:${index}` : undefined),
     ),
-    startedAt: members.text('startedAt', ''),
-    endedAt: members.textOrNull('endedAt'),
-    status: members.text('status', 'success'),
-    error: members.textOrNull('error'),
-    auditEventIds: members.texts('auditEventIds'),
-    metadata: members.object('metadata'),
+    startedAt: members.text(turnNames.startedAt, ''),
+    endedAt: members.textOrNull(turnNames.endedAt),
+    status: members.text(turnNames.status, 'success'),
+    error: members.textOrNull(turnNames.error),
+    auditEventIds: members.texts(turnNames.auditEventIds),
+    metadata: members.object(turnNames.metadata),
     ...members.extra(turnShape),
   }
 }
 
 export function readTransition(members: Members): AgentTransitionRecord {
   return {
-    transitionId: members.textOrNull('transitionId'),
-    fromAgent: members.textOrNull('fromAgent'),
-    toAgent: members.text('toAgent'),
-    reason: members.textOrNull('reason'),
-    turnId: members.text('turnId', ''),
-    timestamp: members.text('timestamp', ''),
+    transitionId: members.textOrNull(transitionNames.transitionId),
+    fromAgent: members.textOrNull(transitionNames.fromAgent),
+    toAgent: members.text(transitionNames.toAgent),
+    reason: members.textOrNull(transitionNames.reason),
+    turnId: members.text(transitionNames.turnId, ''),
+    timestamp: members.text(transitionNames.timestamp, ''),
     ...members.extra(transitionShape),
   }
 }
@@ -106,16 +116,16 @@ export function readSession(
   metadata: JsonObject,
 ): SessionRecord {
   return {
-    sessionId: members.text('sessionId'),
-    workspaceId: members.textOrNull('workspaceId'),
-    parentSessionId: members.textOrNull('parentSessionId'),
-    agentId: members.textOrNull('agentId'),
-    createdAt: members.text('createdAt', ''),
-    updatedAt: members.text('updatedAt', ''),
+    sessionId: members.text(sessionNames.sessionId),
+    workspaceId: members.textOrNull(sessionNames.workspaceId),
+    parentSessionId: members.textOrNull(sessionNames.parentSessionId),
+    agentId: members.textOrNull(sessionNames.agentId),
+    createdAt: members.text(sessionNames.createdAt, ''),
+    updatedAt: members.text(sessionNames.updatedAt, ''),
     turns,
     agentTransitions,
     metadata,
-    revision: members.numberOrNull('revision') ?? 1,
+    revision: members.numberOrNull(sessionNames.revision) ?? 1,
     ...members.extra(sessionShape),
   }
 }

@@ -1,11 +1,19 @@
 import type { TurnPatch } from './change.js'
 import { checkId } from './ids.js'
-import { copyInput, inputMembers, weighed } from './input-members.js'
+import { copyInput, extraName, inputMembers, weighed } from './input-members.js'
 import { isJsonObject, type JsonObject } from './json.js'
 import type { Limits } from './limits.js'
 import { invalidRecord, shape, type What } from './members.js'
 import type { AgentTransitionRecord, SessionRecord, ToolCallRecord, TurnRecord } from './models.js'
-import { readSession, readToolCall, readTransition, readTurn } from './read-record.js'
+import {
+  readSession,
+  readToolCall,
+  readTransition,
+  readTurn,
+  sessionNames,
+  toolCallNames,
+  turnNames,
+} from './read-record.js'
 import { utf8Length } from './text.js'
 import { encodeSession, encodeToolCall, encodeTransition, encodeTurn } from './wire.js'
 
@@ -63,7 +71,7 @@ export function readToolCallInput(source: unknown, limits: Limits, what: string,
     limits.turnBytes,
     scale => {
       const members = inputMembers(source, what, limits, scale)
-      return readToolCall(members, members.has('callId') ? undefined : newId())
+      return readToolCall(members, members.has(toolCallNames.callId) ? undefined : newId())
     },
     call => jsonLength(encodeToolCall(call)),
   )
@@ -81,14 +89,16 @@ export function readSessionInput(source: unknown, limits: Limits): SessionRecord
     limits.metadataBytes,
     scale => {
       const members = inputMembers(source, what, limits, scale)
-      if (!members.has('workspaceId') && isJsonObject(source) && 'workspaceId' in source) {
-        members.fail('workspaceId', 'is undefined; null means a session without a workspace')
+      if (!members.has(sessionNames.workspaceId) && isJsonObject(source) && 'workspaceId' in source) {
+        members.fail(sessionNames.workspaceId, 'is undefined; null means a session without a workspace')
       }
       return readSession(
         members,
-        members.items('turns').map(({ source: turn, what: place }) => readTurnInput(turn, limits, place)),
-        members.items('agentTransitions').map(({ source: transition, what: place }) => readTransitionInput(transition, limits, place)),
-        members.weighedObject('metadata', limits.metadataBytes),
+        members.items(sessionNames.turns).map(({ source: turn, what: place }) => readTurnInput(turn, limits, place)),
+        members
+          .items(sessionNames.agentTransitions)
+          .map(({ source: transition, what: place }) => readTransitionInput(transition, limits, place)),
+        members.weighedObject(sessionNames.metadata, limits.metadataBytes),
       )
     },
     session => jsonLength(encodeSession({ ...session, turns: [], agentTransitions: [], metadata: {} })),
@@ -121,20 +131,11 @@ export function jsonLength(value: JsonObject): number {
   return utf8Length(JSON.stringify(value))
 }
 
+const { turnId: _turnId, toolCalls: _toolCalls, ...patchNames } = turnNames
+const patchShape = shape(patchNames, turnNames.turnId, turnNames.toolCalls)
+
 /** Those of a turn that an update may set. */
-export const turnPatchMembers: readonly string[] = [
-  'agentId',
-  'prompt',
-  'responseContent',
-  'startedAt',
-  'endedAt',
-  'status',
-  'error',
-  'auditEventIds',
-  'metadata',
-  'extra',
-]
-const patchShape = shape(turnPatchMembers.slice(0, -1), ['turn_id', 'tool_calls'])
+export const turnPatchMembers: readonly string[] = [...Object.keys(patchNames), 'extra']
 
 /**
  * Some members of a turn, as an update sets them: neither its id nor its tool calls.
@@ -147,19 +148,21 @@ export function readTurnPatch(source: unknown, limits: Limits, what: string): Tu
     scale => {
       const members = inputMembers(source, what, limits, scale)
       const { extra } = members.extra(patchShape)
-      const agentId = members.has('agentId') ? members.textOrNull('agentId') : undefined
+      const agentId = members.has(patchNames.agentId) ? members.textOrNull(patchNames.agentId) : undefined
       if (typeof agentId === 'string') checkId(agentId, `${what}.agentId`)
       return {
         ...(agentId === undefined ? {} : { agentId }),
-        ...(members.has('prompt') ? { prompt: members.text('prompt') } : {}),
-        ...(members.has('responseContent') ? { responseContent: members.textOrNull('responseContent') } : {}),
-        ...(members.has('startedAt') ? { startedAt: members.text('startedAt') } : {}),
-        ...(members.has('endedAt') ? { endedAt: members.textOrNull('endedAt') } : {}),
-        ...(members.has('status') ? { status: members.text('status') } : {}),
-        ...(members.has('error') ? { error: members.textOrNull('error') } : {}),
-        ...(members.has('auditEventIds') ? { auditEventIds: members.texts('auditEventIds') } : {}),
-        ...(members.has('metadata') ? { metadata: members.object('metadata') } : {}),
-        ...(members.has('extra') ? { extra: extra ?? {} } : {}),
+        ...(members.has(patchNames.prompt) ? { prompt: members.text(patchNames.prompt) } : {}),
+        ...(members.has(patchNames.responseContent)
+          ? { responseContent: members.textOrNull(patchNames.responseContent) }
+          : {}),
+        ...(members.has(patchNames.startedAt) ? { startedAt: members.text(patchNames.startedAt) } : {}),
+        ...(members.has(patchNames.endedAt) ? { endedAt: members.textOrNull(patchNames.endedAt) } : {}),
+        ...(members.has(patchNames.status) ? { status: members.text(patchNames.status) } : {}),
+        ...(members.has(patchNames.error) ? { error: members.textOrNull(patchNames.error) } : {}),
+        ...(members.has(patchNames.auditEventIds) ? { auditEventIds: members.texts(patchNames.auditEventIds) } : {}),
+        ...(members.has(patchNames.metadata) ? { metadata: members.object(patchNames.metadata) } : {}),
+        ...(members.has(extraName) ? { extra: extra ?? {} } : {}),
       }
     },
     () => 0,

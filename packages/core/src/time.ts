@@ -1,9 +1,10 @@
 /**
  * Times are ISO 8601 strings, kept as they came: what JavaScript's `Date` and Python's `isoformat`
  * write. They are ordered as instants, to the microsecond; one without a zone is UTC.
+ *
+ * Up to the second every part has its fixed place, so that only the fraction and the zone are captured.
  */
-const ISO =
-  /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d(?::\d\d)?)?$/
+const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d(?::\d\d)?)?$/
 
 /**
  * The instant of a time as text of one width, `2024-05-15T15:02:00.123456Z`, so that instants are
@@ -13,26 +14,48 @@ const ISO =
 export function timeKey(time: string): string {
   const match = ISO.exec(time)
   if (match === null) return ''
-  const [, year, month, day, hour, minute, second = '00', fraction = '', zone = 'Z'] = match
-  const milliseconds = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`)
-  // Date.parse takes hour 24, and some engines February 30; neither writer that we know does.
-  if (Number.isNaN(milliseconds) || new Date(milliseconds).getUTCDate() !== Number(day)) return ''
+  const [, fraction = '', zone = 'Z'] = match
+  const clock = time[16] === ':' ? time.slice(0, 19) : `${time.slice(0, 16)}:00`
+  if (!existsInCalendar(clock)) return ''
   const offset = offsetSeconds(zone)
   if (offset === null) return ''
-  const micros = fraction.slice(0, 6).padEnd(6, '0')
-  // Most times are in UTC, and a listing looks at thousands.
-  if (offset === 0) return `${year}-${month}-${day}T${hour}:${minute}:${second}.${micros}Z`
-  const instant = new Date(milliseconds - offset * 1000)
-  const text = instant.toISOString()
+  const micros = `${fraction}000000`.slice(0, 6)
+  // Most times are in UTC, and a listing looks at thousands: they need no Date.
+  if (offset === 0) return `${clock}.${micros}Z`
+  const text = new Date(Date.parse(`${clock}Z`) - offset * 1000).toISOString()
   if (text.length !== 24) return '' // shifted out of the years 0000 to 9999
   return `${text.slice(0, 19)}.${micros}Z`
 }
 
+/** Whether there is such a day and, on it, such a time. A leap second is none that a `Date` knows. */
+function existsInCalendar(clock: string): boolean {
+  const day = twoDigits(clock, 8)
+  return (
+    day >= 1 &&
+    day <= daysInMonth(twoDigits(clock, 0) * 100 + twoDigits(clock, 2), twoDigits(clock, 5)) &&
+    twoDigits(clock, 11) <= 23 &&
+    twoDigits(clock, 14) <= 59 &&
+    twoDigits(clock, 17) <= 59
+  )
+}
+
+function twoDigits(text: string, at: number): number {
+  return (text.charCodeAt(at) - 48) * 10 + text.charCodeAt(at + 1) - 48
+}
+
+const daysOfMonths: readonly number[] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+
+/** 0 for a month that there is not. */
+function daysInMonth(year: number, month: number): number {
+  const isLeapYear = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0)
+  return month === 2 && isLeapYear ? 29 : (daysOfMonths[month - 1] ?? 0)
+}
+
 function offsetSeconds(zone: string): number | null {
   if (zone === 'Z') return 0
-  const hours = Number(zone.slice(1, 3))
-  const minutes = Number(zone.slice(4, 6))
-  const seconds = zone.length > 6 ? Number(zone.slice(7, 9)) : 0
+  const hours = twoDigits(zone, 1)
+  const minutes = twoDigits(zone, 4)
+  const seconds = zone.length > 6 ? twoDigits(zone, 7) : 0
   if (hours > 23 || minutes > 59 || seconds > 59) return null
   const offset = hours * 3600 + minutes * 60 + seconds
   return zone.startsWith('-') ? -offset : offset
@@ -40,5 +63,5 @@ function offsetSeconds(zone: string): number | null {
 
 /** The later of two times, as it was written; the first where both are the same instant. */
 export function laterTime(a: string, b: string): string {
-  return timeKey(b) > timeKey(a) ? b : a
+  return a !== b && timeKey(b) > timeKey(a) ? b : a
 }

@@ -1,5 +1,5 @@
 import { isJsonValue, type JsonObject, type JsonValue, setMember } from './json.js'
-import { asObject, type Members, MembersBase, type Shape, type What, wireKey } from './members.js'
+import { asObject, type Members, MembersBase, type Name, type Shape, type What } from './members.js'
 
 /** @throws `INVALID_RECORD` */
 export function wireMembers(source: unknown, what: What): Members {
@@ -8,36 +8,32 @@ export function wireMembers(source: unknown, what: What): Members {
 
 class WireMembers extends MembersBase {
   readonly dialect = 'wire'
-  readonly #members: Readonly<Record<string, unknown>>
 
-  constructor(source: Readonly<Record<string, unknown>>, what: What) {
-    super(source, what)
-    this.#members = source
-  }
-
-  protected get(name: string): unknown {
-    const value = this.#members[wireKey(name)]
+  protected get(name: Name): unknown {
+    const value = this.source[name.wire]
     return value === null ? undefined : value
   }
 
-  protected key(name: string): string {
-    return wireKey(name)
+  protected key(name: Name): string {
+    return name.wire
   }
 
   protected item(source: unknown, what: What): Members {
     return wireMembers(source, what)
   }
 
-  protected value(_name: string, value: unknown): JsonValue {
+  protected value(_name: Name, value: unknown): JsonValue {
     return trusted(value)
   }
 
   extra(shape: Shape): { extra?: JsonObject } {
     let extra: JsonObject | undefined
+    let index = 0
     for (const key of Object.keys(this.source)) {
-      if (shape.wireKeys.has(key)) continue
+      // Most records have our keys in our order.
+      if (key === shape.wireKeys[index++] || shape.wireKeys.includes(key)) continue
       extra ??= {}
-      setMember(extra, key, trusted(this.#members[key]))
+      setMember(extra, key, trusted(this.source[key]))
     }
     return extra === undefined ? {} : { extra }
   }

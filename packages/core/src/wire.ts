@@ -2,7 +2,7 @@ import { TurnstoreError } from './errors.js'
 import { type JsonObject, setMember } from './json.js'
 import type { Members, What } from './members.js'
 import { type AgentTransitionRecord, SCHEMA_VERSION, type SessionRecord, type ToolCallRecord, type TurnRecord } from './models.js'
-import { readSession, readToolCall, readTransition, readTurn } from './read-record.js'
+import { readSession, readToolCall, readTransition, readTurn, schemaVersionName, sessionNames } from './read-record.js'
 import { wireMembers } from './wire-members.js'
 
 /*
@@ -121,12 +121,14 @@ export function decodeSession(source: unknown, what = 'session'): SessionRecord 
   checkSchemaVersion(members)
   const session = readSession(
     members,
-    members.items('turns').map(({ source: turn, what: place }) => decodeTurn(turn, place)),
-    members.items('agentTransitions').map(({ source: transition, what: place }) => decodeTransition(transition, place)),
-    members.object('metadata'),
+    members.items(sessionNames.turns).map(({ source: turn, what: place }) => decodeTurn(turn, place)),
+    members
+      .items(sessionNames.agentTransitions)
+      .map(({ source: transition, what: place }) => decodeTransition(transition, place)),
+    members.object(sessionNames.metadata),
   )
   if (!Number.isSafeInteger(session.revision) || session.revision < 1) {
-    members.fail('revision', 'must be a whole number of at least 1')
+    members.fail(sessionNames.revision, 'must be a whole number of at least 1')
   }
   // The reference writes an empty workspace for none.
   if (session.workspaceId === '') session.workspaceId = null
@@ -135,7 +137,7 @@ export function decodeSession(source: unknown, what = 'session'): SessionRecord 
 
 /** First of all: of a newer format, nothing else may be judged. */
 function checkSchemaVersion(members: Members): void {
-  const version = members.numberOrNull('schemaVersion') ?? SCHEMA_VERSION
+  const version = members.numberOrNull(schemaVersionName) ?? SCHEMA_VERSION
   if (version > SCHEMA_VERSION) {
     throw new TurnstoreError(
       'SCHEMA_TOO_NEW',
@@ -143,6 +145,6 @@ function checkSchemaVersion(members: Members): void {
     )
   }
   if (!Number.isSafeInteger(version) || version < 1) {
-    members.fail('schemaVersion', 'must be a whole number of at least 1')
+    members.fail(schemaVersionName, 'must be a whole number of at least 1')
   }
 }

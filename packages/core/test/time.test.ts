@@ -14,7 +14,11 @@ describe('the key of a time', () => {
     ['2024-01-01T00:30:00+01:00', '2023-12-31T23:30:00.000000Z'],
     ['2024-05-15T15:02:03+00:00:30', '2024-05-15T15:01:33.000000Z'],
     ['2024-02-29T00:00', '2024-02-29T00:00:00.000000Z'],
+    ['2000-02-29T00:00', '2000-02-29T00:00:00.000000Z'],
     ['0000-01-01T00:00', '0000-01-01T00:00:00.000000Z'],
+    ['0000-02-29T00:00', '0000-02-29T00:00:00.000000Z'],
+    ['9999-12-31T23:59:59.999999', '9999-12-31T23:59:59.999999Z'],
+    ['2024-05-15T15:02-00:00:00', '2024-05-15T15:02:00.000000Z'],
     ['1969-12-31T23:59:59.9Z', '1969-12-31T23:59:59.900000Z'],
   ])('of %s is %s', (time, key) => {
     expect(timeKey(time)).toBe(key)
@@ -32,7 +36,13 @@ describe('the key of a time', () => {
     '2024-05-15T15:60',
     '2024-05-15T15:02:60',
     '2023-02-29T00:00',
+    '1900-02-29T00:00',
+    '2024-02-30T00:00',
+    '2023-02-29T00:00+01:00',
     '2024-04-31T00:00',
+    '2024-05-00T00:00',
+    '2024-05-32T00:00',
+    '2024-05-15T24:00+01:00',
     '2024-13-01T00:00',
     '2024-00-01T00:00',
     '2024-05-15T15:02:03.',
@@ -50,6 +60,19 @@ describe('the key of a time', () => {
     '٢٠٢٤-05-15T15:02',
   ])('of %j is empty, which sorts first', time => {
     expect(timeKey(time)).toBe('')
+  })
+
+  it('is there for the days that a calendar has, and for no other', () => {
+    for (const year of [0, 4, 99, 100, 400, 1899, 1900, 1970, 2000, 2023, 2024, 2100, 9999]) {
+      for (let month = 0; month <= 13; month++) {
+        for (let day = 0; day <= 32; day++) {
+          const date = `${String(year).padStart(4, '0')}-${pair(month)}-${pair(day)}`
+          const noon = new Date(`${date}T12:00:00Z`)
+          const exists = !Number.isNaN(noon.getTime()) && noon.getUTCDate() === day
+          expect(timeKey(`${date}T12:00`)).toBe(exists ? `${date}T12:00:00.000000Z` : '')
+        }
+      }
+    }
   })
 
   it('orders instants as text, whatever their offsets', () => {
@@ -73,13 +96,16 @@ it('the later of two times stays as it was written, the first where both are the
   expect(laterTime('2024-05-15T15:02Z', 'later')).toBe('2024-05-15T15:02Z')
   expect(laterTime('early', '2024-05-15T15:02Z')).toBe('2024-05-15T15:02Z')
   expect(laterTime('early', 'late')).toBe('early')
+  expect(laterTime('', '')).toBe('')
 })
 
 /** An instant as a clock in another zone shows it. */
 function write({ milliseconds, minutes }: { milliseconds: number; minutes: number }): string {
   const local = new Date(milliseconds + minutes * 60_000).toISOString().slice(0, -1)
-  const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60].map(part =>
-    String(part).padStart(2, '0'),
-  )
+  const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60].map(pair)
   return `${local}${minutes < 0 ? '-' : '+'}${hours}:${rest}`
+}
+
+function pair(part: number): string {
+  return String(part).padStart(2, '0')
 }
