@@ -1,5 +1,5 @@
 // Turnstore in a minute: `npm run demo`. In a project of your own, the two imports below are
-// '@turnstore/core' and '@turnstore/file'.
+// '@turnstore/core' and '@turnstore/sqlite'.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp } from 'node:fs/promises'
@@ -8,38 +8,35 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { SessionManager } from '../../packages/core/dist/index.js'
-import { FileSessionStore } from '../../packages/file/dist/index.js'
+import { SqliteSessionStore } from '../../packages/sqlite/dist/index.js'
 
 const SESSION = 'stocktaking'
 const TURN = 'count-shelves'
 const CALLS_BEFORE_THE_KILL = 7
 
-// The file store locks through node:sqlite, which Node 22 calls experimental on stderr.
-process.removeAllListeners('warning')
-
-const [role, givenFolder] = process.argv.slice(2)
-if (role === 'agent') await agent(givenFolder)
-else if (role === 'resume') await resume(givenFolder)
+const [role, givenPath] = process.argv.slice(2)
+if (role === 'agent') await agent(givenPath)
+else if (role === 'resume') await resume(givenPath)
 else await story()
 
 async function story() {
-  const folder = await mkdtemp(join(tmpdir(), 'turnstore-demo-'))
-  console.log(`Turnstore keeps what AI agents do. This demo's store is the folder ${folder}\n`)
+  const path = join(await mkdtemp(join(tmpdir(), 'turnstore-demo-')), 'sessions.db')
+  console.log(`Turnstore keeps what AI agents do. This demo's store is the SQLite database ${path}\n`)
 
   console.log('1. Import the conversations that ship with the demo.')
-  turnstore(folder, 'import', fileURLToPath(new URL('conversations.jsonl', import.meta.url)))
+  turnstore(path, 'import', fileURLToPath(new URL('conversations.jsonl', import.meta.url)))
 
   console.log(
     '\n2. An agent in a process of its own records a new one, each tool call when it is done. Mid-work: kill -9.',
   )
-  const acknowledged = await runAgentAndKillIt(folder)
+  const acknowledged = await runAgentAndKillIt(path)
   console.log(`   The agent is dead. It had been told of ${acknowledged} tool calls that they are stored.`)
 
   console.log('\n3. A new process resumes.')
-  await runSelf('resume', folder, String(acknowledged))
+  await runSelf('resume', path, String(acknowledged))
 
   console.log('\n4. Fork it after its first turn, to try another way.')
-  const store = new FileSessionStore(folder)
+  const store = new SqliteSessionStore(path)
   const fork = await new SessionManager(store).forkSession(SESSION, { turns: 1, sessionId: `${SESSION}-2` })
   await store.close()
   console.log(
@@ -47,24 +44,24 @@ async function story() {
   )
 
   console.log('\n5. What is there now:')
-  turnstore(folder, 'ls')
+  turnstore(path, 'ls')
 
   console.log('\n6. What happened in one of them, a handover and a failed tool call included:')
-  turnstore(folder, 'show', 'late-parcel')
+  turnstore(path, 'show', 'late-parcel')
 
   console.log(`
-The sessions are JSON files in ${folder}. Try next:
+The sessions are in ${path}. Try next:
 
   turnstore() { node scripts/dev.mjs run node packages/cli/dist/bin.js "$@"; }
-  export TURNSTORE_URL='file:${folder}'
+  export TURNSTORE_URL='sqlite:${path}'
   turnstore show ${SESSION}
   turnstore show gift-idea --format markdown
   turnstore --help`)
 }
 
 /** Records until it is killed. What it prints has been acknowledged by the store. */
-async function agent(folder) {
-  const manager = new SessionManager(new FileSessionStore(folder))
+async function agent(path) {
+  const manager = new SessionManager(new SqliteSessionStore(path))
   await manager.startSession({ sessionId: SESSION, agentId: 'clerk', metadata: { channel: 'back office' } })
   await manager.recordTurn(SESSION, { prompt: 'Good morning!', responseContent: 'Good morning! What shall I do?' })
   await manager.recordTurn(SESSION, { turnId: TURN, prompt: 'Count the books on every shelf.', status: 'running' })
@@ -80,8 +77,8 @@ async function agent(folder) {
   }
 }
 
-async function runAgentAndKillIt(folder) {
-  const child = spawn(process.execPath, [...process.execArgv, fileURLToPath(import.meta.url), 'agent', folder], {
+async function runAgentAndKillIt(path) {
+  const child = spawn(process.execPath, [...process.execArgv, fileURLToPath(import.meta.url), 'agent', path], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const exit = once(child, 'exit')
@@ -94,9 +91,9 @@ async function runAgentAndKillIt(folder) {
   return acknowledged
 }
 
-async function resume(folder) {
+async function resume(path) {
   const acknowledged = Number(process.argv[4])
-  const store = new FileSessionStore(folder)
+  const store = new SqliteSessionStore(path)
   const manager = new SessionManager(store)
   const session = await manager.startSession({ sessionId: SESSION, ifExists: 'resume' })
   const stored = new Set(session.turns.at(-1)?.toolCalls.map(call => call.callId))
@@ -126,10 +123,10 @@ async function runSelf(...args) {
 }
 
 /** The command as a user runs it. */
-function turnstore(folder, ...args) {
+function turnstore(path, ...args) {
   const bin = fileURLToPath(new URL('../../packages/cli/dist/bin.js', import.meta.url))
-  const { status, stdout } = spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', bin, ...args], {
-    env: { ...process.env, TURNSTORE_URL: `file:${folder}` },
+  const { status, stdout } = spawnSync(process.execPath, [bin, ...args], {
+    env: { ...process.env, TURNSTORE_URL: `sqlite:${path}` },
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
   })

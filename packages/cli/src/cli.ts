@@ -39,14 +39,14 @@ export class Cli {
     void this.close()
   }
 
-  /** Opens the store that an option names, or `TURNSTORE_URL`. */
+  /** Opens the store that an option names, or `TURNSTORE_URL`. Only what is written `--to` is created. */
   async open(url: string | undefined, option: string): Promise<SessionStore> {
     const chosen = url ?? process.env.TURNSTORE_URL
     if (chosen === undefined || chosen === '') {
       throw new UsageError(`Say which store with ${option} URL, or in the variable TURNSTORE_URL`)
     }
     try {
-      const store = await openStore(chosen)
+      const store = await openStore(chosen, { mustExist: option !== '--to' })
       this.#stores.push(store)
       if (this.#exitCode !== null) await store.close()
       return store

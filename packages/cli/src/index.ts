@@ -1,1 +1,1 @@
-export { openStore } from './open-store.js'
+export { openStore, type OpenOptions } from './open-store.js'

@@ -1,20 +1,41 @@
+import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type SessionStore, TurnstoreError } from '@turnstore/core'
+import { quote } from '@turnstore/core/adapter'
 
 interface Scheme {
   /** As a user writes it. */
   readonly form: string
   /** Loads the adapter only when it is asked for. */
-  open(rest: string): Promise<SessionStore>
+  open(rest: string, options: OpenOptions): Promise<SessionStore>
+}
+
+export interface OpenOptions {
+  /** Refuse a database that is not there, where opening it would create one. For whoever only reads. */
+  mustExist?: boolean
 }
 
 const schemes: ReadonlyMap<string, Scheme> = new Map<string, Scheme>([
   ['memory', { form: 'memory:', open: async () => new (await import('@turnstore/memory')).InMemorySessionStore() }],
   [
     'file',
-    { form: 'file:DIR', open: async rest => new (await import('@turnstore/file')).FileSessionStore(folderOf(rest)) },
+    {
+      form: 'file:DIR',
+      open: async rest => new (await import('@turnstore/file')).FileSessionStore(pathOf('file', rest, 'a folder, as in file:./sessions')),
+    },
+  ],
+  [
+    'sqlite',
+    {
+      form: 'sqlite:FILE',
+      open: async (rest, { mustExist = false }) => {
+        const path = rest === ':memory:' ? rest : pathOf('sqlite', rest, 'a file, as in sqlite:./sessions.db')
+        if (mustExist && !existsSync(path)) throw unusable(`There is no database ${quote(path)}`)
+        return new (await import('@turnstore/sqlite')).SqliteSessionStore(path)
+      },
+    },
   ],
 ])
 
@@ -22,35 +43,36 @@ const schemes: ReadonlyMap<string, Scheme> = new Map<string, Scheme>([
 export const storeForms: string = [...schemes.values()].map(({ form }) => form).join(', ')
 
 /**
- * Opens the store that a URL names: `memory:`, `file:DIR`. Close it when you are done.
+ * Opens the store that a URL names: `memory:`, `file:DIR`, `sqlite:FILE`. Close it when you are done.
  *
- * `file:` takes a path as it stands (`file:./sessions`, `file:~/my sessions`) or a URL (`file:///var/sessions`).
+ * `file:` and `sqlite:` take a path as it stands (`file:./sessions`, `sqlite:~/my sessions.db`) or as in a URL
+ * (`file:///var/sessions`).
  *
  * @throws `INVALID_ARGUMENT`; the message does not repeat the URL, which may hold a password
  *
  * @example
- * const store = await openStore(process.env.TURNSTORE_URL ?? 'file:./sessions')
+ * const store = await openStore(process.env.TURNSTORE_URL ?? 'sqlite:./sessions.db')
  */
-export async function openStore(url: string): Promise<SessionStore> {
+export async function openStore(url: string, options: OpenOptions = {}): Promise<SessionStore> {
   const colon = url.indexOf(':')
-  if (colon === -1) throw unusable(`A store is named by a URL, one of ${storeForms}; for a folder put file: before it`)
+  if (colon === -1) throw unusable(`A store is named by a URL, one of ${storeForms}; for a folder put file: before it, for a database sqlite:`)
   const name = url.slice(0, colon).toLowerCase()
   const scheme = schemes.get(name)
   if (scheme === undefined) {
     const what = /^[a-z][a-z0-9+.-]{0,19}$/.test(name) ? `stores named by ${name}:` : 'this kind of store'
     throw unusable(`There is no adapter for ${what}; a store is one of ${storeForms}`)
   }
-  return scheme.open(url.slice(colon + 1))
+  return scheme.open(url.slice(colon + 1), options)
 }
 
-function folderOf(rest: string): string {
-  if (rest === '') throw unusable('file: needs a folder, as in file:./sessions')
+function pathOf(scheme: string, rest: string, what: string): string {
+  if (rest === '') throw unusable(`${scheme}: needs ${what}`)
   if (rest.startsWith('~/')) return join(homedir(), rest.slice(2))
   if (!rest.startsWith('//')) return rest
   try {
     return fileURLToPath(`file:${rest}`)
   } catch {
-    throw unusable('A URL that begins with file:// names an absolute path on this machine, as in file:///var/sessions')
+    throw unusable(`A URL that begins with ${scheme}:// names an absolute path on this machine, as in ${scheme}:///var/sessions`)
   }
 }
 

@@ -29,7 +29,7 @@ A store is named by a URL: ${storeForms}.
 Where no option names one, it is that of the variable TURNSTORE_URL.
 
 Example:
-  $ export TURNSTORE_URL=file:./sessions
+  $ export TURNSTORE_URL=sqlite:./sessions.db
   $ turnstore import chats.jsonl
   $ turnstore ls
   $ turnstore show chat-1

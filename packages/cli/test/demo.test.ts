@@ -16,7 +16,7 @@ it('the demo tells its story, loses nothing, and what it says to try next works'
   expect(stdout).toMatch(/5 sessions: 5 added/)
   expect(stdout).toMatch(/all 7 acknowledged.*Nothing is missing/)
   const [folder = ''] = readdirSync(TMPDIR)
-  const url = `file:${join(TMPDIR, folder)}`
+  const url = `sqlite:${join(TMPDIR, folder, 'sessions.db')}`
   expect(stdout).toContain(`TURNSTORE_URL='${url}'`)
   const commands = [...stdout.matchAll(/^ {2}turnstore (show .*|--help)$/gm)].map(([, command = '']) =>
     command.split(' '),

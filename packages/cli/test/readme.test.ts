@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
@@ -10,6 +10,8 @@ import { describe, expect, it, onTestFinished } from 'vitest'
  */
 
 const packageFolder = fileURLToPath(new URL('../', import.meta.url))
+const root = join(packageFolder, '../..')
+const adapterPages = ['memory', 'file', 'sqlite'].map(name => `packages/${name}/README.md`)
 const bin = join(packageFolder, 'dist', 'bin.js')
 
 interface Example {
@@ -19,22 +21,24 @@ interface Example {
 }
 
 function examplesIn(readme: string): Example[] {
-  const text = readFileSync(new URL(`../../../${readme}`, import.meta.url), 'utf8')
+  const text = readFileSync(join(root, readme), 'utf8')
   const blocks = [...text.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(([, language = '', code = '']) => ({
     language,
     code,
   }))
   return blocks.flatMap(({ language, code }, index) => {
     const next = blocks[index + 1]
-    return language === 'js' || language === 'sh'
+    // What installs a package that is not published yet cannot be run here.
+    return language === 'js' || (language === 'sh' && !code.startsWith('npm install'))
       ? [{ language, code, output: next?.language === 'text' ? next.code : undefined }]
       : []
   })
 }
 
-function run({ language, code }: Example): { status: number | null; stdout: string; stderr: string } {
-  // Inside the package, where its dependencies are found.
-  const folder = mkdtempSync(join(packageFolder, '.example-'))
+function run(readme: string, { language, code }: Example): { status: number | null; stdout: string; stderr: string } {
+  // Inside a package, where dependencies are found: that of the adapter, else this one, which has all of ours.
+  const home = adapterPages.includes(readme) ? join(root, dirname(readme)) : packageFolder
+  const folder = mkdtempSync(join(home, '.example-'))
   onTestFinished(() => {
     rmSync(folder, { recursive: true, force: true })
   })
@@ -46,7 +50,7 @@ function run({ language, code }: Example): { status: number | null; stdout: stri
   return spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', 'example.mjs'], options)
 }
 
-describe.each(['README.md', 'packages/core/README.md', 'packages/cli/README.md', 'docs/writing-an-adapter.md'])(
+describe.each(['README.md', 'packages/core/README.md', 'packages/cli/README.md', 'docs/writing-an-adapter.md', ...adapterPages])(
   'the examples in %s',
   readme => {
     const examples = examplesIn(readme)
@@ -56,7 +60,7 @@ describe.each(['README.md', 'packages/core/README.md', 'packages/cli/README.md',
     })
 
     it.each(examples.map((example, index) => [index + 1, example] as const))('number %i runs', (_number, example) => {
-      const { status, stdout, stderr } = run(example)
+      const { status, stdout, stderr } = run(readme, example)
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
       expect(stdout).toBe(example.output ?? stdout)
     })

@@ -1,3 +1,4 @@
+import { isAbsolute } from 'node:path'
 import { TurnstoreError } from '@turnstore/core'
 import type { Row } from './columns.js'
 import type { SqliteDatabase, SqliteStatement, SqlValue } from './driver.js'
@@ -32,6 +33,13 @@ export class Connection {
     return this.#database.name
   }
 
+  /** The file that another handle can open, wherever the working directory is by now; null for one in memory. */
+  get file(): string | null {
+    this.#checkOpen()
+    const file = this.get('PRAGMA database_list')?.file
+    return typeof file === 'string' && isAbsolute(file) ? file : null
+  }
+
   get isInMemory(): boolean {
     return this.#database.memory
   }
@@ -52,11 +60,19 @@ export class Connection {
     return this.#transaction('BEGIN IMMEDIATE', work)
   }
 
-  #transaction<T>(begin: string, work: () => T): T {
-    if (!this.#database.open) {
-      throw new TurnstoreError('STORE_UNAVAILABLE', 'The database was closed by its owner; open a new one and a new store')
-    }
+  /** That the owner of a lent handle has not closed it, and does not use it. @throws `Occupied`, `STORE_UNAVAILABLE` */
+  checkFree(): void {
+    this.#checkOpen()
     if (this.#database.inTransaction) throw new Occupied()
+  }
+
+  #checkOpen(): void {
+    if (this.#database.open) return
+    throw new TurnstoreError('STORE_UNAVAILABLE', 'The database was closed by its owner; open a new one and a new store')
+  }
+
+  #transaction<T>(begin: string, work: () => T): T {
+    this.checkFree()
     const putBack = this.#settings.isLent ? this.#applySettings() : null
     try {
       this.#begin(begin)
@@ -80,13 +96,7 @@ export class Connection {
   }
 
   #begin(begin: string): void {
-    try {
-      this.run(begin)
-    } catch (error) {
-      // The driver has no code for it: an iterator of the owner's is open.
-      if (error instanceof TypeError) throw new Occupied()
-      throw error
-    }
+    unlessIterating(() => this.run(begin))
   }
 
   #rollBack(): void {
@@ -100,20 +110,21 @@ export class Connection {
       ['busy_timeout', 0],
       ['synchronous', SYNCHRONOUS[this.#settings.synchronous]],
     ]
+    const putBack = (): void => {
+      for (const pragma of undo) this.exec(pragma)
+    }
     try {
       for (const [pragma, value] of wanted) {
         const found = this.value(`PRAGMA ${pragma}`)
         if (typeof found !== 'number' || found === value) continue
+        unlessIterating(() => this.exec(`PRAGMA ${pragma} = ${value}`))
         undo.unshift(`PRAGMA ${pragma} = ${found}`)
-        this.exec(`PRAGMA ${pragma} = ${value}`)
       }
     } catch (error) {
-      if (error instanceof TypeError) throw new Occupied()
+      putBack()
       throw error
     }
-    return () => {
-      for (const pragma of undo) this.exec(pragma)
-    }
+    return putBack
   }
 
   run(sql: string, ...values: SqlValue[]): number {
@@ -141,8 +152,8 @@ export class Connection {
 
   /** Writes the whole database, as it is now, into a file that is new or empty. */
   vacuumInto(path: string): void {
-    if (this.#database.inTransaction) throw new Occupied()
-    this.run('VACUUM INTO ?', path)
+    this.checkFree()
+    unlessIterating(() => this.run('VACUUM INTO ?', path))
   }
 
   /** Several statements without values. */
@@ -172,6 +183,16 @@ export class Connection {
       // The WAL stays, and whoever opens the database next reads it.
     }
     this.#database.close()
+  }
+}
+
+/** The driver has no code for it: an iterator of the owner's is open. @throws `Occupied`, or what the driver throws */
+function unlessIterating(work: () => void): void {
+  try {
+    work()
+  } catch (error) {
+    if (error instanceof TypeError) throw new Occupied()
+    throw error
   }
 }
 

@@ -38,18 +38,25 @@ export async function readPage(
   const deadline = performance.now() + timeoutMs
   const sessions: SessionSummary[] = []
   const damaged: DamagedSession[] = []
+  /** Of the damaged ones, so many stand before the last session: those behind it are of the next page. */
+  let before = 0
   const page = (cursor: string | null): SessionPage => ({ sessions, cursor, ...(damaged.length > 0 && { damaged }) })
   let after = query.after
   for (;;) {
-    const { rows, end } = await read(() => readChunk(connection, query, after))
+    const most = query.limit - sessions.length + 1
+    const { rows, end } = await read(() => readChunk(connection, query, after, most))
     for (const row of rows) {
       const listed = summaryOrDamage(row)
       if ('code' in listed) {
         damaged.push(listed)
       } else if (matches(query, listed)) {
         const last = sessions.at(-1)
-        if (last !== undefined && sessions.length === query.limit) return page(cursorBehind(query, last))
+        if (last !== undefined && sessions.length === query.limit) {
+          damaged.length = before
+          return page(cursorBehind(query, last))
+        }
         sessions.push(listed)
+        before = damaged.length
       }
     }
     if (end === null) return page(null)
@@ -66,29 +73,33 @@ interface Chunk {
   readonly end: Position | null
 }
 
-function readChunk(connection: Connection, query: NormalQuery, after: Position | undefined): Chunk {
+/** @param most rows that are of use */
+function readChunk(connection: Connection, query: NormalQuery, after: Position | undefined, most: number): Chunk {
   const { key, order, index } = orderOf(query)
   const range = rangeOf(query, key, after)
   const filter = filterOf(query)
   const from = `turnstore_sessions AS s INDEXED BY ${index}`
-  const isFiltered = filter.terms.length > 0 || query.metadata.length > 0
-  const end = isFiltered
-    ? connection.get(
-        `SELECT s.${key} AS time, s.session_id FROM ${from} ${where(range.terms)} ORDER BY ${order} LIMIT 1 OFFSET +?`,
-        ...range.values,
-        CHUNK - 1,
-      )
-    : undefined
-  const upTo = end === undefined ? nothing : notBehind(query, key, positionOfRow(end))
+  // Metadata is not looked at here, so that any row may be one that is meant.
+  const limit = query.metadata.length > 0 ? CHUNK : most
+  const border =
+    filter.terms.length === 0
+      ? undefined
+      : connection.get(
+          `SELECT s.${key}, s.session_id FROM ${from} ${where(range.terms)} ORDER BY ${order} LIMIT 1 OFFSET +?`,
+          ...range.values,
+          CHUNK - 1,
+        )
+  const upTo = border === undefined ? nothing : notBehind(query, key, positionOfRow(border, key))
   const rows = connection.all(
     `SELECT s.*, d.metadata FROM ${from} LEFT JOIN turnstore_details AS d ON d.session = s.id
      ${where([...range.terms, ...upTo.terms, ...filter.terms])} ORDER BY ${order} LIMIT +?`,
     ...range.values,
     ...upTo.values,
     ...filter.values,
-    isFiltered ? CHUNK : query.limit + 1,
+    limit,
   )
-  return { rows, end: end === undefined ? null : positionOfRow(end) }
+  const last = rows.length === limit ? rows.at(-1) : border
+  return { rows, end: last === undefined ? null : positionOfRow(last, key) }
 }
 
 const nothing: Where = { terms: [], values: [] }
@@ -98,76 +109,74 @@ const nothing: Where = { terms: [], values: [] }
 function orderOf(query: NormalQuery): { key: string; order: string; index: string } {
   const [key, name] = query.orderBy === 'updatedAt' ? ['updated_key', 'updated'] : ['created_key', 'created']
   const direction = query.order === 'asc' ? 'ASC' : 'DESC'
-  return {
-    key,
-    order: `s.${key} ${direction}, s.session_id ${direction}`,
-    index: query.scope === undefined ? `turnstore_sessions_${name}` : `turnstore_sessions_workspace_${name}`,
-  }
+  return { key, order: `s.${key} ${direction}, s.session_id ${direction}`, index: `turnstore_sessions_${indexOf(query, name)}` }
 }
 
-/** What the index answers: the scope, the times of its order, and the place behind which the page begins. */
+/** Forks of one session are few, and are sorted; all else lies in its order already. */
+function indexOf(query: NormalQuery, order: string): string {
+  if (typeof query.parentSessionId === 'string') return 'parent'
+  return query.scope === undefined ? order : `workspace_${order}`
+}
+
+/** What the index answers: the scope, the parent, the times of its order, and the place behind which the page begins. */
 function rangeOf(query: NormalQuery, key: string, after: Position | undefined): Where {
-  const scope = inScopeOf(query.scope)
   const [since, until] =
     query.orderBy === 'updatedAt'
       ? [query.updatedAfter, query.updatedBefore]
       : [query.createdAfter, query.createdBefore]
-  const times = between(`s.${key}`, since, until)
   const behind = query.order === 'asc' ? '>' : '<'
-  const keyset: Where =
-    after === undefined
-      ? nothing
-      : { terms: [`(s.${key}, s.session_id) ${behind} (+?, +?)`], values: [after.time, after.sessionId] }
-  return { terms: [...scope.terms, ...times.terms, ...keyset.terms], values: [...scope.values, ...times.values, ...keyset.values] }
+  return allOf([
+    inScopeOf(query.scope),
+    // `=` and not IS: the index leaves out those without a parent.
+    typeof query.parentSessionId === 'string' ? term('s.parent_session_id = +?', query.parentSessionId) : nothing,
+    between(`s.${key}`, since, until),
+    after === undefined ? nothing : term(`(s.${key}, s.session_id) ${behind} (+?, +?)`, after.time, after.sessionId),
+  ])
 }
 
 function notBehind(query: NormalQuery, key: string, end: Position): Where {
   const within = query.order === 'asc' ? '<=' : '>='
-  return { terms: [`(s.${key}, s.session_id) ${within} (+?, +?)`], values: [end.time, end.sessionId] }
+  return term(`(s.${key}, s.session_id) ${within} (+?, +?)`, end.time, end.sessionId)
 }
 
 /** What has to be looked at row by row. Metadata is compared outside: SQL has another idea of what is equal. */
 function filterOf(query: NormalQuery): Where {
-  const terms: string[] = []
-  const values: SqlValue[] = []
-  if (query.agentId !== undefined) {
-    terms.push('s.agent_id IS +?')
-    values.push(query.agentId === null ? null : exact(query.agentId))
-  }
-  if (query.parentSessionId !== undefined) {
-    terms.push('s.parent_session_id IS +?')
-    values.push(query.parentSessionId)
-  }
-  if (query.ended !== undefined) {
-    terms.push('s.ended = +?')
-    values.push(Number(query.ended))
-  }
-  const times =
+  const { agentId, parentSessionId, ended } = query
+  return allOf([
+    agentId === undefined ? nothing : term('s.agent_id IS +?', agentId === null ? null : exact(agentId)),
+    parentSessionId === null ? term('s.parent_session_id IS +?', null) : nothing,
+    ended === undefined ? nothing : term('s.ended = +?', Number(ended)),
     query.orderBy === 'updatedAt'
       ? between('s.created_key', query.createdAfter, query.createdBefore)
-      : between('s.updated_key', query.updatedAfter, query.updatedBefore)
-  return { terms: [...terms, ...times.terms], values: [...values, ...times.values] }
+      : between('s.updated_key', query.updatedAfter, query.updatedBefore),
+  ])
 }
 
 /** A time that cannot be read has the key '' and is in no stretch. */
 function between(column: string, after: string | undefined, before: string | undefined): Where {
   if (after === undefined && before === undefined) return nothing
-  const since = `${column} > +?`
-  return before === undefined
-    ? { terms: [since], values: [after ?? ''] }
-    : { terms: [since, `${column} < +?`], values: [after ?? '', before] }
+  const since = term(`${column} > +?`, after ?? '')
+  return before === undefined ? since : allOf([since, term(`${column} < +?`, before)])
 }
 
 function inScopeOf(scope: Scope): Where {
-  return scope === undefined ? nothing : { terms: ['workspace_id IS +?'], values: [scope] }
+  return scope === undefined ? nothing : term('workspace_id IS +?', scope)
+}
+
+function term(text: string, ...values: SqlValue[]): Where {
+  return { terms: [text], values }
+}
+
+function allOf(parts: readonly Where[]): Where {
+  return { terms: parts.flatMap(({ terms }) => terms), values: parts.flatMap(({ values }) => values) }
 }
 
 function where(terms: readonly string[]): string {
   return terms.length === 0 ? '' : `WHERE ${terms.join(' AND ')}`
 }
 
-function positionOfRow(row: Row): Position {
-  return { time: text(row, 'time'), sessionId: text(row, 'session_id') }
+function positionOfRow(row: Row, key: string): Position {
+  return { time: text(row, key), sessionId: text(row, 'session_id') }
 }
 
 function summaryOrDamage(row: Row): SessionSummary | DamagedSession {

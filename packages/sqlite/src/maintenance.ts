@@ -27,8 +27,9 @@ export async function backUp(connection: Connection, target: string, timeoutMs: 
     if (await exists(target)) throw taken(target)
     // Nobody else may read it, nor the database where we made it.
     await (await open(partial, 'wx', 0o600)).close()
-    if (connection.isInMemory) await whileBusy(() => connection.vacuumInto(partial), timeoutMs, connection.path)
-    else await inThread({ kind: 'backup', path: connection.path, target: partial, timeoutMs })
+    const { file } = connection
+    if (file === null) await whileBusy(() => connection.vacuumInto(partial), timeoutMs, connection.path)
+    else await inThread({ kind: 'backup', path: file, target: partial, timeoutMs })
     await sync(partial)
     await publish(partial, target)
   } catch (error) {
@@ -41,15 +42,21 @@ export async function backUp(connection: Connection, target: string, timeoutMs: 
 
 /** @throws `STORE_BUSY`, `STORE_UNAVAILABLE` */
 export async function checkIntegrity(connection: Connection, timeoutMs: number): Promise<IntegrityReport> {
-  const problems = connection.isInMemory
-    ? await whileBusy(() => findProblems(connection), timeoutMs, connection.path)
-    : await inThread({ kind: 'check', path: connection.path, timeoutMs })
+  const { file } = connection
+  const problems =
+    file === null
+      ? await whileBusy(() => findProblems(connection), timeoutMs, connection.path)
+      : await inThread({ kind: 'check', path: file, timeoutMs })
   return { ok: problems.length === 0, problems }
 }
 
 function inThread(task: Task): Promise<readonly IntegrityProblem[]> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('maintenance-worker.js', import.meta.url), { workerData: task })
+    const worker = new Worker(new URL('maintenance-worker.js', import.meta.url), {
+      workerData: task,
+      // Not those of the process: what runs with `--input-type` could start no thread, and `--import` is for the process.
+      execArgv: [],
+    })
     worker.once('message', (answer: Answer) => {
       if ('problems' in answer) resolve(answer.problems)
       else reject(new TurnstoreError(answer.code, answer.message))

@@ -69,6 +69,11 @@ export const steps: readonly string[] = [
 
   INSERT INTO turnstore_settings VALUES ('schema_version', 1);
   `,
+  `
+  -- The forks of a session are few among many.
+  CREATE INDEX turnstore_sessions_parent ON turnstore_sessions (parent_session_id)
+    WHERE parent_session_id IS NOT NULL;
+  `,
 ]
 
 export const SCHEMA_VERSION: number = steps.length
@@ -76,6 +81,14 @@ export const SCHEMA_VERSION: number = steps.length
 const HAS_SETTINGS = `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'turnstore_settings'`
 const READ_VERSION = `SELECT value FROM turnstore_settings WHERE name = 'schema_version'`
 const WRITE_VERSION = `UPDATE turnstore_settings SET value = ? WHERE name = 'schema_version'`
+
+/**
+ * To be asked before a handle is set up, which may write.
+ * @throws `SCHEMA_TOO_NEW`, `STORE_UNAVAILABLE`
+ */
+export function refuseNewer(connection: Connection): void {
+  connection.read(() => versionOf(connection))
+}
 
 /**
  * Makes the tables, or brings those of an older version up to date, in one transaction: whoever comes

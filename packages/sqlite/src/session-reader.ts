@@ -130,24 +130,37 @@ const SLICE_MS = 8
 export async function parseTurns(sessionId: string, rows: readonly Row[]): Promise<TurnRecord[]> {
   const turns: TurnRecord[] = []
   let end = performance.now() + SLICE_MS
-  for (const row of rows) {
-    turns.push(ofSession(sessionId, () => readTurn(row)))
-    if (turns.length % 64 === 0 && performance.now() > end) {
-      await setImmediate()
-      end = performance.now() + SLICE_MS
+  try {
+    for (const row of rows) {
+      turns.push(readTurn(row))
+      if (turns.length % 64 === 0 && performance.now() > end) {
+        await setImmediate()
+        end = performance.now() + SLICE_MS
+      }
     }
+    return turns
+  } catch (error) {
+    throw naming(sessionId, error)
   }
-  return turns
 }
 
 /** Out of a row with `seq` and `body`. */
 export function readTurn(row: Row): TurnRecord {
-  const what = `turn ${count(row, 'seq')}`
-  return decoded(what, () => decodeTurn(objectOf(row.body, what), what))
+  try {
+    const value: unknown = JSON.parse(text(row, 'body'))
+    return decodeTurn(value)
+  } catch {
+    // Not its error: it quotes what is stored, or speaks of a caller's record.
+    throw damaged(`turn ${count(row, 'seq')} is not what was stored there`)
+  }
 }
 
 export function readTransition(body: unknown): AgentTransitionRecord {
-  return decoded('a transition', () => decodeTransition(objectOf(body, 'a transition'), 'a transition'))
+  try {
+    return decodeTransition(objectOf(body, 'a transition'))
+  } catch {
+    throw damaged('a transition is not what was stored there')
+  }
 }
 
 /** Metadata or another object kept as JSON. */
@@ -157,19 +170,10 @@ export function objectOf(json: unknown, what: string): JsonObject {
       const value: unknown = JSON.parse(json)
       if (isJsonObject(value)) return value
     } catch {
-      // Not its error: it quotes what is stored.
+      // It is told below, without what is stored.
     }
   }
   throw damaged(`${what} is not what was stored there`)
-}
-
-function decoded<T>(what: string, decode: () => T): T {
-  try {
-    return decode()
-  } catch (error) {
-    if (isTurnstoreError(error, 'CORRUPT_SESSION')) throw error
-    throw damaged(`${what} is not what was stored there`)
-  }
 }
 
 function damaged(reason: string): TurnstoreError {
@@ -181,7 +185,11 @@ export function ofSession<T>(sessionId: string, read: () => T): T {
   try {
     return read()
   } catch (error) {
-    if (!isTurnstoreError(error, 'CORRUPT_SESSION') || error.sessionId !== undefined) throw error
-    throw new TurnstoreError('CORRUPT_SESSION', `Session ${quote(sessionId)} cannot be read: ${error.message}`, { sessionId })
+    throw naming(sessionId, error)
   }
+}
+
+function naming(sessionId: string, error: unknown): unknown {
+  if (!isTurnstoreError(error, 'CORRUPT_SESSION') || error.sessionId !== undefined) return error
+  return new TurnstoreError('CORRUPT_SESSION', `Session ${quote(sessionId)} cannot be read: ${error.message}`, { sessionId })
 }

@@ -28,7 +28,7 @@ import type { IntegrityReport } from './integrity.js'
 import { listIds, readPage } from './listing.js'
 import { backUp, checkIntegrity } from './maintenance.js'
 import { databasePath, openDatabase } from './open-database.js'
-import { bringUpToDate, checkVersion } from './schema.js'
+import { bringUpToDate, checkVersion, refuseNewer } from './schema.js'
 import { parseTurns, readHead, readRawSession, readRawTurns, readSummary } from './session-reader.js'
 import { applySettings, checkLent, checkSqliteVersion, isExclusive } from './settings.js'
 import { removeSession, replaceSession, StoredSession } from './stored-session.js'
@@ -88,7 +88,9 @@ export class SqliteSessionStore extends NativeSessionStore {
     const connection = new Connection(database, { synchronous: this.#synchronous, isLent })
     try {
       await whileBusy(() => {
+        connection.checkFree()
         checkSqliteVersion(database)
+        refuseNewer(connection)
         if (isLent) checkLent(database)
         else applySettings(database, this.#synchronous)
         bringUpToDate(connection)

@@ -27,7 +27,7 @@ Copies everything but the revision, which is the target's own. It may be broken 
 run adds only what is missing. A session that the target has with other content is told and left alone.
 
 Examples:
-  $ turnstore copy --from file:./sessions --to file:/mnt/backup/sessions
+  $ turnstore copy --from file:./sessions --to sqlite:./sessions.db
   $ turnstore copy --to file:./acme --workspace acme`,
     )
     .action(async (options: CopyOptions) => {

@@ -22,7 +22,7 @@ export function exportCommand(cli: Cli): Command {
 One session a line, whole, in the format that turnstore import reads.
 
 Examples:
-  $ turnstore export --store file:./sessions > backup.jsonl
+  $ turnstore export --store sqlite:./sessions.db > backup.jsonl
   $ turnstore export chat-1 chat-2
   $ turnstore export --workspace acme | gzip > acme.jsonl.gz`,
     )

@@ -41,7 +41,7 @@ one that says something else than the store is told and left alone. A transcript
 after its file and its place there. What cannot be read is told with its line, and the rest goes in.
 
 Examples:
-  $ turnstore import chats.jsonl --to file:./sessions
+  $ turnstore import chats.jsonl --to sqlite:./sessions.db
   $ turnstore import monday.jsonl tuesday.json --to file:./sessions --workspace acme
   $ zcat chats.jsonl.gz | turnstore import - --to file:./sessions`,
     )

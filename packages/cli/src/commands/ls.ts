@@ -27,7 +27,7 @@ export function lsCommand(cli: Cli): Command {
       'after',
       `
 Examples:
-  $ turnstore ls --store file:./sessions
+  $ turnstore ls --store sqlite:./sessions.db
   $ turnstore ls --workspace acme --limit 20
   $ turnstore ls --json | jq -r '.[].sessionId'`,
     )

@@ -27,7 +27,7 @@ export function pruneCommand(cli: Cli): Command {
 A session without a time, as imported transcripts are, is not old.
 
 Examples:
-  $ turnstore prune --older-than 30d --store file:./sessions
+  $ turnstore prune --older-than 30d --store sqlite:./sessions.db
   $ turnstore prune --ended --before 2026-01-31`,
     )
     .action(async (options: PruneCommandOptions) => {

@@ -19,7 +19,7 @@ export function rmCommand(cli: Cli): Command {
       'after',
       `
 Examples:
-  $ turnstore rm chat-1 chat-2 --store file:./sessions
+  $ turnstore rm chat-1 chat-2 --store sqlite:./sessions.db
   $ turnstore rm --workspace acme`,
     )
     .action(async (ids: string[], options: RmOptions) => {

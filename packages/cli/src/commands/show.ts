@@ -30,7 +30,7 @@ export function showCommand(cli: Cli): Command {
       'after',
       `
 Examples:
-  $ turnstore show chat-1 --store file:./sessions
+  $ turnstore show chat-1 --store sqlite:./sessions.db
   $ turnstore show chat-1 --format markdown > chat-1.md
   $ turnstore show chat-1 --format messages | jq length`,
     )

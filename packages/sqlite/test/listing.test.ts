@@ -1,0 +1,111 @@
+import type { SessionQuery } from '@turnstore/core'
+import { SqliteSessionStore } from '@turnstore/sqlite'
+import Database from 'better-sqlite3'
+import { describe, expect, it } from 'vitest'
+
+const time = (second: number): string => new Date(Date.UTC(2026, 0, 1) + second * 1000).toISOString()
+
+/** A store with so many sessions, and the statements that it runs. */
+async function storeOf(count: number): Promise<{ store: SqliteSessionStore; statements: string[]; database: Database.Database }> {
+  const statements: string[] = []
+  const database = new Database(':memory:', { verbose: statement => statements.push(String(statement)) })
+  const store = new SqliteSessionStore(database)
+  await Promise.all(
+    Array.from({ length: count }, (_, index) =>
+      store.saveSession({
+        sessionId: `s${index}`,
+        workspaceId: index % 2 === 0 ? 'acme' : null,
+        parentSessionId: index % 100 === 7 ? 's0' : null,
+        agentId: index % 3 === 0 ? 'billing' : null,
+        createdAt: time(index),
+        updatedAt: time(count - index),
+        metadata: { number: index, ended: index % 4 === 0 },
+      }),
+    ),
+  )
+  statements.length = 0
+  return { store, statements, database }
+}
+
+const unfiltered: SessionQuery[] = (['updatedAt', 'createdAt'] as const).flatMap(orderBy =>
+  (['desc', 'asc'] as const).flatMap(order =>
+    [{}, { workspaceId: 'acme' }, { workspaceId: null }].map(scope => ({ ...scope, orderBy, order })),
+  ),
+)
+
+describe('a page', () => {
+  it.each(unfiltered)('is a stretch of an index, with nothing sorted: %j', async query => {
+    const { store, statements, database } = await storeOf(300)
+    const first = await store.querySessions({ ...query, limit: 10 })
+    const second = await store.querySessions({ ...query, limit: 10, cursor: first.cursor ?? '' })
+    expect(second.sessions).toHaveLength(10)
+    const pages = statements.filter(statement => /ORDER BY/.test(statement))
+    expect(pages).toHaveLength(2)
+    for (const statement of pages) {
+      const plan = database.prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${statement}`).all().map(({ detail }) => detail)
+      expect(plan).toHaveLength(2)
+      expect(plan[0]).toMatch(/USING INDEX turnstore_sessions_/)
+      expect(plan[1]).toMatch(/^SEARCH d USING INTEGER PRIMARY KEY/)
+    }
+    // Behind a cursor, the stretch begins at it.
+    expect(pages[1]).toMatch(/\(s\.(updated|created)_key, s\.session_id\) [<>]/)
+    await store.close()
+  })
+
+  it('is found by its parent without looking at the others', async () => {
+    const { store, statements, database } = await storeOf(300)
+    const { sessions } = await store.querySessions({ parentSessionId: 's0' })
+    expect(sessions.map(({ sessionId }) => sessionId)).toStrictEqual(['s7', 's107', 's207'])
+    const [statement = ''] = statements.filter(each => /ORDER BY/.test(each))
+    const plan = database.prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${statement}`).all()
+    expect(plan[0]?.detail).toMatch(/USING INDEX turnstore_sessions_parent \(parent_session_id=\?\)/)
+    await store.close()
+  })
+
+  it('with a filter that few sessions match is found piece by piece, and the process goes on in between', async () => {
+    const { store } = await storeOf(3000)
+    let turns = 0
+    const ticking = setInterval(() => turns++, 0)
+    const found = await store.querySessions({ metadata: { number: 2999 } })
+    const nothing = await store.querySessions({ agentId: 'nobody' })
+    clearInterval(ticking)
+    expect(found.sessions.map(({ sessionId }) => sessionId)).toStrictEqual(['s2999'])
+    expect([found.cursor, nothing]).toStrictEqual([null, { sessions: [], cursor: null }])
+    expect(turns).toBeGreaterThan(2)
+    await store.close()
+  })
+
+  it('with a filter comes to an end within timeoutMs, short, with a cursor to the rest', async () => {
+    const { database } = await storeOf(3000)
+    const hurried = new SqliteSessionStore(database, { timeoutMs: 1 })
+    const ids: string[] = []
+    let pages = 0
+    let cursor: string | null | undefined
+    while (cursor !== null) {
+      const page = await hurried.querySessions({ metadata: { ended: true }, limit: 1000, ...(cursor !== undefined && { cursor }) })
+      ids.push(...page.sessions.map(({ sessionId }) => sessionId))
+      cursor = page.cursor
+      pages++
+    }
+    expect(pages).toBeGreaterThan(1)
+    expect(ids).toStrictEqual(Array.from({ length: 750 }, (_, index) => `s${index * 4}`))
+  })
+
+  it('tells of each damaged session once, on the page where it stands', async () => {
+    const { store, database } = await storeOf(20)
+    for (const id of ['s3', 's9', 's10', 's19']) {
+      database.prepare("UPDATE turnstore_details SET metadata = '{' WHERE session = (SELECT id FROM turnstore_sessions WHERE session_id = ?)").run(id)
+    }
+    const ids: string[] = []
+    const damaged: string[] = []
+    let cursor: string | null | undefined
+    while (cursor !== null) {
+      const page = await store.querySessions({ limit: 3, ...(cursor !== undefined && { cursor }) })
+      ids.push(...page.sessions.map(({ sessionId }) => sessionId))
+      damaged.push(...(page.damaged ?? []).map(({ sessionId, code }) => `${sessionId} ${code}`))
+      cursor = page.cursor
+    }
+    expect(damaged).toStrictEqual(['s3', 's9', 's10', 's19'].map(id => `${id} CORRUPT_SESSION`))
+    expect(ids).toHaveLength(16)
+  })
+})
