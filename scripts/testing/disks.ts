@@ -4,7 +4,11 @@ import { mkdirSync } from 'node:fs'
 import type { Child } from './child.ts'
 
 /** A disk in memory of a size, mounted on a new folder while `work` runs. */
-export async function withSmallDisk(folder: string, kilobytes: number, work: (resize: (kilobytes: number) => void) => Promise<void>): Promise<void> {
+export async function withSmallDisk(
+  folder: string,
+  kilobytes: number,
+  work: (resize: (kilobytes: number) => void) => Promise<void>,
+): Promise<void> {
   mkdirSync(folder)
   execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${kilobytes}k`, 'none', folder])
   try {
@@ -20,7 +24,12 @@ export async function withSmallDisk(folder: string, kilobytes: number, work: (re
  *
  * @param folder a new one, on which the disk is mounted; the image is beside it
  */
-export async function cutPower(folder: string, start: () => Child, lines: number, look: (acknowledged: string[]) => Promise<void>): Promise<void> {
+export async function cutPower(
+  folder: string,
+  start: () => Child,
+  lines: number,
+  look: (acknowledged: string[]) => Promise<void>,
+): Promise<void> {
   const image = `${folder}.image`
   execFileSync('truncate', ['-s', '48M', image])
   execFileSync('mkfs.ext4', ['-q', '-F', image])
@@ -35,7 +44,8 @@ export async function cutPower(folder: string, start: () => Child, lines: number
       acknowledged.push(line)
     }
     // FS_IOC_SHUTDOWN without a flush: from here on nothing reaches the disk.
-    const shutdown = "import fcntl, os, struct, sys; fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, struct.pack('i', 2))"
+    const shutdown =
+      "import fcntl, os, struct, sys; fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, struct.pack('i', 2))"
     execFileSync('python3', ['-c', shutdown, folder])
     await child.kill()
     execFileSync('umount', [folder])

@@ -63,7 +63,9 @@ async function stateIn(store: SessionStore): Promise<State> {
   await store.close()
   if (session === null) return { exists: false, turns: [] }
   for (const turn of session.turns) expect(turn.prompt.length).toBe((Number(turn.turnId.slice(1)) * 97) % 3000)
-  const turns = session.turns.map(turn => (turn.toolCalls.length > 0 && turn.status === 'success' ? `${turn.turnId}!` : turn.turnId))
+  const turns = session.turns.map(turn =>
+    turn.toolCalls.length > 0 && turn.status === 'success' ? `${turn.turnId}!` : turn.turnId,
+  )
   return { exists: true, turns }
 }
 

@@ -1,5 +1,10 @@
 // The little that the tests of all stores say again and again.
-import { isTurnstoreError, type SessionChange, type SessionRecord, type TurnstoreError } from '../../packages/core/dist/index.js'
+import {
+  isTurnstoreError,
+  type SessionChange,
+  type SessionRecord,
+  type TurnstoreError,
+} from '../../packages/core/dist/index.js'
 
 export const at = '2026-01-31T12:00:00Z'
 
@@ -8,7 +13,8 @@ export const append = (...turnIds: string[]): SessionChange => ({
   updatedAt: at,
 })
 
-export const turnIdsOf = (session: SessionRecord | null): string[] | null => session && session.turns.map(turn => turn.turnId)
+export const turnIdsOf = (session: SessionRecord | null): string[] | null =>
+  session && session.turns.map(turn => turn.turnId)
 
 /** The error that a call fails with. */
 export async function failureOf(call: Promise<unknown>): Promise<TurnstoreError> {
@@ -19,4 +25,10 @@ export async function failureOf(call: Promise<unknown>): Promise<TurnstoreError>
     throw error
   }
   throw new Error('the call succeeded')
+}
+
+/** What each call gives, or the error that it fails with. */
+export async function outcomesOf(calls: readonly Promise<unknown>[]): Promise<unknown[]> {
+  const results = await Promise.allSettled(calls)
+  return results.map((result): unknown => (result.status === 'fulfilled' ? result.value : result.reason))
 }

@@ -1,137 +1,22 @@
-import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, vi } from 'vitest'
-import { append, at, type Child, failureOf, Folder, isLinux, isRoot, thoroughness, turnIdsOf } from './folder.ts'
+import type { Child } from '../../../scripts/testing/child.ts'
+import { cutPower, withSmallDisk } from '../../../scripts/testing/disks.ts'
+import { killAgainAndAgain } from '../../../scripts/testing/kill-loop.ts'
+import { hasPrlimit, hasStrace, mayMount, momentsOf, thoroughness } from '../../../scripts/testing/machine.ts'
+import { append, at, failureOf, turnIdsOf } from '../../../scripts/testing/sessions.ts'
+import { Folder } from './folder.ts'
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 })
-
-const hasStrace = isLinux && spawnSync('strace', ['-V']).status === 0
-const hasPrlimit = isLinux && spawnSync('prlimit', ['--version']).status === 0
-const mayMount = isLinux && isRoot && spawnSync('mount', ['--version']).status === 0
 
 const folder = new Folder()
 const journal = (): string => folder.path('s.journal')
 
-/** A random moment, the same again with the same seed. */
-function* momentsOf(seed: number): Generator<number> {
-  for (let state = seed; ; ) {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    yield state / 2 ** 32
-  }
-}
-
 describe('SIGKILL at a random moment', () => {
-  /**
-   * Makes changes until it is killed, and tells each before it is made and after it was acknowledged. Which change
-   * comes next follows from the number, so that the parent knows what each has done.
-   */
-  const work = (first: number): string => `let next = ${first}
-    const told = async (name, write) => { say('+ ' + name); await write; say('= ' + name) }
-    if (await store.loadSession('s') === null) {
-      // Killed between the two: the session is gone, which was told.
-      await told('save', store.saveSession({ sessionId: 's', createdAt: at, metadata: { life: next } }))
-    }
-    say('ready')
-    for (;; next++) {
-      const id = 't' + next
-      switch (next % 20) {
-        case 6: await told('fold', store.changeSession('s', { setMetadata: { ended: true }, updatedAt: at })); break
-        case 7: await told('resume', store.changeSession('s', { unsetMetadata: ['ended'], updatedAt: at })); break
-        case 12: { const { turnCount } = await store.loadSummary('s')
-          await told('rewind ' + Math.max(0, turnCount - 2), store.changeSession('s', { keepTurns: Math.max(0, turnCount - 2), updatedAt: at })); break }
-        case 17: { const session = await store.loadSession('s'); await told('resave', store.saveSession(session)); break }
-        case 19: if (next % 3 === 0) { await told('delete', store.deleteSession('s'))
-          await told('save', store.saveSession({ sessionId: 's', createdAt: at, metadata: { life: next } })); break }
-        default: {
-          await told('append ' + id, store.changeSession('s', { appendTurns: [{ turnId: id, status: 'running', prompt: 'p'.repeat(next * 97 % 3000) }], updatedAt: at }))
-          await told('call ' + id, store.changeSession('s', { updateTurns: [{ turnId: id, set: { status: 'success' }, putToolCalls: [{ callId: id, toolName: 'f' }] }], setMetadata: { last: id }, updatedAt: at }))
-        }
-      }
-    }`
-
-  /** What a session holds: the turns in order, '!' behind those that have their tool call. */
-  interface State {
-    readonly exists: boolean
-    readonly turns: readonly string[]
-  }
-
-  function after(state: State, name: string): State {
-    const [verb = '', what = ''] = name.split(' ')
-    const { exists, turns } = state
-    switch (verb) {
-      case 'save':
-        return { exists: true, turns: [] }
-      case 'delete':
-        return { exists: false, turns: [] }
-      case 'append':
-        return { exists, turns: [...turns, what] }
-      case 'call':
-        return { exists, turns: turns.map(turn => (turn === what ? `${what}!` : turn)) }
-      case 'rewind':
-        return { exists, turns: turns.slice(0, Number(what)) }
-      default:
-        return state
-    }
-  }
-
-  async function found(): Promise<State & { revision: number }> {
-    const store = folder.open()
-    const session = await store.loadSession('s')
-    await store.close()
-    if (session === null) return { exists: false, turns: [], revision: 0 }
-    for (const turn of session.turns) expect(turn.prompt.length).toBe((Number(turn.turnId.slice(1)) * 97) % 3000)
-    const turns = session.turns.map(turn => (turn.toolCalls.length > 0 && turn.status === 'success' ? `${turn.turnId}!` : turn.turnId))
-    return { exists: true, turns, revision: session.revision }
-  }
-
   it('keeps what was acknowledged, once, in order and whole, and the next process goes on', async () => {
-    const seed = Date.now() % 100_000
-    const moments = momentsOf(seed)
-    let state: State = { exists: false, turns: [] }
-    let next = 0
-    let acknowledged = 0
-    for (let round = 0; round < 14 * thoroughness; round++) {
-      const child = folder.run(work(next))
-      const lines: string[] = []
-      const reading = (async () => {
-        for (let line = await child.line(); line !== null; line = await child.line()) lines.push(line)
-      })()
-      while (!lines.includes('ready')) {
-        if (child.process.exitCode !== null) throw new Error(child.errors)
-        await sleep(2)
-      }
-      // After so many acknowledgements and a moment more, not after a time: a slow disk must not make it a test of
-      // nothing. Every fifth time at once, whatever has happened.
-      const enough = round % 5 === 4 ? 0 : Math.floor((moments.next().value ?? 0) * 24)
-      while (lines.filter(line => line.startsWith('=')).length < enough) {
-        if (child.process.exitCode !== null) throw new Error(child.errors)
-        await sleep(1)
-      }
-      await sleep((moments.next().value ?? 0) * 5)
-      await child.kill()
-      await reading
-      expect(child.errors).toBe('')
-      let maybe: State = state
-      for (const line of lines.filter(each => each !== 'ready')) {
-        const name = line.slice(2)
-        if (line.startsWith('+')) maybe = after(state, name)
-        else state = after(state, name)
-        if (line.startsWith('=')) acknowledged++
-        const number = /t(\d+)$/.exec(name)?.[1]
-        if (number !== undefined) next = Number(number)
-      }
-      next += 1
-      const { revision: _revision, ...now } = await found()
-      const told = { seed, round, now }
-      expect([
-        { seed, round, now: state },
-        { seed, round, now: maybe },
-      ]).toContainEqual(told)
-      state = now
-    }
-    expect(acknowledged).toBeGreaterThan(20)
-    if (state.exists) await folder.once(store => store.changeSession('s', append('end')))
+    const exists = await killAgainAndAgain({ rounds: 14 * thoroughness, start: code => folder.run(code), open: () => folder.open() })
+    if (exists) await folder.once(store => store.changeSession('s', append('end')))
     expect(readdirSync(folder.base).filter(name => name.endsWith('.sealed'))).toEqual([])
   })
 
@@ -147,7 +32,7 @@ describe('SIGKILL at a random moment', () => {
       const child = folder.run(`say((await store.changeSession('s', append('ended ${round}'))).turnCount)
         say('ending'); void store.changeSession('s', { setMetadata: { ended: ${round} , ended: true }, updatedAt: at }).then(() => say('ended'))`)
       while ((await child.line()) !== 'ended') expect(child.process.exitCode).toBeNull()
-      await sleep((moments.next().value ?? 0) * 25)
+      await sleep(moments.next().value * 25)
       await child.kill()
       expected.push(`ended ${round}`)
       expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual(expected)
@@ -183,7 +68,7 @@ describe('four processes on one session', () => {
       listening.push(listen(mortal))
       const before = acknowledged.length
       while (!acknowledged.slice(before).some(({ id }) => id.startsWith(`d${life}.`))) await sleep(2)
-      await sleep((moments.next().value ?? 0) * 100)
+      await sleep(moments.next().value * 100)
       await mortal.kill()
     }
     for (const child of steady) await child.kill()
@@ -292,9 +177,7 @@ describe.skipIf(!hasStrace)(`the disk fails${hasStrace ? '' : ' (needs strace)'}
 describe.skipIf(!mayMount)(`a disk that runs full${mayMount ? '' : ' (needs root, to mount a small one)'}`, () => {
   it.each([64, 256, 1024])('%s KiB: what does not fit is told, what was stored stays, and it goes on with space', async kilobytes => {
     const base = folder.path('disk')
-    mkdirSync(base)
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${kilobytes}k`, 'none', base])
-    try {
+    await withSmallDisk(base, kilobytes, async resize => {
       const store = folder.open({}, base)
       await store.saveSession({ sessionId: 's', createdAt: at })
       const ids: string[] = []
@@ -313,14 +196,12 @@ describe.skipIf(!mayMount)(`a disk that runs full${mayMount ? '' : ' (needs root
       await folder.open({}, base).changeSession('s', { setMetadata: { ended: true }, updatedAt: at }).catch(() => undefined)
       for (const reader of [store, folder.open({}, base)]) expect(turnIdsOf(await reader.loadSession('s'))).toEqual(ids)
       expect(readdirSync(base).filter(name => name.endsWith('.tmp'))).toEqual([])
-      execFileSync('mount', ['-o', `remount,size=${kilobytes * 4}k`, base])
+      resize(kilobytes * 4)
       await write('last')
       await store.close()
       expect(readdirSync(base).toSorted()).toEqual(['.turnstore', 's.json'])
       expect(turnIdsOf(await folder.open({}, base).loadSession('s'))).toEqual([...ids, 'last'])
-    } finally {
-      execFileSync('umount', ['-l', base])
-    }
+    })
   })
 })
 
@@ -346,31 +227,9 @@ it.skipIf(!hasPrlimit)('a process that is out of descriptors waits for its own, 
 describe.skipIf(!mayMount)(`a power cut${mayMount ? '' : ' (needs root, to mount a disk of its own)'}`, () => {
   const mountPoint = (): string => folder.path('disk')
 
-  /** Runs `code` on an ext4 of its own, cuts the power once it has said so many lines, and mounts what is left. */
-  async function cut(code: string, lines: number, look: (acknowledged: string[]) => Promise<void>): Promise<void> {
-    const image = folder.path('image')
-    execFileSync('truncate', ['-s', '48M', image])
-    execFileSync('mkfs.ext4', ['-q', '-F', image])
-    mkdirSync(mountPoint())
-    execFileSync('mount', ['-o', 'loop', image, mountPoint()])
-    try {
-      const child = folder.run(code, { base: mountPoint() })
-      const acknowledged: string[] = []
-      while (acknowledged.length < lines) {
-        const line = await child.line()
-        if (line === null) throw new Error(child.errors)
-        acknowledged.push(line)
-      }
-      const shutdown = "import fcntl, os, struct, sys; fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, struct.pack('i', 2))"
-      execFileSync('python3', ['-c', shutdown, mountPoint()])
-      await child.kill()
-      execFileSync('umount', [mountPoint()])
-      execFileSync('mount', ['-o', 'loop', image, mountPoint()])
-      await look(acknowledged)
-    } finally {
-      execFileSync('umount', ['-l', mountPoint()])
-    }
-  }
+  /** Runs `code` on a disk of its own, cuts the power once it has said so many lines, and looks at what is left. */
+  const cut = (code: string, lines: number, look: (acknowledged: string[]) => Promise<void>): Promise<void> =>
+    cutPower(mountPoint(), () => folder.run(code, { base: mountPoint() }), lines, look)
 
   const work = `for (let s = 0; s < 3; s++) await store.saveSession({ sessionId: 's' + s, workspaceId: s === 2 ? 'w' : null, createdAt: at })
     for (let i = 0; ; i++) {

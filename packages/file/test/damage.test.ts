@@ -15,7 +15,9 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { append, at, failureOf, Folder, isRoot, thoroughness, turnIdsOf } from './folder.ts'
+import { isRoot, thoroughness } from '../../../scripts/testing/machine.ts'
+import { append, at, failureOf, turnIdsOf } from '../../../scripts/testing/sessions.ts'
+import { Folder } from './folder.ts'
 
 const folder = new Folder()
 const document = (): string => folder.path('s.json')

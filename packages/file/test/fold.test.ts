@@ -4,6 +4,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createTurn, SessionManager, type TurnRecord } from '@turnstore/core'
 import { describe, expect, it } from 'vitest'
+import { append, at, turnIdsOf } from '../../../scripts/testing/sessions.ts'
 import { identify } from '../src/file-identity.ts'
 import type { FileSessionStore } from '../src/index.ts'
 import { LockFolder } from '../src/kernel-lock.ts'
@@ -11,7 +12,7 @@ import type { TurnPlace } from '../src/session-index.ts'
 import { Layout } from '../src/session-paths.ts'
 import { bringUpToDate, readPlaces } from '../src/session-reader.ts'
 import { Moved } from '../src/sources.ts'
-import { append, at, Folder, turnIdsOf } from './folder.ts'
+import { Folder } from './folder.ts'
 
 const folder = new Folder()
 const document = (): string => folder.path('s.json')

@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { encodeSession, type JsonObject, type JsonValue, type SessionRecord } from '@turnstore/core'
 import { isJsonObject, isJsonValue } from '@turnstore/core/adapter'
 import { describe, expect, it } from 'vitest'
-import { append, at, failureOf, Folder, turnIdsOf } from './folder.ts'
+import { append, at, failureOf, turnIdsOf } from '../../../scripts/testing/sessions.ts'
+import { Folder } from './folder.ts'
 
 const script = fileURLToPath(new URL('reference_store.py', import.meta.url))
 const hasPython = spawnSync('python3', ['--version']).status === 0

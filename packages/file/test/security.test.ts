@@ -1,7 +1,8 @@
 import { mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { append, at, Folder } from './folder.ts'
+import { append, at } from '../../../scripts/testing/sessions.ts'
+import { Folder } from './folder.ts'
 
 const folder = new Folder()
 

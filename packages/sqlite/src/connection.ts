@@ -106,16 +106,20 @@ export class Connection {
   /** Gives what puts the owner's settings back. */
   #applySettings(): () => void {
     const undo: string[] = []
-    const wanted: [pragma: string, value: number][] = [
-      ['busy_timeout', 0],
-      ['synchronous', SYNCHRONOUS[this.#settings.synchronous]],
+    const wanted: [pragma: string, value: () => number][] = [
+      // First, so that nothing of what follows waits.
+      ['busy_timeout', () => 0],
+      ['synchronous', () => this.#lentSynchronous()],
+      // On macOS, what makes the drive empty its cache.
+      ['fullfsync', () => Number(process.platform === 'darwin' && this.#settings.synchronous === 'FULL')],
     ]
     const putBack = (): void => {
       for (const pragma of undo) this.exec(pragma)
     }
     try {
-      for (const [pragma, value] of wanted) {
+      for (const [pragma, valueOf] of wanted) {
         const found = this.value(`PRAGMA ${pragma}`)
+        const value = valueOf()
         if (typeof found !== 'number' || found === value) continue
         unlessIterating(() => this.exec(`PRAGMA ${pragma} = ${value}`))
         undo.unshift(`PRAGMA ${pragma} = ${found}`)
@@ -125,6 +129,15 @@ export class Connection {
       throw error
     }
     return putBack
+  }
+
+  /**
+   * Without a WAL one level higher: a rollback journal that a commit has deleted may come back with the power and
+   * undo it, unless its folder is synced as well, which is EXTRA.
+   */
+  #lentSynchronous(): number {
+    const level = SYNCHRONOUS[this.#settings.synchronous]
+    return this.value('PRAGMA journal_mode') === 'wal' ? level : level + 1
   }
 
   run(sql: string, ...values: SqlValue[]): number {

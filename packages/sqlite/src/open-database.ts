@@ -1,4 +1,4 @@
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { TurnstoreError } from '@turnstore/core'
 import { quote } from '@turnstore/core/adapter'
@@ -55,6 +55,16 @@ function createPrivately(path: string): void {
     if (error.code === 'ENOENT') {
       throw new TurnstoreError('STORE_UNAVAILABLE', `There is no folder ${quote(dirname(path))}; make it first`)
     }
+    if (error.code === 'EEXIST' && !existsSync(path)) createBehindLink(path)
     // It is there already, or SQLite will say why it cannot be.
+  }
+}
+
+/** Only where there is no file yet: closing one that is open would take the locks of this process away. */
+function createBehindLink(path: string): void {
+  try {
+    closeSync(openSync(path, 'a', 0o600))
+  } catch {
+    // SQLite will say why it cannot be.
   }
 }

@@ -34,20 +34,43 @@ export interface Head {
 /** Null where there is no such session in the scope. */
 export function readHead(connection: Connection, sessionId: string, scope: Scope): Head | null {
   const row = connection.get(sql.head, sessionId)
+  return row === undefined ? null : ofSession(sessionId, () => headOf(row, sessionId, scope))
+}
+
+/** The same for whoever goes by the count of turns. */
+export function readCountedHead(connection: Connection, sessionId: string, scope: Scope): Head | null {
+  const row = connection.get(sql.head, sessionId)
   if (row === undefined) return null
   return ofSession(sessionId, () => {
-    const head: Head = {
-      id: count(row, 'id'),
-      workspaceId: textOrNull(row, 'workspace_id'),
-      agentId: fromExactOrNull(row, 'agent_id'),
-      updatedAt: fromExact(row, 'updated_at'),
-      ended: count(row, 'ended'),
-      revision: count(row, 'revision'),
-      turnCount: count(row, 'turn_count'),
-      transitionCount: count(row, 'transition_count'),
-    }
-    return inScope(head, scope) ? head : null
+    const head = headOf(row, sessionId, scope)
+    if (head !== null) checkTurnCount(row)
+    return head
   })
+}
+
+function headOf(row: Row, sessionId: string, scope: Scope): Head | null {
+  checkId(row, sessionId)
+  const head: Head = {
+    id: count(row, 'id'),
+    workspaceId: textOrNull(row, 'workspace_id'),
+    agentId: fromExactOrNull(row, 'agent_id'),
+    updatedAt: fromExact(row, 'updated_at'),
+    ended: count(row, 'ended'),
+    revision: count(row, 'revision'),
+    turnCount: count(row, 'turn_count'),
+    transitionCount: count(row, 'transition_count'),
+  }
+  return inScope(head, scope) ? head : null
+}
+
+function checkId(row: Row, sessionId: string): void {
+  if (row.own_id !== sessionId) throw damaged('its index leads to another one')
+}
+
+/** A turn that is counted and not there, or there and not counted, would be lost or written over. */
+function checkTurnCount(row: Row): void {
+  const counted = count(row, 'turn_count')
+  if ((row.last_turn ?? -1) !== counted - 1) throw damaged(`${counted} turns are counted, and the last one has another number`)
 }
 
 /** Out of a row of `sql.session` or of a listing. */
@@ -68,8 +91,12 @@ export function summaryOfRow(row: Row): SessionSummary {
 
 export function readSummary(connection: Connection, sessionId: string, scope: Scope): SessionSummary | null {
   const row = connection.get(sql.session, sessionId)
-  const summary = row === undefined ? null : summaryOfRow(row)
-  return summary !== null && inScope(summary, scope) ? summary : null
+  if (row === undefined) return null
+  return ofSession(sessionId, () => {
+    checkId(row, sessionId)
+    const summary = summaryOfRow(row)
+    return inScope(summary, scope) ? summary : null
+  })
 }
 
 /** A session as it lies in the database at one moment, its turns not parsed yet. */
@@ -82,8 +109,10 @@ export function readRawSession(connection: Connection, sessionId: string, scope:
   const row = connection.get(sql.session, sessionId)
   if (row === undefined) return null
   return ofSession(sessionId, () => {
+    checkId(row, sessionId)
     const { turnCount, agentTransitionCount, ...head } = summaryOfRow(row)
     if (!inScope(head, scope)) return null
+    checkTurnCount(row)
     const id = count(row, 'id')
     const agentTransitions = connection.values(sql.transitions, id).map(readTransition)
     if (agentTransitions.length !== agentTransitionCount) throw damaged('transitions are missing')
@@ -110,7 +139,7 @@ export function readRawTurns(
   range: NormalTurnRange,
   scope: Scope,
 ): RawTurnPage | null {
-  const head = readHead(connection, sessionId, scope)
+  const head = readCountedHead(connection, sessionId, scope)
   if (head === null) return null
   const { id, turnCount, revision } = head
   return ofSession(sessionId, () => {
@@ -153,6 +182,13 @@ export function readTurn(row: Row): TurnRecord {
     // Not its error: it quotes what is stored, or speaks of a caller's record.
     throw damaged(`turn ${count(row, 'seq')} is not what was stored there`)
   }
+}
+
+/** The same for a row that was found by the id of its turn. */
+export function readTurnWithId(row: Row, turnId: string): TurnRecord {
+  const turn = readTurn(row)
+  if (turn.turnId !== turnId) throw damaged(`turn ${count(row, 'seq')} is found by the id of another one`)
+  return turn
 }
 
 export function readTransition(body: unknown): AgentTransitionRecord {

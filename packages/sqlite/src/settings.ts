@@ -1,5 +1,6 @@
 import { TurnstoreError } from '@turnstore/core'
 import { quote } from '@turnstore/core/adapter'
+import type { Connection } from './connection.js'
 import type { SqliteDatabase } from './driver.js'
 
 /** Before 3.51.3, two processes that write and checkpoint at the same moment could corrupt the database (https://sqlite.org/wal.html). */
@@ -55,17 +56,17 @@ export function applySettings(database: SqliteDatabase, synchronous: 'FULL' | 'N
   }
 }
 
-/** Refuses a lent handle for what we cannot set and put back. @throws `STORE_UNAVAILABLE` */
-export function checkLent(database: SqliteDatabase): void {
-  const encoding = valueOf(database, 'PRAGMA encoding')
+/** Refuses a lent handle for what we cannot set and put back. @throws `STORE_UNAVAILABLE`, or what the driver throws */
+export function checkLent(connection: Connection): void {
+  const encoding = connection.read(() => connection.value('PRAGMA encoding'))
   if (encoding !== 'UTF-8') {
     throw new TurnstoreError(
       'STORE_UNAVAILABLE',
       `The lent database has encoding ${String(encoding)}, and ids are ordered by their UTF-8 bytes; make it with PRAGMA encoding = 'UTF-8'`,
     )
   }
-  const journal = valueOf(database, 'PRAGMA journal_mode')
-  if (!database.memory && (journal === 'off' || journal === 'memory')) {
+  const journal = connection.read(() => connection.value('PRAGMA journal_mode'))
+  if (!connection.isInMemory && (journal === 'off' || journal === 'memory')) {
     throw new TurnstoreError(
       'STORE_UNAVAILABLE',
       `The lent database has journal_mode ${journal}, with which a crash destroys it; set PRAGMA journal_mode = WAL`,
@@ -74,8 +75,8 @@ export function checkLent(database: SqliteDatabase): void {
 }
 
 /** Whether a lent handle keeps every other one out of its database. */
-export function isExclusive(database: SqliteDatabase): boolean {
-  return valueOf(database, 'PRAGMA locking_mode') === 'exclusive'
+export function isExclusive(connection: Connection): boolean {
+  return connection.read(() => connection.value('PRAGMA locking_mode')) === 'exclusive'
 }
 
 function valueOf(database: SqliteDatabase, sql: string): unknown {

@@ -7,13 +7,20 @@
  * Behind the sign it does not look.
  */
 export const sql = {
-  // The session as a change or a read of turns needs it.
+  // What the row is checked by: `own_id`, since a damaged index may lead to the row of another session, which may be
+  // another tenant's, and what an index holds SQLite takes from there; and `last_turn`, since a turn that is there and
+  // not counted would be written over.
+  /** The session as a change or a read of turns needs it. */
   head: `
-    SELECT id, workspace_id, agent_id, updated_at, ended, revision, turn_count, transition_count
-    FROM turnstore_sessions WHERE session_id = +?`,
+    SELECT s.id, s.workspace_id, s.agent_id, s.updated_at, s.ended, s.revision, s.turn_count, s.transition_count,
+      (SELECT own.session_id FROM turnstore_sessions AS own WHERE own.id = s.id) AS own_id,
+      (SELECT max(seq) FROM turnstore_turns WHERE session = s.id) AS last_turn
+    FROM turnstore_sessions AS s WHERE s.session_id = +?`,
   /** All but turns and transitions. */
   session: `
-    SELECT s.*, d.metadata, d.extra
+    SELECT s.*, d.metadata, d.extra,
+      (SELECT own.session_id FROM turnstore_sessions AS own WHERE own.id = s.id) AS own_id,
+      (SELECT max(seq) FROM turnstore_turns WHERE session = s.id) AS last_turn
     FROM turnstore_sessions AS s LEFT JOIN turnstore_details AS d ON d.session = s.id
     WHERE s.session_id = +?`,
   metadata: `SELECT metadata FROM turnstore_details WHERE session = +?`,

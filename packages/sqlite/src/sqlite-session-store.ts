@@ -29,7 +29,7 @@ import { listIds, readPage } from './listing.js'
 import { backUp, checkIntegrity } from './maintenance.js'
 import { databasePath, openDatabase } from './open-database.js'
 import { bringUpToDate, checkVersion, refuseNewer } from './schema.js'
-import { parseTurns, readHead, readRawSession, readRawTurns, readSummary } from './session-reader.js'
+import { parseTurns, readCountedHead, readRawSession, readRawTurns, readSummary } from './session-reader.js'
 import { applySettings, checkLent, checkSqliteVersion, isExclusive } from './settings.js'
 import { removeSession, replaceSession, StoredSession } from './stored-session.js'
 import { whileBusy } from './while-busy.js'
@@ -87,17 +87,18 @@ export class SqliteSessionStore extends NativeSessionStore {
     const database = typeof this.#source === 'string' ? await whileBusy(() => openDatabase(path), this.timeoutMs, path) : this.#source
     const connection = new Connection(database, { synchronous: this.#synchronous, isLent })
     try {
-      await whileBusy(() => {
+      const isAlone = await whileBusy(() => {
         connection.checkFree()
         checkSqliteVersion(database)
+        if (isLent) checkLent(connection)
         refuseNewer(connection)
-        if (isLent) checkLent(database)
-        else applySettings(database, this.#synchronous)
+        if (!isLent) applySettings(database, this.#synchronous)
         bringUpToDate(connection)
+        return isLent && isExclusive(connection)
       }, this.timeoutMs, path)
       this.#capabilities = {
         durability: database.memory ? 'none' : this.#synchronous === 'FULL' ? 'power-loss' : 'process-crash',
-        sharing: database.memory || (isLent && isExclusive(database)) ? 'process' : 'host',
+        sharing: database.memory || isAlone ? 'process' : 'host',
         constantAppend: true,
       }
     } catch (error) {
@@ -180,7 +181,7 @@ export class SqliteSessionStore extends NativeSessionStore {
     const { connection, writes } = this.#opened()
     const bodies = new Map(change.appendTurns.map(turn => [turn, JSON.stringify(encodeTurn(turn))]))
     return writes.write(() => {
-      const head = readHead(connection, sessionId, condition.scope)
+      const head = readCountedHead(connection, sessionId, condition.scope)
       if (head === null) throw sessionNotFound(sessionId)
       const session = new StoredSession(connection, sessionId, head)
       const plan = planChange(session, change, condition.ifRevision, this.limits)

@@ -4,7 +4,7 @@ import { type ChangePlan, encodeTransition, encodeTurn, nextRevision, type Condi
 import { exact } from './columns.js'
 import type { Connection } from './connection.js'
 import type { SqlValue } from './driver.js'
-import { type Head, objectOf, ofSession, placesOfTurn, readHead, readTransition, readTurn } from './session-reader.js'
+import { type Head, objectOf, ofSession, placesOfTurn, readHead, readTransition, readTurnWithId } from './session-reader.js'
 import { sql } from './sql.js'
 
 /** A session as a change sees it: each answer is a SELECT, none reads the whole. Inside a transaction. */
@@ -43,7 +43,8 @@ export class StoredSession implements SessionView {
     const index = placesOfTurn(this.#connection, this.#head.id, turnId).findLast(place => place < before)
     if (index === undefined) return undefined
     const row = this.#connection.get(sql.turn, this.#head.id, index) ?? {}
-    return ofSession(this.sessionId, () => ({ turn: readTurn(row), index }))
+    const turn = ofSession(this.sessionId, () => readTurnWithId(row, turnId))
+    return { turn, index }
   }
 
   firstIndexOfTurn(turnId: string): number {

@@ -1,0 +1,58 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { sessionStoreSuite } from '@turnstore/conformance'
+import { SqliteSessionStore } from '@turnstore/sqlite'
+import Database from 'better-sqlite3'
+import { describe, it } from 'vitest'
+
+const paths = new WeakMap<SqliteSessionStore, string>()
+
+function lend(path: string): SqliteSessionStore {
+  const database = new Database(path)
+  database.pragma('journal_mode = WAL')
+  const store = new SqliteSessionStore(database)
+  paths.set(store, path)
+  return store
+}
+
+const pathOf = (store: SqliteSessionStore): string => paths.get(store) ?? ''
+
+// Not those of what is refused before a store sees it, which the database of a path has been through.
+const groups: NonNullable<Parameters<typeof sessionStoreSuite>[0]['groups']> = [
+  'records',
+  'reading',
+  'manager',
+  'closing',
+  'ids',
+  'change',
+  'retries',
+  'model',
+  'copies',
+  'concurrency',
+  'deleting',
+  'processes',
+  'queries',
+  'paging',
+  'scope',
+  'size',
+]
+
+await sessionStoreSuite({
+  describe,
+  it,
+  groups,
+  name: 'SqliteSessionStore on a lent handle',
+  open: () => lend(join(mkdtempSync(join(tmpdir(), 'turnstore-sqlite-')), 'sessions.db')),
+  reopen: store => lend(pathOf(store)),
+  child: store => ({ module: new URL('open-store.mjs', import.meta.url), args: pathOf(store) }),
+  destroy: store => rmSync(dirname(pathOf(store)), { recursive: true, force: true }),
+})
+
+await sessionStoreSuite({
+  describe,
+  it,
+  groups,
+  name: 'SqliteSessionStore in memory',
+  open: () => new SqliteSessionStore(':memory:'),
+})
