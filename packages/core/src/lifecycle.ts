@@ -56,7 +56,7 @@ export class Lifecycle {
       this.#checkOpen()
       const operation = prepareSafely(prepare)
       sessionId = operation.sessionId
-      const result = this.#state === 'ready' ? operation.run() : this.#open().then(() => operation.run())
+      const result = this.#state === 'ready' ? operation.run() : this.#opened(kind).then(() => operation.run())
       this.#pending.add(result)
       try {
         return await result
@@ -80,6 +80,15 @@ export class Lifecycle {
     }
   }
 
+  /** Open, or why not; of a write also that nothing was written. */
+  async #opened(kind: 'read' | 'write'): Promise<void> {
+    try {
+      await this.#open()
+    } catch (error) {
+      throw kind === 'write' ? notStored(error) : error
+    }
+  }
+
   #open(): Promise<void> {
     this.#opening ??= this.#openStore().then(
       () => {
@@ -87,7 +96,7 @@ export class Lifecycle {
       },
       (error: unknown) => {
         this.#opening = null
-        throw notStored(error)
+        throw error
       },
     )
     return this.#opening

@@ -36,7 +36,9 @@ function answerTo(task: Task): Answer {
     return { problems: perform(task) }
   } catch (error) {
     const { code, message } = isBusy(error) ? busyError(error, task.timeoutMs) : storeError(error, task.path)
-    return { code, message }
+    // Damage that keeps it from being opened is what a check is there to tell.
+    const isFinding = task.kind === 'check' && code === 'CORRUPT_SESSION'
+    return isFinding ? { problems: [{ sessionId: null, message }] } : { code, message }
   }
 }
 

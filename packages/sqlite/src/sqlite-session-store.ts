@@ -37,8 +37,8 @@ import { whileBusy } from './while-busy.js'
 export interface SqliteSessionStoreOptions extends BaseStoreOptions {
   /**
    * What an acknowledged write survives. `power-loss`, the default, syncs each commit to the disk;
-   * `process-crash` leaves it with the operating system, which is several times faster and may lose the
-   * last commits when the power fails, never the database.
+   * `process-crash` leaves it with the operating system, which is several times faster; a power cut may
+   * lose what came since the last checkpoint, some megabytes at most, never the database.
    */
   durability?: 'power-loss' | 'process-crash'
 }

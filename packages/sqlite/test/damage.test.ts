@@ -620,7 +620,7 @@ describe.skipIf(!mayMount)(
       )
       const [loaded, listed, ...written] = await child.rest()
       expect(child.errors).toBe('')
-      expect(['s', 'STORE_UNAVAILABLE not-stored']).toContain(loaded)
+      expect(['s', 'STORE_UNAVAILABLE ']).toContain(loaded)
       expect(listed).toBe(loaded === 's' ? '1' : loaded)
       expect(written).toEqual(['STORE_UNAVAILABLE not-stored', 'STORE_UNAVAILABLE not-stored'])
       expect(readFileSync(path).equals(before)).toBe(true)
