@@ -1,0 +1,178 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { TurnstoreError } from '@turnstore/core'
+import { Backoff } from '@turnstore/core/adapter'
+import { luaSources, type ScriptName } from './lua-sources.js'
+import { type RedisClient, readTexts } from './redis-client.js'
+import { callFailed, codeOf, corruptSession, type Failure, failureOf, isForbidden, isRefusal } from './redis-errors.js'
+
+/** A command that the server does not know, or that the user may not give. */
+export class Forbidden extends Error {}
+
+export type Args = readonly (string | number)[]
+
+/** Of which session a command is, and until when its caller waits, on the clock of `performance.now`. */
+export interface Call {
+  readonly deadline: number
+  readonly sessionId?: string
+}
+
+const digests = Object.fromEntries(
+  Object.entries(luaSources).map(([name, source]) => [name, createHash('sha1').update(source).digest('hex')]),
+)
+
+/** Thrown at the deadline of a call. */
+class TimedOut extends Error {}
+
+/**
+ * Commands with a deadline of their own, whichever client carries them: one whose answer is lost is sent
+ * again until then, which scripts that write recognise by their token.
+ */
+export class Connection {
+  readonly client: RedisClient
+  readonly #isOwn: boolean
+  readonly #timeoutMs: number
+  /** What to add to `performance.now` to have the clock of the server. */
+  #clockOffset = Date.now() - performance.now()
+  #lastErrorCode: string | null = null
+  readonly #onError = (error: unknown): void => {
+    this.#lastErrorCode = codeOf(error) ?? this.#lastErrorCode
+  }
+
+  constructor(client: RedisClient, isOwn: boolean, timeoutMs: number) {
+    this.client = client
+    this.#isOwn = isOwn
+    this.#timeoutMs = timeoutMs
+    // Without a listener ioredis prints errors, with the address; and an emitter would throw them.
+    client.on('error', this.#onError)
+  }
+
+  /** The deadline of a call that begins now. */
+  deadline(): number {
+    return performance.now() + this.#timeoutMs
+  }
+
+  /** A time of ours on the server's clock, in whole milliseconds. */
+  serverTime(time: number): number {
+    return Math.ceil(time + this.#clockOffset)
+  }
+
+  learnServerTime(milliseconds: number): void {
+    this.#clockOffset = milliseconds - performance.now()
+  }
+
+  /** Sends a command that reads. @throws `STORE_UNAVAILABLE`, `CORRUPT_SESSION` */
+  read(command: string, args: Args, call: Call): Promise<unknown> {
+    return this.#untilDeadline('read', call, () => this.client.call(command, [...args]))
+  }
+
+  /** Asks one node. @throws {@link Forbidden}; `STORE_UNAVAILABLE` */
+  readFrom(server: RedisClient, command: string, args: Args, call: Call): Promise<unknown> {
+    const ask = (): Promise<unknown> =>
+      server.call(command, [...args]).catch((error: unknown) => {
+        throw isForbidden(error) ? new Forbidden() : error
+      })
+    return this.#untilDeadline('read', call, ask)
+  }
+
+  /** Sends a command that may be repeated without harm. @throws `STORE_UNAVAILABLE` */
+  write(command: string, args: Args, call: Call): Promise<unknown> {
+    return this.#untilDeadline('write', call, () => this.client.call(command, [...args]))
+  }
+
+  /** Runs a script that only reads. */
+  async readScript(name: ScriptName, keys: readonly string[], args: Args, call: Call): Promise<string[]> {
+    return readTexts(await this.#untilDeadline('read', call, () => this.#evaluate(name, keys, args)))
+  }
+
+  /**
+   * Runs a script that writes. Its first two arguments are a token, by which it knows a repetition, and the
+   * deadline on the server's clock.
+   */
+  async operate(name: ScriptName, keys: readonly string[], args: Args, call: Call, token: string = newToken()): Promise<string[]> {
+    const send = (): Promise<unknown> => this.#evaluate(name, keys, [token, this.serverTime(call.deadline), ...args])
+    for (;;) {
+      const reply = readTexts(await this.#untilDeadline('write', call, send))
+      if (reply[0] !== 'late') return reply
+      // Refused, so not carried out. Where there is time left, the clocks are not what we took them for.
+      this.learnServerTime(Number(reply[1]))
+      if (performance.now() >= call.deadline) throw callFailed({ kind: 'lost', word: '' }, new TimedOut(), 'not-stored')
+    }
+  }
+
+  /** Runs a script that may be repeated without harm. */
+  async repeatable(name: ScriptName, keys: readonly string[], args: Args, call: Call): Promise<void> {
+    await this.#untilDeadline('write', call, () => this.#evaluate(name, keys, args))
+  }
+
+  close(): void {
+    this.client.off('error', this.#onError)
+    if (!this.#isOwn) return
+    // Whatever the sockets still say is of no interest to anybody, and must not be printed.
+    this.client.on('error', () => {})
+    this.client.disconnect()
+  }
+
+  async #evaluate(name: ScriptName, keys: readonly string[], args: Args): Promise<unknown> {
+    try {
+      return await this.client.call('evalsha', [digests[name] ?? '', keys.length, ...keys, ...args])
+    } catch (error) {
+      if (!isRefusal(error, 'NOSCRIPT')) throw error
+      return this.client.call('eval', [luaSources[name], keys.length, ...keys, ...args])
+    }
+  }
+
+  async #untilDeadline(kind: 'read' | 'write', call: Call, send: () => Promise<unknown>): Promise<unknown> {
+    let backoff: Backoff | null = null
+    let mayBeDone = false
+    for (;;) {
+      try {
+        return await within(call.deadline, send())
+      } catch (error) {
+        if (error instanceof Forbidden) throw error
+        const failure = this.#failureOf(error)
+        mayBeDone ||= failure.kind === 'lost'
+        if (failure.word === 'WRONGTYPE' && call.sessionId !== undefined) {
+          throw corruptSession(call.sessionId, 'one of its keys holds something else')
+        }
+        const isOver = failure.kind === 'refused' || error instanceof TimedOut || this.client.status === 'end'
+        backoff ??= new Backoff(call.deadline - performance.now())
+        if (isOver || !(await backoff.wait())) {
+          throw kind === 'read' ? readFailed(failure, error) : callFailed(failure, error, mayBeDone ? 'unknown' : 'not-stored')
+        }
+      }
+    }
+  }
+
+  /** The driver's own errors seldom say what is wrong with the network; what it emitted before does. */
+  #failureOf(error: unknown): Failure {
+    const failure = failureOf(error)
+    return failure.kind === 'lost' && failure.word === '' ? { kind: 'lost', word: this.#lastErrorCode ?? '' } : failure
+  }
+}
+
+function readFailed(failure: Failure, error: unknown): Error {
+  const { code, message, cause } = callFailed(failure, error, 'not-stored')
+  return new TurnstoreError(code, message, { cause })
+}
+
+/** Settles at the deadline at the latest: a client that was lent may wait for ever. */
+function within<T>(deadline: number, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new TimedOut()), Math.max(0, deadline - performance.now()))
+    work.then(
+      value => {
+        clearTimeout(timer)
+        resolve(value)
+      },
+      (error: unknown) => {
+        clearTimeout(timer)
+        reject(error)
+      },
+    )
+  })
+}
+
+/** Never the same again: names an operation through all its repetitions. */
+export function newToken(): string {
+  return randomBytes(9).toString('base64url')
+}

@@ -1,0 +1,153 @@
+import {
+  type Capabilities,
+  type ChangeResult,
+  type SessionPage,
+  type SessionRecord,
+  type SessionSummary,
+  type TurnPage,
+  TurnstoreError,
+} from '@turnstore/core'
+import {
+  type Condition,
+  NativeSessionStore,
+  type NormalChange,
+  type NormalQuery,
+  type NormalTurnRange,
+  quote,
+  type Scope,
+} from '@turnstore/core/adapter'
+import { Connection } from './connection.js'
+import { Keyspace, SHARDS } from './keyspace.js'
+import { createClient, readOptions, type RedisSessionStoreOptions, type Settings } from './options.js'
+import { inspectServers } from './server-settings.js'
+import { IndexWriter } from './session-index.js'
+import { SessionListing } from './session-listing.js'
+import { SessionReader } from './session-reader.js'
+import { ViewReader } from './session-view.js'
+import { SessionWriter } from './session-writer.js'
+import { FORMAT } from './stored-session.js'
+
+/** What a keyspace says of itself under its format key. */
+const FORMAT_TEXT = `turnstore ${FORMAT} shards ${SHARDS}`
+
+/**
+ * Stores sessions in Redis or Valkey, on one server or a Cluster, for any number of hosts. An append is
+ * one Lua script and one round trip, however long the session is.
+ *
+ * `capabilities.durability` is what the server's own settings give: see `docs/redis.md`.
+ *
+ * @example
+ * const store = new RedisSessionStore({ url: 'redis://localhost:6379' })
+ * const manager = new SessionManager(store)
+ */
+export class RedisSessionStore extends NativeSessionStore {
+  #capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: true, failover: 'may-lose-acknowledged' }
+  readonly #settings: Settings
+  readonly #keyspace: Keyspace
+  readonly #connection: Connection
+  readonly #index: IndexWriter
+  readonly #reader: SessionReader
+  readonly #writer: SessionWriter
+  readonly #listing: SessionListing
+  /** Recorded by the first write, and looked at when the store opens. */
+  #format: Promise<void> | null = null
+
+  /** @throws `INVALID_ARGUMENT` */
+  constructor(options: RedisSessionStoreOptions) {
+    const settings = readOptions(options)
+    super(baseOptions(options))
+    this.#settings = settings
+    this.#keyspace = new Keyspace(settings.keyPrefix)
+    const { client, isOwn } = createClient(settings.connection, this.timeoutMs)
+    this.#connection = new Connection(client, isOwn, this.timeoutMs)
+    this.#index = new IndexWriter(this.#connection)
+    this.#reader = new SessionReader(this.#connection, this.#keyspace)
+    const views = new ViewReader(this.#connection, this.#keyspace, this.#reader)
+    this.#writer = new SessionWriter(this.#connection, this.#keyspace, this.#index, views, {
+      limits: this.limits,
+      ttl: settings.ttl,
+    })
+    this.#listing = new SessionListing(this.#connection, this.#keyspace, this.#index)
+  }
+
+  get capabilities(): Capabilities {
+    return this.#capabilities
+  }
+
+  protected override async _ready(): Promise<void> {
+    const durability = await inspectServers(this.#connection, this.#call(), this.#settings)
+    await this.#checkFormat(false)
+    this.#capabilities = { ...this.#capabilities, durability, sharing: 'network' }
+  }
+
+  protected override async _close(): Promise<void> {
+    await this.#index.flush()
+    this.#connection.close()
+  }
+
+  protected _loadSession(sessionId: string, scope: Scope): Promise<SessionRecord | null> {
+    return this.#reader.load(sessionId, scope, this.#call())
+  }
+
+  protected _readTurns(sessionId: string, range: NormalTurnRange, scope: Scope): Promise<TurnPage | null> {
+    return this.#reader.readTurns(sessionId, range, scope, this.#call())
+  }
+
+  protected _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null> {
+    return this.#reader.summary(sessionId, scope, this.#call())
+  }
+
+  protected async _replace(session: SessionRecord, condition: Condition): Promise<number> {
+    const call = this.#call()
+    await this.#recordFormat()
+    return this.#writer.save(session, condition, call)
+  }
+
+  protected _change(sessionId: string, change: NormalChange, condition: Condition): Promise<ChangeResult> {
+    return this.#writer.change(sessionId, change, condition, this.#call())
+  }
+
+  protected _remove(sessionId: string, scope: Scope): Promise<boolean> {
+    return this.#writer.remove(sessionId, scope, this.#call())
+  }
+
+  protected _query(query: NormalQuery): Promise<SessionPage> {
+    return this.#listing.page(query, this.#call())
+  }
+
+  protected _list(scope: Scope): Promise<string[]> {
+    return this.#listing.list(scope, () => this.#call())
+  }
+
+  #call(): { deadline: number } {
+    return { deadline: this.#connection.deadline() }
+  }
+
+  /** Once; only a save makes a session where there was none. */
+  #recordFormat(): Promise<void> {
+    this.#format ??= this.#checkFormat(true).catch((error: unknown) => {
+      this.#format = null
+      throw error
+    })
+    return this.#format
+  }
+
+  /** @throws `SCHEMA_TOO_NEW` where the keyspace is of another format than ours */
+  async #checkFormat(record: boolean): Promise<void> {
+    const key = this.#keyspace.format
+    const call = this.#call()
+    if (record) await this.#connection.write('set', [key, FORMAT_TEXT, 'NX'], call)
+    const found = await this.#connection.read('get', [key], call)
+    if (found === null || found === FORMAT_TEXT) return
+    const what = typeof found === 'string' ? quote(found, 40) : 'of another form'
+    throw new TurnstoreError(
+      'SCHEMA_TOO_NEW',
+      `The keyspace is ${what} and this version of @turnstore/redis reads ${quote(FORMAT_TEXT)}; use a newer version, or another keyPrefix`,
+    )
+  }
+}
+
+/** The options that the base class takes. */
+function baseOptions({ limits, timeoutMs }: RedisSessionStoreOptions): { limits?: object; timeoutMs?: number } {
+  return { ...(limits !== undefined && { limits }), ...(timeoutMs !== undefined && { timeoutMs }) }
+}
