@@ -52,8 +52,12 @@ export function readTexts(reply: unknown): string[] {
 
 /** As {@link readTexts}, with null for what is not there. */
 export function readTextsOrNull(reply: unknown): (string | null)[] {
-  if (Array.isArray(reply) && reply.every(item => item === null || isText(item))) return reply
+  if (Array.isArray(reply) && reply.every(isTextOrNull)) return reply
   throw new UnexpectedReply()
+}
+
+function isTextOrNull(item: unknown): item is string | null {
+  return item === null || typeof item === 'string'
 }
 
 function isText(item: unknown): item is string {

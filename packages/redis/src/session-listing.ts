@@ -37,7 +37,7 @@ export class SessionListing {
     for (let size = Math.min(query.limit + 1, BATCH); ; size = BATCH) {
       const members = await this.#members(key, bounds, query.order, size, call)
       const entries = members.map(decodeEntry)
-      const found = await Promise.all(entries.map(entry => (entry === null ? null : this.#find(entry, query.scope, call))))
+      const found = await Promise.all(entries.map(entry => this.#find(entry, query.scope, call)))
       const batch = new Set(members)
       let passed: string | undefined
       for (const [index, entry] of entries.entries()) {
@@ -124,9 +124,11 @@ export class SessionListing {
     return readTexts(await this.#connection.read(range[0], [key, range[1], range[2], 'LIMIT', 0, count], call))
   }
 
-  async #find({ sessionId }: Entry, scope: Scope, { deadline }: Call): Promise<Found> {
+  async #find(entry: Entry | null, scope: Scope, { deadline }: Call): Promise<Found> {
+    if (entry === null) return null
+    const { sessionId } = entry
     try {
-      const [head = ''] = this.#keyspace.session(sessionId)
+      const [head] = this.#keyspace.session(sessionId)
       const fields = readTextsOrNull(await this.#connection.read('hmget', [head, ...HEAD_FIELDS], { deadline, sessionId }))
       if (fields.every(field => field === null)) return null
       const decoded = decodeHead(sessionId, fields)
@@ -140,7 +142,7 @@ export class SessionListing {
 
   async #exists(sessionId: string, scope: Scope, { deadline }: Call): Promise<boolean> {
     try {
-      const [head = ''] = this.#keyspace.session(sessionId)
+      const [head] = this.#keyspace.session(sessionId)
       const [version, workspace] = readTextsOrNull(
         await this.#connection.read('hmget', [head, 'v', 'ws'], { deadline, sessionId }),
       )

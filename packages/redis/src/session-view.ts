@@ -104,7 +104,7 @@ export class ViewReader {
     const firstIndexes = new Map<string, number>()
     for (let from = 0; from < ids.length; from += MOST_IDS) {
       const part = ids.slice(from, from + MOST_IDS)
-      const [, , key = ''] = this.#keyspace.session(sessionId)
+      const [, , key] = this.#keyspace.session(sessionId)
       const known = readTextsOrNull(await this.#connection.read('hmget', [key, ...part.map(turnField)], { ...call, sessionId }))
       for (const [index, id] of part.entries()) {
         const places = (known[index] ?? '').split(' ').filter(place => place !== '')

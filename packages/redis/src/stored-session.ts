@@ -38,22 +38,14 @@ export const HEAD_FIELDS: readonly string[] = ['v', 'g', 'r', 'w', 'n', 'm', 'ws
 /** How many values a reply has before what follows the head: its status and the fields. */
 export const HEAD_LENGTH: number = 1 + HEAD_FIELDS.length
 
-/** The texts that a head holds of a record. */
+/** Members of the wire format that a head has fields of their own for. */
+const APART = new Set(['turns', 'agent_transitions', 'metadata', 'revision', 'updated_at', 'schema_version'])
+
+/** What a head holds of a record as one text: all but what most changes alter. */
 export function encodeFrame(session: SessionSummary & Pick<SessionRecord, 'extra'>): string {
-  const { turns, agent_transitions, metadata, revision, updated_at, schema_version, ...frame } = encodeSession({
-    sessionId: session.sessionId,
-    workspaceId: session.workspaceId,
-    parentSessionId: session.parentSessionId,
-    agentId: session.agentId,
-    createdAt: session.createdAt,
-    updatedAt: '',
-    metadata: {},
-    turns: [],
-    agentTransitions: [],
-    revision: 1,
-    ...(session.extra && { extra: session.extra }),
-  })
-  return JSON.stringify(frame)
+  const { turnCount: _turns, agentTransitionCount: _transitions, ...members } = session
+  const wire = encodeSession({ ...members, turns: [], agentTransitions: [], metadata: {}, updatedAt: '', revision: 1 })
+  return JSON.stringify(Object.fromEntries(Object.entries(wire).filter(([name]) => !APART.has(name))))
 }
 
 /** @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW` */

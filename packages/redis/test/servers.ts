@@ -61,8 +61,7 @@ export async function startServer(settings: Readonly<Record<string, string>> = {
 }
 
 async function pidOf(shell: ChildProcess): Promise<number> {
-  if (shell.stdout === null) throw new Error('no output of the shell')
-  const [chunk]: unknown[] = await once(shell.stdout, 'data')
+  const chunk: unknown = await new Promise(resolve => shell.stdout?.once('data', resolve))
   const text = String(chunk).trim()
   if (text === 'missing') {
     throw new Error('These tests need redis-server or valkey-server on the PATH: install one, or run `npm test` as root on Debian')
@@ -146,7 +145,7 @@ async function nodesOf(admin: Redis): Promise<string[]> {
 }
 
 async function infoOf(admin: Redis): Promise<string> {
-  return String(await admin.cluster('INFO'))
+  return admin.cluster('INFO')
 }
 
 /** Waits for a condition, at most half a minute. */
