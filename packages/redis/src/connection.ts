@@ -29,6 +29,8 @@ class TimedOut extends Error {}
  */
 export class Connection {
   readonly client: RedisClient
+  /** Whether a command may only name keys of one slot: on a Cluster, and behind some proxies. */
+  spreadsKeys = true
   readonly #isOwn: boolean
   readonly #timeoutMs: number
   /** What to add to `performance.now` to have the clock of the server. */
@@ -172,7 +174,10 @@ function within<T>(deadline: number, work: Promise<T>): Promise<T> {
   })
 }
 
-/** Never the same again: names an operation through all its repetitions. */
+const origin = randomBytes(8).toString('base64url')
+let tokens = 0
+
+/** Never the same again, here or elsewhere: names an operation through all its repetitions. */
 export function newToken(): string {
-  return randomBytes(9).toString('base64url')
+  return `${origin}${(tokens++).toString(36)}`
 }

@@ -1,6 +1,7 @@
 import {
   type Capabilities,
   type ChangeResult,
+  isTurnstoreError,
   type SessionPage,
   type SessionRecord,
   type SessionSummary,
@@ -77,6 +78,7 @@ export class RedisSessionStore extends NativeSessionStore {
   protected override async _ready(): Promise<void> {
     const durability = await inspectServers(this.#connection, this.#call(), this.#settings)
     await this.#checkFormat(false)
+    this.#connection.spreadsKeys = await this.#isSpread()
     this.#capabilities = { ...this.#capabilities, durability, sharing: 'network' }
   }
 
@@ -117,6 +119,19 @@ export class RedisSessionStore extends NativeSessionStore {
 
   protected _list(scope: Scope): Promise<string[]> {
     return this.#listing.list(scope, () => this.#call())
+  }
+
+  /** A Cluster may hide behind one address, and then takes no command with keys of two slots. */
+  async #isSpread(): Promise<boolean> {
+    if (this.#connection.client.isCluster) return true
+    const keys = this.#keyspace.indexesOf('updated', null)
+    try {
+      await this.#connection.repeatable('index', keys, keys.flatMap(() => [0, 0]), this.#call())
+      return false
+    } catch (error) {
+      if (isTurnstoreError(error) && error.message.includes('CROSSSLOT')) return true
+      throw error
+    }
   }
 
   #call(): { deadline: number } {

@@ -17,6 +17,9 @@ export interface Entry extends Position {
   readonly member: string
 }
 
+/** 32 bits in base 36. */
+const STAMP_SUFFIX = 7
+
 /** Sorts behind every stamp. */
 const LAST = '~'
 
@@ -35,14 +38,18 @@ export function decodeEntry(member: string): Entry | null {
   return { time: member.slice(0, blank), sessionId: member.slice(blank + 1, end), stamp: member.slice(end + 1), member }
 }
 
+/** Of this process, and told from others' by the random part that it counts on from. */
+let stamps = randomBytes(4).readUInt32BE()
+
 /** @param deadline of the call, on the server's clock */
 export function newStamp(deadline: number): string {
-  return deadline.toString(36) + randomBytes(3).toString('hex')
+  stamps = (stamps + 1) >>> 0
+  return deadline.toString(36) + stamps.toString(36).padStart(STAMP_SUFFIX, '0')
 }
 
 /** Whether the write that made an entry can no longer come. */
 export function isOver(entry: Entry, serverTime: number): boolean {
-  const deadline = Number.parseInt(entry.stamp.slice(0, -6), 36)
+  const deadline = Number.parseInt(entry.stamp.slice(0, -STAMP_SUFFIX), 36)
   return !(serverTime <= deadline + CLOCK_SLACK_MS)
 }
 
@@ -123,7 +130,7 @@ export class IndexWriter {
 
   async #send(updates: readonly { key: string; add: readonly string[]; remove: readonly string[] }[], call: Call): Promise<void> {
     // The indexes are in slots of their own.
-    const calls = this.#connection.client.isCluster ? updates.map(update => [update]) : [updates]
+    const calls = this.#connection.spreadsKeys ? updates.map(update => [update]) : [updates]
     await Promise.all(
       calls.map(group =>
         this.#connection.repeatable(

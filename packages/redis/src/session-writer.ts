@@ -84,15 +84,16 @@ export class SessionWriter {
         JSON.stringify(encodeTransition(transition)),
       ]),
     ]
-    const reply = await this.#writeIndexed(sessionId, change, condition.scope, call, stamp =>
+    const reply = await this.#writeIndexed(sessionId, change, condition.scope, call, (stamp, indexes) =>
       this.#connection.operate(
         'append',
-        this.#keyspace.session(sessionId),
+        [...this.#keyspace.session(sessionId), ...indexes],
         [
           this.#ttl,
           scopeField(condition.scope),
           condition.ifRevision ?? '',
           ...this.#updatedArgs(change, stamp),
+          sessionId,
           appendTurns.length,
           appendAgentTransitions.length,
           ...args,
@@ -145,6 +146,7 @@ export class SessionWriter {
       condition.ifRevision !== undefined || rewind !== null ? summary.revision : '',
       isWide ? head.wideRevision : '',
       ...this.#updatedArgs(change, stamp),
+      sessionId,
       plan.metadata === undefined ? '' : JSON.stringify(plan.metadata),
       plan.agentId === undefined ? '' : encodeFrame({ ...summary, agentId: plan.agentId, ...(head.extra && { extra: head.extra }) }),
       plan.keepTurns ?? '',
@@ -162,8 +164,8 @@ export class SessionWriter {
       ...list(transitionRows(plan.appendAgentTransitions)),
       ...list(handoverRows),
     ]
-    return this.#writeIndexed(sessionId, change, summary.workspaceId, call, stamp =>
-      this.#connection.operate('apply', this.#keyspace.session(sessionId), args(stamp), call),
+    return this.#writeIndexed(sessionId, change, summary.workspaceId, call, (stamp, indexes) =>
+      this.#connection.operate('apply', [...this.#keyspace.session(sessionId), ...indexes], args(stamp), call),
     )
   }
 
@@ -172,27 +174,29 @@ export class SessionWriter {
   }
 
   /**
-   * Runs a script that may move the session in the indexes by updatedAt, and adds the entry of its new
-   * place beside, sent first. The entry of the old place goes when that of the new one is there.
+   * Runs a script that may move the session in the indexes by updatedAt. Where one server holds everything,
+   * the script is given the indexes. Elsewhere the entry of the new place is added beside, sent first, and
+   * that of the old place goes when it is there.
    */
   async #writeIndexed(
     sessionId: string,
     change: NormalChange,
     scope: Scope,
     call: Call,
-    run: (stamp: string) => Promise<string[]>,
+    run: (stamp: string, indexes: readonly string[]) => Promise<string[]>,
   ): Promise<Written | 'missing' | 'other'> {
     const time = timeKey(change.updatedAt)
     const stamp = newStamp(this.#connection.serverTime(call.deadline))
-    const ours = memberOf(sessionId, { time, stamp })
+    const member = memberOf(sessionId, { time, stamp })
     const guess = scope === undefined ? this.#workspaces.get(sessionId) : scope
     const guessed =
       guess === undefined ? [this.#keyspace.index('updated', undefined)] : this.#keyspace.indexesOf('updated', guess)
-    const entries = time === '' ? [] : guessed.map(key => ({ key, member: ours }))
-    const added = this.#add(entries, call)
+    const isInside = !this.#connection.spreadsKeys
+    const beside = isInside || time === '' ? [] : guessed.map(key => ({ key, member }))
+    const added = this.#add(beside, call)
     let reply: string[]
     try {
-      reply = await run(stamp)
+      reply = await run(stamp, isInside ? guessed : [])
     } catch (error) {
       await added
       throw error
@@ -200,24 +204,31 @@ export class SessionWriter {
     const isAdded = await added
     const refusal = refusalOf(sessionId, reply)
     const written = refusal === null ? readWritten(reply) : null
-    if (written === null) {
-      this.#index.leave(entries)
-      if (refusal !== null) throw refusal
-      return reply[0] === 'missing' ? 'missing' : 'other'
-    }
+    if (written?.now.stamp !== stamp) this.#index.leave(beside)
+    if (refusal !== null) throw refusal
+    if (written === null) return reply[0] === 'missing' ? 'missing' : 'other'
     this.#workspaces.set(sessionId, written.workspaceId)
-    const keys = this.#keyspace.indexesOf('updated', written.workspaceId)
-    if (written.now.stamp !== stamp) {
-      this.#index.leave(entries)
-      return written
-    }
-    const missing = keys.filter(key => !guessed.includes(key)).map(key => ({ key, member: ours }))
-    // Where an index cannot be written, the old entry stays, by which a listing finds the session all the same.
-    if ((await this.#add(missing, call)) && isAdded && written.before.stamp !== '') {
-      this.#index.leave(keys.map(key => ({ key, member: memberOf(sessionId, written.before) })))
-    }
-    this.#index.leave(entries.filter(({ key }) => !keys.includes(key)))
+    if (written.now.stamp === stamp) await this.#follow(sessionId, written, { guessed, isInside, isAdded, member }, call)
     return written
+  }
+
+  /** Brings the indexes that were not written yet into line with a session that has moved. */
+  async #follow(
+    sessionId: string,
+    { workspaceId, before }: Written,
+    done: { guessed: readonly string[]; isInside: boolean; isAdded: boolean; member: string },
+    call: Call,
+  ): Promise<void> {
+    const { guessed, isInside, isAdded, member } = done
+    const keys = this.#keyspace.indexesOf('updated', workspaceId)
+    const late = keys.filter(key => !guessed.includes(key)).map(key => ({ key, member }))
+    const isComplete = (await this.#add(late, call)) && isAdded
+    // Where an index cannot be written, the old entry stays, by which a listing finds the session all the same.
+    if (isComplete) {
+      const old = memberOf(sessionId, before)
+      this.#index.leave((isInside ? late.map(({ key }) => key) : keys).map(key => ({ key, member: old })))
+    }
+    this.#index.leave(guessed.filter(key => !keys.includes(key)).map(key => ({ key, member })))
   }
 
   #add(entries: readonly Placed[], call: Call): Promise<boolean> {

@@ -1,11 +1,12 @@
 -- Carries out a plan that a client made, on condition that what the plan was based on is unchanged.
 --
--- KEYS  1 head, 2 turns, 3 ids, 4 transitions, 5 operations
+-- KEYS  1 head, 2 turns, 3 ids, 4 transitions, 5 operations; on one server also its indexes by updatedAt
 -- ARGV  1 token, 2 deadline (ms of the server's clock), 3 ttl in ms or 0, 4 generation that was read,
 --       5 revision that was read, where the plan depends on it, or '',
 --       6 revision of the last change that did more than append, where the plan depends on it, or '',
 --       7 updatedAt (JSON), 8 its instant, 9 stamp of its index entries,
---       10 metadata (JSON) or '', 11 frame (JSON) or '', 12 how many turns stay, or '', 13 generation from then on,
+--       10 id of the session, 11 metadata (JSON) or '', 12 frame (JSON) or '', 13 how many turns stay, or '',
+--       14 generation from then on,
 --       then five lists, each behind its length: ids that were looked up and what was found (field, places or '');
 --       ids of dropped turns (field, the places that stay or ''); turns to replace (field, places before it, index, text);
 --       turns to append (field, text); transitions to append (field or '', text);
@@ -14,6 +15,7 @@
 --       'stale' | 'late', server's ms | 'missing' | 'newer', version | 'corrupt', reason
 -- include session
 -- include operation
+-- include entries
 local now = now_ms()
 local earlier = begin_operation(KEYS[5], ARGV[1], ARGV[2], now)
 if earlier then return earlier end
@@ -25,7 +27,9 @@ if head.g ~= ARGV[4] or (ARGV[5] ~= '' and tonumber(ARGV[5]) ~= head.r) or (ARGV
   return { 'stale' }
 end
 
-local at = 14
+local moves = ARGV[8] > head.uk
+
+local at = 15
 local function next_list(width)
   local rows = {}
   local count = tonumber(ARGV[at])
@@ -62,8 +66,9 @@ local function add_handovers(rows)
   end
 end
 
-if ARGV[12] ~= '' then
-  count = tonumber(ARGV[12])
+if moves then add_entries(KEYS, ARGV[10], ARGV[8], ARGV[9]) end
+if ARGV[13] ~= '' then
+  count = tonumber(ARGV[13])
   handover_count = 0
   if count == 0 then
     redis.call('DEL', KEYS[2])
@@ -100,23 +105,27 @@ call_all('RPUSH', KEYS[4], texts)
 call_all('HSET', KEYS[3], set_ids)
 
 local set = {
-  'r', revision, 'w', revision, 'n', integer(count), 'm', integer(handover_count), 'g', ARGV[13],
+  'r', revision, 'w', revision, 'n', integer(count), 'm', integer(handover_count), 'g', ARGV[14],
 }
 local function put(field, value)
   set[#set + 1] = field
   set[#set + 1] = value
 end
 local uk, us = head.uk, head.us
-if ARGV[8] > uk then
+if moves then
   uk, us = ARGV[8], ARGV[9]
   put('u', ARGV[7])
   put('uk', uk)
   put('us', us)
+  remove_entries(KEYS, ARGV[10], head.uk, head.us)
 end
-if ARGV[10] ~= '' then put('d', ARGV[10]) end
-if ARGV[11] ~= '' then put('f', ARGV[11]) end
-local expiry = expiry_of(ARGV[3], head, now)
+if ARGV[11] ~= '' then put('d', ARGV[11]) end
+if ARGV[12] ~= '' then put('f', ARGV[12]) end
+local expiry, results = expiry_of(ARGV[3], head, now), results_expiry(head, now)
 if expiry then put('e', expiry) end
+if results then put('x', results) end
 redis.call('HSET', KEYS[1], unpack(set))
 expire_all(expiry, { KEYS[1], KEYS[2], KEYS[3], KEYS[4] })
-return end_operation(KEYS[5], ARGV[1], { 'ok', revision, integer(count), '', head.ws, uk, us, head.uk, head.us }, now)
+return end_operation(
+  KEYS[5], ARGV[1], { 'ok', revision, integer(count), '', head.ws, uk, us, head.uk, head.us }, now, head.r + 1, results
+)

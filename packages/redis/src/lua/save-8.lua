@@ -34,7 +34,9 @@ local set = {
   'n', integer(turns), 'm', integer(transitions), 'ws', ARGV[4], 'f', ARGV[7], 'd', ARGV[8],
   'u', ARGV[9], 'uk', ARGV[10], 'us', ARGV[11], 'ck', ARGV[12], 'cs', ARGV[13],
 }
-local expiry = expiry_of(ARGV[3], head, now)
+local expiry, results = expiry_of(ARGV[3], head, now), results_expiry(nil, now)
+set[#set + 1] = 'x'
+set[#set + 1] = results
 if expiry then
   set[#set + 1] = 'e'
   set[#set + 1] = expiry
@@ -65,4 +67,4 @@ expire_all(expiry, { KEYS[1], KEYS[2], KEYS[3], KEYS[4] })
 return end_operation(KEYS[5], ARGV[1], {
   'ok', integer(revision + 1), integer(turns), '', ARGV[4], ARGV[10], ARGV[11],
   head and head.uk or '', head and head.us or '', head and head.ck or '', head and head.cs or '',
-}, now)
+}, now, revision + 1, results)

@@ -1,27 +1,43 @@
 -- Operations: a script that writes carries a token. The last results stay beside the session, also when it
 -- is deleted, so that a command which was delivered twice is carried out once and gives the first result.
+local KEPT_RESULTS = 64
+-- No call may take longer than ten minutes, so no repetition outlives its result.
+local KEEP_RESULTS_MS = 1800000
+local LEAST_LEFT_MS = 900000
 
 -- The result of an operation that was carried out already, or a refusal because its caller has given up.
 local function begin_operation(key, token, deadline, now)
   local result = redis.call('HGET', key, token)
   if result then
     local reply = {}
-    for part in string.gmatch(result .. '\31', '(.-)\31') do reply[#reply + 1] = part end
+    -- The time stands in front.
+    for part in string.gmatch(string.match(result, '\31(.*)') .. '\31', '([^\31]*)\31') do reply[#reply + 1] = part end
     return reply
   end
   if now > tonumber(deadline) then return { 'late', integer(now) } end
   return nil
 end
 
-local function end_operation(key, token, reply, now)
-  local count = tonumber(redis.call('HGET', key, '#') or '0')
-  local slot = '#' .. (count % KEPT_RESULTS)
-  if count >= KEPT_RESULTS then
-    local oldest = redis.call('HGET', key, slot)
-    if oldest then redis.call('HDEL', key, oldest) end
-  end
-  redis.call('HSET', key, token, table.concat(reply, '\31'), slot, token, '#', count + 1)
-  redis.call('PEXPIREAT', key, integer(now + KEEP_RESULTS_MS))
+-- When the results go unless others come; nil where the head (or nothing) says that there is time.
+local function results_expiry(head, now)
+  if head and head.x and tonumber(head.x) > now + LEAST_LEFT_MS then return nil end
+  return integer(now + KEEP_RESULTS_MS)
+end
+
+local function forget_oldest(key)
+  local results, times = redis.call('HGETALL', key), {}
+  for at = 1, #results, 2 do times[#times + 1] = { tonumber(string.match(results[at + 1], '^%d+')), results[at] } end
+  table.sort(times, function(a, b) return a[1] > b[1] end)
+  local old = {}
+  for at = KEPT_RESULTS + 1, #times do old[#old + 1] = times[at][2] end
+  call_all('HDEL', key, old)
+end
+
+-- Keeps a reply as the result of a token. What is beyond the last 64 is dropped now and then.
+local function end_operation(key, token, reply, now, revision, expiry)
+  redis.call('HSET', key, token, integer(now) .. '\31' .. table.concat(reply, '\31'))
+  if expiry then redis.call('PEXPIREAT', key, expiry) end
+  if revision % KEPT_RESULTS == 0 then forget_oldest(key) end
   return reply
 end
 

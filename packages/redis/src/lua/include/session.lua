@@ -6,10 +6,8 @@
 --   u  updatedAt (JSON)               uk its instant     us stamp of its entries in the indexes
 --   ck instant of createdAt           cs stamp of its entries in the indexes
 --   e  when all keys of the session expire, in milliseconds; missing where they do not
+--   x  when the results of its last operations expire
 local SCHEMA = '1'
-local KEPT_RESULTS = 64
--- Longer than any call may take (the client allows ten minutes), so that no repetition outlives its result.
-local KEEP_RESULTS_MS = 900000
 -- unpack takes some 8,000 values.
 local CHUNK = 4000
 
@@ -24,7 +22,7 @@ end
 
 -- Gives the head; or nil and a reply that says why there is none.
 local function read_head(key, scope)
-  local field = redis.call('HMGET', key, 'v', 'g', 'r', 'w', 'n', 'm', 'ws', 'uk', 'us', 'ck', 'cs', 'e')
+  local field = redis.call('HMGET', key, 'v', 'g', 'r', 'w', 'n', 'm', 'ws', 'uk', 'us', 'ck', 'cs', 'e', 'x')
   if not field[1] then
     if redis.call('EXISTS', key) == 1 then return nil, { 'corrupt', 'it has no version' } end
     return nil, { 'missing' }
@@ -33,6 +31,7 @@ local function read_head(key, scope)
   local head = {
     g = field[2], r = tonumber(field[3]), w = tonumber(field[4]), n = tonumber(field[5]), m = tonumber(field[6]),
     ws = field[7], uk = field[8], us = field[9], ck = field[10], cs = field[11], e = field[12],
+    x = field[13],
   }
   if not (head.g and head.r and head.w and head.n and head.m and head.ws and head.uk and head.us and head.ck and head.cs) then
     return nil, { 'corrupt', 'it lacks a member' }
