@@ -2,11 +2,8 @@ import { createHash, randomBytes } from 'node:crypto'
 import { TurnstoreError } from '@turnstore/core'
 import { Backoff } from '@turnstore/core/adapter'
 import { luaSources, type ScriptName } from './lua-sources.js'
-import { type RedisClient, readTexts } from './redis-client.js'
-import { callFailed, codeOf, corruptSession, type Failure, failureOf, isForbidden, isRefusal } from './redis-errors.js'
-
-/** A command that the server does not know, or that the user may not give. */
-export class Forbidden extends Error {}
+import { mastersOf, type RedisClient, readTexts } from './redis-client.js'
+import { callFailed, codeOf, corruptSession, type Failure, failureOf, isRefusal } from './redis-errors.js'
 
 export type Args = readonly (string | number)[]
 
@@ -67,13 +64,9 @@ export class Connection {
     return this.#untilDeadline('read', call, () => this.client.call(command, [...args]))
   }
 
-  /** Asks one node. @throws {@link Forbidden}; `STORE_UNAVAILABLE` */
-  readFrom(server: RedisClient, command: string, args: Args, call: Call): Promise<unknown> {
-    const ask = (): Promise<unknown> =>
-      server.call(command, [...args]).catch((error: unknown) => {
-        throw isForbidden(error) ? new Forbidden() : error
-      })
-    return this.#untilDeadline('read', call, ask)
+  /** Asks the servers themselves, anew as long as one does not answer: it may not be there any more. */
+  readFromEach<T>(ask: (server: RedisClient) => Promise<T>, call: Call): Promise<T[]> {
+    return this.#untilDeadline('read', call, () => Promise.all(mastersOf(this.client).map(ask)))
   }
 
   /** Sends a command that may be repeated without harm. @throws `STORE_UNAVAILABLE` */
@@ -123,14 +116,13 @@ export class Connection {
     }
   }
 
-  async #untilDeadline(kind: 'read' | 'write', call: Call, send: () => Promise<unknown>): Promise<unknown> {
+  async #untilDeadline<T>(kind: 'read' | 'write', call: Call, send: () => Promise<T>): Promise<T> {
     let backoff: Backoff | null = null
     let mayBeDone = false
     for (;;) {
       try {
         return await within(call.deadline, send())
       } catch (error) {
-        if (error instanceof Forbidden) throw error
         const failure = this.#failureOf(error)
         mayBeDone ||= failure.kind === 'lost'
         if (failure.word === 'WRONGTYPE' && call.sessionId !== undefined) {

@@ -1,6 +1,7 @@
 import { type Capabilities, TurnstoreError } from '@turnstore/core'
-import { type Call, type Connection, Forbidden } from './connection.js'
-import { mastersOf, type RedisClient } from './redis-client.js'
+import type { Call, Connection } from './connection.js'
+import type { RedisClient } from './redis-client.js'
+import { isForbidden } from './redis-errors.js'
 
 /** What a server says of itself; null where it does not say. */
 interface ServerSettings {
@@ -25,7 +26,7 @@ export async function inspectServers(
   const { client } = connection
   // A Cluster knows its nodes once it has answered something.
   await connection.read(client.isCluster ? 'cluster' : 'ping', client.isCluster ? ['info'] : [], call)
-  const servers = await Promise.all(mastersOf(client).map(server => readSettings(connection, server, call)))
+  const servers = await connection.readFromEach(readSettings, call)
   for (const server of servers) {
     checkVersion(server)
     checkRole(server, client)
@@ -43,16 +44,15 @@ function durabilityOf({ appendOnly, appendFsync }: ServerSettings): Capabilities
   return appendFsync === 'always' ? 'power-loss' : 'process-crash'
 }
 
-async function readSettings(connection: Connection, server: RedisClient, call: Call): Promise<ServerSettings> {
-  const ask = (command: string, ...args: string[]): Promise<unknown> => connection.readFrom(server, command, args, call)
-  const [info, config, time] = await Promise.all([
-    ask('info').catch(whereForbidden),
-    ask('config', 'get', '*append*').catch(whereForbidden),
-    ask('time'),
+async function readSettings(server: RedisClient): Promise<ServerSettings> {
+  const [info, appending, policy, time] = await Promise.all([
+    server.call('info', []).catch(whereForbidden),
+    server.call('config', ['get', 'append*']).catch(whereForbidden),
+    server.call('config', ['get', 'maxmemory-policy']).catch(whereForbidden),
+    server.call('time', []),
   ])
-  const policy = await ask('config', 'get', 'maxmemory-policy').catch(whereForbidden)
   const facts = parseInfo(info)
-  const settings = new Map([...pairsOf(config), ...pairsOf(policy)])
+  const settings = new Map([...pairsOf(appending), ...pairsOf(policy)])
   const appendOnly = settings.get('appendonly') ?? facts.get('aof_enabled')
   const [seconds, micros] = Array.isArray(time) ? time.map(Number) : []
   return {
@@ -68,7 +68,7 @@ async function readSettings(connection: Connection, server: RedisClient, call: C
 
 /** Managed servers forbid CONFIG, and some INFO; what they do not tell is unknown. */
 function whereForbidden(error: unknown): null {
-  if (error instanceof Forbidden) return null
+  if (isForbidden(error)) return null
   throw error
 }
 

@@ -6,11 +6,11 @@ import { type Fault, type Proxy, startProxy } from './proxy.js'
 
 /** Each for as many stretches of bytes in a thousand. */
 const faults: [Fault, number][] = [
-  ['reset before delivery', 20],
-  ['reset after delivery', 20],
-  ['drop', 8],
-  ['delay', 40],
-  ['split', 40],
+  ['reset before delivery', 12],
+  ['reset after delivery', 12],
+  ['drop', 6],
+  ['delay', 30],
+  ['split', 30],
 ]
 
 /** Long enough to get over every fault, so that each write can be asked to succeed. */
@@ -35,7 +35,7 @@ async function endure(proxies: readonly Proxy[], stores: RedisSessionStore[], di
   for (const proxy of proxies) proxy.choose = () => null
   for (const [fault] of faults) {
     const times = proxies.reduce((sum, { happened }) => sum + (happened.get(fault) ?? 0), 0)
-    expect(times, `how often there was a ${fault}`).toBeGreaterThan(10)
+    expect(times, `how often there was a ${fault}`).toBeGreaterThan(5)
   }
   expect(load.settled).toBeGreaterThanOrEqual(writes)
   expect(await load.check(direct)).toEqual({ lost: [], twice: [] })
@@ -84,7 +84,7 @@ describe('RedisSessionStore on a bad network', () => {
       new RedisSessionStore({ nodes: entrances, cluster: { natMap }, keyPrefix, timeoutMs }),
       new RedisSessionStore({ client: borrowed, keyPrefix, timeoutMs }),
     ]
-    await endure(proxies, stores, new RedisSessionStore({ nodes, keyPrefix }), 4000)
+    await endure(proxies, stores, new RedisSessionStore({ nodes, keyPrefix }), 3000)
     await expectAlive(borrowed)
     await Promise.all(proxies.map(proxy => proxy.stop()))
   })
