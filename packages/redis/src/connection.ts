@@ -17,6 +17,9 @@ const digests = Object.fromEntries(
   Object.entries(luaSources).map(([name, source]) => [name, createHash('sha1').update(source).digest('hex')]),
 )
 
+/** Time that must be left for another attempt. */
+const LEAST_MS = 30
+
 /** Thrown at the deadline of a call. */
 class TimedOut extends Error {}
 
@@ -130,7 +133,8 @@ export class Connection {
         }
         const isOver = failure.kind === 'refused' || error instanceof TimedOut || this.client.status === 'end'
         backoff ??= new Backoff(call.deadline - performance.now())
-        if (isOver || !(await backoff.wait())) {
+        // Sent at the last moment, a command would not be answered in time, and nobody could say what became of it.
+        if (isOver || !(await backoff.wait()) || call.deadline - performance.now() < LEAST_MS) {
           throw kind === 'read' ? readFailed(failure, error) : callFailed(failure, error, mayBeDone ? 'unknown' : 'not-stored')
         }
       }

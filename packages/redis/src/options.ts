@@ -58,6 +58,9 @@ const LONGEST_TTL = 100 * 366 * 24 * 3600 * 1000
 /** Results of operations are kept for 15 minutes, so no call may take longer. */
 const LONGEST_TIMEOUT = 600_000
 
+/** How often a replica that should be a master is left for whom its name leads to. */
+const RECONNECT_MS = 2000
+
 /** @throws `INVALID_ARGUMENT`; no message repeats a URL or a password */
 export function readOptions(options: RedisSessionStoreOptions): Settings {
   if (typeof options !== 'object' || options === null) {
@@ -167,12 +170,18 @@ export function createClient(connection: RedisConnection, timeoutMs: number): { 
  * until the system noticed.
  */
 function ownOptions(timeoutMs: number) {
+  let reconnected = Number.NEGATIVE_INFINITY
   return {
     connectTimeout: Math.min(5000, timeoutMs),
     socketTimeout: Math.max(100, Math.min(2500, timeoutMs >> 2)),
     maxRetriesPerRequest: 1,
-    // After a failover the old master is a replica: the name may lead to the new one by now.
-    reconnectOnError: (error: Error): boolean => error.message.startsWith('READONLY'),
+    // After a failover the old master is a replica: the name may lead to the new one by now. Not for every
+    // command, since those that are under way on the connection would lose their answers.
+    reconnectOnError: (error: Error): boolean => {
+      const isDue = error.message.startsWith('READONLY') && performance.now() > reconnected + RECONNECT_MS
+      if (isDue) reconnected = performance.now()
+      return isDue
+    },
   }
 }
 
