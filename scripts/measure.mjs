@@ -255,7 +255,7 @@ async function measureRedis() {
     // The same with 1,000 sessions in a workspace and with 100,000.
     const few = new RedisSessionStore({ url: `redis://127.0.0.1:${server.port}`, keyPrefix: 'few:' })
     const many = new RedisSessionStore({ url: `redis://127.0.0.1:${server.port}`, keyPrefix: 'many:' })
-    for (const [name, target, count] of [['few', few, 1000], ['many', many, 100_000]]) {
+    const populate = async (target, name, count) => {
       for (let from = 0; from < count; from += 200) {
         const made = Array.from({ length: 200 }, (_, index) => {
           clock += 7
@@ -265,6 +265,8 @@ async function measureRedis() {
         await Promise.all(made)
       }
     }
+    await populate(few, 'few', 1000)
+    await populate(many, 'many', 100_000)
     const middleOf = async (target, size) => {
       let { cursor } = await target.querySessions({ workspaceId: 'w', limit: 1000 })
       for (let seen = 1000; seen < size / 2; seen += 1000) ({ cursor } = await target.querySessions({ workspaceId: 'w', limit: 1000, cursor }))

@@ -89,12 +89,18 @@ function readConnection(options: RedisSessionStoreOptions): RedisConnection {
     if (!isRedisClient(client)) throw invalid('options.client must be a client of ioredis, Redis or Cluster')
     const why = staleReadsOf(client)
     if (why !== null) throw invalid(`options.client reads from replicas (${why}), which would miss what was just written`)
+    if (client.isCluster && Reflect.get(client.options, 'enableAutoPipelining') === true) {
+      throw invalid('options.client has enableAutoPipelining, with which ioredis sends scripts to the wrong node of a Cluster')
+    }
     return { client }
   }
   if (nodes !== undefined) {
     if (!Array.isArray(nodes) || nodes.length === 0) throw invalid('options.nodes must be an array of { host, port }')
     if (cluster?.scaleReads !== undefined && cluster.scaleReads !== 'master') {
       throw invalid('options.cluster.scaleReads must be "master": replicas would miss what was just written')
+    }
+    if (cluster?.enableAutoPipelining === true) {
+      throw invalid('options.cluster.enableAutoPipelining sends scripts to the wrong node; leave it out')
     }
     return { nodes, ...(cluster && { cluster }) }
   }

@@ -17,7 +17,7 @@ import {
   quote,
   type Scope,
 } from '@turnstore/core/adapter'
-import { Connection } from './connection.js'
+import { type Call, Connection } from './connection.js'
 import { Keyspace, SHARDS } from './keyspace.js'
 import { createClient, readOptions, type RedisSessionStoreOptions, type Settings } from './options.js'
 import { inspectServers } from './server-settings.js'
@@ -88,29 +88,29 @@ export class RedisSessionStore extends NativeSessionStore {
   }
 
   protected _loadSession(sessionId: string, scope: Scope): Promise<SessionRecord | null> {
-    return this.#reader.load(sessionId, scope, this.#call())
+    return this.#reader.load(sessionId, scope, this.#call(sessionId))
   }
 
   protected _readTurns(sessionId: string, range: NormalTurnRange, scope: Scope): Promise<TurnPage | null> {
-    return this.#reader.readTurns(sessionId, range, scope, this.#call())
+    return this.#reader.readTurns(sessionId, range, scope, this.#call(sessionId))
   }
 
   protected _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null> {
-    return this.#reader.summary(sessionId, scope, this.#call())
+    return this.#reader.summary(sessionId, scope, this.#call(sessionId))
   }
 
   protected async _replace(session: SessionRecord, condition: Condition): Promise<number> {
-    const call = this.#call()
+    const call = this.#call(session.sessionId)
     await this.#recordFormat()
     return this.#writer.save(session, condition, call)
   }
 
   protected _change(sessionId: string, change: NormalChange, condition: Condition): Promise<ChangeResult> {
-    return this.#writer.change(sessionId, change, condition, this.#call())
+    return this.#writer.change(sessionId, change, condition, this.#call(sessionId))
   }
 
   protected _remove(sessionId: string, scope: Scope): Promise<boolean> {
-    return this.#writer.remove(sessionId, scope, this.#call())
+    return this.#writer.remove(sessionId, scope, this.#call(sessionId))
   }
 
   protected _query(query: NormalQuery): Promise<SessionPage> {
@@ -134,8 +134,8 @@ export class RedisSessionStore extends NativeSessionStore {
     }
   }
 
-  #call(): { deadline: number } {
-    return { deadline: this.#connection.deadline() }
+  #call(sessionId?: string): Call {
+    return { deadline: this.#connection.deadline(), ...(sessionId !== undefined && { sessionId }) }
   }
 
   /** Once; only a save makes a session where there was none. */

@@ -128,7 +128,7 @@ export class IndexWriter {
     this.#removing = Promise.all([this.#removing, sent]).then(() => undefined)
   }
 
-  async #send(updates: readonly { key: string; add: readonly string[]; remove: readonly string[] }[], call: Call): Promise<void> {
+  async #send(updates: readonly { key: string; add: readonly string[]; remove: readonly string[] }[], { deadline }: Call): Promise<void> {
     // The indexes are in slots of their own.
     const calls = this.#connection.spreadsKeys ? updates.map(update => [update]) : [updates]
     await Promise.all(
@@ -137,7 +137,8 @@ export class IndexWriter {
           'index',
           group.map(({ key }) => key),
           group.flatMap(({ add, remove }) => [add.length, remove.length, ...add, ...remove]),
-          call,
+          // Of no session: an index that is none is not its damage.
+          { deadline },
         ),
       ),
     )

@@ -52,7 +52,7 @@ export class ViewReader {
         ...turnIds.map(turnField),
         ...transitionIds.map(transitionField),
       ],
-      { ...call, sessionId },
+      call,
     )
     if (reply[0] === 'missing') return null
     const refusal = refusalOf(sessionId, reply)
@@ -105,7 +105,7 @@ export class ViewReader {
     for (let from = 0; from < ids.length; from += MOST_IDS) {
       const part = ids.slice(from, from + MOST_IDS)
       const [, , key] = this.#keyspace.session(sessionId)
-      const known = readTextsOrNull(await this.#connection.read('hmget', [key, ...part.map(turnField)], { ...call, sessionId }))
+      const known = readTextsOrNull(await this.#connection.read('hmget', [key, ...part.map(turnField)], call))
       for (const [index, id] of part.entries()) {
         const places = (known[index] ?? '').split(' ').filter(place => place !== '')
         const [first] = places

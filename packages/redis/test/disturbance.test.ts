@@ -5,7 +5,7 @@ import { MixedLoad } from './mixed-load.js'
 import { type Server, startCluster, startServer, type TestCluster, until } from './servers.js'
 
 /** Runs mixed writes while something happens and for a while behind it, and holds them to the promises. */
-async function duringLoad(open: () => RedisSessionStore, name: string, happen: () => Promise<void>): Promise<void> {
+async function assertDuringLoad(open: () => RedisSessionStore, name: string, happen: () => Promise<void>): Promise<void> {
   const stores = [open(), open()]
   const load = new MixedLoad(stores, name, 24)
   await load.prepare()
@@ -36,7 +36,7 @@ describe('writes on one server settle, and go on by themselves', () => {
   const open = (): RedisSessionStore => new RedisSessionStore({ url: server.url })
 
   it('when the server forgets all scripts', async () => {
-    await duringLoad(open, 'flush', async () => {
+    await assertDuringLoad(open, 'flush', async () => {
       for (let times = 0; times < 20; times++) {
         await server.admin.script('FLUSH')
         await sleep(10)
@@ -45,16 +45,16 @@ describe('writes on one server settle, and go on by themselves', () => {
   })
 
   it('when the server breaks all connections', async () => {
-    await duringLoad(open, 'kill', async () => {
+    await assertDuringLoad(open, 'kill', async () => {
       for (let times = 0; times < 5; times++) {
-        await server.admin.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+        await server.admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
         await sleep(100)
       }
     })
   })
 
   it('when the server stands still for three seconds', async () => {
-    await duringLoad(open, 'stop', async () => {
+    await assertDuringLoad(open, 'stop', async () => {
       server.signal('SIGSTOP')
       await sleep(3000)
       server.signal('SIGCONT')
@@ -71,7 +71,7 @@ describe('writes on a Cluster settle, and go on by themselves', () => {
   const open = (): RedisSessionStore => new RedisSessionStore({ nodes: cluster.nodes })
 
   it('when replicas take over from their masters', async () => {
-    await duringLoad(open, 'failover', async () => {
+    await assertDuringLoad(open, 'failover', async () => {
       for (const { admin } of cluster.servers.slice(3)) {
         await admin.cluster('FAILOVER')
         await until(async () => (await admin.info('replication')).includes('role:master'))
@@ -80,17 +80,17 @@ describe('writes on a Cluster settle, and go on by themselves', () => {
   })
 
   it('when slots are moved to another node', async () => {
-    await duringLoad(open, 'move', async () => {
+    await assertDuringLoad(open, 'move', async () => {
       for (const index of [0, 1, 2]) await moveSlot(cluster.servers, `turnstore:{move-${index}}s`)
     })
   })
 
   it('when every node forgets all scripts and breaks all connections', async () => {
-    await duringLoad(open, 'all', async () => {
+    await assertDuringLoad(open, 'all', async () => {
       for (let times = 0; times < 3; times++) {
         for (const { admin } of cluster.servers) {
           await admin.script('FLUSH')
-          await admin.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+          await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
         }
         await sleep(100)
       }
@@ -103,7 +103,7 @@ async function moveSlot(servers: readonly Server[], key: string): Promise<void> 
   const masters: { server: Server; id: string }[] = []
   for (const server of servers) {
     if ((await server.admin.info('replication')).includes('role:master')) {
-      masters.push({ server, id: String(await server.admin.cluster('MYID')) })
+      masters.push({ server, id: await server.admin.cluster('MYID') })
     }
   }
   const slot = Number(await servers[0]?.admin.cluster('KEYSLOT', key))

@@ -60,7 +60,7 @@ export async function startProxy(target: number): Promise<Proxy> {
     upstream.on('data', chunk => {
       if (mode === 'reset after delivery') return breakOff()
       if (mode === 'drop') return
-      if (mode === 'delay') void later(client, upstream, chunk)
+      if (mode === 'delay') later(client, upstream, chunk)
       else if (mode === 'split') inPieces(client, chunk)
       else client.write(chunk)
       if (mode === 'split') mode = null

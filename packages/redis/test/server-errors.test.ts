@@ -1,12 +1,11 @@
 import { rmSync } from 'node:fs'
-import { inspect } from 'node:util'
-import { type ErrorCode, isTurnstoreError, type SessionStore, type WriteOutcome } from '@turnstore/core'
+import type { SessionStore } from '@turnstore/core'
 import { RedisSessionStore } from '@turnstore/redis'
 import { Redis } from 'ioredis'
 import { afterEach, describe, expect, it } from 'vitest'
+import { assertFails, SECRET } from './errors.js'
 import { type Server, startServer, until } from './servers.js'
 
-const SECRET = 'canary-7f3a'
 const T1 = '2026-01-01T00:00:01Z'
 
 const opened: { stop(): Promise<void> }[] = []
@@ -30,34 +29,16 @@ const append = (store: SessionStore) =>
   store.changeSession('s', { appendTurns: [{ turnId: 't', prompt: SECRET }], updatedAt: T1 })
 const save = (store: SessionStore) => store.saveSession({ sessionId: 'new', metadata: { a: SECRET } })
 
-/** Holds a rejection to its code, its outcome and its sentence, and to discretion wherever a logger might look. */
-async function expectError(
-  call: Promise<unknown>,
-  expected: { code?: ErrorCode; outcome?: WriteOutcome; message: RegExp },
-): Promise<void> {
-  const error: unknown = await call.then(
-    () => null,
-    (reason: unknown) => reason,
-  )
-  expect(isTurnstoreError(error), inspect(error)).toBe(true)
-  expect(error).toMatchObject({ code: expected.code ?? 'STORE_UNAVAILABLE' })
-  expect(error).toMatchObject({ message: expect.stringMatching(expected.message) })
-  if (expected.outcome !== undefined) expect(error).toMatchObject({ outcome: expected.outcome })
-  const shown = inspect(error, { depth: Infinity, showHidden: true })
-  expect(shown).not.toContain(SECRET)
-  expect(shown).not.toContain('redis://')
-}
-
 describe('an error of the server becomes one that says what to do', () => {
   it('OOM, where memory is full and nothing may be evicted', async () => {
     const server = await newServer()
     const store = newStore(server.url)
     await store.saveSession({ sessionId: 's' })
     await server.admin.config('SET', 'maxmemory', '1')
-    await expectError(append(store), { outcome: 'not-stored', message: /out of memory \(OOM\)/ })
-    await expectError(save(store), { outcome: 'not-stored', message: /raise maxmemory/ })
+    await assertFails(() => append(store), { outcome: 'not-stored', message: /out of memory \(OOM\)/ })
+    await assertFails(() => save(store), { outcome: 'not-stored', message: /raise maxmemory/ })
     const long = { sessionId: 'long', turns: Array.from({ length: 3000 }, (_, index) => ({ turnId: `t${index}` })) }
-    await expectError(store.saveSession(long), { outcome: 'not-stored', message: /OOM/ })
+    await assertFails(() => store.saveSession(long), { outcome: 'not-stored', message: /OOM/ })
     await server.admin.config('SET', 'maxmemory', '0')
     expect(await store.loadSession('s')).toMatchObject({ turns: [], revision: 1 })
     expect(await store.listSessions()).toEqual(['s'])
@@ -88,7 +69,7 @@ describe('an error of the server becomes one that says what to do', () => {
     rmSync(String(folder), { recursive: true })
     await server.admin.bgsave().catch(() => {})
     await until(async () => (await server.admin.info('persistence')).includes('rdb_last_bgsave_status:err'))
-    await expectError(append(store), { outcome: 'not-stored', message: /\(MISCONF\).*disk/ })
+    await assertFails(() => append(store), { outcome: 'not-stored', message: /\(MISCONF\).*disk/ })
     expect(await store.loadSession('s')).toMatchObject({ turns: [] })
   })
 
@@ -97,8 +78,8 @@ describe('an error of the server becomes one that says what to do', () => {
     const store = newStore(server.url, 400)
     await store.saveSession({ sessionId: 's' })
     await server.admin.replicaof('127.0.0.1', other.port)
-    await expectError(append(store), { outcome: 'not-stored', message: /replica.*\(READONLY\)/ })
-    await expectError(newStore(server.url, 400).ready(), { message: /replica.*connect to its master/ })
+    await assertFails(() => append(store), { outcome: 'not-stored', message: /replica.*\(READONLY\)/ })
+    await assertFails(() => newStore(server.url, 400).ready(), { message: /replica.*connect to its master/ })
     await server.admin.replicaof('NO', 'ONE')
     await store.saveSession({ sessionId: 's' })
     expect((await append(store)).turnCount).toBe(1)
@@ -116,7 +97,7 @@ describe('an error of the server becomes one that says what to do', () => {
     await other.ping()
     const loading = server.admin.call('DEBUG', 'RELOAD')
     await until(() => other.get('x').then(() => false, (error: unknown) => String(error).includes('LOADING')))
-    await expectError(append(impatient), { outcome: 'not-stored', message: /\(LOADING\)/ })
+    await assertFails(() => append(impatient), { outcome: 'not-stored', message: /\(LOADING\)/ })
     expect((await append(patient)).turnCount).toBe(1)
     await loading
     other.disconnect()
@@ -126,9 +107,9 @@ describe('an error of the server becomes one that says what to do', () => {
     const server = await newServer({ requirepass: 'right' })
     const host = `127.0.0.1:${server.port}`
     for (const url of [`redis://:${SECRET}@${host}`, `redis://somebody:${SECRET}@${host}`]) {
-      await expectError(append(newStore(url, 1000)), { outcome: 'not-stored', message: /username or password \(WRONGPASS\)/ })
+      await assertFails(() => append(newStore(url, 1000)), { outcome: 'not-stored', message: /username or password \(WRONGPASS\)/ })
     }
-    await expectError(append(newStore(`redis://${host}`, 1000)), { outcome: 'not-stored', message: /asks for a password \(NOAUTH\)/ })
+    await assertFails(() => append(newStore(`redis://${host}`, 1000)), { outcome: 'not-stored', message: /asks for a password \(NOAUTH\)/ })
     const store = newStore(`redis://:right@${host}`)
     expect(await store.listSessions()).toEqual([])
   })
@@ -137,7 +118,7 @@ describe('an error of the server becomes one that says what to do', () => {
     const server = await newServer()
     await server.admin.call('ACL', 'SETUSER', 'reader', 'on', `>${SECRET}`, '~*', '+@all', '-@write', '-@scripting', '-config', '-info')
     const store = newStore(`redis://reader:${SECRET}@127.0.0.1:${server.port}`, 1000)
-    await expectError(append(store), { outcome: 'not-stored', message: /does not say whether it may evict/ })
+    await assertFails(() => append(store), { outcome: 'not-stored', message: /does not say whether it may evict/ })
   })
 
   it('a wrong host, and a port where nobody listens', async () => {
@@ -147,8 +128,8 @@ describe('an error of the server becomes one that says what to do', () => {
     ] as const) {
       const store = newStore(url, 600)
       const started = performance.now()
-      await expectError(append(store), { outcome: 'not-stored', message: why })
-      await expectError(store.loadSession('s'), { message: why })
+      await assertFails(() => append(store), { outcome: 'not-stored', message: why })
+      await assertFails(() => store.loadSession('s'), { message: why })
       expect(performance.now() - started).toBeLessThan(10_000)
     }
   })
@@ -158,7 +139,7 @@ describe('an error of the server becomes one that says what to do', () => {
     const store = newStore(server.url, 500)
     await store.saveSession({ sessionId: 's' })
     server.signal('SIGSTOP')
-    await expectError(append(store), { outcome: 'unknown', message: /answer was lost/ })
+    await assertFails(() => append(store), { outcome: 'unknown', message: /answer was lost/ })
     server.signal('SIGCONT')
     expect((await store.loadSession('s'))?.turns.length).toBeLessThanOrEqual(1)
   })
@@ -205,8 +186,8 @@ describe('what the server says of itself', () => {
       const store = new RedisSessionStore(options)
       opened.push({ stop: () => store.close() })
       if (isRefused) {
-        await expectError(store.ready(), { message: new RegExp(`${policy}.*maxmemory-policy noeviction.*allowEviction: true`) })
-        await expectError(append(store), { outcome: 'not-stored', message: /maxmemory-policy noeviction/ })
+        await assertFails(() => store.ready(), { message: new RegExp(`${policy}.*maxmemory-policy noeviction.*allowEviction: true`) })
+        await assertFails(() => append(store), { outcome: 'not-stored', message: /maxmemory-policy noeviction/ })
       } else await store.ready()
       const insisting = new RedisSessionStore({ ...options, allowEviction: true })
       opened.push({ stop: () => insisting.close() })
@@ -216,6 +197,6 @@ describe('what the server says of itself', () => {
 
   it('refuses to use a Cluster as if it were one server', async () => {
     const server = await newServer({ 'cluster-enabled': 'yes', 'cluster-config-file': 'nodes.conf' })
-    await expectError(newStore(server.url, 1000).ready(), { message: /belongs to a Cluster; give \{ nodes \}/ })
+    await assertFails(() => newStore(server.url, 1000).ready(), { message: /belongs to a Cluster; give \{ nodes \}/ })
   })
 })
