@@ -15,6 +15,7 @@ import {
   sessionNotFound,
   timeKey,
 } from '@turnstore/core/adapter'
+import { type AppendOutcome, AppendQueue, type WaitingAppend } from './append-queue.js'
 import { type Args, type Call, type Connection, newToken } from './connection.js'
 import { type IndexOrder, type Keyspace, scopeField, transitionField, turnField, workspaceField, workspaceOf } from './keyspace.js'
 import { storeBusy } from './redis-errors.js'
@@ -28,14 +29,17 @@ import { RecentWorkspaces } from './recent-workspaces.js'
 /** Most turns and bytes that one script writes; a longer session is put together in parts. */
 const PART = { items: 1000, bytes: 2 * 1024 * 1024 }
 
-/** What a script says of a session that it has written. */
-interface Written {
-  readonly revision: number
-  readonly turnCount: number
-  readonly repeated: readonly number[]
+/** Where a session stands in the indexes by updatedAt, and where it stood before a write. */
+interface Move {
   readonly workspaceId: string | null
   readonly now: Stamped
   readonly before: Stamped
+}
+
+/** What a script says of a session that it has written. */
+interface Written extends Move {
+  readonly revision: number
+  readonly turnCount: number
 }
 
 /** Writes sessions, and keeps the indexes in step: new entries come before or beside a write, old ones go behind it. */
@@ -47,6 +51,7 @@ export class SessionWriter {
   readonly #limits: Limits
   readonly #ttl: number
   readonly #queue = new SessionQueue()
+  readonly #appends = new AppendQueue((sessionId, batch) => this.#append(sessionId, batch))
   readonly #workspaces = new RecentWorkspaces()
 
   constructor(
@@ -68,46 +73,32 @@ export class SessionWriter {
 
   async change(sessionId: string, change: NormalChange, condition: Condition, call: Call): Promise<ChangeResult> {
     if (isAppend(change) && !this.#queue.isBusy(sessionId)) {
-      const result = await this.#append(sessionId, change, condition, call)
-      if (result !== 'decide') return result
+      const outcome = await this.#appends.add(sessionId, { change, condition, deadline: call.deadline })
+      if (outcome === 'missing') throw sessionNotFound(sessionId)
+      if (outcome !== 'decide') return outcome
     }
     return this.#queue.run(sessionId, () => this.#decide(sessionId, change, condition, call))
   }
 
-  /** One script, without reading anything before. */
-  async #append(sessionId: string, change: NormalChange, condition: Condition, call: Call): Promise<ChangeResult | 'decide'> {
-    const { appendTurns, appendAgentTransitions } = change
-    const args = [
-      ...appendTurns.flatMap(turn => [turnField(turn.turnId), JSON.stringify(encodeTurn(turn))]),
-      ...appendAgentTransitions.flatMap(transition => [
-        transitionField(transition.transitionId),
-        JSON.stringify(encodeTransition(transition)),
-      ]),
-    ]
-    const reply = await this.#writeIndexed(sessionId, change, condition.scope, call, (stamp, indexes) =>
-      this.#connection.operate(
-        'append',
-        [...this.#keyspace.session(sessionId), ...indexes],
-        [
-          this.#ttl,
-          scopeField(condition.scope),
-          condition.ifRevision ?? '',
-          ...this.#updatedArgs(change, stamp),
-          sessionId,
-          appendTurns.length,
-          appendAgentTransitions.length,
-          ...args,
-        ],
-        call,
-      ),
-    )
-    if (reply === 'missing') throw sessionNotFound(sessionId)
-    if (reply === 'other') return 'decide'
-    return {
-      revision: reply.revision,
-      turnCount: reply.turnCount,
-      deduplicated: reply.repeated.flatMap(index => appendTurns[index]?.turnId ?? []),
-    }
+  /** One script for all of them, without reading anything before. */
+  async #append(sessionId: string, batch: readonly WaitingAppend[]): Promise<AppendOutcome[]> {
+    const call = { sessionId, deadline: Math.min(...batch.map(({ deadline }) => deadline)) }
+    const stamp = newStamp(this.#connection.serverTime(call.deadline))
+    const times = batch.map(({ change }) => timeKey(change.updatedAt))
+    const [{ condition } = { condition: null }] = batch
+    const args = batch.flatMap((append, index) => appendArgs(append, times[index] ?? ''))
+    const place = { time: times.reduce((last, time) => (time > last ? time : last), ''), stamp }
+    const { reply, outcomes } = await this.#writeIndexed(sessionId, place, condition?.scope, call, async indexes => {
+      const keys = [...this.#keyspace.session(sessionId), ...indexes]
+      const [status = '', workspace = '', time = '', nowStamp = '', timeBefore = '', stampBefore = '', ...texts] =
+        await this.#connection.operate('append', keys, [this.#ttl, sessionId, stamp, batch.length, ...args], call)
+      if (status !== 'ok') return { reply: [status, workspace], move: null, outcomes: [] }
+      const move = { workspaceId: workspaceOf(workspace), now: { time, stamp: nowStamp }, before: { time: timeBefore, stamp: stampBefore } }
+      return { reply: [status], move: workspace === '' ? null : move, outcomes: texts }
+    })
+    const refusal = refusalOf(sessionId, reply)
+    if (refusal !== null) throw refusal
+    return batch.map(({ change }, index) => (reply[0] === 'missing' ? 'missing' : appendOutcome(change, outcomes[index] ?? '')))
   }
 
   /** Reads what the change depends on, decides, and writes if that is unchanged, until it is. */
@@ -120,7 +111,7 @@ export class SessionWriter {
         const plan = planChange(read.view, change, condition.ifRevision, this.#limits)
         if (!plan.changed) return resultOf(plan)
         const written = await this.#apply(sessionId, change, condition, read, plan, call)
-        if (typeof written === 'object') {
+        if (written !== null) {
           return { revision: written.revision, turnCount: written.turnCount, deduplicated: plan.deduplicated }
         }
       }
@@ -128,14 +119,15 @@ export class SessionWriter {
     }
   }
 
-  #apply(
+  /** Null where what the plan was based on has changed. */
+  async #apply(
     sessionId: string,
     change: NormalChange,
     condition: Condition,
     { head, view, places, rewind }: ReadView,
     plan: ChangePlan,
     call: Call,
-  ): Promise<Written | 'missing' | 'other'> {
+  ): Promise<Written | null> {
     const { summary } = head
     const isWide = Object.keys(change.setMetadata).length > 0 || change.unsetMetadata.length > 0 || change.agentId !== undefined
     const stays = rewind?.transitions.filter(transition => !isDropped(view, transition, plan.keepTurns)) ?? []
@@ -164,9 +156,17 @@ export class SessionWriter {
       ...list(transitionRows(plan.appendAgentTransitions)),
       ...list(handoverRows),
     ]
-    return this.#writeIndexed(sessionId, change, summary.workspaceId, call, (stamp, indexes) =>
-      this.#connection.operate('apply', [...this.#keyspace.session(sessionId), ...indexes], args(stamp), call),
-    )
+    const stamp = newStamp(this.#connection.serverTime(call.deadline))
+    const place = { time: timeKey(change.updatedAt), stamp }
+    const { reply, move } = await this.#writeIndexed(sessionId, place, summary.workspaceId, call, async indexes => {
+      const keys = [...this.#keyspace.session(sessionId), ...indexes]
+      const reply = await this.#connection.operate('apply', keys, args(stamp), call)
+      const written = readWritten(reply)
+      return { reply, move: written, outcomes: [] }
+    })
+    const refusal = refusalOf(sessionId, reply)
+    if (refusal !== null) throw refusal
+    return move === null ? null : readWritten(reply)
   }
 
   #updatedArgs({ updatedAt }: NormalChange, stamp: string): Args {
@@ -174,61 +174,60 @@ export class SessionWriter {
   }
 
   /**
-   * Runs a script that may move the session in the indexes by updatedAt. Where one server holds everything,
-   * the script is given the indexes. Elsewhere the entry of the new place is added beside, sent first, and
-   * that of the old place goes when it is there.
+   * Runs a script that may move the session to a place in the indexes by updatedAt. Where one server holds
+   * everything, the script is given the indexes. Elsewhere the entry of the new place is added beside, sent
+   * first, and that of the old place goes when it is there.
    */
-  async #writeIndexed(
+  async #writeIndexed<Result extends { readonly move: Move | null }>(
     sessionId: string,
-    change: NormalChange,
+    place: Stamped,
     scope: Scope,
     call: Call,
-    run: (stamp: string, indexes: readonly string[]) => Promise<string[]>,
-  ): Promise<Written | 'missing' | 'other'> {
-    const time = timeKey(change.updatedAt)
-    const stamp = newStamp(this.#connection.serverTime(call.deadline))
-    const member = memberOf(sessionId, { time, stamp })
+    run: (indexes: readonly string[]) => Promise<Result>,
+  ): Promise<Result> {
+    const member = memberOf(sessionId, place)
     const guess = scope === undefined ? this.#workspaces.get(sessionId) : scope
     const guessed =
       guess === undefined ? [this.#keyspace.index('updated', undefined)] : this.#keyspace.indexesOf('updated', guess)
     const isInside = !this.#connection.spreadsKeys
-    const beside = isInside || time === '' ? [] : guessed.map(key => ({ key, member }))
+    const beside = isInside || place.time === '' ? [] : guessed.map(key => ({ key, member }))
     const added = this.#add(beside, call)
-    let reply: string[]
+    let result: Result
     try {
-      reply = await run(stamp, isInside ? guessed : [])
+      result = await run(isInside ? guessed : [])
     } catch (error) {
       await added
       throw error
     }
     const isAdded = await added
-    const refusal = refusalOf(sessionId, reply)
-    const written = refusal === null ? readWritten(reply) : null
-    if (written?.now.stamp !== stamp) this.#index.leave(beside)
-    if (refusal !== null) throw refusal
-    if (written === null) return reply[0] === 'missing' ? 'missing' : 'other'
-    this.#workspaces.set(sessionId, written.workspaceId)
-    if (written.now.stamp === stamp) await this.#follow(sessionId, written, { guessed, isInside, isAdded, member }, call)
-    return written
+    const { move } = result
+    if (move !== null) this.#workspaces.set(sessionId, move.workspaceId)
+    const isThere = move?.now.stamp === place.stamp && move.now.time === place.time
+    if (!isThere) this.#index.leave(beside)
+    if (move?.now.stamp === place.stamp) {
+      await this.#follow(sessionId, move, { written: isInside || isThere ? guessed : [], isInside, isAdded }, call)
+    }
+    return result
   }
 
   /** Brings the indexes that were not written yet into line with a session that has moved. */
   async #follow(
     sessionId: string,
-    { workspaceId, before }: Written,
-    done: { guessed: readonly string[]; isInside: boolean; isAdded: boolean; member: string },
+    { workspaceId, now, before }: Move,
+    done: { written: readonly string[]; isInside: boolean; isAdded: boolean },
     call: Call,
   ): Promise<void> {
-    const { guessed, isInside, isAdded, member } = done
+    const { written, isInside, isAdded } = done
+    const member = memberOf(sessionId, now)
     const keys = this.#keyspace.indexesOf('updated', workspaceId)
-    const late = keys.filter(key => !guessed.includes(key)).map(key => ({ key, member }))
+    const late = keys.filter(key => !written.includes(key)).map(key => ({ key, member }))
     const isComplete = (await this.#add(late, call)) && isAdded
     // Where an index cannot be written, the old entry stays, by which a listing finds the session all the same.
-    if (isComplete) {
+    if (isComplete && before.stamp !== now.stamp && before.stamp !== '') {
       const old = memberOf(sessionId, before)
       this.#index.leave((isInside ? late.map(({ key }) => key) : keys).map(key => ({ key, member: old })))
     }
-    this.#index.leave(guessed.filter(key => !keys.includes(key)).map(key => ({ key, member })))
+    this.#index.leave(written.filter(key => !keys.includes(key)).map(key => ({ key, member })))
   }
 
   #add(entries: readonly Placed[], call: Call): Promise<boolean> {
@@ -375,16 +374,46 @@ function list(rows: readonly (readonly (string | number)[])[]): Args {
   return [rows.length, ...rows.flat()]
 }
 
-/** What `append`, `apply` and `save` reply where they wrote, or found everything there; null otherwise. */
+/** What `apply` and `save` reply where they wrote; null otherwise. */
 function readWritten(reply: readonly string[]): Written | null {
-  const [status, revision, turnCount, repeated = '', workspace = '', time = '', stamp = '', timeBefore = '', stampBefore = ''] = reply
-  if (status !== 'ok' && status !== 'same') return null
+  const [status, revision, turnCount, , workspace = '', time = '', stamp = '', timeBefore = '', stampBefore = ''] = reply
+  if (status !== 'ok') return null
   return {
     revision: Number(revision),
     turnCount: Number(turnCount),
-    repeated: repeated === '' ? [] : repeated.split(',').map(Number),
     workspaceId: workspaceOf(workspace),
     now: { time, stamp },
     before: { time: timeBefore, stamp: stampBefore },
+  }
+}
+
+/** One append, as the script takes it. */
+function appendArgs({ change, condition }: WaitingAppend, time: string): Args {
+  const { appendTurns, appendAgentTransitions } = change
+  return [
+    scopeField(condition.scope),
+    condition.ifRevision ?? '',
+    JSON.stringify(change.updatedAt),
+    time,
+    appendTurns.length,
+    appendAgentTransitions.length,
+    ...appendTurns.flatMap(turn => [turnField(turn.turnId), JSON.stringify(encodeTurn(turn))]),
+    ...appendAgentTransitions.flatMap(transition => [
+      transitionField(transition.transitionId),
+      JSON.stringify(encodeTransition(transition)),
+    ]),
+  ]
+}
+
+/** What the script says of one append. */
+function appendOutcome({ appendTurns }: NormalChange, text: string): AppendOutcome {
+  const [status, revision, turnCount, repeated = ''] = text.split('\u001f')
+  if (status === 'missing') return 'missing'
+  if (status !== 'ok' && status !== 'same') return 'decide'
+  const places = repeated === '' ? [] : repeated.split(',').map(Number)
+  return {
+    revision: Number(revision),
+    turnCount: Number(turnCount),
+    deduplicated: places.flatMap(place => appendTurns[place]?.turnId ?? []),
   }
 }

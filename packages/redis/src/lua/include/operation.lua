@@ -33,11 +33,16 @@ local function forget_oldest(key)
   call_all('HDEL', key, old)
 end
 
--- Keeps a reply as the result of a token. What is beyond the last 64 is dropped now and then.
-local function end_operation(key, token, reply, now, revision, expiry)
-  redis.call('HSET', key, token, integer(now) .. '\31' .. table.concat(reply, '\31'))
+-- Keeps results, each a token and a text. What is beyond the last 64 is dropped now and then.
+local function keep_results(key, results, before, revision, expiry)
+  call_all('HSET', key, results)
   if expiry then redis.call('PEXPIREAT', key, expiry) end
-  if revision % KEPT_RESULTS == 0 then forget_oldest(key) end
+  if math.floor(before / KEPT_RESULTS) ~= math.floor(revision / KEPT_RESULTS) then forget_oldest(key) end
+end
+
+-- Keeps a reply as the result of a token.
+local function end_operation(key, token, reply, now, revision, expiry)
+  keep_results(key, { token, integer(now) .. '\31' .. table.concat(reply, '\31') }, revision - 1, revision, expiry)
   return reply
 end
 
