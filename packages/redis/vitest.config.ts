@@ -8,6 +8,6 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // The servers and the network are waited for more than they take, so more files than cores run at once.
-    maxWorkers: 3,
+    maxWorkers: 4,
   },
 })

@@ -62,8 +62,8 @@ export class Connection {
     this.#clockOffset = milliseconds - performance.now()
   }
 
-  /** Sends a command that reads. @throws `STORE_UNAVAILABLE`, `CORRUPT_SESSION` */
-  read(command: string, args: Args, call: Call): Promise<unknown> {
+  /** Sends a command that reads, or that may be repeated without harm. @throws `STORE_UNAVAILABLE`, `CORRUPT_SESSION` */
+  send(command: string, args: Args, call: Call): Promise<unknown> {
     return this.#untilDeadline('read', call, () => this.client.call(command, [...args]))
   }
 
@@ -72,13 +72,8 @@ export class Connection {
     return this.#untilDeadline('read', call, () => Promise.all(mastersOf(this.client).map(ask)))
   }
 
-  /** Sends a command that may be repeated without harm. @throws `STORE_UNAVAILABLE` */
-  write(command: string, args: Args, call: Call): Promise<unknown> {
-    return this.#untilDeadline('write', call, () => this.client.call(command, [...args]))
-  }
-
-  /** Runs a script that only reads. */
-  async readScript(name: ScriptName, keys: readonly string[], args: Args, call: Call): Promise<string[]> {
+  /** Runs a script that only reads, or that may be repeated without harm. */
+  async run(name: ScriptName, keys: readonly string[], args: Args, call: Call): Promise<string[]> {
     return readTexts(await this.#untilDeadline('read', call, () => this.#evaluate(name, keys, args)))
   }
 
@@ -95,11 +90,6 @@ export class Connection {
       this.learnServerTime(Number(reply[1]))
       if (performance.now() >= call.deadline) throw callFailed({ kind: 'lost', word: '' }, new TimedOut(), 'not-stored')
     }
-  }
-
-  /** Runs a script that may be repeated without harm. */
-  async repeatable(name: ScriptName, keys: readonly string[], args: Args, call: Call): Promise<void> {
-    await this.#untilDeadline('write', call, () => this.#evaluate(name, keys, args))
   }
 
   close(): void {

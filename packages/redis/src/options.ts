@@ -179,7 +179,7 @@ function ownOptions(timeoutMs: number) {
   let reconnected = Number.NEGATIVE_INFINITY
   return {
     connectTimeout: Math.min(5000, timeoutMs),
-    socketTimeout: Math.max(100, Math.min(2500, timeoutMs >> 2)),
+    socketTimeout: Math.max(100, timeoutMs >> 2),
     maxRetriesPerRequest: 1,
     // After a failover the old master is a replica: the name may lead to the new one by now. Not for every
     // command, since those that are under way on the connection would lose their answers.

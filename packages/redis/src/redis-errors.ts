@@ -67,16 +67,18 @@ export function codeOf(error: unknown): string | null {
   return typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,40}$/.test(code) ? code : null
 }
 
+const LOST = 'its last answer was lost'
+const NOTHING = 'nothing was written'
+
 /** The error of a call that failed, as its caller gets it. */
 export function callFailed(failure: Failure, error: unknown, outcome: WriteOutcome): TurnstoreError {
   if (isTurnstoreError(error)) return error
   const details = { outcome, cause: safeCause(error) }
   if (failure.kind === 'lost') {
     const why = failure.word === '' ? '' : ` (${failure.word})`
-    const what = outcome === 'unknown' ? 'its last answer was lost' : 'nothing was written'
     return new TurnstoreError(
       'STORE_UNAVAILABLE',
-      `Redis cannot be reached${why}, and ${what}; look at its address, at the network and at the server`,
+      `Redis cannot be reached${why}, and ${outcome === 'unknown' ? LOST : NOTHING}; look at its address, at the network and at the server`,
       details,
     )
   }
@@ -101,4 +103,15 @@ export function storeBusy(sessionId: string): TurnstoreError {
     sessionId,
     outcome: 'not-stored',
   })
+}
+
+/** What goes before a write: where it fails, nothing was stored, whatever became of it itself. */
+export async function beforeWriting<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    if (!isTurnstoreError(error, 'STORE_UNAVAILABLE')) throw error
+    const { code, message, cause } = error
+    throw new TurnstoreError(code, message.replace(LOST, NOTHING), { outcome: 'not-stored', cause })
+  }
 }

@@ -20,6 +20,7 @@ import {
 import { type Call, Connection } from './connection.js'
 import { Keyspace, SHARDS } from './keyspace.js'
 import { createClient, readOptions, type RedisSessionStoreOptions, type Settings } from './options.js'
+import { beforeWriting } from './redis-errors.js'
 import { inspectServers } from './server-settings.js'
 import { IndexWriter } from './session-index.js'
 import { SessionListing } from './session-listing.js'
@@ -101,7 +102,7 @@ export class RedisSessionStore extends NativeSessionStore {
 
   protected async _replace(session: SessionRecord, condition: Condition): Promise<number> {
     const call = this.#call(session.sessionId)
-    await this.#recordFormat()
+    await beforeWriting(this.#recordFormat())
     return this.#writer.save(session, condition, call)
   }
 
@@ -126,7 +127,7 @@ export class RedisSessionStore extends NativeSessionStore {
     if (this.#connection.client.isCluster) return true
     const keys = this.#keyspace.indexesOf('updated', null)
     try {
-      await this.#connection.repeatable('index', keys, keys.flatMap(() => [0, 0]), this.#call())
+      await this.#connection.run('index', keys, keys.flatMap(() => [0, 0]), this.#call())
       return false
     } catch (error) {
       if (isTurnstoreError(error) && error.message.includes('CROSSSLOT')) return true
@@ -151,8 +152,8 @@ export class RedisSessionStore extends NativeSessionStore {
   async #checkFormat(record: boolean): Promise<void> {
     const key = this.#keyspace.format
     const call = this.#call()
-    if (record) await this.#connection.write('set', [key, FORMAT_TEXT, 'NX'], call)
-    const found = await this.#connection.read('get', [key], call)
+    if (record) await this.#connection.send('set', [key, FORMAT_TEXT, 'NX'], call)
+    const found = await this.#connection.send('get', [key], call)
     if (found === null || found === FORMAT_TEXT) return
     const what = typeof found === 'string' ? quote(found, 40) : 'of another form'
     throw new TurnstoreError(

@@ -25,7 +25,7 @@ export async function inspectServers(
 ): Promise<Capabilities['durability']> {
   const { client } = connection
   // A Cluster knows its nodes once it has answered something.
-  await connection.read(client.isCluster ? 'cluster' : 'ping', client.isCluster ? ['info'] : [], call)
+  await connection.send(client.isCluster ? 'cluster' : 'ping', client.isCluster ? ['info'] : [], call)
   const servers = await connection.readFromEach(readSettings, call)
   for (const server of servers) {
     checkVersion(server)

@@ -133,7 +133,7 @@ export class IndexWriter {
     const calls = this.#connection.spreadsKeys ? updates.map(update => [update]) : [updates]
     await Promise.all(
       calls.map(group =>
-        this.#connection.repeatable(
+        this.#connection.run(
           'index',
           group.map(({ key }) => key),
           group.flatMap(({ add, remove }) => [add.length, remove.length, ...add, ...remove]),

@@ -74,7 +74,7 @@ export class SessionListing {
     if (member === entry.member) return page.show(entry, found)
 
     // The entry is left over, or ahead of its write. Where the session stands now is looked for once more.
-    const isThere = batch.has(member) || (await this.#connection.read('zscore', [key, member], call)) !== null
+    const isThere = batch.has(member) || (await this.#connection.send('zscore', [key, member], call)) !== null
     if (!isThere) await this.#index.add([{ key, member }], call)
     this.#dropIfOver(key, entry)
     const direction = query.order === 'asc' ? 1 : -1
@@ -121,7 +121,7 @@ export class SessionListing {
     call: Call,
   ): Promise<string[]> {
     const range = order === 'asc' ? (['zrangebylex', min, max] as const) : (['zrevrangebylex', max, min] as const)
-    return readTexts(await this.#connection.read(range[0], [key, range[1], range[2], 'LIMIT', 0, count], call))
+    return readTexts(await this.#connection.send(range[0], [key, range[1], range[2], 'LIMIT', 0, count], call))
   }
 
   async #find(entry: Entry | null, scope: Scope, { deadline }: Call): Promise<Found> {
@@ -129,7 +129,7 @@ export class SessionListing {
     const { sessionId } = entry
     try {
       const [head] = this.#keyspace.session(sessionId)
-      const fields = readTextsOrNull(await this.#connection.read('hmget', [head, ...HEAD_FIELDS], { deadline, sessionId }))
+      const fields = readTextsOrNull(await this.#connection.send('hmget', [head, ...HEAD_FIELDS], { deadline, sessionId }))
       if (fields.every(field => field === null)) return null
       const decoded = decodeHead(sessionId, fields)
       return scope === undefined || decoded.summary.workspaceId === scope ? decoded : null
@@ -144,7 +144,7 @@ export class SessionListing {
     try {
       const [head] = this.#keyspace.session(sessionId)
       const [version, workspace] = readTextsOrNull(
-        await this.#connection.read('hmget', [head, 'v', 'ws'], { deadline, sessionId }),
+        await this.#connection.send('hmget', [head, 'v', 'ws'], { deadline, sessionId }),
       )
       return typeof version === 'string' && (scope === undefined || workspace === scopeField(scope))
     } catch (error) {

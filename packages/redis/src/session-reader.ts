@@ -93,7 +93,7 @@ export class SessionReader {
   async #part(sessionId: string, scope: Scope, wanted: Wanted, call: Call): Promise<Part | null> {
     const keys = this.#keyspace.session(sessionId).slice(0, 4)
     const args = [scopeField(scope), ...wanted.turns, ...wanted.transitions, PART_BYTES]
-    const reply = await this.#connection.readScript('read', keys, args, call)
+    const reply = await this.#connection.run('read', keys, args, call)
     if (reply[0] === 'missing') return null
     const refusal = refusalOf(sessionId, reply)
     if (refusal !== null) throw refusal

@@ -41,7 +41,7 @@ export class ViewReader {
   async read(sessionId: string, change: NormalChange, scope: Scope, call: Call): Promise<ReadView | null | 'moved'> {
     const turnIds = [...new Set([...change.updateTurns, ...change.appendTurns].map(({ turnId }) => turnId))]
     const transitionIds = [...new Set(change.appendAgentTransitions.flatMap(({ transitionId }) => transitionId ?? []))]
-    const reply = await this.#connection.readScript(
+    const reply = await this.#connection.run(
       'view',
       this.#keyspace.session(sessionId).slice(0, 4),
       [
@@ -105,7 +105,7 @@ export class ViewReader {
     for (let from = 0; from < ids.length; from += MOST_IDS) {
       const part = ids.slice(from, from + MOST_IDS)
       const [, , key] = this.#keyspace.session(sessionId)
-      const known = readTextsOrNull(await this.#connection.read('hmget', [key, ...part.map(turnField)], call))
+      const known = readTextsOrNull(await this.#connection.send('hmget', [key, ...part.map(turnField)], call))
       for (const [index, id] of part.entries()) {
         const places = (known[index] ?? '').split(' ').filter(place => place !== '')
         const [first] = places

@@ -18,7 +18,7 @@ import {
 import { type AppendOutcome, AppendQueue, type WaitingAppend } from './append-queue.js'
 import { type Args, type Call, type Connection, newToken } from './connection.js'
 import { type IndexOrder, type Keyspace, scopeField, transitionField, turnField, workspaceField, workspaceOf } from './keyspace.js'
-import { storeBusy } from './redis-errors.js'
+import { beforeWriting, storeBusy } from './redis-errors.js'
 import { encodeSave, type EncodedSave } from './saved-session.js'
 import { type IndexWriter, memberOf, newStamp, type Placed } from './session-index.js'
 import { SessionQueue } from './session-queue.js'
@@ -105,7 +105,7 @@ export class SessionWriter {
   async #decide(sessionId: string, change: NormalChange, condition: Condition, call: Call): Promise<ChangeResult> {
     const backoff = new Backoff(call.deadline - performance.now())
     for (;;) {
-      const read = await this.#views.read(sessionId, change, condition.scope, call)
+      const read = await beforeWriting(this.#views.read(sessionId, change, condition.scope, call))
       if (read === null) throw sessionNotFound(sessionId)
       if (read !== 'moved') {
         const plan = planChange(read.view, change, condition.ifRevision, this.#limits)
@@ -251,7 +251,7 @@ export class SessionWriter {
       ...this.#entries('created', workspaceId, sessionId, created),
     ]
     // First of all: a session that no index has would be found by nobody.
-    await this.#index.add(entries, call)
+    await beforeWriting(this.#index.add(entries, call))
     const reply = await this.#sendSave(sessionId, encoded, [
       this.#ttl,
       workspaceField(workspaceId),
@@ -296,7 +296,7 @@ export class SessionWriter {
     for (;;) {
       const token = newToken()
       const staged = this.#keyspace.staged(sessionId, token)
-      if (await this.#stage(staged, save, call, token)) {
+      if (await beforeWriting(this.#stage(staged, save, call, token))) {
         const reply = await this.#connection.operate('save', [...keys, ...staged], [...args, ...counts], call, token)
         if (reply[0] !== 'unstaged') return reply
       }

@@ -84,7 +84,7 @@ describe('RedisSessionStore on a bad network', () => {
       new RedisSessionStore({ nodes: entrances, cluster: { natMap }, keyPrefix, timeoutMs }),
       new RedisSessionStore({ client: borrowed, keyPrefix, timeoutMs }),
     ]
-    await endure(proxies, stores, new RedisSessionStore({ nodes, keyPrefix }), 3000)
+    await endure(proxies, stores, new RedisSessionStore({ nodes, keyPrefix }), 2000)
     await expectAlive(borrowed)
     await Promise.all(proxies.map(proxy => proxy.stop()))
   })

@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import type { SessionStore } from '@turnstore/core'
 import { RedisSessionStore } from '@turnstore/redis'
 import { Redis } from 'ioredis'
@@ -119,6 +119,33 @@ describe('an error of the server becomes one that says what to do', () => {
     await server.admin.call('ACL', 'SETUSER', 'reader', 'on', `>${SECRET}`, '~*', '+@all', '-@write', '-@scripting', '-config', '-info')
     const store = newStore(`redis://reader:${SECRET}@127.0.0.1:${server.port}`, 1000)
     await assertFails(() => append(store), { outcome: 'not-stored', message: /does not say whether it may evict/ })
+  })
+
+  it('none for a user who may what docs/redis.md says, and no more', async () => {
+    const server = await newServer()
+    const docs = readFileSync(new URL('../../../docs/redis.md', import.meta.url), 'utf8')
+    const [, permissions = ''] = /on `~turnstore:\*`: `([^`]+)`/.exec(docs) ?? []
+    const rules = [...permissions.split(' '), '+config|get']
+    await server.admin.call('ACL', 'SETUSER', 'app', 'on', 'nopass', '~turnstore:*', '-@all', ...rules)
+    const store = newStore(`redis://app:any@127.0.0.1:${server.port}`)
+    const turns = Array.from({ length: 1500 }, (_, index) => ({ turnId: `t${index}` }))
+    await store.saveSession({ sessionId: 's', turns, agentTransitions: [{ toAgent: 'x', transitionId: 'h' }] })
+    for (let index = 0; index < 150; index++) {
+      await store.changeSession('s', { appendTurns: [{ turnId: `new${index}` }], updatedAt: `2026-01-01T00:00:00.${100 + index}Z` })
+    }
+    await store.changeSession('s', { updateTurns: [{ turnId: 't1', set: { status: 'x' } }], setMetadata: { a: 1 }, updatedAt: T1 })
+    await store.changeSession('s', { keepTurns: 10, updatedAt: T1 })
+    await store.changeSession('s', { keepTurns: 0, updatedAt: T1 })
+    expect(await store.loadSession('s')).toMatchObject({ turns: [], metadata: { a: 1 } })
+    expect((await store.querySessions({ order: 'asc' })).sessions).toHaveLength(1)
+    expect((await store.querySessions()).sessions).toHaveLength(1)
+    expect(await store.listSessions()).toEqual(['s'])
+    expect(await store.deleteSession('s')).toBe(true)
+    await store.close()
+    const brief = new RedisSessionStore({ url: `redis://app:any@127.0.0.1:${server.port}`, ttl: 60_000 })
+    opened.push({ stop: () => brief.close() })
+    await brief.saveSession({ sessionId: 's', turns })
+    expect(await server.admin.acl('LOG')).toEqual([])
   })
 
   it('a wrong host, and a port where nobody listens', async () => {
