@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { TurnstoreError } from '@turnstore/core'
 import { Backoff } from '@turnstore/core/adapter'
 import { luaSources, type ScriptName } from './lua-sources.js'
-import { mastersOf, type RedisClient, readTexts } from './redis-client.js'
+import { mastersOf, type RedisClient, readTexts, UnexpectedReply } from './redis-client.js'
 import { callFailed, codeOf, corruptSession, type Failure, failureOf, isRefusal } from './redis-errors.js'
 
 export type Args = readonly (string | number)[]
@@ -72,6 +72,19 @@ export class Connection {
     return this.#untilDeadline('read', call, () => Promise.all(mastersOf(this.client).map(ask)))
   }
 
+  /** Sends commands that read, of one slot, so that all see one moment. It spares long replies the way through Lua. */
+  sendTogether(commands: (string | number)[][], call: Call): Promise<unknown[]> {
+    return this.#untilDeadline('read', call, async () => {
+      const results = await this.client.multi(commands).exec().catch((error: unknown) => {
+        throw firstErrorOf(error)
+      })
+      if (results === null) throw new UnexpectedReply()
+      // The first of them says what is wrong; the others may have succeeded.
+      for (const [error] of results) if (error !== null) throw error
+      return results.map(([, reply]) => reply)
+    })
+  }
+
   /** Runs a script that only reads, or that may be repeated without harm. */
   async run(name: ScriptName, keys: readonly string[], args: Args, call: Call): Promise<string[]> {
     return readTexts(await this.#untilDeadline('read', call, () => this.#evaluate(name, keys, args)))
@@ -136,6 +149,12 @@ export class Connection {
     const failure = failureOf(error)
     return failure.kind === 'lost' && failure.word === '' ? { kind: 'lost', word: this.#lastErrorCode ?? '' } : failure
   }
+}
+
+/** Where a transaction was refused, EXEC says that it was, and the errors before it why. */
+function firstErrorOf(error: unknown): unknown {
+  const before: unknown = error instanceof Error ? Reflect.get(error, 'previousErrors') : undefined
+  return Array.isArray(before) && before[0] instanceof Error ? before[0] : error
 }
 
 function readFailed(failure: Failure, error: unknown): Error {

@@ -1,10 +1,10 @@
 import { type DamagedSession, isTurnstoreError, type SessionPage } from '@turnstore/core'
-import { comparePositions, cursorBehind, damageOf, matches, type NormalQuery, type Scope } from '@turnstore/core/adapter'
+import { comparePositions, cursorBehind, damageOf, inScope, matches, type NormalQuery, type Scope } from '@turnstore/core/adapter'
 import type { Call, Connection } from './connection.js'
 import { type Keyspace, scopeField } from './keyspace.js'
 import { readTexts, readTextsOrNull } from './redis-client.js'
 import { decodeEntry, type Entry, type IndexWriter, isOver, memberOf, rangeOf } from './session-index.js'
-import { decodeHead, HEAD_FIELDS, type Head } from './stored-session.js'
+import { decodeFields, HEAD_FIELDS, type Head } from './stored-session.js'
 
 /** What an entry leads to: the session's head, what is wrong with it, or null where there is none in the scope. */
 type Found = Head | DamagedSession | null
@@ -128,11 +128,10 @@ export class SessionListing {
     if (entry === null) return null
     const { sessionId } = entry
     try {
-      const [head] = this.#keyspace.session(sessionId)
-      const fields = readTextsOrNull(await this.#connection.send('hmget', [head, ...HEAD_FIELDS], { deadline, sessionId }))
-      if (fields.every(field => field === null)) return null
-      const decoded = decodeHead(sessionId, fields)
-      return scope === undefined || decoded.summary.workspaceId === scope ? decoded : null
+      const [key] = this.#keyspace.session(sessionId)
+      const fields = readTextsOrNull(await this.#connection.send('hmget', [key, ...HEAD_FIELDS], { deadline, sessionId }))
+      const head = decodeFields(sessionId, fields)
+      return head !== null && inScope(head.summary, scope) ? head : null
     } catch (error) {
       const damage = damageOf(sessionId, error)
       if (damage === null) throw error

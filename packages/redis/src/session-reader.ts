@@ -1,11 +1,16 @@
 import { type AgentTransitionRecord, type SessionRecord, type SessionSummary, type TurnPage, TurnstoreError, type TurnRecord } from '@turnstore/core'
-import { Backoff, type NormalTurnRange, type Scope } from '@turnstore/core/adapter'
+import { Backoff, inScope, type NormalTurnRange, type Scope } from '@turnstore/core/adapter'
 import type { Args, Call, Connection } from './connection.js'
 import { type Keyspace, scopeField, turnField } from './keyspace.js'
-import { decodeHead, decodeStoredTransition, decodeStoredTurn, type Head, HEAD_LENGTH, refusalOf } from './stored-session.js'
+import { readTexts, readTextsOrNull } from './redis-client.js'
+import { corruptSession } from './redis-errors.js'
+import { decodeFields, decodeHead, decodeStoredTransition, decodeStoredTurn, type Head, HEAD_FIELDS, HEAD_LENGTH, refusalOf } from './stored-session.js'
 
 /** Bytes of turns that one script gives; more would hold up the server's other clients. */
 const PART_BYTES = 1024 * 1024
+
+/** Turns that may come in one reply whatever their size. */
+const FEW = 32
 
 const ALL = Number.MAX_SAFE_INTEGER
 
@@ -44,15 +49,34 @@ export class SessionReader {
   }
 
   async readTurns(sessionId: string, range: NormalTurnRange, scope: Scope, call: Call): Promise<TurnPage | null> {
+    if (range.kind === 'last' && range.last > 0 && range.last <= FEW) return this.#tail(sessionId, range.last, scope, call)
     const whole = await this.#whole(sessionId, scope, rangeArgs(range), 0, call)
     if (whole === null) return null
     const { turnCount, revision } = whole.head.summary
     return { turns: whole.turns, firstIndex: whole.firstIndex, turnCount, revision }
   }
 
+  /** The last few turns: what is read most. */
+  async #tail(sessionId: string, last: number, scope: Scope, call: Call): Promise<TurnPage | null> {
+    const [head, turns] = this.#keyspace.session(sessionId)
+    const commands = [
+      ['hmget', head, ...HEAD_FIELDS],
+      ['lrange', turns, -last, -1],
+    ]
+    const [fields, texts] = await this.#connection.sendTogether(commands, call)
+    const stored = decodeFields(sessionId, readTextsOrNull(fields))
+    if (stored === null || !inScope(stored.summary, scope)) return null
+    const { turnCount, revision } = stored.summary
+    const found = readTexts(texts)
+    if (found.length !== Math.min(last, turnCount)) throw corruptSession(sessionId, 'turns are missing or too many')
+    const firstIndex = turnCount - found.length
+    return { turns: found.map((text, index) => decodeStoredTurn(sessionId, text, firstIndex + index)), firstIndex, turnCount, revision }
+  }
+
   async summary(sessionId: string, scope: Scope, call: Call): Promise<SessionSummary | null> {
-    const part = await this.#part(sessionId, scope, { turns: ['last', 0, 0], transitions: [0, 0] }, call)
-    return part === null ? null : part.head.summary
+    const [head] = this.#keyspace.session(sessionId)
+    const stored = decodeFields(sessionId, readTextsOrNull(await this.#connection.send('hmget', [head, ...HEAD_FIELDS], call)))
+    return stored === null || !inScope(stored.summary, scope) ? null : stored.summary
   }
 
   /** Transitions of a session, all or, from one on, those that fit. */

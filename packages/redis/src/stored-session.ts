@@ -48,6 +48,11 @@ export function encodeFrame(session: SessionSummary & Pick<SessionRecord, 'extra
   return JSON.stringify(Object.fromEntries(Object.entries(wire).filter(([name]) => !APART.has(name))))
 }
 
+/** What HMGET gives of the fields; null where there is no session. @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW` */
+export function decodeFields(sessionId: string, fields: readonly (string | null)[]): Head | null {
+  return fields.every(field => field === null) ? null : decodeHead(sessionId, fields)
+}
+
 /** @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW` */
 export function decodeHead(sessionId: string, fields: readonly (string | null | undefined)[]): Head {
   const [version, generation, revision, wide, turns, transitions, workspace, frame, metadata, updatedAt, ...stamps] = fields

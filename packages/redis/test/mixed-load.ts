@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { isTurnstoreError, type SessionStore } from '@turnstore/core'
+import { isTurnstoreError, type SessionStore, type TurnPage } from '@turnstore/core'
 
 const T0 = '2026-01-01T00:00:00Z'
 
@@ -52,6 +52,7 @@ export class MixedLoad {
     if (number % 20 === 19) return this.#cycle(store, `${this.#prefix}-cycle-${caller}-${number}`)
     const id = this.#id(number % this.#sessions)
     const updatedAt = new Date(Date.UTC(2026, 0, 1) + number).toISOString()
+    if (number % 7 === 0) await this.#look(store, id)
     const kind = number % 10
     if (kind < 6) {
       const turn = { turnId: `t${number}`, prompt: `prompt ${number}` }
@@ -65,6 +66,15 @@ export class MixedLoad {
       const handover = { toAgent: `a${number}` }
       await this.#attempt(id, `handover a${number}`, () => store.changeSession(id, { appendAgentTransitions: [handover], updatedAt }))
     }
+  }
+
+  /** Reads among the writes see one moment. */
+  async #look(store: SessionStore, id: string): Promise<void> {
+    const seen = await this.#settle(() => store.readTurns(id, { last: 5 }))
+    if (seen.fate !== 'acknowledged') return
+    const page = readPage(seen.value)
+    assert.equal(page.turns.length, Math.min(5, page.turnCount))
+    assert.equal(page.firstIndex, page.turnCount - page.turns.length)
   }
 
   /** A session comes, is saved over, and goes; each step has one right answer, the first one's on a repetition. */
@@ -132,4 +142,13 @@ export class MixedLoad {
   #id(index: number): string {
     return `${this.#prefix}-${index}`
   }
+}
+
+function readPage(value: unknown): TurnPage {
+  assert.ok(typeof value === 'object' && value !== null && 'turns' in value && isPage(value), 'a page of turns')
+  return value
+}
+
+function isPage(value: object): value is TurnPage {
+  return 'firstIndex' in value && 'turnCount' in value && 'revision' in value
 }

@@ -98,7 +98,9 @@ describe('an error of the server becomes one that says what to do', () => {
     const loading = server.admin.call('DEBUG', 'RELOAD')
     await until(() => other.get('x').then(() => false, (error: unknown) => String(error).includes('LOADING')))
     await assertFails(() => append(impatient), { outcome: 'not-stored', message: /\(LOADING\)/ })
+    await assertFails(() => impatient.readTurns('s', { last: 1 }), { message: /\(LOADING\)/ })
     expect((await append(patient)).turnCount).toBe(1)
+    expect((await impatient.readTurns('s', { last: 1 }))?.turns).toHaveLength(1)
     await loading
     other.disconnect()
   })
