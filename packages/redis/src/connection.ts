@@ -62,7 +62,7 @@ export class Connection {
     this.#clockOffset = milliseconds - performance.now()
   }
 
-  /** Sends a command that reads, or that may be repeated without harm. @throws `STORE_UNAVAILABLE`, `CORRUPT_SESSION` */
+  /** Sends a command that reads, or may be repeated without harm. @throws `STORE_UNAVAILABLE`, `CORRUPT_SESSION` */
   send(command: string, args: Args, call: Call): Promise<unknown> {
     return this.#untilDeadline('read', call, () => this.client.call(command, [...args]))
   }
@@ -75,9 +75,12 @@ export class Connection {
   /** Sends commands that read, of one slot, so that all see one moment. It spares long replies the way through Lua. */
   sendTogether(commands: (string | number)[][], call: Call): Promise<unknown[]> {
     return this.#untilDeadline('read', call, async () => {
-      const results = await this.client.multi(commands).exec().catch((error: unknown) => {
-        throw firstErrorOf(error)
-      })
+      const results = await this.client
+        .multi(commands)
+        .exec()
+        .catch((error: unknown) => {
+          throw firstErrorOf(error)
+        })
       if (results === null) throw new UnexpectedReply()
       // The first of them says what is wrong; the others may have succeeded.
       for (const [error] of results) if (error !== null) throw error
@@ -94,7 +97,13 @@ export class Connection {
    * Runs a script that writes. Its first two arguments are a token, by which it knows a repetition, and the
    * deadline on the server's clock.
    */
-  async operate(name: ScriptName, keys: readonly string[], args: Args, call: Call, token: string = newToken()): Promise<string[]> {
+  async operate(
+    name: ScriptName,
+    keys: readonly string[],
+    args: Args,
+    call: Call,
+    token: string = newToken(),
+  ): Promise<string[]> {
     const send = (): Promise<unknown> => this.#evaluate(name, keys, [token, this.serverTime(call.deadline), ...args])
     for (;;) {
       const reply = readTexts(await this.#untilDeadline('write', call, send))
@@ -138,7 +147,9 @@ export class Connection {
         backoff ??= new Backoff(call.deadline - performance.now())
         // Sent at the last moment, a command would not be answered in time, and nobody could say what became of it.
         if (isOver || !(await backoff.wait()) || call.deadline - performance.now() < LEAST_MS) {
-          throw kind === 'read' ? readFailed(failure, error) : callFailed(failure, error, mayBeDone ? 'unknown' : 'not-stored')
+          throw kind === 'read'
+            ? readFailed(failure, error)
+            : callFailed(failure, error, mayBeDone ? 'unknown' : 'not-stored')
         }
       }
     }

@@ -1,6 +1,6 @@
 import type { Scope } from '@turnstore/core/adapter'
 
-/** The keys of one session, in the order in which scripts take them. They share a hash tag, so one slot of a Cluster. */
+/** The keys of one session, in the order in which scripts take them. One hash tag puts them into one slot. */
 export type SessionKeys = readonly [head: string, turns: string, ids: string, transitions: string, operations: string]
 
 export type IndexOrder = 'updated' | 'created'

@@ -69,7 +69,9 @@ export function readOptions(options: RedisSessionStoreOptions): Settings {
   checkStoreOptions(options, ['url', 'redis', 'nodes', 'cluster', 'client', 'keyPrefix', 'ttl', 'allowEviction'])
   const { keyPrefix = 'turnstore:', ttl, allowEviction = false, timeoutMs = 0 } = options
   if (typeof keyPrefix !== 'string' || /[{}]/.test(keyPrefix) || /\p{Surrogate}/u.test(keyPrefix)) {
-    throw invalid('options.keyPrefix must be a string without braces, which would put all keys into one slot of a Cluster')
+    throw invalid(
+      'options.keyPrefix must be a string without braces, which would put all keys into one slot of a Cluster',
+    )
   }
   if (ttl !== undefined && !(Number.isSafeInteger(ttl) && ttl >= 1 && ttl <= LONGEST_TTL)) {
     throw invalid(`options.ttl must be a whole number of milliseconds from 1 to ${LONGEST_TTL}; leave it out for none`)
@@ -88,9 +90,12 @@ function readConnection(options: RedisSessionStoreOptions): RedisConnection {
   if (client !== undefined) {
     if (!isRedisClient(client)) throw invalid('options.client must be a client of ioredis, Redis or Cluster')
     const why = staleReadsOf(client)
-    if (why !== null) throw invalid(`options.client reads from replicas (${why}), which would miss what was just written`)
+    if (why !== null)
+      throw invalid(`options.client reads from replicas (${why}), which would miss what was just written`)
     if (client.isCluster && Reflect.get(client.options, 'enableAutoPipelining') === true) {
-      throw invalid('options.client has enableAutoPipelining, with which ioredis sends scripts to the wrong node of a Cluster')
+      throw invalid(
+        'options.client has enableAutoPipelining, with which ioredis sends scripts to the wrong node of a Cluster',
+      )
     }
     return { client }
   }
@@ -104,7 +109,8 @@ function readConnection(options: RedisSessionStoreOptions): RedisConnection {
     }
     return { nodes, ...(cluster && { cluster }) }
   }
-  if (redis !== undefined && (typeof redis !== 'object' || redis === null)) throw invalid('options.redis must be an object')
+  if (redis !== undefined && (typeof redis !== 'object' || redis === null))
+    throw invalid('options.redis must be an object')
   if (redis?.readOnly === true || redis?.role === 'slave') {
     throw invalid('options.redis must not read from replicas, which would miss what was just written')
   }
@@ -115,7 +121,9 @@ function readConnection(options: RedisSessionStoreOptions): RedisConnection {
 
 function checkUrl(url: string): string {
   if (!/^rediss?:\/\//.test(url) || !URL.canParse(url)) {
-    throw invalid('options.url must be redis://, rediss:// or redis-cluster:// with a host, as in redis://localhost:6379')
+    throw invalid(
+      'options.url must be redis://, rediss:// or redis-cluster:// with a host, as in redis://localhost:6379',
+    )
   }
   return url
 }
@@ -126,7 +134,9 @@ function nodesOf(url: string, redis: RedisOptions): RedisConnection {
   const nodes = hosts.split(',').map(host => {
     const parsed = URL.canParse(`redis://${host}`) ? new URL(`redis://${host}`) : null
     if (parsed === null || parsed.hostname === '') {
-      throw invalid('A URL of a Cluster is redis-cluster://host:port,host:port, with user:password@ before the hosts if needed')
+      throw invalid(
+        'A URL of a Cluster is redis-cluster://host:port,host:port, with user:password@ before the hosts if needed',
+      )
     }
     return { host: parsed.hostname.replace(/^\[|\]$/g, ''), port: parsed.port === '' ? 6379 : Number(parsed.port) }
   })

@@ -24,9 +24,11 @@ const refusals: Readonly<Record<string, string>> = {
   MASTERDOWN: 'The replica has lost its master (MASTERDOWN); connect to the master',
   CLUSTERDOWN: 'The Cluster is down or lacks a master (CLUSTERDOWN); see CLUSTER INFO',
   TRYAGAIN: 'The slot of the session is being moved to another node (TRYAGAIN); try again later',
-  MOVED: 'The Cluster keeps sending the command elsewhere (MOVED); a client of one server cannot use a Cluster, give its nodes',
+  MOVED:
+    'The Cluster keeps sending the command elsewhere (MOVED); a client of one server cannot use it, give its nodes',
   ASK: 'The slot of the session is being moved to another node (ASK); try again later',
-  CROSSSLOT: 'The keys of one session are in several slots (CROSSSLOT); the keyPrefix of the client must have no braces',
+  CROSSSLOT:
+    'The keys of one session are in several slots (CROSSSLOT); the keyPrefix of the client must have no braces',
   WRONGTYPE: 'A key of ours holds something else (WRONGTYPE)',
   NOSCRIPT: 'Redis has lost the script and takes no new one (NOSCRIPT)',
 }
@@ -75,14 +77,19 @@ export function callFailed(failure: Failure, error: unknown, outcome: WriteOutco
   if (isTurnstoreError(error)) return error
   const details = { outcome, cause: safeCause(error) }
   if (failure.kind === 'lost') {
+    const what = outcome === 'unknown' ? LOST : NOTHING
     const why = failure.word === '' ? '' : ` (${failure.word})`
     return new TurnstoreError(
       'STORE_UNAVAILABLE',
-      `Redis cannot be reached${why}, and ${outcome === 'unknown' ? LOST : NOTHING}; look at its address, at the network and at the server`,
+      `Redis cannot be reached${why}, and ${what}; look at its address, at the network and at the server`,
       details,
     )
   }
-  return new TurnstoreError('STORE_UNAVAILABLE', refusals[failure.word] ?? 'Redis refused a command; see its log', details)
+  return new TurnstoreError(
+    'STORE_UNAVAILABLE',
+    refusals[failure.word] ?? 'Redis refused a command; see its log',
+    details,
+  )
 }
 
 /** Damage, naming the session and the place; never what stands there. */
@@ -93,7 +100,7 @@ export function corruptSession(sessionId: string, reason: string): TurnstoreErro
 export function newerSession(sessionId: string, version: string): TurnstoreError {
   return new TurnstoreError(
     'SCHEMA_TOO_NEW',
-    `Session ${sessionId} was written in version ${quote(version, 20)} of the format; a newer version of @turnstore/redis is needed`,
+    `Session ${sessionId} is of version ${quote(version, 20)} of the format; use a newer version of @turnstore/redis`,
     { sessionId },
   )
 }

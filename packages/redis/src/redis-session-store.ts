@@ -17,16 +17,18 @@ import {
   quote,
   type Scope,
 } from '@turnstore/core/adapter'
+import { ChangeWriter } from './change-writer.js'
 import { type Call, Connection } from './connection.js'
 import { Keyspace, SHARDS } from './keyspace.js'
+import { SessionMover } from './moving-session.js'
 import { createClient, readOptions, type RedisSessionStoreOptions, type Settings } from './options.js'
 import { beforeWriting } from './redis-errors.js'
+import { SaveWriter } from './save-writer.js'
 import { inspectServers } from './server-settings.js'
 import { IndexWriter } from './session-index.js'
 import { SessionListing } from './session-listing.js'
 import { SessionReader } from './session-reader.js'
 import { ViewReader } from './session-view.js'
-import { SessionWriter } from './session-writer.js'
 import { FORMAT } from './stored-session.js'
 
 /** What a keyspace says of itself under its format key. */
@@ -43,13 +45,19 @@ const FORMAT_TEXT = `turnstore ${FORMAT} shards ${SHARDS}`
  * const manager = new SessionManager(store)
  */
 export class RedisSessionStore extends NativeSessionStore {
-  #capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: true, failover: 'may-lose-acknowledged' }
+  #capabilities: Capabilities = {
+    durability: 'none',
+    sharing: 'process',
+    constantAppend: true,
+    failover: 'may-lose-acknowledged',
+  }
   readonly #settings: Settings
   readonly #keyspace: Keyspace
   readonly #connection: Connection
   readonly #index: IndexWriter
   readonly #reader: SessionReader
-  readonly #writer: SessionWriter
+  readonly #changes: ChangeWriter
+  readonly #saves: SaveWriter
   readonly #listing: SessionListing
   /** Recorded by the first write, and looked at when the store opens. */
   #format: Promise<void> | null = null
@@ -65,10 +73,12 @@ export class RedisSessionStore extends NativeSessionStore {
     this.#index = new IndexWriter(this.#connection)
     this.#reader = new SessionReader(this.#connection, this.#keyspace)
     const views = new ViewReader(this.#connection, this.#keyspace, this.#reader)
-    this.#writer = new SessionWriter(this.#connection, this.#keyspace, this.#index, views, {
+    const mover = new SessionMover(this.#connection, this.#keyspace, this.#index)
+    this.#changes = new ChangeWriter(this.#connection, this.#keyspace, mover, views, {
       limits: this.limits,
       ttl: settings.ttl,
     })
+    this.#saves = new SaveWriter(this.#connection, this.#keyspace, this.#index, mover, settings.ttl)
     this.#listing = new SessionListing(this.#connection, this.#keyspace, this.#index)
   }
 
@@ -103,15 +113,15 @@ export class RedisSessionStore extends NativeSessionStore {
   protected async _replace(session: SessionRecord, condition: Condition): Promise<number> {
     const call = this.#call(session.sessionId)
     await beforeWriting(this.#recordFormat())
-    return this.#writer.save(session, condition, call)
+    return this.#saves.save(session, condition, call)
   }
 
   protected _change(sessionId: string, change: NormalChange, condition: Condition): Promise<ChangeResult> {
-    return this.#writer.change(sessionId, change, condition, this.#call(sessionId))
+    return this.#changes.change(sessionId, change, condition, this.#call(sessionId))
   }
 
   protected _remove(sessionId: string, scope: Scope): Promise<boolean> {
-    return this.#writer.remove(sessionId, scope, this.#call(sessionId))
+    return this.#saves.remove(sessionId, scope, this.#call(sessionId))
   }
 
   protected _query(query: NormalQuery): Promise<SessionPage> {
@@ -127,7 +137,12 @@ export class RedisSessionStore extends NativeSessionStore {
     if (this.#connection.client.isCluster) return true
     const keys = this.#keyspace.indexesOf('updated', null)
     try {
-      await this.#connection.run('index', keys, keys.flatMap(() => [0, 0]), this.#call())
+      await this.#connection.run(
+        'index',
+        keys,
+        keys.flatMap(() => [0, 0]),
+        this.#call(),
+      )
       return false
     } catch (error) {
       if (isTurnstoreError(error) && error.message.includes('CROSSSLOT')) return true
@@ -158,7 +173,7 @@ export class RedisSessionStore extends NativeSessionStore {
     const what = typeof found === 'string' ? quote(found, 40) : 'of another form'
     throw new TurnstoreError(
       'SCHEMA_TOO_NEW',
-      `The keyspace is ${what} and this version of @turnstore/redis reads ${quote(FORMAT_TEXT)}; use a newer version, or another keyPrefix`,
+      `The keyspace is ${what}, and this version reads ${quote(FORMAT_TEXT)}; use a newer one, or another keyPrefix`,
     )
   }
 }

@@ -72,7 +72,11 @@ function* partsOf(
   }
 }
 
-function stretch(texts: readonly string[], from: number, most: { readonly items: number; readonly bytes: number }): string[] {
+function stretch(
+  texts: readonly string[],
+  from: number,
+  most: { readonly items: number; readonly bytes: number },
+): string[] {
   let bytes = 0
   let to = from
   while (to < texts.length && to - from < most.items && bytes < most.bytes) bytes += texts[to++]?.length ?? 0

@@ -85,7 +85,8 @@ function splitAt(line: string, at: number): [string, string] {
 function pairsOf(reply: unknown): [string, string][] {
   const pairs: [string, string][] = []
   if (Array.isArray(reply)) {
-    for (let index = 0; index + 1 < reply.length; index += 2) pairs.push([String(reply[index]), String(reply[index + 1])])
+    for (let index = 0; index + 1 < reply.length; index += 2)
+      pairs.push([String(reply[index]), String(reply[index + 1])])
   } else if (typeof reply === 'object' && reply !== null) {
     for (const [name, value] of Object.entries(reply)) pairs.push([name, String(value)])
   }
@@ -102,7 +103,9 @@ function checkVersion({ version }: ServerSettings): void {
 function checkRole({ role, isClusterNode }: ServerSettings, client: RedisClient): void {
   if (role === 'slave') throw unusable('This server is a replica and takes no writes (READONLY); connect to its master')
   if (isClusterNode && !client.isCluster) {
-    throw unusable('This server belongs to a Cluster; give { nodes }, or redis-cluster:// and its hosts, or a Cluster client')
+    throw unusable(
+      'This server belongs to a Cluster; give { nodes }, or redis-cluster:// and its hosts, or a Cluster client',
+    )
   }
 }
 
@@ -112,11 +115,13 @@ function checkEviction({ evictionPolicy }: ServerSettings, ttl: number): void {
     throw unusable(`The server does not say whether it may evict sessions: allow CONFIG GET or INFO, or ${remedy}`)
   }
   if (evictionPolicy.startsWith('allkeys-')) {
-    throw unusable(`The server may evict sessions when its memory is full (maxmemory-policy ${evictionPolicy}): ${remedy}`)
+    throw unusable(
+      `The server may evict sessions when its memory is full (maxmemory-policy ${evictionPolicy}): ${remedy}`,
+    )
   }
   if (evictionPolicy.startsWith('volatile-') && ttl > 0) {
     throw unusable(
-      `The server may evict sessions that have a ttl when its memory is full (maxmemory-policy ${evictionPolicy}): ${remedy}`,
+      `The server may evict sessions with a ttl when its memory is full (maxmemory-policy ${evictionPolicy}): ${remedy}`,
     )
   }
 }

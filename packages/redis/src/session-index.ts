@@ -96,7 +96,11 @@ export class IndexWriter {
   /** Resolves when the entries are in the indexes. */
   async add(entries: readonly Placed[], call: Call): Promise<void> {
     await this.#send(
-      entries.map(({ key, member }) => ({ key, add: [member], remove: this.#left.get(key)?.splice(0, MOST_REMOVALS) ?? [] })),
+      entries.map(({ key, member }) => ({
+        key,
+        add: [member],
+        remove: this.#left.get(key)?.splice(0, MOST_REMOVALS) ?? [],
+      })),
       call,
     )
   }
@@ -121,14 +125,19 @@ export class IndexWriter {
   #sweep(): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
-    const updates = [...this.#left].flatMap(([key, left]) => (left.length === 0 ? [] : [{ key, add: [], remove: left }]))
+    const updates = [...this.#left].flatMap(([key, left]) =>
+      left.length === 0 ? [] : [{ key, add: [], remove: left }],
+    )
     this.#left.clear()
     if (updates.length === 0) return
     const sent = this.#send(updates, { deadline: this.#connection.deadline() }).catch(() => undefined)
     this.#removing = Promise.all([this.#removing, sent]).then(() => undefined)
   }
 
-  async #send(updates: readonly { key: string; add: readonly string[]; remove: readonly string[] }[], { deadline }: Call): Promise<void> {
+  async #send(
+    updates: readonly { key: string; add: readonly string[]; remove: readonly string[] }[],
+    { deadline }: Call,
+  ): Promise<void> {
     // The indexes are in slots of their own.
     const calls = this.#connection.spreadsKeys ? updates.map(update => [update]) : [updates]
     await Promise.all(

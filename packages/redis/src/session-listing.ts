@@ -1,5 +1,13 @@
 import { type DamagedSession, isTurnstoreError, type SessionPage } from '@turnstore/core'
-import { comparePositions, cursorBehind, damageOf, inScope, matches, type NormalQuery, type Scope } from '@turnstore/core/adapter'
+import {
+  comparePositions,
+  cursorBehind,
+  damageOf,
+  inScope,
+  matches,
+  type NormalQuery,
+  type Scope,
+} from '@turnstore/core/adapter'
 import type { Call, Connection } from './connection.js'
 import { type Keyspace, scopeField } from './keyspace.js'
 import { readTexts, readTextsOrNull } from './redis-client.js'
@@ -129,7 +137,9 @@ export class SessionListing {
     const { sessionId } = entry
     try {
       const [key] = this.#keyspace.session(sessionId)
-      const fields = readTextsOrNull(await this.#connection.send('hmget', [key, ...HEAD_FIELDS], { deadline, sessionId }))
+      const fields = readTextsOrNull(
+        await this.#connection.send('hmget', [key, ...HEAD_FIELDS], { deadline, sessionId }),
+      )
       const head = decodeFields(sessionId, fields)
       return head !== null && inScope(head.summary, scope) ? head : null
     } catch (error) {
@@ -153,7 +163,8 @@ export class SessionListing {
   }
 
   #dropIfOver(key: string, entry: Entry): void {
-    if (isOver(entry, this.#connection.serverTime(performance.now()))) this.#index.leave([{ key, member: entry.member }])
+    if (isOver(entry, this.#connection.serverTime(performance.now())))
+      this.#index.leave([{ key, member: entry.member }])
   }
 }
 
@@ -209,8 +220,16 @@ class Page {
     if (last === null) return this.#page(null)
     // A cursor is a place of the index, whichever session made it.
     const summary = first?.head.summary ?? {
-      sessionId: '', workspaceId: null, parentSessionId: null, agentId: null, createdAt: '', updatedAt: '',
-      metadata: {}, revision: 1, turnCount: 0, agentTransitionCount: 0,
+      sessionId: '',
+      workspaceId: null,
+      parentSessionId: null,
+      agentId: null,
+      createdAt: '',
+      updatedAt: '',
+      metadata: {},
+      revision: 1,
+      turnCount: 0,
+      agentTransitionCount: 0,
     }
     return this.#page(cursorBehind(this.#query, { ...summary, sessionId: last.sessionId, [orderBy]: last.time }))
   }

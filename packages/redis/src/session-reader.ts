@@ -1,10 +1,26 @@
-import { type AgentTransitionRecord, type SessionRecord, type SessionSummary, type TurnPage, TurnstoreError, type TurnRecord } from '@turnstore/core'
+import {
+  type AgentTransitionRecord,
+  type SessionRecord,
+  type SessionSummary,
+  type TurnPage,
+  TurnstoreError,
+  type TurnRecord,
+} from '@turnstore/core'
 import { Backoff, inScope, type NormalTurnRange, type Scope } from '@turnstore/core/adapter'
 import type { Args, Call, Connection } from './connection.js'
 import { type Keyspace, scopeField, turnField } from './keyspace.js'
 import { readTexts, readTextsOrNull } from './redis-client.js'
 import { corruptSession } from './redis-errors.js'
-import { decodeFields, decodeHead, decodeStoredTransition, decodeStoredTurn, type Head, HEAD_FIELDS, HEAD_LENGTH, refusalOf } from './stored-session.js'
+import {
+  decodeFields,
+  decodeHead,
+  decodeStoredTransition,
+  decodeStoredTurn,
+  type Head,
+  HEAD_FIELDS,
+  HEAD_LENGTH,
+  refusalOf,
+} from './stored-session.js'
 
 /** Bytes of turns that one script gives; more would hold up the server's other clients. */
 const PART_BYTES = 1024 * 1024
@@ -49,7 +65,8 @@ export class SessionReader {
   }
 
   async readTurns(sessionId: string, range: NormalTurnRange, scope: Scope, call: Call): Promise<TurnPage | null> {
-    if (range.kind === 'last' && range.last > 0 && range.last <= FEW) return this.#tail(sessionId, range.last, scope, call)
+    if (range.kind === 'last' && range.last > 0 && range.last <= FEW)
+      return this.#tail(sessionId, range.last, scope, call)
     const whole = await this.#whole(sessionId, scope, rangeArgs(range), 0, call)
     if (whole === null) return null
     const { turnCount, revision } = whole.head.summary
@@ -70,17 +87,28 @@ export class SessionReader {
     const found = readTexts(texts)
     if (found.length !== Math.min(last, turnCount)) throw corruptSession(sessionId, 'turns are missing or too many')
     const firstIndex = turnCount - found.length
-    return { turns: found.map((text, index) => decodeStoredTurn(sessionId, text, firstIndex + index)), firstIndex, turnCount, revision }
+    return {
+      turns: found.map((text, index) => decodeStoredTurn(sessionId, text, firstIndex + index)),
+      firstIndex,
+      turnCount,
+      revision,
+    }
   }
 
   async summary(sessionId: string, scope: Scope, call: Call): Promise<SessionSummary | null> {
     const [head] = this.#keyspace.session(sessionId)
-    const stored = decodeFields(sessionId, readTextsOrNull(await this.#connection.send('hmget', [head, ...HEAD_FIELDS], call)))
+    const stored = decodeFields(
+      sessionId,
+      readTextsOrNull(await this.#connection.send('hmget', [head, ...HEAD_FIELDS], call)),
+    )
     return stored === null || !inScope(stored.summary, scope) ? null : stored.summary
   }
 
   /** Transitions of a session, all or, from one on, those that fit. */
-  async transitions(sessionId: string, call: Call): Promise<{ head: Head; transitions: AgentTransitionRecord[] } | null> {
+  async transitions(
+    sessionId: string,
+    call: Call,
+  ): Promise<{ head: Head; transitions: AgentTransitionRecord[] } | null> {
     return this.#whole(sessionId, undefined, ['last', 0, 0], ALL, call)
   }
 
@@ -93,9 +121,13 @@ export class SessionReader {
     for (;;) {
       const first = await this.#part(sessionId, scope, { turns: turnArgs, transitions: [0, most] }, call)
       if (first === null) return null
-      if (await this.#complete(sessionId, first, Math.min(most, first.head.summary.agentTransitionCount), call)) return first
+      if (await this.#complete(sessionId, first, Math.min(most, first.head.summary.agentTransitionCount), call))
+        return first
       if (!(await backoff.wait())) {
-        throw new TurnstoreError('STORE_BUSY', `Session ${sessionId} changes faster than it can be read; try again later`)
+        throw new TurnstoreError(
+          'STORE_BUSY',
+          `Session ${sessionId} changes faster than it can be read; try again later`,
+        )
       }
     }
   }
@@ -105,9 +137,13 @@ export class SessionReader {
     const { turns, transitions, firstIndex, endIndex } = whole
     while (firstIndex + turns.length < endIndex || transitions.length < transitionCount) {
       const from = firstIndex + turns.length
-      const wanted = { turns: ['from', from, endIndex - from], transitions: [transitions.length, transitionCount - transitions.length] }
+      const wanted = {
+        turns: ['from', from, endIndex - from],
+        transitions: [transitions.length, transitionCount - transitions.length],
+      }
       const part = await this.#part(sessionId, undefined, wanted, call)
-      if (part?.head.generation !== whole.head.generation || part.head.wideRevision !== whole.head.wideRevision) return false
+      if (part?.head.generation !== whole.head.generation || part.head.wideRevision !== whole.head.wideRevision)
+        return false
       for (const turn of part.turns) turns.push(turn)
       for (const transition of part.transitions) transitions.push(transition)
     }

@@ -4,7 +4,14 @@ import type { Call, Connection } from './connection.js'
 import { type Keyspace, scopeField, transitionField, turnField } from './keyspace.js'
 import { readTextsOrNull } from './redis-client.js'
 import type { SessionReader } from './session-reader.js'
-import { decodeHead, decodeStoredTransition, decodeStoredTurn, type Head, HEAD_LENGTH, refusalOf } from './stored-session.js'
+import {
+  decodeHead,
+  decodeStoredTransition,
+  decodeStoredTurn,
+  type Head,
+  HEAD_LENGTH,
+  refusalOf,
+} from './stored-session.js'
 
 /** Ids asked for with one command. */
 const MOST_IDS = 2000
@@ -86,7 +93,12 @@ export class ViewReader {
       firstIndexOfTurn: turnId => found?.firstIndexes.get(turnId) ?? -1,
       findTransition: transitionId => transitions.get(transitionId),
     }
-    return { head, view, places, rewind: found === null ? null : { dropped: found.dropped, transitions: found.transitions } }
+    return {
+      head,
+      view,
+      places,
+      rewind: found === null ? null : { dropped: found.dropped, transitions: found.transitions },
+    }
   }
 
   /** What goes with the turns behind the first so many. */

@@ -33,7 +33,22 @@ export interface Stamped {
 }
 
 /** The fields of a head that describe it, in the order of {@link decodeHead}. */
-export const HEAD_FIELDS: readonly string[] = ['v', 'g', 'r', 'w', 'n', 'm', 'ws', 'f', 'd', 'u', 'uk', 'us', 'ck', 'cs']
+export const HEAD_FIELDS: readonly string[] = [
+  'v',
+  'g',
+  'r',
+  'w',
+  'n',
+  'm',
+  'ws',
+  'f',
+  'd',
+  'u',
+  'uk',
+  'us',
+  'ck',
+  'cs',
+]
 
 /** How many values a reply has before what follows the head: its status and the fields. */
 export const HEAD_LENGTH: number = 1 + HEAD_FIELDS.length
@@ -55,13 +70,21 @@ export function decodeFields(sessionId: string, fields: readonly (string | null)
 
 /** @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW` */
 export function decodeHead(sessionId: string, fields: readonly (string | null | undefined)[]): Head {
-  const [version, generation, revision, wide, turns, transitions, workspace, frame, metadata, updatedAt, ...stamps] = fields
+  const [version, generation, revision, wide, turns, transitions, workspace, frame, metadata, updatedAt, ...stamps] =
+    fields
   if (typeof version === 'string' && version !== FORMAT) throw newerSession(sessionId, version)
   const counts = [revision, wide, turns, transitions].map(Number)
   const [uk, us, ck, cs] = stamps
   if (
-    !isText(generation) || !isText(frame) || !isText(metadata) || !isText(updatedAt) || !isText(uk) || !isText(us) ||
-    !isText(ck) || !isText(cs) || !counts.every(Number.isSafeInteger)
+    !isText(generation) ||
+    !isText(frame) ||
+    !isText(metadata) ||
+    !isText(updatedAt) ||
+    !isText(uk) ||
+    !isText(us) ||
+    !isText(ck) ||
+    !isText(cs) ||
+    !counts.every(Number.isSafeInteger)
   ) {
     throw corruptSession(sessionId, 'its head lacks a member')
   }

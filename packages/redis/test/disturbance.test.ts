@@ -5,7 +5,11 @@ import { MixedLoad } from './mixed-load.js'
 import { type Server, startCluster, startServer, type TestCluster, until } from './servers.js'
 
 /** Runs mixed writes while something happens and for a while behind it, and holds them to the promises. */
-async function assertDuringLoad(open: () => RedisSessionStore, name: string, happen: () => Promise<void>): Promise<void> {
+async function assertDuringLoad(
+  open: () => RedisSessionStore,
+  name: string,
+  happen: () => Promise<void>,
+): Promise<void> {
   const stores = [open(), open()]
   const load = new MixedLoad(stores, name, 24)
   await load.prepare()
@@ -98,7 +102,7 @@ describe('writes on a Cluster settle, and go on by themselves', () => {
   })
 })
 
-/** Moves the slot of a key from the master that has it to another, key by key, as `redis-cli --cluster reshard` does. */
+/** Moves the slot of a key from its master to another, key by key, as `redis-cli --cluster reshard` does. */
 async function moveSlot(servers: readonly Server[], key: string): Promise<void> {
   const masters: { server: Server; id: string }[] = []
   for (const server of servers) {

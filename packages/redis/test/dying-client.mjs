@@ -12,7 +12,9 @@ const real = 'url' in where ? new Redis(where.url) : new Cluster(where.nodes)
 
 /** @param {import('@turnstore/redis').RedisClient} client */
 function mortal(client) {
-  const names = new Map(Object.entries(luaSources).map(([name, source]) => [createHash('sha1').update(source).digest('hex'), name]))
+  const names = new Map(
+    Object.entries(luaSources).map(([name, source]) => [createHash('sha1').update(source).digest('hex'), name]),
+  )
   return new Proxy(client, {
     get(target, member) {
       if (member === 'call') return call
@@ -23,7 +25,10 @@ function mortal(client) {
 
   /** @param {string} command @param {(string | number)[]} args */
   async function call(command, args) {
-    const script = command === 'eval' ? Object.entries(luaSources).find(([, source]) => source === args[0])?.[0] : names.get(String(args[0]))
+    const script =
+      command === 'eval'
+        ? Object.entries(luaSources).find(([, source]) => source === args[0])?.[0]
+        : names.get(String(args[0]))
     // A packet that has not left when the process dies.
     if (when === 'append' && script === 'index' && keysLeft(args)) return new Promise(() => {})
     if (when === 'create' && script === 'save') die()
@@ -46,6 +51,8 @@ function die() {
 
 const store = new RedisSessionStore({ client: mortal(real), keyPrefix })
 const updatedAt = '2026-06-01T00:00:00Z'
-if (when === 'create') await store.saveSession({ sessionId: 'victim', workspaceId: 'w', createdAt: updatedAt, updatedAt })
-if (when === 'append') await store.changeSession('victim', { appendTurns: [{ turnId: 't' }], updatedAt }, { workspaceId: 'w' })
+if (when === 'create')
+  await store.saveSession({ sessionId: 'victim', workspaceId: 'w', createdAt: updatedAt, updatedAt })
+if (when === 'append')
+  await store.changeSession('victim', { appendTurns: [{ turnId: 't' }], updatedAt }, { workspaceId: 'w' })
 if (when === 'delete') await store.deleteSession('victim')

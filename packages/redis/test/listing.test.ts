@@ -30,7 +30,9 @@ for (const [setup, connection] of Object.entries(setups)) {
 
   describe(`the indexes ${setup}`, () => {
     /** Ten sessions, one of which is the victim; and a child that dies in the middle of what it does to it. */
-    async function withDeath(when: 'create' | 'append' | 'delete'): Promise<{ store: RedisSessionStore; keyPrefix: string }> {
+    async function withDeath(
+      when: 'create' | 'append' | 'delete',
+    ): Promise<{ store: RedisSessionStore; keyPrefix: string }> {
       const keyPrefix = `${randomUUID()}:`
       const store = open(keyPrefix)
       for (let index = 0; index < 10; index++) {
@@ -47,7 +49,10 @@ for (const [setup, connection] of Object.entries(setups)) {
     }
 
     const orders = (['updatedAt', 'createdAt'] as const).flatMap(orderBy =>
-      (['asc', 'desc'] as const).flatMap(order => [{ orderBy, order }, { orderBy, order, workspaceId: 'w' }]),
+      (['asc', 'desc'] as const).flatMap(order => [
+        { orderBy, order },
+        { orderBy, order, workspaceId: 'w' },
+      ]),
     )
     const idsOf = async (store: RedisSessionStore, query: SessionQuery): Promise<string[]> => {
       const ids: string[] = []
@@ -72,7 +77,9 @@ for (const [setup, connection] of Object.entries(setups)) {
       for (const query of orders.filter(({ orderBy, order }) => orderBy === 'updatedAt' && order === 'desc')) {
         expect(await idsOf(store, query)).toEqual(['victim', ...others.toReversed()])
       }
-      expect((await store.changeSession('victim', { setMetadata: { a: 1 }, updatedAt: '2026-06-02T00:00:00Z' })).revision).toBe(3)
+      expect(
+        (await store.changeSession('victim', { setMetadata: { a: 1 }, updatedAt: '2026-06-02T00:00:00Z' })).revision,
+      ).toBe(3)
       for (const query of orders) expect((await idsOf(store, query)).toSorted()).toEqual([...others, 'victim'])
     })
 
@@ -88,7 +95,10 @@ for (const [setup, connection] of Object.entries(setups)) {
       const client = connect()
       const time = '2026-01-01T00:00:00Z'
       await store.saveSession({ sessionId: 'here', createdAt: time, updatedAt: time })
-      const indexes = ['updated', 'created'].flatMap(order => [`${keyPrefix}{}${order}:0:all`, `${keyPrefix}{}${order}:0:none`])
+      const indexes = ['updated', 'created'].flatMap(order => [
+        `${keyPrefix}{}${order}:0:all`,
+        `${keyPrefix}{}${order}:0:none`,
+      ])
       const stamp = (age: number): string => `${(Date.now() - age).toString(36)}0000000`
       const place = '2026-01-01T00:00:00.000000Z'
       const young = [`${place} gone\u001f${stamp(0)}`, `${place} here\u001f${stamp(0)}`]

@@ -61,10 +61,14 @@ export class MixedLoad {
       const update = { turnId: 'first', putToolCalls: [{ callId: `c${number}`, toolName: 'look' }] }
       await this.#attempt(id, `call c${number}`, () => store.changeSession(id, { updateTurns: [update], updatedAt }))
     } else if (kind === 8) {
-      await this.#attempt(id, `key k${number}`, () => store.changeSession(id, { setMetadata: { [`k${number}`]: number }, updatedAt }))
+      await this.#attempt(id, `key k${number}`, () =>
+        store.changeSession(id, { setMetadata: { [`k${number}`]: number }, updatedAt }),
+      )
     } else {
       const handover = { toAgent: `a${number}` }
-      await this.#attempt(id, `handover a${number}`, () => store.changeSession(id, { appendAgentTransitions: [handover], updatedAt }))
+      await this.#attempt(id, `handover a${number}`, () =>
+        store.changeSession(id, { appendAgentTransitions: [handover], updatedAt }),
+      )
     }
   }
 
@@ -81,7 +85,10 @@ export class MixedLoad {
   async #cycle(store: SessionStore, id: string): Promise<void> {
     const steps: [expected: unknown, () => Promise<unknown>][] = [
       [1, () => store.saveSession({ sessionId: id, createdAt: T0, updatedAt: T0 }, { ifRevision: 0 })],
-      [2, () => store.saveSession({ sessionId: id, createdAt: T0, updatedAt: T0, metadata: { a: 1 } }, { ifRevision: 1 })],
+      [
+        2,
+        () => store.saveSession({ sessionId: id, createdAt: T0, updatedAt: T0, metadata: { a: 1 } }, { ifRevision: 1 }),
+      ],
       [true, () => store.deleteSession(id)],
     ]
     for (const [expected, step] of steps) {

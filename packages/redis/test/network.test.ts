@@ -26,7 +26,12 @@ function faultOf(stretch: number): Fault | null {
   return null
 }
 
-async function endure(proxies: readonly Proxy[], stores: RedisSessionStore[], direct: RedisSessionStore, writes: number): Promise<void> {
+async function endure(
+  proxies: readonly Proxy[],
+  stores: RedisSessionStore[],
+  direct: RedisSessionStore,
+  writes: number,
+): Promise<void> {
   const load = new MixedLoad(stores, 's', 48)
   await load.prepare()
   let stretches = 0

@@ -39,7 +39,13 @@ function assertRefused(options: object, message: RegExp): Promise<void> {
 describe('options', () => {
   it('name one way to the server', async () => {
     const client = new Redis({ lazyConnect: true })
-    for (const options of [{}, { url: server, client }, { url: server, nodes }, { nodes, client }, { keyPrefix: 'x' }]) {
+    for (const options of [
+      {},
+      { url: server, client },
+      { url: server, nodes },
+      { nodes, client },
+      { keyPrefix: 'x' },
+    ]) {
       await assertRefused(options, /one of \{ url \}/)
     }
     await assertRefused({ url: server, keyprefix: 'x' }, /no member "keyprefix"/)
@@ -50,16 +56,25 @@ describe('options', () => {
   })
 
   it('never repeat a URL that is refused', async () => {
-    for (const url of ['canary-7f3a', 'http://canary-7f3a', 'redis:canary-7f3a', 'redis://u:canary-7f3a@', 'redis-cluster://u:canary-7f3a@', 'redis-cluster://u:canary-7f3a@h:x']) {
+    for (const url of [
+      'canary-7f3a',
+      'http://canary-7f3a',
+      'redis:canary-7f3a',
+      'redis://u:canary-7f3a@',
+      'redis-cluster://u:canary-7f3a@',
+      'redis-cluster://u:canary-7f3a@h:x',
+    ]) {
       await assertRefused({ url }, /redis(-cluster)?:\/\//)
     }
     await assertRefused({ url: 'redis-cluster://u:%zzcanary-7f3a@h:7000' }, /percent-encoded/)
   })
 
   it('refuse a ttl, a timeout or a prefix that is none', async () => {
-    for (const ttl of [-1, 0, 1.5, 2 ** 63, NaN, Infinity, '60', null]) await assertRefused({ url: server, ttl }, /options.ttl/)
+    for (const ttl of [-1, 0, 1.5, 2 ** 63, NaN, Infinity, '60', null])
+      await assertRefused({ url: server, ttl }, /options.ttl/)
     for (const timeoutMs of [0, 600_001, NaN]) await assertRefused({ url: server, timeoutMs }, /timeoutMs/)
-    for (const keyPrefix of ['{', 'a}', '{tag}', '\ud800', 7]) await assertRefused({ url: server, keyPrefix }, /keyPrefix/)
+    for (const keyPrefix of ['{', 'a}', '{tag}', '\ud800', 7])
+      await assertRefused({ url: server, keyPrefix }, /keyPrefix/)
     await assertRefused({ url: server, allowEviction: 'yes' }, /allowEviction/)
   })
 
@@ -74,7 +89,10 @@ describe('options', () => {
     await assertRefused({ nodes, cluster: { scaleReads: 'slave' } }, /scaleReads/)
     await assertRefused({ redis: { readOnly: true } }, /replicas/)
     // It sends scripts to the node of their digest.
-    await assertRefused({ client: new Cluster(nodes, { lazyConnect: true, enableAutoPipelining: true }) }, /enableAutoPipelining/)
+    await assertRefused(
+      { client: new Cluster(nodes, { lazyConnect: true, enableAutoPipelining: true }) },
+      /enableAutoPipelining/,
+    )
   })
 
   it('take ioredis options, a URL with a database, and a URL of a Cluster', async () => {
@@ -111,7 +129,10 @@ describe('a borrowed client', () => {
       await store.saveSession({ sessionId: 's', turns: [{ turnId: 'a' }] })
       await store.changeSession('s', { appendTurns: [{ turnId: 'b' }], updatedAt: '2026-01-01T00:00:00Z' })
       await store.changeSession('s', { setMetadata: { a: 1 }, updatedAt: '2026-01-02T00:00:00Z' })
-      expect(await store.loadSession('s')).toMatchObject({ turns: [{ turnId: 'a' }, { turnId: 'b' }], metadata: { a: 1 } })
+      expect(await store.loadSession('s')).toMatchObject({
+        turns: [{ turnId: 'a' }, { turnId: 'b' }],
+        metadata: { a: 1 },
+      })
       expect((await store.querySessions()).sessions).toMatchObject([{ sessionId: 's', revision: 3 }])
       await store.close()
       expect(client.status).toBe('ready')
@@ -169,7 +190,9 @@ describe('a ttl', () => {
     await other.changeSession('short', { appendTurns: [{ turnId: 'a' }], updatedAt: '' })
     const client = new Redis(server)
     for (const id of ['long', 'short']) {
-      const keys = (await keysOf({ url: server }, keyPrefix)).filter(key => key.includes(`{${id}}`) && !key.endsWith('o'))
+      const keys = (await keysOf({ url: server }, keyPrefix)).filter(
+        key => key.includes(`{${id}}`) && !key.endsWith('o'),
+      )
       expect(keys.length).toBeGreaterThan(1)
       const instants = new Set(await Promise.all(keys.map(key => client.pexpiretime(key))))
       expect(instants.size, `instants at which ${keys.join(', ')} expire`).toBe(1)
@@ -192,11 +215,33 @@ describe('the keyspace', () => {
     for (const store of stores.slice(1)) expect(await store.listSessions()).toEqual(['s'])
   })
 
-  it('keeps apart ids that look like each other\'s keys', async () => {
+  it("keeps apart ids that look like each other's keys", async () => {
     const store = open()
-    const ids = ['x', 'x:messages', '{a}b', '{}', '}{', '{a}', 'a', '%7Ba%7D', '%', '*', '?', '[a-z]', 'a:b', 'format', 'updated:0:all', 't', 's']
+    const ids = [
+      'x',
+      'x:messages',
+      '{a}b',
+      '{}',
+      '}{',
+      '{a}',
+      'a',
+      '%7Ba%7D',
+      '%',
+      '*',
+      '?',
+      '[a-z]',
+      'a:b',
+      'format',
+      'updated:0:all',
+      't',
+      's',
+    ]
     for (const id of ids) {
-      await store.saveSession({ sessionId: id, workspaceId: id === 'a' ? 'b:c' : id === 'a:b' ? 'c' : null, metadata: { id } })
+      await store.saveSession({
+        sessionId: id,
+        workspaceId: id === 'a' ? 'b:c' : id === 'a:b' ? 'c' : null,
+        metadata: { id },
+      })
       await store.changeSession(id, { appendTurns: [{ turnId: id }], updatedAt: '' })
     }
     for (const id of ids) {
@@ -218,8 +263,18 @@ describe('the keyspace', () => {
       await client.del(key)
       await client.set(key, 'canary-7f3a')
       const calls = [
-        () => store.changeSession(kind, { appendTurns: [{ turnId: 'b' }], appendAgentTransitions: [{ toAgent: 'y' }], updatedAt: '' }),
-        () => store.changeSession(kind, { updateTurns: [{ turnId: 'a', set: { status: 'x' } }], setMetadata: { a: 1 }, updatedAt: '' }),
+        () =>
+          store.changeSession(kind, {
+            appendTurns: [{ turnId: 'b' }],
+            appendAgentTransitions: [{ toAgent: 'y' }],
+            updatedAt: '',
+          }),
+        () =>
+          store.changeSession(kind, {
+            updateTurns: [{ turnId: 'a', set: { status: 'x' } }],
+            setMetadata: { a: 1 },
+            updatedAt: '',
+          }),
         ...(kind === 'o' ? [] : [() => store.loadSession(kind)]),
         () => store.saveSession({ sessionId: kind }),
       ]
@@ -246,7 +301,10 @@ describe('the keyspace', () => {
     await assertFails(() => store.loadSession('s'), { code: 'CORRUPT_SESSION', message: /turn 1 is not JSON/ })
     await client.rpop(`${keyPrefix}{s}t`)
     const append = { appendTurns: [{ turnId: 'c' }], updatedAt: '' }
-    await expect(store.changeSession('s', append)).rejects.toMatchObject({ code: 'CORRUPT_SESSION', outcome: 'not-stored' })
+    await expect(store.changeSession('s', append)).rejects.toMatchObject({
+      code: 'CORRUPT_SESSION',
+      outcome: 'not-stored',
+    })
     expect(await client.llen(`${keyPrefix}{s}t`)).toBe(1)
   })
 

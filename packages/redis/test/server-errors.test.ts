@@ -51,7 +51,11 @@ describe('an error of the server becomes one that says what to do', () => {
     await store.saveSession({ sessionId: 's', turns: [{ turnId: 'first' }] })
     await server.admin.config('SET', 'maxmemory', '1')
     const before = await store.loadSession('s')
-    for (const change of [{ keepTurns: 0 }, { setMetadata: { a: 1 } }, { updateTurns: [{ turnId: 'first', set: { status: 'x' } }] }]) {
+    for (const change of [
+      { keepTurns: 0 },
+      { setMetadata: { a: 1 } },
+      { updateTurns: [{ turnId: 'first', set: { status: 'x' } }] },
+    ]) {
       await store.changeSession('s', { ...change, updatedAt: T1 }).catch(() => {})
     }
     await store.saveSession({ sessionId: 's' }).catch(() => {})
@@ -96,7 +100,12 @@ describe('an error of the server becomes one that says what to do', () => {
     other.on('error', () => {})
     await other.ping()
     const loading = server.admin.call('DEBUG', 'RELOAD')
-    await until(() => other.get('x').then(() => false, (error: unknown) => String(error).includes('LOADING')))
+    await until(() =>
+      other.get('x').then(
+        () => false,
+        (error: unknown) => String(error).includes('LOADING'),
+      ),
+    )
     await assertFails(() => append(impatient), { outcome: 'not-stored', message: /\(LOADING\)/ })
     await assertFails(() => impatient.readTurns('s', { last: 1 }), { message: /\(LOADING\)/ })
     expect((await append(patient)).turnCount).toBe(1)
@@ -109,16 +118,34 @@ describe('an error of the server becomes one that says what to do', () => {
     const server = await newServer({ requirepass: 'right' })
     const host = `127.0.0.1:${server.port}`
     for (const url of [`redis://:${SECRET}@${host}`, `redis://somebody:${SECRET}@${host}`]) {
-      await assertFails(() => append(newStore(url, 1000)), { outcome: 'not-stored', message: /username or password \(WRONGPASS\)/ })
+      await assertFails(() => append(newStore(url, 1000)), {
+        outcome: 'not-stored',
+        message: /username or password \(WRONGPASS\)/,
+      })
     }
-    await assertFails(() => append(newStore(`redis://${host}`, 1000)), { outcome: 'not-stored', message: /asks for a password \(NOAUTH\)/ })
+    await assertFails(() => append(newStore(`redis://${host}`, 1000)), {
+      outcome: 'not-stored',
+      message: /asks for a password \(NOAUTH\)/,
+    })
     const store = newStore(`redis://:right@${host}`)
     expect(await store.listSessions()).toEqual([])
   })
 
   it('a user who may not', async () => {
     const server = await newServer()
-    await server.admin.call('ACL', 'SETUSER', 'reader', 'on', `>${SECRET}`, '~*', '+@all', '-@write', '-@scripting', '-config', '-info')
+    await server.admin.call(
+      'ACL',
+      'SETUSER',
+      'reader',
+      'on',
+      `>${SECRET}`,
+      '~*',
+      '+@all',
+      '-@write',
+      '-@scripting',
+      '-config',
+      '-info',
+    )
     const store = newStore(`redis://reader:${SECRET}@127.0.0.1:${server.port}`, 1000)
     await assertFails(() => append(store), { outcome: 'not-stored', message: /does not say whether it may evict/ })
   })
@@ -133,9 +160,16 @@ describe('an error of the server becomes one that says what to do', () => {
     const turns = Array.from({ length: 1500 }, (_, index) => ({ turnId: `t${index}` }))
     await store.saveSession({ sessionId: 's', turns, agentTransitions: [{ toAgent: 'x', transitionId: 'h' }] })
     for (let index = 0; index < 150; index++) {
-      await store.changeSession('s', { appendTurns: [{ turnId: `new${index}` }], updatedAt: `2026-01-01T00:00:00.${100 + index}Z` })
+      await store.changeSession('s', {
+        appendTurns: [{ turnId: `new${index}` }],
+        updatedAt: `2026-01-01T00:00:00.${100 + index}Z`,
+      })
     }
-    await store.changeSession('s', { updateTurns: [{ turnId: 't1', set: { status: 'x' } }], setMetadata: { a: 1 }, updatedAt: T1 })
+    await store.changeSession('s', {
+      updateTurns: [{ turnId: 't1', set: { status: 'x' } }],
+      setMetadata: { a: 1 },
+      updatedAt: T1,
+    })
     await store.changeSession('s', { keepTurns: 10, updatedAt: T1 })
     await store.changeSession('s', { keepTurns: 0, updatedAt: T1 })
     expect(await store.loadSession('s')).toMatchObject({ turns: [], metadata: { a: 1 } })
@@ -215,7 +249,9 @@ describe('what the server says of itself', () => {
       const store = new RedisSessionStore(options)
       opened.push({ stop: () => store.close() })
       if (isRefused) {
-        await assertFails(() => store.ready(), { message: new RegExp(`${policy}.*maxmemory-policy noeviction.*allowEviction: true`) })
+        await assertFails(() => store.ready(), {
+          message: new RegExp(`${policy}.*maxmemory-policy noeviction.*allowEviction: true`),
+        })
         await assertFails(() => append(store), { outcome: 'not-stored', message: /maxmemory-policy noeviction/ })
       } else await store.ready()
       const insisting = new RedisSessionStore({ ...options, allowEviction: true })

@@ -39,12 +39,25 @@ export async function startServer(settings: Readonly<Record<string, string>> = {
   const folder = mkdtempSync(join(tmpdir(), 'turnstore-redis-'))
   for (let attempt = 0; ; attempt++) {
     const port = await freePort()
-    const all = { bind: '127.0.0.1', port: `${port}`, dir: folder, save: '', 'enable-debug-command': 'yes', ...settings }
+    const all = {
+      bind: '127.0.0.1',
+      port: `${port}`,
+      dir: folder,
+      save: '',
+      'enable-debug-command': 'yes',
+      ...settings,
+    }
     const args = Object.entries(all).flatMap(([name, value]) => [`--${name}`, value])
     const shell = spawn('sh', ['-c', SHELL, 'sh', ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
     const pid = await pidOf(shell)
     const password = settings.requirepass
-    const admin = new Redis({ port, host: '127.0.0.1', ...(password && { password }), retryStrategy: () => 20, maxRetriesPerRequest: null })
+    const admin = new Redis({
+      port,
+      host: '127.0.0.1',
+      ...(password && { password }),
+      retryStrategy: () => 20,
+      maxRetriesPerRequest: null,
+    })
     admin.on('error', () => {})
     const stop = async (): Promise<void> => {
       admin.disconnect()
@@ -64,7 +77,9 @@ async function pidOf(shell: ChildProcess): Promise<number> {
   const chunk: unknown = await new Promise(resolve => shell.stdout?.once('data', resolve))
   const text = String(chunk).trim()
   if (text === 'missing') {
-    throw new Error('These tests need redis-server or valkey-server on the PATH: install one, or run `npm test` as root on Debian')
+    throw new Error(
+      'These tests need redis-server or valkey-server on the PATH: install one, or run `npm test` as root on Debian',
+    )
   }
   return Number(text)
 }
@@ -103,7 +118,12 @@ const MASTERS = 3
 export async function startCluster(): Promise<TestCluster> {
   const servers = await Promise.all(
     Array.from({ length: 2 * MASTERS }, () =>
-      startServer({ 'cluster-enabled': 'yes', 'cluster-node-timeout': '2000', 'cluster-config-file': 'nodes.conf', 'repl-diskless-sync-delay': '0' }),
+      startServer({
+        'cluster-enabled': 'yes',
+        'cluster-node-timeout': '2000',
+        'cluster-config-file': 'nodes.conf',
+        'repl-diskless-sync-delay': '0',
+      }),
     ),
   )
   const masters = servers.slice(0, MASTERS)
@@ -122,15 +142,24 @@ export async function startCluster(): Promise<TestCluster> {
   for (const { admin } of servers) await until(async () => (await nodesOf(admin)).length === servers.length)
   for (const [index, { admin }] of replicas.entries()) {
     const id = await masters[index]?.admin.cluster('MYID')
-    await until(() => admin.cluster('REPLICATE', String(id)).then(() => true, () => false))
+    await until(() =>
+      admin.cluster('REPLICATE', String(id)).then(
+        () => true,
+        () => false,
+      ),
+    )
   }
   for (const { admin } of servers) {
     await until(async () => {
       const lines = await nodesOf(admin)
-      return (await infoOf(admin)).includes('cluster_state:ok') && lines.filter(line => line.includes('slave')).length === MASTERS
+      return (
+        (await infoOf(admin)).includes('cluster_state:ok') &&
+        lines.filter(line => line.includes('slave')).length === MASTERS
+      )
     })
   }
-  for (const { admin } of replicas) await until(async () => (await admin.info('replication')).includes('master_link_status:up'))
+  for (const { admin } of replicas)
+    await until(async () => (await admin.info('replication')).includes('master_link_status:up'))
   return {
     servers,
     nodes: servers.map(({ port }) => ({ host: '127.0.0.1', port })),
@@ -141,7 +170,9 @@ export async function startCluster(): Promise<TestCluster> {
 }
 
 async function nodesOf(admin: Redis): Promise<string[]> {
-  return String(await admin.cluster('NODES')).trim().split('\n')
+  return String(await admin.cluster('NODES'))
+    .trim()
+    .split('\n')
 }
 
 async function infoOf(admin: Redis): Promise<string> {

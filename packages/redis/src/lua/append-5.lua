@@ -19,7 +19,8 @@ local tokens, fields = {}, {}
 for index = 1, tonumber(ARGV[6]) do
   local append = {
     scope = ARGV[at], revision = ARGV[at + 1], u = ARGV[at + 2], uk = ARGV[at + 3],
-    turns = tonumber(ARGV[at + 4]), transitions = tonumber(ARGV[at + 5]), first = #fields + 1, texts = at + 7,
+    turns = tonumber(ARGV[at + 4]), transitions = tonumber(ARGV[at + 5]),
+    first = #fields + 1, texts = at + 7, is_known_by_ids = true,
   }
   at = at + 6
   for _ = 1, append.turns + append.transitions do
@@ -87,6 +88,7 @@ local function carry_out(append)
       added[field] = text
     end
     if is_turn then n = n + 1 else m = m + 1 end
+    append.is_known_by_ids = append.is_known_by_ids and field ~= ''
   end
   if #brings > 0 then
     revision = revision + 1
@@ -107,7 +109,7 @@ for index, append in ipairs(appends) do
     outcomes[index] = carry_out(append)
     if revision > before then
       new_results[#new_results + 1] = tokens[index]
-      new_results[#new_results + 1] = integer(now) .. '\31' .. outcomes[index]
+      new_results[#new_results + 1] = rank_of(now, append.is_known_by_ids) .. '\31' .. outcomes[index]
     end
   end
 end

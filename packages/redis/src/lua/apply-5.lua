@@ -8,8 +8,8 @@
 --       10 id of the session, 11 metadata (JSON) or '', 12 frame (JSON) or '', 13 how many turns stay, or '',
 --       14 generation from then on,
 --       then five lists, each behind its length: ids that were looked up and what was found (field, places or '');
---       ids of dropped turns (field, the places that stay or ''); turns to replace (field, places before it, index, text);
---       turns to append (field, text); transitions to append (field or '', text);
+--       ids of dropped turns (field, the places that stay or ''); turns to replace (field, places before it, index,
+--       text); turns to append (field, text); transitions to append (field or '', text);
 --       and where turns are dropped the transitions that stay (field or '', text)
 -- reply 'ok', revision, turns, '', workspace, instant and stamp of updatedAt, and the two as they were before
 --       'stale' | 'late', server's ms | 'missing' | 'newer', version | 'corrupt', reason
@@ -23,7 +23,8 @@ local head, refusal = read_head(KEYS[1], '*')
 if not head then return refusal end
 local damaged = damage(head, KEYS[2], KEYS[4])
 if damaged then return damaged end
-if head.g ~= ARGV[4] or (ARGV[5] ~= '' and tonumber(ARGV[5]) ~= head.r) or (ARGV[6] ~= '' and tonumber(ARGV[6]) ~= head.w) then
+local is_moved = (ARGV[5] ~= '' and tonumber(ARGV[5]) ~= head.r) or (ARGV[6] ~= '' and tonumber(ARGV[6]) ~= head.w)
+if head.g ~= ARGV[4] or is_moved then
   return { 'stale' }
 end
 
@@ -127,5 +128,6 @@ if results then put('x', results) end
 redis.call('HSET', KEYS[1], unpack(set))
 expire_all(expiry, { KEYS[1], KEYS[2], KEYS[3], KEYS[4] })
 return end_operation(
-  KEYS[5], ARGV[1], { 'ok', revision, integer(count), '', head.ws, uk, us, head.uk, head.us }, now, head.r + 1, results
+  KEYS[5], ARGV[1], { 'ok', revision, integer(count), '', head.ws, uk, us, head.uk, head.us },
+  rank_of(now, false), head.r + 1, results
 )

@@ -5,8 +5,8 @@
 -- ARGV  1 scope: '*' or a workspace as in the head, 2 which turns: 'last', 'from' or 'id',
 --       3 how many, the first index, or the id field, 4 how many at most behind the first,
 --       5 first transition, 6 how many at most, 7 bytes
--- reply 'ok', v, g, r, w, n, m, ws, f, d, u, uk, us, ck, cs, index of the first turn, index behind the last that is meant,
---         number of turns, number of transitions, the turns, the transitions
+-- reply 'ok', v, g, r, w, n, m, ws, f, d, u, uk, us, ck, cs, index of the first turn, index behind the last one
+--         that is meant, number of turns, number of transitions, the turns, the transitions
 --       'missing' | 'newer', version | 'corrupt', reason
 -- include session
 local head, refusal = read_head(KEYS[1], ARGV[1])

@@ -6,8 +6,8 @@
 --       7 frame (JSON), 8 metadata (JSON), 9 updatedAt (JSON), 10 its instant, 11 its stamp,
 --       12 instant of createdAt, 13 its stamp, 14 number of turns, 15 number of transitions;
 --       and where nothing was staged 16 number of ids, the turns, the transitions, and for each id its field and places
--- reply 'ok', revision, turns, '', workspace, instant and stamp of updatedAt, the two as they were before ('' for none),
---         instant and stamp of createdAt as they were before
+-- reply 'ok', revision, turns, '', workspace, instant and stamp of updatedAt, the two as they were before
+--         ('' for none), instant and stamp of createdAt as they were before
 --       'exists' | 'conflict', revision | 'unstaged' | 'late', server's ms | 'newer', version | 'corrupt', reason
 -- include session
 -- include operation
@@ -67,4 +67,4 @@ expire_all(expiry, { KEYS[1], KEYS[2], KEYS[3], KEYS[4] })
 return end_operation(KEYS[5], ARGV[1], {
   'ok', integer(revision + 1), integer(turns), '', ARGV[4], ARGV[10], ARGV[11],
   head and head.uk or '', head and head.us or '', head and head.ck or '', head and head.cs or '',
-}, now, revision + 1, results)
+}, rank_of(now, false), revision + 1, results)

@@ -3,8 +3,8 @@
 -- KEYS  1 head, 2 turns, 3 ids, 4 transitions
 -- ARGV  1 scope: '*' or a workspace as in the head, 2 how many turns stay, or '', 3 number of turn ids,
 --       4 number of transition ids, then the fields of the turn ids, then those of the transition ids
--- reply 'ok', v, g, r, w, n, m, ws, f, d, u, uk, us, ck, cs, for each turn id its places or '', the index of the last one
---         that stays or '', and its text or ''; for each transition id its place or '' and its text or ''
+-- reply 'ok', v, g, r, w, n, m, ws, f, d, u, uk, us, ck, cs, for each turn id its places or '', the index of the last
+--         one that stays or '', and its text or ''; for each transition id its place or '' and its text or ''
 --       'missing' | 'newer', version | 'corrupt', reason
 -- include session
 local head, refusal = read_head(KEYS[1], ARGV[1])

@@ -33,7 +33,13 @@ local function forget_oldest(key)
   call_all('HDEL', key, old)
 end
 
--- Keeps results, each a token and a text. What is beyond the last 64 is dropped now and then.
+-- What stands in front of a result: when it was made; or, where nothing but the result would tell a repetition, a
+-- time to come, so that it outlasts those of appends, of which there are most and which are known by their ids.
+local function rank_of(now, is_known_by_ids)
+  return integer(is_known_by_ids and now or now + KEEP_RESULTS_MS)
+end
+
+-- Keeps results, each a token and a text. What is beyond the first 64 in rank is dropped now and then.
 local function keep_results(key, results, before, revision, expiry)
   call_all('HSET', key, results)
   if expiry then redis.call('PEXPIREAT', key, expiry) end
@@ -41,8 +47,8 @@ local function keep_results(key, results, before, revision, expiry)
 end
 
 -- Keeps a reply as the result of a token.
-local function end_operation(key, token, reply, now, revision, expiry)
-  keep_results(key, { token, integer(now) .. '\31' .. table.concat(reply, '\31') }, revision - 1, revision, expiry)
+local function end_operation(key, token, reply, rank, revision, expiry)
+  keep_results(key, { token, rank .. '\31' .. table.concat(reply, '\31') }, revision - 1, revision, expiry)
   return reply
 end
 

@@ -33,9 +33,10 @@ local function read_head(key, scope)
     ws = field[7], uk = field[8], us = field[9], ck = field[10], cs = field[11], e = field[12],
     x = field[13],
   }
-  if not (head.g and head.r and head.w and head.n and head.m and head.ws and head.uk and head.us and head.ck and head.cs) then
-    return nil, { 'corrupt', 'it lacks a member' }
+  for at = 2, 11 do
+    if not field[at] then return nil, { 'corrupt', 'it lacks a member' } end
   end
+  if not (head.r and head.w and head.n and head.m) then return nil, { 'corrupt', 'a count of it is none' } end
   if scope ~= '*' and scope ~= head.ws then return nil, { 'missing' } end
   return head
 end
