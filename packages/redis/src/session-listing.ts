@@ -44,19 +44,21 @@ export class SessionListing {
     const bounds = rangeOf(query)
     for (let size = Math.min(query.limit + 1, BATCH); ; size = BATCH) {
       const members = await this.#members(key, bounds, query.order, size, call)
-      const entries = members.map(decodeEntry)
-      const found = await Promise.all(entries.map(entry => this.#find(entry, query.scope, call)))
+      const entries = members.flatMap(member => decodeEntry(member) ?? [])
+      const found = await this.#findAll(entries, query.scope, call)
       const batch = new Set(members)
-      let passed: string | undefined
+      let again: Entry | null = null
       for (const [index, entry] of entries.entries()) {
-        passed = members[index]
-        if (entry === null) continue
         const verdict = await this.#judge(key, query, entry, found[index] ?? null, batch, page, call)
         if (verdict === 'full') return page.result()
-        if (verdict === 'again') break
+        if (verdict === 'again') {
+          again = entry
+          break
+        }
       }
-      if (members.length < size && passed === members.at(-1)) return page.end()
+      if (again === null && members.length < size) return page.end()
       if (page.entries >= MOST_ENTRIES) return page.result()
+      const passed = again?.member ?? members.at(-1)
       if (query.order === 'asc') bounds.min = `(${passed}`
       else bounds.max = `(${passed}`
     }
@@ -105,16 +107,15 @@ export class SessionListing {
     for (;;) {
       const call = newCall()
       const members = await this.#members(key, { min, max: '+' }, 'asc', BATCH, call)
-      const exist = await Promise.all(
-        members.map(async member => {
-          const entry = decodeEntry(member)
-          if (entry === null) return null
-          if (await this.#exists(entry.sessionId, scope, call)) return entry.sessionId
-          this.#dropIfOver(key, entry)
-          return null
-        }),
-      )
-      for (const id of exist) if (id !== null) ids.add(id)
+      const entries = members.flatMap(member => decodeEntry(member) ?? [])
+      const heads = await this.#readHeads(entries, ['v', 'ws'], call)
+      for (const [index, entry] of entries.entries()) {
+        const fields = heads[index] ?? []
+        // What is damaged is there, and told when it is read.
+        const isThere = 'code' in fields || (fields[0] !== null && inWorkspace(fields[1], scope))
+        if (isThere) ids.add(entry.sessionId)
+        else this.#dropIfOver(key, entry)
+      }
       const last = members.at(-1)
       if (last === undefined || members.length < BATCH) return [...ids]
       min = `(${last}`
@@ -132,40 +133,61 @@ export class SessionListing {
     return readTexts(await this.#connection.send(range[0], [key, range[1], range[2], 'LIMIT', 0, count], call))
   }
 
-  async #find(entry: Entry | null, scope: Scope, { deadline }: Call): Promise<Found> {
-    if (entry === null) return null
-    const { sessionId } = entry
-    try {
-      const [key] = this.#keyspace.session(sessionId)
-      const fields = readTextsOrNull(
-        await this.#connection.send('hmget', [key, ...HEAD_FIELDS], { deadline, sessionId }),
-      )
-      const head = decodeFields(sessionId, fields)
-      return head !== null && inScope(head.summary, scope) ? head : null
-    } catch (error) {
-      const damage = damageOf(sessionId, error)
-      if (damage === null) throw error
-      return damage
-    }
+  async #findAll(entries: readonly Entry[], scope: Scope, call: Call): Promise<Found[]> {
+    const heads = await this.#readHeads(entries, HEAD_FIELDS, call)
+    return entries.map(({ sessionId }, index) => {
+      const fields = heads[index] ?? []
+      if ('code' in fields) return fields
+      try {
+        const head = decodeFields(sessionId, fields)
+        return head !== null && inScope(head.summary, scope) ? head : null
+      } catch (error) {
+        return damageOrThrow(sessionId, error)
+      }
+    })
   }
 
-  async #exists(sessionId: string, scope: Scope, { deadline }: Call): Promise<boolean> {
-    try {
-      const [head] = this.#keyspace.session(sessionId)
-      const [version, workspace] = readTextsOrNull(
-        await this.#connection.send('hmget', [head, 'v', 'ws'], { deadline, sessionId }),
-      )
-      return typeof version === 'string' && (scope === undefined || workspace === scopeField(scope))
-    } catch (error) {
-      if (isTurnstoreError(error, 'CORRUPT_SESSION')) return true
-      throw error
+  /** Some fields of the heads that entries lead to, or what is wrong with one. */
+  async #readHeads(
+    entries: readonly Entry[],
+    fields: readonly string[],
+    call: Call,
+  ): Promise<((string | null)[] | DamagedSession)[]> {
+    const commands = entries.map(({ sessionId }) => ['hmget', this.#keyspace.session(sessionId)[0], ...fields])
+    if (!this.#connection.spreadsKeys && commands.length > 0) {
+      try {
+        return (await this.#connection.sendTogether(commands, call)).map(readTextsOrNull)
+      } catch (error) {
+        // Where one of them is no head, each is asked by itself, which tells the one from the others.
+        if (!isTurnstoreError(error)) throw error
+      }
     }
+    const readOne = async ({ sessionId }: Entry): Promise<(string | null)[] | DamagedSession> => {
+      const [key] = this.#keyspace.session(sessionId)
+      try {
+        return readTextsOrNull(await this.#connection.send('hmget', [key, ...fields], { ...call, sessionId }))
+      } catch (error) {
+        return damageOrThrow(sessionId, error)
+      }
+    }
+    return Promise.all(entries.map(readOne))
   }
 
   #dropIfOver(key: string, entry: Entry): void {
     if (isOver(entry, this.#connection.serverTime(performance.now())))
       this.#index.leave([{ key, member: entry.member }])
   }
+}
+
+function inWorkspace(field: string | null | undefined, scope: Scope): boolean {
+  return scope === undefined || field === scopeField(scope)
+}
+
+/** What a listing tells of a session that cannot be read; any other error ends it. */
+function damageOrThrow(sessionId: string, error: unknown): DamagedSession {
+  const damage = damageOf(sessionId, error)
+  if (damage === null) throw error
+  return damage
 }
 
 /** A page that is being filled. */

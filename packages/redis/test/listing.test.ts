@@ -122,14 +122,25 @@ for (const [setup, connection] of Object.entries(setups)) {
       await store.saveSession({ sessionId: 'a', updatedAt: '2026-01-01T00:00:01Z' })
       await store.saveSession({ sessionId: 'b', updatedAt: '2026-01-01T00:00:02Z' })
       const key = `${keyPrefix}{}updated:0:all`
-      const [right = ''] = await client.zrange(key, '0', '0')
-      for (const old of ['2025-01-01T00:00:00.000000Z', '2027-01-01T00:00:00.000000Z']) {
-        for (const order of ['asc', 'desc'] as const) {
-          await client.zrem(key, right)
-          await client.call('zadd', key, '0', `${old} a\u001f${Date.now().toString(36)}0000000`)
-          expect((await idsOf(store, { order })).toSorted(), `${order}, left at ${old}`).toEqual(['a', 'b'])
-          expect(await client.zscore(key, right)).toBe('0')
-          expect(await idsOf(store, { order })).toEqual(order === 'asc' ? ['a', 'b'] : ['b', 'a'])
+      for (const [index, victim] of ['a', 'b'].entries()) {
+        const [right = ''] = await client.zrange(key, `${index}`, `${index}`)
+        // Before all others, between the two, behind all others.
+        for (const left of [
+          '2025-01-01T00:00:00.000000Z',
+          '2026-01-01T00:00:01.500000Z',
+          '2027-01-01T00:00:00.000000Z',
+        ]) {
+          for (const order of ['asc', 'desc'] as const) {
+            await client.zrem(key, right)
+            await client.call('zadd', key, '0', `${left} ${victim}\u001f${Date.now().toString(36)}0000000`)
+            const what = `${order}, ${victim} is left at ${left}`
+            expect((await idsOf(store, { order })).toSorted(), what).toEqual(['a', 'b'])
+            expect(await client.zscore(key, right), what).toBe('0')
+            expect(await idsOf(store, { order }), what).toEqual(order === 'asc' ? ['a', 'b'] : ['b', 'a'])
+            for (const member of await client.zrange(key, '0', '-1')) {
+              if (member.startsWith(left)) await client.zrem(key, member)
+            }
+          }
         }
       }
     })

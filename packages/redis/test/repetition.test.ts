@@ -126,7 +126,9 @@ describe('a command that is delivered twice', () => {
       expect(await client.pttl(key)).toBeGreaterThan(600_000)
     }
     expect(await client.hlen(`${keyPrefix}{s}o`)).toBeLessThan(140)
-    expect((await keysOf({ url: server }, keyPrefix)).filter(key => key.includes('{gone}'))).toEqual([`${keyPrefix}{gone}o`])
+    expect((await keysOf({ url: server }, keyPrefix)).filter(key => key.includes('{gone}'))).toEqual([
+      `${keyPrefix}{gone}o`,
+    ])
   })
 })
 
