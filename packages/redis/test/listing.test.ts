@@ -134,9 +134,10 @@ for (const [setup, connection] of Object.entries(setups)) {
             await client.zrem(key, right)
             await client.call('zadd', key, '0', `${left} ${victim}\u001f${Date.now().toString(36)}0000000`)
             const what = `${order}, ${victim} is left at ${left}`
-            expect((await idsOf(store, { order })).toSorted(), what).toEqual(['a', 'b'])
-            expect(await client.zscore(key, right), what).toBe('0')
-            expect(await idsOf(store, { order }), what).toEqual(order === 'asc' ? ['a', 'b'] : ['b', 'a'])
+            expect({ what, ids: (await idsOf(store, { order })).toSorted() }).toEqual({ what, ids: ['a', 'b'] })
+            expect({ what, score: await client.zscore(key, right) }).toEqual({ what, score: '0' })
+            const ids = order === 'asc' ? ['a', 'b'] : ['b', 'a']
+            expect({ what, ids: await idsOf(store, { order }) }).toEqual({ what, ids })
             for (const member of await client.zrange(key, '0', '-1')) {
               if (member.startsWith(left)) await client.zrem(key, member)
             }

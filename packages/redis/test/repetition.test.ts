@@ -35,7 +35,7 @@ function openNoting(timeoutMs = 10_000) {
         }
       }
       const value: unknown = Reflect.get(target, member)
-      return typeof value === 'function' ? value.bind(target) : value
+      return typeof value === 'function' ? (...args: unknown[]): unknown => Reflect.apply(value, target, args) : value
     },
   })
   const keyPrefix = `${randomUUID()}:`
