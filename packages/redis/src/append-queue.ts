@@ -58,11 +58,15 @@ export class AppendQueue {
   }
 }
 
+/** What a script carries out together settles together, so it must have about the same time left. */
+const SPREAD_MS = 100
+
 function batchLength(queue: readonly WaitingAppend[]): number {
   let turns = 0
-  const length = queue.findIndex(({ change }, index) => {
+  const latest = (queue[0]?.deadline ?? 0) + SPREAD_MS
+  const length = queue.findIndex(({ change, deadline }, index) => {
     turns += change.appendTurns.length + change.appendAgentTransitions.length
-    return index > 0 && (index === MOST.appends || turns > MOST.turns)
+    return index > 0 && (index === MOST.appends || turns > MOST.turns || deadline > latest)
   })
   return length === -1 ? queue.length : length
 }

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { TurnstoreError } from '@turnstore/core'
+import { TurnstoreError, type WriteOutcome } from '@turnstore/core'
 import { Backoff } from '@turnstore/core/adapter'
 import { luaSources, type ScriptName } from './lua-sources.js'
 import { mastersOf, type RedisClient, readTexts, UnexpectedReply } from './redis-client.js'
@@ -132,6 +132,10 @@ export class Connection {
   }
 
   async #untilDeadline<T>(kind: 'read' | 'write', call: Call, send: () => Promise<T>): Promise<T> {
+    // It waited for others until its time was over, and was never sent.
+    if (performance.now() >= call.deadline) {
+      throw callFailedOf(kind, { kind: 'lost', word: '' }, new TimedOut(), 'not-stored')
+    }
     let backoff: Backoff | null = null
     let mayBeDone = false
     for (;;) {
@@ -147,9 +151,7 @@ export class Connection {
         backoff ??= new Backoff(call.deadline - performance.now())
         // Sent at the last moment, a command would not be answered in time, and nobody could say what became of it.
         if (isOver || !(await backoff.wait()) || call.deadline - performance.now() < LEAST_MS) {
-          throw kind === 'read'
-            ? readFailed(failure, error)
-            : callFailed(failure, error, mayBeDone ? 'unknown' : 'not-stored')
+          throw callFailedOf(kind, failure, error, mayBeDone ? 'unknown' : 'not-stored')
         }
       }
     }
@@ -168,7 +170,9 @@ function firstErrorOf(error: unknown): unknown {
   return Array.isArray(before) && before[0] instanceof Error ? before[0] : error
 }
 
-function readFailed(failure: Failure, error: unknown): Error {
+/** A read has no outcome. */
+function callFailedOf(kind: 'read' | 'write', failure: Failure, error: unknown, outcome: WriteOutcome): Error {
+  if (kind === 'write') return callFailed(failure, error, outcome)
   const { code, message, cause } = callFailed(failure, error, 'not-stored')
   return new TurnstoreError(code, message, { cause })
 }

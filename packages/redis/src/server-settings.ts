@@ -121,7 +121,7 @@ function checkEviction({ evictionPolicy }: ServerSettings, ttl: number): void {
   }
   if (evictionPolicy.startsWith('volatile-') && ttl > 0) {
     throw unusable(
-      `The server may evict sessions with a ttl when its memory is full (maxmemory-policy ${evictionPolicy}): ${remedy}`,
+      `The server may evict what has a ttl when its memory is full (maxmemory-policy ${evictionPolicy}): ${remedy}`,
     )
   }
 }

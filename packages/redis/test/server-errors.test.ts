@@ -1,4 +1,5 @@
 import { readFileSync, rmSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { SessionStore } from '@turnstore/core'
 import { RedisSessionStore } from '@turnstore/redis'
 import { Redis } from 'ioredis'
@@ -205,6 +206,26 @@ describe('an error of the server becomes one that says what to do', () => {
     await assertFails(() => append(store), { outcome: 'unknown', message: /answer was lost/ })
     server.signal('SIGCONT')
     expect((await store.loadSession('s'))?.turns.length).toBeLessThanOrEqual(1)
+  })
+})
+
+describe('a call that waits behind one that is stuck', () => {
+  it('has the time that it was given', async () => {
+    const server = await newServer()
+    const store = newStore(server.url, 1500)
+    await store.saveSession({ sessionId: 's' })
+    server.signal('SIGSTOP')
+    const appendOf = (turnId: string) => store.changeSession('s', { appendTurns: [{ turnId }], updatedAt: T1 })
+    const stuck = assertFails(() => appendOf('a'), { outcome: 'unknown', message: /cannot be reached/ })
+    await sleep(300)
+    const early = appendOf('b').catch(() => {})
+    await sleep(900)
+    const late = appendOf('c')
+    await stuck
+    await early
+    server.signal('SIGCONT')
+    expect(await late).toMatchObject({ deduplicated: [] })
+    await early
   })
 })
 
