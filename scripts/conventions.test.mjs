@@ -6,7 +6,7 @@ import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
 const packages = join(dirname(dirname(fileURLToPath(import.meta.url))), 'packages')
-const adapters = ['memory', 'file', 'sqlite']
+const adapters = ['memory', 'file', 'sqlite', 'redis']
 
 for (const folder of readdirSync(packages)) {
   const read = path => readFileSync(join(packages, folder, path), 'utf8')

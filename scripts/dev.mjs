@@ -4,6 +4,7 @@
 //   node scripts/dev.mjs demo | test | check
 //   node scripts/dev.mjs run COMMAND [ARGUMENT…]     any command, with the right Node and pnpm on the PATH
 import { spawn, spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -23,6 +24,7 @@ await command()
 async function test() {
   await install()
   await build()
+  await ensureRedis()
   say('Testing …')
   await show('pnpm', 'run', 'inner:test', ...rest)
 }
@@ -56,6 +58,22 @@ async function install() {
 
 async function build() {
   await quiet('Building …', 'pnpm', 'run', 'build')
+}
+
+/** The tests of the Redis store start servers of their own. Without one to start they fail; they are never skipped. */
+async function ensureRedis() {
+  if (hasRedis()) return
+  const isDebian = existsSync('/etc/debian_version')
+  if (!isDebian || process.getuid?.() !== 0) {
+    stop(1, 'The tests of @turnstore/redis need redis-server or valkey-server on the PATH: install one and run this again.')
+  }
+  await quiet('Installing a Redis server for the tests …', 'apt-get', 'update')
+  await quiet('…', 'apt-get', 'install', '--yes', '--no-install-recommends', 'redis-server')
+  if (!hasRedis()) stop(1, 'redis-server was installed and cannot be started: see that it is on the PATH.')
+}
+
+function hasRedis() {
+  return ['redis-server', 'valkey-server'].some((server) => spawnSync(server, ['--version'], { stdio: 'ignore', shell }).status === 0)
 }
 
 /** What a branch is compared with: main, wherever this clone has it. On main itself nothing has changed. */

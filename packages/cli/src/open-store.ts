@@ -37,13 +37,24 @@ const schemes: ReadonlyMap<string, Scheme> = new Map<string, Scheme>([
       },
     },
   ],
+  ['redis', redisScheme('redis', 'HOST:PORT')],
+  ['rediss', redisScheme('rediss', 'HOST:PORT')],
+  ['redis-cluster', redisScheme('redis-cluster', 'HOST:PORT,HOST:PORT')],
 ])
+
+function redisScheme(name: string, hosts: string): Scheme {
+  return {
+    form: `${name}://${hosts}`,
+    open: async rest => new (await import('@turnstore/redis')).RedisSessionStore({ url: `${name}:${rest}` }),
+  }
+}
 
 /** The forms of URL that {@link openStore} takes. */
 export const storeForms: string = [...schemes.values()].map(({ form }) => form).join(', ')
 
 /**
- * Opens the store that a URL names: `memory:`, `file:DIR`, `sqlite:FILE`. Close it when you are done.
+ * Opens the store that a URL names: `memory:`, `file:DIR`, `sqlite:FILE`, `redis://HOST:PORT`, `rediss://HOST:PORT`,
+ * `redis-cluster://HOST:PORT,HOST:PORT`. Close it when you are done.
  *
  * `file:` and `sqlite:` take a path as it stands (`file:./sessions`, `sqlite:~/my sessions.db`) or as in a URL
  * (`file:///var/sessions`).

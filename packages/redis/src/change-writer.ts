@@ -1,0 +1,224 @@
+import type { AgentTransitionRecord, ChangeResult, Limits } from '@turnstore/core'
+import {
+  Backoff,
+  type ChangePlan,
+  type Condition,
+  encodeTransition,
+  encodeTurn,
+  isDropped,
+  type NormalChange,
+  planChange,
+  resultOf,
+  sessionNotFound,
+  timeKey,
+} from '@turnstore/core/adapter'
+import { type AppendOutcome, AppendQueue, type WaitingAppend } from './append-queue.js'
+import { type Args, type Call, type Connection, newToken } from './connection.js'
+import { type Keyspace, scopeField, transitionField, turnField, workspaceOf } from './keyspace.js'
+import { readWritten, type SessionMover, type Written } from './moving-session.js'
+import { beforeWriting, storeBusy } from './redis-errors.js'
+import { newStamp } from './session-index.js'
+import { SessionQueue } from './session-queue.js'
+import type { ReadView, ViewReader } from './session-view.js'
+import { encodeFrame, refusalOf } from './stored-session.js'
+
+/** Changes sessions: appends with one script, everything else by reading, deciding, and writing on a condition. */
+export class ChangeWriter {
+  readonly #connection: Connection
+  readonly #keyspace: Keyspace
+  readonly #mover: SessionMover
+  readonly #views: ViewReader
+  readonly #limits: Limits
+  readonly #ttl: number
+  readonly #queue = new SessionQueue()
+  readonly #appends = new AppendQueue((sessionId, batch) => this.#append(sessionId, batch))
+
+  constructor(
+    connection: Connection,
+    keyspace: Keyspace,
+    mover: SessionMover,
+    views: ViewReader,
+    settings: { readonly limits: Limits; readonly ttl: number },
+  ) {
+    this.#connection = connection
+    this.#keyspace = keyspace
+    this.#mover = mover
+    this.#views = views
+    this.#limits = settings.limits
+    this.#ttl = settings.ttl
+  }
+
+  async change(sessionId: string, change: NormalChange, condition: Condition, call: Call): Promise<ChangeResult> {
+    if (isAppend(change) && !this.#queue.isBusy(sessionId)) {
+      const outcome = await this.#appends.add(sessionId, { change, condition, deadline: call.deadline })
+      if (outcome === 'missing') throw sessionNotFound(sessionId)
+      if (outcome !== 'decide') return outcome
+    }
+    return this.#queue.run(sessionId, () => this.#decide(sessionId, change, condition, call))
+  }
+
+  /** One script for all of them, without reading anything before. */
+  async #append(sessionId: string, batch: readonly WaitingAppend[]): Promise<AppendOutcome[]> {
+    const call = { sessionId, deadline: Math.min(...batch.map(({ deadline }) => deadline)) }
+    const stamp = newStamp(this.#connection.serverTime(call.deadline))
+    const times = batch.map(({ change }) => timeKey(change.updatedAt))
+    const [{ condition } = { condition: null }] = batch
+    const args = batch.flatMap((append, index) => appendArgs(append, times[index] ?? ''))
+    const place = { time: times.reduce((last, time) => (time > last ? time : last), ''), stamp }
+    const { reply, outcomes } = await this.#mover.write(sessionId, place, condition?.scope, call, async indexes => {
+      const keys = [...this.#keyspace.session(sessionId), ...indexes]
+      const [status = '', workspace = '', time = '', nowStamp = '', timeBefore = '', stampBefore = '', ...texts] =
+        await this.#connection.operate('append', keys, [this.#ttl, sessionId, stamp, batch.length, ...args], call)
+      if (status !== 'ok') return { reply: [status, workspace], move: null, outcomes: [] }
+      const move = {
+        workspaceId: workspaceOf(workspace),
+        now: { time, stamp: nowStamp },
+        before: { time: timeBefore, stamp: stampBefore },
+      }
+      return { reply: [status], move: workspace === '' ? null : move, outcomes: texts }
+    })
+    const refusal = refusalOf(sessionId, reply)
+    if (refusal !== null) throw refusal
+    return batch.map(({ change }, index) =>
+      reply[0] === 'missing' ? 'missing' : appendOutcome(change, outcomes[index] ?? ''),
+    )
+  }
+
+  /** Reads what the change depends on, decides, and writes if that is unchanged, until it is. */
+  async #decide(sessionId: string, change: NormalChange, condition: Condition, call: Call): Promise<ChangeResult> {
+    const backoff = new Backoff(call.deadline - performance.now())
+    for (;;) {
+      const read = await beforeWriting(this.#views.read(sessionId, change, condition.scope, call))
+      if (read === null) throw sessionNotFound(sessionId)
+      if (read !== 'moved') {
+        const plan = planChange(read.view, change, condition.ifRevision, this.#limits)
+        if (!plan.changed) return resultOf(plan)
+        const written = await this.#apply(sessionId, change, condition, read, plan, call)
+        if (written !== null) {
+          return { revision: written.revision, turnCount: written.turnCount, deduplicated: plan.deduplicated }
+        }
+      }
+      if (!(await backoff.wait())) throw storeBusy(sessionId)
+    }
+  }
+
+  /** Null where what the plan was based on has changed. */
+  async #apply(
+    sessionId: string,
+    change: NormalChange,
+    condition: Condition,
+    { head, view, places, rewind }: ReadView,
+    plan: ChangePlan,
+    call: Call,
+  ): Promise<Written | null> {
+    const { summary } = head
+    const isWide =
+      Object.keys(change.setMetadata).length > 0 || change.unsetMetadata.length > 0 || change.agentId !== undefined
+    const stays = rewind?.transitions.filter(transition => !isDropped(view, transition, plan.keepTurns)) ?? []
+    const handoverRows = transitionRows(stays)
+    const args = (stamp: string): Args => [
+      this.#ttl,
+      head.generation,
+      condition.ifRevision !== undefined || rewind !== null ? summary.revision : '',
+      isWide ? head.wideRevision : '',
+      ...this.#updatedArgs(change, stamp),
+      sessionId,
+      plan.metadata === undefined ? '' : JSON.stringify(plan.metadata),
+      plan.agentId === undefined
+        ? ''
+        : encodeFrame({ ...summary, agentId: plan.agentId, ...(head.extra && { extra: head.extra }) }),
+      plan.keepTurns ?? '',
+      rewind === null ? head.generation : newToken(),
+      ...list([...places]),
+      ...list([...(rewind?.dropped ?? [])]),
+      ...list(
+        plan.replaceTurns.map(({ index, turn }) => {
+          const field = turnField(turn.turnId)
+          const known = rewind?.dropped.get(field) ?? places.get(field) ?? ''
+          return [field, known.slice(0, known.lastIndexOf(' ') + 1), index, JSON.stringify(encodeTurn(turn))]
+        }),
+      ),
+      ...list(plan.appendTurns.map(turn => [turnField(turn.turnId), JSON.stringify(encodeTurn(turn))])),
+      ...list(transitionRows(plan.appendAgentTransitions)),
+      ...list(handoverRows),
+    ]
+    const stamp = newStamp(this.#connection.serverTime(call.deadline))
+    const place = { time: timeKey(change.updatedAt), stamp }
+    const { reply, move } = await this.#mover.write(sessionId, place, summary.workspaceId, call, async indexes => {
+      const keys = [...this.#keyspace.session(sessionId), ...indexes]
+      const reply = await this.#connection.operate('apply', keys, args(stamp), call)
+      const written = readWritten(reply)
+      return { reply, move: written, outcomes: [] }
+    })
+    const refusal = refusalOf(sessionId, reply)
+    if (refusal !== null) throw refusal
+    return move === null ? null : readWritten(reply)
+  }
+
+  #updatedArgs({ updatedAt }: NormalChange, stamp: string): Args {
+    return [JSON.stringify(updatedAt), timeKey(updatedAt), stamp]
+  }
+}
+
+/** Whether a change only appends, each id once, so that the script can tell what is new. */
+function isAppend(change: NormalChange): boolean {
+  const { appendTurns, appendAgentTransitions } = change
+  const transitionIds = appendAgentTransitions.flatMap(({ transitionId }) => transitionId ?? [])
+  return (
+    appendTurns.length + appendAgentTransitions.length > 0 &&
+    change.keepTurns === undefined &&
+    change.updateTurns.length === 0 &&
+    change.agentId === undefined &&
+    change.unsetMetadata.length === 0 &&
+    Object.keys(change.setMetadata).length === 0 &&
+    new Set(appendTurns.map(({ turnId }) => turnId)).size === appendTurns.length &&
+    new Set(transitionIds).size === transitionIds.length
+  )
+}
+
+/** Where an id is there twice, the first is meant, so only that one is given its field. */
+function transitionRows(transitions: readonly AgentTransitionRecord[]): string[][] {
+  const known = new Set<string>()
+  return transitions.map(transition => {
+    const field = transitionField(transition.transitionId)
+    const isFirst = !known.has(field)
+    known.add(field)
+    return [isFirst ? field : '', JSON.stringify(encodeTransition(transition))]
+  })
+}
+
+/** A list as `apply` reads it: behind its length. */
+function list(rows: readonly (readonly (string | number)[])[]): Args {
+  return [rows.length, ...rows.flat()]
+}
+
+/** One append, as the script takes it. */
+function appendArgs({ change, condition }: WaitingAppend, time: string): Args {
+  const { appendTurns, appendAgentTransitions } = change
+  return [
+    scopeField(condition.scope),
+    condition.ifRevision ?? '',
+    JSON.stringify(change.updatedAt),
+    time,
+    appendTurns.length,
+    appendAgentTransitions.length,
+    ...appendTurns.flatMap(turn => [turnField(turn.turnId), JSON.stringify(encodeTurn(turn))]),
+    ...appendAgentTransitions.flatMap(transition => [
+      transitionField(transition.transitionId),
+      JSON.stringify(encodeTransition(transition)),
+    ]),
+  ]
+}
+
+/** What the script says of one append. */
+function appendOutcome({ appendTurns }: NormalChange, text: string): AppendOutcome {
+  const [status, revision, turnCount, repeated = ''] = text.split('\u001f')
+  if (status === 'missing') return 'missing'
+  if (status !== 'ok' && status !== 'same') return 'decide'
+  const places = repeated === '' ? [] : repeated.split(',').map(Number)
+  return {
+    revision: Number(revision),
+    turnCount: Number(turnCount),
+    deduplicated: places.flatMap(place => appendTurns[place]?.turnId ?? []),
+  }
+}

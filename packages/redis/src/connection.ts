@@ -1,0 +1,203 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { TurnstoreError, type WriteOutcome } from '@turnstore/core'
+import { Backoff } from '@turnstore/core/adapter'
+import { luaSources, type ScriptName } from './lua-sources.js'
+import { mastersOf, type RedisClient, readTexts, UnexpectedReply } from './redis-client.js'
+import { callFailed, codeOf, corruptSession, type Failure, failureOf, isRefusal } from './redis-errors.js'
+
+export type Args = readonly (string | number)[]
+
+/** Of which session a command is, and until when its caller waits, on the clock of `performance.now`. */
+export interface Call {
+  readonly deadline: number
+  readonly sessionId?: string
+}
+
+const digests = Object.fromEntries(
+  Object.entries(luaSources).map(([name, source]) => [name, createHash('sha1').update(source).digest('hex')]),
+)
+
+/** Time that must be left for another attempt. */
+const LEAST_MS = 30
+
+/** Thrown at the deadline of a call. */
+class TimedOut extends Error {}
+
+/**
+ * Commands with a deadline of their own, whichever client carries them: one whose answer is lost is sent
+ * again until then, which scripts that write recognise by their token.
+ */
+export class Connection {
+  readonly client: RedisClient
+  /** Whether a command may only name keys of one slot: on a Cluster, and behind some proxies. */
+  spreadsKeys = true
+  readonly #isOwn: boolean
+  readonly #timeoutMs: number
+  /** What to add to `performance.now` to have the clock of the server. */
+  #clockOffset = Date.now() - performance.now()
+  #lastErrorCode: string | null = null
+  readonly #onError = (error: unknown): void => {
+    this.#lastErrorCode = codeOf(error) ?? this.#lastErrorCode
+  }
+
+  constructor(client: RedisClient, isOwn: boolean, timeoutMs: number) {
+    this.client = client
+    this.#isOwn = isOwn
+    this.#timeoutMs = timeoutMs
+    // Without a listener ioredis prints errors, with the address; and an emitter would throw them.
+    client.on('error', this.#onError)
+  }
+
+  /** The deadline of a call that begins now. */
+  deadline(): number {
+    return performance.now() + this.#timeoutMs
+  }
+
+  /** A time of ours on the server's clock, in whole milliseconds. */
+  serverTime(time: number): number {
+    return Math.ceil(time + this.#clockOffset)
+  }
+
+  learnServerTime(milliseconds: number): void {
+    this.#clockOffset = milliseconds - performance.now()
+  }
+
+  /** Sends a command that reads, or may be repeated without harm. @throws `STORE_UNAVAILABLE`, `CORRUPT_SESSION` */
+  send(command: string, args: Args, call: Call): Promise<unknown> {
+    return this.#untilDeadline('read', call, () => this.client.call(command, [...args]))
+  }
+
+  /** Asks the servers themselves, anew as long as one does not answer: it may not be there any more. */
+  readFromEach<T>(ask: (server: RedisClient) => Promise<T>, call: Call): Promise<T[]> {
+    return this.#untilDeadline('read', call, () => Promise.all(mastersOf(this.client).map(ask)))
+  }
+
+  /** Sends commands that read, of one slot, so that all see one moment. It spares long replies the way through Lua. */
+  sendTogether(commands: (string | number)[][], call: Call): Promise<unknown[]> {
+    return this.#untilDeadline('read', call, async () => {
+      const results = await this.client
+        .multi(commands)
+        .exec()
+        .catch((error: unknown) => {
+          throw firstErrorOf(error)
+        })
+      if (results === null) throw new UnexpectedReply()
+      // The first of them says what is wrong; the others may have succeeded.
+      for (const [error] of results) if (error !== null) throw error
+      return results.map(([, reply]) => reply)
+    })
+  }
+
+  /** Runs a script that only reads, or that may be repeated without harm. */
+  async run(name: ScriptName, keys: readonly string[], args: Args, call: Call): Promise<string[]> {
+    return readTexts(await this.#untilDeadline('read', call, () => this.#evaluate(name, keys, args)))
+  }
+
+  /**
+   * Runs a script that writes. Its first two arguments are a token, by which it knows a repetition, and the
+   * deadline on the server's clock.
+   */
+  async operate(
+    name: ScriptName,
+    keys: readonly string[],
+    args: Args,
+    call: Call,
+    token: string = newToken(),
+  ): Promise<string[]> {
+    const send = (): Promise<unknown> => this.#evaluate(name, keys, [token, this.serverTime(call.deadline), ...args])
+    for (;;) {
+      const reply = readTexts(await this.#untilDeadline('write', call, send))
+      if (reply[0] !== 'late') return reply
+      // Refused, so not carried out. Where there is time left, the clocks are not what we took them for.
+      this.learnServerTime(Number(reply[1]))
+      if (performance.now() >= call.deadline) throw callFailed({ kind: 'lost', word: '' }, new TimedOut(), 'not-stored')
+    }
+  }
+
+  close(): void {
+    this.client.off('error', this.#onError)
+    if (!this.#isOwn) return
+    // Whatever the sockets still say is of no interest to anybody, and must not be printed.
+    this.client.on('error', () => {})
+    this.client.disconnect()
+  }
+
+  async #evaluate(name: ScriptName, keys: readonly string[], args: Args): Promise<unknown> {
+    try {
+      return await this.client.call('evalsha', [digests[name] ?? '', keys.length, ...keys, ...args])
+    } catch (error) {
+      if (!isRefusal(error, 'NOSCRIPT')) throw error
+      return this.client.call('eval', [luaSources[name], keys.length, ...keys, ...args])
+    }
+  }
+
+  async #untilDeadline<T>(kind: 'read' | 'write', call: Call, send: () => Promise<T>): Promise<T> {
+    // It waited for others until its time was over, and was never sent.
+    if (performance.now() >= call.deadline) {
+      throw callFailedOf(kind, { kind: 'lost', word: '' }, new TimedOut(), 'not-stored')
+    }
+    let backoff: Backoff | null = null
+    let mayBeDone = false
+    for (;;) {
+      try {
+        return await within(call.deadline, send())
+      } catch (error) {
+        const failure = this.#failureOf(error)
+        mayBeDone ||= failure.kind === 'lost'
+        if (failure.word === 'WRONGTYPE' && call.sessionId !== undefined) {
+          throw corruptSession(call.sessionId, 'one of its keys holds something else')
+        }
+        const isOver = failure.kind === 'refused' || error instanceof TimedOut || this.client.status === 'end'
+        backoff ??= new Backoff(call.deadline - performance.now())
+        // Sent at the last moment, a command would not be answered in time, and nobody could say what became of it.
+        if (isOver || !(await backoff.wait()) || call.deadline - performance.now() < LEAST_MS) {
+          throw callFailedOf(kind, failure, error, mayBeDone ? 'unknown' : 'not-stored')
+        }
+      }
+    }
+  }
+
+  /** The driver's own errors seldom say what is wrong with the network; what it emitted before does. */
+  #failureOf(error: unknown): Failure {
+    const failure = failureOf(error)
+    return failure.kind === 'lost' && failure.word === '' ? { kind: 'lost', word: this.#lastErrorCode ?? '' } : failure
+  }
+}
+
+/** Where a transaction was refused, EXEC says that it was, and the errors before it why. */
+function firstErrorOf(error: unknown): unknown {
+  const before: unknown = error instanceof Error ? Reflect.get(error, 'previousErrors') : undefined
+  return Array.isArray(before) && before[0] instanceof Error ? before[0] : error
+}
+
+/** A read has no outcome. */
+function callFailedOf(kind: 'read' | 'write', failure: Failure, error: unknown, outcome: WriteOutcome): Error {
+  if (kind === 'write') return callFailed(failure, error, outcome)
+  const { code, message, cause } = callFailed(failure, error, 'not-stored')
+  return new TurnstoreError(code, message, { cause })
+}
+
+/** Settles at the deadline at the latest: a client that was lent may wait for ever. */
+function within<T>(deadline: number, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new TimedOut()), Math.max(0, deadline - performance.now()))
+    work.then(
+      value => {
+        clearTimeout(timer)
+        resolve(value)
+      },
+      (error: unknown) => {
+        clearTimeout(timer)
+        reject(error)
+      },
+    )
+  })
+}
+
+const origin = randomBytes(8).toString('base64url')
+let tokens = 0
+
+/** Never the same again, here or elsewhere: names an operation through all its repetitions. */
+export function newToken(): string {
+  return `${origin}${(tokens++).toString(36)}`
+}

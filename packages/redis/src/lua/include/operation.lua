@@ -1,0 +1,64 @@
+-- Operations: a script that writes carries a token. The last results stay beside the session, also when it
+-- is deleted, so that a command which was delivered twice is carried out once and gives the first result.
+local KEPT_RESULTS = 64
+-- No call may take longer than ten minutes, so no repetition outlives its result.
+local KEEP_RESULTS_MS = 1800000
+local LEAST_LEFT_MS = 900000
+
+-- The result of an operation that was carried out already, or a refusal because its caller has given up.
+local function begin_operation(key, token, deadline, now)
+  local result = redis.call('HGET', key, token)
+  if result then
+    local reply = {}
+    -- The time stands in front.
+    for part in string.gmatch(string.match(result, '\31(.*)') .. '\31', '([^\31]*)\31') do reply[#reply + 1] = part end
+    return reply
+  end
+  if now > tonumber(deadline) then return { 'late', integer(now) } end
+  return nil
+end
+
+-- When the results go unless others come; nil where the head (or nothing) says that there is time.
+local function results_expiry(head, now)
+  if head and head.x and tonumber(head.x) > now + LEAST_LEFT_MS then return nil end
+  return integer(now + KEEP_RESULTS_MS)
+end
+
+local function forget_oldest(key)
+  local results, times = redis.call('HGETALL', key), {}
+  for at = 1, #results, 2 do times[#times + 1] = { tonumber(string.match(results[at + 1], '^%d+')), results[at] } end
+  table.sort(times, function(a, b) return a[1] > b[1] end)
+  local old = {}
+  for at = KEPT_RESULTS + 1, #times do old[#old + 1] = times[at][2] end
+  call_all('HDEL', key, old)
+end
+
+-- What stands in front of a result: when it was made; or, where nothing but the result would tell a repetition, a
+-- time to come, so that it outlasts those of appends, of which there are most and which are known by their ids.
+local function rank_of(now, is_known_by_ids)
+  return integer(is_known_by_ids and now or now + KEEP_RESULTS_MS)
+end
+
+-- Keeps results, each a token and a text. What is beyond the first 64 in rank is dropped now and then.
+local function keep_results(key, results, before, revision, expiry)
+  call_all('HSET', key, results)
+  if expiry then redis.call('PEXPIREAT', key, expiry) end
+  if math.floor(before / KEPT_RESULTS) ~= math.floor(revision / KEPT_RESULTS) then forget_oldest(key) end
+end
+
+-- Keeps a reply as the result of a token.
+local function end_operation(key, token, reply, rank, revision, expiry)
+  keep_results(key, { token, rank .. '\31' .. table.concat(reply, '\31') }, revision - 1, revision, expiry)
+  return reply
+end
+
+-- All keys of a session expire at one instant: `ttl` from now; without one, as it was before.
+local function expiry_of(ttl, head, now)
+  if ttl ~= '0' then return integer(now + tonumber(ttl)) end
+  return head and head.e or nil
+end
+
+local function expire_all(at, keys)
+  if not at then return end
+  for _, key in ipairs(keys) do redis.call('PEXPIREAT', key, at) end
+end

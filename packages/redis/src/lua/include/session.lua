@@ -1,0 +1,71 @@
+-- The head of a session is a hash:
+--   v  version of the format          g  generation: another whenever old places of turns are void
+--   r  revision                       w  revision of the last change that did more than append
+--   n  turns    m  transitions        ws workspace: 'n' for none, else 'w' and its id
+--   f  frame (JSON)                   d  metadata (JSON)
+--   u  updatedAt (JSON)               uk its instant     us stamp of its entries in the indexes
+--   ck instant of createdAt           cs stamp of its entries in the indexes
+--   e  when all keys of the session expire, in milliseconds; missing where they do not
+--   x  when the results of its last operations expire
+local SCHEMA = '1'
+-- unpack takes some 8,000 values.
+local CHUNK = 4000
+
+local function integer(value)
+  return string.format('%.0f', value)
+end
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+-- Gives the head; or nil and a reply that says why there is none.
+local function read_head(key, scope)
+  local field = redis.call('HMGET', key, 'v', 'g', 'r', 'w', 'n', 'm', 'ws', 'uk', 'us', 'ck', 'cs', 'e', 'x')
+  if not field[1] then
+    if redis.call('EXISTS', key) == 1 then return nil, { 'corrupt', 'it has no version' } end
+    return nil, { 'missing' }
+  end
+  if field[1] ~= SCHEMA then return nil, { 'newer', field[1] } end
+  local head = {
+    g = field[2], r = tonumber(field[3]), w = tonumber(field[4]), n = tonumber(field[5]), m = tonumber(field[6]),
+    ws = field[7], uk = field[8], us = field[9], ck = field[10], cs = field[11], e = field[12],
+    x = field[13],
+  }
+  for at = 2, 11 do
+    if not field[at] then return nil, { 'corrupt', 'it lacks a member' } end
+  end
+  if not (head.r and head.w and head.n and head.m) then return nil, { 'corrupt', 'a count of it is none' } end
+  if scope ~= '*' and scope ~= head.ws then return nil, { 'missing' } end
+  return head
+end
+
+-- Nil where the lists are as long as the head says; also finds out whether they are lists at all.
+local function damage(head, turns, transitions)
+  if redis.call('LLEN', turns) ~= head.n then return { 'corrupt', 'turns are missing or too many' } end
+  if redis.call('LLEN', transitions) ~= head.m then return { 'corrupt', 'transitions are missing or too many' } end
+  return nil
+end
+
+-- HMGET of any number of fields, from..to of a list.
+local function get_all(key, fields)
+  local values = {}
+  for from = 1, #fields, CHUNK do
+    local part = redis.call('HMGET', key, unpack(fields, from, math.min(from + CHUNK - 1, #fields)))
+    for at = 1, #part do values[from + at - 1] = part[at] end
+  end
+  return values
+end
+
+-- A command with any number of values behind its key.
+local function call_all(command, key, values)
+  for from = 1, #values, CHUNK do
+    redis.call(command, key, unpack(values, from, math.min(from + CHUNK - 1, #values)))
+  end
+end
+
+-- The last of the places of an id: 'index' or 'index:revision', several of them parted by blanks.
+local function last_place(places)
+  return tonumber(string.match(places, '(%d+)[:%d]*$'))
+end

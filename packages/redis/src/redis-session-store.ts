@@ -1,0 +1,184 @@
+import {
+  type Capabilities,
+  type ChangeResult,
+  isTurnstoreError,
+  type SessionPage,
+  type SessionRecord,
+  type SessionSummary,
+  type TurnPage,
+  TurnstoreError,
+} from '@turnstore/core'
+import {
+  type Condition,
+  NativeSessionStore,
+  type NormalChange,
+  type NormalQuery,
+  type NormalTurnRange,
+  quote,
+  type Scope,
+} from '@turnstore/core/adapter'
+import { ChangeWriter } from './change-writer.js'
+import { type Call, Connection } from './connection.js'
+import { Keyspace, SHARDS } from './keyspace.js'
+import { SessionMover } from './moving-session.js'
+import { createClient, readOptions, type RedisSessionStoreOptions, type Settings } from './options.js'
+import { beforeWriting } from './redis-errors.js'
+import { SaveWriter } from './save-writer.js'
+import { inspectServers } from './server-settings.js'
+import { IndexWriter } from './session-index.js'
+import { SessionListing } from './session-listing.js'
+import { SessionReader } from './session-reader.js'
+import { ViewReader } from './session-view.js'
+import { FORMAT } from './stored-session.js'
+
+/** What a keyspace says of itself under its format key. */
+const FORMAT_TEXT = `turnstore ${FORMAT} shards ${SHARDS}`
+
+/**
+ * Stores sessions in Redis or Valkey, on one server or a Cluster, for any number of hosts. An append is
+ * one Lua script and one round trip, however long the session is.
+ *
+ * `capabilities.durability` is what the server's own settings give: see `docs/redis.md`.
+ *
+ * @example
+ * const store = new RedisSessionStore({ url: 'redis://localhost:6379' })
+ * const manager = new SessionManager(store)
+ */
+export class RedisSessionStore extends NativeSessionStore {
+  #capabilities: Capabilities = {
+    durability: 'none',
+    sharing: 'process',
+    constantAppend: true,
+    failover: 'may-lose-acknowledged',
+  }
+  readonly #settings: Settings
+  readonly #keyspace: Keyspace
+  readonly #connection: Connection
+  readonly #index: IndexWriter
+  readonly #reader: SessionReader
+  readonly #changes: ChangeWriter
+  readonly #saves: SaveWriter
+  readonly #listing: SessionListing
+  /** Recorded by the first write, and looked at when the store opens. */
+  #format: Promise<void> | null = null
+
+  /** @throws `INVALID_ARGUMENT` */
+  constructor(options: RedisSessionStoreOptions) {
+    const settings = readOptions(options)
+    super(baseOptions(options))
+    this.#settings = settings
+    this.#keyspace = new Keyspace(settings.keyPrefix)
+    const { client, isOwn } = createClient(settings.connection, this.timeoutMs)
+    this.#connection = new Connection(client, isOwn, this.timeoutMs)
+    this.#index = new IndexWriter(this.#connection)
+    this.#reader = new SessionReader(this.#connection, this.#keyspace)
+    const views = new ViewReader(this.#connection, this.#keyspace, this.#reader)
+    const mover = new SessionMover(this.#connection, this.#keyspace, this.#index)
+    this.#changes = new ChangeWriter(this.#connection, this.#keyspace, mover, views, {
+      limits: this.limits,
+      ttl: settings.ttl,
+    })
+    this.#saves = new SaveWriter(this.#connection, this.#keyspace, this.#index, mover, settings.ttl)
+    this.#listing = new SessionListing(this.#connection, this.#keyspace, this.#index)
+  }
+
+  get capabilities(): Capabilities {
+    return this.#capabilities
+  }
+
+  protected override async _ready(): Promise<void> {
+    const durability = await inspectServers(this.#connection, this.#call(), this.#settings)
+    await this.#checkFormat(false)
+    this.#connection.spreadsKeys = await this.#isSpread()
+    this.#capabilities = { ...this.#capabilities, durability, sharing: 'network' }
+  }
+
+  protected override async _close(): Promise<void> {
+    await this.#index.flush()
+    this.#connection.close()
+  }
+
+  protected _loadSession(sessionId: string, scope: Scope): Promise<SessionRecord | null> {
+    return this.#reader.load(sessionId, scope, this.#call(sessionId))
+  }
+
+  protected _readTurns(sessionId: string, range: NormalTurnRange, scope: Scope): Promise<TurnPage | null> {
+    return this.#reader.readTurns(sessionId, range, scope, this.#call(sessionId))
+  }
+
+  protected _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null> {
+    return this.#reader.summary(sessionId, scope, this.#call(sessionId))
+  }
+
+  protected async _replace(session: SessionRecord, condition: Condition): Promise<number> {
+    const call = this.#call(session.sessionId)
+    await beforeWriting(this.#recordFormat())
+    return this.#saves.save(session, condition, call)
+  }
+
+  protected _change(sessionId: string, change: NormalChange, condition: Condition): Promise<ChangeResult> {
+    return this.#changes.change(sessionId, change, condition, this.#call(sessionId))
+  }
+
+  protected _remove(sessionId: string, scope: Scope): Promise<boolean> {
+    return this.#saves.remove(sessionId, scope, this.#call(sessionId))
+  }
+
+  protected _query(query: NormalQuery): Promise<SessionPage> {
+    return this.#listing.page(query, this.#call())
+  }
+
+  protected _list(scope: Scope): Promise<string[]> {
+    return this.#listing.list(scope, () => this.#call())
+  }
+
+  /** A Cluster may hide behind one address, and then takes no command with keys of two slots. */
+  async #isSpread(): Promise<boolean> {
+    if (this.#connection.client.isCluster) return true
+    const keys = this.#keyspace.indexesOf('updated', null)
+    try {
+      await this.#connection.run(
+        'index',
+        keys,
+        keys.flatMap(() => [0, 0]),
+        this.#call(),
+      )
+      return false
+    } catch (error) {
+      if (isTurnstoreError(error) && error.message.includes('CROSSSLOT')) return true
+      throw error
+    }
+  }
+
+  #call(sessionId?: string): Call {
+    return { deadline: this.#connection.deadline(), ...(sessionId !== undefined && { sessionId }) }
+  }
+
+  /** Once; only a save makes a session where there was none. */
+  #recordFormat(): Promise<void> {
+    this.#format ??= this.#checkFormat(true).catch((error: unknown) => {
+      this.#format = null
+      throw error
+    })
+    return this.#format
+  }
+
+  /** @throws `SCHEMA_TOO_NEW` where the keyspace is of another format than ours */
+  async #checkFormat(record: boolean): Promise<void> {
+    const key = this.#keyspace.format
+    const call = this.#call()
+    if (record) await this.#connection.send('set', [key, FORMAT_TEXT, 'NX'], call)
+    const found = await this.#connection.send('get', [key], call)
+    if (found === null || found === FORMAT_TEXT) return
+    const what = typeof found === 'string' ? quote(found, 40) : 'of another form'
+    throw new TurnstoreError(
+      'SCHEMA_TOO_NEW',
+      `The keyspace is ${what}, and this version reads ${quote(FORMAT_TEXT)}; use a newer one, or another keyPrefix`,
+    )
+  }
+}
+
+/** The options that the base class takes. */
+function baseOptions({ limits, timeoutMs }: RedisSessionStoreOptions): { limits?: object; timeoutMs?: number } {
+  return { ...(limits !== undefined && { limits }), ...(timeoutMs !== undefined && { timeoutMs }) }
+}

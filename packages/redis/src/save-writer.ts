@@ -1,0 +1,150 @@
+import type { SessionRecord } from '@turnstore/core'
+import { Backoff, type Condition, revisionConflict, type Scope, sessionExists, timeKey } from '@turnstore/core/adapter'
+import { type Args, type Call, type Connection, newToken } from './connection.js'
+import { type IndexOrder, type Keyspace, scopeField, workspaceField, workspaceOf } from './keyspace.js'
+import { readWritten, type SessionMover } from './moving-session.js'
+import { beforeWriting, storeBusy } from './redis-errors.js'
+import { encodeSave, type EncodedSave } from './saved-session.js'
+import { type IndexWriter, memberOf, newStamp, type Placed } from './session-index.js'
+import { encodeFrame, refusalOf, type Stamped } from './stored-session.js'
+
+/** Most turns and bytes that one script writes; a longer session is put together in parts. */
+const PART = { items: 1000, bytes: 2 * 1024 * 1024 }
+
+/** Saves and deletes whole sessions. */
+export class SaveWriter {
+  readonly #connection: Connection
+  readonly #keyspace: Keyspace
+  readonly #index: IndexWriter
+  readonly #mover: SessionMover
+  readonly #ttl: number
+
+  constructor(connection: Connection, keyspace: Keyspace, index: IndexWriter, mover: SessionMover, ttl: number) {
+    this.#connection = connection
+    this.#keyspace = keyspace
+    this.#index = index
+    this.#mover = mover
+    this.#ttl = ttl
+  }
+
+  async save(session: SessionRecord, { ifRevision }: Condition, call: Call): Promise<number> {
+    const { sessionId, workspaceId } = session
+    const encoded = encodeSave(session)
+    const stamp = newStamp(this.#connection.serverTime(call.deadline))
+    const updated = { time: timeKey(session.updatedAt), stamp }
+    const created = { time: timeKey(session.createdAt), stamp }
+    const entries = [
+      ...this.#entries('updated', workspaceId, sessionId, updated),
+      ...this.#entries('created', workspaceId, sessionId, created),
+    ]
+    // First of all: a session that no index has would be found by nobody.
+    await beforeWriting(this.#index.add(entries, call))
+    const reply = await this.#sendSave(
+      sessionId,
+      encoded,
+      [
+        this.#ttl,
+        workspaceField(workspaceId),
+        ifRevision ?? '',
+        newToken(),
+        encodeFrame({ ...session, turnCount: 0, agentTransitionCount: 0 }),
+        JSON.stringify(session.metadata),
+        JSON.stringify(session.updatedAt),
+        updated.time,
+        stamp,
+        created.time,
+        stamp,
+      ],
+      call,
+    )
+    const refusal = refusalOf(sessionId, reply)
+    const written = refusal === null ? readWritten(reply) : null
+    if (written === null) {
+      this.#index.leave(entries)
+      if (refusal !== null) throw refusal
+      if (reply[0] === 'exists') throw sessionExists(sessionId)
+      if (reply[0] === 'conflict') throw revisionConflict(sessionId, ifRevision ?? 0, Number(reply[1]))
+      throw storeBusy(sessionId)
+    }
+    this.#mover.remember(sessionId, workspaceId)
+    if (written.before.stamp !== '') {
+      const [time = '', stampBefore = ''] = reply.slice(9)
+      this.#index.leave([
+        ...this.#entries('updated', workspaceId, sessionId, written.before),
+        ...this.#entries('created', workspaceId, sessionId, { time, stamp: stampBefore }),
+      ])
+    }
+    return written.revision
+  }
+
+  async #sendSave(sessionId: string, save: EncodedSave, args: Args, call: Call): Promise<string[]> {
+    const keys = this.#keyspace.session(sessionId)
+    const { turns, transitions, ids } = save
+    const counts = [turns.length, transitions.length]
+    if (save.items <= PART.items && save.bytes <= PART.bytes) {
+      return this.#connection.operate(
+        'save',
+        keys,
+        [...args, ...counts, ids.length, ...turns, ...transitions, ...ids.flat()],
+        call,
+      )
+    }
+    const backoff = new Backoff(call.deadline - performance.now())
+    for (;;) {
+      const token = newToken()
+      const staged = this.#keyspace.staged(sessionId, token)
+      if (await beforeWriting(this.#stage(staged, save, call, token))) {
+        const reply = await this.#connection.operate('save', [...keys, ...staged], [...args, ...counts], call, token)
+        if (reply[0] !== 'unstaged') return reply
+      }
+      if (!(await backoff.wait())) return ['unstaged']
+    }
+  }
+
+  /** Brings a long session to the server part by part; false where a part was lost on the way. */
+  async #stage(keys: readonly string[], save: EncodedSave, call: Call, token: string): Promise<boolean> {
+    const stay = Math.ceil(call.deadline - performance.now()) + 60_000
+    for (const { turns, transitions, ids, firstTurn, firstTransition } of save.parts(PART)) {
+      const reply = await this.#connection.operate(
+        'stage',
+        keys,
+        [
+          stay,
+          firstTurn,
+          firstTransition,
+          turns.length,
+          transitions.length,
+          ids.length,
+          ...turns,
+          ...transitions,
+          ...ids.flat(),
+        ],
+        call,
+        token,
+      )
+      if (reply[0] !== 'ok') return false
+    }
+    return true
+  }
+
+  async remove(sessionId: string, scope: Scope, call: Call): Promise<boolean> {
+    const reply = await this.#connection.operate('delete', this.#keyspace.session(sessionId), [scopeField(scope)], call)
+    const refusal = refusalOf(sessionId, reply)
+    if (refusal !== null) throw refusal
+    const [status, workspace = '', ...stamps] = reply
+    if (status !== 'ok') return false
+    const [updatedTime = '', updatedStamp = '', createdTime = '', createdStamp = ''] = stamps
+    const workspaceId = workspaceOf(workspace)
+    this.#mover.forget(sessionId)
+    this.#index.leave([
+      ...this.#entries('updated', workspaceId, sessionId, { time: updatedTime, stamp: updatedStamp }),
+      ...this.#entries('created', workspaceId, sessionId, { time: createdTime, stamp: createdStamp }),
+    ])
+    return true
+  }
+
+  #entries(order: IndexOrder, workspaceId: string | null, sessionId: string, place: Stamped): Placed[] {
+    const member = memberOf(sessionId, place)
+    return this.#keyspace.indexesOf(order, workspaceId).map(key => ({ key, member }))
+  }
+}

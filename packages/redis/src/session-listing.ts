@@ -1,0 +1,266 @@
+import { type DamagedSession, isTurnstoreError, type SessionPage } from '@turnstore/core'
+import {
+  comparePositions,
+  cursorBehind,
+  damageOf,
+  inScope,
+  matches,
+  type NormalQuery,
+  type Scope,
+} from '@turnstore/core/adapter'
+import type { Call, Connection } from './connection.js'
+import { type Keyspace, scopeField } from './keyspace.js'
+import { readTexts, readTextsOrNull } from './redis-client.js'
+import { decodeEntry, type Entry, type IndexWriter, isOver, memberOf, rangeOf } from './session-index.js'
+import { decodeFields, HEAD_FIELDS, type Head } from './stored-session.js'
+
+/** What an entry leads to: the session's head, what is wrong with it, or null where there is none in the scope. */
+type Found = Head | DamagedSession | null
+
+/** Entries that a page looks at before it is given as it is: a filter may be sparse. */
+const MOST_ENTRIES = 2000
+
+/** Entries that are looked at together. */
+const BATCH = 500
+
+/**
+ * Pages out of the indexes. An entry is looked up in the head of its session before it is shown: the head
+ * is what counts, and what an index lacks or has left over is put right on the way.
+ */
+export class SessionListing {
+  readonly #connection: Connection
+  readonly #keyspace: Keyspace
+  readonly #index: IndexWriter
+
+  constructor(connection: Connection, keyspace: Keyspace, index: IndexWriter) {
+    this.#connection = connection
+    this.#keyspace = keyspace
+    this.#index = index
+  }
+
+  async page(query: NormalQuery, call: Call): Promise<SessionPage> {
+    const key = this.#keyspace.index(query.orderBy === 'updatedAt' ? 'updated' : 'created', query.scope)
+    const page = new Page(query)
+    const bounds = rangeOf(query)
+    for (let size = Math.min(query.limit + 1, BATCH); ; size = BATCH) {
+      const members = await this.#members(key, bounds, query.order, size, call)
+      const entries = members.flatMap(member => decodeEntry(member) ?? [])
+      const found = await this.#findAll(entries, query.scope, call)
+      const batch = new Set(members)
+      let again: Entry | null = null
+      for (const [index, entry] of entries.entries()) {
+        const verdict = await this.#judge(key, query, entry, found[index] ?? null, batch, page, call)
+        if (verdict === 'full') return page.result()
+        if (verdict === 'again') {
+          again = entry
+          break
+        }
+      }
+      if (again === null && members.length < size) return page.end()
+      if (page.entries >= MOST_ENTRIES) return page.result()
+      const passed = again?.member ?? members.at(-1)
+      if (query.order === 'asc') bounds.min = `(${passed}`
+      else bounds.max = `(${passed}`
+    }
+  }
+
+  /** Shows what an entry stands for, or not, and mends the index; 'again': what follows must be read anew. */
+  async #judge(
+    key: string,
+    query: NormalQuery,
+    entry: Entry,
+    found: Found,
+    batch: ReadonlySet<string>,
+    page: Page,
+    call: Call,
+  ): Promise<'next' | 'again' | 'full'> {
+    if (found === null) {
+      this.#dropIfOver(key, entry)
+      return page.pass(entry)
+    }
+    if ('code' in found) return page.damage(entry, found)
+    const current = query.orderBy === 'updatedAt' ? found.updated : found.created
+    const member = memberOf(entry.sessionId, current)
+    if (member === entry.member) return page.show(entry, found)
+
+    // The entry is left over, or ahead of its write. Where the session stands now is looked for once more.
+    const isThere = batch.has(member) || (await this.#connection.send('zscore', [key, member], call)) !== null
+    if (!isThere) await this.#index.add([{ key, member }], call)
+    this.#dropIfOver(key, entry)
+    const direction = query.order === 'asc' ? 1 : -1
+    const isAhead = comparePositions({ time: current.time, sessionId: entry.sessionId }, entry) * direction >= 0
+    if (!isAhead) {
+      // Where nobody has come by it before, it is shown here: it lacked its entry, or has moved to the front just now.
+      return !isThere || query.after === undefined ? page.show(entry, found) : page.pass(entry)
+    }
+    if (page.sawMoving(entry.sessionId, member)) return page.show(entry, found)
+    page.pass(entry)
+    // It may stand between entries that were read together, before it came there.
+    return batch.has(member) ? 'next' : 'again'
+  }
+
+  /** Ids of all sessions of a scope, a page at a time inside. */
+  async list(scope: Scope, newCall: () => Call): Promise<string[]> {
+    const key = this.#keyspace.index('created', scope)
+    const ids = new Set<string>()
+    let min = '-'
+    for (;;) {
+      const call = newCall()
+      const members = await this.#members(key, { min, max: '+' }, 'asc', BATCH, call)
+      const entries = members.flatMap(member => decodeEntry(member) ?? [])
+      const heads = await this.#readHeads(entries, ['v', 'ws'], call)
+      for (const [index, entry] of entries.entries()) {
+        const fields = heads[index] ?? []
+        // What is damaged is there, and told when it is read.
+        const isThere = 'code' in fields || (fields[0] !== null && inWorkspace(fields[1], scope))
+        if (isThere) ids.add(entry.sessionId)
+        else this.#dropIfOver(key, entry)
+      }
+      const last = members.at(-1)
+      if (last === undefined || members.length < BATCH) return [...ids]
+      min = `(${last}`
+    }
+  }
+
+  async #members(
+    key: string,
+    { min, max }: { min: string; max: string },
+    order: 'asc' | 'desc',
+    count: number,
+    call: Call,
+  ): Promise<string[]> {
+    const range = order === 'asc' ? (['zrangebylex', min, max] as const) : (['zrevrangebylex', max, min] as const)
+    return readTexts(await this.#connection.send(range[0], [key, range[1], range[2], 'LIMIT', 0, count], call))
+  }
+
+  async #findAll(entries: readonly Entry[], scope: Scope, call: Call): Promise<Found[]> {
+    const heads = await this.#readHeads(entries, HEAD_FIELDS, call)
+    return entries.map(({ sessionId }, index) => {
+      const fields = heads[index] ?? []
+      if ('code' in fields) return fields
+      try {
+        const head = decodeFields(sessionId, fields)
+        return head !== null && inScope(head.summary, scope) ? head : null
+      } catch (error) {
+        return damageOrThrow(sessionId, error)
+      }
+    })
+  }
+
+  /** Some fields of the heads that entries lead to, or what is wrong with one. */
+  async #readHeads(
+    entries: readonly Entry[],
+    fields: readonly string[],
+    call: Call,
+  ): Promise<((string | null)[] | DamagedSession)[]> {
+    const commands = entries.map(({ sessionId }) => ['hmget', this.#keyspace.session(sessionId)[0], ...fields])
+    if (!this.#connection.spreadsKeys && commands.length > 0) {
+      try {
+        return (await this.#connection.sendTogether(commands, call)).map(readTextsOrNull)
+      } catch (error) {
+        // Where one of them is no head, each is asked by itself, which tells the one from the others.
+        if (!isTurnstoreError(error)) throw error
+      }
+    }
+    const readOne = async ({ sessionId }: Entry): Promise<(string | null)[] | DamagedSession> => {
+      const [key] = this.#keyspace.session(sessionId)
+      try {
+        return readTextsOrNull(await this.#connection.send('hmget', [key, ...fields], { ...call, sessionId }))
+      } catch (error) {
+        return damageOrThrow(sessionId, error)
+      }
+    }
+    return Promise.all(entries.map(readOne))
+  }
+
+  #dropIfOver(key: string, entry: Entry): void {
+    if (isOver(entry, this.#connection.serverTime(performance.now())))
+      this.#index.leave([{ key, member: entry.member }])
+  }
+}
+
+function inWorkspace(field: string | null | undefined, scope: Scope): boolean {
+  return scope === undefined || field === scopeField(scope)
+}
+
+/** What a listing tells of a session that cannot be read; any other error ends it. */
+function damageOrThrow(sessionId: string, error: unknown): DamagedSession {
+  const damage = damageOf(sessionId, error)
+  if (damage === null) throw error
+  return damage
+}
+
+/** A page that is being filled. */
+class Page {
+  /** How many entries were looked at. */
+  entries = 0
+  readonly #query: NormalQuery
+  readonly #shown = new Map<string, { entry: Entry; head: Head }>()
+  readonly #damaged = new Map<string, DamagedSession>()
+  readonly #moving = new Map<string, string>()
+  /** The place that the next page begins behind. */
+  #last: Entry | null = null
+
+  constructor(query: NormalQuery) {
+    this.#query = query
+  }
+
+  pass(entry: Entry): 'next' {
+    this.entries++
+    this.#last = entry
+    return 'next'
+  }
+
+  damage(entry: Entry, damage: DamagedSession): 'next' {
+    this.#damaged.set(damage.sessionId, damage)
+    return this.pass(entry)
+  }
+
+  /** 'full' where there is no room any more: then there is a next page. */
+  show(entry: Entry, head: Head): 'next' | 'full' {
+    if (this.#shown.has(entry.sessionId) || !matches(this.#query, head.summary)) return this.pass(entry)
+    if (this.#shown.size === this.#query.limit) return 'full'
+    this.#shown.set(entry.sessionId, { entry, head })
+    return this.pass(entry)
+  }
+
+  /** Whether a session was found at two places that are not where it was looked for: somebody is changing it. */
+  sawMoving(sessionId: string, member: string): boolean {
+    const before = this.#moving.get(sessionId)
+    this.#moving.set(sessionId, member)
+    return before !== undefined && before !== member
+  }
+
+  end(): SessionPage {
+    return this.#page(null)
+  }
+
+  result(): SessionPage {
+    const { orderBy } = this.#query
+    const [first] = this.#shown.values()
+    const last = this.#last
+    if (last === null) return this.#page(null)
+    // A cursor is a place of the index, whichever session made it.
+    const summary = first?.head.summary ?? {
+      sessionId: '',
+      workspaceId: null,
+      parentSessionId: null,
+      agentId: null,
+      createdAt: '',
+      updatedAt: '',
+      metadata: {},
+      revision: 1,
+      turnCount: 0,
+      agentTransitionCount: 0,
+    }
+    return this.#page(cursorBehind(this.#query, { ...summary, sessionId: last.sessionId, [orderBy]: last.time }))
+  }
+
+  #page(cursor: string | null): SessionPage {
+    return {
+      sessions: [...this.#shown.values()].map(({ head }) => head.summary),
+      cursor,
+      ...(this.#damaged.size === 0 ? {} : { damaged: [...this.#damaged.values()] }),
+    }
+  }
+}

@@ -1,0 +1,162 @@
+import {
+  type AgentTransitionRecord,
+  decodeSession,
+  isTurnstoreError,
+  type JsonObject,
+  type SessionRecord,
+  type SessionSummary,
+  type TurnRecord,
+} from '@turnstore/core'
+import { decodeTransition, decodeTurn, encodeSession } from '@turnstore/core/adapter'
+import { workspaceField } from './keyspace.js'
+import { corruptSession, newerSession } from './redis-errors.js'
+
+/** Version of the keyspace's format that we write and the newest that we read; `v` in a head. */
+export const FORMAT = '1'
+
+/** Everything of a session but its turns and transitions, with what conditions of writes are based on. */
+export interface Head {
+  readonly summary: SessionSummary
+  readonly extra: JsonObject | undefined
+  /** Another whenever old places of turns are void. */
+  readonly generation: string
+  /** The revision of the last change that did more than append. */
+  readonly wideRevision: number
+  readonly updated: Stamped
+  readonly created: Stamped
+}
+
+/** The instant that a session stands at in an index, and the stamp of its entry there. */
+export interface Stamped {
+  readonly time: string
+  readonly stamp: string
+}
+
+/** The fields of a head that describe it, in the order of {@link decodeHead}. */
+export const HEAD_FIELDS: readonly string[] = [
+  'v',
+  'g',
+  'r',
+  'w',
+  'n',
+  'm',
+  'ws',
+  'f',
+  'd',
+  'u',
+  'uk',
+  'us',
+  'ck',
+  'cs',
+]
+
+/** How many values a reply has before what follows the head: its status and the fields. */
+export const HEAD_LENGTH: number = 1 + HEAD_FIELDS.length
+
+/** Members of the wire format that a head has fields of their own for. */
+const APART = new Set(['turns', 'agent_transitions', 'metadata', 'revision', 'updated_at', 'schema_version'])
+
+/** What a head holds of a record as one text: all but what most changes alter. */
+export function encodeFrame(session: SessionSummary & Pick<SessionRecord, 'extra'>): string {
+  const { turnCount: _turns, agentTransitionCount: _transitions, ...members } = session
+  const wire = encodeSession({ ...members, turns: [], agentTransitions: [], metadata: {}, updatedAt: '', revision: 1 })
+  return JSON.stringify(Object.fromEntries(Object.entries(wire).filter(([name]) => !APART.has(name))))
+}
+
+/** What HMGET gives of the fields; null where there is no session. @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW` */
+export function decodeFields(sessionId: string, fields: readonly (string | null)[]): Head | null {
+  return fields.every(field => field === null) ? null : decodeHead(sessionId, fields)
+}
+
+/** @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW` */
+export function decodeHead(sessionId: string, fields: readonly (string | null | undefined)[]): Head {
+  const [version, generation, revision, wide, turns, transitions, workspace, frame, metadata, updatedAt, ...stamps] =
+    fields
+  if (typeof version === 'string' && version !== FORMAT) throw newerSession(sessionId, version)
+  const counts = [revision, wide, turns, transitions].map(Number)
+  const [uk, us, ck, cs] = stamps
+  if (
+    !isText(generation) ||
+    !isText(frame) ||
+    !isText(metadata) ||
+    !isText(updatedAt) ||
+    !isText(uk) ||
+    !isText(us) ||
+    !isText(ck) ||
+    !isText(cs) ||
+    !counts.every(Number.isSafeInteger)
+  ) {
+    throw corruptSession(sessionId, 'its head lacks a member')
+  }
+  const [revisionNumber = 0, wideRevision = 0, turnCount = 0, agentTransitionCount = 0] = counts
+  const record = decodePart(sessionId, 'its head', frame, source => decodeSession(source))
+  if (record.sessionId !== sessionId) throw corruptSession(sessionId, 'its head is that of another session')
+  if (workspaceField(record.workspaceId) !== workspace) throw corruptSession(sessionId, 'its head names two workspaces')
+  return {
+    summary: {
+      sessionId,
+      workspaceId: record.workspaceId,
+      parentSessionId: record.parentSessionId,
+      agentId: record.agentId,
+      createdAt: record.createdAt,
+      updatedAt: decodePart(sessionId, 'its updatedAt', updatedAt, textOf),
+      metadata: decodePart(sessionId, 'its metadata', metadata, objectOf),
+      revision: revisionNumber,
+      turnCount,
+      agentTransitionCount,
+    },
+    extra: record.extra,
+    generation,
+    wideRevision,
+    updated: { time: uk, stamp: us },
+    created: { time: ck, stamp: cs },
+  }
+}
+
+/** @throws `CORRUPT_SESSION` */
+export function decodeStoredTurn(sessionId: string, text: string, index: number): TurnRecord {
+  return decodePart(sessionId, `turn ${index}`, text, source => decodeTurn(source, 'it'))
+}
+
+/** @throws `CORRUPT_SESSION` */
+export function decodeStoredTransition(sessionId: string, text: string, index: number): AgentTransitionRecord {
+  return decodePart(sessionId, `transition ${index}`, text, source => decodeTransition(source, 'it'))
+}
+
+/** V8's JSON.parse quotes its input in its messages, so they are not handed on. */
+function decodePart<T>(sessionId: string, what: string, text: string, decode: (source: unknown) => T): T {
+  let source: unknown
+  try {
+    source = JSON.parse(text)
+  } catch {
+    throw corruptSession(sessionId, `${what} is not JSON`)
+  }
+  try {
+    return decode(source)
+  } catch (error) {
+    if (isTurnstoreError(error, 'SCHEMA_TOO_NEW')) throw error
+    throw corruptSession(sessionId, `${what} is of another form`)
+  }
+}
+
+function textOf(source: unknown): string {
+  if (typeof source !== 'string') throw new TypeError('no string')
+  return source
+}
+
+function objectOf(source: unknown): JsonObject {
+  if (typeof source !== 'object' || source === null || Array.isArray(source)) throw new TypeError('no object')
+  return { ...source }
+}
+
+function isText(value: string | null | undefined): value is string {
+  return typeof value === 'string'
+}
+
+/** The replies with which every script says that there is nothing to work on. */
+export function refusalOf(sessionId: string, reply: readonly string[]): Error | null {
+  const [status, detail = ''] = reply
+  if (status === 'newer') return newerSession(sessionId, detail)
+  if (status === 'corrupt') return corruptSession(sessionId, detail)
+  return null
+}

@@ -1,0 +1,33 @@
+import { inspect } from 'node:util'
+import { type ErrorCode, isTurnstoreError, type TurnstoreError, type WriteOutcome } from '@turnstore/core'
+
+/** Stands in every content and password that no error may show. */
+export const SECRET = 'canary-7f3a'
+
+/** What a call fails with. Fails itself where it does not, or where the error shows what none may. */
+export async function failureOf(call: () => unknown): Promise<TurnstoreError> {
+  let error: unknown
+  try {
+    await call()
+  } catch (thrown) {
+    error = thrown
+  }
+  if (!isTurnstoreError(error)) throw new Error(`expected a TurnstoreError, got ${inspect(error)}`)
+  const shown = inspect(error, { depth: Infinity, showHidden: true })
+  if (shown.includes(SECRET) || /redis[a-z-]*:\/\/[^ ,]*@/.test(shown)) throw new Error('the error shows what none may')
+  return error
+}
+
+/** Holds a failure to its code, its outcome and its sentence. */
+export async function assertFails(
+  call: () => unknown,
+  expected: { readonly code?: ErrorCode; readonly outcome?: WriteOutcome; readonly message: RegExp },
+): Promise<void> {
+  const { code, outcome, message } = await failureOf(call)
+  const { code: wanted = 'STORE_UNAVAILABLE' } = expected
+  if (code !== wanted) throw new Error(`expected ${wanted}, got ${code}: ${message}`)
+  if (expected.outcome !== undefined && outcome !== expected.outcome) {
+    throw new Error(`expected the outcome ${expected.outcome}, got ${outcome}: ${message}`)
+  }
+  if (!expected.message.test(message)) throw new Error(`expected ${expected.message}, got: ${message}`)
+}

@@ -1,0 +1,189 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+
+/*
+ * Real servers for the tests, on loopback. Each dies with the process that started it, however that ends:
+ * it is the child of a shell that waits for the end of its input.
+ */
+
+const SHELL = `
+server=$(command -v redis-server || command -v valkey-server) || { echo missing; exit 127; }
+"$server" "$@" </dev/null >/dev/null 2>&1 &
+echo $!
+cat >/dev/null
+kill -KILL $! 2>/dev/null
+`
+
+/** The bus of a Cluster uses the port 10,000 above. */
+const HIGHEST_PORT = 54_000
+const LOWEST_PORT = 21_000
+
+export interface Server {
+  readonly port: number
+  readonly url: string
+  /** A client for the test itself. */
+  readonly admin: Redis
+  /** SIGSTOP, SIGCONT, SIGKILL. */
+  signal(signal: NodeJS.Signals): void
+  stop(): Promise<void>
+}
+
+/** Starts a server with these settings, and without persistence unless they say otherwise. */
+export async function startServer(settings: Readonly<Record<string, string>> = {}): Promise<Server> {
+  const folder = mkdtempSync(join(tmpdir(), 'turnstore-redis-'))
+  for (let attempt = 0; ; attempt++) {
+    const port = await freePort()
+    const all = {
+      bind: '127.0.0.1',
+      port: `${port}`,
+      dir: folder,
+      save: '',
+      'enable-debug-command': 'yes',
+      ...settings,
+    }
+    const args = Object.entries(all).flatMap(([name, value]) => [`--${name}`, value])
+    const shell = spawn('sh', ['-c', SHELL, 'sh', ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
+    const pid = await pidOf(shell)
+    const password = settings.requirepass
+    const admin = new Redis({
+      port,
+      host: '127.0.0.1',
+      ...(password && { password }),
+      retryStrategy: () => 20,
+      maxRetriesPerRequest: null,
+    })
+    admin.on('error', () => {})
+    const stop = async (): Promise<void> => {
+      admin.disconnect()
+      shell.stdin?.end()
+      if (shell.exitCode === null) await once(shell, 'exit')
+      rmSync(folder, { recursive: true, force: true })
+    }
+    // Another test may have taken the port; then this is not our server, or none at all.
+    if ((await answers(admin, pid, 10_000)) || attempt === 5) {
+      return { port, url: `redis://127.0.0.1:${port}`, admin, signal: signal => process.kill(pid, signal), stop }
+    }
+    await stop()
+  }
+}
+
+async function pidOf(shell: ChildProcess): Promise<number> {
+  const chunk: unknown = await new Promise(resolve => shell.stdout?.once('data', resolve))
+  const text = String(chunk).trim()
+  if (text === 'missing') {
+    throw new Error(
+      'These tests need redis-server or valkey-server on the PATH: install one, or run `npm test` as root on Debian',
+    )
+  }
+  return Number(text)
+}
+
+async function answers(admin: Redis, pid: number, milliseconds: number): Promise<boolean> {
+  const info = await Promise.race([admin.info('server'), sleep(milliseconds, '')])
+  return info.includes(`process_id:${pid}`)
+}
+
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = LOWEST_PORT + Math.floor(Math.random() * (HIGHEST_PORT - LOWEST_PORT))
+    if ((await isFree(port)) && (await isFree(port + 10_000))) return port
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const probe = createServer()
+    probe.once('error', () => resolve(false))
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)))
+  })
+}
+
+export interface TestCluster {
+  /** Three masters, then a replica of each. */
+  readonly servers: readonly Server[]
+  readonly nodes: { readonly host: string; readonly port: number }[]
+  stop(): Promise<void>
+}
+
+const SLOTS = 16_384
+const MASTERS = 3
+
+/** Three masters and three replicas. */
+export async function startCluster(): Promise<TestCluster> {
+  const servers = await Promise.all(
+    Array.from({ length: 2 * MASTERS }, () =>
+      startServer({
+        'cluster-enabled': 'yes',
+        'cluster-node-timeout': '2000',
+        'cluster-config-file': 'nodes.conf',
+        'repl-diskless-sync-delay': '0',
+      }),
+    ),
+  )
+  const masters = servers.slice(0, MASTERS)
+  const replicas = servers.slice(MASTERS)
+  await Promise.all(servers.map(({ admin }, index) => admin.cluster('SET-CONFIG-EPOCH', index + 1)))
+  await Promise.all(
+    masters.map(({ admin }, index) => {
+      const first = Math.floor((SLOTS * index) / MASTERS)
+      const behind = Math.floor((SLOTS * (index + 1)) / MASTERS)
+      return admin.cluster('ADDSLOTS', ...Array.from({ length: behind - first }, (_, slot) => first + slot))
+    }),
+  )
+  const [first] = servers
+  if (first === undefined) throw new Error('no server')
+  for (const { port } of servers.slice(1)) await first.admin.cluster('MEET', '127.0.0.1', port)
+  for (const { admin } of servers) await until(async () => (await nodesOf(admin)).length === servers.length)
+  for (const [index, { admin }] of replicas.entries()) {
+    const id = await masters[index]?.admin.cluster('MYID')
+    await until(() =>
+      admin.cluster('REPLICATE', String(id)).then(
+        () => true,
+        () => false,
+      ),
+    )
+  }
+  for (const { admin } of servers) {
+    await until(async () => {
+      const lines = await nodesOf(admin)
+      return (
+        (await infoOf(admin)).includes('cluster_state:ok') &&
+        lines.filter(line => line.includes('slave')).length === MASTERS
+      )
+    })
+  }
+  for (const { admin } of replicas)
+    await until(async () => (await admin.info('replication')).includes('master_link_status:up'))
+  return {
+    servers,
+    nodes: servers.map(({ port }) => ({ host: '127.0.0.1', port })),
+    stop: async () => {
+      await Promise.all(servers.map(server => server.stop()))
+    },
+  }
+}
+
+async function nodesOf(admin: Redis): Promise<string[]> {
+  return String(await admin.cluster('NODES'))
+    .trim()
+    .split('\n')
+}
+
+async function infoOf(admin: Redis): Promise<string> {
+  return admin.cluster('INFO')
+}
+
+/** Waits for a condition, at most half a minute. */
+export async function until(holds: () => Promise<boolean> | boolean): Promise<void> {
+  const deadline = performance.now() + 30_000
+  while (!(await holds())) {
+    if (performance.now() > deadline) throw new Error('a condition has not come to hold within half a minute')
+    await sleep(20)
+  }
+}

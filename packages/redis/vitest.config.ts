@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: ['test/global-setup.ts'],
+    // Far above what any test takes: a machine that stalls is no failure, a test that hangs is.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    // The servers and the network are waited for more than they take, so more files than cores run at once.
+    maxWorkers: 4,
+  },
+})
