@@ -160,7 +160,10 @@ export class Connection {
   /** The driver's own errors seldom say what is wrong with the network; what it emitted before does. */
   #failureOf(error: unknown): Failure {
     const failure = failureOf(error)
-    return failure.kind === 'lost' && failure.word === '' ? { kind: 'lost', word: this.#lastErrorCode ?? '' } : failure
+    if (failure.kind === 'lost' && failure.word === '') return { kind: 'lost', word: this.#lastErrorCode ?? '' }
+    // A client of a Cluster learns where the slot is by now; that of one server never will.
+    if (failure.word === 'MOVED' && this.client.isCluster) return { kind: 'refused for now', word: failure.word }
+    return failure
   }
 }
 

@@ -45,8 +45,7 @@ export function failureOf(error: unknown): Failure {
     const word = WORDS.exec(message)?.[1] ?? 'ERR'
     // The connection that was to be redirected may have been lost on the way.
     if (word === 'ERR' && error.name !== 'ReplyError') return { kind: 'lost', word }
-    const redirected = word === 'MOVED' && error.name !== 'ReplyError'
-    return { kind: passing.has(word) || redirected ? 'refused for now' : 'refused', word }
+    return { kind: passing.has(word) ? 'refused for now' : 'refused', word }
   }
   return { kind: 'lost', word: codeOf(error) ?? '' }
 }
