@@ -115,7 +115,7 @@ export class SqliteSessionStore extends NativeSessionStore {
   /**
    * Writes a copy of the whole database to a new file, while every process goes on reading and writing: a
    * database of its own, of one moment at or after the call, on the disk when this resolves. A thread does
-   * it; on a machine as measured, a third of a gigabyte takes two seconds.
+   * it, which reads all of it.
    *
    * @throws `INVALID_ARGUMENT` where there is a file of that name already; `STORE_UNAVAILABLE`
    *

@@ -4,7 +4,7 @@ import { busyError, isBusy, storeError } from './sqlite-errors.js'
 /**
  * Longest pause between two tries, in milliseconds. A try costs microseconds, and who comes back late
  * finds that another has been first once more: with pauses of up to 64 ms, two that never rest share in
- * proportions of up to two to one, with these evenly.
+ * proportions of up to two to one where nothing else runs, with these about evenly.
  */
 const LONGEST_PAUSE_MS = 4
 

@@ -11,6 +11,7 @@
 --       'exists' | 'conflict', revision | 'unstaged' | 'late', server's ms | 'newer', version | 'corrupt', reason
 -- include session
 -- include operation
+-- include arguments
 local now = now_ms()
 local earlier = begin_operation(KEYS[5], ARGV[1], ARGV[2], now)
 if earlier then return earlier end
@@ -52,13 +53,7 @@ if staged then
     end
   end
 else
-  local at = 17
-  local function next_values(count)
-    local values = {}
-    for index = 1, count do values[index] = ARGV[at + index - 1] end
-    at = at + count
-    return values
-  end
+  local next_values = values_from(17)
   call_all('RPUSH', KEYS[2], next_values(turns))
   call_all('RPUSH', KEYS[4], next_values(transitions))
   call_all('HSET', KEYS[3], next_values(2 * tonumber(ARGV[16])))

@@ -7,15 +7,10 @@
 --       field and places
 -- reply 'ok' | 'unstaged', what was there before is gone | 'late', server's ms
 -- include session
+-- include arguments
 local now = now_ms()
 if now > tonumber(ARGV[2]) then return { 'late', integer(now) } end
-local at = 9
-local function next_values(count)
-  local values = {}
-  for index = 1, count do values[index] = ARGV[at + index - 1] end
-  at = at + count
-  return values
-end
+local next_values = values_from(9)
 local turns, transitions = next_values(tonumber(ARGV[6])), next_values(tonumber(ARGV[7]))
 local ids = next_values(2 * tonumber(ARGV[8]))
 local function add(key, before, values)
