@@ -63,12 +63,12 @@ export class ChangeWriter {
     const stamp = newStamp(this.#connection.serverTime(call.deadline))
     const times = batch.map(({ change }) => timeKey(change.updatedAt))
     const [{ condition } = { condition: null }] = batch
-    const args = batch.flatMap((append, index) => appendArgs(append, times[index] ?? ''))
+    const args = appendArgs(batch, times)
     const place = { time: times.reduce((last, time) => (time > last ? time : last), ''), stamp }
     const { reply, outcomes } = await this.#mover.write(sessionId, place, condition?.scope, call, async indexes => {
       const keys = [...this.#keyspace.session(sessionId), ...indexes]
       const [status = '', workspace = '', time = '', nowStamp = '', timeBefore = '', stampBefore = '', ...texts] =
-        await this.#connection.operate('append', keys, [this.#ttl, sessionId, stamp, batch.length, ...args], call)
+        await this.#connection.operate('append', keys, [this.#ttl, sessionId, stamp, ...args], call)
       if (status !== 'ok') return { reply: [status, workspace], move: null, outcomes: [] }
       const move = {
         workspaceId: workspaceOf(workspace),
@@ -192,27 +192,36 @@ function list(rows: readonly (readonly (string | number)[])[]): Args {
   return [rows.length, ...rows.flat()]
 }
 
-/** One append, as the script takes it. */
-function appendArgs({ change, condition }: WaitingAppend, time: string): Args {
-  const { appendTurns, appendAgentTransitions } = change
-  return [
-    scopeField(condition.scope),
-    condition.ifRevision ?? '',
-    JSON.stringify(change.updatedAt),
-    time,
-    appendTurns.length,
-    appendAgentTransitions.length,
-    ...appendTurns.flatMap(turn => [turnField(turn.turnId), JSON.stringify(encodeTurn(turn))]),
-    ...appendAgentTransitions.flatMap(transition => [
-      transitionField(transition.transitionId),
-      JSON.stringify(encodeTransition(transition)),
-    ]),
-  ]
+/** Appends, as the script takes them. */
+function appendArgs(batch: readonly WaitingAppend[], times: readonly string[]): Args {
+  const fields: string[] = []
+  const texts: string[] = []
+  const descriptions: (string | number)[] = []
+  for (const [index, { change, condition }] of batch.entries()) {
+    const { appendTurns, appendAgentTransitions } = change
+    for (const turn of appendTurns) {
+      fields.push(turnField(turn.turnId))
+      texts.push(JSON.stringify(encodeTurn(turn)))
+    }
+    for (const transition of appendAgentTransitions) {
+      fields.push(transitionField(transition.transitionId))
+      texts.push(JSON.stringify(encodeTransition(transition)))
+    }
+    descriptions.push(
+      scopeField(condition.scope),
+      condition.ifRevision ?? '',
+      JSON.stringify(change.updatedAt),
+      times[index] ?? '',
+      appendTurns.length,
+      appendAgentTransitions.length,
+    )
+  }
+  return [batch.length, fields.length, ...fields, ...texts, ...descriptions]
 }
 
 /** What the script says of one append. */
 function appendOutcome({ appendTurns }: NormalChange, text: string): AppendOutcome {
-  const [status, revision, turnCount, repeated = ''] = text.split('\u001f')
+  const [status, revision, turnCount, repeated = ''] = text.split(' ')
   if (status === 'missing') return 'missing'
   if (status !== 'ok' && status !== 'same') return 'decide'
   const places = repeated === '' ? [] : repeated.split(',').map(Number)

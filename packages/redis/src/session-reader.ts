@@ -22,20 +22,29 @@ import {
   refusalOf,
 } from './stored-session.js'
 
-/** Bytes of turns that one script gives; more would hold up the server's other clients. */
-const PART_BYTES = 1024 * 1024
+/** Bytes of turns that one script gives: few hold up nobody else on the server, and are decoded while the next come. */
+const PART_BYTES = 256 * 1024
 
 /** Turns that may come in one reply whatever their size. */
 const FEW = 32
 
 const ALL = Number.MAX_SAFE_INTEGER
 
-/** A part of a session, of one moment. */
+/** A part of a session, of one moment; its texts are not decoded yet. */
 interface Part {
   readonly head: Head
   readonly firstIndex: number
   /** Behind the last turn that is meant, which may come with a later part. */
   readonly endIndex: number
+  readonly turns: readonly string[]
+  readonly firstTransition: number
+  readonly transitions: readonly string[]
+}
+
+/** What was asked for of a session, of one moment. */
+interface Whole {
+  readonly head: Head
+  readonly firstIndex: number
   readonly turns: TurnRecord[]
   readonly transitions: AgentTransitionRecord[]
 }
@@ -104,7 +113,7 @@ export class SessionReader {
     return stored === null || !inScope(stored.summary, scope) ? null : stored.summary
   }
 
-  /** Transitions of a session, all or, from one on, those that fit. */
+  /** All transitions of a session, with its head. */
   async transitions(
     sessionId: string,
     call: Call,
@@ -116,13 +125,13 @@ export class SessionReader {
    * A stretch of turns and the first so many transitions, as they were at one moment. Appends that come
    * in between add behind what was read, so only other changes make us begin again.
    */
-  async #whole(sessionId: string, scope: Scope, turnArgs: Args, most: number, call: Call): Promise<Part | null> {
+  async #whole(sessionId: string, scope: Scope, turnArgs: Args, most: number, call: Call): Promise<Whole | null> {
     const backoff = new Backoff(call.deadline - performance.now())
     for (;;) {
       const first = await this.#part(sessionId, scope, { turns: turnArgs, transitions: [0, most] }, call)
       if (first === null) return null
-      if (await this.#complete(sessionId, first, Math.min(most, first.head.summary.agentTransitionCount), call))
-        return first
+      const whole = await this.#complete(sessionId, first, Math.min(most, first.head.summary.agentTransitionCount), call)
+      if (whole !== null) return whole
       if (!(await backoff.wait())) {
         throw new TurnstoreError(
           'STORE_BUSY',
@@ -132,22 +141,30 @@ export class SessionReader {
     }
   }
 
-  /** Adds the parts that are missing; false where the session has become another. */
-  async #complete(sessionId: string, whole: Part, transitionCount: number, call: Call): Promise<boolean> {
-    const { turns, transitions, firstIndex, endIndex } = whole
-    while (firstIndex + turns.length < endIndex || transitions.length < transitionCount) {
-      const from = firstIndex + turns.length
+  /** Decodes a part while the next one is on its way; null where the session has become another in between. */
+  async #complete(sessionId: string, first: Part, transitionCount: number, call: Call): Promise<Whole | null> {
+    const { head, firstIndex, endIndex } = first
+    const turns: TurnRecord[] = []
+    const transitions: AgentTransitionRecord[] = []
+    for (let part = first; ; ) {
+      const from = part.firstIndex + part.turns.length
+      const fromTransition = part.firstTransition + part.transitions.length
+      const isLast = from >= endIndex && fromTransition >= transitionCount
       const wanted = {
         turns: ['from', from, endIndex - from],
-        transitions: [transitions.length, transitionCount - transitions.length],
+        transitions: [fromTransition, transitionCount - fromTransition],
       }
-      const part = await this.#part(sessionId, undefined, wanted, call)
-      if (part?.head.generation !== whole.head.generation || part.head.wideRevision !== whole.head.wideRevision)
-        return false
-      for (const turn of part.turns) turns.push(turn)
-      for (const transition of part.transitions) transitions.push(transition)
+      const coming = isLast ? null : this.#part(sessionId, undefined, wanted, call)
+      // Whoever decodes damage throws before it is awaited.
+      coming?.catch(() => {})
+      for (const text of part.turns) turns.push(decodeStoredTurn(sessionId, text, firstIndex + turns.length))
+      for (const text of part.transitions)
+        transitions.push(decodeStoredTransition(sessionId, text, transitions.length))
+      const next = await coming
+      if (next === null) return isLast ? { head, firstIndex, turns, transitions } : null
+      if (next.head.generation !== head.generation || next.head.wideRevision !== head.wideRevision) return null
+      part = next
     }
-    return true
   }
 
   async #part(sessionId: string, scope: Scope, wanted: Wanted, call: Call): Promise<Part | null> {
@@ -157,20 +174,15 @@ export class SessionReader {
     if (reply[0] === 'missing') return null
     const refusal = refusalOf(sessionId, reply)
     if (refusal !== null) throw refusal
-    const head = decodeHead(sessionId, reply.slice(1, HEAD_LENGTH))
     const [firstIndex = 0, endIndex = 0, count = 0] = reply.slice(HEAD_LENGTH, HEAD_LENGTH + 4).map(Number)
     const firstText = HEAD_LENGTH + 4
-    const firstTransition = Number(wanted.transitions[0])
     return {
-      head,
+      head: decodeHead(sessionId, reply.slice(1, HEAD_LENGTH)),
       firstIndex,
       endIndex,
-      turns: reply
-        .slice(firstText, firstText + count)
-        .map((text, index) => decodeStoredTurn(sessionId, text, firstIndex + index)),
-      transitions: reply
-        .slice(firstText + count)
-        .map((text, index) => decodeStoredTransition(sessionId, text, firstTransition + index)),
+      turns: reply.slice(firstText, firstText + count),
+      firstTransition: Number(wanted.transitions[0]),
+      transitions: reply.slice(firstText + count),
     }
   }
 }

@@ -86,7 +86,7 @@ describe('a command that is delivered twice', () => {
     await store.deleteSession('s')
     const deletion = note()
     expect(await store.saveSession({ sessionId: 's', metadata: { life: 2 } })).toBe(1)
-    expect(last(await append())).toBe('ok\u001f2\u001f1\u001f')
+    expect(last(await append())).toBe('ok 2 1 ')
     expect(await deletion()).toEqual(expect.arrayContaining(['ok', 'n']))
     expect(await store.loadSession('s')).toMatchObject({ metadata: { life: 2 }, turns: [], revision: 1 })
   })

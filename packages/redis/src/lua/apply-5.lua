@@ -45,7 +45,7 @@ end
 local seen = next_list(2)
 local fields = {}
 for index, row in ipairs(seen) do fields[index] = row[1] end
-local places = get_all(KEYS[3], fields)
+local places = get_all(KEYS[3], fields, 1, #fields)
 for index, row in ipairs(seen) do
   if (places[index] or '') ~= row[2] then return { 'stale' } end
 end
@@ -126,8 +126,8 @@ local expiry, results = expiry_of(ARGV[3], head, now), results_expiry(head, now)
 if expiry then put('e', expiry) end
 if results then put('x', results) end
 redis.call('HSET', KEYS[1], unpack(set))
-expire_all(expiry, { KEYS[1], KEYS[2], KEYS[3], KEYS[4] })
+expire_all(expiry, KEYS)
 return end_operation(
   KEYS[5], ARGV[1], { 'ok', revision, integer(count), '', head.ws, uk, us, head.uk, head.us },
-  rank_of(now, false), head.r + 1, results
+  rank_of(now, false), head.r, head.r + 1, results
 )

@@ -58,8 +58,8 @@ else
   call_all('RPUSH', KEYS[4], next_values(transitions))
   call_all('HSET', KEYS[3], next_values(2 * tonumber(ARGV[16])))
 end
-expire_all(expiry, { KEYS[1], KEYS[2], KEYS[3], KEYS[4] })
+expire_all(expiry, KEYS)
 return end_operation(KEYS[5], ARGV[1], {
   'ok', integer(revision + 1), integer(turns), '', ARGV[4], ARGV[10], ARGV[11],
   head and head.uk or '', head and head.us or '', head and head.ck or '', head and head.cs or '',
-}, rank_of(now, false), revision + 1, results)
+}, rank_of(now, false), revision, revision + 1, results)

@@ -20,9 +20,7 @@ local reply = {
 local kept = head.n
 if ARGV[2] ~= '' then kept = math.min(kept, tonumber(ARGV[2])) end
 local turn_ids, transition_ids = tonumber(ARGV[3]), tonumber(ARGV[4])
-local fields = {}
-for index = 1, turn_ids + transition_ids do fields[index] = ARGV[4 + index] end
-local places = get_all(KEYS[3], fields)
+local places = get_all(KEYS[3], ARGV, 5, 4 + turn_ids + transition_ids)
 for index = 1, turn_ids do
   local known, last, text = places[index] or '', '', ''
   for place in string.gmatch(known, '%S+') do

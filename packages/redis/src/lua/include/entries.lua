@@ -3,9 +3,11 @@
 -- index fails it before anything else is done; one that is in an index too early is told by its stamp.
 
 local function add_entries(keys, id, time, stamp)
-  for at = 6, #keys do redis.call('ZADD', keys[at], 0, time .. ' ' .. id .. '\31' .. stamp) end
+  local member = time .. ' ' .. id .. '\31' .. stamp
+  for at = 6, #keys do redis.call('ZADD', keys[at], 0, member) end
 end
 
 local function remove_entries(keys, id, time, stamp)
-  for at = 6, #keys do redis.call('ZREM', keys[at], time .. ' ' .. id .. '\31' .. stamp) end
+  local member = time .. ' ' .. id .. '\31' .. stamp
+  for at = 6, #keys do redis.call('ZREM', keys[at], member) end
 end

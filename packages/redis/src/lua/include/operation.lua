@@ -24,12 +24,17 @@ local function results_expiry(head, now)
   return integer(now + KEEP_RESULTS_MS)
 end
 
+-- Drops what is beyond the first 64 in rank.
 local function forget_oldest(key)
-  local results, times = redis.call('HGETALL', key), {}
-  for at = 1, #results, 2 do times[#times + 1] = { tonumber(string.match(results[at + 1], '^%d+')), results[at] } end
-  table.sort(times, function(a, b) return a[1] > b[1] end)
-  local old = {}
-  for at = KEPT_RESULTS + 1, #times do old[#old + 1] = times[at][2] end
+  local results, ranks, old = redis.call('HGETALL', key), {}, {}
+  if #results <= 2 * KEPT_RESULTS then return end
+  for at = 2, #results, 2 do ranks[at / 2] = tonumber(string.match(results[at], '^%d+')) end
+  local sorted = { unpack(ranks) }
+  table.sort(sorted)
+  local least = sorted[#sorted - KEPT_RESULTS + 1]
+  for index, rank in ipairs(ranks) do
+    if rank < least then old[#old + 1] = results[2 * index - 1] end
+  end
   call_all('HDEL', key, old)
 end
 
@@ -39,16 +44,11 @@ local function rank_of(now, is_known_by_ids)
   return integer(is_known_by_ids and now or now + KEEP_RESULTS_MS)
 end
 
--- Keeps results, each a token and a text. What is beyond the first 64 in rank is dropped now and then.
-local function keep_results(key, results, before, revision, expiry)
-  call_all('HSET', key, results)
+-- Keeps a reply as the result of a token. Now and then, as the revisions go by, old results are dropped.
+local function end_operation(key, token, reply, rank, before, revision, expiry)
+  redis.call('HSET', key, token, rank .. '\31' .. table.concat(reply, '\31'))
   if expiry then redis.call('PEXPIREAT', key, expiry) end
   if math.floor(before / KEPT_RESULTS) ~= math.floor(revision / KEPT_RESULTS) then forget_oldest(key) end
-end
-
--- Keeps a reply as the result of a token.
-local function end_operation(key, token, reply, rank, revision, expiry)
-  keep_results(key, { token, rank .. '\31' .. table.concat(reply, '\31') }, revision - 1, revision, expiry)
   return reply
 end
 
@@ -58,7 +58,8 @@ local function expiry_of(ttl, head, now)
   return head and head.e or nil
 end
 
+-- The keys of the session itself, which are the first four.
 local function expire_all(at, keys)
   if not at then return end
-  for _, key in ipairs(keys) do redis.call('PEXPIREAT', key, at) end
+  for index = 1, 4 do redis.call('PEXPIREAT', keys[index], at) end
 end

@@ -48,21 +48,26 @@ local function damage(head, turns, transitions)
   return nil
 end
 
--- HMGET of any number of fields, from..to of a list.
-local function get_all(key, fields)
+-- HMGET of any number of fields: those from first to last of a list.
+local function get_all(key, fields, first, last)
+  if last - first < CHUNK then
+    return first > last and {} or redis.call('HMGET', key, unpack(fields, first, last))
+  end
   local values = {}
-  for from = 1, #fields, CHUNK do
-    local part = redis.call('HMGET', key, unpack(fields, from, math.min(from + CHUNK - 1, #fields)))
-    for at = 1, #part do values[from + at - 1] = part[at] end
+  for from = first, last, CHUNK do
+    local part = redis.call('HMGET', key, unpack(fields, from, math.min(from + CHUNK - 1, last)))
+    for at = 1, #part do values[from - first + at] = part[at] end
   end
   return values
 end
 
--- A command with any number of values behind its key.
+-- A command with any number of values behind its key. Gives the last reply; nil where there are no values.
 local function call_all(command, key, values)
+  local reply
   for from = 1, #values, CHUNK do
-    redis.call(command, key, unpack(values, from, math.min(from + CHUNK - 1, #values)))
+    reply = redis.call(command, key, unpack(values, from, math.min(from + CHUNK - 1, #values)))
   end
+  return reply
 end
 
 -- The last of the places of an id: 'index' or 'index:revision', several of them parted by blanks.
