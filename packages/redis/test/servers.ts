@@ -89,7 +89,7 @@ async function answers(admin: Redis, pid: number, milliseconds: number): Promise
   return info.includes(`process_id:${pid}`)
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (;;) {
     const port = LOWEST_PORT + Math.floor(Math.random() * (HIGHEST_PORT - LOWEST_PORT))
     if ((await isFree(port)) && (await isFree(port + 10_000))) return port
