@@ -70,7 +70,10 @@ export function show(value: unknown): string {
 }
 
 export function nameOf(error: unknown): string {
-  if (isTurnstoreError(error)) return `${error.code}: ${error.message}`
+  if (isTurnstoreError(error)) {
+    const { cause } = error
+    return `${error.code}: ${error.message}${cause instanceof Error ? ` (cause: ${cause.message})` : ''}`
+  }
   return error instanceof Error ? `${error.name}: ${error.message}` : show(error)
 }
 

@@ -13,12 +13,17 @@ export interface Child {
   readonly kill: () => void
 }
 
-/** Resolves when the child has opened the store and is ready. */
-export async function startChild({ module, args = null }: ChildModule): Promise<Child> {
+/**
+ * Resolves when the child has opened the store and is ready.
+ * @param signal kills it, also while it opens
+ */
+export async function startChild({ module, args = null }: ChildModule, signal: AbortSignal): Promise<Child> {
   const worker = fileURLToPath(new URL('./worker.js', import.meta.url))
   const flags = 'Deno' in globalThis ? ['run', '--allow-all'] : []
   const child = spawn(process.execPath, [...flags, worker, String(module), JSON.stringify(args)], {
     stdio: ['pipe', 'pipe', 'inherit'],
+    signal,
+    killSignal: 'SIGKILL',
   })
   const waiting = new Map<number, { resolve(value: JsonValue): void; reject(error: Error): void }>()
   let calls = 0
