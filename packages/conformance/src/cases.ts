@@ -6,8 +6,8 @@ import { nameOf } from './expect.js'
 import type { StoreSetup } from './setup.js'
 
 /**
- * How long opening, closing and removing stores may take around the cases. Like all limits here it is far above what is needed: it
- * finds the store that hangs, and leaves the one on a slow disk alone.
+ * How long opening, closing and removing stores may take around the cases. Like all limits here it is far above what is
+ * needed: it finds the store that hangs, and leaves the one on a slow disk alone.
  */
 export const AROUND_MS = 30_000
 

@@ -47,7 +47,8 @@ export async function runSuite<Store extends SessionStore>(
     for (const found of ofGroup) {
       signal?.throwIfAborted()
       if (found.skipped === null) onStart?.(found.sentence)
-      const report = { group: name, name: found.sentence, ...placeOf(found.clause), ...(await outcomeOf(found, signal)) }
+      const outcome = await outcomeOf(found, signal)
+      const report = { group: name, name: found.sentence, ...placeOf(found.clause), ...outcome }
       // What the stop itself broke off is no failure.
       signal?.throwIfAborted()
       onCase?.(report)

@@ -136,7 +136,9 @@ function note(line: string): void {
 }
 
 function collectGroups(name: string, before: readonly GroupName[] = []): readonly GroupName[] {
-  if (!isGroupName(name)) throw new InvalidArgumentError(`There is no such group; there are ${groupNames().join(', ')}.`)
+  if (!isGroupName(name)) {
+    throw new InvalidArgumentError(`There is no such group; there are ${groupNames().join(', ')}.`)
+  }
   return [...before, name]
 }
 

@@ -11,13 +11,15 @@ export async function loadSetup(path: string): Promise<StoreSetup> {
   const file = resolve(path)
   if (!existsSync(file)) throw new SetupError(`There is no file ${path}`)
   const loaded = await doing(`Cannot load ${path}`, async (): Promise<unknown> => import(pathToFileURL(file).href))
-  const exported: unknown = typeof loaded === 'object' && loaded !== null && 'default' in loaded ? loaded.default : undefined
+  const exported: unknown =
+    typeof loaded === 'object' && loaded !== null && 'default' in loaded ? loaded.default : undefined
   const setup: unknown = isFunction(exported)
     ? await doing(`The default export of ${path} failed`, async () => exported())
     : exported
   if (!isSetup(setup)) {
     throw new SetupError(
-      `${path} must have a setup as its default export, or a function that gives one: { name, open, … }, where name is a string and open a function`,
+      `${path} must have a setup as its default export, or a function that gives one: ` +
+        '{ name, open, … }, where name is a string and open a function',
     )
   }
   return setup
@@ -34,8 +36,7 @@ async function doing(what: string, work: () => Promise<unknown>): Promise<unknow
 /** An error of the author's own code, with the place where it came up. */
 export function sentenceOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  // Of a syntax error, Node puts the place before the message.
-  const place = /^file:\S+:\d+$/m.exec(error.stack ?? '')?.[0] ?? /^ +at .*?(file:[^\s)]+)/m.exec(error.stack ?? '')?.[1]
+  const place = /^ +at .*?(file:[^\s)]+)/m.exec(error.stack ?? '')?.[1]
   return `${error.name}: ${error.message}${place === undefined ? '' : ` (${place})`}`
 }
 

@@ -1,16 +1,19 @@
 import type { PromiseReport, SuiteReport } from '../report.js'
 
+const HOME = 'https://github.com/turnstore/turnstore/tree/main/packages/conformance'
+
 /** What the author of a store may put into its README: Markdown that reads well on a terminal too. */
 export function summaryOf(report: SuiteReport): string {
   const { name, capabilities, versions, thorough } = report
   const how = [
-    `[@turnstore/conformance](https://github.com/turnstore/turnstore/tree/main/packages/conformance) ${versions.conformance}`,
+    `[@turnstore/conformance](${HOME}) ${versions.conformance}`,
     ...(thorough ? ['thorough'] : []),
     ...(report.complete ? [] : [`only ${report.groups.map(group => group.name).join(', ')}`]),
   ].join(', ')
   const declared = Object.entries(capabilities).map(([key, value]) => `${key} \`${String(value)}\``)
+  const verdict = `${name} ${report.ok ? 'passes' : 'does not pass'} ${how}`
   return [
-    `${name} ${report.ok ? 'passes' : 'does not pass'} ${how}: ${tally(report)}, in ${seconds(report.durationMs)} on ${versions.runtime}.`,
+    `${verdict}: ${tally(report)}, in ${seconds(report.durationMs)} on ${versions.runtime}.`,
     '',
     `It declares ${declared.join(', ')}.`,
     '',
@@ -63,7 +66,8 @@ function skippedOf({ cases }: SuiteReport): string[] {
   for (const { status, message } of cases) {
     if (status === 'skipped' && message !== null) counts.set(message, (counts.get(message) ?? 0) + 1)
   }
-  return counts.size === 0 ? [] : ['', `Skipped: ${[...counts].map(([reason, count]) => `${count} since ${reason}`).join('; ')}.`]
+  const reasons = [...counts].map(([reason, count]) => `${count} since ${reason}`)
+  return reasons.length === 0 ? [] : ['', `Skipped: ${reasons.join('; ')}.`]
 }
 
 /** A Markdown table whose columns are aligned. The cells are of one line and one cell a character. */
