@@ -53,6 +53,30 @@ describe('the examples, with our packages as they are published', { concurrency:
     })
   }
 
+  it('the command runs as the README of the suite says, by the name of the package', async () => {
+    const readme = readFileSync(new URL('../packages/conformance/README.md', import.meta.url), 'utf8')
+    const setup = codeBlocks(readme).find(({ code }) => code.startsWith('// setup.mjs\n'))
+    writeFileSync(third.path('node-test', 'setup.mjs'), setup.code)
+    const args = ['--no-install', '@turnstore/conformance', './setup.mjs', '--group', 'records']
+    const { code, stdout } = await third.run('npx', args, { cwd: third.path('node-test') })
+    assert.equal(code, 0, stdout)
+    assert.match(stdout, /^InMemorySessionStore passes .*, only records: \d+ cases passed, in /m)
+  })
+
+  it('the command and its child processes run in Bun and in Deno too', async () => {
+    copyOfAdapter('runtimes')
+    const cwd = third.path('runtimes')
+    await third.run(bin('tsc'), [], { cwd })
+    const suite = ['node_modules/@turnstore/conformance/dist/bin.js', 'test/setup.mjs']
+    for (const [runtime, ...flags] of [['bun'], ['deno', 'run', '--allow-all']]) {
+      const { code, stdout } = await third.run(runtime, [...flags, ...suite, '--group', 'processes', '--json'], { cwd })
+      assert.equal(code, 0, stdout)
+      const report = JSON.parse(stdout)
+      assert.match(report.versions.runtime.toLowerCase(), new RegExp(runtime))
+      assert.equal(report.cases.filter(({ status }) => status === 'passed').length, 5)
+    }
+  })
+
   describe('the guide to writing an adapter', () => {
     it('shows the files of the example', () => {
       for (const { language, title, code } of guide) {

@@ -8,7 +8,7 @@ export async function startService() {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   const [line] = await once(server.stdout.setEncoding('utf8'), 'data')
-  // Whoever uses it need not wait for it to end.
-  for (const handle of [server, server.stdin, server.stdout]) handle.unref()
+  // Whoever uses it need not wait for it to end. (In Bun, pipes are none to wait for.)
+  for (const handle of [server, server.stdin, server.stdout]) handle.unref?.()
   return line.trim()
 }

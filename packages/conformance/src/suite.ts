@@ -29,6 +29,9 @@ export async function sessionStoreSuite<Store extends SessionStore>(setup: Sessi
   })
 }
 
+/** The first store may have to wait for a server that starts. */
+const OPENING_MS = 120_000
+
 /** The cases of a store, by group, in the order in which they run. */
 export interface Suite {
   readonly capabilities: Capabilities
@@ -40,7 +43,7 @@ export async function readSuite<Store extends SessionStore>(
   signal?: AbortSignal,
 ): Promise<Suite> {
   const names = chosenGroups(setup)
-  const capabilities = await limited(readCapabilities(setup), AROUND_MS, signal)
+  const capabilities = await limited(readCapabilities(setup), OPENING_MS, signal)
   if (capabilities.sharing !== 'process') {
     for (const name of ['reopen', 'child'] as const) {
       if (setup[name] === undefined) {

@@ -19,7 +19,7 @@ export interface Child {
  */
 export async function startChild({ module, args = null }: ChildModule, signal: AbortSignal): Promise<Child> {
   const worker = fileURLToPath(new URL('./worker.js', import.meta.url))
-  const flags = 'Deno' in globalThis ? ['run', '--allow-all'] : []
+  const flags = 'Deno' in globalThis ? ['run', '--allow-all', ...denoFlags(worker)] : []
   const child = spawn(process.execPath, [...flags, worker, String(module), JSON.stringify(args)], {
     stdio: ['pipe', 'pipe', 'inherit'],
     signal,
@@ -51,6 +51,11 @@ export async function startChild({ module, args = null }: ChildModule, signal: A
     })
   await call('ready')
   return { call, kill: () => child.kill('SIGKILL') }
+}
+
+/** Deno takes an installed file that it starts with for a project of its own, which would not find its peers. */
+function denoFlags(worker: string): string[] {
+  return worker.includes('/node_modules/') ? ['--node-modules-dir=manual'] : []
 }
 
 function readAnswer(line: string): Answer {
