@@ -94,8 +94,6 @@ describe('the examples, with our packages as they are published', { concurrency:
       for (const name of ['src', 'test', 'service', 'tsconfig.json']) {
         cpSync(third.path('bucket-adapter', name), third.path('from-nothing', name), { recursive: true })
       }
-      // The tests import the package by its name, as those of the example do.
-      await sh('npm pkg set exports=./dist/index.js', 'from-nothing')
       for (const code of later) await sh(code, 'from-nothing')
     })
 

@@ -15,8 +15,9 @@ const server = createServer((request, response) => {
 async function serve(request, response) {
   const url = new URL(request.url ?? '/', 'http://localhost')
   const [, bucketName = '', ...path] = url.pathname.split('/')
+  // A bucket comes to be when something is put into it.
   const bucket = buckets.get(bucketName) ?? new Map()
-  buckets.set(bucketName, bucket)
+  if (request.method === 'PUT') buckets.set(bucketName, bucket)
   const key = decodeURIComponent(path.join('/'))
   const body = await text(request)
   const { status, headers, content } =
@@ -46,11 +47,12 @@ function ofObject(bucket, key, { method, headers }, body) {
 }
 
 function ofBucket(name, method, query) {
-  const bucket = buckets.get(name)
+  const bucket = buckets.get(name) ?? new Map()
   if (method === 'DELETE') return { status: buckets.delete(name) ? 204 : 404 }
   if (method !== 'GET') return { status: 405 }
   const behind = Buffer.from(query.get('continuation-token') ?? '', 'base64url').toString()
-  const keys = [...bucket.keys()].filter(key => key.startsWith(query.get('prefix') ?? '') && key > behind).toSorted()
+  const isAsked = key => key.startsWith(query.get('prefix') ?? '') && key > behind
+  const keys = [...bucket.keys()].filter(isAsked).toSorted((a, b) => (a < b ? -1 : 1))
   const page = keys.slice(0, keysOfAPage)
   const next = page.length < keys.length ? Buffer.from(page.at(-1)).toString('base64url') : null
   const contents = page.map(

@@ -26,7 +26,7 @@ export class HttpBucket implements Bucket {
 
   async get(key: string): Promise<{ body: string; etag: string } | null> {
     const response = await this.#read(this.#urlOf(key))
-    if (response.status === 404) return null
+    if (await isWithoutObject(response)) return null
     if (!response.ok) throw unavailable(response)
     return { body: await response.text(), etag: response.headers.get('etag') ?? '' }
   }
@@ -62,10 +62,10 @@ export class HttpBucket implements Bucket {
 
   async #write(key: string, init: RequestInit): Promise<boolean> {
     const response = await this.#request(this.#urlOf(key), init)
+    // Another version; none, where there must be one; or another conditional write at the same moment.
+    if ([409, 412].includes(response.status) || (await isWithoutObject(response))) return false
     await response.body?.cancel()
     if (response.ok) return true
-    // Another version; none, where there must be one; or another conditional write at the same moment.
-    if ([404, 409, 412].includes(response.status)) return false
     throw unavailable(response, response.status < 500 ? 'not-stored' : 'unknown')
   }
 
@@ -77,6 +77,11 @@ export class HttpBucket implements Bucket {
   #urlOf(key: string): string {
     return `${this.#url}/${key.split('/').map(encodeURIComponent).join('/')}`
   }
+}
+
+/** A bucket that is not there must not look like an empty one. */
+async function isWithoutObject(response: Response): Promise<boolean> {
+  return response.status === 404 && !(await response.text()).includes('NoSuchBucket')
 }
 
 /** The status alone: the body of an answer may repeat what was sent. */

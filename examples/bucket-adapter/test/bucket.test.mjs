@@ -173,7 +173,8 @@ describe('an object that is no session', () => {
 describe('what the service says', () => {
   let status = 200
   const server = createServer((request, response) => {
-    if (request.method === 'GET') response.writeHead(404).end()
+    if (status === 404) response.writeHead(404).end('<Error><Code>NoSuchBucket</Code></Error>')
+    else if (request.method === 'GET') response.writeHead(404).end('<Error><Code>NoSuchKey</Code></Error>')
     else if (status !== 0) response.writeHead(status).end('secret prompt')
   })
   after(() => {
@@ -185,12 +186,13 @@ describe('what the service says', () => {
   })
   const cases = [
     [403, 'STORE_UNAVAILABLE', 'not-stored'],
+    [404, 'STORE_UNAVAILABLE', 'not-stored'],
     [500, 'STORE_UNAVAILABLE', 'unknown'],
     [0, 'STORE_UNAVAILABLE', 'unknown'],
     [409, 'STORE_BUSY', 'not-stored'],
   ]
   for (const [answer, code, outcome] of cases) {
-    it(`${answer === 0 ? 'nothing' : answer}: ${code}, ${outcome}`, async () => {
+    it(`${{ 0: 'nothing', 404: 'no bucket' }[answer] ?? answer}: ${code}, ${outcome}`, async () => {
       status = answer
       const store = new BucketSessionStore(new HttpBucket(await listening, { timeoutMs: 50 }), { timeoutMs: 100 })
       await assert.rejects(store.saveSession(session), failure({ code, outcome }))

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import { BucketSessionStore, HttpBucket } from 'turnstore-bucket'
 import { startService } from '../service/service.mjs'
+import openStore from './open-store.mjs'
 
-/** @type {import('@turnstore/conformance').StoreSetup} */
+/** @type {() => Promise<import('@turnstore/conformance').StoreSetup>} */
 export default async () => {
   const service = await startService()
   const urls = new WeakMap()
   const open = url => {
-    const store = new BucketSessionStore(new HttpBucket(url))
+    const store = openStore(url)
     urls.set(store, url)
     return store
   }
