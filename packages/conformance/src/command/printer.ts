@@ -15,9 +15,10 @@ export class Printer {
   }
 
   start(name: string): void {
+    // A line that wraps could not be taken back. Some terminals do not say how wide they are.
     if (!this.#out.isTTY) return
     this.#clear()
-    this.#out.write(this.#style('dim', `  … ${name}`.slice(0, this.#out.columns - 1)))
+    this.#out.write(this.#style('dim', `  … ${name}`.slice(0, (this.#out.columns || 80) - 1)))
   }
 
   case({ name, status, message, durationMs }: CaseReport): void {
