@@ -17,6 +17,16 @@ const start = promisify(execFile)
  */
 export async function installed(projects) {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'turnstore-third-party-')))
+  const remove = () => rmSync(folder, { recursive: true, force: true })
+  try {
+    return { ...(await install(projects, folder)), remove }
+  } catch (error) {
+    remove()
+    throw error
+  }
+}
+
+async function install(projects, folder) {
   const path = (...names) => join(folder, ...names)
   for (const name of ['tarballs', 'bin']) mkdirSync(path(name))
   for (const [name, binary] of Object.entries({ bun: bun(), deno: deno() })) symlinkSync(binary, path('bin', name))
@@ -47,7 +57,6 @@ export async function installed(projects) {
     path,
     tarballs,
     run: (command, args, options = {}) => attempt(command, args, { ...options, env: { ...env, ...options.env } }),
-    remove: () => rmSync(folder, { recursive: true, force: true }),
   }
 }
 
