@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { codeBlocks } from '../../../scripts/code-blocks.mjs'
 
 /*
  * The examples in the documentation, run as they stand: blocks marked `js` and `sh` must succeed, and print what a
@@ -22,10 +23,7 @@ interface Example {
 
 function examplesIn(readme: string): Example[] {
   const text = readFileSync(join(root, readme), 'utf8')
-  const blocks = [...text.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(([, language = '', code = '']) => ({
-    language,
-    code,
-  }))
+  const blocks = codeBlocks(text)
   return blocks.flatMap(({ language, code }, index) => {
     const next = blocks[index + 1]
     // What installs a package that is not published yet cannot be run here.
@@ -50,7 +48,7 @@ function run(readme: string, { language, code }: Example): { status: number | nu
   return spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', 'example.mjs'], options)
 }
 
-describe.each(['README.md', 'packages/core/README.md', 'packages/cli/README.md', 'docs/writing-an-adapter.md', ...adapterPages])(
+describe.each(['README.md', 'packages/core/README.md', 'packages/cli/README.md', ...adapterPages])(
   'the examples in %s',
   readme => {
     const examples = examplesIn(readme)

@@ -3,13 +3,13 @@ import type { Capabilities, SessionStore } from '@turnstore/core'
 import { type Child, startChild } from './child/child.js'
 import { type Clause, contract } from './contract.js'
 import { nameOf } from './expect.js'
-import type { SessionStoreSetup } from './setup.js'
+import type { StoreSetup } from './setup.js'
 
 /**
- * How long closing and removing stores may take behind a case. Like all limits here it is far above what is needed: it
- * finds the store that hangs, and leaves the one on a slow disk alone.
+ * How long opening, closing and removing stores may take around the cases. Like all limits here it is far above what is
+ * needed: it finds the store that hangs, and leaves the one on a slow disk alone.
  */
-export const CLEAN_UP_MS = 30_000
+export const AROUND_MS = 30_000
 
 /** What one case works with. All that it opens is closed and removed behind it. */
 export interface Bench {
@@ -39,42 +39,57 @@ export interface Cases {
   readonly it: (clause: Clause, sentence: string, body: (bench: Bench) => Promise<void>, options?: CaseOptions) => void
 }
 
+/** A case as a runner takes it. */
+export interface Case {
+  readonly clause: Clause
+  readonly sentence: string
+  /** Why it does not apply to this store; null where it does. */
+  readonly skipped: string | null
+  /** Rejects where the store breaks the contract. When the signal says so it ends early, with everything closed. */
+  readonly run: (signal?: AbortSignal) => Promise<void>
+  /** How long a runner should wait: longer than `run` itself does, which says what is wrong. */
+  readonly timeoutMs: number
+}
+
 /** One idea of the contract, with the cases that hold a store to it. */
 export interface Group {
   readonly title: string
   readonly define: (cases: Cases) => void
 }
 
+/** @param add receives each case that a group defines */
 export function casesOf<Store extends SessionStore>(
-  setup: SessionStoreSetup<Store>,
+  setup: StoreSetup<Store>,
   capabilities: Capabilities,
+  add: (found: Case) => void,
 ): Cases {
   return {
     capabilities,
     thorough: setup.thorough ?? false,
     seed: setup.seed,
     it(clause, sentence, body, { needs, skip = false, timeoutMs = 60_000 } = {}) {
-      const reason =
-        skip === false && needs !== undefined && setup[needs] === undefined ? `the setup has no \`${needs}\`` : skip
-      if (reason !== false) {
-        setup.it.skip(`${sentence} (skipped: ${reason})`, async () => {})
-        return
-      }
-      // The runner's own limit comes later than ours, which says what is wrong.
-      setup.it(sentence, () => runCase(setup, clause, body, timeoutMs), timeoutMs * 2)
+      const missing = needs !== undefined && setup[needs] === undefined && `the setup has no \`${needs}\``
+      add({
+        clause,
+        sentence,
+        skipped: skip || missing || null,
+        run: signal => runCase(setup, clause, body, timeoutMs, signal),
+        timeoutMs: timeoutMs * 2,
+      })
     },
   }
 }
 
 async function runCase<Store extends SessionStore>(
-  setup: SessionStoreSetup<Store>,
+  setup: StoreSetup<Store>,
   clause: Clause,
   body: (bench: Bench) => Promise<void>,
   timeoutMs: number,
+  signal?: AbortSignal,
 ): Promise<void> {
   const opened: Store[] = []
   const handles: SessionStore[] = []
-  const children: Child[] = []
+  const over = new AbortController()
   const open = async (): Promise<Store> => {
     const store = await setup.open()
     opened.push(store)
@@ -90,42 +105,49 @@ async function runCase<Store extends SessionStore>(
         handles.push(handle)
         return handle
       },
-      child: async () => {
-        const child = await startChild(await present(setup.child, 'child')(store))
-        children.push(child)
-        return child
-      },
+      child: async () => startChild(await present(setup.child, 'child')(store), over.signal),
     })
   }
   const cleanUp = async (): Promise<void> => {
-    for (const child of children) child.kill()
+    over.abort()
     for (const store of [...handles, ...opened]) await store.close()
     for (const store of opened) await setup.destroy?.(store)
   }
 
   try {
-    await within(run(), timeoutMs, clause)
+    await within(run(), timeoutMs, clause, signal)
   } catch (error) {
-    await within(cleanUp(), CLEAN_UP_MS, 'settles').catch(() => {})
+    await within(cleanUp(), AROUND_MS, 'settles').catch(() => {})
     throw error
   }
-  await within(cleanUp(), CLEAN_UP_MS, 'settles')
+  await within(cleanUp(), AROUND_MS, 'settles')
 }
 
 /** Ends what does not settle, and says of what goes wrong which part of the contract it breaks. */
-export async function within(work: Promise<void>, timeoutMs: number, clause: Clause): Promise<void> {
+async function within(work: Promise<void>, timeoutMs: number, clause: Clause, signal?: AbortSignal): Promise<void> {
+  try {
+    await limited(work, timeoutMs, signal)
+  } catch (error) {
+    throw error instanceof BrokenContract ? error : broken(clause, error)
+  }
+}
+
+/** Waits no longer than this, and not when the signal says so. */
+export async function limited<T>(work: Promise<T>, timeoutMs: number, signal?: AbortSignal): Promise<T> {
   let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => {
+  let stop = (): void => {}
+  const end = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
       reject(broken('settles', new Error(`a call has not settled within ${timeoutMs} ms`)))
     }, timeoutMs)
+    stop = () => reject(new Error('the run was stopped'))
+    signal?.addEventListener('abort', stop)
   })
   try {
-    await Promise.race([work, late])
-  } catch (error) {
-    throw error instanceof BrokenContract ? error : broken(clause, error)
+    return await Promise.race([work, end])
   } finally {
     clearTimeout(timer)
+    signal?.removeEventListener('abort', stop)
   }
 }
 

@@ -22,3 +22,19 @@ export const contract = {
 } as const
 
 export type Clause = keyof typeof contract
+
+const PROMISE = /^promise (?<number>\d+), (?<title>.*)$/
+
+/** The number of a promise of `docs/guarantees.md`; null for what is no promise by itself. */
+export function promiseOf(clause: Clause): number | null {
+  const number = PROMISE.exec(contract[clause])?.groups?.number
+  return number === undefined ? null : Number(number)
+}
+
+/** All promises, by their numbers. */
+export function promises(): { number: number; title: string }[] {
+  return Object.values(contract).flatMap(text => {
+    const { number, title } = PROMISE.exec(text)?.groups ?? {}
+    return number === undefined || title === undefined ? [] : [{ number: Number(number), title }]
+  })
+}

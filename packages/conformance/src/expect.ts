@@ -6,8 +6,9 @@ import { type ErrorCode, isTurnstoreError, type TurnstoreError, type WriteOutcom
 export function same(actual: unknown, expected: unknown, what: string): void {
   if (isDeepStrictEqual(actual, expected)) return
   const { path, mine, theirs } = firstDifference(actual, expected, '')
+  // With an operator of its own, Node would put a comparison of the whole behind the message.
   const message = `${what}${path === '' ? '' : `, at ${path}`}: expected ${show(theirs)}, got ${show(mine)}`
-  throw new assert.AssertionError({ message, actual, expected, operator: 'deepStrictEqual' })
+  throw new assert.AssertionError({ message, actual, expected, operator: 'same' })
 }
 
 export function holds(condition: boolean, what: string): void {
@@ -70,7 +71,10 @@ export function show(value: unknown): string {
 }
 
 export function nameOf(error: unknown): string {
-  if (isTurnstoreError(error)) return `${error.code}: ${error.message}`
+  if (isTurnstoreError(error)) {
+    const { cause } = error
+    return `${error.code}: ${error.message}${cause instanceof Error ? ` (cause: ${cause.message})` : ''}`
+  }
   return error instanceof Error ? `${error.name}: ${error.message}` : show(error)
 }
 

@@ -1,4 +1,6 @@
 export type { Group } from './cases.js'
 export type { GroupName } from './groups.js'
-export type { ChildModule, Runner, SessionStoreSetup } from './setup.js'
+export type { CaseReport, CaseStatus, Counts, GroupReport, PromiseReport, SuiteReport } from './report.js'
+export { type RunOptions, runSuite } from './run-suite.js'
+export { type ChildModule, type Runner, type SessionStoreSetup, SetupError, type StoreSetup } from './setup.js'
 export { groupNames, sessionStoreSuite } from './suite.js'

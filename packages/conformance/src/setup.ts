@@ -18,9 +18,8 @@ export interface ChildModule {
   args?: JsonValue
 }
 
-export interface SessionStoreSetup<Store extends SessionStore = SessionStore> {
-  describe: Runner['describe']
-  it: Runner['it']
+/** What the suite needs to know of a store. */
+export interface StoreSetup<Store extends SessionStore = SessionStore> {
   /** The name of the store, as it stands over the cases. */
   name: string
   /** A fresh, empty, isolated store with default limits. Called once a case. */
@@ -37,4 +36,12 @@ export interface SessionStoreSetup<Store extends SessionStore = SessionStore> {
   thorough?: boolean
   /** Repeats the random cases of a run that failed; the failure names it. */
   seed?: number
+}
+
+/** The same with the `describe` and `it` of a test runner. */
+export interface SessionStoreSetup<Store extends SessionStore = SessionStore> extends StoreSetup<Store>, Runner {}
+
+/** The setup does not fit: told before any case has run. */
+export class SetupError extends TypeError {
+  override readonly name = 'SetupError'
 }

@@ -1,13 +1,13 @@
 import type { Capabilities, SessionStore } from '@turnstore/core'
-import { casesOf, CLEAN_UP_MS, within } from './cases.js'
+import { AROUND_MS, type Case, casesOf, limited } from './cases.js'
 import { type GroupName, groups } from './groups.js'
-import type { SessionStoreSetup } from './setup.js'
+import { type SessionStoreSetup, SetupError, type StoreSetup } from './setup.js'
 
 /**
  * Defines the cases that hold a store to the contract, for whichever test runner hands in its
  * `describe` and `it`. Await it: it opens a store first, to read what it declares.
  *
- * @throws where a declared capability needs a part of the setup that is missing
+ * @throws where a part of the setup is missing or wrong, such as what a declared capability needs
  *
  * @example
  * import { describe, it } from 'vitest'
@@ -15,20 +15,50 @@ import type { SessionStoreSetup } from './setup.js'
  * await sessionStoreSuite({ describe, it, name: 'MyStore', open: () => new MyStore() })
  */
 export async function sessionStoreSuite<Store extends SessionStore>(setup: SessionStoreSetup<Store>): Promise<void> {
-  const capabilities = await readCapabilities(setup)
+  const { describe, it } = setup
+  const { groups } = await readSuite(setup)
+  describe(`${setup.name} keeps the contract of a session store`, () => {
+    for (const { title, cases } of groups) {
+      describe(title, () => {
+        for (const { sentence, skipped, run, timeoutMs } of cases) {
+          if (skipped === null) it(sentence, () => run(), timeoutMs)
+          else it.skip(`${sentence} (skipped: ${skipped})`, async () => {})
+        }
+      })
+    }
+  })
+}
+
+/** The first store may have to wait for a server that starts. */
+const OPENING_MS = 120_000
+
+/** The cases of a store, by group, in the order in which they run. */
+export interface Suite {
+  readonly capabilities: Capabilities
+  readonly groups: readonly { readonly name: GroupName; readonly title: string; readonly cases: readonly Case[] }[]
+}
+
+export async function readSuite<Store extends SessionStore>(
+  setup: StoreSetup<Store>,
+  signal?: AbortSignal,
+): Promise<Suite> {
+  const names = chosenGroups(setup)
+  const capabilities = await limited(readCapabilities(setup), OPENING_MS, signal)
   if (capabilities.sharing !== 'process') {
     for (const name of ['reopen', 'child'] as const) {
       if (setup[name] === undefined) {
-        throw new TypeError(`${setup.name} declares sharing '${capabilities.sharing}', so the setup needs \`${name}\``)
+        throw new SetupError(`${setup.name} declares sharing '${capabilities.sharing}', so the setup needs \`${name}\``)
       }
     }
   }
-  const cases = casesOf(setup, capabilities)
-  setup.describe(`${setup.name} keeps the contract of a session store`, () => {
-    for (const name of setup.groups ?? groupNames()) {
-      setup.describe(groups[name].title, () => groups[name].define(cases))
-    }
-  })
+  return {
+    capabilities,
+    groups: names.map(name => {
+      const cases: Case[] = []
+      groups[name].define(casesOf(setup, capabilities, found => cases.push(found)))
+      return { name, title: groups[name].title, cases }
+    }),
+  }
 }
 
 /** The names of all groups, in the order in which they run. */
@@ -36,16 +66,28 @@ export function groupNames(): GroupName[] {
   return Object.keys(groups).filter(isGroupName)
 }
 
-function isGroupName(name: string): name is GroupName {
+export function isGroupName(name: string): name is GroupName {
   return Object.hasOwn(groups, name)
 }
 
-async function readCapabilities<Store extends SessionStore>(setup: SessionStoreSetup<Store>): Promise<Capabilities> {
+function chosenGroups<Store extends SessionStore>(setup: StoreSetup<Store>): GroupName[] {
+  const names: readonly string[] = setup.groups ?? groupNames()
+  // A suite of no case would pass.
+  if (names.length === 0) throw new SetupError('`groups` names no group; leave it out for all of them')
+  return names.map(name => {
+    if (!isGroupName(name)) throw new SetupError(`There is no group ${name}; there are ${groupNames().join(', ')}`)
+    return name
+  })
+}
+
+async function readCapabilities<Store extends SessionStore>(setup: StoreSetup<Store>): Promise<Capabilities> {
   const store = await setup.open()
-  await store.ready()
-  const { capabilities } = store
-  // Whether it closes is a case of its own, which would not come to be if we waited here for ever.
-  await within(store.close(), CLEAN_UP_MS, 'settles').catch(() => {})
-  await setup.destroy?.(store)
-  return capabilities
+  try {
+    await store.ready()
+    return store.capabilities
+  } finally {
+    // Whether it closes is a case of its own, which would not come to be if we waited here for ever.
+    await limited(store.close(), AROUND_MS / 2).catch(() => {})
+    await setup.destroy?.(store)
+  }
 }

@@ -13,12 +13,17 @@ export interface Child {
   readonly kill: () => void
 }
 
-/** Resolves when the child has opened the store and is ready. */
-export async function startChild({ module, args = null }: ChildModule): Promise<Child> {
+/**
+ * Resolves when the child has opened the store and is ready.
+ * @param signal kills it, also while it opens
+ */
+export async function startChild({ module, args = null }: ChildModule, signal: AbortSignal): Promise<Child> {
   const worker = fileURLToPath(new URL('./worker.js', import.meta.url))
-  const flags = 'Deno' in globalThis ? ['run', '--allow-all'] : []
+  const flags = 'Deno' in globalThis ? ['run', '--allow-all', ...denoFlags(worker)] : []
   const child = spawn(process.execPath, [...flags, worker, String(module), JSON.stringify(args)], {
     stdio: ['pipe', 'pipe', 'inherit'],
+    signal,
+    killSignal: 'SIGKILL',
   })
   const waiting = new Map<number, { resolve(value: JsonValue): void; reject(error: Error): void }>()
   let calls = 0
@@ -46,6 +51,11 @@ export async function startChild({ module, args = null }: ChildModule): Promise<
     })
   await call('ready')
   return { call, kill: () => child.kill('SIGKILL') }
+}
+
+/** Deno takes an installed file that it starts with for a project of its own, which would not find its peers. */
+function denoFlags(worker: string): string[] {
+  return worker.includes('/node_modules/') ? ['--node-modules-dir=manual'] : []
 }
 
 function readAnswer(line: string): Answer {

@@ -158,14 +158,20 @@ async function disturb(
   }
   const what = `by ${query.orderBy} ${query.order} in pages of ${query.limit}`
   const times = (id: string): number => seen.filter(other => other === id).length
-  for (const { sessionId } of sessions) {
+  for (const session of sessions) {
+    const { sessionId } = session
+    const tied = sessions.filter(other => other[query.orderBy] === session[query.orderBy]).length
     if (deleted.has(sessionId))
       holds(
         times(sessionId) <= 1 || changed.has(sessionId),
         `a deleted session is seen ${times(sessionId)} times, ${what}`,
       )
     else if (!changed.has(sessionId) || query.orderBy === 'createdAt')
-      same(times(sessionId), 1, `how often ${sessionId}, which keeps its place, is seen ${what}`)
+      same(
+        times(sessionId),
+        1,
+        `how often ${sessionId}, which keeps its place among ${tied} of its time, is seen ${what}`,
+      )
     else if (query.order === 'desc')
       holds(times(sessionId) <= 1, `${sessionId}, changed meanwhile, is seen ${times(sessionId)} times ${what}`)
     else holds(times(sessionId) >= 1, `${sessionId}, changed meanwhile, is never seen ${what}`)

@@ -1,6 +1,6 @@
 import type { SessionStore } from '@turnstore/core'
 import type { Cases, Group } from '../cases.js'
-import { present, refuses, same } from '../expect.js'
+import { present, refuses, same, show } from '../expect.js'
 import {
   appendOf,
   changeOf,
@@ -64,12 +64,13 @@ function define({ it }: Cases): void {
       { status: 'running', prompt: 'other' },
       { status: 'running', agentId: 'other' },
     ]
-    for (const retry of [...others.map(other => ({ ...turn, ...other })), bare]) {
+    const retries = others.map(other => ({ retry: { ...turn, ...other }, how: `with ${show(other)}` }))
+    for (const { retry, how } of [...retries, { retry: bare, how: 'without its extra' }]) {
       const change = changeOf({ appendTurns: [turnOf('new'), retry], setMetadata: { a: 1 }, agentId: 'other' })
       await refuses(
         () => store.changeSession('s', change),
         'TURN_ID_CONFLICT',
-        `t1 again with ${JSON.stringify(retry)}`,
+        `t1 again ${how}`,
         { sessionId: 's' },
       )
     }

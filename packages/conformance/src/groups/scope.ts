@@ -21,7 +21,7 @@ function define({ it }: Cases): void {
       const id = `s${index}`
       for (const workspaceId of workspaces.filter(other => other !== owner)) {
         const scope = { workspaceId }
-        const what = `of ${show(owner)} in the scope ${show(workspaceId)}`
+        const what = `with workspaceId ${show(workspaceId)}, about a session of workspace ${show(owner)}`
         same(await store.loadSession(id, scope), null, `loadSession ${what}`)
         same(await store.loadSummary(id, scope), null, `loadSummary ${what}`)
         same(await store.readTurns(id, { last: 1 }, scope), null, `readTurns ${what}`)
@@ -66,7 +66,8 @@ function define({ it }: Cases): void {
           `a turn that is there ${what}`,
           absent,
         )
-        same((await store.listSessions(scope)).includes(id), false, `listSessions ${what}`)
+        const listed = (await store.listSessions(scope)).filter(other => other === id)
+        same(listed, [], `listSessions ${what}`)
         for (const query of [
           scope,
           { ...scope, order: 'asc' },

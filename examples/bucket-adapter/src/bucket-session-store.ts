@@ -1,0 +1,118 @@
+import { type Capabilities, isTurnstoreError, type SessionRecord, TurnstoreError } from '@turnstore/core'
+import {
+  BaseSessionStore,
+  type BaseStoreOptions,
+  checkStoreOptions,
+  damageOf,
+  type Loaded,
+  type Scope,
+} from '@turnstore/core/adapter'
+import type { Bucket, Version } from './bucket.js'
+import { decode, encode } from './document.js'
+import { idOf, keyOf, PREFIX } from './keys.js'
+
+/**
+ * Sessions in a bucket, an object each, for any number of processes and machines: each write is conditional on the
+ * object being the one that was read. A change reads and writes the whole session.
+ *
+ * @example
+ * const store = new BucketSessionStore(new HttpBucket('http://127.0.0.1:9000/agents'))
+ * const manager = new SessionManager(store)
+ */
+export class BucketSessionStore extends BaseSessionStore {
+  // A service of this kind answers a PUT when the object is on the disks of several machines.
+  readonly capabilities: Capabilities = { durability: 'power-loss', sharing: 'network', constantAppend: false }
+  readonly #bucket: Bucket
+  /** Of the last listing, by ETag. */
+  #owners = new Map<string, Owner>()
+
+  /** @throws `INVALID_ARGUMENT` */
+  constructor(bucket: Bucket, options: BaseStoreOptions = {}) {
+    checkStoreOptions(options)
+    super(options)
+    this.#bucket = bucket
+  }
+
+  protected async _load(sessionId: string): Promise<Loaded | null> {
+    const object = await this.#bucket.get(keyOf(sessionId))
+    return object === null ? null : { session: decode(object.body, sessionId).session, token: object.etag }
+  }
+
+  protected async _save(session: SessionRecord, token: Version): Promise<boolean> {
+    const key = keyOf(session.sessionId)
+    const { write, body } = encode(session)
+    return this.#settle({
+      send: () => this.#bucket.put(key, body, token),
+      // Not where it creates: the first one might arrive when the session was made and deleted, and bring it back.
+      again: token !== null,
+      happened: async () => {
+        const object = await this.#bucket.get(key)
+        return object !== null && decode(object.body, session.sessionId).write === write
+      },
+    })
+  }
+
+  protected async _delete(sessionId: string, token: Version): Promise<boolean> {
+    const send = () => this.#bucket.delete(keyOf(sessionId), token)
+    // That it is gone does not say who deleted it.
+    return this.#settle({ send, again: true, happened: async () => false })
+  }
+
+  protected async _list(scope: Scope): Promise<string[]> {
+    const objects: { id: string; etag: string }[] = []
+    for await (const { key, etag } of this.#bucket.list(PREFIX)) {
+      const id = idOf(key)
+      if (id !== null) objects.push({ id, etag })
+    }
+    if (scope === undefined) return objects.map(({ id }) => id)
+    // Only the session says whose it is. An ETag is that of one content for ever, so what has not changed is read once.
+    const owners = new Map<string, Owner>()
+    for (let from = 0; from < objects.length; from += READ_AT_ONCE) {
+      const batch = objects.slice(from, from + READ_AT_ONCE)
+      await Promise.all(
+        batch.map(async ({ id, etag }) => owners.set(etag, this.#owners.get(etag) ?? (await this.#ownerOf(id)))),
+      )
+    }
+    this.#owners = owners
+    // What cannot be read may be of any workspace: whoever loads it is told.
+    const isInside = (owner: Owner): boolean => owner === 'damaged' || (owner !== 'gone' && owner.workspaceId === scope)
+    return objects.filter(({ etag }) => isInside(owners.get(etag) ?? 'gone')).map(({ id }) => id)
+  }
+
+  async #ownerOf(sessionId: string): Promise<Owner> {
+    try {
+      const loaded = await this._load(sessionId)
+      return loaded === null ? 'gone' : { workspaceId: loaded.session.workspaceId }
+    } catch (error) {
+      if (damageOf(sessionId, error) !== null) return 'damaged'
+      throw error
+    }
+  }
+
+  /**
+   * A conditional write whose answer may get lost. Sent again it is the same write on the same condition, so that at
+   * most one of the two happens. A refusal then may be by our own first one: that is success, if it can be seen.
+   */
+  async #settle({ send, again, happened }: ConditionalWrite): Promise<boolean> {
+    try {
+      return await send()
+    } catch (error) {
+      if (isTurnstoreError(error) && error.outcome === 'not-stored') throw error
+    }
+    if (again && (await send().catch(() => false))) return true
+    if (await happened().catch(() => false)) return true
+    throw new TurnstoreError('STORE_UNAVAILABLE', 'The bucket did not answer: look whether the write has happened', {
+      outcome: 'unknown',
+    })
+  }
+}
+
+interface ConditionalWrite {
+  send: () => Promise<boolean>
+  again: boolean
+  happened: () => Promise<boolean>
+}
+
+type Owner = { readonly workspaceId: string | null } | 'damaged' | 'gone'
+
+const READ_AT_ONCE = 16

@@ -1,0 +1,229 @@
+// What the suite cannot know: lost answers, damage, the keys, and what the service says.
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { createServer } from 'node:http'
+import { after, describe, it } from 'node:test'
+import { SessionManager } from '@turnstore/core'
+import { BucketSessionStore, HttpBucket } from 'turnstore-bucket'
+import { startService } from '../service/service.mjs'
+
+const service = await startService()
+const newBucket = () => new HttpBucket(`${service}/${randomUUID()}`)
+const session = { sessionId: 's', turns: [{ turnId: 't1', prompt: 'secret prompt' }] }
+const append = turnId => ({ appendTurns: [{ turnId, prompt: 'secret prompt' }], updatedAt: '2026-01-31T12:00:00Z' })
+const change = append('t2')
+const turnIds = async bucket => {
+  const { turns } = await new BucketSessionStore(bucket).loadSession('s')
+  return turns.map(({ turnId }) => turnId)
+}
+
+/**
+ * A bucket whose answers get lost: `before` what it is asked is done, or `after` it.
+ * @param {HttpBucket} bucket
+ * @param {Partial<Record<'get' | 'put' | 'delete', ('before' | 'after' | 'no')[]>>} lost by method, call by call
+ */
+function losing(bucket, lost) {
+  const call = method => async (...args) => {
+    const when = lost[method]?.shift() ?? 'no'
+    if (when === 'before') throw new TypeError('fetch failed: secret prompt')
+    const answer = await bucket[method](...args)
+    if (when === 'after') throw new TypeError('fetch failed: secret prompt')
+    return answer
+  }
+  return { get: call('get'), put: call('put'), delete: call('delete'), list: prefix => bucket.list(prefix) }
+}
+
+/** @param {Partial<import('@turnstore/core').TurnstoreError>} members */
+const failure = members => error => {
+  assert.partialDeepStrictEqual({ ...error, message: error.message }, members)
+  assert.doesNotMatch(`${error.stack} ${error.cause?.stack}`, /secret/)
+  return true
+}
+
+describe('a write whose answer was lost', () => {
+  it('is sent again on the same condition, whether or not it had happened', async () => {
+    for (const when of ['before', 'after']) {
+      const bucket = newBucket()
+      await new BucketSessionStore(bucket).saveSession(session)
+      const store = new BucketSessionStore(losing(bucket, { put: [when] }))
+      assert.deepEqual(await store.changeSession('s', change), { revision: 2, turnCount: 2, deduplicated: [] })
+      assert.deepEqual(await turnIds(bucket), ['t1', 't2'])
+    }
+  })
+
+  it('is known again by the id of the write, also when both answers were lost', async () => {
+    const bucket = newBucket()
+    await new BucketSessionStore(bucket).saveSession(session)
+    const store = new BucketSessionStore(losing(bucket, { put: ['after', 'after'] }))
+    assert.equal((await store.changeSession('s', change)).revision, 2)
+  })
+
+  it('fails with the outcome unknown where nobody can tell', async () => {
+    const bucket = newBucket()
+    await new BucketSessionStore(bucket).saveSession(session)
+    const lost = losing(bucket, { put: ['after'] })
+    const original = lost.put
+    // Somebody writes between the first attempt and the second.
+    lost.put = (...args) =>
+      original(...args).catch(async error => {
+        lost.put = original
+        await new BucketSessionStore(bucket).changeSession('s', append('t3'))
+        throw error
+      })
+    const unknown = failure({ code: 'STORE_UNAVAILABLE', outcome: 'unknown' })
+    await assert.rejects(new BucketSessionStore(lost).changeSession('s', change), unknown)
+    assert.deepEqual(await turnIds(bucket), ['t1', 't2', 't3'])
+  })
+
+  it('that creates is looked for and not sent again', async () => {
+    const bucket = newBucket()
+    const store = new BucketSessionStore(losing(bucket, { put: ['after'] }))
+    assert.equal(await store.saveSession(session), 1)
+    const never = new BucketSessionStore(losing(bucket, { put: ['before', 'before'] }))
+    const unknown = failure({ code: 'STORE_UNAVAILABLE', outcome: 'unknown' })
+    await assert.rejects(never.saveSession({ sessionId: 'other' }), unknown)
+    assert.equal(await store.loadSession('other'), null)
+  })
+
+  it('that deletes: done where the second attempt does it, unknown where it is gone', async () => {
+    const bucket = newBucket()
+    await new BucketSessionStore(bucket).saveSession(session)
+    assert.equal(await new BucketSessionStore(losing(bucket, { delete: ['before'] })).deleteSession('s'), true)
+    await new BucketSessionStore(bucket).saveSession(session)
+    const unknown = failure({ code: 'STORE_UNAVAILABLE', outcome: 'unknown' })
+    await assert.rejects(new BucketSessionStore(losing(bucket, { delete: ['after'] })).deleteSession('s'), unknown)
+  })
+
+  it('nothing was stored where the session could not even be read', async () => {
+    const store = new BucketSessionStore(losing(newBucket(), { get: ['before'] }))
+    const notStored = failure({ code: 'STORE_UNAVAILABLE', outcome: 'not-stored' })
+    await assert.rejects(store.changeSession('s', change), notStored)
+  })
+})
+
+it('no version comes again, though the service hashes the content and the same content does', async () => {
+  const bucket = newBucket()
+  const store = new BucketSessionStore(bucket)
+  const etags = new Set()
+  for (let life = 0; life < 3; life++) {
+    await store.saveSession({ ...session, createdAt: '2026-01-31T12:00:00Z', updatedAt: '2026-01-31T12:00:00Z' })
+    etags.add((await bucket.get('sessions/s.json')).etag)
+    await store.deleteSession('s')
+  }
+  assert.equal(etags.size, 3)
+})
+
+it('every id has a key of its own of at most 1,024 bytes; the keys of others are left alone', async () => {
+  const bucket = newBucket()
+  const store = new BucketSessionStore(bucket)
+  const ids = ['..', '.', 'a/b', 'a%2Fb', 'A', 'a', '😀'.repeat(50), '%'.repeat(200), '*', "'"]
+  for (const sessionId of ids) await store.saveSession({ sessionId }, { ifRevision: 0 })
+  await bucket.put('sessions/notes.txt', 'not ours', null)
+  await bucket.put('sessions/%zz.json', 'not ours', null)
+  await bucket.put('else/s.json', 'not ours', null)
+  assert.deepEqual(new Set(await store.listSessions()), new Set(ids))
+  for await (const { key } of bucket.list('')) assert.ok(Buffer.byteLength(key) <= 1024, key)
+})
+
+it('a listing of a workspace reads a session once, and again when it has changed or is another one', async () => {
+  const bucket = newBucket()
+  let reads = 0
+  const counting = losing(bucket, {})
+  const store = new BucketSessionStore({ ...counting, get: key => (reads++, counting.get(key)) })
+  const others = new BucketSessionStore(bucket)
+  for (const sessionId of ['a', 'b', 'c']) await others.saveSession({ sessionId, workspaceId: 'w' })
+  assert.deepEqual(await store.listSessions({ workspaceId: 'w' }), ['a', 'b', 'c'])
+  assert.deepEqual([await store.listSessions({ workspaceId: null }), reads], [[], 3])
+  await others.changeSession('a', change)
+  await others.deleteSession('b')
+  await others.saveSession({ sessionId: 'b', workspaceId: 'v' })
+  assert.deepEqual([await store.listSessions({ workspaceId: 'w' }), reads], [['a', 'c'], 5])
+})
+
+describe('an object that is no session', () => {
+  const bodies = {
+    'no JSON': '{"write":"x","session":{"prompt":"secret prompt',
+    'no document': '"secret prompt"',
+    'no session': '{"write":"x","session":{"session_id":"s","turns":"secret prompt"}}',
+    'another session': '{"write":"x","session":{"session_id":"secret"}}',
+  }
+  for (const [name, body] of Object.entries(bodies)) {
+    it(`${name}: is reported, quoted nowhere, and left as it is`, async () => {
+      const bucket = newBucket()
+      const store = new BucketSessionStore(bucket)
+      await store.saveSession({ sessionId: 'fine', workspaceId: 'w' })
+      await bucket.put('sessions/s.json', body, null)
+      await assert.rejects(store.loadSession('s'), failure({ code: 'CORRUPT_SESSION', sessionId: 's' }))
+      const corrupt = failure({ code: 'CORRUPT_SESSION', sessionId: 's', outcome: 'not-stored' })
+      await assert.rejects(store.saveSession(session), corrupt)
+      await assert.rejects(store.deleteSession('s'), corrupt)
+      assert.equal((await bucket.get('sessions/s.json')).body, body)
+      assert.equal((await store.changeSession('fine', change)).revision, 2)
+      assert.deepEqual((await store.querySessions({ workspaceId: 'w' })).damaged?.length, 1)
+    })
+  }
+
+  it('of a newer format: is refused', async () => {
+    const bucket = newBucket()
+    await bucket.put('sessions/s.json', '{"session":{"session_id":"s","schema_version":2}}', null)
+    await assert.rejects(new BucketSessionStore(bucket).loadSession('s'), failure({ code: 'SCHEMA_TOO_NEW' }))
+  })
+})
+
+describe('what the service says', () => {
+  let status = 200
+  const server = createServer((request, response) => {
+    if (status === 404) response.writeHead(404).end('<Error><Code>NoSuchBucket</Code></Error>')
+    else if (request.method === 'GET') response.writeHead(404).end('<Error><Code>NoSuchKey</Code></Error>')
+    else if (status !== 0) response.writeHead(status).end('secret prompt')
+  })
+  after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const listening = new Promise(resolve => {
+    server.listen(0, '127.0.0.1', () => resolve(`http://127.0.0.1:${server.address().port}/b`))
+  })
+  const cases = [
+    [403, 'STORE_UNAVAILABLE', 'not-stored'],
+    [404, 'STORE_UNAVAILABLE', 'not-stored'],
+    [500, 'STORE_UNAVAILABLE', 'unknown'],
+    [0, 'STORE_UNAVAILABLE', 'unknown'],
+    [409, 'STORE_BUSY', 'not-stored'],
+  ]
+  for (const [answer, code, outcome] of cases) {
+    it(`${{ 0: 'nothing', 404: 'no bucket' }[answer] ?? answer}: ${code}, ${outcome}`, async () => {
+      status = answer
+      const store = new BucketSessionStore(new HttpBucket(await listening, { timeoutMs: 50 }), { timeoutMs: 100 })
+      await assert.rejects(store.saveSession(session), failure({ code, outcome }))
+    })
+  }
+})
+
+it('a read is repeated when the connection breaks', async () => {
+  let requests = 0
+  const server = createServer((request, response) => {
+    if (++requests % 2 === 1) request.socket.destroy()
+    else response.writeHead(404).end()
+  })
+  const url = await new Promise(resolve => {
+    server.listen(0, '127.0.0.1', () => resolve(`http://127.0.0.1:${server.address().port}/b`))
+  })
+  assert.equal(await new BucketSessionStore(new HttpBucket(url)).loadSession('s'), null)
+  assert.equal(requests, 2)
+  server.closeAllConnections()
+  server.close()
+})
+
+it('a URL with a password is refused and not repeated', () => {
+  for (const url of ['http://me:secret@localhost/b', 'ftp://secret', 'secret']) {
+    assert.throws(() => new HttpBucket(url), failure({ code: 'INVALID_ARGUMENT' }))
+  }
+})
+
+it('serves a manager', async () => {
+  const manager = new SessionManager(new BucketSessionStore(newBucket()), { workspaceId: 'acme' })
+  const { sessionId } = await manager.startSession({ agentId: 'support' })
+  await Promise.all([1, 2, 3].map(number => manager.recordTurn(sessionId, { prompt: `${number}` })))
+  assert.equal((await manager.getTurns(sessionId)).length, 3)
+})

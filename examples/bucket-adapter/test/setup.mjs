@@ -1,0 +1,21 @@
+import { randomUUID } from 'node:crypto'
+import { startService } from '../service/service.mjs'
+import openStore from './open-store.mjs'
+
+/** @type {() => Promise<import('@turnstore/conformance').StoreSetup>} */
+export default async () => {
+  const service = await startService()
+  const urls = new WeakMap()
+  const open = url => {
+    const store = openStore(url)
+    urls.set(store, url)
+    return store
+  }
+  return {
+    name: 'BucketSessionStore',
+    open: () => open(`${service}/${randomUUID()}`),
+    reopen: store => open(urls.get(store)),
+    child: store => ({ module: new URL('open-store.mjs', import.meta.url), args: urls.get(store) }),
+    destroy: store => fetch(urls.get(store), { method: 'DELETE' }),
+  }
+}

@@ -1,0 +1,5 @@
+import { describe, it } from '@jest/globals'
+import { sessionStoreSuite } from '@turnstore/conformance'
+import { MyStore } from './my-store.js'
+
+await sessionStoreSuite({ describe, it, name: 'MyStore', open: () => new MyStore() })

@@ -1,0 +1,2 @@
+/** The store under test; yours stands here. */
+export { InMemorySessionStore as MyStore } from '@turnstore/memory'
