@@ -8,6 +8,7 @@ export class Report {
   #goals = []
   #remarks = []
   #leftOut = []
+  #heading = ''
 
   constructor({ quick, withPeers }) {
     this.#quick = quick
@@ -49,7 +50,9 @@ export class Report {
   remark({ title, work, seen, goal, met }) {
     this.#remarks.push({ title, work, seen })
     if (goal !== undefined) this.#goals.push({ title, work, goal, seen, met })
-    this.say(`\n${title}\n  ${work}: ${seen}${goal === undefined ? '' : `   ${goal} ${mark(met)}`}`)
+    const line = `  ${work}: ${seen}${goal === undefined ? '' : `   ${goal} ${mark(met)}`}`
+    this.say(this.#heading === title ? line : `\n${title}\n${line}`)
+    this.#heading = title
   }
 
   /** What `open` gives, or null and the reason in the report. */
@@ -71,6 +74,7 @@ export class Report {
   }
 
   say(text) {
+    this.#heading = ''
     this.progress('')
     console.log(text)
   }
