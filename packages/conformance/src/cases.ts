@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Capabilities, SessionStore } from '@turnstore/core'
-import { type Child, startChild } from './child/child.js'
+import { type Child, startChild, type StartingChild } from './child/child.js'
 import { type Clause, contract } from './contract.js'
 import { nameOf } from './expect.js'
 import type { SessionStoreSetup } from './setup.js'
@@ -74,7 +74,7 @@ async function runCase<Store extends SessionStore>(
 ): Promise<void> {
   const opened: Store[] = []
   const handles: SessionStore[] = []
-  const children: Child[] = []
+  const children: StartingChild[] = []
   const open = async (): Promise<Store> => {
     const store = await setup.open()
     opened.push(store)
@@ -91,14 +91,14 @@ async function runCase<Store extends SessionStore>(
         return handle
       },
       child: async () => {
-        const child = await startChild(await present(setup.child, 'child')(store))
+        const child = startChild(await present(setup.child, 'child')(store))
         children.push(child)
-        return child
+        return child.ready
       },
     })
   }
   const cleanUp = async (): Promise<void> => {
-    for (const child of children) child.kill()
+    await Promise.all(children.map(child => child.kill()))
     for (const store of [...handles, ...opened]) await store.close()
     for (const store of opened) await setup.destroy?.(store)
   }

@@ -10,6 +10,12 @@ export function same(actual: unknown, expected: unknown, what: string): void {
   throw new assert.AssertionError({ message, actual, expected, operator: 'deepStrictEqual' })
 }
 
+/** The first place where two values differ, in words. */
+export function differenceOf(actual: unknown, expected: unknown): string {
+  const { path, mine, theirs } = firstDifference(actual, expected, '')
+  return `${show(theirs)} at ${path}, not ${show(mine)}`
+}
+
 export function holds(condition: boolean, what: string): void {
   if (!condition) fail(what)
 }

@@ -1,7 +1,11 @@
+import fc from 'fast-check'
 import { isTurnstoreError, SessionManager, type SessionStore } from '@turnstore/core'
 import type { Cases, Group } from '../cases.js'
 import { holds, nameOf, present, same } from '../expect.js'
 import { acknowledgedBy, expectOneOrder, expectPrefixes, type Seen } from '../history.js'
+import { callerOf } from '../operations.js'
+import { programOf, runProgram } from '../programs.js'
+import { expectProperty } from '../property.js'
 import { appendOf, changeOf, indexes, sessionOf, toolCallOf, turnIdsOf, turnOf, turnsOf } from '../samples.js'
 import { turnOfTheEventLoop, unless } from '../races.js'
 
@@ -10,7 +14,8 @@ export const concurrencyGroup: Group = { title: 'Concurrency', define }
 
 const CALLERS = 64
 
-function define({ it }: Cases): void {
+function define(cases: Cases): void {
+  const { it, thorough } = cases
   it('noLostUpdate', 'applies the appends of 64 callers on one session once each, in one order', async ({ store }) => {
     await appendAtOnce([store])
   })
@@ -129,6 +134,21 @@ function define({ it }: Cases): void {
       work.done = true
     }
   })
+
+  const programs = { timeoutMs: thorough ? 600_000 : 60_000 }
+  it(
+    'noLostUpdate',
+    'gives callers who do all kinds of things at once a single order on which they agree',
+    ({ store }) => runPrograms(cases, [store]),
+    programs,
+  )
+
+  it(
+    'noLostUpdate',
+    'gives them a single order over two handles',
+    async ({ store, reopen }) => runPrograms(cases, [store, await reopen()]),
+    { ...programs, needs: 'reopen' },
+  )
 
   it('noLostUpdate', 'lets exactly one of many conditional changes win', async ({ store }) => {
     await oneWins([store])
@@ -305,6 +325,15 @@ function define({ it }: Cases): void {
       'the first turn, which came with the metadata',
     )
   })
+}
+
+async function runPrograms(cases: Cases, handles: readonly SessionStore[]): Promise<void> {
+  const callers = handles.map((handle, index) => [`handle ${index + 1}`, callerOf(handle)] as const)
+  const property = fc.asyncProperty(programOf(4, 6), async program => {
+    for (const id of ['s', 'S']) await handles[0]?.deleteSession(id)
+    await runProgram(program, callers)
+  })
+  await expectProperty(cases, property, { runs: 40 })
 }
 
 async function appendAtOnce(handles: readonly SessionStore[]): Promise<void> {
