@@ -4,6 +4,7 @@ import { type Child, startChild, type StartingChild } from './child/child.js'
 import { type Clause, contract } from './contract.js'
 import { nameOf } from './expect.js'
 import type { SessionStoreSetup } from './setup.js'
+import { originOf, watched } from './watched.js'
 
 /**
  * How long closing and removing stores may take behind a case. Like all limits here it is far above what is needed: it
@@ -83,12 +84,12 @@ async function runCase<Store extends SessionStore>(
   const run = async (): Promise<void> => {
     const store = await open()
     await body({
-      store,
-      open,
+      store: watched(store),
+      open: async () => watched(await open()),
       reopen: async () => {
         const handle = await present(setup.reopen, 'reopen')(store)
         handles.push(handle)
-        return handle
+        return watched(handle)
       },
       child: async () => {
         const child = startChild(await present(setup.child, 'child')(store))
@@ -106,18 +107,23 @@ async function runCase<Store extends SessionStore>(
   try {
     await within(run(), timeoutMs, clause)
   } catch (error) {
-    await within(cleanUp(), CLEAN_UP_MS, 'settles').catch(() => {})
+    await within(cleanUp(), CLEAN_UP_MS, 'settles', 'closing').catch(() => {})
     throw error
   }
-  await within(cleanUp(), CLEAN_UP_MS, 'settles')
+  await within(cleanUp(), CLEAN_UP_MS, 'settles', 'closing the stores of this case')
 }
 
 /** Ends what does not settle, and says of what goes wrong which part of the contract it breaks. */
-export async function within(work: Promise<void>, timeoutMs: number, clause: Clause): Promise<void> {
+export async function within(
+  work: Promise<void>,
+  timeoutMs: number,
+  clause: Clause,
+  what = 'a call of this case',
+): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
-      reject(broken('settles', new Error(`a call has not settled within ${timeoutMs} ms`)))
+      reject(broken('settles', new Error(`${what} has not settled within ${timeoutMs} ms`)))
     }, timeoutMs)
   })
   try {
@@ -134,8 +140,10 @@ class BrokenContract extends assert.AssertionError {}
 
 function broken(clause: Clause, error: unknown): BrokenContract {
   const known = error instanceof assert.AssertionError ? error : undefined
+  const call = originOf(error)
+  const failure = call === undefined ? nameOf(error) : `${call} fails with ${nameOf(error)}`
   const result = new BrokenContract({
-    message: `${contract[clause]}: ${known?.message ?? nameOf(error)}`,
+    message: `${contract[clause]}: ${known?.message ?? failure}`,
     ...(known?.operator === 'fail' ? {} : { actual: known?.actual, expected: known?.expected }),
     operator: 'fail',
   })

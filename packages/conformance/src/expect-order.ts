@@ -19,7 +19,10 @@ export function expectSingleOrder(calls: readonly Call[], initial: State = null)
 /** The part of a wrong history that is wrong by itself. */
 function smallest(calls: readonly Call[], initial: State): readonly Call[] {
   const isWrong = (part: readonly Call[]): boolean => !findOrder(initial, part).found
-  const moments = calls.map(({ ended }) => ended).filter(Number.isFinite).toSorted((a, b) => a - b)
+  const moments = calls
+    .map(({ ended }) => ended)
+    .filter(Number.isFinite)
+    .toSorted((a, b) => a - b)
   // What is wrong with few answers is wrong with more, so the first moment at which it is can be bisected.
   let [low, high] = [0, moments.length - 1]
   while (low < high) {
@@ -42,6 +45,16 @@ function until(calls: readonly Call[], moment: number): readonly Call[] {
     .filter(({ began }) => began < moment)
     .map((call): Call => (call.ended <= moment ? call : { ...call, ended: Infinity, outcome: { kind: 'unknown' } }))
     .filter(({ operation, outcome }) => !(outcome.kind === 'unknown' && isRead(operation)))
+    .filter((call, _index, all) => !all.some(other => isUnderWay(other) && isLaterOf(call, other)))
+}
+
+function isUnderWay({ outcome }: Call): boolean {
+  return outcome.kind === 'unknown'
+}
+
+/** Whether a caller can have made a call only when the other had come to its end. */
+function isLaterOf(call: Call, other: Call): boolean {
+  return call.who === other.who && call.place > other.place
 }
 
 function isRead({ method }: Operation): boolean {
@@ -57,7 +70,7 @@ function contradictionIn(part: readonly Call[], initial: State): string {
     ...(initial === null ? [] : [`  at first the session is ${tellState(initial)}`]),
     ...order.slice(-12).map(call => `  ${tellCall(call)}`),
     `  then the session is ${tellState(state)}, and nothing of this can come next:`,
-    ...wrong.slice(0, 4).map(call => `  ${tellCall(call)}, where it should have ${shouldHave(call, state)}`),
+    ...wrong.slice(0, 4).map(call => `  ${tellCall(call)}, where it should ${shouldHave(call, state)}`),
     ...open.slice(0, 4).map(call => `  ${tellCall(call)}`),
   ].join('\n')
 }
@@ -65,6 +78,8 @@ function contradictionIn(part: readonly Call[], initial: State): string {
 /** Where two answers read the same in few words, the place where they differ. */
 function shouldHave({ operation, outcome }: Call, state: State): string {
   const answer = answerOf(state, operation).outcome
-  const words = tellOutcome(answer)
-  return words === tellOutcome(outcome) ? differenceOf(outcome, answer) : words
+  if (tellOutcome(answer) === tellOutcome(outcome)) return `have ${differenceOf(outcome, answer)}`
+  return tellOutcome(answer)
+    .replace(/^gave/, 'give')
+    .replace(/^failed/, 'fail')
 }

@@ -7,7 +7,8 @@ export function same(actual: unknown, expected: unknown, what: string): void {
   if (isDeepStrictEqual(actual, expected)) return
   const { path, mine, theirs } = firstDifference(actual, expected, '')
   const message = `${what}${path === '' ? '' : `, at ${path}`}: expected ${show(theirs)}, got ${show(mine)}`
-  throw new assert.AssertionError({ message, actual, expected, operator: 'deepStrictEqual' })
+  // Node adds its own diff behind the message of the operators that it knows.
+  throw new assert.AssertionError({ message, actual, expected, operator: 'same' })
 }
 
 /** The first place where two values differ, in words. */

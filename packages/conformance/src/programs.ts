@@ -3,6 +3,7 @@ import type { SessionChange } from '@turnstore/core'
 import { expectSingleOrder } from './expect-order.js'
 import type { Caller, Operation, Outcome } from './operations.js'
 import { Recording } from './recording.js'
+import { tellOperation } from './tell-call.js'
 import { changeOf, sessionOf, toolCallOf, transitionOf, turnOf } from './samples.js'
 
 /*
@@ -58,6 +59,18 @@ const draft: fc.Arbitrary<Draft> = fc.record({
   ),
   ifSeen: fc.integer({ min: 0, max: 3 }).map(value => value === 3),
 })
+
+/** A program in few words. */
+export function tellProgram(program: Program): string {
+  return program
+    .map((drafts, index) => {
+      const calls = drafts.map(
+        ({ operation, ifSeen }) => tellOperation(operation) + (ifSeen ? ' at what it saw last' : ''),
+      )
+      return `\n    caller ${index + 1}: ${calls.join(', ')}`
+    })
+    .join('')
+}
 
 export function programOf(callers: number, mostCalls: number): fc.Arbitrary<Program> {
   return fc.array(fc.array(draft, { minLength: 1, maxLength: mostCalls }), { minLength: 2, maxLength: callers })

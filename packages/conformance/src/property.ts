@@ -9,7 +9,7 @@ import { nameOf } from './expect.js'
 export async function expectProperty<T>(
   { thorough, seed }: { readonly thorough: boolean; readonly seed: number | undefined },
   property: fc.IAsyncProperty<[T]>,
-  { runs }: { runs: number },
+  { runs, tell = fc.stringify }: { runs: number; tell?: (input: T) => string },
 ): Promise<void> {
   const details = await fc.check(property, {
     numRuns: thorough ? runs * 20 : runs,
@@ -24,7 +24,7 @@ export async function expectProperty<T>(
   const error = new assert.AssertionError({
     message: [
       known?.message ?? nameOf(cause),
-      `  after: ${fc.stringify(input)}`,
+      `  after: ${tell(input)}`,
       `  (shrunk ${details.numShrinks} times; seed: ${details.seed} among the options of the suite repeats it)`,
     ].join('\n'),
     ...(known?.operator === 'fail' ? {} : { actual: known?.actual, expected: known?.expected }),

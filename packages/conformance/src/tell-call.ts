@@ -5,10 +5,11 @@ import type { Call } from './single-order.js'
 
 /** A call and what it came to, in few words. */
 export function tellCall({ who, operation, outcome }: Call): string {
-  return `${who}: ${wordsOf(operation)} ${tellOutcome(outcome)}`
+  return `${who}: ${tellOperation(operation)} ${tellOutcome(outcome)}`
 }
 
-function wordsOf(operation: Operation): string {
+/** A call in few words. */
+export function tellOperation(operation: Operation): string {
   const { method, options = {} } = operation
   const condition = Object.entries(options).map(([name, value]) => `, ${name}: ${show(value)}`)
   return `${method}(${wordsOfArgument(operation)}${condition.join('')})`
@@ -35,7 +36,7 @@ function wordsOfArgument(operation: Operation): string {
 }
 
 export function tellOutcome(outcome: Outcome): string {
-  if (outcome.kind === 'unknown') return 'was cut off: it may have happened or not'
+  if (outcome.kind === 'unknown') return 'had no answer: it may have happened or not'
   if (outcome.kind === 'gave') return `gave ${tell(outcome.value)}`
   return `failed with ${outcome.code}${outcome.actualRevision === undefined ? '' : ` at ${outcome.actualRevision}`}`
 }

@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { isTurnstoreError, SessionManager, type SessionStore } from '@turnstore/core'
 import type { Cases, Group } from '../cases.js'
-import { holds, nameOf, present, same } from '../expect.js'
+import { holds, nameOf, present, refuses, same } from '../expect.js'
 import { acknowledgedBy, expectOneOrder, expectPrefixes, type Seen } from '../history.js'
 import { callerOf } from '../operations.js'
-import { programOf, runProgram } from '../programs.js'
+import { programOf, runProgram, tellProgram } from '../programs.js'
 import { expectProperty } from '../property.js'
 import { appendOf, changeOf, indexes, sessionOf, toolCallOf, turnIdsOf, turnOf, turnsOf } from '../samples.js'
 import { turnOfTheEventLoop, unless } from '../races.js'
@@ -159,6 +159,26 @@ function define(cases: Cases): void {
     'lets exactly one of many conditional changes win over two handles',
     async ({ store, reopen }) => {
       await oneWins([store, await reopen()])
+    },
+    { needs: 'reopen' },
+  )
+
+  it(
+    'noLostUpdate',
+    'holds a condition against what another handle has written',
+    async ({ store, reopen }) => {
+      const other = await reopen()
+      same(await store.saveSession(sessionOf('s')), 1, 'a save by the first handle')
+      same((await other.changeSession('s', appendOf('t'))).revision, 2, 'a change by the second')
+      const late = { ifRevision: 1 }
+      const expected = { actualRevision: 2 }
+      await refuses(() => store.saveSession(sessionOf('s'), late), 'REVISION_CONFLICT', 'a late save', expected)
+      const change = changeOf({ setMetadata: { a: 1 } })
+      await refuses(() => store.changeSession('s', change, late), 'REVISION_CONFLICT', 'a late change', expected)
+      same((await store.changeSession('s', change, { ifRevision: 2 })).revision, 3, 'one at the right revision')
+      await refuses(() => other.saveSession(sessionOf('s'), { ifRevision: 2 }), 'REVISION_CONFLICT', 'the next', {
+        actualRevision: 3,
+      })
     },
     { needs: 'reopen' },
   )
@@ -333,7 +353,7 @@ async function runPrograms(cases: Cases, handles: readonly SessionStore[]): Prom
     for (const id of ['s', 'S']) await handles[0]?.deleteSession(id)
     await runProgram(program, callers)
   })
-  await expectProperty(cases, property, { runs: 40 })
+  await expectProperty(cases, property, { runs: 40, tell: tellProgram })
 }
 
 async function appendAtOnce(handles: readonly SessionStore[]): Promise<void> {

@@ -47,7 +47,10 @@ function define(cases: Cases): void {
         await scene.create(ids)
         for (const round of indexes(rounds(4))) {
           // Several callers on a session: many appends are under way when the process is killed.
-          await scene.kill(round, ids.flatMap(id => indexes(2).map(() => appends(id, random, scene.name))))
+          await scene.kill(
+            round,
+            ids.flatMap(id => indexes(2).map(() => appends(id, random, scene.name))),
+          )
           await scene.expectWhole(ids)
         }
       }),
@@ -60,10 +63,14 @@ function define(cases: Cases): void {
     bench =>
       seeded(cases, async random => {
         const scene = new Scene(bench, random)
-        const ids = ['a', 'b', 'c']
+        // Many at once, so that each kill has a chance to come into the middle of something.
+        const ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
         for (const round of indexes(rounds(8))) {
-          // Two who get in each other's way, and two who are alone.
-          await scene.kill(round, ['a', ...ids].map(id => changesOfManyParts(id, random, scene.name)))
+          // Two who get in each other's way, and others who are alone.
+          await scene.kill(
+            round,
+            ['a', ...ids].map(id => changesOfManyParts(id, random, scene.name)),
+          )
           await scene.expectWhole(ids)
         }
       }),
@@ -77,7 +84,10 @@ function define(cases: Cases): void {
       seeded(cases, async random => {
         const scene = new Scene(bench, random)
         for (const round of indexes(rounds(3))) {
-          const told = await scene.kill(round, indexes(4).map(() => creations(random, scene.name)))
+          const told = await scene.kill(
+            round,
+            indexes(4).map(() => creations(random, scene.name)),
+          )
           const ids = [...new Set(told.map(({ id }) => id))]
           await scene.expectWhole(ids)
           await Promise.all(ids.map(id => bench.store.deleteSession(id)))

@@ -5,7 +5,7 @@ import type { Child } from '../child/child.js'
 import { holds, nameOf, present, same } from '../expect.js'
 import { type Acknowledged, expectOneOrder } from '../history.js'
 import { untyped } from '../methods.js'
-import { programOf, runProgram } from '../programs.js'
+import { programOf, runProgram, tellProgram } from '../programs.js'
 import { expectProperty } from '../property.js'
 import { appendOf, changeOf, sessionOf, toolCallOf, turnOf, turnsOf } from '../samples.js'
 
@@ -123,7 +123,7 @@ function define(cases: Cases): void {
         for (const id of ['s', 'S']) await bench.store.deleteSession(id)
         await runProgram(program, callers)
       })
-      await expectProperty(cases, property, { runs: 20 })
+      await expectProperty(cases, property, { runs: 20, tell: tellProgram })
     },
     options,
   )

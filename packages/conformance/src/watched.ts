@@ -1,0 +1,28 @@
+import type { SessionStore } from '@turnstore/core'
+import { show } from './expect.js'
+
+/** Which call an error came from, for failures of calls that should have succeeded. */
+const origins = new WeakMap<Error, string>()
+
+export function originOf(error: unknown): string | undefined {
+  return error instanceof Error ? origins.get(error) : undefined
+}
+
+/** The same store; what its calls fail with is known by the call from then on. Nothing else is altered. */
+export function watched<Store extends SessionStore>(store: Store): Store {
+  return new Proxy(store, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name, target)
+      if (typeof member !== 'function' || name === 'constructor') return member
+      return (...args: unknown[]): unknown => {
+        const result: unknown = Reflect.apply(member, target, args)
+        if (result instanceof Promise) {
+          result.catch((error: unknown) => {
+            if (error instanceof Error) origins.set(error, `${String(name)}(${args.map(show).join(', ')})`)
+          })
+        }
+        return result
+      }
+    },
+  })
+}
