@@ -123,7 +123,8 @@ export async function within(
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
-      reject(broken('settles', new Error(`${what} has not settled within ${timeoutMs} ms`)))
+      const message = `${what} has not settled within ${timeoutMs} ms`
+      reject(broken('settles', new assert.AssertionError({ message, operator: 'fail' })))
     }, timeoutMs)
   })
   try {
@@ -137,6 +138,11 @@ export async function within(
 
 /** Keeps what was expected and what there was, so that runners can show the two. */
 class BrokenContract extends assert.AssertionError {}
+
+/** Fails a case with another part of the contract than the one that it is about. */
+export function breaks(clause: Clause, message: string): never {
+  throw broken(clause, new assert.AssertionError({ message, operator: 'fail' }))
+}
 
 function broken(clause: Clause, error: unknown): BrokenContract {
   const known = error instanceof assert.AssertionError ? error : undefined

@@ -20,6 +20,14 @@ export function expectOneOrder(
 ): void {
   const inOrder = acknowledged.toSorted((a, b) => a.revision - b.revision)
   const revisions = inOrder.map(({ revision }) => revision)
+  for (const [index, { turnId, revision }] of inOrder.entries()) {
+    const next = inOrder[index + 1]
+    holds(
+      next?.revision !== revision,
+      `the appends of ${turnId} and ${next?.turnId} were both given revision ${revision}: one was made on what the ` +
+        'other had not written yet, and has overwritten it',
+    )
+  }
   same(
     revisions,
     revisions.map((_, index) => before.revision + 1 + index),

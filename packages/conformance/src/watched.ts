@@ -8,6 +8,10 @@ export function originOf(error: unknown): string | undefined {
   return error instanceof Error ? origins.get(error) : undefined
 }
 
+export function setOrigin(error: unknown, method: string, args: readonly unknown[], where = ''): void {
+  if (error instanceof Error) origins.set(error, `${method}(${args.map(show).join(', ')})${where}`)
+}
+
 /** The same store; what its calls fail with is known by the call from then on. Nothing else is altered. */
 export function watched<Store extends SessionStore>(store: Store): Store {
   return new Proxy(store, {
@@ -18,7 +22,7 @@ export function watched<Store extends SessionStore>(store: Store): Store {
         const result: unknown = Reflect.apply(member, target, args)
         if (result instanceof Promise) {
           result.catch((error: unknown) => {
-            if (error instanceof Error) origins.set(error, `${String(name)}(${args.map(show).join(', ')})`)
+            setOrigin(error, String(name), args)
           })
         }
         return result

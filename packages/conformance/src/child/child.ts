@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { isTurnstoreError, type JsonValue, TurnstoreError } from '@turnstore/core'
 import type { Operation } from '../operations.js'
 import type { ChildModule } from '../setup.js'
+import { setOrigin } from '../watched.js'
 import { type Answer, isAnswer, isNote, type MethodName, type Note } from './protocol.js'
 
 /** A process of its own with a store on the same data. */
@@ -82,7 +83,14 @@ export function startChild({ module, args = null }: ChildModule): StartingChild 
       waiting.set(id, { resolve, reject, ...(hear && { hear }) })
       child.stdin.write(`${JSON.stringify({ id, ...message })}\n`)
     })
-  const call: Child['call'] = (method, ...args) => ask({ method, args })
+  const call: Child['call'] = async (method, ...args) => {
+    try {
+      return await ask({ method, args })
+    } catch (error) {
+      setOrigin(error, method, args, ' in another process')
+      throw error
+    }
+  }
   const work: Child['work'] = (callers, hear) => ask({ work: callers }, hear).then(() => undefined)
   const kill = (): Promise<void> => {
     isKilled = true

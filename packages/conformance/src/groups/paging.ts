@@ -168,7 +168,7 @@ async function disturb(
         `a deleted session is seen ${times(sessionId)} times, ${what}`,
       )
     else if (!changed.has(sessionId) || query.orderBy === 'createdAt')
-      same(times(sessionId), 1, `how often ${sessionId}, which keeps its place, is seen ${what}`)
+      same(times(sessionId), 1, `how often ${sessionId}, whose time is also that of its neighbour, is seen ${what}`)
     else if (query.order === 'desc')
       holds(times(sessionId) <= 1, `${sessionId}, changed meanwhile, is seen ${times(sessionId)} times ${what}`)
     else holds(times(sessionId) >= 1, `${sessionId}, changed meanwhile, is never seen ${what}`)
