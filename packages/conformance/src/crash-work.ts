@@ -34,10 +34,10 @@ export function conditionalAppends(id: string, random: Random, name: Names, revi
 /** Changes of many parts, whole saves, rewinds, and deletes with the next session behind them. */
 export function changesOfManyParts(id: string, random: Random, name: Names): Operation[] {
   return indexes(CALLS).flatMap((index): Operation[] => {
-    const brought = turns(1 + random.below(4), random, name)
+    const brought = turns(1 + random.below(6), random, name)
     const turnId = brought[0]?.turnId ?? ''
     const setMetadata = { last: turnId, count: index }
-    switch (random.below(8)) {
+    switch (random.below(6)) {
       case 0:
         return [{ method: 'saveSession', id, record: sessionOf(id, { turns: brought, metadata: setMetadata }) }]
       case 1:
@@ -46,9 +46,9 @@ export function changesOfManyParts(id: string, random: Random, name: Names): Ope
           { method: 'saveSession', id, record: sessionOf(id, { metadata: setMetadata }), options: { ifRevision: 0 } },
         ]
       case 2:
-        return [change(id, { keepTurns: random.below(6), setMetadata, agentId: turnId })]
+        return [change(id, { keepTurns: random.below(4), setMetadata, agentId: turnId })]
       case 3:
-        return [change(id, { keepTurns: random.below(4), appendTurns: brought, unsetMetadata: ['last'] })]
+        return [change(id, { keepTurns: random.below(3), appendTurns: brought, unsetMetadata: ['last'] })]
       default: {
         const put = [toolCallOf(turnId, { result: turnId }), toolCallOf(`${turnId} again`)]
         return [

@@ -72,7 +72,13 @@ export function present<T>(value: T | null | undefined, what: string): T {
 }
 
 export function show(value: unknown): string {
-  const text = inspect(value, { depth: 4, breakLength: Infinity, maxStringLength: 120, maxArrayLength: 12 })
+  const text = inspect(value, {
+    depth: 4,
+    breakLength: Infinity,
+    compact: true,
+    maxStringLength: 120,
+    maxArrayLength: 12,
+  })
   return text.length > 600 ? `${text.slice(0, 600)}…` : text
 }
 

@@ -36,9 +36,9 @@ const catches = new Map<string, Catch>()
 beforeAll(async () => {
   // The one that waits until it is found to hang keeps no other waiting.
   const hanging = mutants.filter(({ fault }) => fault.startsWith('never ends'))
-  const onFiles = mutants.filter(({ files }) => files !== undefined)
-  const rest = mutants.filter(mutant => !hanging.includes(mutant) && !onFiles.includes(mutant))
-  const results = await Promise.all([hanging, onFiles, rest].map(catchAll))
+  const killed = mutants.filter(({ caughtBy }) => caughtBy === 'crash')
+  const rest = mutants.filter(mutant => !hanging.includes(mutant) && !killed.includes(mutant))
+  const results = await Promise.all([hanging, killed, rest].map(catchAll))
   for (const result of results.flat()) catches.set(result.fault, result)
 }, 300_000)
 

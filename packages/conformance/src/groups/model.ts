@@ -30,7 +30,8 @@ function define(cases: Cases): void {
     async (bench: Bench): Promise<void> => {
       const histories = fc.commands(
         stepsOf(canReopen).map(step => step.map(commandOf)),
-        { maxCommands: 24 },
+        // Without it, few are as long as that.
+        { maxCommands: 24, size: 'max' },
       )
       const property = fc.asyncProperty(histories, async commands => {
         // Only the first store of a case can be reopened, so a history with reopening begins with an empty one.
@@ -39,7 +40,7 @@ function define(cases: Cases): void {
         await fc.asyncModelRun(() => ({ model, real: { store, reopen: () => bench.reopen() } }), commands)
         await expectSame(model, store)
       })
-      await expectProperty(cases, property, { runs: canReopen ? 30 : 60 })
+      await expectProperty(cases, property, { runs: canReopen ? 40 : 80 })
     }
   const timeoutMs = thorough ? 600_000 : 60_000
   it('change', 'agrees with the model over random histories', run(false), { timeoutMs })

@@ -10,6 +10,8 @@ export interface Mutant {
   readonly mistake: string
   /** The group that is meant to catch it. */
   readonly caughtBy: GroupName
+  /** Words of the case that is meant to, where a group takes long. */
+  readonly caughtIn?: string
   /** Made for each handle, so that a handle can remember what it should not. */
   readonly faults: (rows: Rows) => Faults
   /** Where its rows are; without, in memory. */
@@ -32,11 +34,13 @@ export function inMemory(caughtBy: GroupName, family: Family): Mutant[] {
 export function onFiles(
   caughtBy: GroupName,
   family: Readonly<Record<string, readonly [mistake: string, files: typeof FileRows, faults?: () => Faults]>>,
+  caughtIn: (fault: string) => string = () => '',
 ): Mutant[] {
   return Object.entries(family).map(([fault, [mistake, Files, faults = () => ({})]]) => ({
     fault,
     mistake,
     caughtBy,
+    caughtIn: caughtIn(fault),
     faults,
     files: folder => new Files(folder),
   }))

@@ -205,6 +205,23 @@ export const change = inMemory('change', {
       },
     },
   ],
+  'applies an update to a turn that comes later in the batch': [
+    'updates behind the appends',
+    {
+      change(next, id, change, on) {
+        const brought = new Set(change.appendTurns.map(({ turnId }) => turnId))
+        const known = new Set(this.kept(id)?.turns.map(({ turnId }) => turnId))
+        return next(
+          id,
+          {
+            ...change,
+            updateTurns: change.updateTurns.filter(({ turnId }) => known.has(turnId) || !brought.has(turnId)),
+          },
+          on,
+        )
+      },
+    },
+  ],
   'cannot set a member of a turn to null': [
     'value ?? before',
     altered(change => ({

@@ -166,22 +166,25 @@ class IndexedRows extends FileRows {
 /** A change in two steps: what `first` leaves of it, and the whole. */
 function inTwo(first: (before: SessionRecord, after: SessionRecord) => SessionRecord): () => Faults {
   return () => {
-    // One after the other in this process, so that only a kill comes between the two steps.
-    let last: Promise<unknown> = Promise.resolve()
-    const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
-      const result = last.then(work)
-      last = result.catch(() => {})
+    // One after the other on a session, in this process: only a kill comes between the two steps.
+    const queues = new Map<string, Promise<unknown>>()
+    const inTurn = <T>(id: string, work: () => Promise<T>): Promise<T> => {
+      const result = (queues.get(id) ?? Promise.resolve()).then(work)
+      queues.set(
+        id,
+        result.catch(() => {}),
+      )
       return result
     }
     return {
-      change: (next, ...args) => inTurn(() => next(...args)),
-      replace: (next, ...args) => inTurn(() => next(...args)),
-      remove: (next, ...args) => inTurn(() => next(...args)),
+      change: (next, ...args) => inTurn(args[0], () => next(...args)),
+      replace: (next, ...args) => inTurn(args[0].sessionId, () => next(...args)),
+      remove: (next, ...args) => inTurn(args[0], () => next(...args)),
       async save(next, session, token) {
         const before = token === null ? null : ((await this._load(session.sessionId, undefined))?.session ?? null)
         if (before === null) return next(session, token)
         if (!(await next(first(before, session), token))) return false
-        await sleep(1)
+        await sleep(3)
         const half = await this._load(session.sessionId, undefined)
         return half === null ? true : next(session, half.token)
       },
@@ -189,96 +192,106 @@ function inTwo(first: (before: SessionRecord, after: SessionRecord) => SessionRe
   }
 }
 
-export const crash = onFiles('crash', {
-  'acknowledges before it has written': ['write-behind', LaterRows],
-  'acknowledges a delete before it is done': ['a delete that is queued', LateDeletes],
-  'writes over what is there': ['a file that is truncated and written anew', TornDocuments],
-  'never frees the lock of a killed process': ['a lock without an owner', DeadLocks],
-  'leaves turns without their metadata': [
-    'two statements without a transaction',
-    FileRows,
-    inTwo((before, after) => ({ ...after, metadata: before.metadata })),
-  ],
-  'leaves metadata without its turns': [
-    'two statements without a transaction',
-    FileRows,
-    inTwo((before, after) => ({ ...before, metadata: after.metadata })),
-  ],
-  'leaves turns without their transitions': [
-    'two tables without a transaction',
-    FileRows,
-    inTwo((before, after) => ({ ...after, agentTransitions: before.agentTransitions })),
-  ],
-  'leaves a batch half stored': [
-    'a loop of INSERTs',
-    FileRows,
-    inTwo((before, after) =>
-      after.turns.length > before.turns.length + 1 ? { ...after, turns: after.turns.slice(0, -1) } : after,
-    ),
-  ],
-  'leaves a turn half updated': [
-    'calls and members in two statements',
-    FileRows,
-    inTwo((before, after) => ({
-      ...after,
-      turns: after.turns.map((turn, index) => ({
-        ...turn,
-        toolCalls: before.turns[index]?.toolCalls ?? turn.toolCalls,
+export const crash = onFiles(
+  'crash',
+  {
+    'acknowledges before it has written': ['write-behind', LaterRows],
+    'acknowledges a delete before it is done': ['a delete that is queued', LateDeletes],
+    'writes over what is there': ['a file that is truncated and written anew', TornDocuments],
+    'never frees the lock of a killed process': ['a lock without an owner', DeadLocks],
+    'leaves turns without their metadata': [
+      'two statements without a transaction',
+      FileRows,
+      inTwo((before, after) => ({ ...after, metadata: before.metadata })),
+    ],
+    'leaves metadata without its turns': [
+      'two statements without a transaction',
+      FileRows,
+      inTwo((before, after) => ({ ...before, metadata: after.metadata })),
+    ],
+    'leaves turns without their transitions': [
+      'two tables without a transaction',
+      FileRows,
+      inTwo((before, after) => ({ ...after, agentTransitions: before.agentTransitions })),
+    ],
+    'leaves a batch half stored': [
+      'a loop of INSERTs',
+      FileRows,
+      inTwo((before, after) =>
+        after.turns.length > before.turns.length + 1 ? { ...after, turns: after.turns.slice(0, -1) } : after,
+      ),
+    ],
+    'leaves a turn half updated': [
+      'calls and members in two statements',
+      FileRows,
+      inTwo((before, after) => ({
+        ...after,
+        turns: after.turns.map((turn, index) => ({
+          ...turn,
+          toolCalls: before.turns[index]?.toolCalls ?? turn.toolCalls,
+        })),
       })),
-    })),
-  ],
-  'leaves a rewind half done': [
-    'turn after turn is deleted',
-    FileRows,
-    inTwo((before, after) =>
-      after.turns.length < before.turns.length - 1 ? { ...before, turns: before.turns.slice(0, -1) } : after,
-    ),
-  ],
-  'deletes before it saves': [
-    'DELETE and INSERT without a transaction',
-    FileRows,
-    () => ({
-      async save(next, session, token) {
-        if (typeof token !== 'number' || session.turns.length > 4) return next(session, token)
-        if (!(await this._delete(session.sessionId, token))) return false
-        await sleep(1)
-        return next(session, null)
-      },
-    }),
-  ],
-  'raises the revision before it writes': [
-    'a counter in another place',
-    FileRows,
-    inTwo((before, after) => ({ ...before, revision: after.revision })),
-  ],
-  'forgets to list what was created by a killed process': ['an index that is written behind', IndexedRows],
-  'applies the retry of a killed process again': [
-    'ids of turns that are remembered in the process',
-    FileRows,
-    () => {
-      const mine = new Set<string>()
-      return {
-        async change(next, id, change, on) {
-          const known = new Set((await this._load(id, undefined))?.session.turns.map(({ turnId }) => turnId))
-          const appendTurns = change.appendTurns.map(turn =>
-            known.has(turn.turnId) && !mine.has(turn.turnId) ? { ...turn, turnId: `${turn.turnId} again` } : turn,
-          )
-          for (const { turnId } of change.appendTurns) mine.add(turnId)
-          return next(id, { ...change, appendTurns }, on)
+    ],
+    'leaves a rewind half done': [
+      'turn after turn is deleted',
+      FileRows,
+      inTwo((before, after) =>
+        after.turns.length < before.turns.length - 1 ? { ...before, turns: before.turns.slice(0, -1) } : after,
+      ),
+    ],
+    'deletes before it saves': [
+      'DELETE and INSERT without a transaction',
+      FileRows,
+      () => ({
+        async save(next, session, token) {
+          if (typeof token !== 'number' || session.turns.length > 4) return next(session, token)
+          if (!(await this._delete(session.sessionId, token))) return false
+          await sleep(1)
+          return next(session, null)
         },
-      }
-    },
-  ],
-  'fails the retry of a killed process': [
-    'a conflict in place of a repetition',
-    FileRows,
-    () => ({
-      async change(next, id, change, on) {
-        const { session } = (await this._load(id, undefined)) ?? {}
-        if (session && on.ifRevision !== undefined && on.ifRevision < session.revision)
-          throw new TurnstoreError('STORE_BUSY', 'overtaken', { outcome: 'not-stored' })
-        return next(id, change, on)
+      }),
+    ],
+    'raises the revision before it writes': [
+      'a counter in another place',
+      FileRows,
+      inTwo((before, after) => ({ ...before, revision: after.revision })),
+    ],
+    'forgets to list what was created by a killed process': ['an index that is written behind', IndexedRows],
+    'applies the retry of a killed process again': [
+      'ids of turns that are remembered in the process',
+      FileRows,
+      () => {
+        const mine = new Set<string>()
+        return {
+          async change(next, id, change, on) {
+            const known = new Set((await this._load(id, undefined))?.session.turns.map(({ turnId }) => turnId))
+            const appendTurns = change.appendTurns.map(turn =>
+              known.has(turn.turnId) && !mine.has(turn.turnId) ? { ...turn, turnId: `${turn.turnId} again` } : turn,
+            )
+            for (const { turnId } of change.appendTurns) mine.add(turnId)
+            return next(id, { ...change, appendTurns }, on)
+          },
+        }
       },
-    }),
-  ],
-})
+    ],
+    'fails the retry of a killed process': [
+      'a conflict in place of a repetition',
+      FileRows,
+      () => ({
+        async change(next, id, change, on) {
+          const { session } = (await this._load(id, undefined)) ?? {}
+          if (session && on.ifRevision !== undefined && on.ifRevision < session.revision)
+            throw new TurnstoreError('STORE_BUSY', 'overtaken', { outcome: 'not-stored' })
+          return next(id, change, on)
+        },
+      }),
+    ],
+  },
+  fault => {
+    if (fault.includes('retry')) return 'repeats what a killed one was at'
+    if (fault.includes('list')) return 'while it created and deleted'
+    return /^(leaves|acknowledges a delete|deletes|raises)/.test(fault)
+      ? 'done or not done'
+      : 'every append that was acknowledged'
+  },
+)

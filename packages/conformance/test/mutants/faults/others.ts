@@ -104,20 +104,21 @@ export const manager = inMemory('manager', {
 })
 
 export const model = inMemory('model', {
-  'applies an update to a turn that comes later in the batch': [
-    'updates behind the appends',
+  'keeps the metadata that a save takes away': [
+    'UPDATE of what is not empty',
     {
-      change(next, id, change, on) {
-        const brought = new Set(change.appendTurns.map(({ turnId }) => turnId))
-        const known = new Set(this.kept(id)?.turns.map(({ turnId }) => turnId))
-        return next(
-          id,
-          {
-            ...change,
-            updateTurns: change.updateTurns.filter(({ turnId }) => known.has(turnId) || !brought.has(turnId)),
-          },
-          on,
-        )
+      replace(next, session, on) {
+        const before = this.kept(session.sessionId)?.metadata ?? {}
+        const isEmpty = Object.keys(session.metadata).length === 0
+        return next(isEmpty ? { ...session, metadata: structuredClone(before) } : session, on)
+      },
+    },
+  ],
+  'keeps the agent in charge where a save takes it away': [
+    'COALESCE',
+    {
+      replace(next, session, on) {
+        return next({ ...session, agentId: session.agentId ?? this.kept(session.sessionId)?.agentId ?? null }, on)
       },
     },
   ],
