@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import type { Capabilities, SessionStore } from '@turnstore/core'
-import { type Child, startChild } from './child/child.js'
+import { type Child, startChild, type StartingChild } from './child/child.js'
 import { type Clause, contract } from './contract.js'
 import { nameOf } from './expect.js'
 import type { StoreSetup } from './setup.js'
+import { originOf, watched } from './watched.js'
 
 /**
  * How long opening, closing and removing stores may take around the cases. Like all limits here it is far above what is
@@ -89,7 +90,7 @@ async function runCase<Store extends SessionStore>(
 ): Promise<void> {
   const opened: Store[] = []
   const handles: SessionStore[] = []
-  const over = new AbortController()
+  const children: StartingChild[] = []
   const open = async (): Promise<Store> => {
     const store = await setup.open()
     opened.push(store)
@@ -98,47 +99,63 @@ async function runCase<Store extends SessionStore>(
   const run = async (): Promise<void> => {
     const store = await open()
     await body({
-      store,
-      open,
+      store: watched(store),
+      open: async () => watched(await open()),
       reopen: async () => {
         const handle = await present(setup.reopen, 'reopen')(store)
         handles.push(handle)
-        return handle
+        return watched(handle)
       },
-      child: async () => startChild(await present(setup.child, 'child')(store), over.signal),
+      child: async () => {
+        const child = startChild(await present(setup.child, 'child')(store))
+        children.push(child)
+        return child.ready
+      },
     })
   }
   const cleanUp = async (): Promise<void> => {
-    over.abort()
+    await Promise.all(children.map(child => child.kill()))
     for (const store of [...handles, ...opened]) await store.close()
     for (const store of opened) await setup.destroy?.(store)
   }
 
   try {
-    await within(run(), timeoutMs, clause, signal)
+    await within(run(), timeoutMs, clause, 'a call of this case', signal)
   } catch (error) {
-    await within(cleanUp(), AROUND_MS, 'settles').catch(() => {})
+    await within(cleanUp(), AROUND_MS, 'settles', 'closing').catch(() => {})
     throw error
   }
-  await within(cleanUp(), AROUND_MS, 'settles')
+  await within(cleanUp(), AROUND_MS, 'settles', 'closing the stores of this case')
 }
 
 /** Ends what does not settle, and says of what goes wrong which part of the contract it breaks. */
-async function within(work: Promise<void>, timeoutMs: number, clause: Clause, signal?: AbortSignal): Promise<void> {
+async function within(
+  work: Promise<void>,
+  timeoutMs: number,
+  clause: Clause,
+  what: string,
+  signal?: AbortSignal,
+): Promise<void> {
   try {
-    await limited(work, timeoutMs, signal)
+    await limited(work, timeoutMs, what, signal)
   } catch (error) {
     throw error instanceof BrokenContract ? error : broken(clause, error)
   }
 }
 
 /** Waits no longer than this, and not when the signal says so. */
-export async function limited<T>(work: Promise<T>, timeoutMs: number, signal?: AbortSignal): Promise<T> {
+export async function limited<T>(
+  work: Promise<T>,
+  timeoutMs: number,
+  what: string,
+  signal?: AbortSignal,
+): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   let stop = (): void => {}
   const end = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
-      reject(broken('settles', new Error(`a call has not settled within ${timeoutMs} ms`)))
+      const message = `${what} has not settled within ${timeoutMs} ms`
+      reject(broken('settles', new assert.AssertionError({ message, operator: 'fail' })))
     }, timeoutMs)
     stop = () => reject(new Error('the run was stopped'))
     signal?.addEventListener('abort', stop)
@@ -154,10 +171,17 @@ export async function limited<T>(work: Promise<T>, timeoutMs: number, signal?: A
 /** Keeps what was expected and what there was, so that runners can show the two. */
 class BrokenContract extends assert.AssertionError {}
 
+/** Fails a case with another part of the contract than the one that it is about. */
+export function breaks(clause: Clause, message: string): never {
+  throw broken(clause, new assert.AssertionError({ message, operator: 'fail' }))
+}
+
 function broken(clause: Clause, error: unknown): BrokenContract {
   const known = error instanceof assert.AssertionError ? error : undefined
+  const call = originOf(error)
+  const failure = call === undefined ? nameOf(error) : `${call} fails with ${nameOf(error)}`
   const result = new BrokenContract({
-    message: `${contract[clause]}: ${known?.message ?? nameOf(error)}`,
+    message: `${contract[clause]}: ${known?.message ?? failure}`,
     ...(known?.operator === 'fail' ? {} : { actual: known?.actual, expected: known?.expected }),
     operator: 'fail',
   })

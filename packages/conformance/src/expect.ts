@@ -11,6 +11,12 @@ export function same(actual: unknown, expected: unknown, what: string): void {
   throw new assert.AssertionError({ message, actual, expected, operator: 'same' })
 }
 
+/** The first place where two values differ, in words. */
+export function differenceOf(actual: unknown, expected: unknown): string {
+  const { path, mine, theirs } = firstDifference(actual, expected, '')
+  return `${show(theirs)} at ${path}, not ${show(mine)}`
+}
+
 export function holds(condition: boolean, what: string): void {
   if (!condition) fail(what)
 }
@@ -66,7 +72,13 @@ export function present<T>(value: T | null | undefined, what: string): T {
 }
 
 export function show(value: unknown): string {
-  const text = inspect(value, { depth: 4, breakLength: Infinity, maxStringLength: 120, maxArrayLength: 12 })
+  const text = inspect(value, {
+    depth: 4,
+    breakLength: Infinity,
+    compact: true,
+    maxStringLength: 120,
+    maxArrayLength: 12,
+  })
   return text.length > 600 ? `${text.slice(0, 600)}…` : text
 }
 

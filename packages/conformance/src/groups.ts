@@ -4,6 +4,7 @@ import { changeGroup } from './groups/change.js'
 import { closingGroup } from './groups/closing.js'
 import { concurrencyGroup } from './groups/concurrency.js'
 import { copiesGroup } from './groups/copies.js'
+import { crashGroup } from './groups/crash.js'
 import { deletingGroup } from './groups/deleting.js'
 import { discretionGroup } from './groups/discretion.js'
 import { idsGroup } from './groups/ids.js'
@@ -34,6 +35,7 @@ export type GroupName =
   | 'concurrency'
   | 'deleting'
   | 'processes'
+  | 'crash'
   | 'queries'
   | 'paging'
   | 'scope'
@@ -56,6 +58,7 @@ export const groups: Readonly<Record<GroupName, Group>> = {
   concurrency: concurrencyGroup,
   deleting: deletingGroup,
   processes: processesGroup,
+  crash: crashGroup,
   queries: queriesGroup,
   paging: pagingGroup,
   scope: scopeGroup,

@@ -1,5 +1,5 @@
 import type { ChangeResult, SessionRecord } from '@turnstore/core'
-import { holds, same } from './expect.js'
+import { holds, same, show } from './expect.js'
 import { turnIdsOf } from './samples.js'
 
 /** An append that was acknowledged: the turn that it brought and the revision that it got. */
@@ -20,6 +20,14 @@ export function expectOneOrder(
 ): void {
   const inOrder = acknowledged.toSorted((a, b) => a.revision - b.revision)
   const revisions = inOrder.map(({ revision }) => revision)
+  for (const [index, { turnId, revision }] of inOrder.entries()) {
+    const next = inOrder[index + 1]
+    holds(
+      next?.revision !== revision,
+      `the appends of turns ${show(turnId)} and ${show(next?.turnId)} were both given revision ${revision}: one was ` +
+        'made on what the other had not written yet, and has overwritten it',
+    )
+  }
   same(
     revisions,
     revisions.map((_, index) => before.revision + 1 + index),

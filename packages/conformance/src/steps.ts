@@ -82,7 +82,8 @@ const transition = fc
 const record: fc.Arbitrary<SessionRecord> = fc
   .record({
     sessionId: fc.constantFrom(...sessionIds),
-    workspaceId,
+    // Most without one: a save over a session of another workspace is refused, and shows nothing more.
+    workspaceId: fc.constantFrom(null, null, null, 'w', 'W'),
     parentSessionId: fc.constantFrom(null, 's'),
     agentId,
     createdAt: time,
@@ -158,6 +159,7 @@ export function stepsOf(canReopen: boolean): fc.Arbitrary<Step>[] {
   const id = fc.constantFrom(...sessionIds)
   return [
     fc.record({ do: fc.constant('save' as const), record, options }),
+    fc.record({ do: fc.constant('save' as const), record, options: fc.constant({}) }),
     fc.record({ do: fc.constant('change' as const), id, change, options }),
     fc.record({ do: fc.constant('change' as const), id, change: append, options }),
     fc.record({ do: fc.constant('change' as const), id, change: append, options: fc.constant({}) }),

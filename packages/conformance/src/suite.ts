@@ -43,7 +43,7 @@ export async function readSuite<Store extends SessionStore>(
   signal?: AbortSignal,
 ): Promise<Suite> {
   const names = chosenGroups(setup)
-  const capabilities = await limited(readCapabilities(setup), OPENING_MS, signal)
+  const capabilities = await limited(readCapabilities(setup), OPENING_MS, 'opening a store', signal)
   if (capabilities.sharing !== 'process') {
     for (const name of ['reopen', 'child'] as const) {
       if (setup[name] === undefined) {
@@ -87,7 +87,7 @@ async function readCapabilities<Store extends SessionStore>(setup: StoreSetup<St
     return store.capabilities
   } finally {
     // Whether it closes is a case of its own, which would not come to be if we waited here for ever.
-    await limited(store.close(), AROUND_MS / 2).catch(() => {})
+    await limited(store.close(), AROUND_MS / 2, 'closing').catch(() => {})
     await setup.destroy?.(store)
   }
 }

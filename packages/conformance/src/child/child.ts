@@ -2,55 +2,102 @@ import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { isTurnstoreError, type JsonValue, TurnstoreError } from '@turnstore/core'
+import type { Operation } from '../operations.js'
 import type { ChildModule } from '../setup.js'
-import { type Answer, isAnswer, type MethodName } from './protocol.js'
+import { setOrigin } from '../watched.js'
+import { type Answer, isAnswer, isNote, type MethodName, type Note } from './protocol.js'
 
 /** A process of its own with a store on the same data. */
 export interface Child {
-  /** Calls a method of the store there. Rejects with the error's code, message and outcome. */
-  readonly call: (method: MethodName, ...args: JsonValue[]) => Promise<JsonValue>
-  /** SIGKILL: whatever is under way is cut off. */
-  readonly kill: () => void
+  /** Calls a method of the store there. Rejects with the error's code, message, outcome and revision. */
+  readonly call: (method: MethodName, ...args: unknown[]) => Promise<JsonValue>
+  /**
+   * Lets it make these calls by itself, those of each caller one after the other. It tells of each before it is made
+   * and after it was answered. Resolves when all are made, or when the process is killed.
+   */
+  readonly work: (callers: readonly (readonly Operation[])[], hear: (note: Note) => void) => Promise<void>
+  /** SIGKILL: whatever is under way is cut off. Resolves when the process is gone and all that it told is heard. */
+  readonly kill: () => Promise<void>
 }
 
-/**
- * Resolves when the child has opened the store and is ready.
- * @param signal kills it, also while it opens
- */
-export async function startChild({ module, args = null }: ChildModule, signal: AbortSignal): Promise<Child> {
+interface Waiting {
+  resolve(value: JsonValue): void
+  reject(error: Error): void
+  hear?(note: Note): void
+}
+
+/** A process on its way: it can be killed before it is ready. */
+export interface StartingChild {
+  /** Resolves when the child has opened the store. */
+  readonly ready: Promise<Child>
+  readonly kill: Child['kill']
+}
+
+export function startChild({ module, args = null }: ChildModule): StartingChild {
   const worker = fileURLToPath(new URL('./worker.js', import.meta.url))
   const flags = 'Deno' in globalThis ? ['run', '--allow-all', ...denoFlags(worker)] : []
   const child = spawn(process.execPath, [...flags, worker, String(module), JSON.stringify(args)], {
     stdio: ['pipe', 'pipe', 'inherit'],
-    signal,
-    killSignal: 'SIGKILL',
   })
-  const waiting = new Map<number, { resolve(value: JsonValue): void; reject(error: Error): void }>()
+  const waiting = new Map<number, Waiting>()
   let calls = 0
+  let isKilled = false
 
   createInterface({ input: child.stdout }).on('line', line => {
-    const answer = readAnswer(line)
-    const call = waiting.get(answer.id)
-    waiting.delete(answer.id)
-    if ('error' in answer) call?.reject(errorOf(answer.error))
-    else call?.resolve(answer.result)
+    const said = parse(line)
+    if (isAnswer(said)) {
+      const call = waiting.get(said.id)
+      waiting.delete(said.id)
+      if ('error' in said) call?.reject(errorOf(said.error))
+      else call?.resolve(said.result)
+    } else if (isNote(said)) {
+      waiting.get(said.id)?.hear?.(said)
+    } else if (!isKilled) {
+      throw new Error('the child process said something that is no answer')
+    }
   })
   const end = (reason: string): void => {
-    for (const call of waiting.values()) call.reject(new Error(`the child process ${reason}`))
+    for (const call of waiting.values()) {
+      if (call.hear !== undefined && isKilled) call.resolve(null)
+      else call.reject(new Error(`the child process ${reason}`))
+    }
     waiting.clear()
   }
-  child.on('error', error => end(`failed: ${error.message}`))
-  child.on('close', (code, signal) => end(`ended with ${signal ?? `code ${code}`}`))
-  child.stdin.on('error', () => end('takes no more calls'))
+  const gone = new Promise<void>(resolve => {
+    child.on('error', error => {
+      end(`failed: ${error.message}`)
+      resolve()
+    })
+    child.on('close', (code, signal) => {
+      end(`ended with ${signal ?? `code ${code}`}`)
+      resolve()
+    })
+  })
+  child.stdin.on('error', () => {
+    if (!isKilled) end('takes no more calls')
+  })
 
-  const call = (method: MethodName, ...args: JsonValue[]): Promise<JsonValue> =>
+  const ask = (message: object, hear?: (note: Note) => void): Promise<JsonValue> =>
     new Promise((resolve, reject) => {
       const id = ++calls
-      waiting.set(id, { resolve, reject })
-      child.stdin.write(`${JSON.stringify({ id, method, args })}\n`)
+      waiting.set(id, { resolve, reject, ...(hear && { hear }) })
+      child.stdin.write(`${JSON.stringify({ id, ...message })}\n`)
     })
-  await call('ready')
-  return { call, kill: () => child.kill('SIGKILL') }
+  const call: Child['call'] = async (method, ...args) => {
+    try {
+      return await ask({ method, args })
+    } catch (error) {
+      setOrigin(error, method, args, ' in another process')
+      throw error
+    }
+  }
+  const work: Child['work'] = (callers, hear) => ask({ work: callers }, hear).then(() => undefined)
+  const kill = (): Promise<void> => {
+    isKilled = true
+    child.kill('SIGKILL')
+    return gone
+  }
+  return { ready: call('ready').then(() => ({ call, work, kill })), kill }
 }
 
 /** Deno takes an installed file that it starts with for a project of its own, which would not find its peers. */
@@ -58,14 +105,20 @@ function denoFlags(worker: string): string[] {
   return worker.includes('/node_modules/') ? ['--node-modules-dir=manual'] : []
 }
 
-function readAnswer(line: string): Answer {
-  const answer: unknown = JSON.parse(line)
-  if (!isAnswer(answer)) throw new Error('the child process said something that is no answer')
-  return answer
+/** Nothing for a line that was cut off. */
+function parse(line: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return undefined
+  }
 }
 
-function errorOf({ code, message, outcome }: { code: string; message: string; outcome?: string }): Error {
+function errorOf({ code, message, outcome, actualRevision }: Extract<Answer, { error: object }>['error']): Error {
   const error = Object.assign(new Error(message), { name: 'TurnstoreError', code })
   if (!isTurnstoreError(error)) return new Error(message)
-  return new TurnstoreError(error.code, message, outcome === 'unknown' || outcome === 'not-stored' ? { outcome } : {})
+  return new TurnstoreError(error.code, message, {
+    ...(outcome === 'unknown' || outcome === 'not-stored' ? { outcome } : {}),
+    ...(actualRevision === undefined ? {} : { actualRevision }),
+  })
 }

@@ -1,8 +1,9 @@
 import type { JsonValue, SessionStore } from '@turnstore/core'
+import type { Operation, Outcome } from '../operations.js'
 
 /*
  * What parent and child say to each other: a line of JSON for each call, and one for each answer, in
- * whichever order the answers come.
+ * whichever order the answers come. While a child works by itself, it tells of each call twice.
  */
 
 export type MethodName = Exclude<keyof SessionStore, 'capabilities' | 'sessions' | symbol>
@@ -13,17 +14,48 @@ export interface Call {
   readonly args: readonly unknown[]
 }
 
+/** Work that a child does by itself: each of its callers makes one call after the other. */
+export interface Work {
+  readonly id: number
+  readonly work: readonly (readonly Operation[])[]
+}
+
 export type Answer =
   | { readonly id: number; readonly result: JsonValue }
   | {
       readonly id: number
-      readonly error: { readonly code: string; readonly message: string; readonly outcome?: string }
+      readonly error: {
+        readonly code: string
+        readonly message: string
+        readonly outcome?: string
+        readonly actualRevision?: number
+      }
     }
 
+/** A call of a caller, told before it is made, and with its outcome when it has come to one. */
+export interface Note {
+  readonly id: number
+  readonly caller: number
+  readonly place: number
+  readonly outcome?: Outcome
+}
+
 export function isAnswer(value: unknown): value is Answer {
-  return typeof value === 'object' && value !== null && 'id' in value && ('result' in value || 'error' in value)
+  return isObject(value) && 'id' in value && ('result' in value || 'error' in value)
+}
+
+export function isNote(value: unknown): value is Note {
+  return isObject(value) && 'id' in value && 'caller' in value && 'place' in value
 }
 
 export function isCall(value: unknown): value is Call {
-  return typeof value === 'object' && value !== null && 'id' in value && 'method' in value && 'args' in value
+  return isObject(value) && 'id' in value && 'method' in value && 'args' in value
+}
+
+export function isWork(value: unknown): value is Work {
+  return isObject(value) && 'id' in value && 'work' in value
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
 }

@@ -2,23 +2,39 @@
  * The child process: `worker.js MODULE ARGS` opens the store that the module's default export gives
  * and serves the calls that come in on standard input until that ends.
  */
+import { writeSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { isAbsolute } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { isTurnstoreError, type SessionStore } from '@turnstore/core'
-import { type Call, isCall } from './protocol.js'
+import { untyped } from '../methods.js'
+import { callerOf, perform } from '../operations.js'
+import { type Answer, type Call, isCall, isWork, type Note, type Work } from './protocol.js'
 
 const [module = '', args = 'null'] = process.argv.slice(2)
 // Whatever else is printed in this process must not come between the answers.
-const answer = process.stdout.write.bind(process.stdout)
 process.stdout.write = process.stderr.write.bind(process.stderr)
 
 const store = await openStore()
 for await (const line of createInterface({ input: process.stdin })) {
-  const call: unknown = JSON.parse(line)
-  if (isCall(call)) void serve(store, call)
+  const said: unknown = JSON.parse(line)
+  if (isCall(said)) void serve(store, said)
+  if (isWork(said)) void work(store, said)
 }
 await store.close()
+
+/** What was said has left this process when this returns, so that no kill can take it back. */
+function say(message: Answer | Note): void {
+  const bytes = Buffer.from(`${JSON.stringify(message)}\n`)
+  for (let written = 0; written < bytes.length;) {
+    try {
+      written += writeSync(1, bytes, written)
+    } catch (error) {
+      // The pipe is full: whoever reads it will have room in a moment.
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error
+    }
+  }
+}
 
 async function openStore(): Promise<SessionStore> {
   const loaded: unknown = await import(isAbsolute(module) ? pathToFileURL(module).href : module)
@@ -34,12 +50,25 @@ function hasOpener(loaded: unknown): loaded is { default: (args: unknown) => Ses
 async function serve(store: SessionStore, { id, method, args }: Call): Promise<void> {
   try {
     const result: unknown = await Reflect.apply(store[method], store, args)
-    answer(`${JSON.stringify({ id, result: result ?? null })}\n`)
+    say({ id, result: untyped(result ?? null) })
   } catch (error) {
-    const known = isTurnstoreError(error)
-    const said = known
-      ? { code: error.code, message: error.message, outcome: error.outcome }
-      : { code: '', message: String(error) }
-    answer(`${JSON.stringify({ id, error: said })}\n`)
+    const { code, message, outcome, actualRevision } = isTurnstoreError(error)
+      ? error
+      : { code: '', message: String(error), outcome: undefined, actualRevision: undefined }
+    const details = { ...(outcome && { outcome }), ...(actualRevision !== undefined && { actualRevision }) }
+    say({ id, error: { code, message, ...details } })
   }
+}
+
+async function work(store: SessionStore, { id, work }: Work): Promise<void> {
+  const call = callerOf(store)
+  await Promise.all(
+    work.map(async (operations, caller) => {
+      for (const [place, operation] of operations.entries()) {
+        say({ id, caller, place })
+        say({ id, caller, place, outcome: await perform(operation, call) })
+      }
+    }),
+  )
+  say({ id, result: null })
 }

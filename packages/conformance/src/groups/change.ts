@@ -290,13 +290,13 @@ function define({ it }: Cases): void {
   })
 
   it('change', 'sets and takes away top-level members of the metadata, whole', async ({ store }) => {
-    await store.saveSession(sessionOf('s', { metadata: { a: { b: 1 }, c: [1], d: 'x' } }))
+    await store.saveSession(sessionOf('s', { metadata: { a: { b: 1 }, c: [1], d: 'x', i: { j: 1 } } }))
     await store.changeSession(
       's',
-      changeOf({ setMetadata: { a: { e: 2 }, 'c.d': null, f: '' }, unsetMetadata: ['d', 'a.b'] }),
+      changeOf({ setMetadata: { a: { e: 2 }, 'c.d': null, f: '' }, unsetMetadata: ['d', 'a.e', 'i.j'] }),
     )
-    same((await loaded(store)).metadata, { a: { e: 2 }, c: [1], 'c.d': null, f: '' }, 'the metadata')
-    await store.changeSession('s', changeOf({ setMetadata: { g: 1 }, unsetMetadata: ['g', 'c'] }))
+    same((await loaded(store)).metadata, { a: { e: 2 }, c: [1], 'c.d': null, f: '', i: { j: 1 } }, 'the metadata')
+    await store.changeSession('s', changeOf({ setMetadata: { g: 1 }, unsetMetadata: ['g', 'c', 'i'] }))
     same(
       (await loaded(store)).metadata,
       { a: { e: 2 }, 'c.d': null, f: '' },

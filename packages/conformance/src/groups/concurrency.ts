@@ -1,7 +1,11 @@
+import fc from 'fast-check'
 import { isTurnstoreError, SessionManager, type SessionStore } from '@turnstore/core'
 import type { Cases, Group } from '../cases.js'
-import { holds, nameOf, present, same } from '../expect.js'
+import { holds, nameOf, present, refuses, same } from '../expect.js'
 import { acknowledgedBy, expectOneOrder, expectPrefixes, type Seen } from '../history.js'
+import { callerOf } from '../operations.js'
+import { programOf, runProgram, tellProgram } from '../programs.js'
+import { expectProperty } from '../property.js'
 import { appendOf, changeOf, indexes, sessionOf, toolCallOf, turnIdsOf, turnOf, turnsOf } from '../samples.js'
 import { turnOfTheEventLoop, unless } from '../races.js'
 
@@ -10,7 +14,8 @@ export const concurrencyGroup: Group = { title: 'Concurrency', define }
 
 const CALLERS = 64
 
-function define({ it }: Cases): void {
+function define(cases: Cases): void {
+  const { it, thorough } = cases
   it('noLostUpdate', 'applies the appends of 64 callers on one session once each, in one order', async ({ store }) => {
     await appendAtOnce([store])
   })
@@ -130,6 +135,21 @@ function define({ it }: Cases): void {
     }
   })
 
+  const programs = { timeoutMs: thorough ? 600_000 : 60_000 }
+  it(
+    'noLostUpdate',
+    'gives callers who do all kinds of things at once a single order on which they agree',
+    ({ store }) => runPrograms(cases, [store]),
+    programs,
+  )
+
+  it(
+    'noLostUpdate',
+    'gives them a single order over two handles',
+    async ({ store, reopen }) => runPrograms(cases, [store, await reopen()]),
+    { ...programs, needs: 'reopen' },
+  )
+
   it('noLostUpdate', 'lets exactly one of many conditional changes win', async ({ store }) => {
     await oneWins([store])
   })
@@ -139,6 +159,26 @@ function define({ it }: Cases): void {
     'lets exactly one of many conditional changes win over two handles',
     async ({ store, reopen }) => {
       await oneWins([store, await reopen()])
+    },
+    { needs: 'reopen' },
+  )
+
+  it(
+    'noLostUpdate',
+    'holds a condition against what another handle has written',
+    async ({ store, reopen }) => {
+      const other = await reopen()
+      same(await store.saveSession(sessionOf('s')), 1, 'a save by the first handle')
+      same((await other.changeSession('s', appendOf('t'))).revision, 2, 'a change by the second')
+      const late = { ifRevision: 1 }
+      const expected = { actualRevision: 2 }
+      await refuses(() => store.saveSession(sessionOf('s'), late), 'REVISION_CONFLICT', 'a late save', expected)
+      const change = changeOf({ setMetadata: { a: 1 } })
+      await refuses(() => store.changeSession('s', change, late), 'REVISION_CONFLICT', 'a late change', expected)
+      same((await store.changeSession('s', change, { ifRevision: 2 })).revision, 3, 'one at the right revision')
+      await refuses(() => other.saveSession(sessionOf('s'), { ifRevision: 2 }), 'REVISION_CONFLICT', 'the next', {
+        actualRevision: 3,
+      })
     },
     { needs: 'reopen' },
   )
@@ -305,6 +345,15 @@ function define({ it }: Cases): void {
       'the first turn, which came with the metadata',
     )
   })
+}
+
+async function runPrograms(cases: Cases, handles: readonly SessionStore[]): Promise<void> {
+  const callers = handles.map((handle, index) => [`handle ${index + 1}`, callerOf(handle)] as const)
+  const property = fc.asyncProperty(programOf(4, 6), async program => {
+    for (const id of ['s', 'S']) await handles[0]?.deleteSession(id)
+    await runProgram(program, callers)
+  })
+  await expectProperty(cases, property, { runs: 40, tell: tellProgram })
 }
 
 async function appendAtOnce(handles: readonly SessionStore[]): Promise<void> {

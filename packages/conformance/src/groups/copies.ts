@@ -1,6 +1,6 @@
 import type { SessionStore } from '@turnstore/core'
 import type { Cases, Group } from '../cases.js'
-import { present, same } from '../expect.js'
+import { nameOf, present, same } from '../expect.js'
 import { gather } from '../methods.js'
 import { changeOf, fullSession, toolCallOf, transitionOf, turnOf } from '../samples.js'
 
@@ -97,7 +97,8 @@ function define({ it }: Cases): void {
       querySessions: store => store.querySessions(),
       sessions: store => gather(store.sessions()),
     }
-    const before = await readAll(store, reads)
+    // A copy, since what was read may be what is altered next.
+    const before = structuredClone(await readAll(store, reads))
     for (const [name, read] of Object.entries(reads)) {
       vandalise(present(await read(store), name))
       same(await readAll(store, reads), before, `everything, after the result of ${name} was altered`)
@@ -119,7 +120,9 @@ async function readAll(
   store: SessionStore,
   reads: Record<string, (store: SessionStore) => Promise<object | null>>,
 ): Promise<unknown> {
-  return Promise.all(Object.values(reads).map(read => read(store)))
+  // What cannot be read any more is told beside what was there.
+  const results = Object.entries(reads).map(async ([name, read]) => [name, await read(store).catch(nameOf)] as const)
+  return Object.fromEntries(await Promise.all(results))
 }
 
 /** Alters everything that it can reach: scalars, lists, members. */

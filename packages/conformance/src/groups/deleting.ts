@@ -93,7 +93,7 @@ async function recreateUnderWriters(handles: readonly SessionStore[]): Promise<v
   }
   const creator = async (actor: number): Promise<void> => {
     const store = handleOf(actor)
-    for (const _ of indexes(80)) {
+    for (const _ of indexes(120)) {
       const [life, since] = [++lives, ++moments]
       const saving = store.saveSession(sessionOf('s', { metadata: { life } }), { ifRevision: 0 })
       if (await saving.then(() => true, unless('REVISION_CONFLICT'))) {
@@ -104,7 +104,7 @@ async function recreateUnderWriters(handles: readonly SessionStore[]): Promise<v
   }
   const deleter = async (actor: number): Promise<void> => {
     const store = handleOf(actor)
-    for (const _ of indexes(100)) {
+    for (const _ of indexes(150)) {
       const since = ++moments
       if (await store.deleteSession('s')) await look(store, since, 'delete')
     }

@@ -1,5 +1,5 @@
 import type { Cases, Group } from '../cases.js'
-import { fails, refuses, same, show } from '../expect.js'
+import { fail, fails, refuses, same, show } from '../expect.js'
 import { hazardousIds, hazardousPairs, invalidIds, noIds } from '../hazards.js'
 import { methods, methodsOfOneSession, untyped } from '../methods.js'
 import { appendOf, changeOf, sessionOf, toolCallOf, transitionOf, turnOf, turnIdsOf } from '../samples.js'
@@ -8,67 +8,57 @@ import { appendOf, changeOf, sessionOf, toolCallOf, transitionOf, turnOf, turnId
 export const idsGroup: Group = { title: 'Ids', define }
 
 function define({ it }: Cases): void {
-  it(
-    'ids',
-    'keeps sessions apart, whatever their ids look like',
-    async ({ store }) => {
-      for (const id of hazardousIds) {
-        same(
-          await store.saveSession(sessionOf(id, { agentId: `of ${id}`.slice(0, 50) }), { ifRevision: 0 }),
-          1,
-          `saving ${show(id)}`,
-        )
-      }
-      same((await store.listSessions()).toSorted(), [...hazardousIds].toSorted(), 'listSessions')
-      for (const id of hazardousIds) await store.changeSession(id, appendOf('t', { prompt: id }))
-      for (const id of hazardousIds) {
-        const session = await store.loadSession(id)
-        same([session?.sessionId, session?.turns.map(turn => turn.prompt)], [id, [id]], `session ${show(id)}`)
-        same((await store.loadSummary(id))?.sessionId, id, `summary of ${show(id)}`)
-        same(
-          (await store.readTurns(id, { last: 9 }))?.turns.map(turn => turn.prompt),
-          [id],
-          `turns of ${show(id)}`,
-        )
-      }
-      for (const [index, id] of hazardousIds.entries()) {
-        same(await store.deleteSession(id), true, `deleting ${show(id)}`)
-        same(await store.deleteSession(id), false, `deleting ${show(id)} again`)
-        if (index % 16 === 0)
-          same((await store.listSessions()).length, hazardousIds.length - index - 1, `sessions left behind ${show(id)}`)
-      }
-      same(await store.listSessions(), [], 'sessions left')
-    },
-  )
+  it('ids', 'keeps sessions apart, whatever their ids look like', async ({ store }) => {
+    for (const id of hazardousIds) {
+      const saving = store.saveSession(sessionOf(id, { agentId: `of ${id}`.slice(0, 50) }), { ifRevision: 0 })
+      const revision = await saving.catch(async error => {
+        const found = await store.loadSession(id)
+        if (found === null || found.sessionId === id) throw error
+        return fail(`the id ${show(id)} reaches the session of ${show(found.sessionId)}`)
+      })
+      same(revision, 1, `saving ${show(id)}`)
+    }
+    same((await store.listSessions()).toSorted(), [...hazardousIds].toSorted(), 'listSessions')
+    for (const id of hazardousIds) await store.changeSession(id, appendOf('t', { prompt: id }))
+    for (const id of hazardousIds) {
+      const session = await store.loadSession(id)
+      same([session?.sessionId, session?.turns.map(turn => turn.prompt)], [id, [id]], `session ${show(id)}`)
+      same((await store.loadSummary(id))?.sessionId, id, `summary of ${show(id)}`)
+      same(
+        (await store.readTurns(id, { last: 9 }))?.turns.map(turn => turn.prompt),
+        [id],
+        `turns of ${show(id)}`,
+      )
+    }
+    for (const [index, id] of hazardousIds.entries()) {
+      same(await store.deleteSession(id), true, `deleting ${show(id)}`)
+      same(await store.deleteSession(id), false, `deleting ${show(id)} again`)
+      if (index % 16 === 0)
+        same((await store.listSessions()).length, hazardousIds.length - index - 1, `sessions left behind ${show(id)}`)
+    }
+    same(await store.listSessions(), [], 'sessions left')
+  })
 
-  it(
-    'ids',
-    'keeps workspaces apart, whatever their ids look like',
-    async ({ store }) => {
-      for (const [index, workspaceId] of hazardousIds.entries()) {
-        await store.saveSession(sessionOf(`in ${index}`, { workspaceId }), { workspaceId })
-      }
-      for (const [index, workspaceId] of hazardousIds.entries()) {
-        same(
-          await store.listSessions({ workspaceId }),
-          [`in ${index}`],
-          `listSessions of workspace ${show(workspaceId)}`,
-        )
-        const { sessions } = await store.querySessions({ workspaceId })
-        same(
-          sessions.map(session => [session.sessionId, session.workspaceId]),
-          [[`in ${index}`, workspaceId]],
-          `query of ${show(workspaceId)}`,
-        )
-        const other = hazardousIds[(index + 1) % hazardousIds.length] ?? ''
-        same(
-          await store.loadSummary(`in ${index}`, { workspaceId: other }),
-          null,
-          `a session of ${show(workspaceId)} in the scope ${show(other)}`,
-        )
-      }
-    },
-  )
+  it('ids', 'keeps workspaces apart, whatever their ids look like', async ({ store }) => {
+    for (const [index, workspaceId] of hazardousIds.entries()) {
+      await store.saveSession(sessionOf(`in ${index}`, { workspaceId }), { workspaceId })
+    }
+    for (const [index, workspaceId] of hazardousIds.entries()) {
+      same(await store.listSessions({ workspaceId }), [`in ${index}`], `listSessions of workspace ${show(workspaceId)}`)
+      const { sessions } = await store.querySessions({ workspaceId })
+      same(
+        sessions.map(session => [session.sessionId, session.workspaceId]),
+        [[`in ${index}`, workspaceId]],
+        `query of ${show(workspaceId)}`,
+      )
+      const other = hazardousIds[(index + 1) % hazardousIds.length] ?? ''
+      same(
+        await store.loadSummary(`in ${index}`, { workspaceId: other }),
+        null,
+        `a session of ${show(workspaceId)} in the scope ${show(other)}`,
+      )
+    }
+  })
 
   it('ids', 'keeps pairs of workspace and session apart that a separator would make one', async ({ store }) => {
     for (const [workspaceId, sessionId] of hazardousPairs) {

@@ -140,6 +140,9 @@ async function disturb(
   for (let page = 0; cursor !== null; page++) {
     const found = await store.querySessions({ ...query, ...(cursor === undefined ? {} : { cursor }) })
     seen.push(...idsOfPage(found.sessions))
+    for (const { sessionId } of found.sessions) {
+      holds(!deleted.has(sessionId), `${sessionId} is on a page that was asked for after it was deleted`)
+    }
     cursor = found.cursor
     holds(page < 200, 'paging does not end')
     if (page > 5) continue

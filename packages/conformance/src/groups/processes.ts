@@ -1,19 +1,23 @@
+import fc from 'fast-check'
 import { isTurnstoreError, type JsonValue } from '@turnstore/core'
 import type { Bench, Cases, Group } from '../cases.js'
 import type { Child } from '../child/child.js'
 import { holds, nameOf, present, same } from '../expect.js'
 import { type Acknowledged, expectOneOrder } from '../history.js'
 import { untyped } from '../methods.js'
+import { programOf, runProgram, tellProgram } from '../programs.js'
+import { expectProperty } from '../property.js'
 import { appendOf, changeOf, sessionOf, toolCallOf, turnOf, turnsOf } from '../samples.js'
 
 /** Four processes on the same data, where the store says that its data may be shared so far. */
 export const processesGroup: Group = { title: 'Processes', define }
 
-function define({ it, capabilities }: Cases): void {
+function define(cases: Cases): void {
+  const { it, capabilities, thorough } = cases
   const options = {
     needs: 'child',
     skip: capabilities.sharing === 'process' && "the store's sharing is 'process'",
-    timeoutMs: 60_000,
+    timeoutMs: thorough ? 600_000 : 60_000,
   } as const
 
   it(
@@ -105,6 +109,21 @@ function define({ it, capabilities }: Cases): void {
       )
       const [turn] = present(await bench.store.readTurns('s', {}), 'the turns').turns
       same(turn?.toolCalls.length, 16, 'how many tool calls are there')
+    },
+    options,
+  )
+
+  it(
+    'noLostUpdate',
+    'gives four processes that do all kinds of things at once a single order on which they agree',
+    async bench => {
+      const children = await four(bench)
+      const callers = children.map(({ call }, index) => [`process ${index + 1}`, call] as const)
+      const property = fc.asyncProperty(programOf(4, 6), async program => {
+        for (const id of ['s', 'S']) await bench.store.deleteSession(id)
+        await runProgram(program, callers)
+      })
+      await expectProperty(cases, property, { runs: 20, tell: tellProgram })
     },
     options,
   )

@@ -141,6 +141,8 @@ function define({ it }: Cases): void {
         { metadata: { n: 1.5 } },
         { metadata: { missing: null } },
         { metadata: { n: 1, m: 'x' } },
+        { metadata: { n: '1', m: 'x' } },
+        { metadata: { m: 'x', n: '1' } },
         { metadata: { N: 1 } },
         { metadata: { 'deep.a': 1 } },
         { metadata: { toString: 'x' } },

@@ -1,18 +1,7 @@
 import type { SessionRecord, SessionStore, TurnPage } from '@turnstore/core'
 import type { Cases, Group } from '../cases.js'
 import { same } from '../expect.js'
-import {
-  appendOf,
-  changeOf,
-  fullSession,
-  oldFile,
-  sessionOf,
-  T0,
-  T2,
-  turnOf,
-  turnIdsOf,
-  turnsOf,
-} from '../samples.js'
+import { appendOf, changeOf, fullSession, oldFile, sessionOf, T0, T2, turnOf, turnIdsOf, turnsOf } from '../samples.js'
 
 /** Stretches of turns, summaries, and what another handle sees of all that. */
 export const readingGroup: Group = { title: 'Reading', define }
@@ -147,6 +136,33 @@ function define({ it }: Cases): void {
         same(await read(reader), await read(writer), `what the other handle reads after ${name}`)
       }
       same(turnIdsOf(await load(handles[1], 's')), ['t0', 't1'], 'the turns in the end')
+    },
+    { needs: 'reopen' },
+  )
+
+  it(
+    'deleted',
+    'shows nothing of a deleted session in one that was made anew under its id, over two handles',
+    async ({ store, reopen }) => {
+      const other = await reopen()
+      const read = (handle: SessionStore): Promise<unknown[]> =>
+        Promise.all([
+          handle.loadSession('s'),
+          handle.loadSummary('s'),
+          handle.readTurns('s', {}),
+          handle.readTurns('s', { last: 1 }),
+          handle.readTurns('s', { turnId: 't0' }),
+        ])
+      // As many turns of the same ids, at the same revision: only what they hold tells the two apart.
+      for (const life of ['first', 'second', 'third']) {
+        const session = sessionOf('s', { turns: [turnOf('t0', { prompt: life })], metadata: { life } })
+        await store.saveSession(session)
+        const page = { turns: session.turns, firstIndex: 0, turnCount: 1, revision: 1 }
+        const expected = [session, summaryOf(session), page, page, page]
+        same(await read(store), expected, `what is read of the ${life} session`)
+        same(await read(other), expected, `what the other handle reads of the ${life} session`)
+        await store.deleteSession('s')
+      }
     },
     { needs: 'reopen' },
   )

@@ -142,10 +142,14 @@ function define({ it, capabilities }: Cases): void {
       1,
       'the first revision of the new one',
     )
-    await store.changeSession('s', appendOf('t1', { prompt: 'new' }))
+    await store.changeSession(
+      's',
+      changeOf({ appendTurns: [turnOf('t1', { prompt: 'new' })], appendAgentTransitions: [transitionOf('h1')] }),
+    )
     const expected = sessionOf('s', {
       workspaceId: 'w',
       turns: [turnOf('t1', { prompt: 'new' })],
+      agentTransitions: [transitionOf('h1')],
       revision: 2,
       updatedAt: T1,
     })

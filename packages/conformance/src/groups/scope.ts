@@ -168,6 +168,7 @@ function define({ it }: Cases): void {
   it('scope', 'frees an id for all workspaces when it is deleted', async ({ store }) => {
     await store.saveSession(fullSession('s', { workspaceId: 'w' }))
     await store.deleteSession('s')
+    same(await store.listSessions({ workspaceId: 'w' }), [], 'the list of its workspace when it is deleted')
     same(await store.saveSession(sessionOf('s', { workspaceId: 'W' })), 1, 'another workspace takes it')
     same(await store.loadSession('s', { workspaceId: 'w' }), null, 'in the old scope')
     same(await store.listSessions({ workspaceId: 'w' }), [], 'the list of the old scope')

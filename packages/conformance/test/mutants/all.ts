@@ -1,0 +1,47 @@
+import { args } from './faults/arguments.ts'
+import { change } from './faults/change.ts'
+import { closing } from './faults/closing.ts'
+import { concurrency } from './faults/concurrency.ts'
+import { copies } from './faults/copies.ts'
+import { crash } from './faults/crash.ts'
+import { deleting } from './faults/deleting.ts'
+import { discretion } from './faults/discretion.ts'
+import { ids } from './faults/ids.ts'
+import { paging, queries } from './faults/listings.ts'
+import { manager, model, size } from './faults/others.ts'
+import { processes } from './faults/processes.ts'
+import { reading } from './faults/reading.ts'
+import { records } from './faults/records.ts'
+import { retries } from './faults/retries.ts'
+import { scope } from './faults/scope.ts'
+import { values } from './faults/values.ts'
+import type { Mutant } from './mutant.ts'
+
+export const mutants: readonly Mutant[] = [
+  records,
+  reading,
+  manager,
+  closing,
+  args,
+  ids,
+  values,
+  change,
+  retries,
+  model,
+  copies,
+  concurrency,
+  deleting,
+  processes,
+  crash,
+  queries,
+  paging,
+  scope,
+  size,
+  discretion,
+].flat()
+
+export function mutantOf(fault: unknown): Mutant {
+  const mutant = mutants.find(each => each.fault === fault)
+  if (mutant === undefined) throw new TypeError(`there is no mutant that ${String(fault)}`)
+  return mutant
+}

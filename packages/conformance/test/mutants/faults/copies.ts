@@ -1,0 +1,112 @@
+import { inMemory } from '../mutant.ts'
+
+/** Objects that are shared with whoever handed them in or got them out. */
+export const copies = inMemory('copies', {
+  'gives out the objects that it keeps': ['a map is the store, and a getter its API', { read: record => record }],
+  'keeps the record of the caller when it has to wait': [
+    'an await before the arguments are copied',
+    {
+      around: (next, method, args) => (method === 'saveSession' ? later(() => next(...args)) : next(...args)),
+    },
+  ],
+  'keeps the change of the caller when it has to wait': [
+    'a queue of calls, copied when their turn comes',
+    {
+      around: (next, method, args) => (method === 'changeSession' ? later(() => next(...args)) : next(...args)),
+    },
+  ],
+  'reads its options after an await': [
+    'a connection is awaited first',
+    { around: (next, method, args) => (method === 'deleteSession' ? later(() => next(...args)) : next(...args)) },
+  ],
+  'reads a query when its iteration begins': [
+    'an async generator does not run before its first next()',
+    {
+      around: (next, method, args) => (method === 'sessions' ? lazily(() => next(...args)) : next(...args)),
+    },
+  ],
+  'gives two readers one object': [
+    'reads that are under way at once are joined',
+    () => {
+      const underWay = new Map<string, Promise<unknown>>()
+      return {
+        around(next, method, args) {
+          if (method !== 'loadSession' || args.length > 1) return next(...args)
+          const key = String(args[0])
+          const reading = underWay.get(key) ?? Promise.resolve(next(...args)).finally(() => underWay.delete(key))
+          underWay.set(key, reading)
+          return reading
+        },
+      }
+    },
+  ],
+  'gives out the metadata that it keeps in summaries': [
+    'a shallow copy of the head of a record',
+    {
+      async loadSummary(next, id, scope) {
+        const summary = await next(id, scope)
+        const kept = this.kept(id)
+        return summary && kept ? { ...summary, metadata: kept.metadata } : summary
+      },
+    },
+  ],
+  'gives out the turns that it keeps in pages': [
+    'slice() copies the list and not the turns',
+    {
+      async readTurns(next, id, range, scope) {
+        const page = await next(id, range, scope)
+        const kept = this.kept(id)
+        if (page === null || kept === undefined) return page
+        return { ...page, turns: kept.turns.slice(page.firstIndex, page.firstIndex + page.turns.length) }
+      },
+    },
+  ],
+  'gives out the list that it caches': [
+    'the list of ids is kept between writes',
+    () => {
+      let cached: string[] | undefined
+      return {
+        async list(next, scope) {
+          if (scope !== undefined) return next(scope)
+          cached ??= await next(scope)
+          return cached
+        },
+        save: (next, ...args) => next(...args).finally(() => (cached = undefined)),
+        delete: (next, ...args) => next(...args).finally(() => (cached = undefined)),
+      }
+    },
+  ],
+  'copies metadata one level deep': [
+    'a spread for a copy',
+    {
+      read: record => ({
+        ...structuredClone(record),
+        metadata: { ...record.metadata },
+      }),
+    },
+  ],
+  'freezes what it gives out': [
+    'results are frozen so that a cache stays clean',
+    {
+      read: record => structuredClone(record),
+      around: async (next, method, args) => {
+        const result = await next(...args)
+        return method === 'loadSession' && typeof result === 'object' ? Object.freeze(result) : result
+      },
+    },
+  ],
+})
+
+async function later(run: () => unknown): Promise<unknown> {
+  await Promise.resolve()
+  return run()
+}
+
+async function* lazily(run: () => unknown): AsyncGenerator {
+  const items = run()
+  if (isIterable(items)) yield* items
+}
+
+function isIterable(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value
+}

@@ -1,0 +1,126 @@
+import { TurnstoreError } from '@turnstore/core'
+import { inMemory } from '../mutant.ts'
+import type { Faults } from '../row-store.ts'
+
+/** Errors and logs that carry what was stored. */
+export const discretion = inMemory('discretion', {
+  'puts the call into the cause of an error': [
+    'an error of a driver, handed on',
+    failing((error, args) => remade(error, { cause: new Error(JSON.stringify(args[1] ?? args[0])) })),
+  ],
+  'puts the call into the cause of the cause': [
+    'a chain of errors',
+    failing((error, args) => remade(error, { cause: new Error('failed', { cause: new Error(safely(args)) }) })),
+  ],
+  'puts the command on an error': [
+    'as ioredis does',
+    failing((error, args) => define(error, 'command', { args }, true)),
+  ],
+  'hides the command on an error': [
+    'a member that is not enumerable',
+    failing((error, args) => define(error, 'command', { args }, false)),
+  ],
+  'puts the content into a message': [
+    'a message that quotes',
+    failing(
+      (error, args) => new TurnstoreError(codeOf(error), `failed with ${safely(args)}`, { outcome: 'not-stored' }),
+    ),
+  ],
+  'puts the content into the stack': [
+    'a stack that is made longer',
+    failing((error, args) => {
+      error.stack = `${error.stack}\n${safely(args)}`
+      return error
+    }),
+  ],
+  'puts the content into what JSON makes of an error': [
+    'toJSON of its own',
+    failing((error, args) => define(error, 'toJSON', () => ({ args: safely(args) }), false)),
+  ],
+  'logs the content of a failed call': [
+    'console.error in a catch',
+    failing((error, args) => {
+      // oxlint-disable-next-line eslint/no-console -- this is the fault
+      console.error('failed', safely(args))
+      return error
+    }),
+  ],
+  'logs every call': [
+    'a trace that was left on',
+    {
+      around: (next, method, args) => {
+        // oxlint-disable-next-line eslint/no-console -- this is the fault
+        if (method === 'changeSession') console.debug(method, safely(args))
+        return next(...args)
+      },
+    },
+  ],
+  'quotes the cursor that it cannot read': [
+    'a message that quotes',
+    failing((error, args, method) =>
+      method === 'querySessions' ? new TurnstoreError(codeOf(error), `no cursor: ${safely(args)}`) : error,
+    ),
+  ],
+  'hands on what a getter throws': [
+    'a getter is called outside of the checks',
+    {
+      around: (next, method, args) => {
+        if (method === 'changeSession' && typeof args[1] === 'object' && args[1] !== null) {
+          try {
+            Reflect.get(args[1], 'updatedAt')
+          } catch (error) {
+            return Promise.reject(error)
+          }
+        }
+        return next(...args)
+      },
+    },
+  ],
+  'quotes the ids that it refuses': [
+    'a message that quotes',
+    failing((error, args, method) =>
+      method === 'loadSession' ? new TurnstoreError(codeOf(error), `no id: ${safely(args)}`) : error,
+    ),
+  ],
+  'swallows an error and says that it has stored': [
+    'an empty catch',
+    {
+      around: (next, method, args) => {
+        const result = next(...args)
+        return result instanceof Promise && method === 'saveSession' ? result.catch(() => 1) : result
+      },
+    },
+  ],
+})
+
+function failing(tamper: (error: TurnstoreError, args: unknown[], method: string) => Error): Faults {
+  return {
+    around(next, method, args) {
+      const result = next(...args)
+      if (!(result instanceof Promise)) return result
+      return result.catch((error: unknown) => {
+        throw error instanceof TurnstoreError ? tamper(error, args, method) : error
+      })
+    },
+  }
+}
+
+function remade(error: TurnstoreError, details: { cause: Error }): TurnstoreError {
+  return new TurnstoreError(error.code, error.message, { outcome: 'not-stored', ...details })
+}
+
+function codeOf(error: TurnstoreError): TurnstoreError['code'] {
+  return error.code
+}
+
+function define(error: Error, name: string, value: unknown, enumerable: boolean): Error {
+  return Object.defineProperty(error, name, { value, enumerable })
+}
+
+function safely(value: unknown): string {
+  try {
+    return JSON.stringify(value, (_key, each: unknown) => (typeof each === 'bigint' ? String(each) : each)) ?? ''
+  } catch {
+    return ''
+  }
+}

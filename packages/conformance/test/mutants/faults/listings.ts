@@ -1,0 +1,488 @@
+import type { SessionPage, SessionSummary } from '@turnstore/core'
+import {
+  compareUtf8,
+  cursorBehind,
+  matches,
+  type NormalQuery,
+  pageOfSummaries,
+  positionOf,
+  timeKey,
+} from '@turnstore/core/adapter'
+import { inMemory } from '../mutant.ts'
+import type { Faults, RowStore } from '../row-store.ts'
+
+/** Filters and orders that mean something else. */
+export const queries = inMemory('queries', {
+  'orders times as texts': [
+    'ORDER BY a text',
+    ordered(query => (a, b) => text(a[query.orderBy], b[query.orderBy]) || compareUtf8(a.sessionId, b.sessionId)),
+  ],
+  'orders times to the millisecond': [
+    'Date',
+    ordered(
+      query => (a, b) => millis(a[query.orderBy]) - millis(b[query.orderBy]) || compareUtf8(a.sessionId, b.sessionId),
+    ),
+  ],
+  'orders times to the second': [
+    'an index of seconds',
+    ordered(
+      query => (a, b) =>
+        text(timeKey(a[query.orderBy]).slice(0, 19), timeKey(b[query.orderBy]).slice(0, 19)) ||
+        compareUtf8(a.sessionId, b.sessionId),
+    ),
+  ],
+  'takes times without a zone for local ones': [
+    'new Date(text)',
+    ordered(
+      query => (a, b) => local(a[query.orderBy]) - local(b[query.orderBy]) || compareUtf8(a.sessionId, b.sessionId),
+    ),
+  ],
+  'puts unreadable times last': [
+    'NULLS LAST',
+    ordered(
+      query => (a, b) =>
+        text(timeKey(a[query.orderBy]) || '~', timeKey(b[query.orderBy]) || '~') ||
+        compareUtf8(a.sessionId, b.sessionId),
+    ),
+  ],
+  'orders ids by UTF-16': [
+    'a < b',
+    ordered(
+      query => (a, b) => text(timeKey(a[query.orderBy]), timeKey(b[query.orderBy])) || text(a.sessionId, b.sessionId),
+    ),
+  ],
+  'orders ids as people do': [
+    'localeCompare',
+    ordered(
+      query => (a, b) =>
+        text(timeKey(a[query.orderBy]), timeKey(b[query.orderBy])) || a.sessionId.localeCompare(b.sessionId),
+    ),
+  ],
+  'orders ids that tie always upwards': [
+    'ORDER BY time DESC, id',
+    ordered(query => (a, b) => {
+      const order = text(timeKey(a[query.orderBy]), timeKey(b[query.orderBy]))
+      const byId = compareUtf8(a.sessionId, b.sessionId)
+      return order || (query.order === 'desc' ? -byId : byId)
+    }),
+  ],
+  'orders by the time of the last change, whatever is asked': [
+    'one index',
+    { query: (next, query) => next({ ...query, orderBy: 'updatedAt' }) },
+  ],
+  'orders downwards, whatever is asked': ['one index', { query: (next, query) => next({ ...query, order: 'desc' }) }],
+  'takes a bound in': [
+    '>= in place of >',
+    filtered(
+      query => ({ ...query, updatedAfter: undefined }),
+      (each, query) => query.updatedAfter === undefined || timeKey(each.updatedAt) >= query.updatedAfter,
+    ),
+  ],
+  'takes an upper bound in': [
+    'BETWEEN',
+    filtered(
+      query => ({ ...query, createdBefore: undefined }),
+      (each, query) =>
+        query.createdBefore === undefined ||
+        (timeKey(each.createdAt) !== '' && timeKey(each.createdAt) <= query.createdBefore),
+    ),
+  ],
+  'finds unreadable times before any other': [
+    "'' < anything",
+    filtered(
+      query => ({ ...query, updatedBefore: undefined }),
+      (each, query) => query.updatedBefore === undefined || timeKey(each.updatedAt) < query.updatedBefore,
+    ),
+  ],
+  'compares bounds as texts': [
+    'WHERE updated_at > ?',
+    filtered(
+      query => ({ ...query, updatedAfter: undefined }),
+      (each, query) =>
+        query.updatedAfter === undefined || (timeKey(each.updatedAt) !== '' && each.updatedAt > query.updatedAfter),
+    ),
+  ],
+  'ignores all bounds but the first': [
+    'else if',
+    { query: (next, query) => next(query.updatedAfter === undefined ? query : { ...query, updatedBefore: undefined }) },
+  ],
+  'compares metadata as texts': [
+    '->> in place of ->',
+    filtered(
+      query => ({ ...query, metadata: [] }),
+      (each, query) =>
+        query.metadata.every(
+          ([key, value]) => Object.hasOwn(each.metadata, key) && unquoted(each.metadata[key]) === unquoted(value),
+        ),
+    ),
+  ],
+  'compares metadata loosely': [
+    '==',
+    filtered(
+      query => ({ ...query, metadata: [] }),
+      (each, query) =>
+        query.metadata.every(([key, value]) => Object.hasOwn(each.metadata, key) && loosely(each.metadata[key], value)),
+    ),
+  ],
+  'takes missing metadata for null': [
+    'metadata[key] ?? null',
+    filtered(
+      query => ({ ...query, metadata: [] }),
+      (each, query) =>
+        query.metadata.every(
+          ([key, value]) => (Object.hasOwn(each.metadata, key) ? each.metadata[key] : null) === value,
+        ),
+    ),
+  ],
+  'finds metadata that every object has': [
+    'metadata[key]',
+    { query: (next, query) => next({ ...query, metadata: query.metadata.filter(([key]) => !(key in {})) }) },
+  ],
+  'asks for the first of several members of metadata': [
+    'metadata[0]',
+    { query: (next, query) => next({ ...query, metadata: query.metadata.slice(0, 1) }) },
+  ],
+  'finds metadata in values too': [
+    'a search in the text of the JSON',
+    filtered(
+      query => ({ ...query, metadata: [] }),
+      (each, query) =>
+        query.metadata.every(([key, value]) =>
+          JSON.stringify(each.metadata).includes(`${JSON.stringify(key)}:${JSON.stringify(value)}`),
+        ),
+    ),
+  ],
+  'finds true for false in metadata': [
+    'a filter by the truth of a value',
+    { query: (next, query) => next({ ...query, metadata: query.metadata.filter(([, value]) => value !== false) }) },
+  ],
+  'takes ended for set': [
+    "metadata ? 'ended'",
+    filtered(
+      query => ({ ...query, ended: undefined }),
+      (each, query) => query.ended === undefined || 'ended' in each.metadata === query.ended,
+    ),
+  ],
+  'takes ended for its truth': [
+    'Boolean(metadata.ended)',
+    filtered(
+      query => ({ ...query, ended: undefined }),
+      (each, query) => query.ended === undefined || Boolean(each.metadata.ended) === query.ended,
+    ),
+  ],
+  'takes ended that is not set for neither': [
+    'ended = false',
+    filtered(
+      query => ({ ...query, ended: undefined }),
+      (each, query) => query.ended === undefined || each.metadata.ended === query.ended,
+    ),
+  ],
+  'takes ended: false for no filter': [
+    'if (query.ended)',
+    { query: (next, query) => next({ ...query, ended: query.ended || undefined }) },
+  ],
+  'takes no agent for any agent': [
+    'agent_id = NULL',
+    { query: (next, query) => next({ ...query, agentId: query.agentId ?? undefined }) },
+  ],
+  'takes no parent for any parent': [
+    'if (query.parentSessionId)',
+    { query: (next, query) => next({ ...query, parentSessionId: query.parentSessionId || undefined }) },
+  ],
+  'takes an empty agent for none': [
+    'agentId || null',
+    { query: (next, query) => next({ ...query, agentId: query.agentId === '' ? null : query.agentId }) },
+  ],
+  'takes agents that differ by case for one': [
+    'a collation that folds case',
+    filtered(
+      query => ({ ...query, agentId: undefined }),
+      (each, query) => query.agentId === undefined || each.agentId?.toLowerCase() === query.agentId?.toLowerCase(),
+    ),
+  ],
+  'takes agents for patterns': [
+    'LIKE',
+    filtered(
+      query => ({ ...query, agentId: undefined }),
+      (each, query) => query.agentId === undefined || query.agentId === '%' || each.agentId === query.agentId,
+    ),
+  ],
+  'filters by the agent that a session had': [
+    'an index that a change forgets',
+    () => {
+      const first = new Map<string, string | null>()
+      return {
+        query(_next, query) {
+          for (const each of this.summaries(undefined))
+            if (!first.has(each.sessionId)) first.set(each.sessionId, each.agentId)
+          return page(
+            { ...query, agentId: undefined },
+            this.summaries(query.scope).filter(
+              each => query.agentId === undefined || first.get(each.sessionId) === query.agentId,
+            ),
+          )
+        },
+        save(next, session, token) {
+          if (!first.has(session.sessionId)) first.set(session.sessionId, session.agentId)
+          return next(session, token)
+        },
+      }
+    },
+  ],
+  'keeps the place of a session by its first time': [
+    'an index that a change forgets',
+    () => {
+      const first = new Map<string, string>()
+      return {
+        save(next, session, token) {
+          if (!first.has(session.sessionId)) first.set(session.sessionId, session.updatedAt)
+          return next(session, token)
+        },
+        async query(_next, query) {
+          const all = this.summaries(query.scope)
+          const found = await page(
+            query,
+            all.map(each => ({ ...each, updatedAt: first.get(each.sessionId) ?? each.updatedAt })),
+          )
+          return {
+            ...found,
+            sessions: found.sessions.flatMap(each => all.find(({ sessionId }) => sessionId === each.sessionId) ?? []),
+          }
+        },
+      }
+    },
+  ],
+})
+
+/** Pages with gaps, repetitions and wrong ends. */
+export const paging = inMemory('paging', {
+  'gives one session too many': [
+    'LIMIT n + 1, and the last stays',
+    { query: (next, query) => next({ ...query, limit: query.limit + 1 }) },
+  ],
+  'gives one session too few': [
+    'an index from 1',
+    { query: (next, query) => next({ ...query, limit: Math.max(1, query.limit - 1) }) },
+  ],
+  'gives all at once': ['the limit is forgotten', { query: (next, query) => next({ ...query, limit: 1000 }) }],
+  'gives 10 by default': [
+    'a default of the backend',
+    { query: (next, query) => next({ ...query, limit: query.limit === 50 ? 10 : query.limit }) },
+  ],
+  'leaves out what ties with the end of a page': [
+    'WHERE time < ?',
+    placed(query => (each, after) => text(timeKey(each[query.orderBy]), after.time) * direction(query) > 0),
+  ],
+  'repeats the end of a page': [
+    'WHERE (time, id) >= ?',
+    placed(query => (each, after) => compare(positionOf(each, query.orderBy), after) * direction(query) >= 0),
+  ],
+  'skips by count': [
+    'OFFSET',
+    () => {
+      const offsets = new Map<string, number>()
+      return {
+        async query(_next, query) {
+          const all = pageOfSummaries({ ...query, after: undefined, limit: 1e6 }, this.summaries(query.scope)).sessions
+          const offset = query.after ? (offsets.get(JSON.stringify([query.after, query.order])) ?? 0) : 0
+          const sessions = all.slice(offset, offset + query.limit)
+          const last = sessions.at(-1)
+          if (last === undefined || all.length <= offset + query.limit) return { sessions, cursor: null }
+          offsets.set(JSON.stringify([positionOf(last, query.orderBy), query.order]), offset + query.limit)
+          return { sessions, cursor: cursorBehind(query, last) }
+        },
+      }
+    },
+  ],
+  'loses its place when the session there is deleted': [
+    'the cursor is an id, whose row is looked up',
+    {
+      async query(next, query) {
+        const { after } = query
+        return after !== undefined && !this.memory.map.has(after.sessionId)
+          ? { sessions: [], cursor: null }
+          : next(query)
+      },
+    },
+  ],
+  'begins anew when the session of its place is deleted': [
+    'a cursor that is not found is no cursor',
+    {
+      query(next, query) {
+        const { after } = query
+        return next(
+          after !== undefined && !this.memory.map.has(after.sessionId) ? { ...query, after: undefined } : query,
+        )
+      },
+    },
+  ],
+  'follows the session of its place when it moves': [
+    'the cursor is an id, whose time is looked up',
+    {
+      query(next, query) {
+        const { after } = query
+        const summary = this.summaries(undefined).find(({ sessionId }) => sessionId === after?.sessionId)
+        return next(summary === undefined ? query : { ...query, after: positionOf(summary, query.orderBy) })
+      },
+    },
+  ],
+  'ends where a page is short': [
+    'fewer than limit is the end',
+    {
+      query: async (next, query) => {
+        const found = await next(query)
+        return found.sessions.length < 3 ? { ...found, cursor: null } : found
+      },
+    },
+  ],
+  'has a cursor where there is no more': [
+    'as many as limit is not the end',
+    {
+      async query(next, query) {
+        const found = await next(query)
+        const last = found.sessions.at(-1)
+        const rest = await next({ ...query, limit: 1000 })
+        const isLast = last !== undefined && found.cursor === null && rest.sessions.length === query.limit
+        return isLast ? { sessions: found.sessions.slice(0, -1), cursor: null } : found
+      },
+    },
+  ],
+  'filters behind the limit': [
+    'LIMIT first, then the filter of the application',
+    {
+      async query(_next, query) {
+        const all = pageOfSummaries({ ...bare(query), limit: query.limit }, this.summaries(undefined))
+        return { ...all, cursor: null, sessions: all.sessions.filter(each => matches(query, each)) }
+      },
+    },
+  ],
+  'keeps its cursors in the handle': [
+    'a list of open cursors',
+    () => {
+      const given = new Set<string>()
+      return {
+        async around(next, method, args) {
+          const query = args[0]
+          const cursor: unknown = typeof query === 'object' && query !== null ? Reflect.get(query, 'cursor') : undefined
+          if (method === 'querySessions' && typeof cursor === 'string' && !given.has(cursor) && cursor.length > 20) {
+            return { sessions: [], cursor: null }
+          }
+          const found: unknown = await next(...args)
+          const more: unknown = typeof found === 'object' && found !== null ? Reflect.get(found, 'cursor') : undefined
+          if (typeof more === 'string') given.add(more)
+          return found
+        },
+      }
+    },
+  ],
+  'remembers the first listing': [
+    'a snapshot by query that is kept',
+    () => {
+      const snapshots = new Map<string, SessionSummary[]>()
+      return {
+        query(_next, query) {
+          const key = JSON.stringify({ ...query, after: 0, limit: 0 })
+          if (query.after === undefined) snapshots.delete(key)
+          const all = snapshots.get(key) ?? this.summaries(query.scope)
+          snapshots.set(key, all)
+          return page(query, all)
+        },
+      }
+    },
+  ],
+})
+
+type Compare = (a: SessionSummary, b: SessionSummary) => number
+
+async function page(query: NormalQuery, summaries: readonly SessionSummary[]): Promise<SessionPage> {
+  return pageOfSummaries(query, summaries)
+}
+
+/** Another order; the place behind a cursor is found in it. */
+function ordered(compareBy: (query: NormalQuery) => Compare): Faults {
+  return {
+    async query(this: RowStore, _next, query) {
+      const all = this.summaries(query.scope)
+        .filter(each => matches(query, each))
+        .toSorted((a, b) => compareBy(query)(a, b) * direction(query))
+      const begin =
+        query.after === undefined ? 0 : all.findIndex(({ sessionId }) => sessionId === query.after?.sessionId) + 1
+      const sessions = all.slice(begin, begin + query.limit)
+      const last = sessions.at(-1)
+      return {
+        sessions,
+        cursor: last === undefined || all.length <= begin + query.limit ? null : cursorBehind(query, last),
+      }
+    },
+  }
+}
+
+/** A filter that is taken out of the query and done in another way. */
+function filtered(
+  without: (query: NormalQuery) => NormalQuery,
+  isMeant: (each: SessionSummary, query: NormalQuery) => boolean,
+): Faults {
+  return {
+    async query(_next, query) {
+      const found = await page(
+        without(query),
+        this.summaries(query.scope).filter(each => isMeant(each, query)),
+      )
+      const last = found.sessions.at(-1)
+      return { ...found, cursor: found.cursor === null || last === undefined ? null : cursorBehind(query, last) }
+    },
+  }
+}
+
+/** Another condition for what comes behind a cursor. */
+function placed(
+  isBehind: (query: NormalQuery) => (each: SessionSummary, after: NonNullable<NormalQuery['after']>) => boolean,
+): Faults {
+  return {
+    query(_next, query) {
+      const { after } = query
+      return page(
+        { ...query, after: undefined },
+        this.summaries(query.scope).filter(each => after === undefined || isBehind(query)(each, after)),
+      )
+    },
+  }
+}
+
+function bare(query: NormalQuery): NormalQuery {
+  return { ...query, agentId: undefined, parentSessionId: undefined, ended: undefined, metadata: [], scope: undefined }
+}
+
+function direction({ order }: NormalQuery): 1 | -1 {
+  return order === 'asc' ? 1 : -1
+}
+
+function compare(a: { time: string; sessionId: string }, b: { time: string; sessionId: string }): number {
+  return text(a.time, b.time) || compareUtf8(a.sessionId, b.sessionId)
+}
+
+function text(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+function millis(time: string): number {
+  const key = timeKey(time)
+  return key === '' ? -1e15 : Date.parse(`${key.slice(0, 23)}Z`)
+}
+
+/** As if this process were not in UTC. */
+function local(time: string): number {
+  const key = timeKey(time)
+  const shift = /(Z|[+-]\d\d:\d\d)$/.test(time) ? 0 : 7_200_000
+  return key === '' ? -1e15 : Date.parse(`${key.slice(0, 23)}Z`) + Number(key.slice(23, 26)) / 1000 - shift
+}
+
+/** As a database gives JSON as text: without quotes around a string. */
+function unquoted(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+function loosely(a: unknown, b: unknown): boolean {
+  // oxlint-disable-next-line eslint/eqeqeq -- this is the fault
+  return a == b
+}

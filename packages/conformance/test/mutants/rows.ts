@@ -1,0 +1,130 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { decodeSession, encodeSession, type SessionRecord } from '@turnstore/core'
+
+/** A session as it is kept, and the version of that. */
+export interface Row {
+  readonly session: SessionRecord
+  readonly token: number
+}
+
+/** What keeps rows: compare-and-set by key, in one step. */
+export interface Rows {
+  get(key: string): Promise<Row | null>
+  put(key: string, session: SessionRecord, token: number | null): Promise<boolean>
+  remove(key: string, token: number): Promise<boolean>
+  all(): Promise<Row[]>
+}
+
+/** In the memory of this process, for all handles that share it. */
+export class MemoryRows implements Rows {
+  readonly map = new Map<string, { session: SessionRecord; token: number }>()
+  #versions = 0
+
+  async get(key: string): Promise<Row | null> {
+    return this.map.get(key) ?? null
+  }
+
+  async put(key: string, session: SessionRecord, token: number | null): Promise<boolean> {
+    if ((this.map.get(key)?.token ?? null) !== token) return false
+    this.map.set(key, { session, token: ++this.#versions })
+    return true
+  }
+
+  async remove(key: string, token: number): Promise<boolean> {
+    return this.map.get(key)?.token === token && this.map.delete(key)
+  }
+
+  async all(): Promise<Row[]> {
+    return [...this.map.values()]
+  }
+}
+
+/**
+ * In a folder, for all processes of a host. Each version of a row is a file that is written beside and linked to its
+ * name, which fails where somebody was first. A delete is a version without a session, so that numbers go on.
+ */
+export class FileRows implements Rows {
+  readonly folder: string
+
+  constructor(folder: string) {
+    this.folder = folder
+  }
+
+  async get(key: string): Promise<Row | null> {
+    return this.read(this.pathOf(key))
+  }
+
+  async put(key: string, session: SessionRecord, token: number | null): Promise<boolean> {
+    return this.write(key, JSON.stringify({ key, session: encodeSession(session) }), token)
+  }
+
+  async remove(key: string, token: number): Promise<boolean> {
+    return this.write(key, JSON.stringify({ key, session: null }), token)
+  }
+
+  async all(): Promise<Row[]> {
+    const folders = await readdir(this.folder)
+    const rows = await Promise.all(folders.map(name => this.read(join(this.folder, name))))
+    return rows.filter(row => row !== null)
+  }
+
+  protected pathOf(key: string): string {
+    return join(this.folder, createHash('sha256').update(key).digest('hex'))
+  }
+
+  protected async read(path: string): Promise<Row | null> {
+    for (;;) {
+      const version = await this.newest(path)
+      if (version === 0) return null
+      try {
+        const { session } = documentOf(await readFile(join(path, String(version)), 'utf8'))
+        return session === null ? null : { session: decodeSession(session), token: version }
+      } catch (error) {
+        // An old version, cleared away since: there is a newer one.
+        if (!isCode(error, 'ENOENT')) throw error
+      }
+    }
+  }
+
+  protected async write(key: string, text: string, token: number | null): Promise<boolean> {
+    const path = this.pathOf(key)
+    await mkdir(path, { recursive: true })
+    const version = await this.newest(path)
+    const current = await this.read(path)
+    if ((current?.token ?? null) !== token || (current !== null && current.token !== version)) return false
+    const beside = join(path, `.${randomUUID()}`)
+    await writeFile(beside, text)
+    try {
+      await link(beside, join(path, String(version + 1)))
+    } catch (error) {
+      if (isCode(error, 'EEXIST')) return false
+      throw error
+    } finally {
+      await rm(beside)
+    }
+    await rm(join(path, String(version - 4)), { force: true })
+    return true
+  }
+
+  protected async newest(path: string): Promise<number> {
+    const names = await readdir(path).catch((error: unknown) => {
+      if (isCode(error, 'ENOENT')) return []
+      throw error
+    })
+    return Math.max(0, ...names.map(Number).filter(Number.isInteger))
+  }
+}
+
+/** What a file holds. */
+export function documentOf(text: string): { version: number; session: unknown } {
+  const document: unknown = JSON.parse(text)
+  if (typeof document !== 'object' || document === null || !('session' in document)) throw new Error('no document')
+  const version = 'version' in document ? Number(document.version) : 0
+  return { version, session: document.session }
+}
+
+export function isCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
+}
