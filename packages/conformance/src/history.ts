@@ -1,5 +1,5 @@
 import type { ChangeResult, SessionRecord } from '@turnstore/core'
-import { holds, same } from './expect.js'
+import { holds, same, show } from './expect.js'
 import { turnIdsOf } from './samples.js'
 
 /** An append that was acknowledged: the turn that it brought and the revision that it got. */
@@ -24,7 +24,7 @@ export function expectOneOrder(
     const next = inOrder[index + 1]
     holds(
       next?.revision !== revision,
-      `the appends of ${turnId} and ${next?.turnId} were both given revision ${revision}: one was made on what the ` +
+      `the appends of ${show(turnId)} and ${show(next?.turnId)} were both given revision ${revision}: one was made on what the ` +
         'other had not written yet, and has overwritten it',
     )
   }
