@@ -17,7 +17,8 @@ class LaterRows extends FileRows {
 
   override async put(key: string, session: SessionRecord, token: number | null): Promise<boolean> {
     const current = await this.get(key)
-    if ((current?.token ?? null) !== token) return false
+    const mine = this.#newest.get(key)
+    if (((mine === undefined ? current : mine.row)?.token ?? null) !== token) return false
     const row = { session: structuredClone(session), token: (token ?? 0) + 1 }
     const written = sleep(8).then(async () => {
       const disk = await super.get(key)
