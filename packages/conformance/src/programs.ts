@@ -61,15 +61,13 @@ const draft: fc.Arbitrary<Draft> = fc.record({
 })
 
 /** A program in few words. */
-export function tellProgram(program: Program): string {
-  return program
-    .map((drafts, index) => {
-      const calls = drafts.map(
-        ({ operation, ifSeen }) => tellOperation(operation) + (ifSeen ? ' at what it saw last' : ''),
-      )
-      return `\n    caller ${index + 1}: ${calls.join(', ')}`
-    })
-    .join('')
+export function tellProgram(program: Program): string[] {
+  return program.map((drafts, index) => {
+    const calls = drafts.map(
+      ({ operation, ifSeen }) => tellOperation(operation) + (ifSeen ? ' at what it saw last' : ''),
+    )
+    return `caller ${index + 1}: ${calls.join(', ')}`
+  })
 }
 
 export function programOf(callers: number, mostCalls: number): fc.Arbitrary<Program> {

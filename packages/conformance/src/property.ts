@@ -9,7 +9,7 @@ import { nameOf } from './expect.js'
 export async function expectProperty<T>(
   { thorough, seed }: { readonly thorough: boolean; readonly seed: number | undefined },
   property: fc.IAsyncProperty<[T]>,
-  { runs, tell = fc.stringify }: { runs: number; tell?: (input: T) => string },
+  { runs, tell }: { runs: number; tell: (input: T) => readonly string[] },
 ): Promise<void> {
   const details = await fc.check(property, {
     numRuns: thorough ? runs * 20 : runs,
@@ -24,7 +24,8 @@ export async function expectProperty<T>(
   const error = new assert.AssertionError({
     message: [
       known?.message ?? nameOf(cause),
-      `  after: ${tell(input)}`,
+      '  after:',
+      ...tell(input).map(line => `    ${line}`),
       `  (shrunk ${details.numShrinks} times; seed: ${details.seed} among the options of the suite repeats it)`,
     ].join('\n'),
     ...(known?.operator === 'fail' ? {} : { actual: known?.actual, expected: known?.expected }),

@@ -97,8 +97,9 @@ function define({ it }: Cases): void {
       querySessions: store => store.querySessions(),
       sessions: store => gather(store.sessions()),
     }
-    // A copy, since what was read may be what is altered next.
-    const before = structuredClone(await readAll(store, reads))
+    // A copy, since what was read may be what is altered next; by JSON, as the objects of `structuredClone` are of
+    // another realm than the store's where a test runner has one of its own.
+    const before: unknown = JSON.parse(JSON.stringify(await readAll(store, reads)))
     for (const [name, read] of Object.entries(reads)) {
       vandalise(present(await read(store), name))
       same(await readAll(store, reads), before, `everything, after the result of ${name} was altered`)

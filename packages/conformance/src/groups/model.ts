@@ -9,6 +9,7 @@ import { expectProperty } from '../property.js'
 import { idsOf } from '../query-oracle.js'
 import { sessionIds, type Step, stepsOf } from '../steps.js'
 import { tellOutcome } from '../tell-call.js'
+import { tellStep } from '../tell-step.js'
 
 /**
  * Random histories of one store, step by step beside a model: a map of records that `applyChange`
@@ -40,7 +41,10 @@ function define(cases: Cases): void {
         await fc.asyncModelRun(() => ({ model, real: { store, reopen: () => bench.reopen() } }), commands)
         await expectSame(model, store)
       })
-      await expectProperty(cases, property, { runs: canReopen ? 40 : 80 })
+      await expectProperty(cases, property, {
+        runs: canReopen ? 40 : 80,
+        tell: commands => Array.from(commands, command => command.toString()),
+      })
     }
   const timeoutMs = thorough ? 600_000 : 60_000
   it('change', 'agrees with the model over random histories', run(false), { timeoutMs })
@@ -54,7 +58,7 @@ function commandOf(step: Step): fc.AsyncCommand<Model, Real> {
   return {
     check: () => true,
     run: (model, real) => performStep(step, model, real),
-    toString: () => JSON.stringify(step),
+    toString: () => tellStep(step),
   }
 }
 
