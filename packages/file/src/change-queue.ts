@@ -83,10 +83,10 @@ export class ChangeQueue {
 
   /** Gives the index as it is then, null where a document was written anew or nothing at all. */
   async #commit(batch: readonly Waiting[]): Promise<SessionIndex | null> {
-    const acknowledge: (() => void)[] = []
+    const answers: (() => void)[] = []
     let index: SessionIndex | null
     try {
-      index = await this.#session.exclusively(() => this.#decideAndWrite(batch, acknowledge))
+      index = await this.#session.exclusively(() => this.#decideAndWrite(batch, answers))
       if (index !== null) await this.#sync(index)
     } catch (error) {
       this.#session.index = null
@@ -94,7 +94,7 @@ export class ChangeQueue {
       await this.#abandonJournal()
       return null
     }
-    for (const resolve of acknowledge) resolve()
+    for (const answer of answers) answer()
     return index
   }
 
@@ -116,8 +116,8 @@ export class ChangeQueue {
     }
   }
 
-  /** Gives what has to be on the disk before anything is acknowledged; null where all is. */
-  async #decideAndWrite(batch: readonly Waiting[], acknowledge: (() => void)[]): Promise<SessionIndex | null> {
+  /** Gives what has to be on the disk before anything is answered; null where all is. */
+  async #decideAndWrite(batch: readonly Waiting[], answers: (() => void)[]): Promise<SessionIndex | null> {
     const index = await this.#session.refreshToWrite()
     if (index === null) {
       for (const { reject } of batch) reject(sessionNotFound(this.#session.paths.sessionId))
@@ -132,10 +132,11 @@ export class ChangeQueue {
         if (!inScope(index.head, condition.scope)) throw sessionNotFound(this.#session.paths.sessionId)
         plan = planChange(index, change, condition.ifRevision, this.#session.folder.limits)
       } catch (error) {
-        reject(error)
+        // With the others: what it fails on may be what one before it is about to write.
+        answers.push(() => reject(error))
         continue
       }
-      acknowledge.push(() => resolve(resultOf(plan)))
+      answers.push(() => resolve(resultOf(plan)))
       if (!plan.changed) continue
       changed = true
       if (appending === null) index.carryOut(plan)

@@ -325,6 +325,27 @@ function define(cases: Cases): void {
     },
   )
 
+  it(
+    'noLostUpdate',
+    'fails nobody on what another handle cannot see yet',
+    async ({ store, reopen }) => {
+      const other = await reopen()
+      for (const round of indexes(10)) {
+        const id = `s${round}`
+        await store.saveSession(sessionOf(id, { turns: [turnOf('t')] }))
+        await other.loadSummary(id)
+        const rewinding = store.changeSession(id, changeOf({ keepTurns: 0 }))
+        const seen = store
+          .changeSession(id, changeOf({ updateTurns: [{ turnId: 't', set: { status: 'x' } }] }))
+          .catch(unless('TURN_NOT_FOUND'))
+          .then(async updated => (updated === false ? (await other.loadSummary(id))?.turnCount : 0))
+        same(await seen, 0, 'turnCount of another handle, after a change has failed because a rewind dropped its turn')
+        await rewinding
+      }
+    },
+    { needs: 'reopen' },
+  )
+
   it('revisions', 'gives each of many saves and appends a revision of its own', async ({ store }) => {
     await store.saveSession(sessionOf('s'))
     const writes = indexes(16).flatMap(index => [
