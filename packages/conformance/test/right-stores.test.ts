@@ -23,7 +23,8 @@ await sessionStoreSuite({
   describe,
   it,
   name: 'RowStore on files',
-  groups: ['reading', 'concurrency', 'deleting', 'processes', 'crash'],
+  // What only files show; the rest of the store is the one above.
+  groups: ['processes', 'crash'],
   open: () => open(realpathSync(mkdtempSync(join(tmpdir(), 'turnstore-rows-')))),
   reopen: store => open(folderOf(store)),
   child: store => ({ module: new URL('mutants/open-right.ts', import.meta.url), args: folderOf(store) }),

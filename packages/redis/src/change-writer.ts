@@ -119,7 +119,8 @@ export class ChangeWriter {
     const args = (stamp: string): Args => [
       this.#ttl,
       head.generation,
-      condition.ifRevision !== undefined || rewind !== null ? summary.revision : '',
+      // A rewind that finds nothing to drop depends on that too: turns that come before it is written must go.
+      condition.ifRevision !== undefined || change.keepTurns !== undefined ? summary.revision : '',
       isWide ? head.wideRevision : '',
       ...this.#updatedArgs(change, stamp),
       sessionId,
