@@ -43,6 +43,7 @@ async function check() {
   await quiet('Checking that the packages are alike …', 'node', '--test', 'scripts/conventions.test.mjs')
   await quiet('Trying the benchmark …', 'node', '--test', 'bench/bench.test.mjs')
   await quiet('Checking the packages as they would be published …', 'pnpm', 'run', 'inner:packages')
+  await quiet('Trying the examples and the guide with them …', 'pnpm', 'run', 'inner:examples')
   await quiet('Checking the changesets …', 'pnpm', 'exec', 'changeset', 'status', `--since=${baseBranch()}`)
   say('All is well.')
 }

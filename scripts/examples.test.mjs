@@ -1,5 +1,5 @@
 // The examples and the guide to writing an adapter, tested as a third party has them: with our packages from their
-// tarballs. Part of `npm test`; needs the packages built.
+// tarballs. Part of `npm run check`; needs the packages built.
 import assert from 'node:assert/strict'
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { after, describe, it } from 'node:test'
