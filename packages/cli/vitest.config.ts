@@ -5,5 +5,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // Far above what any test takes: a disk that stalls is no failure, a test that hangs is.
     testTimeout: 60_000,
+    // Most of the time goes into child processes.
+    maxWorkers: 2,
   },
 })

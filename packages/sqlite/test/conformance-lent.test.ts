@@ -18,30 +18,24 @@ function lend(path: string): SqliteSessionStore {
 
 const pathOf = (store: SqliteSessionStore): string => paths.get(store) ?? ''
 
-// Not those of what is refused before a store sees it, which the database of a path has been through.
+// What a transaction, a handle and a database in memory have to do with; the same SQL is held to the rest by path.
 const groups: NonNullable<Parameters<typeof sessionStoreSuite>[0]['groups']> = [
   'records',
   'reading',
-  'manager',
   'closing',
-  'ids',
   'change',
   'retries',
   'model',
-  'copies',
   'concurrency',
   'deleting',
-  'processes',
-  'queries',
   'paging',
-  'scope',
   'size',
 ]
 
 await sessionStoreSuite({
   describe,
   it,
-  groups,
+  groups: [...groups, 'processes', 'crash'],
   name: 'SqliteSessionStore on a lent handle',
   open: () => lend(join(mkdtempSync(join(tmpdir(), 'turnstore-sqlite-')), 'sessions.db')),
   reopen: store => lend(pathOf(store)),
