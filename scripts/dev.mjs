@@ -7,6 +7,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { failuresOf } from './failures.mjs'
 
 const NODE = '24.21.0'
 const PNPM = '12.21.0'
@@ -26,7 +27,12 @@ async function test() {
   await build()
   await ensureRedis()
   say('Testing …')
-  await show('pnpm', 'run', 'inner:test', ...rest)
+  const child = start('pnpm', ['run', 'inner:test', ...rest], ['inherit', 'pipe', 'inherit'])
+  const output = []
+  child.stdout.on('data', (chunk) => output.push(chunk))
+  child.stdout.pipe(process.stdout, { end: false })
+  // The packages are tested side by side, so what failed is far above the end.
+  await finish(child, () => say(`\nWhat failed, again:\n\n${failuresOf(Buffer.concat(output).toString())}`))
 }
 
 async function demo() {
@@ -117,7 +123,9 @@ async function quiet(what, program, ...args) {
 }
 
 function start(program, args, stdio) {
-  return spawn(program, args, { cwd: root, shell, stdio, env: { ...process.env, PATH, TURBO_TELEMETRY_DISABLED: '1' } })
+  // What is piped to be kept is still shown in colour.
+  const color = process.stdout.isTTY ? { FORCE_COLOR: '1' } : {}
+  return spawn(program, args, { cwd: root, shell, stdio, env: { ...color, ...process.env, PATH, TURBO_TELEMETRY_DISABLED: '1' } })
 }
 
 /** Resolves when the child succeeds. When it fails, so do we, with its exit code or by its signal. */

@@ -29,8 +29,8 @@ describe('a server with TLS', () => {
 
   const open = (ca?: Buffer): RedisSessionStore =>
     new RedisSessionStore({
-      url: `rediss://:${SECRET}@localhost:${port}`,
-      timeoutMs: 2000,
+      url: `rediss://:${SECRET}@127.0.0.1:${port}`,
+      timeoutMs: 5000,
       ...(ca && { redis: { tls: { ca } } }),
     })
 
