@@ -27,10 +27,10 @@ async function test() {
   await build()
   await ensureRedis()
   say('Testing …')
-  const child = start('pnpm', ['run', 'inner:test', ...rest], ['inherit', 'pipe', 'inherit'])
-  const output = []
-  child.stdout.on('data', (chunk) => output.push(chunk))
+  const child = start('pnpm', ['run', 'inner:test', ...rest], ['inherit', 'pipe', 'pipe'])
   child.stdout.pipe(process.stdout, { end: false })
+  child.stderr.pipe(process.stderr, { end: false })
+  const output = outputOf(child)
   // The packages are tested side by side, so what failed is far above the end.
   await finish(child, () => say(`\nWhat failed, again:\n\n${failuresOf(Buffer.concat(output).toString())}`))
 }
@@ -116,10 +116,15 @@ async function show(program, ...args) {
 async function quiet(what, program, ...args) {
   say(what)
   const child = start(program, args, ['ignore', 'pipe', 'pipe'])
-  const output = []
-  child.stdout.on('data', (chunk) => output.push(chunk))
-  child.stderr.on('data', (chunk) => output.push(chunk))
+  const output = outputOf(child)
   await finish(child, () => process.stdout.write(Buffer.concat(output)))
+}
+
+/** What it prints, chunk by chunk, as it comes. */
+function outputOf(child) {
+  const output = []
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => output.push(chunk))
+  return output
 }
 
 function start(program, args, stdio) {

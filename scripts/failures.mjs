@@ -17,7 +17,7 @@ export function failuresOf(output) {
   return [...failed]
     .flatMap(name => {
       const own = lines.filter((_, index) => plain[index]?.startsWith(`${name}:test:`))
-      const heading = own.findIndex(line => HEADING.test(line))
+      const heading = own.findIndex(line => HEADING.test(stripVTControlCharacters(line)))
       return own.slice(heading < 0 ? -SHOWN_WITHOUT_HEADING : heading)
     })
     .join('\n')

@@ -20,16 +20,12 @@ const pathOf = (store: SqliteSessionStore): string => paths.get(store) ?? ''
 
 // What a transaction, a handle and a database in memory have to do with; the same SQL is held to the rest by path.
 const groups: NonNullable<Parameters<typeof sessionStoreSuite>[0]['groups']> = [
-  'records',
-  'reading',
   'closing',
   'change',
   'retries',
   'model',
   'concurrency',
   'deleting',
-  'paging',
-  'size',
 ]
 
 await sessionStoreSuite({

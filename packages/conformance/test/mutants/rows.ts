@@ -43,7 +43,8 @@ export class MemoryRows implements Rows {
 
 /**
  * In a folder, for all processes of a host. Each version of a row is a file that is written beside and linked to its
- * name, which fails where somebody was first. A delete is a version without a session, so that numbers go on.
+ * name, which fails where somebody was first. A delete is a version without a session, so that numbers go on, and no
+ * version is cleared away: a writer that is late by as many could take its number again.
  */
 export class FileRows implements Rows {
   readonly folder: string
@@ -75,17 +76,10 @@ export class FileRows implements Rows {
   }
 
   protected async read(path: string): Promise<Row | null> {
-    for (;;) {
-      const version = await this.newest(path)
-      if (version === 0) return null
-      try {
-        const { session } = documentOf(await readFile(join(path, String(version)), 'utf8'))
-        return session === null ? null : { session: decodeSession(session), token: version }
-      } catch (error) {
-        // An old version, cleared away since: there is a newer one.
-        if (!isCode(error, 'ENOENT')) throw error
-      }
-    }
+    const version = await this.newest(path)
+    if (version === 0) return null
+    const { session } = documentOf(await readFile(join(path, String(version)), 'utf8'))
+    return session === null ? null : { session: decodeSession(session), token: version }
   }
 
   protected async write(key: string, text: string, token: number | null): Promise<boolean> {
@@ -104,7 +98,6 @@ export class FileRows implements Rows {
     } finally {
       await rm(beside)
     }
-    await rm(join(path, String(version - 4)), { force: true })
     return true
   }
 
