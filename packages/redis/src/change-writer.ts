@@ -22,6 +22,9 @@ import { SessionQueue } from './session-queue.js'
 import type { ReadView, ViewReader } from './session-view.js'
 import { encodeFrame, refusalOf } from './stored-session.js'
 
+/** So often a change may lose against others before it asks them to wait. */
+const PATIENCE = 3
+
 /** Changes sessions: appends with one script, everything else by reading, deciding, and writing on a condition. */
 export class ChangeWriter {
   readonly #connection: Connection
@@ -84,22 +87,45 @@ export class ChangeWriter {
     )
   }
 
-  /** Reads what the change depends on, decides, and writes if that is unchanged, until it is. */
+  /**
+   * Reads what the change depends on, decides, and writes if that is unchanged, until it is. Whatever others do
+   * meanwhile, it comes to be: where it has lost a few times, it asks them to wait for it.
+   */
   async #decide(sessionId: string, change: NormalChange, condition: Condition, call: Call): Promise<ChangeResult> {
     const backoff = new Backoff(call.deadline - performance.now())
-    for (;;) {
-      const read = await beforeWriting(this.#views.read(sessionId, change, condition.scope, call))
-      if (read === null) throw sessionNotFound(sessionId)
-      if (read !== 'moved') {
-        const plan = planChange(read.view, change, condition.ifRevision, this.#limits)
-        if (!plan.changed) return resultOf(plan)
-        const written = await this.#apply(sessionId, change, condition, read, plan, call)
-        if (written !== null) {
-          return { revision: written.revision, turnCount: written.turnCount, deduplicated: plan.deduplicated }
-        }
-      }
+    for (let losses = 0; losses < PATIENCE; losses++) {
+      const result = await this.#attempt(sessionId, change, condition, call, '')
+      if (result !== null) return result
       if (!(await backoff.wait())) throw storeBusy(sessionId)
     }
+    const holder = newToken()
+    try {
+      for (;;) {
+        const result = await this.#attempt(sessionId, change, condition, call, holder)
+        if (result !== null) return result
+        if (!(await backoff.wait())) throw storeBusy(sessionId)
+      }
+    } finally {
+      await this.#views.release(sessionId, holder, call)
+    }
+  }
+
+  /** Null where others came in between. */
+  async #attempt(
+    sessionId: string,
+    change: NormalChange,
+    condition: Condition,
+    call: Call,
+    holder: string,
+  ): Promise<ChangeResult | null> {
+    const read = await beforeWriting(this.#views.read(sessionId, change, condition.scope, call, holder))
+    if (read === null) throw sessionNotFound(sessionId)
+    if (read === 'moved') return null
+    const plan = planChange(read.view, change, condition.ifRevision, this.#limits)
+    if (!plan.changed) return resultOf(plan)
+    const written = await this.#apply(sessionId, change, condition, read, plan, call, holder)
+    if (written === null) return null
+    return { revision: written.revision, turnCount: written.turnCount, deduplicated: plan.deduplicated }
   }
 
   /** Null where what the plan was based on has changed. */
@@ -110,6 +136,7 @@ export class ChangeWriter {
     { head, view, places, rewind }: ReadView,
     plan: ChangePlan,
     call: Call,
+    holder: string,
   ): Promise<Written | null> {
     const { summary } = head
     const isWide =
@@ -130,6 +157,7 @@ export class ChangeWriter {
         : encodeFrame({ ...summary, agentId: plan.agentId, ...(head.extra && { extra: head.extra }) }),
       plan.keepTurns ?? '',
       rewind === null ? head.generation : newToken(),
+      holder,
       ...list([...places]),
       ...list([...(rewind?.dropped ?? [])]),
       ...list(

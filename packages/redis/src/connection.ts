@@ -3,7 +3,7 @@ import { TurnstoreError, type WriteOutcome } from '@turnstore/core'
 import { Backoff } from '@turnstore/core/adapter'
 import { luaSources, type ScriptName } from './lua-sources.js'
 import { mastersOf, type RedisClient, readTexts, UnexpectedReply } from './redis-client.js'
-import { callFailed, codeOf, corruptSession, type Failure, failureOf, isRefusal } from './redis-errors.js'
+import { callFailed, codeOf, corruptSession, type Failure, failureOf, isRefusal, storeBusy } from './redis-errors.js'
 
 export type Args = readonly (string | number)[]
 
@@ -19,6 +19,9 @@ const digests = Object.fromEntries(
 
 /** Time that must be left for another attempt. */
 const LEAST_MS = 30
+
+/** Longest pause of a write that was asked to wait. */
+const HELD_PAUSE_MS = 16
 
 /** Thrown at the deadline of a call. */
 class TimedOut extends Error {}
@@ -95,7 +98,8 @@ export class Connection {
 
   /**
    * Runs a script that writes. Its first two arguments are a token, by which it knows a repetition, and the
-   * deadline on the server's clock.
+   * deadline on the server's clock. Waits where another asks for it.
+   * @throws `STORE_UNAVAILABLE`, `STORE_BUSY`, `CORRUPT_SESSION`
    */
   async operate(
     name: ScriptName,
@@ -105,8 +109,14 @@ export class Connection {
     token: string = newToken(),
   ): Promise<string[]> {
     const send = (): Promise<unknown> => this.#evaluate(name, keys, [token, this.serverTime(call.deadline), ...args])
+    let held: Backoff | null = null
     for (;;) {
       const reply = readTexts(await this.#untilDeadline('write', call, send))
+      if (reply[0] === 'held') {
+        held ??= new Backoff(call.deadline - performance.now() - LEAST_MS, HELD_PAUSE_MS)
+        if (await held.wait()) continue
+        throw storeBusy(call.sessionId ?? '')
+      }
       if (reply[0] !== 'late') return reply
       // Refused, so not carried out. Where there is time left, the clocks are not what we took them for.
       this.learnServerTime(Number(reply[1]))

@@ -22,8 +22,12 @@ import {
   refusalOf,
 } from './stored-session.js'
 
-/** Bytes of turns that one script gives: few hold up nobody else on the server, and are decoded while the next come. */
+/**
+ * Bytes of turns that one script gives: few hold up nobody else on the server, and are decoded while the next come.
+ * Where the session has become another in between, the parts are larger each time, until one holds it all.
+ */
 const PART_BYTES = 256 * 1024
+const PART_GROWTH = 4
 
 /** Turns that may come in one reply whatever their size. */
 const FEW = 32
@@ -49,10 +53,11 @@ interface Whole {
   readonly transitions: AgentTransitionRecord[]
 }
 
-/** Which stretches a part is to hold. */
+/** Which stretches a part is to hold, and how many bytes of them about. */
 interface Wanted {
   readonly turns: Args
   readonly transitions: Args
+  readonly bytes: number
 }
 
 /** Reads sessions: short ones at once, long ones in parts that fit together. */
@@ -127,10 +132,11 @@ export class SessionReader {
    */
   async #whole(sessionId: string, scope: Scope, turnArgs: Args, most: number, call: Call): Promise<Whole | null> {
     const backoff = new Backoff(call.deadline - performance.now())
-    for (;;) {
-      const first = await this.#part(sessionId, scope, { turns: turnArgs, transitions: [0, most] }, call)
+    for (let bytes = PART_BYTES; ; bytes *= PART_GROWTH) {
+      const first = await this.#part(sessionId, scope, { turns: turnArgs, transitions: [0, most], bytes }, call)
       if (first === null) return null
-      const whole = await this.#complete(sessionId, first, Math.min(most, first.head.summary.agentTransitionCount), call)
+      const count = Math.min(most, first.head.summary.agentTransitionCount)
+      const whole = await this.#complete(sessionId, first, count, bytes, call)
       if (whole !== null) return whole
       if (!(await backoff.wait())) {
         throw new TurnstoreError(
@@ -142,7 +148,13 @@ export class SessionReader {
   }
 
   /** Decodes a part while the next one is on its way; null where the session has become another in between. */
-  async #complete(sessionId: string, first: Part, transitionCount: number, call: Call): Promise<Whole | null> {
+  async #complete(
+    sessionId: string,
+    first: Part,
+    transitionCount: number,
+    bytes: number,
+    call: Call,
+  ): Promise<Whole | null> {
     const { head, firstIndex, endIndex } = first
     const turns: TurnRecord[] = []
     const transitions: AgentTransitionRecord[] = []
@@ -153,6 +165,7 @@ export class SessionReader {
       const wanted = {
         turns: ['from', from, endIndex - from],
         transitions: [fromTransition, transitionCount - fromTransition],
+        bytes,
       }
       const coming = isLast ? null : this.#part(sessionId, undefined, wanted, call)
       // Whoever decodes damage throws before it is awaited.
@@ -169,7 +182,7 @@ export class SessionReader {
 
   async #part(sessionId: string, scope: Scope, wanted: Wanted, call: Call): Promise<Part | null> {
     const keys = this.#keyspace.session(sessionId).slice(0, 4)
-    const args = [scopeField(scope), ...wanted.turns, ...wanted.transitions, PART_BYTES]
+    const args = [scopeField(scope), ...wanted.turns, ...wanted.transitions, wanted.bytes]
     const reply = await this.#connection.run('read', keys, args, call)
     if (reply[0] === 'missing') return null
     const refusal = refusalOf(sessionId, reply)

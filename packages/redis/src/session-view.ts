@@ -44,8 +44,17 @@ export class ViewReader {
     this.#reader = reader
   }
 
-  /** Null where there is no such session; 'moved' where it was changed while it was read. */
-  async read(sessionId: string, change: NormalChange, scope: Scope, call: Call): Promise<ReadView | null | 'moved'> {
+  /**
+   * Null where there is no such session; 'moved' where it was changed while it was read, or another holds it.
+   * @param holder a token by which the others are asked to wait until the change is written, or ''
+   */
+  async read(
+    sessionId: string,
+    change: NormalChange,
+    scope: Scope,
+    call: Call,
+    holder: string,
+  ): Promise<ReadView | null | 'moved'> {
     const turnIds = [...new Set([...change.updateTurns, ...change.appendTurns].map(({ turnId }) => turnId))]
     const transitionIds = [...new Set(change.appendAgentTransitions.flatMap(({ transitionId }) => transitionId ?? []))]
     const reply = await this.#connection.run(
@@ -56,12 +65,14 @@ export class ViewReader {
         change.keepTurns ?? '',
         turnIds.length,
         transitionIds.length,
+        holder,
         ...turnIds.map(turnField),
         ...transitionIds.map(transitionField),
       ],
       call,
     )
     if (reply[0] === 'missing') return null
+    if (reply[0] === 'held') return 'moved'
     const refusal = refusalOf(sessionId, reply)
     if (refusal !== null) throw refusal
     const head = decodeHead(sessionId, reply.slice(1, HEAD_LENGTH))
@@ -99,6 +110,12 @@ export class ViewReader {
       places,
       rewind: found === null ? null : { dropped: found.dropped, transitions: found.transitions },
     }
+  }
+
+  /** Lets the others go on who were asked to wait. Where that fails, they go on a moment later by themselves. */
+  async release(sessionId: string, holder: string, call: Call): Promise<void> {
+    const [head] = this.#keyspace.session(sessionId)
+    await this.#connection.run('release', [head], [holder], call).catch(() => {})
   }
 
   /** What goes with the turns behind the first so many. */

@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { SessionChange } from '@turnstore/core'
 import { type RedisClient, RedisSessionStore } from '@turnstore/redis'
 import { Redis } from 'ioredis'
@@ -14,12 +15,17 @@ afterEach(async () => {
   for (const close of opened.splice(0).toReversed()) await close()
 })
 
-/** Two stores on the same data; `between` runs once, when the first has decided on a change and is about to write it. */
-function openTwo(between: (other: RedisSessionStore) => Promise<unknown>): RedisSessionStore {
+/**
+ * Two stores on the same data. The steps of `between` run one by one, each when the first store has decided on a change
+ * and is about to write it.
+ */
+function openTwo(
+  ...between: ((other: RedisSessionStore) => Promise<unknown>)[]
+): RedisSessionStore & { readonly keyPrefix: string } {
   const keyPrefix = `${randomUUID()}:`
   const other = new RedisSessionStore({ url: server, keyPrefix })
   const client = new Redis(server)
-  let isDue = true
+  const due = [...between]
   const late = new Proxy<RedisClient>(client, {
     get(target, member) {
       const value: unknown = Reflect.get(target, member)
@@ -27,17 +33,14 @@ function openTwo(between: (other: RedisSessionStore) => Promise<unknown>): Redis
         return typeof value === 'function' ? (...args: unknown[]): unknown => Reflect.apply(value, target, args) : value
       }
       return async (command: string, args: (string | number)[]) => {
-        if (isDue && (args[0] === apply || args[0] === luaSources.apply)) {
-          isDue = false
-          await between(other)
-        }
+        if (args[0] === apply || args[0] === luaSources.apply) await due.shift()?.(other)
         return target.call(command, args)
       }
     },
   })
   const store = new RedisSessionStore({ client: late, keyPrefix })
   opened.push(() => client.disconnect(), () => other.close(), () => store.close())
-  return store
+  return Object.assign(store, { keyPrefix })
 }
 
 const append = (store: RedisSessionStore): Promise<unknown> =>
@@ -70,5 +73,78 @@ describe('what another writes between a decision and its writing', () => {
     await turns.saveSession({ sessionId: 's' })
     const change = { appendTurns: [{ turnId: 'new' }], setMetadata: { ours: 1 }, updatedAt: at }
     expect((await turns.changeSession('s', change)).deduplicated).toEqual(['new'])
+  })
+})
+
+describe('a change that loses against others time and again', () => {
+  const turnsOf = async (store: RedisSessionStore): Promise<unknown> =>
+    (await store.loadSession('s'))?.turns.map(({ turnId }) => turnId)
+  const holdOn = async ({ keyPrefix }: { keyPrefix: string }): Promise<string | null> => {
+    const client = new Redis(server)
+    opened.push(() => client.disconnect())
+    return client.hget(`${keyPrefix}{s}s`, 'h')
+  }
+  const appendOf = (turnId: string) => (other: RedisSessionStore) =>
+    other.changeSession('s', { appendTurns: [{ turnId }], updatedAt: at })
+
+  it('asks them to wait, and they go on behind it', async () => {
+    const order: string[] = []
+    let late = Promise.resolve()
+    const store = openTwo(appendOf('1'), appendOf('2'), appendOf('3'), async other => {
+      late = appendOf('late')(other).then(() => void order.push('append'))
+      await sleep(100)
+    })
+    await store.saveSession({ sessionId: 's', turns: [{ turnId: 'a' }, { turnId: 'b' }] })
+    await store.changeSession('s', { keepTurns: 1, updatedAt: at })
+    order.push('rewind')
+    await late
+    expect(order).toEqual(['rewind', 'append'])
+    expect(await turnsOf(store)).toEqual(['a', 'late'])
+    expect(await holdOn(store)).toBe(null)
+  })
+
+  it('keeps nobody waiting where it comes to nothing', async () => {
+    const touch = (status: string) => (other: RedisSessionStore) =>
+      other.changeSession('s', { updateTurns: [{ turnId: 'b', set: { status } }], updatedAt: at })
+    const store = openTwo(touch('1'), touch('2'), other => other.changeSession('s', { keepTurns: 1, updatedAt: at }))
+    await store.saveSession({ sessionId: 's', turns: [{ turnId: 'a' }, { turnId: 'b' }] })
+    const update = { updateTurns: [{ turnId: 'b', set: { error: 'x' } }], updatedAt: at }
+    await expect(store.changeSession('s', update)).rejects.toMatchObject({ code: 'TURN_NOT_FOUND' })
+    expect(await holdOn(store)).toBe(null)
+  })
+
+  it('keeps them waiting for a moment where it dies', async () => {
+    const store = openTwo()
+    await store.saveSession({ sessionId: 's' })
+    const client = new Redis(server)
+    opened.push(() => client.disconnect())
+    const until = Number((await client.time())[0]) * 1000 + 1500
+    await client.hset(`${store.keyPrefix}{s}s`, 'h', `somebody ${until}`)
+    const writes = [
+      appendOf('a')(store),
+      store.changeSession('s', { setMetadata: { a: 1 }, updatedAt: at }),
+      store.saveSession({ sessionId: 's', metadata: { saved: true } }),
+    ]
+    await Promise.all(writes)
+    const [seconds = 0] = await client.time()
+    expect(Number(seconds) * 1000 + 1000).toBeGreaterThan(until)
+    expect((await store.loadSummary('s'))?.revision).toBe(1 + writes.length)
+  })
+
+  it('asks nobody to wait where it reads, however long the session is', async () => {
+    const store = openTwo()
+    const turns = Array.from({ length: 300 }, (_, index) => ({ turnId: `t${index}`, prompt: 'x'.repeat(10_000) }))
+    await store.saveSession({ sessionId: 's', turns })
+    const other = new RedisSessionStore({ url: server, keyPrefix: store.keyPrefix })
+    opened.push(() => other.close())
+    const reading = { isOver: false }
+    const changing = (async () => {
+      for (let count = 0; !reading.isOver; count++) {
+        await other.changeSession('s', { setMetadata: { count }, updatedAt: at })
+      }
+    })()
+    for (let times = 0; times < 5; times++) expect((await store.loadSession('s'))?.turns).toHaveLength(300)
+    reading.isOver = true
+    await changing
   })
 })

@@ -83,10 +83,11 @@ function define(cases: Cases): void {
     bench =>
       seeded(cases, async random => {
         const scene = new Scene(bench, random)
-        for (const round of indexes(rounds(3))) {
+        for (const round of indexes(rounds(4))) {
+          // Many at once here as well: what a creation has done by halves lasts but a moment.
           const told = await scene.kill(
             round,
-            indexes(4).map(() => creations(random, scene.name)),
+            indexes(8).map(() => creations(random, scene.name)),
           )
           const ids = [...new Set(told.map(({ id }) => id))]
           await scene.expectWhole(ids)
@@ -305,7 +306,7 @@ class Scene {
     if (enough === 0) reached()
     const work = child.work(callers, hear)
     await Promise.race([isEnough, work])
-    await sleep(this.#random.below(4))
+    await sleep(this.#random.below(10))
     await child.kill()
     await work.catch(error => fail(`the process that was to be killed ended by itself: ${nameOf(error)}`))
     for (const [caller, operation] of open) {

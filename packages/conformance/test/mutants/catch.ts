@@ -71,7 +71,7 @@ if (process.argv[1] === import.meta.filename) {
     const mutant = mutantOf(fault)
     let result = await tryToCatch(mutant)
     // A kill and a race fall where they fall: what they show is found in nearly every run, not in each.
-    for (let more = 3; more > 0 && result.failed === null && random.includes(mutant.caughtBy); more--) {
+    for (let more = 5; more > 0 && result.failed === null && random.includes(mutant.caughtBy); more--) {
       result = await tryToCatch(mutant)
     }
     say(`${JSON.stringify(result)}\n`)

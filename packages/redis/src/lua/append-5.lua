@@ -10,7 +10,7 @@
 --       updatedAt (JSON), its instant, number of turns, number of transitions
 -- reply 'ok', workspace, instant and stamp of updatedAt, the two as they were before, then for each append one text,
 --         parted by blanks: 'ok' | 'same', revision, turns, places in it of turns that were there; 'decide' | 'missing'
---       'missing' | 'late', server's ms | 'newer', version | 'corrupt', reason
+--       'missing' | 'held' | 'late', server's ms | 'newer', version | 'corrupt', reason
 -- include session
 -- include operation
 -- include entries
@@ -19,6 +19,7 @@ local earlier = begin_operation(KEYS[5], ARGV[1], ARGV[2], now)
 if earlier then return earlier end
 local head, refusal = read_head(KEYS[1], '*')
 if not head then return refusal end
+if is_held(head, '', now) then return { 'held' } end
 
 local count = tonumber(ARGV[7])
 local fields, texts = 7, 7 + count

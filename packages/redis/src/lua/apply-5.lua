@@ -6,13 +6,13 @@
 --       6 revision of the last change that did more than append, where the plan depends on it, or '',
 --       7 updatedAt (JSON), 8 its instant, 9 stamp of its index entries,
 --       10 id of the session, 11 metadata (JSON) or '', 12 frame (JSON) or '', 13 how many turns stay, or '',
---       14 generation from then on,
+--       14 generation from then on, 15 token by which the others were asked to wait, or '',
 --       then five lists, each behind its length: ids that were looked up and what was found (field, places or '');
 --       ids of dropped turns (field, the places that stay or ''); turns to replace (field, places before it, index,
 --       text); turns to append (field, text); transitions to append (field or '', text);
 --       and where turns are dropped the transitions that stay (field or '', text)
 -- reply 'ok', revision, turns, '', workspace, instant and stamp of updatedAt, and the two as they were before
---       'stale' | 'late', server's ms | 'missing' | 'newer', version | 'corrupt', reason
+--       'stale' | 'held' | 'late', server's ms | 'missing' | 'newer', version | 'corrupt', reason
 -- include session
 -- include operation
 -- include entries
@@ -21,6 +21,7 @@ local earlier = begin_operation(KEYS[5], ARGV[1], ARGV[2], now)
 if earlier then return earlier end
 local head, refusal = read_head(KEYS[1], '*')
 if not head then return refusal end
+if is_held(head, ARGV[15], now) then return { 'held' } end
 local damaged = damage(head, KEYS[2], KEYS[4])
 if damaged then return damaged end
 local is_moved = (ARGV[5] ~= '' and tonumber(ARGV[5]) ~= head.r) or (ARGV[6] ~= '' and tonumber(ARGV[6]) ~= head.w)
@@ -30,7 +31,7 @@ end
 
 local moves = ARGV[8] > head.uk
 
-local at = 15
+local at = 16
 local function next_list(width)
   local rows = {}
   local count = tonumber(ARGV[at])
@@ -126,6 +127,7 @@ local expiry, results = expiry_of(ARGV[3], head, now), results_expiry(head, now)
 if expiry then put('e', expiry) end
 if results then put('x', results) end
 redis.call('HSET', KEYS[1], unpack(set))
+if head.hold then redis.call('HDEL', KEYS[1], 'h') end
 expire_all(expiry, KEYS)
 return end_operation(
   KEYS[5], ARGV[1], { 'ok', revision, integer(count), '', head.ws, uk, us, head.uk, head.us },

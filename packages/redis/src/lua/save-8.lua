@@ -8,7 +8,7 @@
 --       and where nothing was staged 16 number of ids, the turns, the transitions, and for each id its field and places
 -- reply 'ok', revision, turns, '', workspace, instant and stamp of updatedAt, the two as they were before
 --         ('' for none), instant and stamp of createdAt as they were before
---       'exists' | 'conflict', revision | 'unstaged' | 'late', server's ms | 'newer', version | 'corrupt', reason
+--       'exists' | 'conflict', revision | 'unstaged' | 'held' | 'late', server's ms | 'newer', version | 'corrupt', reason
 -- include session
 -- include operation
 -- include arguments
@@ -17,6 +17,7 @@ local earlier = begin_operation(KEYS[5], ARGV[1], ARGV[2], now)
 if earlier then return earlier end
 local head, refusal = read_head(KEYS[1], '*')
 if not head and refusal[1] ~= 'missing' then return refusal end
+if head and is_held(head, '', now) then return { 'held' } end
 if head and head.ws ~= ARGV[4] then return { 'exists' } end
 local revision = head and head.r or 0
 if ARGV[5] ~= '' and tonumber(ARGV[5]) ~= revision then return { 'conflict', integer(revision) } end

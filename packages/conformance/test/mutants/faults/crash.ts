@@ -147,7 +147,8 @@ class IndexedRows extends FileRows {
   override async put(key: string, session: SessionRecord, token: number | null): Promise<boolean> {
     const stored = await super.put(key, session, token)
     if (stored && token === null) {
-      await sleep(2)
+      // As long as the sync of a slow disk takes.
+      await sleep(6)
       await writeFile(this.#entry(key), key)
     }
     return stored

@@ -7,7 +7,10 @@
 --   ck instant of createdAt           cs stamp of its entries in the indexes
 --   e  when all keys of the session expire, in milliseconds; missing where they do not
 --   x  when the results of its last operations expire
+--   h  who has asked all others to wait, and until when at most: a token, a blank, milliseconds
 local SCHEMA = '1'
+-- A change takes far less; whoever dies in the middle of one keeps the others waiting for so long.
+local HOLD_MS = 1000
 -- unpack takes some 8,000 values.
 local CHUNK = 4000
 
@@ -22,7 +25,7 @@ end
 
 -- Gives the head; or nil and a reply that says why there is none.
 local function read_head(key, scope)
-  local field = redis.call('HMGET', key, 'v', 'g', 'r', 'w', 'n', 'm', 'ws', 'uk', 'us', 'ck', 'cs', 'e', 'x')
+  local field = redis.call('HMGET', key, 'v', 'g', 'r', 'w', 'n', 'm', 'ws', 'uk', 'us', 'ck', 'cs', 'e', 'x', 'h')
   if not field[1] then
     if redis.call('EXISTS', key) == 1 then return nil, { 'corrupt', 'it has no version' } end
     return nil, { 'missing' }
@@ -31,7 +34,7 @@ local function read_head(key, scope)
   local head = {
     g = field[2], r = tonumber(field[3]), w = tonumber(field[4]), n = tonumber(field[5]), m = tonumber(field[6]),
     ws = field[7], uk = field[8], us = field[9], ck = field[10], cs = field[11], e = field[12],
-    x = field[13],
+    x = field[13], hold = field[14],
   }
   for at = 2, 11 do
     if not field[at] then return nil, { 'corrupt', 'it lacks a member' } end
@@ -39,6 +42,12 @@ local function read_head(key, scope)
   if not (head.r and head.w and head.n and head.m) then return nil, { 'corrupt', 'a count of it is none' } end
   if scope ~= '*' and scope ~= head.ws then return nil, { 'missing' } end
   return head
+end
+
+-- Whether somebody else has asked all others to wait, after it had lost against them time and again.
+local function is_held(head, holder, now)
+  local token, behind = string.match(head.hold or '', '^(%S+) (%d+)$')
+  return token ~= nil and token ~= holder and now < tonumber(behind)
 end
 
 -- Nil where the lists are as long as the head says; also finds out whether they are lists at all.
