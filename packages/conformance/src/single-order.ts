@@ -61,8 +61,8 @@ export function findOrder(initial: State, calls: readonly Call[]): Search {
         // Last, since most have not happened; and never where it would alter nothing.
         if (alters) next.push({ index, state: answer.state })
       } else if (sameOutcome(answer.outcome, call.outcome)) {
-        // What fits here and alters nothing can as well come now as later: there is nothing else to try.
-        if (!alters) return take(index, state)
+        // What fits here and alters nothing anywhere can as well come now as later: there is nothing else to try.
+        if (neverAlters(call)) return take(index, state)
         next.unshift({ index, state: answer.state })
       }
     }
@@ -90,6 +90,13 @@ export function findOrder(initial: State, calls: readonly Call[]): Search {
   }
 
   return visit(initial) ?? longest.search
+}
+
+/** Whether a call with this outcome leaves every session as it is. A change that gave what it found may not, elsewhere. */
+function neverAlters({ operation: { method }, outcome }: Call): boolean {
+  if (outcome.kind === 'failed') return true
+  if (method === 'deleteSession') return outcome.kind === 'gave' && outcome.value === false
+  return method !== 'changeSession' && method !== 'saveSession'
 }
 
 /** Whether one must come before the other. One of unknown outcome may happen at any later time. */
