@@ -47,7 +47,10 @@ end
 -- Whether somebody else has asked all others to wait, after it had lost against them time and again.
 local function is_held(head, holder, now)
   local token, behind = string.match(head.hold or '', '^(%S+) (%d+)$')
-  return token ~= nil and token ~= holder and now < tonumber(behind)
+  if not token or token == holder then return false end
+  local left = tonumber(behind) - now
+  -- More than anybody is given: told by the clock of a server that was master before.
+  return left > 0 and left <= HOLD_MS
 end
 
 -- Nil where the lists are as long as the head says; also finds out whether they are lists at all.
