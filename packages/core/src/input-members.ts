@@ -16,7 +16,9 @@ import { quote, utf8Length } from './text.js'
 
 /** @throws `INVALID_RECORD`, naming the path below `what` and never the value */
 export function inputMembers(source: unknown, what: What, limits: Limits, scale: Scale): Members {
-  return new InputMembers(asObject(source, what), what, limits, scale)
+  const members = new InputMembers(asObject(source, what), what, limits, scale)
+  scale.add(2, 64)
+  return members
 }
 
 /** Where a caller hands in what on the wire stands beside our keys. */
@@ -31,7 +33,6 @@ class InputMembers extends MembersBase {
     super(source, what)
     this.#limits = limits
     this.#scale = scale
-    scale.add(2, 64)
   }
 
   protected get(name: Name): unknown {
