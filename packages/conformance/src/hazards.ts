@@ -29,6 +29,8 @@ export const hazardousIds: readonly string[] = [
 /** Pairs of a workspace and a session that a careless separator makes one. */
 export const hazardousPairs: readonly (readonly [workspaceId: string, sessionId: string])[] = [
   ['a:b', 'c'], ['a', 'b:c'], ['a/b', 'c2'], ['a', 'b/c2'], ['a', 'c3.json'], ['a.json', 'c3'],
+  // Together longer than a file name or a VARCHAR(255).
+  ['w'.repeat(200), `${'s'.repeat(199)}1`], ['w'.repeat(200), `${'s'.repeat(199)}2`],
   ['x', 'turns'], ['w', '__proto__'], ['__proto__', 'w'], ['..', 'up'], ['.', 'here'], ['A', 'fold'], ['a', 'Fold'],
 ]
 

@@ -145,13 +145,18 @@ export function oldFile(sessionId: string): SessionRecord {
     agentId: '',
     turns: [
       turnOf('twice', { prompt: 'first' }),
-      turnOf('once', { agentId: 'a\0b' }),
+      turnOf('once', { agentId: 'a\0b', toolCalls: [toolCallOf('c'), toolCallOf('c', { result: 1 })] }),
       turnOf('twice', { prompt: 'second' }),
       turnOf(''),
       turnOf('a\nb'),
       turnOf('x'.repeat(300)),
       turnOf('\ud800'),
     ],
-    agentTransitions: [transitionOf('h'), transitionOf('h', { toAgent: '' }), transitionOf(null, { turnId: 'a\nb' })],
+    agentTransitions: [
+      transitionOf('h'),
+      transitionOf('h', { toAgent: '' }),
+      transitionOf(null, { turnId: 'a\nb' }),
+      transitionOf('of the second', { turnId: 'twice' }),
+    ],
   })
 }

@@ -48,6 +48,8 @@ function define({ it }: Cases): void {
       const expectFailure = kind === 'write' ? refuses : fails
       for (const [options, code] of wrong) {
         await expectFailure(() => call(store, 's', untyped(options)), code, `${name} with options ${show(options)}`)
+        const what = `${name} without a session, with options ${show(options)}`
+        await expectFailure(() => call(store, 'none', untyped(options)), code, what)
       }
       if (kind === 'read')
         await fails(() => call(store, 's', untyped({ ifRevision: 1 })), 'INVALID_ARGUMENT', `${name} with ifRevision`)
@@ -101,6 +103,7 @@ function define({ it }: Cases): void {
       { turnId: 1 },
       { turnId: null },
       { turnId: ['t1'] },
+      Object.create({ last: 1 }),
     ]
     for (const range of ranges) {
       await fails(() => store.readTurns('s', untyped(range)), 'INVALID_ARGUMENT', `readTurns with ${show(range)}`)
@@ -151,6 +154,7 @@ function define({ it }: Cases): void {
     const query = { workspaceId: 'w', metadata: { k: 1 }, limit: 1 }
     const cursor = present((await store.querySessions(query)).cursor, 'the cursor of a first page')
     same((await store.querySessions({ ...query, cursor, limit: 2 })).sessions.length, 2, 'another limit is allowed')
+    same((await store.querySessions({ ...query, cursor, limit: 2 })).sessions.length, 2, 'and so is asking again')
     const damaged = [
       ...Array.from({ length: cursor.length }, (_, length) => cursor.slice(0, length)),
       ...Array.from(
@@ -201,6 +205,7 @@ function define({ it }: Cases): void {
     const wrong: [unknown, ErrorCode][] = [
       ...[undefined, null, 'x', 1, []].map((change): [unknown, ErrorCode] => [change, 'INVALID_ARGUMENT']),
       [{ appendTurns: [turnOf('new')] }, 'INVALID_ARGUMENT'],
+      [Object.assign(Object.create({ keepTurns: 0 }), changeOf({})), 'INVALID_ARGUMENT'],
       ...[undefined, null, 1, new Date(0)].map((updatedAt): [unknown, ErrorCode] => [
         { updatedAt },
         'INVALID_ARGUMENT',
@@ -238,7 +243,17 @@ function define({ it }: Cases): void {
         changeOf({ appendTurns: [untyped(item)] }),
         'INVALID_RECORD',
       ]),
-      ...[null, {}, { toAgent: 1 }].map((item): [unknown, ErrorCode] => [
+      ...[{ unknown: 1 }, { turn_id: 'x' }, { extra: { turn_id: 'x' } }].map((members): [unknown, ErrorCode] => [
+        changeOf({ appendTurns: [untyped({ ...turnOf('new'), ...members })] }),
+        'INVALID_RECORD',
+      ]),
+      ...[
+        null,
+        {},
+        { toAgent: 1 },
+        { toAgent: 'a', unknown: 1 },
+        { toAgent: 'a', extra: { to_agent: 'b' } },
+      ].map((item): [unknown, ErrorCode] => [
         changeOf({ appendAgentTransitions: [untyped(item)] }),
         'INVALID_RECORD',
       ]),
@@ -254,20 +269,30 @@ function define({ it }: Cases): void {
         { metadata: [] },
         { unknown: 1 },
         { auditEventIds: [1] },
+        { extra: { turn_id: 't2' } },
+        { extra: { prompt: 'x' } },
         null,
       ].map((set): [unknown, ErrorCode] => [
         changeOf({ updateTurns: [{ turnId: 't1', set: untyped(set) }] }),
         'INVALID_RECORD',
       ]),
-      ...[{}, null, { toolName: 1 }, { callId: 1, toolName: 'x' }, { toolName: 'x', durationMs: '1' }].map(
-        (call): [unknown, ErrorCode] => [
-          changeOf({ updateTurns: [{ turnId: 't1', putToolCalls: [untyped(call)] }] }),
-          'INVALID_RECORD',
-        ],
-      ),
+      ...[
+        {},
+        null,
+        { toolName: 1 },
+        { callId: 1, toolName: 'x' },
+        { toolName: 'x', durationMs: '1' },
+        { toolName: 'x', unknown: 1 },
+        { toolName: 'x', extra: { call_id: 'y' } },
+      ].map((call): [unknown, ErrorCode] => [
+        changeOf({ updateTurns: [{ turnId: 't1', putToolCalls: [untyped(call)] }] }),
+        'INVALID_RECORD',
+      ]),
     ]
     for (const [change, code] of wrong) {
-      await refuses(() => store.changeSession('s', untyped(change)), code, `changeSession with ${show(change)}`)
+      const what = `changeSession with ${show(change)}`
+      await refuses(() => store.changeSession('s', untyped(change)), code, what)
+      await refuses(() => store.changeSession('none', untyped(change)), code, `${what}, without a session`)
     }
     same(await store.loadSession('s'), fullSession('s'), 'the session after that')
   })
@@ -325,6 +350,7 @@ function define({ it }: Cases): void {
       turn({ extra: [] }),
       call({ extra: { call_id: 'x' } }),
       record({ agentTransitions: [{ toAgent: 'a', extra: { to_agent: 'b' } }] }),
+      record({ agentTransitions: [{ toAgent: 'a', unknown: 1 }] }),
     ]
     for (const session of wrong) {
       await refuses(() => store.saveSession(untyped(session)), 'INVALID_RECORD', `saveSession of ${show(session)}`)

@@ -1,6 +1,7 @@
 import { applyChange, type SessionChange, type SessionStore } from '@turnstore/core'
 import type { Cases, Group } from '../cases.js'
-import { fails, holds, present, refuses, same } from '../expect.js'
+import { fails, holds, present, refuses, same, show } from '../expect.js'
+import { untyped } from '../methods.js'
 import {
   appendOf,
   changeOf,
@@ -23,8 +24,19 @@ function define({ it }: Cases): void {
     const changes: SessionChange[] = [
       changeOf({ keepTurns: 1 }),
       changeOf({ updateTurns: [{ turnId: 't1', set: { status: 'success', error: null, metadata: {}, extra: {} } }] }),
+      changeOf({ updateTurns: [{ turnId: 't1', set: { extra: { other: 1 } } }] }),
       changeOf({ updateTurns: [{ turnId: 't1', putToolCalls: [toolCallOf('c2', { result: 1 }), toolCallOf('c3')] }] }),
       changeOf({ appendTurns: [turnOf('a'), turnOf('b')] }),
+      changeOf({
+        appendTurns: [turnOf('t0', { startedAt: T1 })],
+        appendAgentTransitions: [transitionOf('h2')],
+        setMetadata: { customer: 'C-3' },
+        agentId: 'billing',
+      }),
+      changeOf({
+        updateTurns: [{ turnId: 't0', set: { prompt: 'updated' } }],
+        appendTurns: [turnOf('t0', { prompt: 'updated' })],
+      }),
       changeOf({ appendAgentTransitions: [transitionOf('h2'), transitionOf(null), transitionOf(null)] }),
       changeOf({ setMetadata: { customer: 'C-2', added: { a: 1 } } }),
       changeOf({ unsetMetadata: ['customer', 'not there'] }),
@@ -83,7 +95,10 @@ function define({ it }: Cases): void {
   })
 
   it('revisions', 'a change that alters nothing leaves the revision and updatedAt alone', async ({ store }) => {
-    const session = fullSession('s', { turns: turnsOf(2), metadata: { a: { b: 1, c: 2 } } })
+    const call = toolCallOf('c', { arguments: { a: 1 }, result: [1] })
+    const first = turnOf('t0', { agentId: 'a', prompt: 'prompt 0', responseContent: 'b', toolCalls: [call] })
+    const turns = [first, turnOf('t1', { prompt: 'prompt 1' })]
+    const session = fullSession('s', { turns, metadata: { a: { b: 1, c: 2 } } })
     await store.saveSession(session)
     const nothing = [
       {},
@@ -96,20 +111,28 @@ function define({ it }: Cases): void {
           { turnId: 't1', set: { prompt: 'prompt 1' }, putToolCalls: [] },
         ],
       },
-      { appendTurns: turnsOf(2) },
-      { appendTurns: [turnOf('t0', { prompt: 'prompt 0', startedAt: T2, endedAt: T2 })] },
+      { appendTurns: turns },
+      { appendTurns: [{ ...first, startedAt: T2, endedAt: T2 }] },
       { appendAgentTransitions: [{ ...session.agentTransitions[0], toAgent: 'billing', timestamp: T2 }] },
       { setMetadata: {} },
       { setMetadata: { a: { c: 2, b: 1 } } },
       { unsetMetadata: ['b', 'c'] },
       { setMetadata: { z: 1 }, unsetMetadata: ['z'] },
       { agentId: 'support' },
+      { updateTurns: [{ turnId: 't0', putToolCalls: [call] }] },
+      { keepTurns: 2 ** 32 },
+      { keepTurns: Number.MAX_SAFE_INTEGER },
+      { keepTurns: undefined, agentId: undefined, appendTurns: undefined, setMetadata: undefined },
+      { updateTurns: [{ turnId: 't0', set: { agentId: undefined, responseContent: undefined, prompt: undefined } }] },
     ]
     for (const members of nothing) {
-      const change = changeOf({ ...members, updatedAt: '2040-01-01T00:00:00Z' })
-      const { revision, turnCount } = await store.changeSession('s', change)
-      same({ revision, turnCount }, { revision: 1, turnCount: 2 }, `the result of ${JSON.stringify(members)}`)
-      same(await store.loadSession('s'), session, `the session after ${JSON.stringify(members)}`)
+      const change: SessionChange = untyped({ ...members, updatedAt: '2040-01-01T00:00:00Z' })
+      for (const options of [{}, { ifRevision: 1 }]) {
+        const what = `${show(members)} with ${show(options)}`
+        const { revision, turnCount } = await store.changeSession('s', change, options)
+        same({ revision, turnCount }, { revision: 1, turnCount: 2 }, `the result of ${what}`)
+        same(await store.loadSession('s'), session, `the session after ${what}`)
+      }
     }
   })
 
@@ -259,8 +282,35 @@ function define({ it }: Cases): void {
       )
       await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 'u', putToolCalls: [{ toolName: 'x' }] }] }))
       same((await loaded(store)).turns[1]?.toolCalls.length, 3, 'one more without a callId')
+      const twice = [toolCallOf('a', { result: 1 }), toolCallOf('a', { result: 2 }), toolCallOf('')]
+      await store.saveSession(sessionOf('s', { turns: [turnOf('t', { toolCalls: twice })] }))
+      const last = [toolCallOf('a', { result: 3 }), toolCallOf('', { result: 4 })]
+      await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 't', putToolCalls: last }] }))
+      same((await loaded(store)).turns[0]?.toolCalls, [twice[0], ...last], 'the last of two calls of one id is meant')
     },
   )
+
+  it('models', 'fills in the defaults of what a change leaves out, the same again in a retry', async ({ store }) => {
+    await store.saveSession(sessionOf('s', { turns: [turnOf('u')] }))
+    const change = changeOf({
+      appendTurns: [{ turnId: 't', toolCalls: [{ toolName: 'search' }, { toolName: 'search', callId: 'own' }] }],
+      appendAgentTransitions: [{ transitionId: 'h', toAgent: 'billing' }],
+      updateTurns: [{ turnId: 'u', putToolCalls: [{ callId: 'c', toolName: 'search' }] }],
+    })
+    await store.changeSession('s', change)
+    const expected = sessionOf('s', {
+      turns: [
+        turnOf('u', { toolCalls: [toolCallOf('c')] }),
+        turnOf('t', { toolCalls: [toolCallOf('t:0'), toolCallOf('own')] }),
+      ],
+      agentTransitions: [transitionOf('h')],
+      updatedAt: T1,
+      revision: 2,
+    })
+    same(await store.loadSession('s'), expected, 'the session')
+    const again = { revision: 2, turnCount: 2, deduplicated: ['t'] }
+    same(await store.changeSession('s', change), again, 'the result of the same change again')
+  })
 
   it('change', 'fails where a turn to update is missing, and applies nothing', async ({ store }) => {
     const session = fullSession('s')
@@ -302,6 +352,9 @@ function define({ it }: Cases): void {
       { a: { e: 2 }, 'c.d': null, f: '' },
       'a member that is set and taken away at once is gone',
     )
+    await store.changeSession('s', changeOf({ setMetadata: { a: { x: [1, 2], y: 1 } } }))
+    await store.changeSession('s', changeOf({ setMetadata: { a: { x: [1] } } }))
+    same((await loaded(store)).metadata.a, { x: [1] }, 'a member that is set to a part of what it was')
   })
 
   it('atomic', 'a change that fails in its last part has applied none of the others', async ({ store }) => {
@@ -317,6 +370,8 @@ function define({ it }: Cases): void {
     const failing = [
       [{ ...first, appendAgentTransitions: [transitionOf('h1', { toAgent: 'other' })] }, 'TRANSITION_ID_CONFLICT'],
       [{ ...first, appendTurns: [turnOf('new'), turnOf('t1')] }, 'TURN_ID_CONFLICT'],
+      // As it was before the same change.
+      [{ ...first, appendTurns: session.turns.slice(0, 1) }, 'TURN_ID_CONFLICT'],
       [{ ...first, setMetadata: { a: 'x'.repeat(1024 * 1024) } }, 'INVALID_RECORD'],
     ] as const
     for (const [members, code] of failing) {

@@ -6,7 +6,7 @@ import { appendOf, sessionOf, turnIdsOf } from '../samples.js'
 /** Every method on an open, a closing and a closed store. */
 export const closingGroup: Group = { title: 'Opening and closing', define }
 
-function define({ it }: Cases): void {
+function define({ it, capabilities }: Cases): void {
   it('settles', 'serves every method without being told to get ready first', async ({ open }) => {
     for (const [name, { call }] of Object.entries(methods)) {
       const store = await open()
@@ -30,7 +30,8 @@ function define({ it }: Cases): void {
       await call(store, name === 'deleteSession' ? 'other' : 's')
       underWay.delete(name)
     })
-    const outcomes = Promise.allSettled(calls)
+    underWay.add('ready')
+    const outcomes = Promise.allSettled([...calls, store.ready().then(() => underWay.delete('ready'))])
     await store.close()
     // What has settled may still have to reach its caller.
     await new Promise(setImmediate)
@@ -91,10 +92,19 @@ function define({ it }: Cases): void {
   it('settles', 'can be closed twice, at once and again, and unused', async ({ store, open }) => {
     await Promise.all([store.close(), store.close()])
     await store.close()
+    await fails(() => store.loadSession('s'), 'STORE_CLOSED', 'loadSession on a store that was closed unused')
     const disposed = await open()
     await disposed.saveSession(sessionOf('s'))
+    const append = disposed.changeSession('s', appendOf('t'))
+    let isDone = false
+    void append.finally(() => (isDone = true)).catch(() => {})
     await disposed[Symbol.asyncDispose]()
+    await new Promise(setImmediate)
+    holds(isDone, 'asyncDispose has resolved before a call that was under way')
+    await append
     await fails(() => disposed.loadSession('s'), 'STORE_CLOSED', 'loadSession after asyncDispose')
-    holds(disposed.capabilities.durability !== undefined, 'capabilities can be read when it is closed')
+    same(disposed.capabilities, capabilities, 'capabilities can be read when it is closed')
+    await disposed.close()
+    await disposed[Symbol.asyncDispose]()
   })
 }

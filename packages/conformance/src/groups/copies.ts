@@ -2,7 +2,7 @@ import type { SessionStore } from '@turnstore/core'
 import type { Cases, Group } from '../cases.js'
 import { nameOf, present, same } from '../expect.js'
 import { gather } from '../methods.js'
-import { changeOf, fullSession, toolCallOf, transitionOf, turnOf } from '../samples.js'
+import { changeOf, fullSession, sessionOf, toolCallOf, transitionOf, turnOf } from '../samples.js'
 
 /** Altering what went in or came out alters nothing that is stored. */
 export const copiesGroup: Group = { title: 'Copies', define }
@@ -34,6 +34,8 @@ function define({ it }: Cases): void {
         appendAgentTransitions: [transitionOf('h9', { extra: { d: [] } })],
         setMetadata: { e: { f: 1 } },
         unsetMetadata: ['customer'],
+        keepTurns: 1,
+        agentId: 'other',
       })
     await store.saveSession(fullSession('expected'))
     await store.changeSession('expected', bring())
@@ -61,7 +63,17 @@ function define({ it }: Cases): void {
     const query = { workspaceId: 'w', metadata: { a: 1 }, limit: 1 }
     const querying = store.querySessions(query)
     const iterating = store.sessions(query)
-    vandalise({ options, range, query })
+    const condition = { ifRevision: 1 }
+    const changing = store.changeSession('s', changeOf({}), condition)
+    const creating = { workspaceId: 'w', ifRevision: 0 }
+    const saving = store.saveSession(sessionOf('new', { workspaceId: 'w' }), creating)
+    const listing = store.listSessions(options)
+    const summarising = store.loadSummary('other', options)
+    vandalise({ options, range, query, condition, creating })
+    same((await changing).revision, 1, 'changeSession')
+    same(await saving, 1, 'saveSession')
+    same((await listing).includes('other'), false, 'listSessions')
+    same(await summarising, null, 'loadSummary')
     same((await loading)?.sessionId, 's', 'loadSession')
     same(await deleting, false, 'deleteSession')
     same(

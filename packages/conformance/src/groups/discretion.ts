@@ -3,6 +3,7 @@ import { isTurnstoreError, type SessionStore } from '@turnstore/core'
 import type { Cases, Group } from '../cases.js'
 import { fail, holds, nameOf } from '../expect.js'
 import { gather, untyped } from '../methods.js'
+import { turnOfTheEventLoop } from '../races.js'
 import { changeOf, sessionOf, T0, toolCallOf, transitionOf, turnOf } from '../samples.js'
 
 /** No error carries what was stored or was to be stored: looked for wherever a logger might find it. */
@@ -16,12 +17,13 @@ function define({ it }: Cases): void {
     'discretion',
     'no error carries a prompt, a result or a metadata value, in its message, stack, cause or members',
     async ({ store }) => {
-      await store.saveSession(secretSession('s', 'w'))
-      await store.changeSession(
-        's',
-        changeOf({ appendTurns: [turnOf('t2', { prompt: CANARY })], setMetadata: { other: CANARY } }),
-      )
       const lines = await logged(async () => {
+        await store.saveSession(secretSession('s', 'w'))
+        await store.changeSession(
+          's',
+          changeOf({ appendTurns: [turnOf('t2', { prompt: CANARY })], setMetadata: { other: CANARY } }),
+        )
+        await Promise.all([store.loadSession('s'), store.readTurns('s', {}), store.querySessions()])
         for (const [name, call] of Object.entries(wrongCalls(store))) {
           let error: unknown
           try {
@@ -34,7 +36,7 @@ function define({ it }: Cases): void {
           expectDiscreet(error, name)
         }
       })
-      holds(!lines.includes(CANARY), 'the content was written to the console')
+      holds(!lines.includes(CANARY), 'the content was written to the console, to an output or into a warning')
     },
   )
 
@@ -158,15 +160,35 @@ function deep(levels: number): unknown {
   return value
 }
 
-/** What is written to the console while something runs. */
+/** What is written to the console and beside it while something runs. */
 async function logged(run: () => Promise<void>): Promise<string> {
   const names = ['log', 'info', 'warn', 'error', 'debug', 'trace'] as const
   const originals = names.map(name => console[name])
   const lines: string[] = []
   for (const name of names) console[name] = (...args: unknown[]) => void lines.push(inspect(args, { depth: Infinity }))
+  const outputs = [process.stdout, process.stderr].map(output => {
+    const write: unknown = Reflect.get(output, 'write')
+    // Handed on, since others of this process may write meanwhile.
+    const recording = (...args: unknown[]): unknown => {
+      lines.push(String(args[0]))
+      return typeof write === 'function' ? Reflect.apply(write, output, args) : true
+    }
+    const own = Object.getOwnPropertyDescriptor(output, 'write')
+    Object.defineProperty(output, 'write', { value: recording, configurable: true, writable: true })
+    return { output, own }
+  })
+  const warn = (warning: Error): void => void lines.push(warning.message)
+  process.on('warning', warn)
   try {
     await run()
+    // A warning is told a moment later.
+    await turnOfTheEventLoop()
   } finally {
+    process.off('warning', warn)
+    for (const { output, own } of outputs) {
+      Reflect.deleteProperty(output, 'write')
+      if (own) Object.defineProperty(output, 'write', own)
+    }
     for (const [index, name] of names.entries()) console[name] = originals[index] ?? console[name]
   }
   return lines.join('\n')

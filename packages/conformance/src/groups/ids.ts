@@ -77,6 +77,28 @@ function define({ it }: Cases): void {
     same((await store.listSessions()).length, hazardousPairs.length, 'number of sessions')
   })
 
+  it('ids', 'keeps pairs of session and turn apart, and of key and value of metadata', async ({ store }) => {
+    for (const [left] of hazardousPairs) await store.saveSession(sessionOf(left))
+    for (const [left, right] of hazardousPairs) {
+      const prompt = `${left} and ${right}`
+      const change = changeOf({ appendTurns: [turnOf(right, { prompt })], setMetadata: keyed(left, right) })
+      same((await store.changeSession(left, change)).deduplicated, [], `appending ${show(right)} to ${show(left)}`)
+      same(
+        (await store.querySessions({ metadata: keyed(left, right) })).sessions.map(({ sessionId }) => sessionId),
+        [left],
+        `the sessions whose metadata has ${show(right)} as ${show(left)}`,
+      )
+    }
+    for (const [left, right] of hazardousPairs) {
+      const page = await store.readTurns(left, { turnId: right })
+      same(
+        page?.turns.map(({ prompt }) => prompt),
+        [`${left} and ${right}`],
+        `the turn ${show(right)} of ${show(left)}`,
+      )
+    }
+  })
+
   it(
     'ids',
     'keeps turns, tool calls, transitions and agents apart, whatever their ids look like',
@@ -208,6 +230,6 @@ function define({ it }: Cases): void {
 }
 
 /** `{ [key]: key }`, with `__proto__` a key like any other. */
-function keyed(key: string): Record<string, string> {
-  return Object.fromEntries([[key, key]])
+function keyed(key: string, value = key): Record<string, string> {
+  return Object.fromEntries([[key, value]])
 }

@@ -94,8 +94,8 @@ async function performStep(step: Step, model: Model, real: Real): Promise<void> 
       const expected = idsOf([...model.values()], query)
       const found = await gather(real.store.sessions(query))
       same(
-        found.map(({ sessionId }) => sessionId),
-        expected,
+        found,
+        expected.map(id => summaryIn(model, id)),
         'sessions',
       )
       const page = await real.store.querySessions(query)
@@ -108,6 +108,12 @@ async function performStep(step: Step, model: Model, real: Real): Promise<void> 
     case 'reopen':
       real.store = await real.reopen()
   }
+}
+
+/** What `loadSummary` gives, which is what a listing has of a session. */
+function summaryIn(model: Model, id: string): unknown {
+  const { outcome } = answerOf(model.get(id) ?? null, { method: 'loadSummary', id })
+  return outcome.kind === 'gave' ? outcome.value : outcome
 }
 
 /** A condition is drawn as an offset from the revision that there is. */

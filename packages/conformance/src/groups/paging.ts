@@ -30,6 +30,11 @@ function define({ it }: Cases): void {
       idsOf(sessions, {}),
       'sessions()',
     )
+    same(
+      idsOfPage(await gather(store.sessions({ cursor: first.cursor ?? '' }))),
+      idsOf(sessions, {}).slice(50),
+      'sessions() from the cursor on',
+    )
   })
 
   it(
@@ -53,6 +58,23 @@ function define({ it }: Cases): void {
       }
     },
   )
+
+  it('settles', 'lets go of an iteration that is left early, and keeps two apart', async ({ store }) => {
+    const ids = ['a', 'b', 'c', 'd']
+    await saveAll(store, ids.map(id => sessionOf(id)))
+    for (const limit of [1, 3]) {
+      for await (const { sessionId } of store.sessions({ limit })) if (sessionId === 'c') break
+      await store.saveSession(sessionOf('a'))
+      await store.changeSession('b', appendOf(`t${limit}`))
+      const left = store.sessions({ order: 'asc', limit })[Symbol.asyncIterator]()
+      await left.next()
+      same(idsOfPage(await gather(store.sessions({ orderBy: 'createdAt', limit }))), ids.toReversed(), 'another one')
+      const rest = idsOfPage(await gather({ [Symbol.asyncIterator]: () => left }))
+      same(rest, ['c', 'd', 'b'], 'the rest of one in which another came between')
+    }
+    await store.deleteSession('a')
+    await store.close()
+  })
 
   for (const { orderBy, order } of orders) {
     it(

@@ -3,6 +3,7 @@ import type { Cases, Group } from '../cases.js'
 import { same, show } from '../expect.js'
 import { idsOfPage, minute, pages, saveAll } from '../listing.js'
 import { idsOf } from '../query-oracle.js'
+import { untyped } from '../methods.js'
 import { indexes, sessionOf } from '../samples.js'
 
 /** Every filter and every order. */
@@ -16,6 +17,8 @@ function define({ it }: Cases): void {
   it('queries', 'orders times as instants to the microsecond, however they are written', async ({ store }) => {
     const ascending = [
       '', // Nothing and what is no time come first.
+      '2024-02-30T00:00:00Z',
+      '2024-05-15T24:00:00Z',
       '1969-12-31T23:59:59.999999Z',
       '2024-05-15T15:01:59.9999999',
       '2024-05-15T15:02',
@@ -32,9 +35,9 @@ function define({ it }: Cases): void {
       '2024-05-16T00:00:00+00:00',
       '9999-12-31T23:59:59.999999Z',
     ]
-    // Ids whose own order is another one.
+    // Ids whose own order is another one, but for the first three, which tie.
     const sessions = ascending.map((time, index) =>
-      sessionOf(`${(index * 7) % 16}`, { updatedAt: time, createdAt: time }),
+      sessionOf(index < 3 ? `0${index}` : `${(index * 7) % 19}`, { updatedAt: time, createdAt: time }),
     )
     await saveAll(store, shuffled(sessions))
     const ids = idsOfPage(sessions)
@@ -61,7 +64,14 @@ function define({ it }: Cases): void {
         'Z',
         '_',
         'a',
+        'a b',
+        'a%2Fb',
+        'a,b',
+        'a.b',
+        'a/b',
+        'a:b',
         'aa',
+        'a|b',
         'b',
         '~',
         'é',
@@ -93,7 +103,12 @@ function define({ it }: Cases): void {
       }
       for (const [index, id] of ids.entries())
         await store.saveSession(sessionOf(id, { updatedAt: index % 2 === 0 ? '' : 'no time', createdAt: '' }))
-      same((await pages(store, { order: 'asc', limit: 4 })).flat(), ids, 'ids whose times are empty or unreadable')
+      for (const orderBy of ['updatedAt', 'createdAt'] as const) {
+        const asc = (await pages(store, { orderBy, order: 'asc', limit: 4 })).flat()
+        const desc = (await pages(store, { orderBy, order: 'desc', limit: 4 })).flat()
+        same(asc, ids, `ids whose times are empty or unreadable, ascending by ${orderBy}`)
+        same(desc, ids.toReversed(), `ids whose times are empty or unreadable, descending by ${orderBy}`)
+      }
     },
   )
 
@@ -126,6 +141,14 @@ function define({ it }: Cases): void {
         { createdAfter: minute(3) },
         { createdBefore: minute(3) },
         { createdAfter: minute(2), createdBefore: minute(2) },
+        { createdAfter: '2026-01-01T01:03:00+01:00' },
+        { createdBefore: '2026-01-01T01:03:00+01:00' },
+        { createdAfter: '2026-01-01T00:02:59.999999' },
+        { createdBefore: '2026-01-01T00:03:00.000001' },
+        { updatedBefore: '2025-12-31T23:05:00-01:00' },
+        { updatedAfter: minute(7), updatedBefore: minute(5) },
+        untyped({ agentId: undefined, parentSessionId: undefined, ended: undefined, limit: undefined }),
+        { parentSessionId: 'S0' },
         { createdAfter: minute(1), updatedBefore: minute(9) },
         { metadata: {} },
         { metadata: { n: 1 } },
@@ -147,6 +170,10 @@ function define({ it }: Cases): void {
         { metadata: { 'deep.a': 1 } },
         { metadata: { toString: 'x' } },
         { metadata: { ended: true } },
+        { metadata: { ended: false } },
+        { metadata: { 'p:q': 'r' } },
+        { metadata: { p: 'q:r' } },
+        ...alike.map(value => ({ metadata: { alike: value } })),
         { metadata: Object.fromEntries([['__proto__', 1]]) },
         { metadata: Object.fromEntries([['__proto__', null]]) },
         { metadata: { "n') OR 1=1--": 1 } },
@@ -218,6 +245,13 @@ function define({ it }: Cases): void {
   })
 }
 
+/** Values of metadata that somebody may take for each other. */
+const alike: readonly (string | number)[] = [
+  'x', 'X', 'x ', 'x\0', 'x\0y', 'é', 'e\u0301', '\ud800', '\ud801', '\ufffd', 'y'.repeat(300), `${'y'.repeat(299)}z`,
+  'null', 'true', '1e21', 1e21, 0.1 + 0.2, 0.3, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER - 1,
+  2 ** 53 + 2, 1e-7, -1,
+]
+
 /** Sessions that differ in what filters look at. */
 function fleet(): SessionRecord[] {
   const values = [1, '1', true, null, 0, '', false, 'null', '%', 1.5, [1], { a: 1 }]
@@ -232,6 +266,8 @@ function fleet(): SessionRecord[] {
         ...(index % 5 === 4 ? {} : { n: values[index % values.length] ?? null }),
         ...(index % 2 === 0 ? { m: 'x' } : { deep: { a: 1 } }),
         ...[{ ended: true }, { ended: false }, { ended: 'true' }, {}, { ended: 1 }][index % 5],
+        alike: alike[index] ?? null,
+        ...(index === 1 ? { p: 'q:r' } : index === 2 ? { 'p:q': 'r' } : {}),
         ...(index === 3 ? Object.fromEntries([['__proto__', 1]]) : {}),
         ...(index === 5 ? { "n') OR 1=1--": 1, 'a"."b': 1, 'deep.a': 1 } : {}),
       },

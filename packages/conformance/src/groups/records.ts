@@ -16,13 +16,25 @@ import {
 /** The reference's own behaviour: save, load, list, delete, and what a record is made of. */
 export const recordsGroup: Group = { title: 'Records', define }
 
+/** From the weakest on. */
+const durabilities: readonly string[] = ['none', 'process-crash', 'power-loss']
+const sharings: readonly string[] = ['process', 'host', 'network']
+
 function define({ it, capabilities }: Cases): void {
   it('capabilities', 'declares what it promises, once it is ready', async ({ store }) => {
+    const early = { ...store.capabilities }
     await store.ready()
-    const { durability, sharing, constantAppend } = store.capabilities
-    holds(['none', 'process-crash', 'power-loss'].includes(durability), `durability is ${durability}`)
-    holds(['process', 'host', 'network'].includes(sharing), `sharing is ${sharing}`)
+    const { durability, sharing, constantAppend, failover } = store.capabilities
+    holds(durabilities.includes(durability), `durability is ${durability}`)
+    holds(sharings.includes(sharing), `sharing is ${sharing}`)
     holds(typeof constantAppend === 'boolean', 'constantAppend must be true or false')
+    holds([undefined, 'may-lose-acknowledged'].includes(failover), `failover is ${failover}`)
+    holds(
+      durabilities.indexOf(early.durability) <= durabilities.indexOf(durability) &&
+        sharings.indexOf(early.sharing) <= sharings.indexOf(sharing) &&
+        Number(early.constantAppend) <= Number(constantAppend),
+      'it declares more before it is ready than behind',
+    )
     same(store.capabilities, capabilities, 'two stores of one setup declare the same')
   })
 
@@ -102,7 +114,9 @@ function define({ it, capabilities }: Cases): void {
       'ifRevision 2 at revision 1',
       conflict,
     )
-    same(await store.loadSession('s'), sessionOf('s'), 'after two conflicts')
+    const again = () => store.saveSession(sessionOf('s'), { ifRevision: 0 })
+    await refuses(again, 'REVISION_CONFLICT', 'the same record with the same condition', conflict)
+    same(await store.loadSession('s'), sessionOf('s'), 'after three conflicts')
     same(await store.saveSession(other, { ifRevision: 1 }), 2, 'ifRevision 1 at revision 1')
     const absent = { sessionId: 'none', actualRevision: 0 }
     await refuses(
@@ -137,6 +151,13 @@ function define({ it, capabilities }: Cases): void {
     await store.saveSession(fullSession('s'))
     await store.saveSession(fullSession('s'))
     await store.deleteSession('s')
+    for (const ifRevision of [1, 2]) {
+      const save = () => store.saveSession(fullSession('s'), { ifRevision })
+      const none = { sessionId: 's', actualRevision: 0 }
+      await refuses(save, 'REVISION_CONFLICT', `a save with ifRevision ${ifRevision}, of the old life`, none)
+      const change = () => store.changeSession('s', appendOf('t'), { ifRevision })
+      await refuses(change, 'SESSION_NOT_FOUND', `a change with ifRevision ${ifRevision}, of the old life`)
+    }
     same(
       await store.saveSession(sessionOf('s', { workspaceId: 'w' }), { ifRevision: 0 }),
       1,
@@ -154,6 +175,14 @@ function define({ it, capabilities }: Cases): void {
       updatedAt: T1,
     })
     same(await store.loadSession('s'), expected, 'the new session')
+  })
+
+  it('stored', 'deletes a session alone, and leaves those that came from it as they are', async ({ store }) => {
+    await store.saveSession(sessionOf('s'))
+    const fork = sessionOf('fork', { parentSessionId: 's', turns: turnsOf(1) })
+    await store.saveSession(fork)
+    same(await store.deleteSession('s'), true, 'deleting a session that has a fork')
+    same(await store.loadSession('fork'), fork, 'the fork')
   })
 
   it('stored', 'lists the ids of all, of one workspace, or of those without one', async ({ store }) => {

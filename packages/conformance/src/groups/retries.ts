@@ -38,6 +38,8 @@ function define({ it }: Cases): void {
     const both = await store.changeSession('s', changeOf({ appendTurns: [turnOf('new'), turn, turnOf('newer')] }))
     same(both, { revision: 2, turnCount: 4, deduplicated: ['t1'] }, 'a retry among new turns')
     same(turnIdsOf(await loaded(store)), ['t1', 't0', 'new', 'newer'], 'the turns after that')
+    same((await store.loadSummary('s'))?.turnCount, 4, 'the turnCount of the summary')
+    same((await store.querySessions()).sessions[0]?.turnCount, 4, 'the turnCount in a listing')
   })
 
   it('retry', 'fails where a turnId comes again with other content, and applies nothing', async ({ store }) => {
@@ -101,12 +103,20 @@ function define({ it }: Cases): void {
       )
     }
     same(await store.loadSession('s'), before, 'the turn stays as it has grown')
-    const done = { ...running, status: 'success' }
-    await refuses(
-      () => store.changeSession('s', changeOf({ appendTurns: [done] })),
-      'TURN_ID_CONFLICT',
-      'one that is not running, with other content',
-    )
+    const again = changeOf({ appendTurns: [{ ...running, startedAt: T1 }] })
+    const conditional = await store.changeSession('s', again, { ifRevision: 1 })
+    same(conditional, { revision: 3, turnCount: 1, deduplicated: ['t'] }, 'the same with a condition')
+    for (const other of [{ status: 'success' }, { toolCalls: [toolCallOf('c1'), toolCallOf('c9')] }]) {
+      await refuses(
+        () => store.changeSession('s', changeOf({ appendTurns: [{ ...running, ...other }] })),
+        'TURN_ID_CONFLICT',
+        `one that it has not grown from, with ${show(other)}`,
+      )
+    }
+    const started = turnOf('still running', { status: 'running' })
+    await store.changeSession('s', changeOf({ appendTurns: [started] }))
+    const ended = changeOf({ appendTurns: [{ ...started, status: 'success', responseContent: 'z' }] })
+    await refuses(() => store.changeSession('s', ended), 'TURN_ID_CONFLICT', 'the end of one that is running still')
   })
 
   it(
@@ -189,7 +199,7 @@ function define({ it }: Cases): void {
         changeOf({ appendAgentTransitions: [transitionOf('new')] }),
       ]
       for (const change of changes) {
-        for (const ifRevision of [2, 3, Number.MAX_SAFE_INTEGER]) {
+        for (const ifRevision of [2, 3, 2 ** 32 + 1, Number.MAX_SAFE_INTEGER]) {
           const expected = { sessionId: 's', actualRevision: 1 }
           await refuses(
             () => store.changeSession('s', change, { ifRevision }),
@@ -220,6 +230,18 @@ function define({ it }: Cases): void {
       const repeated = await store.changeSession('s', { ...change, updatedAt: T2 }, { ifRevision: 1 })
       same(repeated, { revision: 3, turnCount: 3, deduplicated: ['a', 'b'] }, 'its repetition')
       same(await store.loadSession('s'), before, 'the session after it')
+      const others = [
+        [changeOf({ appendTurns: [turnOf('a', { startedAt: T1, endedAt: T2 })] }), 1],
+        [changeOf({ appendTurns: [turnOf('a')], setMetadata: {}, unsetMetadata: [], updateTurns: [] }), 1],
+        [appendOf('a'), 9],
+      ] as const
+      for (const [other, ifRevision] of others) {
+        const { revision, deduplicated } = await store.changeSession('s', other, { ifRevision })
+        same([revision, deduplicated], [3, ['a']], `a repetition with ifRevision ${ifRevision}, ${show(other)}`)
+      }
+      await store.changeSession('s', changeOf({ keepTurns: 0 }))
+      const late = () => store.changeSession('s', change, { ifRevision: 1 })
+      await refuses(late, 'REVISION_CONFLICT', 'its repetition after a rewind', { actualRevision: 4 })
     },
   )
 
@@ -235,6 +257,8 @@ function define({ it }: Cases): void {
     const there = turnsOf(2)
     const conflicting = [
       { appendTurns: [...there, turnOf('new')] },
+      { appendTurns: [turnOf('new'), ...there] },
+      { appendTurns: [] },
       { appendTurns: [turnOf('t0', { prompt: 'other' })] },
       { appendTurns: there, keepTurns: 2 },
       { appendTurns: there, setMetadata: { a: 1 } },

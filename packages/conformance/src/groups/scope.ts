@@ -15,8 +15,11 @@ const workspaces = [null, 'w', 'W', 'w2'] as const
 
 function define({ it }: Cases): void {
   it('scope', 'lets no call see, change or delete a session of another workspace', async ({ store }) => {
-    for (const [index, owner] of workspaces.entries())
-      await store.saveSession(fullSession(`s${index}`, { workspaceId: owner }))
+    for (const [index, owner] of workspaces.entries()) {
+      // Each of them came from that of another workspace.
+      const parentSessionId = `s${(index + 1) % workspaces.length}`
+      await store.saveSession(fullSession(`s${index}`, { workspaceId: owner, parentSessionId }))
+    }
     for (const [index, owner] of workspaces.entries()) {
       const id = `s${index}`
       for (const workspaceId of workspaces.filter(other => other !== owner)) {
@@ -66,6 +69,11 @@ function define({ it }: Cases): void {
           `a turn that is there ${what}`,
           absent,
         )
+        for (const options of [scope, conditional, late]) {
+          const retry = changeOf({ appendTurns: fullSession(id).turns })
+          const what = `a repetition with ${show(options)}, of a session of ${show(owner)}`
+          await refuses(() => store.changeSession(id, retry, options), 'SESSION_NOT_FOUND', what, absent)
+        }
         const listed = (await store.listSessions(scope)).filter(other => other === id)
         same(listed, [], `listSessions ${what}`)
         for (const query of [
@@ -82,12 +90,13 @@ function define({ it }: Cases): void {
           )
         }
       }
+      const whole = fullSession(id, { workspaceId: owner, parentSessionId: `s${(index + 1) % workspaces.length}` })
       same(
         await store.loadSession(id, { workspaceId: owner }),
-        fullSession(id, { workspaceId: owner }),
+        whole,
         'the session, in its own scope',
       )
-      same(await store.loadSession(id), fullSession(id, { workspaceId: owner }), 'the session, without a scope')
+      same(await store.loadSession(id), whole, 'the session, without a scope')
     }
   })
 

@@ -29,6 +29,9 @@ function define({ it, thorough, capabilities }: Cases): void {
         ['t5', 't6'],
         'old turns that come again',
       )
+      await store.saveSession(sessionOf('grown'))
+      await store.changeSession('grown', changeOf({ appendTurns: turns }))
+      same((await store.readTurns('grown', {}))?.turns, turns, 'the turns, when they came in one change')
       const page = present(await store.readTurns('s', { from: turnCount - 1, limit: 2 }), 'a page')
       same(page.turns, [...turns.slice(-1), turnOf('new')], 'the end')
       same((await store.readTurns('s', { turnId: 't7' }))?.firstIndex, 7, 'where a turn stands')

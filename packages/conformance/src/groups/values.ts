@@ -222,12 +222,17 @@ function define({ it, thorough }: Cases): void {
           'a member beside 1 MiB of metadata',
         )
         same((await store.loadSummary('s'))?.metadata, largest, `metadata of 1 MiB of ${show(fill)}`)
+        await store.changeSession('s', changeOf({ setMetadata: { b: largest.a }, unsetMetadata: ['a'] }))
+        await store.saveSession(sessionOf('s', { metadata: largest }))
+        const save = () => store.saveSession(sessionOf('s', { metadata: larger }))
+        await refuses(save, 'INVALID_RECORD', `saving metadata of 1 MiB and 1 byte of ${show(fill)}`)
       }
     },
   )
 
   it('values', 'counts a turn that grows against its limit', async ({ store }) => {
-    const half = 'x'.repeat(9 * 1024 * 1024)
+    // 18 MiB of UTF-8 in two of it, and 9 Mi characters.
+    const half = 'é'.repeat(4.5 * 1024 * 1024)
     await store.saveSession(sessionOf('s', { turns: [turnOf('t', { prompt: half })] }))
     const tooLarge = [
       changeOf({ updateTurns: [{ turnId: 't', set: { responseContent: half } }] }),
@@ -304,6 +309,8 @@ function placesOf(store: SessionStore): Record<string, (value: JsonObject) => Pr
       ),
     'metadata of an update': value =>
       store.changeSession('s', changeOf({ updateTurns: [{ turnId: 't', set: { metadata: value } }] })),
+    'extra of a transition': value =>
+      store.changeSession('s', changeOf({ appendAgentTransitions: [transitionOf(null, { extra: value })] })),
     'metadata of a record': value =>
       store.saveSession(sessionOf('other', { metadata: value })).then(() => store.deleteSession('other')),
     'extra of a record': value =>

@@ -34,6 +34,7 @@ export interface Faults {
   query?: Step<[query: NormalQuery], SessionPage>
   ready?: Step<[], void>
   close?: Step<[], void>
+  dispose?: Step<[], void>
   /** In the place of every public method. */
   around?: (this: RowStore, next: (...args: unknown[]) => unknown, method: string, args: unknown[]) => unknown
   capabilities?: Partial<Capabilities>
@@ -184,15 +185,16 @@ export async function latency(): Promise<void> {
 }
 
 /** The store, with each public method going through the fault. */
-export function throughCall(store: RowStore, { around }: Faults): RowStore {
-  if (around === undefined) return store
+export function throughCall(store: RowStore, { around, dispose }: Faults): RowStore {
+  if (around === undefined && dispose === undefined) return store
   return new Proxy(store, {
     get(target, name) {
       const member: unknown = Reflect.get(target, name, target)
+      if (name === Symbol.asyncDispose && dispose) return () => dispose.call(store, () => target.close())
       if (typeof member !== 'function' || name === 'constructor' || name === Symbol.asyncDispose) return member
       return (...args: unknown[]): unknown => {
         const next = (...given: unknown[]): unknown => Reflect.apply(member, target, given)
-        return around.call(store, next, String(name), args)
+        return around === undefined ? next(...args) : around.call(store, next, String(name), args)
       }
     },
   })

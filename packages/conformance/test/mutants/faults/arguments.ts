@@ -1,3 +1,4 @@
+import { TurnstoreError } from '@turnstore/core'
 import { inMemory } from '../mutant.ts'
 import type { Faults } from '../row-store.ts'
 
@@ -165,6 +166,93 @@ export const args = inMemory('arguments', {
           : next(...args),
     },
   ],
+  'leaves members of a tool call aside in a change': [
+    'columns are picked from what comes',
+    inChange('updateTurns', update => inList(update, 'putToolCalls', call => without2(call, 'unknown'))),
+  ],
+  'leaves members of an appended turn aside': [
+    'columns are picked from what comes',
+    inChange('appendTurns', turn => without2(turn, 'unknown')),
+  ],
+  'leaves members of an appended transition aside': [
+    'columns are picked from what comes',
+    inChange('appendAgentTransitions', transition => without2(transition, 'unknown')),
+  ],
+  'leaves members of a saved transition aside': [
+    'columns are picked from what comes',
+    {
+      around: (next, method, args) =>
+        next(
+          ...args.map(arg =>
+            method === 'saveSession' ? inList(arg, 'agentTransitions', each => without2(each, 'unknown')) : arg,
+          ),
+        ),
+    },
+  ],
+  'lets the extra of an update hide a member of ours': [
+    'a spread at the end',
+    inChange('updateTurns', update =>
+      mapMember(update, 'set', set => mapMember(set, 'extra', extra => without2(extra, 'turn_id'))),
+    ),
+  ],
+  'lets the extra of an appended transition hide a member of ours': [
+    'a spread at the end',
+    inChange('appendAgentTransitions', each => mapMember(each, 'extra', extra => without2(extra, 'to_agent'))),
+  ],
+  'looks for the session before it checks the change': [
+    'SELECT first, then the checks',
+    {
+      around(next, method, args) {
+        const id = args[0]
+        const isMissing = typeof id === 'string' && this.kept(id) === undefined
+        return method === 'changeSession' && isMissing ? next(id, { updatedAt: '' }, args[2]) : next(...args)
+      },
+    },
+  ],
+  'checks options only where there is a session': [
+    'null for what is not there, before anything else',
+    {
+      around(next, method, args) {
+        const id = args[0]
+        const isMissing = typeof id === 'string' && this.kept(id) === undefined
+        return method.startsWith('load') && isMissing ? next(id) : next(...args)
+      },
+    },
+  ],
+  'serves a cursor once': [
+    'a cursor of the backend that is used up',
+    () => {
+      const used = new Set<unknown>()
+      return {
+        around(next, method, args) {
+          const query = args[0]
+          const cursor: unknown = isObject(query) ? Reflect.get(query, 'cursor') : undefined
+          if (method !== 'querySessions' || cursor === undefined) return next(...args)
+          if (used.has(cursor)) return Promise.reject(new TurnstoreError('INVALID_ARGUMENT', 'that cursor is used up'))
+          return Promise.resolve(next(...args)).then(page => {
+            used.add(cursor)
+            return page
+          })
+        },
+      }
+    },
+  ],
+  'takes what a range inherits': [
+    'range.last',
+    {
+      around: (next, method, args) =>
+        next(...args.map((arg, index) => (method === 'readTurns' && index === 1 && isObject(arg) ? flat(arg) : arg))),
+    },
+  ],
+  'takes what a change inherits': [
+    'change.keepTurns',
+    {
+      around: (next, method, args) =>
+        next(
+          ...args.map((arg, index) => (method === 'changeSession' && index === 1 && isObject(arg) ? flat(arg) : arg)),
+        ),
+    },
+  ],
 })
 
 function isQuery(method: string): boolean {
@@ -205,4 +293,22 @@ function number(name: string) {
 
 function clamp(value: unknown): unknown {
   return mapMember(value, 'limit', limit => (typeof limit === 'number' && limit > 1000 ? 1000 : limit))
+}
+
+/** The items of a list in an argument, each as another. */
+function inList(source: unknown, name: string, alter: (item: unknown) => unknown): unknown {
+  return mapMember(source, name, list => (Array.isArray(list) ? Array.from<unknown>(list).map(alter) : list))
+}
+
+function inChange(name: string, alter: (item: unknown) => unknown): Faults {
+  return {
+    around: (next, method, args) =>
+      next(...args.map((arg, index) => (method === 'changeSession' && index === 1 ? inList(arg, name, alter) : arg))),
+  }
+}
+
+/** With what it inherits as its own; as it is where there is nothing. */
+function flat(source: object): object {
+  const inherited: unknown = Object.getPrototypeOf(source)
+  return isObject(inherited) && inherited !== Object.prototype ? { ...inherited, ...source } : source
 }

@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import type { SessionRecord } from '@turnstore/core'
-import type { NormalChange } from '@turnstore/core/adapter'
+import { type NormalChange, revisionConflict, sameTurn } from '@turnstore/core/adapter'
 import { inMemory } from '../mutant.ts'
 import type { Faults, RowStore } from '../row-store.ts'
 
@@ -200,7 +201,7 @@ export const change = inMemory('change', {
     'UPSERT',
     {
       async change(next, id, change, on) {
-        const known = new Set(this.kept(id)?.turns.map(({ turnId }) => turnId))
+        const known = new Set(this.kept(id)?.turns.slice(0, change.keepTurns).map(({ turnId }) => turnId))
         return next(id, { ...change, updateTurns: change.updateTurns.filter(({ turnId }) => known.has(turnId)) }, on)
       },
     },
@@ -377,6 +378,195 @@ export const change = inMemory('change', {
       },
     },
   ],
+  'raises the revision for a tool call that is put again as it is': [
+    'UPSERT, and its row counts as altered',
+    after((record, { updateTurns }, changed) => {
+      if (!changed && updateTurns.some(({ putToolCalls }) => putToolCalls.length > 0)) record.revision++
+    }),
+  ],
+  'replaces the first of two tool calls of one callId': [
+    'find in place of findLast',
+    {
+      async change(next, id, change, on) {
+        const hasTwice = ({ turnId, toolCalls }: SessionRecord['turns'][number]) =>
+          new Set(toolCalls.map(({ callId }) => callId)).size < toolCalls.length &&
+          change.updateTurns.some(update => update.turnId === turnId)
+        for (const turn of this.kept(id)?.turns.filter(hasTwice) ?? []) turn.toolCalls.reverse()
+        const result = await next(id, change, on)
+        for (const turn of this.kept(id)?.turns.filter(hasTwice) ?? []) turn.toolCalls.reverse()
+        return result
+      },
+    },
+  ],
+  'takes metadata for set where what is there contains it': [
+    'WHERE NOT metadata @> ?, to spare an UPDATE that alters nothing',
+    {
+      change(next, id, change, on) {
+        const before = this.kept(id)?.metadata ?? {}
+        const set = Object.entries(change.setMetadata).filter(
+          ([key, value]) => !(Object.hasOwn(before, key) && contains(before[key], value)),
+        )
+        return next(id, { ...change, setMetadata: Object.fromEntries(set) }, on)
+      },
+    },
+  ],
+  'leaves the rest of a change aside where its turns are there': [
+    'ON CONFLICT DO NOTHING, and 0 rows mean that all has happened',
+    {
+      change(next, id, change, on) {
+        const known = new Set(this.kept(id)?.turns.map(({ turnId }) => turnId))
+        const isThere = change.appendTurns.length > 0 && change.appendTurns.every(({ turnId }) => known.has(turnId))
+        const rest = { setMetadata: {}, unsetMetadata: [], agentId: undefined, appendAgentTransitions: [] }
+        return next(id, isThere ? { ...change, ...rest } : change, on)
+      },
+    },
+  ],
+  'compares a turn that comes again with what it was before the same change': [
+    'the turns are looked up once, before the updates',
+    {
+      async change(next, id, change, on) {
+        const before = this.kept(id)?.turns ?? []
+        const again = change.appendTurns.filter(
+          turn =>
+            change.updateTurns.some(({ turnId }) => turnId === turn.turnId) &&
+            before.some(each => sameTurn(each, turn)),
+        )
+        const result = await next(
+          id,
+          { ...change, appendTurns: change.appendTurns.filter(turn => !again.includes(turn)) },
+          on,
+        )
+        return { ...result, deduplicated: [...result.deduplicated, ...again.map(({ turnId }) => turnId)] }
+      },
+    },
+  ],
+  'keeps the number of turns to keep in 32 bits': [
+    'a parameter of type INTEGER that wraps',
+    altered(({ keepTurns }) => ({ keepTurns: keepTurns === undefined ? undefined : keepTurns | 0 })),
+  ],
+  'takes the agent away where agentId is undefined': [
+    'change.agentId ?? null, of a member that is there',
+    {
+      around: (next, method, args) =>
+        next(...args.map(arg => (method === 'changeSession' && isObject(arg) ? nulled(arg, 'agentId') : arg))),
+    },
+  ],
+  'sets a member of a turn to null where it is undefined': [
+    'Object.assign, and a column that takes NULL',
+    {
+      around: (next, method, args) =>
+        next(...args.map(arg => (method === 'changeSession' && isObject(arg) ? nulledInUpdates(arg) : arg))),
+    },
+  ],
+  'names the tool calls of an appended turn at random': [
+    'DEFAULT gen_random_uuid()',
+    {
+      around: (next, method, args) =>
+        next(...args.map(arg => (method === 'changeSession' && isObject(arg) ? namedAtRandom(arg) : arg))),
+    },
+  ],
+  'merges the unknown keys of a turn': [
+    'a merge patch',
+    {
+      change(next, id, change, on) {
+        const turns = this.kept(id)?.turns ?? []
+        const updateTurns = change.updateTurns.map(update => {
+          const before = turns.findLast(({ turnId }) => turnId === update.turnId)?.extra
+          const { extra } = update.set
+          return extra && Object.keys(extra).length > 0
+            ? { ...update, set: { ...update.set, extra: { ...before, ...extra } } }
+            : update
+        })
+        return next(id, { ...change, updateTurns }, on)
+      },
+    },
+  ],
+  'fails a conditional change that alters nothing': [
+    'affectedRows of MySQL, which does not count rows that stay as they are',
+    {
+      async change(next, id, change, on) {
+        const before = this.kept(id)?.revision
+        const result = await next(id, change, on)
+        if (on.ifRevision !== undefined && on.ifRevision === before && result.revision === before)
+          throw revisionConflict(id, on.ifRevision, before)
+        return result
+      },
+    },
+  ],
+  'raises the revision of a conditional change that alters nothing': [
+    'UPDATE … SET revision = revision + 1 WHERE revision = ?, to check the condition',
+    {
+      async change(next, id, change, on) {
+        const before = this.kept(id)?.revision
+        const result = await next(id, change, on)
+        const kept = this.kept(id)
+        if (kept && on.ifRevision !== undefined && on.ifRevision === before && kept.revision === before)
+          result.revision = ++kept.revision
+        return result
+      },
+    },
+  ],
+  'adds audit events to those that are there': [
+    '$push in place of $set',
+    {
+      change(next, id, change, on) {
+        const turns = this.kept(id)?.turns ?? []
+        const updateTurns = change.updateTurns.map(update => {
+          const before = turns.findLast(({ turnId }) => turnId === update.turnId)?.auditEventIds ?? []
+          const { auditEventIds } = update.set
+          return auditEventIds
+            ? { ...update, set: { ...update.set, auditEventIds: [...before, ...auditEventIds] } }
+            : update
+        })
+        return next(id, { ...change, updateTurns }, on)
+      },
+    },
+  ],
+  'puts a turn that is updated behind the others': [
+    'DELETE and INSERT in place of UPDATE',
+    after((record, { updateTurns }) => {
+      const isUpdated = ({ turnId }: { turnId: string }) => updateTurns.some(update => update.turnId === turnId)
+      record.turns = [...record.turns.filter(turn => !isUpdated(turn)), ...record.turns.filter(isUpdated)]
+    }),
+  ],
+  'takes tool calls of a turn away where it is updated': [
+    'the turn is written anew, and ON DELETE CASCADE takes its calls',
+    after((record, { updateTurns }) => {
+      for (const { turnId, putToolCalls } of updateTurns) {
+        const turn = record.turns.findLast(turn => turn.turnId === turnId)
+        if (turn && putToolCalls.length === 0) turn.toolCalls = []
+      }
+    }),
+  ],
+  'makes a member of the metadata null where it takes it away': [
+    'SET metadata[key] = NULL',
+    after((record, { unsetMetadata }) => {
+      for (const key of unsetMetadata) record.metadata[key] = null
+    }),
+  ],
+  'keeps the transitions that a change brings with a rewind out': [
+    'transitions are cut last',
+    altered(change => ({
+      appendAgentTransitions: change.keepTurns === undefined ? change.appendAgentTransitions : [],
+    })),
+  ],
+  'takes an empty callId for none': [
+    'the truth of an empty text',
+    {
+      change: (next, id, change, on) =>
+        next(
+          id,
+          {
+            ...change,
+            updateTurns: change.updateTurns.map(update => ({
+              ...update,
+              putToolCalls: update.putToolCalls.map(call => ({ ...call, callId: call.callId || randomUUID() })),
+            })),
+          },
+          on,
+        ),
+    },
+  ],
 })
 
 function altered(alter: (change: NormalChange) => Partial<NormalChange>) {
@@ -406,4 +596,41 @@ function merge(before: unknown, value: NormalChange['setMetadata'][string]): Nor
   if (typeof before !== 'object' || before === null || typeof value !== 'object' || value === null) return value
   if (Array.isArray(before) || Array.isArray(value)) return value
   return { ...before, ...value }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function nulled(source: object, name: string): object {
+  return Object.hasOwn(source, name) && Reflect.get(source, name) === undefined ? { ...source, [name]: null } : source
+}
+
+/** The items of a list in an argument, each as another. */
+function mapped(source: object, name: string, alter: (item: object) => object): object {
+  const list: unknown = Reflect.get(source, name)
+  if (!Array.isArray(list)) return source
+  return { ...source, [name]: list.map((item: unknown) => (isObject(item) ? alter(item) : item)) }
+}
+
+function nulledInUpdates(change: object): object {
+  return mapped(change, 'updateTurns', update => {
+    const set: unknown = Reflect.get(update, 'set')
+    return isObject(set) ? { ...update, set: nulled(set, 'responseContent') } : update
+  })
+}
+
+function namedAtRandom(change: object): object {
+  return mapped(change, 'appendTurns', turn =>
+    mapped(turn, 'toolCalls', call => ('callId' in call ? call : { ...call, callId: randomUUID() })),
+  )
+}
+
+/** As `@>` of a database does: members of an object, and items of a list wherever they stand. */
+function contains(whole: unknown, part: unknown): boolean {
+  if (Array.isArray(whole) && Array.isArray(part)) return part.every(item => whole.some(each => contains(each, item)))
+  if (!isObject(whole) || !isObject(part)) return whole === part
+  return Object.entries(part).every(
+    ([key, value]) => Object.hasOwn(whole, key) && contains(Reflect.get(whole, key), value),
+  )
 }

@@ -170,6 +170,73 @@ export const closing = inMemory('closing', {
     'it waits for a connection that waits for it',
     { close: () => new Promise(() => {}) },
   ],
+  'fails when it is disposed after it was closed': [
+    'await using, in a block that closes by itself too',
+    () => {
+      let isClosed = false
+      return {
+        around(next, method, args) {
+          if (method === 'close') isClosed = true
+          return next(...args)
+        },
+        async dispose(next) {
+          if (isClosed) throw new TurnstoreError('STORE_CLOSED', 'closed already')
+          await next()
+        },
+      }
+    },
+  ],
+  'stays open when it is disposed': ['a stub, so that the interface is complete', { dispose: async () => {} }],
+  'does not wait for its calls when it is disposed': [
+    'the way out that is meant for errors',
+    {
+      async dispose(next) {
+        void next().catch(() => {})
+      },
+      load: async (next, id, scope) => {
+        await new Promise(resolve => setTimeout(resolve, 5))
+        return next(id, scope)
+      },
+    },
+  ],
+  'opens anew when it was closed unused': [
+    'close() looks whether there is a connection, and does nothing without one',
+    () => {
+      let isUsed = false
+      return {
+        around(next, method, args) {
+          if (method === 'close' && !isUsed) return Promise.resolve()
+          isUsed ||= method !== 'close'
+          return next(...args)
+        },
+      }
+    },
+  ],
+  'fails to get ready when it is closed meanwhile': [
+    'a connection that is given up before it was made',
+    () => {
+      let isClosed = false
+      return {
+        around(next, method, args) {
+          if (method === 'close') isClosed = true
+          const result = next(...args)
+          if (method !== 'ready') return result
+          return Promise.resolve(result).then(() => {
+            if (isClosed) throw new TurnstoreError('STORE_CLOSED', 'closed')
+          })
+        },
+      }
+    },
+  ],
+  'takes back what it declared when it is closed': [
+    'what it declares is asked of a connection that is gone',
+    {
+      close: async function (next) {
+        await next()
+        Reflect.set(this, 'capabilities', { ...this.capabilities, durability: 'unknown' })
+      },
+    },
+  ],
 })
 
 function isClosed(error: unknown): boolean {

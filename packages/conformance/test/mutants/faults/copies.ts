@@ -95,6 +95,54 @@ export const copies = inMemory('copies', {
       },
     },
   ],
+  'reads what is no list of a change after an await': [
+    'its lists are copied, its numbers and texts are not',
+    {
+      around(next, method, args) {
+        const [id, change, ...rest] = args
+        if (method !== 'changeSession' || typeof change !== 'object' || change === null) return next(...args)
+        const copy = structuredClone(change)
+        return later(() => {
+          const keepTurns: unknown = Reflect.get(change, 'keepTurns')
+          return next(id, keepTurns === undefined ? copy : { ...copy, keepTurns }, ...rest)
+        })
+      },
+    },
+  ],
+  'does nothing until it is awaited': [
+    'a query of a library that runs in its then()',
+    {
+      around(next, method, args) {
+        if (method !== 'saveSession') return next(...args)
+        let running: Promise<unknown> | undefined
+        return {
+          // oxlint-disable-next-line unicorn/no-thenable -- this is the fault
+          then: (done: (value: unknown) => unknown, failed: (error: unknown) => unknown) => {
+            running ??= Promise.resolve(next(...args))
+            // oxlint-disable-next-line promise/no-callback-in-promise -- a thenable is called by await
+            return running.then(done, failed)
+          },
+        }
+      },
+    },
+  ],
+  'reads the workspace of a reading call after an await': [
+    'a connection is awaited first',
+    {
+      around: (next, method, args) =>
+        method === 'loadSummary' || method === 'listSessions' ? later(() => next(...args)) : next(...args),
+    },
+  ],
+  'reads the condition of a save after an await': [
+    'a connection is awaited first',
+    {
+      around(next, method, args) {
+        if (method !== 'saveSession' || args[1] === undefined) return next(...args)
+        const session: unknown = structuredClone(args[0])
+        return later(() => next(session, args[1]))
+      },
+    },
+  ],
 })
 
 async function later(run: () => unknown): Promise<unknown> {

@@ -91,6 +91,42 @@ export const discretion = inMemory('discretion', {
       },
     },
   ],
+  'writes the content of a failed call to standard error': [
+    'a logger of its own',
+    failing((error, args) => {
+      process.stderr.write(`failed ${safely(args)}\n`)
+      return error
+    }),
+  ],
+  'logs what it has stored': [
+    'a line for each write, also where nothing fails',
+    {
+      async replace(next, session, on) {
+        const revision = await next(session, on)
+        // oxlint-disable-next-line eslint/no-console -- this is the fault
+        console.info('stored', safely(session))
+        return revision
+      },
+    },
+  ],
+  'logs what it has read': [
+    'a line for each read',
+    {
+      async readTurns(next, ...args) {
+        const page = await next(...args)
+        // oxlint-disable-next-line eslint/no-console -- this is the fault
+        console.debug('read', safely(page))
+        return page
+      },
+    },
+  ],
+  'warns of a failed call with its content': [
+    'process.emitWarning',
+    failing((error, args) => {
+      process.emitWarning(`failed ${safely(args)}`)
+      return error
+    }),
+  ],
 })
 
 function failing(tamper: (error: TurnstoreError, args: unknown[], method: string) => Error): Faults {

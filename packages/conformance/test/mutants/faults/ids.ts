@@ -145,6 +145,50 @@ export const ids = inMemory('ids', {
         next({ ...query, metadata: query.metadata.map(([key, value]) => [key.split(/[.:]/)[0] ?? '', value]) }),
     },
   ],
+  'joins session and turn by a colon': [
+    'one key for both',
+    {
+      async readTurns(next, id, range, scope) {
+        if (range.kind !== 'turnId') return next(id, range, scope)
+        const key = `${id}:${range.turnId}`
+        for (const { session } of this.memory.map.values()) {
+          const turn = session.turns.find(({ turnId }) => `${session.sessionId}:${turnId}` === key)
+          const page = await next(id, range, scope)
+          if (turn && page) return { ...page, turns: [structuredClone(turn)] }
+        }
+        return next(id, range, scope)
+      },
+    },
+  ],
+  'cuts the key of a turn at 255 bytes': [
+    'one key for session and turn, in a column of type VARCHAR(255)',
+    {
+      change(next, id, change, on) {
+        const key = (turnId: string) => `${id}/${turnId}`.slice(0, 255)
+        const known = this.kept(id)?.turns ?? []
+        const renamed = (turnId: string) => known.find(turn => key(turn.turnId) === key(turnId))?.turnId ?? turnId
+        return next(
+          id,
+          { ...change, appendTurns: change.appendTurns.map(turn => ({ ...turn, turnId: renamed(turn.turnId) })) },
+          on,
+        )
+      },
+    },
+  ],
+  'cuts the key of a session in its workspace at 255 bytes': [
+    'a file name of both',
+    {
+      async save(next, session, token) {
+        const key = (workspaceId: string | null, sessionId: string) => `${workspaceId}.${sessionId}`.slice(0, 255)
+        const mine = key(session.workspaceId, session.sessionId)
+        for (const { session: other } of this.memory.map.values()) {
+          if (other.sessionId !== session.sessionId && key(other.workspaceId, other.sessionId) === mine)
+            this.memory.map.delete(other.sessionId)
+        }
+        return next(session, token)
+      },
+    },
+  ],
 })
 
 function decoded(id: string): string {

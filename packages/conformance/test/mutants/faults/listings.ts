@@ -1,4 +1,4 @@
-import type { SessionPage, SessionSummary } from '@turnstore/core'
+import { type SessionPage, type SessionSummary, TurnstoreError } from '@turnstore/core'
 import {
   compareUtf8,
   cursorBehind,
@@ -252,6 +252,181 @@ export const queries = inMemory('queries', {
       }
     },
   ],
+  'compares the lower bound of creation as a text': [
+    'WHERE created_at > ?',
+    filtered(
+      query => ({ ...query, createdAfter: undefined }),
+      ({ createdAt }, { createdAfter }) =>
+        createdAfter === undefined || (timeKey(createdAt) !== '' && createdAt > createdAfter),
+    ),
+  ],
+  'compares the upper bound of the last change as a text': [
+    'WHERE updated_at < ?',
+    filtered(
+      query => ({ ...query, updatedBefore: undefined }),
+      ({ updatedAt }, { updatedBefore }) =>
+        updatedBefore === undefined || (timeKey(updatedAt) !== '' && updatedAt < updatedBefore),
+    ),
+  ],
+  'keeps bounds of creation to the millisecond': [
+    'Date',
+    {
+      query: (next, query) =>
+        next({ ...query, createdBefore: query.createdBefore && `${query.createdBefore.slice(0, 23)}000Z` }),
+    },
+  ],
+  'takes texts of metadata that differ by case for one': [
+    'a collation that folds case',
+    byMetadata((a, b) => a.toLowerCase() === b.toLowerCase()),
+  ],
+  'takes blanks off texts of metadata': [
+    'PAD SPACE: a comparison of CHAR',
+    byMetadata((a, b) => a.trimEnd() === b.trimEnd()),
+  ],
+  'compares texts of metadata up to a NUL': [
+    'a text bound as a C string',
+    byMetadata((a, b) => a.split('\0')[0] === b.split('\0')[0]),
+  ],
+  'takes lone surrogates in texts of metadata for each other': [
+    'a parameter that is sent as UTF-8',
+    byMetadata((a, b) => wellFormed(a) === wellFormed(b)),
+  ],
+  'compares the first 191 characters of texts of metadata': [
+    'an index over a prefix',
+    byMetadata((a, b) => a.slice(0, 191) === b.slice(0, 191)),
+  ],
+  'compares texts of metadata by their normal form': [
+    'a collation',
+    byMetadata((a, b) => a.normalize() === b.normalize()),
+  ],
+  'rounds numbers of metadata to 14 digits': [
+    'an index of texts that a script has made of numbers',
+    filtered(
+      query => ({ ...query, metadata: [] }),
+      ({ metadata }, query) =>
+        query.metadata.every(([key, value]) => {
+          const member = metadata[key]
+          if (typeof member === 'number' && typeof value === 'number')
+            return member.toPrecision(14) === value.toPrecision(14)
+          return Object.hasOwn(metadata, key) && member === value
+        }),
+    ),
+  ],
+  'does not find large numbers in metadata': [
+    'a number as text: 1e+21 here, 1000000000000000000000 there',
+    filtered(
+      query => query,
+      (_each, query) => query.metadata.every(([, value]) => typeof value !== 'number' || Math.abs(value) < 1e21),
+    ),
+  ],
+  'takes parents that differ by case for one': [
+    'a collation that folds case',
+    filtered(
+      query => ({ ...query, parentSessionId: undefined }),
+      (each, query) =>
+        query.parentSessionId === undefined ||
+        each.parentSessionId?.toLowerCase() === query.parentSessionId?.toLowerCase(),
+    ),
+  ],
+  'takes a day that there is not for the one behind it': [
+    'new Date, which goes on counting',
+    ordered(
+      query => (a, b) =>
+        text(timeKey(forgiving(a[query.orderBy])), timeKey(forgiving(b[query.orderBy]))) ||
+        compareUtf8(a.sessionId, b.sessionId),
+    ),
+  ],
+  'takes ended: false in metadata for not ended': [
+    'metadata.ended is a column, false by default',
+    {
+      query: (next, query) =>
+        next(
+          query.metadata.some(([key, value]) => key === 'ended' && value === false)
+            ? { ...query, ended: false, metadata: query.metadata.filter(([key]) => key !== 'ended') }
+            : query,
+        ),
+    },
+  ],
+  'ignores filters where times tie behind the first page': [
+    'WHERE … AND time < ? OR time = ? AND id < ?, without brackets',
+    {
+      async query(next, query) {
+        const { after } = query
+        if (after === undefined) return next(query)
+        const found = this.summaries(undefined)
+          .filter(each => matches(query, each) || timeKey(each[query.orderBy]) === after.time)
+          .filter(each => compare(positionOf(each, query.orderBy), after) * direction(query) > 0)
+          .toSorted((a, b) => compare(positionOf(a, query.orderBy), positionOf(b, query.orderBy)) * direction(query))
+        const sessions = found.slice(0, query.limit)
+        const last = found.length > query.limit ? sessions.at(-1) : undefined
+        return { sessions, cursor: last === undefined ? null : cursorBehind(query, last) }
+      },
+    },
+  ],
+  'joins key and value of metadata by a colon': [
+    'one set of an index for each pair',
+    filtered(
+      query => ({ ...query, metadata: query.metadata.filter(([, value]) => typeof value !== 'string') }),
+      ({ metadata }, query) => {
+        const pairs = new Set(
+          Object.entries(metadata).flatMap(([key, value]) => (typeof value === 'string' ? [`${key}:${value}`] : [])),
+        )
+        return query.metadata.every(([key, value]) => typeof value !== 'string' || pairs.has(`${key}:${value}`))
+      },
+    ),
+  ],
+  'takes an agent that is undefined for none': [
+    "'agentId' in query",
+    {
+      around: (next, method, args) =>
+        next(
+          ...args.map(arg =>
+            method === 'querySessions' && isObject(arg) && 'agentId' in arg && arg.agentId === undefined
+              ? { ...arg, agentId: null }
+              : arg,
+          ),
+        ),
+    },
+  ],
+  'refuses bounds that leave nothing between them': [
+    'a check that means well',
+    {
+      query: (next, query) =>
+        (query.updatedAfter ?? '') >= (query.updatedBefore ?? '~')
+          ? Promise.reject(new Error('an empty range'))
+          : next(query),
+    },
+  ],
+  'cuts the id in a cursor at a colon': [
+    "cursor.split(':')",
+    {
+      query(next, query) {
+        const { after } = query
+        if (after === undefined) return next(query)
+        return next({ ...query, after: { ...after, sessionId: after.sessionId.split(':')[0] ?? '' } })
+      },
+    },
+  ],
+  'loses its place where times are empty in descending order': [
+    'after.time || undefined',
+    {
+      query(next, query) {
+        const isTimeless = query.after?.time === '' && query.order === 'desc' && query.orderBy === 'createdAt'
+        return isTimeless ? Promise.resolve({ sessions: [], cursor: null }) : next(query)
+      },
+    },
+  ],
+  'ignores the scope behind the first page': [
+    'a cursor that holds a place and no workspace',
+    {
+      async query(next, query) {
+        if (query.after === undefined) return next(query)
+        const found = await next({ ...query, scope: undefined })
+        const last = found.cursor === null ? undefined : found.sessions.at(-1)
+        return { ...found, cursor: last === undefined ? null : cursorBehind(query, last) }
+      },
+    },
+  ],
 })
 
 /** Pages with gaps, repetitions and wrong ends. */
@@ -390,6 +565,47 @@ export const paging = inMemory('paging', {
       }
     },
   ],
+  'begins at the first page in sessions() whatever the cursor': [
+    'the cursor is what it keeps for itself',
+    {
+      around: (next, method, args) =>
+        next(
+          ...args.map(arg =>
+            method === 'sessions' && isObject(arg) && 'cursor' in arg ? { ...arg, cursor: undefined } : arg,
+          ),
+        ),
+    },
+  ],
+  'keeps its data locked for an iteration that is left early': [
+    'an iterator of the driver that is not closed in finally',
+    () => {
+      let left = 0
+      return {
+        around(next, method, args) {
+          const result = next(...args)
+          if (method === 'sessions' && isIterable(result)) return locked(result, () => left++)
+          return result
+        },
+        save: (next, ...args) =>
+          left > 0
+            ? Promise.reject(new TurnstoreError('STORE_BUSY', 'a query is running', { outcome: 'not-stored' }))
+            : next(...args),
+      }
+    },
+  ],
+  'iterates once at a time': [
+    'a statement that is prepared once, and its place',
+    () => {
+      let current = 0
+      return {
+        around(next, method, args) {
+          const result = next(...args)
+          if (method !== 'sessions' || !isIterable(result)) return result
+          return whileCurrent(result, () => ++current, () => current)
+        },
+      }
+    },
+  ],
 })
 
 type Compare = (a: SessionSummary, b: SessionSummary) => number
@@ -485,4 +701,63 @@ function unquoted(value: unknown): string {
 function loosely(a: unknown, b: unknown): boolean {
   // oxlint-disable-next-line eslint/eqeqeq -- this is the fault
   return a == b
+}
+
+/** Another equality of texts in filters by metadata. */
+function byMetadata(isSame: (a: string, b: string) => boolean): Faults {
+  return filtered(
+    query => ({ ...query, metadata: [] }),
+    ({ metadata }, query) =>
+      query.metadata.every(([key, value]) => {
+        const member = Object.hasOwn(metadata, key) ? metadata[key] : undefined
+        return typeof member === 'string' && typeof value === 'string' ? isSame(member, value) : member === value
+      }),
+  )
+}
+
+/** A time on the 30th of February as one in March. */
+function forgiving(time: string): string {
+  const day = /^(\d{4}-\d\d)-(\d\d)(T.*)$/.exec(time)
+  if (day === null || timeKey(time) !== '' || timeKey(`${day[1]}-01${day[3]}`) === '') return time
+  const begin = Date.parse(`${day[1]}-01T00:00:00Z`) + (Number(day[2]) - 1) * 86_400_000
+  return Number.isNaN(begin) ? time : `${new Date(begin).toISOString().slice(0, 10)}${day[3]}`
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
+function isIterable(value: unknown): value is AsyncIterable<unknown> {
+  return isObject(value) && Symbol.asyncIterator in value
+}
+
+/** Tells of an iteration that ends before its list does. */
+async function* locked(items: AsyncIterable<unknown>, leave: () => void): AsyncGenerator {
+  let isAtEnd = false
+  try {
+    yield* items
+    isAtEnd = true
+  } catch (error) {
+    isAtEnd = true
+    throw error
+  } finally {
+    if (!isAtEnd) leave()
+  }
+}
+
+/** Ends without a word where another has begun. */
+async function* whileCurrent(
+  items: AsyncIterable<unknown>,
+  begin: () => number,
+  current: () => number,
+): AsyncGenerator {
+  const mine = begin()
+  for await (const item of items) {
+    if (current() !== mine) return
+    yield item
+  }
+}
+
+function wellFormed(value: string): string {
+  return value.replaceAll(/\p{Surrogate}/gu, '\ufffd')
 }

@@ -67,6 +67,12 @@ export const size = inMemory('size', {
       },
     },
   ],
+  'takes 1,000 turns of a batch': [
+    'a limit of the backend on one request',
+    {
+      change: (next, id, change, on) => next(id, { ...change, appendTurns: change.appendTurns.slice(0, 1000) }, on),
+    },
+  ],
 })
 
 export const manager = inMemory('manager', {

@@ -211,6 +211,64 @@ export const reading = inMemory('reading', {
       }
     },
   ],
+  'fails on ranges beyond 32 bits': [
+    'a parameter that is out of range for type INTEGER',
+    {
+      readTurns: (next, id, range, scope) =>
+        range.kind === 'last' && range.last >= 2 ** 31
+          ? Promise.reject(new Error('out of range for type integer'))
+          : next(id, range, scope),
+    },
+  ],
+  'keeps ranges in 32 bits': [
+    'a number that wraps',
+    {
+      readTurns: (next, id, range, scope) =>
+        next(id, range.kind === 'from' ? { ...range, from: range.from | 0 } : range, scope),
+    },
+  ],
+  'adds where a stretch begins and how long it is in 53 bits': [
+    'from + limit, which a backend is given as its end',
+    {
+      readTurns: (next, id, range, scope) =>
+        range.kind === 'from' && range.from > 0 && range.limit > 2 ** 52 && range.limit < Number.MAX_SAFE_INTEGER
+          ? Promise.reject(new Error('no safe integer'))
+          : next(id, range, scope),
+    },
+  ],
+  'remembers which turns its handle has appended': [
+    'a set of ids beside the data, which a rewind or a delete by another handle does not clear',
+    () => {
+      const mine = new Set<string>()
+      return {
+        async change(next, id, change, on) {
+          const known = change.appendTurns.filter(({ turnId }) => mine.has(`${id} ${turnId}`))
+          if (change.keepTurns !== undefined) mine.clear()
+          const fresh = change.appendTurns.filter(turn => !known.includes(turn))
+          const result = await next(id, { ...change, appendTurns: fresh }, on)
+          for (const { turnId } of change.appendTurns) mine.add(`${id} ${turnId}`)
+          return { ...result, deduplicated: [...result.deduplicated, ...known.map(({ turnId }) => turnId)] }
+        },
+        replace: (next, session, on) => next(session, on).finally(() => mine.clear()),
+        remove: (next, id, scope) => next(id, scope).finally(() => mine.clear()),
+      }
+    },
+  ],
+  'drops the transitions of a turn of which an earlier one stays': [
+    'DELETE of transitions by the ids of the turns that go',
+    {
+      async change(next, id, change, on) {
+        const gone = this.kept(id)
+          ?.turns.slice(change.keepTurns ?? Infinity)
+          .map(({ turnId }) => turnId)
+        const result = await next(id, change, on)
+        const kept = this.kept(id)
+        if (kept && gone && change.appendAgentTransitions.length === 0)
+          kept.agentTransitions = kept.agentTransitions.filter(({ turnId }) => !gone.includes(turnId))
+        return result
+      },
+    },
+  ],
 })
 
 function tampered(page: Page | null, tamper: (page: Page) => Page | null): Page | null {

@@ -1,4 +1,5 @@
-import type { SessionRecord, TurnRecord } from '@turnstore/core'
+import { type SessionRecord, TurnstoreError, type TurnRecord } from '@turnstore/core'
+import { revisionConflict } from '@turnstore/core/adapter'
 import { inMemory } from '../mutant.ts'
 
 /** What a table has no column for, and what a second write leaves of the first. */
@@ -234,6 +235,135 @@ export const records = inMemory('records', {
   'declares a durability that nobody knows': [
     'a word of its own',
     { capabilities: Object.defineProperty({}, 'durability', { value: 'strong', enumerable: true }) },
+  ],
+  'takes a conditional save that comes again for done': [
+    'a digest of what was stored last is compared before the condition',
+    {
+      async replace(next, session, on) {
+        const kept = this.kept(session.sessionId)
+        const isThere =
+          kept !== undefined && JSON.stringify({ ...kept, revision: 0 }) === JSON.stringify({ ...session, revision: 0 })
+        return isThere && on.ifRevision === kept.revision - 1 ? kept.revision : next(session, on)
+      },
+    },
+  ],
+  'tells the revision that a deleted session had': [
+    'rows that are marked as deleted',
+    () => {
+      const last = new Map<string, number>()
+      return {
+        remove(next, id, scope) {
+          last.set(id, this.kept(id)?.revision ?? 0)
+          return next(id, scope)
+        },
+        async replace(next, session, on) {
+          const revision = last.get(session.sessionId)
+          if (revision && on.ifRevision && !this.kept(session.sessionId))
+            throw revisionConflict(session.sessionId, on.ifRevision, revision)
+          return next(session, on)
+        },
+      }
+    },
+  ],
+  'saves over a deleted session at the revision that it had': [
+    'rows that are marked as deleted, and UPDATE … WHERE revision = ?',
+    () => {
+      const last = new Map<string, number>()
+      return {
+        remove(next, id, scope) {
+          last.set(id, this.kept(id)?.revision ?? 0)
+          return next(id, scope)
+        },
+        replace: (next, session, on) =>
+          next(session, on.ifRevision === last.get(session.sessionId) ? { ...on, ifRevision: undefined } : on),
+      }
+    },
+  ],
+  'says of a deleted session that it is at another revision': [
+    'rows that are marked as deleted, and the condition is checked first',
+    () => {
+      const last = new Map<string, number>()
+      return {
+        remove(next, id, scope) {
+          last.set(id, this.kept(id)?.revision ?? 0)
+          return next(id, scope)
+        },
+        async change(next, id, change, on) {
+          const revision = last.get(id)
+          if (revision && on.ifRevision && !this.kept(id)) throw revisionConflict(id, on.ifRevision, revision)
+          return next(id, change, on)
+        },
+      }
+    },
+  ],
+  'deletes the forks of a session with it': [
+    'REFERENCES sessions ON DELETE CASCADE',
+    {
+      async remove(next, id, scope) {
+        const deleted = await next(id, scope)
+        for (const { session } of deleted ? [...this.memory.map.values()] : [])
+          if (session.parentSessionId === id) this.memory.map.delete(session.sessionId)
+        return deleted
+      },
+    },
+  ],
+  'takes the parent of forks away when it is deleted': [
+    'REFERENCES sessions ON DELETE SET NULL',
+    {
+      async remove(next, id, scope) {
+        const deleted = await next(id, scope)
+        for (const { session } of deleted ? this.memory.map.values() : [])
+          if (session.parentSessionId === id) session.parentSessionId = null
+        return deleted
+      },
+    },
+  ],
+  'deletes no session that has forks': [
+    'a foreign key that is violated',
+    {
+      async remove(next, id, scope) {
+        for (const { session } of this.memory.map.values()) {
+          if (session.parentSessionId === id)
+            throw new TurnstoreError('STORE_UNAVAILABLE', 'a foreign key is violated', { outcome: 'not-stored' })
+        }
+        return next(id, scope)
+      },
+    },
+  ],
+  'keeps each transition once when a session is saved': [
+    'a unique index over (session_id, transition_id)',
+    {
+      write: record => ({
+        ...clone(record),
+        agentTransitions: record.agentTransitions.filter(
+          ({ transitionId }, index, all) =>
+            transitionId === null || all.findIndex(other => other.transitionId === transitionId) === index,
+        ),
+      }),
+    },
+  ],
+  'keeps each tool call once when a session is saved': [
+    'a unique index over (turn_id, call_id)',
+    turns(turn => ({ ...turn, toolCalls: [...new Map(turn.toolCalls.map(call => [call.callId, call])).values()] })),
+  ],
+  'declares more before it is ready than behind': [
+    'what a backend is hoped to do, until its settings are read',
+    {
+      capabilities: { durability: 'power-loss' },
+      async ready(next) {
+        await next()
+        Object.assign(this.capabilities, { durability: 'none' })
+      },
+    },
+  ],
+  'declares a failover that nobody knows': [
+    'true, as of a capability that one has or has not',
+    {
+      async ready(next) {
+        await next()
+        Object.assign(this.capabilities, { failover: true })
+      },
+    },
   ],
 })
 

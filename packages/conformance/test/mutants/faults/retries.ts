@@ -257,6 +257,154 @@ export const retries = inMemory('retries', {
         }),
     },
   ],
+  'takes an append of nothing for its repetition': [
+    'every() of an empty list',
+    {
+      around(next, method, args) {
+        const result = next(...args)
+        const change: unknown = args[1]
+        if (method !== 'changeSession' || !(result instanceof Promise) || typeof change !== 'object' || change === null)
+          return result
+        const isEmpty = JSON.stringify({ ...change, updatedAt: 0 }) === '{"updatedAt":0,"appendTurns":[]}'
+        return result.catch((error: unknown) => {
+          const kept = this.kept(String(args[0]))
+          if (!isEmpty || !isConflict(error) || kept === undefined) throw error
+          return { revision: kept.revision, turnCount: kept.turns.length, deduplicated: [] }
+        })
+      },
+    },
+  ],
+  'takes an append with an empty member beside it for more than an append': [
+    'a look at which members are there and not at what they hold',
+    {
+      around(next, method, args) {
+        const [id, change, options]: unknown[] = args
+        const hasMore = typeof change === 'object' && change !== null && 'setMetadata' in change
+        const revision = this.kept(String(id))?.revision
+        const asked: unknown = typeof options === 'object' && options !== null && Reflect.get(options, 'ifRevision')
+        const isLate = revision !== undefined && typeof asked === 'number' && asked > 0 && asked !== revision
+        return method === 'changeSession' && hasMore && isLate
+          ? Promise.reject(revisionConflict(String(id), asked, revision))
+          : next(...args)
+      },
+    },
+  ],
+  'does not know a running turn again in a conditional retry': [
+    'equality alone where there is a condition',
+    conditionally((turn, stored) => sameTurn(stored, turn)),
+  ],
+  'compares times in a conditional retry': [
+    'a digest of the whole turn where there is a condition',
+    conditionally((turn, stored) => stored.startedAt === turn.startedAt && stored.endedAt === turn.endedAt),
+  ],
+  'takes a conditional append for its repetition after a rewind': [
+    'a table of what was done, which a rewind does not cut',
+    () => {
+      const done = new Set<string>()
+      return {
+        async change(next, id, change, on) {
+          const kept = this.kept(id)
+          const keys = change.appendTurns.map(({ turnId }) => `${id} ${turnId}`)
+          const isDone = keys.length > 0 && keys.every(key => done.has(key))
+          if (kept && on.ifRevision !== undefined && on.ifRevision < kept.revision && isDone) {
+            const deduplicated = change.appendTurns.map(({ turnId }) => turnId)
+            return { revision: kept.revision, turnCount: kept.turns.length, deduplicated }
+          }
+          const result = await next(id, change, on)
+          if (on.ifRevision !== undefined) for (const key of keys) done.add(key)
+          return result
+        },
+      }
+    },
+  ],
+  'looks at the last turn of a conditional retry alone': [
+    'where the last is there, the others must be',
+    {
+      change(next, id, change, on) {
+        const last = change.appendTurns.at(-1)
+        const stored = this.kept(id)?.turns.findLast(({ turnId }) => turnId === last?.turnId)
+        const isLate = on.ifRevision !== undefined && on.ifRevision !== this.kept(id)?.revision
+        if (!isLate || !last || !stored || !isRetryOfTurn(stored, last)) return next(id, change, on)
+        return next(id, { ...change, appendTurns: [last] }, on).then(result => ({
+          ...result,
+          deduplicated: change.appendTurns.map(({ turnId }) => turnId),
+        }))
+      },
+    },
+  ],
+  'takes a running turn with a tool call that is not there for its beginning': [
+    'agent, prompt and status are compared, the calls are not',
+    skipping((turn, known) =>
+      known.some(
+        ({ turnId, agentId, prompt }) =>
+          turnId === turn.turnId && agentId === turn.agentId && prompt === turn.prompt && turn.status === 'running',
+      ),
+    ),
+  ],
+  'knows a conditional retry again only behind its own revision': [
+    'a condition from the future is checked first',
+    {
+      async change(next, id, change, on) {
+        const revision = this.kept(id)?.revision
+        if (revision !== undefined && on.ifRevision !== undefined && on.ifRevision > revision)
+          throw revisionConflict(id, on.ifRevision, revision)
+        return next(id, change, on)
+      },
+    },
+  ],
+  'counts turns that came again': [
+    'a count that the batch is added to',
+    {
+      change: async (next, ...args) => {
+        const result = await next(...args)
+        return { ...result, turnCount: result.turnCount + result.deduplicated.length }
+      },
+    },
+  ],
+  'compares revisions in 32 bits': [
+    'a column of type INTEGER, and a parameter that wraps',
+    {
+      change: (next, id, change, on) =>
+        next(id, change, { ...on, ifRevision: on.ifRevision === undefined ? undefined : on.ifRevision | 0 }),
+      replace: (next, session, on) =>
+        next(session, { ...on, ifRevision: on.ifRevision === undefined ? undefined : on.ifRevision | 0 }),
+    },
+  ],
+  'forgets a turn that came as running': [
+    'running turns are kept in a table of their own, which no retry looks at',
+    renamed((turn, known) => known.some(other => other.turnId === turn.turnId && other.status === 'running')),
+  ],
+  'takes a turn that ended for a running one that has grown': [
+    'the status that is stored is looked at, and not the one that comes',
+    skipping((turn, known) =>
+      known.some(
+        ({ turnId, agentId, prompt, status }) =>
+          turnId === turn.turnId && agentId === turn.agentId && prompt === turn.prompt && status === 'running',
+      ),
+    ),
+  ],
+  'counts turns that came again in what it lists': [
+    'a counter beside the turns, to which each batch is added',
+    () => {
+      const again = new Map<string, number>()
+      return {
+        async change(next, id, change, on) {
+          const result = await next(id, change, on)
+          const before = change.keepTurns === undefined ? (again.get(id) ?? 0) : 0
+          again.set(id, before + result.deduplicated.length)
+          return result
+        },
+        replace: (next, session, on) => next(session, on).finally(() => again.delete(session.sessionId)),
+        remove: (next, id, scope) => next(id, scope).finally(() => again.delete(id)),
+        async query(next, query) {
+          const page = await next(query)
+          const counted = ({ sessionId, turnCount }: { sessionId: string; turnCount: number }) =>
+            turnCount + (again.get(sessionId) ?? 0)
+          return { ...page, sessions: page.sessions.map(each => ({ ...each, turnCount: counted(each) })) }
+        },
+      }
+    },
+  ],
 })
 
 type Known = (turn: TurnRecord, known: readonly TurnRecord[]) => boolean
@@ -321,4 +469,20 @@ function turnsOf(store: RowStore, id: string, { keepTurns }: NormalChange): read
 
 function isConflict(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'REVISION_CONFLICT'
+}
+
+/** Takes a conditional append for its repetition only where each turn is like the stored one in this way too. */
+function conditionally(isLike: (turn: TurnRecord, stored: TurnRecord) => boolean): Faults {
+  return {
+    async change(next, id, change, on) {
+      const kept = this.kept(id)
+      const isLate = kept !== undefined && on.ifRevision !== undefined && on.ifRevision !== kept.revision
+      const isRetry = change.appendTurns.every(turn => {
+        const stored = kept?.turns.findLast(({ turnId }) => turnId === turn.turnId)
+        return stored === undefined || isLike(turn, stored)
+      })
+      if (isLate && !isRetry) throw revisionConflict(id, on.ifRevision ?? 0, kept.revision)
+      return next(id, change, on)
+    },
+  }
 }

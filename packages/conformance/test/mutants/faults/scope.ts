@@ -1,4 +1,4 @@
-import { nextRevision, revisionConflict } from '@turnstore/core/adapter'
+import { isRetryOfTurn, nextRevision, revisionConflict } from '@turnstore/core/adapter'
 import { inMemory } from '../mutant.ts'
 
 /** Calls that see, change, list or move what belongs to another workspace. */
@@ -150,6 +150,41 @@ export const scope = inMemory('scope', {
             ? [...new Set([...(await next(scope)), ...[...members].filter(([, of]) => of === scope).map(([id]) => id)])]
             : next(scope),
       }
+    },
+  ],
+  'recognises a retry before it looks at the workspace': [
+    'the turns are looked up by session and id first',
+    {
+      async change(next, id, change, on) {
+        const kept = this.kept(id)
+        const isThere = change.appendTurns.every(turn =>
+          kept?.turns.some(known => known.turnId === turn.turnId && isRetryOfTurn(known, turn)),
+        )
+        if (kept === undefined || change.appendTurns.length === 0 || !isThere) return next(id, change, on)
+        return next(id, change, { ...on, scope: undefined })
+      },
+    },
+  ],
+  'tells of a turn of another workspace that it is another': [
+    'a unique index fails before the workspace is looked at',
+    {
+      async change(next, id, change, on) {
+        const isKnown = change.appendTurns.some(turn =>
+          this.kept(id)?.turns.some(known => known.turnId === turn.turnId && !isRetryOfTurn(known, turn)),
+        )
+        return next(id, change, isKnown ? { ...on, scope: undefined } : on)
+      },
+    },
+  ],
+  'lets a parent of another workspace take its forks along': [
+    'the forks of a session are looked up by their parent alone',
+    {
+      async list(next, scope) {
+        const ids = await next(scope)
+        if (typeof scope !== 'string') return ids
+        const forks = [...this.memory.map.values()].filter(({ session }) => ids.includes(session.parentSessionId ?? ''))
+        return [...new Set([...ids, ...forks.map(({ session }) => session.sessionId)])]
+      },
     },
   ],
 })

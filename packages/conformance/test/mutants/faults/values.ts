@@ -1,6 +1,7 @@
-import type { JsonObject, JsonValue, SessionRecord } from '@turnstore/core'
+import { type JsonObject, type JsonValue, type SessionRecord, TurnstoreError } from '@turnstore/core'
 import { isJsonValue } from '@turnstore/core/adapter'
 import { inMemory } from '../mutant.ts'
+import type { Faults } from '../row-store.ts'
 
 /** Values that a format, a driver or a column type changes on the way. */
 export const values = inMemory('values', {
@@ -98,6 +99,51 @@ export const values = inMemory('values', {
       },
     },
   ],
+  'weighs the metadata of a change and not of a save': [
+    'the limit is checked where metadata grows',
+    {
+      around(next, method, args) {
+        const result = next(...args)
+        return method === 'saveSession' && result instanceof Promise
+          ? result.catch((error: unknown) => {
+              const isWeighed = error instanceof Error && error.message.includes('is larger than 1048576')
+              if (isWeighed && JSON.stringify(args[0]).length < 2 ** 24) return 1
+              throw error
+            })
+          : result
+      },
+    },
+  ],
+  'weighs metadata before it takes any away': [
+    'what is there and what comes, added up',
+    {
+      async change(next, id, change, on) {
+        const both = JSON.stringify({ ...this.kept(id)?.metadata, ...change.setMetadata })
+        if (Buffer.byteLength(both) > 1024 * 1024)
+          throw new TurnstoreError('INVALID_RECORD', 'metadata would be too large', { outcome: 'not-stored' })
+        return next(id, change, on)
+      },
+    },
+  ],
+  'counts the characters of a turn that grows': [
+    'length of a string',
+    {
+      async change(next, id, change, on) {
+        const kept = this.kept(id)
+        const update = change.updateTurns.find(({ turnId, set }) => {
+          const turn = kept?.turns.find(turn => turn.turnId === turnId)
+          return set.responseContent && turn && JSON.stringify({ ...turn, ...set }).length < 16 * 1024 * 1024
+        })
+        return kept && update && (update.set.responseContent?.length ?? 0) > 1024 * 1024
+          ? { revision: kept.revision + 1, turnCount: kept.turns.length, deduplicated: [] }
+          : next(id, change, on)
+      },
+    },
+  ],
+  'takes what JSON changes in the extra of a transition': [
+    'JSON.stringify before the checks',
+    plainWith('appendAgentTransitions'),
+  ],
 })
 
 type Entry = readonly [key: string, value: JsonValue]
@@ -178,5 +224,17 @@ function plain(value: unknown): unknown {
     return value === undefined ? undefined : JSON.parse(JSON.stringify(value))
   } catch {
     return value
+  }
+}
+
+/** Takes changes with this member as JSON has them. */
+function plainWith(member: string): Faults {
+  return {
+    around: (next, method, args) =>
+      next(
+        ...args.map(arg =>
+          method === 'changeSession' && typeof arg === 'object' && arg !== null && member in arg ? plain(arg) : arg,
+        ),
+      ),
   }
 }
