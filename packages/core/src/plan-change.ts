@@ -142,9 +142,10 @@ type Replacement = ChangePlan['replaceTurns'][number]
 function planUpdates(view: SessionView, change: NormalChange, kept: number, limits: Limits): Replacement[] {
   if (change.updateTurns.length === 0) return []
   const updated = new Map<string, Replacement>()
-  const touched = new Set<string>()
+  const originals = new Map<string, TurnRecord>()
   for (const update of change.updateTurns) {
-    const found = updated.get(update.turnId) ?? view.findTurn(update.turnId, kept)
+    const earlier = updated.get(update.turnId)
+    const found = earlier ?? view.findTurn(update.turnId, kept)
     if (found === undefined) {
       throw new TurnstoreError('TURN_NOT_FOUND', `Session ${view.sessionId} has no turn ${quote(update.turnId)} to update`, {
         sessionId: view.sessionId,
@@ -155,11 +156,14 @@ function planUpdates(view: SessionView, change: NormalChange, kept: number, limi
     if (jsonLength(encodeTurn(turn)) > limits.turnBytes) {
       throw invalidRecord(`turn ${quote(update.turnId)}`, `would be larger than ${limits.turnBytes} bytes of JSON`)
     }
-    if (!equalTurns(found.turn, turn)) touched.add(update.turnId)
-    const earlier = updated.get(update.turnId)
+    if (earlier === undefined) originals.set(update.turnId, found.turn)
     updated.set(update.turnId, { index: found.index, turn, update: earlier ? mergeUpdates(earlier.update, update) : update })
   }
-  return [...updated.values()].filter(({ turn }) => touched.has(turn.turnId))
+  // Two updates of a turn may undo each other.
+  return [...updated.values()].filter(({ turn }) => {
+    const original = originals.get(turn.turnId)
+    return original === undefined || !equalTurns(original, turn)
+  })
 }
 
 /** Two updates of one turn in one change, as one. */

@@ -120,6 +120,7 @@ function define({ it }: Cases): void {
       { setMetadata: { z: 1 }, unsetMetadata: ['z'] },
       { agentId: 'support' },
       { updateTurns: [{ turnId: 't0', putToolCalls: [call] }] },
+      { updateTurns: ['failed', 'success'].map(status => ({ turnId: 't0', set: { status } })) },
       { keepTurns: 2 ** 32 },
       { keepTurns: Number.MAX_SAFE_INTEGER },
       { keepTurns: undefined, agentId: undefined, appendTurns: undefined, setMetadata: undefined },
