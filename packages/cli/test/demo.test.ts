@@ -14,7 +14,9 @@ it('the demo tells its story, loses nothing, and what it says to try next works'
   )
   expect([code, stderr]).toEqual([0, ''])
   expect(stdout).toMatch(/5 sessions: 5 added/)
-  expect(stdout).toMatch(/all 7 acknowledged.*Nothing is missing/)
+  // Killed at the seventh, it may come further before it is dead.
+  const [, acknowledged] = /all (\d+) acknowledged.*Nothing is missing/.exec(stdout) ?? []
+  expect(Number(acknowledged)).toBeGreaterThanOrEqual(7)
   const [folder = ''] = readdirSync(TMPDIR)
   const url = `sqlite:${join(TMPDIR, folder, 'sessions.db')}`
   expect(stdout).toContain(`TURNSTORE_URL='${url}'`)

@@ -65,7 +65,7 @@ function define(cases: Cases): void {
         const scene = new Scene(bench, random)
         // Many at once, so that each kill has a chance to come into the middle of something.
         const ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
-        for (const round of indexes(rounds(12))) {
+        for (const round of indexes(rounds(9))) {
           // Two who get in each other's way, and others who are alone.
           await scene.kill(
             round,
