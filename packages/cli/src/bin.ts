@@ -1,4 +1,9 @@
 #!/usr/bin/env -S node --disable-warning=ExperimentalWarning
+import { Cli } from './cli.js'
 import { run } from './program.js'
 
-process.exitCode = await run(process.argv.slice(2))
+const cli = new Cli(process)
+// A second Ctrl-C ends the process at once, since the handlers are gone.
+process.once('SIGINT', () => cli.stop(130))
+process.once('SIGTERM', () => cli.stop(143))
+process.exitCode = await run(cli, process.argv.slice(2))

@@ -1,4 +1,4 @@
-import { addAbortSignal, type Readable } from 'node:stream'
+import { addAbortSignal, type Readable, type Writable } from 'node:stream'
 import { isTurnstoreError, printable, printableLine, type SessionStore } from '@turnstore/core'
 import { openStore } from './open-store.js'
 
@@ -8,32 +8,45 @@ export class UsageError extends Error {}
 /** Something that failed and is to be told as it is, with exit code 1. */
 export class Failure extends Error {}
 
+/** What a run reads and writes: of the process, or of whoever runs the command within one. */
+export interface Surroundings {
+  readonly stdin: Readable
+  readonly stdout: Writable
+  readonly stderr: Writable & { readonly isTTY?: boolean }
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
 /**
  * One run of the command: where it prints, the stores that it opened, and how it ends. Results go to
  * stdout; problems and progress to stderr.
  */
 export class Cli {
+  readonly stdin: Surroundings['stdin']
+  readonly stdout: Surroundings['stdout']
+  readonly stderr: Surroundings['stderr']
+  readonly env: Surroundings['env']
   /** Something could not be done and was told, while the rest went on. */
   failed = false
   readonly #stores: SessionStore[] = []
   readonly #interrupt = new AbortController()
   #exitCode: number | null = null
   /** Writes a line to stderr. A progress bar makes room for it. */
-  writeNote: (line: string) => void = writeNote
-
-  constructor() {
-    process.once('SIGINT', () => this.#stop(130))
-    process.once('SIGTERM', () => this.#stop(143))
-    // Who reads our output has enough, as `head` does. That is no failure.
-    process.stdout.on('error', (error: NodeJS.ErrnoException) => this.#stop(error.code === 'EPIPE' ? 0 : 1))
-    process.stderr.on('error', () => {})
+  writeNote: (line: string) => void = line => {
+    this.stderr.write(line)
   }
 
-  /**
-   * Lets the writes under way end, and refuses all others: nothing is half written. A second Ctrl-C ends the
-   * process at once, since the handlers are gone.
-   */
-  #stop(exitCode: number): void {
+  constructor({ stdin, stdout, stderr, env }: Surroundings) {
+    this.stdin = stdin
+    this.stdout = stdout
+    this.stderr = stderr
+    this.env = env
+    // Who reads our output has enough, as `head` does. That is no failure.
+    stdout.on('error', (error: NodeJS.ErrnoException) => this.stop(error.code === 'EPIPE' ? 0 : 1))
+    stderr.on('error', () => {})
+  }
+
+  /** Lets the writes under way end, and refuses all others: nothing is half written. */
+  stop(exitCode: number): void {
     this.#exitCode ??= exitCode
     this.#interrupt.abort()
     void this.close()
@@ -41,7 +54,7 @@ export class Cli {
 
   /** Opens the store that an option names, or `TURNSTORE_URL`. Only what is written `--to` is created. */
   async open(url: string | undefined, option: string): Promise<SessionStore> {
-    const chosen = url ?? process.env.TURNSTORE_URL
+    const chosen = url ?? this.env.TURNSTORE_URL
     if (chosen === undefined || chosen === '') {
       throw new UsageError(`Say which store with ${option} URL, or in the variable TURNSTORE_URL`)
     }
@@ -69,7 +82,7 @@ export class Cli {
   async print(text: string): Promise<void> {
     if (this.isStopped) return
     await new Promise<void>(resolve => {
-      process.stdout.write(text, () => resolve())
+      this.stdout.write(text, () => resolve())
     })
   }
 
@@ -109,10 +122,6 @@ export class Cli {
       isTurnstoreError(error, 'INVALID_ID')
     return isUsage ? 2 : 1
   }
-}
-
-export function writeNote(line: string): void {
-  process.stderr.write(line)
 }
 
 /** JSON whose text holds no control character and none that turns the direction of writing. */

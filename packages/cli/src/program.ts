@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { printable } from '@turnstore/core'
 import { Command, CommanderError } from 'commander'
-import { Cli, withoutPasswords } from './cli.js'
+import { type Cli, withoutPasswords } from './cli.js'
 import { copyCommand } from './commands/copy.js'
 import { exportCommand } from './commands/export.js'
 import { importCommand } from './commands/import.js'
@@ -14,14 +14,16 @@ import { storeForms } from './open-store.js'
 /**
  * Runs the command line and gives the exit code: 0, 1 for a failure, 2 for wrong usage, 130 after Ctrl-C.
  */
-export async function run(args: readonly string[]): Promise<number> {
-  const cli = new Cli()
+export async function run(cli: Cli, args: readonly string[]): Promise<number> {
   const program = new Command('turnstore')
     .description('Imports, lists, shows, exports and copies the sessions of AI agents.')
     .version(version(), '-V, --version', 'print the version')
     .helpCommand('help [command]', 'print the help of a command')
     .configureHelp({ showGlobalOptions: false })
-    .configureOutput({ writeErr: text => process.stderr.write(withoutPasswords(printable(text))) })
+    .configureOutput({
+      writeOut: text => cli.stdout.write(text),
+      writeErr: text => cli.stderr.write(withoutPasswords(printable(text))),
+    })
     .addHelpText(
       'after',
       `

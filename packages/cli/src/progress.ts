@@ -1,6 +1,6 @@
 import { printableLine } from '@turnstore/core'
 import cliProgress from 'cli-progress'
-import { type Cli, count, writeNote } from './cli.js'
+import { type Cli, count } from './cli.js'
 
 /** Without a terminal, a line is told after so many sessions. */
 const LINE_EVERY = 1000
@@ -11,6 +11,7 @@ export class Progress {
   readonly #verb: string
   readonly #bar: cliProgress.SingleBar | null = null
   readonly #quiet: boolean
+  readonly #writeNote: Cli['writeNote']
   #sessions = 0
   #value = 0
 
@@ -19,11 +20,12 @@ export class Progress {
     this.#cli = cli
     this.#verb = verb
     this.#quiet = quiet
-    if (quiet || !process.stderr.isTTY || total === 0) return
+    this.#writeNote = cli.writeNote
+    if (quiet || cli.stderr.isTTY !== true || total === 0) return
     this.#bar = new cliProgress.SingleBar(
       {
         format: `${printableLine(verb)} [{bar}] {percentage}% | {sessions} sessions | {eta_formatted} left`,
-        stream: process.stderr,
+        stream: cli.stderr,
         clearOnComplete: true,
         hideCursor: null,
         gracefulExit: false,
@@ -34,7 +36,7 @@ export class Progress {
     // A bar goes back to the row where it began, so it has to begin anew below the line.
     cli.writeNote = line => {
       this.#bar?.stop()
-      writeNote(line)
+      this.#writeNote(line)
       this.#bar?.start(total, this.#value, this.#payload)
     }
   }
@@ -55,6 +57,6 @@ export class Progress {
 
   stop(): void {
     this.#bar?.stop()
-    this.#cli.writeNote = writeNote
+    this.#cli.writeNote = this.#writeNote
   }
 }

@@ -411,6 +411,14 @@ describe('usage', () => {
     })
   })
 
+  it('a process of its own prints the same and ends with the same code', async () => {
+    const url = await filled(support)
+    for (const args of [['ls'], ['show', 'support'], ['show', 'nope'], ['ls', '--nope'], ['nope'], ['--help'], []]) {
+      const { signal, ...told } = await finished(start(args, { TURNSTORE_URL: url }))
+      expect([args, signal, told]).toEqual([args, null, await turnstore(args, { url })])
+    }
+  })
+
   it('help and version succeed, and each command has an example in its help', async () => {
     const { code, stdout } = await turnstore(['--help'])
     expect([code, stdout.includes('TURNSTORE_URL')]).toEqual([0, true])

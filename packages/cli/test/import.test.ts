@@ -101,7 +101,7 @@ describe('import', () => {
     'two imports of one file at once end with each session once',
     async () => {
       const url = temporaryStore()
-      const runs = await Promise.all([1, 2, 3].map(() => turnstore(['import', airline, '--to', url, '--json'])))
+      const runs = await Promise.all([1, 2, 3].map(() => finished(start(['import', airline, '--to', url, '--json']))))
       expect(runs.map(({ code, stderr }) => [code, stderr])).toEqual([
         [0, ''],
         [0, ''],

@@ -2,8 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { onTestFinished } from 'vitest'
+import { Cli } from '../src/cli.ts'
+import { run } from '../src/program.ts'
 
 const bin = fileURLToPath(new URL('../dist/bin.js', import.meta.url))
 
@@ -14,7 +18,7 @@ export interface Finished {
   stderr: string
 }
 
-/** Starts the command as a process of its own. */
+/** Starts the command as a user has it: a process of its own. */
 export function start(args: readonly string[], env: Record<string, string> = {}): ChildProcess {
   const { TURNSTORE_URL: _unset, ...inherited } = process.env
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', bin, ...args], {
@@ -40,12 +44,36 @@ export async function finished(child: ChildProcess, input?: string | Buffer): Pr
   })
 }
 
-/** Runs the command to its end. */
-export function turnstore(
+/** Runs the command to its end, within this process: one of its own for each would take most of the time of the tests. */
+export async function turnstore(
   args: readonly string[],
   { url, input = '' }: { url?: string; input?: string | Buffer } = {},
-): Promise<Finished> {
-  return finished(start(args, url === undefined ? {} : { TURNSTORE_URL: url }), input)
+): Promise<Omit<Finished, 'signal'>> {
+  const stdout = new Printed()
+  const stderr = new Printed()
+  const env = url === undefined ? {} : { TURNSTORE_URL: url }
+  const code = await run(new Cli({ stdin: Readable.from(chunksOf(input)), stdout, stderr, env }), args)
+  return { code, stdout: await stdout.whole(), stderr: await stderr.whole() }
+}
+
+class Printed extends Writable {
+  readonly #chunks: Buffer[] = []
+
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.#chunks.push(chunk)
+    setImmediate(done)
+  }
+
+  async whole(): Promise<string> {
+    await promisify(this.end.bind(this))()
+    return Buffer.concat(this.#chunks).toString()
+  }
+}
+
+/** As a pipe gives them. */
+function* chunksOf(input: string | Buffer): Generator<Buffer> {
+  const bytes = Buffer.from(input)
+  for (let from = 0; from < bytes.length; from += 2 ** 16) yield bytes.subarray(from, from + 2 ** 16)
 }
 
 /** A JSON object that was printed. */

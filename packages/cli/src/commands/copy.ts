@@ -31,7 +31,7 @@ Examples:
   $ turnstore copy --to file:./acme --workspace acme`,
     )
     .action(async (options: CopyOptions) => {
-      const from = options.from ?? process.env.TURNSTORE_URL
+      const from = options.from ?? cli.env.TURNSTORE_URL
       if (from === options.to) throw new UsageError('--from and --to name the same store')
       const source = await cli.open(from, '--from')
       const target = await cli.open(options.to, '--to')

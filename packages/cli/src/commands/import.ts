@@ -72,7 +72,7 @@ class Import {
     let total = 0
     try {
       total = file === '-' ? 0 : await sizeOf(file)
-      const input = this.#cli.untilStopped(file === '-' ? process.stdin : createReadStream(file))
+      const input = this.#cli.untilStopped(file === '-' ? this.#cli.stdin : createReadStream(file))
       if (file !== '-') await once(input, 'open')
       const progress = new Progress(this.#cli, { verb: `Importing ${name}`, total, quiet: this.#options.json === true })
       try {
