@@ -16,10 +16,14 @@ interface Entry extends WaitingAppend {
   readonly reject: (error: unknown) => void
 }
 
-/** Appends and turns that one script carries out, or one append with more. */
-const MOST = { appends: 128, turns: 512 }
+/**
+ * Appends and turns that one script carries out, or one append with more; and scripts for a session that are on their
+ * way at once. While the server carries out one, the next is put together here. They are few, since the server keeps
+ * the results of the last 64 operations of a session, by which it knows a script that comes twice.
+ */
+const MOST = { appends: 24, turns: 512, scripts: 4 }
 
-/** The appends of sessions by this process: those of one session that wait at the same moment go in one script. */
+/** The appends of sessions by this process: those of one session that wait at the same moment share a few scripts. */
 export class AppendQueue {
   readonly #send: (sessionId: string, batch: readonly WaitingAppend[]) => Promise<readonly AppendOutcome[]>
   readonly #waiting = new Map<string, Entry[]>()
@@ -46,15 +50,22 @@ export class AppendQueue {
 
   async #drain(sessionId: string, queue: Entry[]): Promise<void> {
     while (queue.length > 0) {
-      const batch = queue.splice(0, batchLength(queue))
-      try {
-        const outcomes = await this.#send(sessionId, batch)
-        for (const [index, { resolve }] of batch.entries()) resolve(outcomes[index] ?? 'decide')
-      } catch (error) {
-        for (const { reject } of batch) reject(error)
+      const sent: Promise<void>[] = []
+      while (queue.length > 0 && sent.length < MOST.scripts) {
+        sent.push(this.#settle(sessionId, queue.splice(0, batchLength(queue))))
       }
+      await Promise.all(sent)
     }
     this.#waiting.delete(sessionId)
+  }
+
+  async #settle(sessionId: string, batch: readonly Entry[]): Promise<void> {
+    try {
+      const outcomes = await this.#send(sessionId, batch)
+      for (const [index, { resolve }] of batch.entries()) resolve(outcomes[index] ?? 'decide')
+    } catch (error) {
+      for (const { reject } of batch) reject(error)
+    }
   }
 }
 
