@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { answerOf, sameOutcome, type State } from './model.js'
 import type { Operation, Outcome } from './operations.js'
 
@@ -76,7 +77,8 @@ export function findOrder(initial: State, calls: readonly Call[]): Search {
   }
 
   function isNew(state: State): boolean {
-    const key = `${done.map(Number).join('')} ${JSON.stringify(state)}`
+    // A long session written out would fill the memory, as often as there is a choice.
+    const key = createHash('sha256').update(`${done.map(Number).join('')} ${JSON.stringify(state)}`).digest('base64')
     return !tried.has(key) && Boolean(tried.add(key))
   }
 

@@ -125,11 +125,14 @@ function define(cases: Cases): void {
     bench =>
       seeded(cases, async random => {
         const scene = new Scene(bench, random)
-        const ids = ['a', 'b']
-        await scene.create(ids)
         for (const round of indexes(rounds(1))) {
+          // Those who go on append as long as the kills last: over all rounds it would come to thousands of turns.
+          const ids = [`a${round}`, `b${round}`]
+          await scene.create(ids)
           await scene.killAll(round, 3, () => ids.map(id => appends(id, random, scene.name)), ids)
           await scene.expectWhole(ids)
+          await Promise.all(ids.map(id => bench.store.deleteSession(id)))
+          scene.forget()
         }
       }),
     options,
