@@ -79,6 +79,12 @@ function define({ it }: Cases): void {
       'INVALID_ARGUMENT',
       'the same without a session',
     )
+    // As in JSON, what is undefined is not there; but for a workspace, which may have been forgotten.
+    await store.saveSession(fullSession('s', { workspaceId: null }), untyped({ ifRevision: undefined }))
+    const { revision } = await store.changeSession('s', changeOf({}), untyped({ ifRevision: undefined }))
+    same(revision, 2, 'the revision after writes with an ifRevision that is undefined')
+    await store.deleteSession('s')
+    await store.saveSession(fullSession('s'))
     const wrong = untyped({ ifRevision: 1 })
     await refuses(() => store.deleteSession('s', wrong), 'INVALID_ARGUMENT', 'deleteSession, which knows no ifRevision')
     same(await store.loadSession('s'), fullSession('s'), 'the session after that')

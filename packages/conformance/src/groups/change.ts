@@ -6,6 +6,7 @@ import {
   appendOf,
   changeOf,
   fullSession,
+  indexes,
   sessionOf,
   T1,
   T2,
@@ -38,6 +39,14 @@ function define({ it }: Cases): void {
         appendTurns: [turnOf('t0', { prompt: 'updated' })],
       }),
       changeOf({ appendAgentTransitions: [transitionOf('h2'), transitionOf(null), transitionOf(null)] }),
+      // Each time that a turn comes again is told, in the order of the batch and not in that of the session.
+      changeOf({ appendTurns: [turnOf('t0'), turnOf('a', { agentId: 'other' }), turnOf('a', { agentId: 'other' })] }),
+      changeOf({
+        appendTurns: ['t0', 't1', 't0'].flatMap(id => fullSession('s').turns.filter(({ turnId }) => turnId === id)),
+        agentId: 'billing',
+      }),
+      changeOf({ setMetadata: { added: 1 }, unsetMetadata: ['tags', 'added', 'tags'] }),
+      changeOf({ appendTurns: [turnOf('a', { toolCalls: [toolCallOf('c'), toolCallOf('c', { result: 1 })] })] }),
       changeOf({ setMetadata: { customer: 'C-2', added: { a: 1 } } }),
       changeOf({ unsetMetadata: ['customer', 'not there'] }),
       changeOf({ agentId: 'billing' }),
@@ -95,7 +104,7 @@ function define({ it }: Cases): void {
   })
 
   it('revisions', 'a change that alters nothing leaves the revision and updatedAt alone', async ({ store }) => {
-    const call = toolCallOf('c', { arguments: { a: 1 }, result: [1] })
+    const call = toolCallOf('c', { arguments: { a: 1, b: 2 }, result: [1] })
     const first = turnOf('t0', { agentId: 'a', prompt: 'prompt 0', responseContent: 'b', toolCalls: [call] })
     const turns = [first, turnOf('t1', { prompt: 'prompt 1' })]
     const session = fullSession('s', { turns, metadata: { a: { b: 1, c: 2 } } })
@@ -120,6 +129,8 @@ function define({ it }: Cases): void {
       { setMetadata: { z: 1 }, unsetMetadata: ['z'] },
       { agentId: 'support' },
       { updateTurns: [{ turnId: 't0', putToolCalls: [call] }] },
+      { updateTurns: [{ turnId: 't0', putToolCalls: [{ ...call, arguments: { b: 2, a: 1 } }] }] },
+      { unsetMetadata: ['toString', '__proto__'] },
       { updateTurns: ['failed', 'success'].map(status => ({ turnId: 't0', set: { status } })) },
       { keepTurns: 2 ** 32 },
       { keepTurns: Number.MAX_SAFE_INTEGER },
@@ -135,6 +146,22 @@ function define({ it }: Cases): void {
         same(await store.loadSession('s'), session, `the session after ${what}`)
       }
     }
+    const listed = await Promise.all([
+      store.querySessions({ orderBy: 'createdAt' }),
+      store.querySessions({ updatedAfter: '2030-01-01T00:00:00Z' }),
+    ])
+    same(
+      listed.map(({ sessions }) => sessions.map(({ updatedAt }) => updatedAt)),
+      [[session.updatedAt], []],
+      'what is listed by its time after changes that alter nothing',
+    )
+    await store.saveSession(sessionOf('bare'))
+    for (const members of [{ keepTurns: 0 }, { agentId: null }, { keepTurns: 0, agentId: null }]) {
+      const result = await store.changeSession('bare', changeOf(members))
+      const expected = { revision: 1, turnCount: 0, deduplicated: [] }
+      same(result, expected, `the result of ${show(members)} on an empty session`)
+    }
+    same(await store.loadSession('bare'), sessionOf('bare'), 'an empty session after them')
   })
 
   it('change', 'takes the later of two times for updatedAt, as instants, and never goes back', async ({ store }) => {
@@ -149,12 +176,17 @@ function define({ it }: Cases): void {
       ['2026-01-31T12:00:00Z', '', '2026-01-31T12:00:00Z'],
       ['long ago', '1970-01-01T00:00:00Z', '1970-01-01T00:00:00Z'],
       ['', 'never', ''],
+      // The same instant to the microsecond.
+      ['2026-01-31T12:00:00.0000001Z', '2026-01-31T12:00:00.0000009Z', '2026-01-31T12:00:00.0000001Z'],
     ] as const
     for (const [index, [before, updatedAt, after]] of steps.entries()) {
       await store.saveSession(sessionOf(`s${index}`, { updatedAt: before }))
       await store.changeSession(`s${index}`, { appendTurns: [turnOf('t')], updatedAt })
       same((await store.loadSession(`s${index}`))?.updatedAt, after, `${updatedAt} upon ${before}`)
       same((await store.loadSummary(`s${index}`))?.updatedAt, after, `${updatedAt} upon ${before}, in the summary`)
+      await store.saveSession(sessionOf(`s${index}`, { updatedAt: before }))
+      await store.changeSession(`s${index}`, { setMetadata: { a: 1 }, updatedAt })
+      same((await store.loadSession(`s${index}`))?.updatedAt, after, `${updatedAt} upon ${before}, without a turn`)
     }
   })
 
@@ -207,6 +239,16 @@ function define({ it }: Cases): void {
         'ids freed by the same change',
       )
       same((await loaded(store)).turns, [turnOf('t3', { prompt: 'third' })], 'the turns after that')
+      same(
+        (await loaded(store)).agentTransitions.map(({ transitionId, toAgent }) => [transitionId, toAgent]),
+        [
+          ['with none', 'billing'],
+          ['with another', 'billing'],
+          ['with t3', 'other'],
+          ['with t1', 'third'],
+        ],
+        'the transitions after that: a rewind drops what was there and nothing that comes with it',
+      )
       const dropped = changeOf({ keepTurns: 0, updateTurns: [{ turnId: 't3', set: { status: 'x' } }] })
       await refuses(
         () => store.changeSession('s', dropped),
@@ -256,6 +298,11 @@ function define({ it }: Cases): void {
       ],
       'both turns',
     )
+    // A time stays as it came, also where it is the same instant in another form.
+    for (const time of ['2026-01-31T12:00:02Z', '2026-01-31T13:00:02.000+01:00', null]) {
+      await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 't1', set: { endedAt: time } }] }))
+      same((await loaded(store)).turns[0]?.endedAt, time, `the endedAt that was set to ${show(time)}`)
+    }
   })
 
   it(
@@ -272,6 +319,13 @@ function define({ it }: Cases): void {
         [expected, []],
         'the tool calls',
       )
+      const full = toolCallOf('c', { arguments: { a: 1 }, result: 1, error: 'e', metadata: { a: 1 }, extra: { x: 1 } })
+      for (const call of [full, toolCallOf('c', { arguments: { b: 1 } })]) {
+        const puts = [call, toolCallOf('d', { result: 3 })].map(each => ({ turnId: 't', putToolCalls: [each] }))
+        await store.changeSession('s', changeOf({ updateTurns: puts }))
+        const [, , third, last] = (await loaded(store)).turns[0]?.toolCalls ?? []
+        same([third, last], [call, toolCallOf('d', { result: 3 })], 'calls that replace others whole, in two updates')
+      }
       await store.changeSession(
         's',
         changeOf({ updateTurns: [{ turnId: 'u', putToolCalls: [{ toolName: 'x' }, { toolName: 'x' }] }] }),
@@ -353,6 +407,12 @@ function define({ it }: Cases): void {
       { a: { e: 2 }, 'c.d': null, f: '' },
       'a member that is set and taken away at once is gone',
     )
+    // Each of them equal to the one before for somebody who compares loosely, or by a text.
+    for (const value of [1, true, '1', 0, false, '', null, [], {}]) {
+      await store.changeSession('s', changeOf({ setMetadata: { g: value } }))
+      same((await loaded(store)).metadata.g, value, `a member that is set to ${show(value)}`)
+    }
+    await store.changeSession('s', changeOf({ unsetMetadata: ['g'] }))
     await store.changeSession('s', changeOf({ setMetadata: { a: { x: [1, 2], y: 1 } } }))
     await store.changeSession('s', changeOf({ setMetadata: { a: { x: [1] } } }))
     same((await loaded(store)).metadata.a, { x: [1] }, 'a member that is set to a part of what it was')
@@ -380,8 +440,50 @@ function define({ it }: Cases): void {
       same(await store.loadSession('s'), session, `the session after ${code}`)
       same((await store.loadSummary('s'))?.turnCount, 2, `the summary after ${code}`)
       same((await store.readTurns('s', { turnId: 'new' }))?.turns, [], `the turn that it brought, after ${code}`)
+      for (const query of [{}, { updatedBefore: T1 }, { metadata: { customer: 'C-1' } }])
+        same((await store.querySessions(query)).sessions.length, 1, `what ${show(query)} finds after ${code}`)
     }
     same((await store.changeSession('s', changeOf(first))).revision, 2, 'the same change without the fault')
+  })
+
+  it('change', 'alters its session alone, where others hold the same', async ({ store }) => {
+    const before = fullSession('other', { workspaceId: 'w', parentSessionId: 's' })
+    await store.saveSession(before)
+    await store.saveSession(fullSession('s'))
+    const changes = [
+      { updateTurns: [{ turnId: 't1', set: { status: 'x' }, putToolCalls: [toolCallOf('c1')] }] },
+      { setMetadata: { customer: 'C-2' }, unsetMetadata: ['tags'], agentId: 'billing' },
+      { keepTurns: 1, appendTurns: [turnOf('new')], appendAgentTransitions: [transitionOf('h2')] },
+      { keepTurns: 0 },
+    ]
+    for (const members of changes) {
+      await store.changeSession('s', changeOf(members))
+      same(await store.loadSession('other'), before, `another session after ${show(members)}`)
+    }
+    await store.saveSession(fullSession('s'))
+    same(await store.loadSession('other'), before, 'another session after a save')
+    await store.deleteSession('s')
+    same(await store.loadSession('other'), before, 'another session after a delete')
+    const { turns } = present(await store.readTurns('other', {}), 'the turns')
+    same(turns, before.turns, 'the turns of the other, read by themselves')
+  })
+
+  it('stored', 'keeps many of each: members of metadata, transitions, tool calls, events', async ({ store }) => {
+    const many = indexes(1030).map(String)
+    const metadata = Object.fromEntries(many.map(key => [`k${key}`, key]))
+    const turn = turnOf('t', { toolCalls: many.map(id => toolCallOf(id)), auditEventIds: many })
+    const agentTransitions = many.map(id => transitionOf(id))
+    await store.saveSession(sessionOf('s'))
+    await store.changeSession(
+      's',
+      changeOf({ appendTurns: [turn], appendAgentTransitions: agentTransitions, setMetadata: metadata }),
+    )
+    const expected = sessionOf('s', { turns: [turn], agentTransitions, metadata, updatedAt: T1, revision: 2 })
+    same(await store.loadSession('s'), expected, 'a session that grew in one change')
+    await store.saveSession({ ...expected, sessionId: 'whole' })
+    same(await store.loadSession('whole'), { ...expected, sessionId: 'whole', revision: 1 }, 'one that was saved whole')
+    await store.changeSession('s', changeOf({ unsetMetadata: Object.keys(metadata).slice(1) }))
+    same((await loaded(store)).metadata, { k0: '0' }, 'the metadata when all but one of them are taken away')
   })
 
   it('stored', 'keeps every turn of a large batch, and many batches', async ({ store }) => {

@@ -1,12 +1,22 @@
 import fc from 'fast-check'
-import { isTurnstoreError, SessionManager, type SessionStore } from '@turnstore/core'
+import { isTurnstoreError, SessionManager, type SessionStore, type SessionSummary } from '@turnstore/core'
 import type { Cases, Group } from '../cases.js'
 import { holds, nameOf, present, refuses, same } from '../expect.js'
 import { acknowledgedBy, expectOneOrder, expectPrefixes, type Seen } from '../history.js'
 import { callerOf } from '../operations.js'
 import { programOf, runProgram, tellProgram } from '../programs.js'
 import { expectProperty } from '../property.js'
-import { appendOf, changeOf, indexes, sessionOf, toolCallOf, turnIdsOf, turnOf, turnsOf } from '../samples.js'
+import {
+  appendOf,
+  changeOf,
+  indexes,
+  sessionOf,
+  toolCallOf,
+  transitionOf,
+  turnIdsOf,
+  turnOf,
+  turnsOf,
+} from '../samples.js'
 import { turnOfTheEventLoop, unless } from '../races.js'
 
 /** Many callers and two handles at once: every change once, in one order that all see. */
@@ -67,6 +77,11 @@ function define(cases: Cases): void {
         const { turns, revision, turnCount } = present(await store.readTurns('s', {}), 'a page')
         return { revision, turnCount, turnIds: turns.map(({ turnId }) => turnId) }
       }),
+      read(async () => {
+        const { turns, revision, turnCount } = present(await store.readTurns('s', { turnId: 't0' }), 'a page')
+        same(turns.length, 1, 'how many turns of one id are read')
+        return { revision, turnCount }
+      }),
       read(async () => present(await store.loadSummary('s'), 'a summary')),
       read(async () => {
         const session = present(await store.loadSession('s'), 'a session')
@@ -96,8 +111,23 @@ function define(cases: Cases): void {
     const padding = 'x'.repeat(2000)
     const stateOf = (version: number) => ({
       turns: indexes(8).map(index => turnOf(`${version}-${index}`, { prompt: padding })),
+      // Recorded with its turns, so that they go with them; never as many as before.
+      agentTransitions: indexes(version % 3).map(index =>
+        transitionOf(`${version}-${index}`, { turnId: `${version}-0` }),
+      ),
       metadata: { version },
     })
+    // Each version raises the revision by one.
+    const headOf = (version: unknown) => ({
+      turnCount: 8,
+      agentTransitionCount: Number(version) % 3,
+      revision: Number(version) + 1,
+    })
+    const checkHead = (head: SessionSummary, how: string): void => {
+      const { turnCount, agentTransitionCount, revision, metadata } = head
+      const expected = headOf(metadata.version)
+      same({ turnCount, agentTransitionCount, revision }, expected, `what stands beside its metadata, ${how}`)
+    }
     await store.saveSession(sessionOf('s', stateOf(0)))
     const work = { done: false }
     const check = (version: unknown, turnIds: readonly string[], how: string): void => {
@@ -111,20 +141,31 @@ function define(cases: Cases): void {
       for (; !work.done; await turnOfTheEventLoop()) {
         const session = present(await store.loadSession('s'), 'the session')
         check(session.metadata.version, turnIdsOf(session), 'loaded')
+        const { revision, agentTransitions } = session
+        const counts = { turnCount: 8, agentTransitionCount: agentTransitions.length, revision }
+        same(counts, headOf(session.metadata.version), 'what stands beside its metadata, loaded')
         const page = present(await store.readTurns('s', {}), 'the turns')
         check(
           page.turns[0]?.turnId.split('-')[0],
           page.turns.map(({ turnId }) => turnId),
           'read',
         )
-        same((await store.loadSummary('s'))?.turnCount, 8, 'the turnCount of the summary')
+        const last = present(await store.readTurns('s', { last: 2 }), 'the last turns')
+        const version = last.turns[0]?.turnId.split('-')[0]
+        const place = [last.firstIndex, last.revision]
+        same(place, [6, Number(version) + 1], 'where the last turns stand, and at which revision')
+        checkHead(present(await store.loadSummary('s'), 'a summary'), 'summarised')
+        // One that moves in the order while it is listed may be missing on the page, which no promise forbids.
+        for (const listed of (await store.querySessions()).sessions) checkHead(listed, 'listed')
       }
     }
     const writer = async (): Promise<void> => {
       for (const version of indexes(24)) {
-        const { turns, metadata } = stateOf(version + 1)
-        if (version % 3 === 2) await store.saveSession(sessionOf('s', { turns, metadata }))
-        else await store.changeSession('s', changeOf({ keepTurns: 0, appendTurns: turns, setMetadata: metadata }))
+        const { turns, agentTransitions, metadata } = stateOf(version + 1)
+        const appends = { appendTurns: turns, appendAgentTransitions: agentTransitions }
+        const change = { keepTurns: 0, ...appends, setMetadata: metadata }
+        if (version % 3 === 2) await store.saveSession(sessionOf('s', { turns, agentTransitions, metadata }))
+        else await store.changeSession('s', changeOf(change))
       }
       work.done = true
     }

@@ -121,6 +121,37 @@ function define({ it }: Cases): void {
     same(await readAll(store, reads), before, 'everything, after the result of changeSession was altered')
   })
 
+  it('copies', 'alters nothing of what a caller hands in, which may be frozen', async ({ store }) => {
+    const bring = () => ({
+      record: fullSession('s', { revision: 7 }),
+      // Left out what a store fills in: it must not do so in what is the caller's.
+      bare: { sessionId: 'bare', turns: [{ turnId: 't', toolCalls: [{ toolName: 'x' }] }] },
+      change: {
+        ...changeOf({
+          appendTurns: [{ turnId: 'z', toolCalls: [{ toolName: 'x' }] }, turnOf('a')],
+          updateTurns: [{ turnId: 't1', set: { status: 'x' }, putToolCalls: [{ toolName: 'x' }] }],
+          appendAgentTransitions: [{ toAgent: 'x' }],
+          setMetadata: { b: [1], a: {} },
+          unsetMetadata: ['tags', 'customer'],
+        }),
+      },
+      query: { metadata: { b: null, a: 1 } },
+      range: { last: 1 },
+      options: { workspaceId: null },
+      condition: { ifRevision: 1 },
+    })
+    for (const given of [bring(), deepFrozen(bring())]) {
+      await store.saveSession(given.record, given.options)
+      await store.saveSession(given.bare)
+      await store.changeSession('s', given.change, given.condition)
+      await store.readTurns('s', given.range, given.options)
+      await Promise.all([store.loadSession('s', given.options), store.listSessions(given.options)])
+      await Promise.all([store.querySessions(given.query), gather(store.sessions(given.query))])
+      same(given, bring(), 'what was handed in, when the calls are done')
+      for (const id of await store.listSessions()) await store.deleteSession(id)
+    }
+  })
+
   it('copies', 'gives two readers two objects', async ({ store }) => {
     await store.saveSession(fullSession('s'))
     const [first, second] = await Promise.all([store.loadSession('s'), store.loadSession('s')])
@@ -136,6 +167,11 @@ async function readAll(
   // What cannot be read any more is told beside what was there.
   const results = Object.entries(reads).map(async ([name, read]) => [name, await read(store).catch(nameOf)] as const)
   return Object.fromEntries(await Promise.all(results))
+}
+
+function deepFrozen<T>(value: T): T {
+  if (isObject(value)) Object.values(value).forEach(deepFrozen)
+  return Object.freeze(value)
 }
 
 /** Alters everything that it can reach: scalars, lists, members. */

@@ -43,6 +43,15 @@ function define({ it }: Cases): void {
     for (const [index, workspaceId] of hazardousIds.entries()) {
       await store.saveSession(sessionOf(`in ${index}`, { workspaceId }), { workspaceId })
     }
+    // A workspace may be called null or undefined, and there may be sessions without one beside it.
+    await store.saveSession(sessionOf('in none'))
+    same(await store.listSessions({ workspaceId: null }), ['in none'], 'listSessions of those without a workspace')
+    const { sessions: without } = await store.querySessions({ workspaceId: null })
+    same(
+      without.map(({ sessionId }) => sessionId),
+      ['in none'],
+      'query of those without a workspace',
+    )
     for (const [index, workspaceId] of hazardousIds.entries()) {
       same(await store.listSessions({ workspaceId }), [`in ${index}`], `listSessions of workspace ${show(workspaceId)}`)
       const { sessions } = await store.querySessions({ workspaceId })

@@ -76,6 +76,28 @@ function define({ it }: Cases): void {
     await store.close()
   })
 
+  it('queries', 'iterates over all of them while each that it gives is deleted or changed', async ({ store }) => {
+    for (const [name, act] of Object.entries({
+      deletes: (id: string) => store.deleteSession(id),
+      changes: (id: string) => store.changeSession(id, { setMetadata: { x: 1 }, updatedAt: minute(500) }),
+    })) {
+      for (const { orderBy, order } of orders) {
+        // What is changed while one goes up by its time comes again, which is right.
+        if (name === 'changes' && orderBy === 'updatedAt' && order === 'asc') continue
+        const ids = indexes(9).map(index => `s${index}`)
+        await saveAll(store, ids.map((id, at) => sessionOf(id, { updatedAt: minute(at), createdAt: minute(at) })))
+        const seen: string[] = []
+        for await (const { sessionId } of store.sessions({ orderBy, order, limit: 2 })) {
+          seen.push(sessionId)
+          await act(sessionId)
+        }
+        const expected = order === 'asc' ? ids : ids.toReversed()
+        same(seen, expected, `sessions() ${order} by ${orderBy} in a loop that ${name} each: none is left out`)
+        for (const id of await store.listSessions()) await store.deleteSession(id)
+      }
+    }
+  })
+
   for (const { orderBy, order } of orders) {
     it(
       'queries',

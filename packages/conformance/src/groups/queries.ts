@@ -4,7 +4,7 @@ import { same, show } from '../expect.js'
 import { idsOfPage, minute, pages, saveAll } from '../listing.js'
 import { idsOf } from '../query-oracle.js'
 import { untyped } from '../methods.js'
-import { indexes, sessionOf } from '../samples.js'
+import { changeOf, indexes, sessionOf } from '../samples.js'
 
 /** Every filter and every order. */
 export const queriesGroup: Group = { title: 'Queries', define }
@@ -19,8 +19,13 @@ function define({ it }: Cases): void {
       '', // Nothing and what is no time come first.
       '2024-02-30T00:00:00Z',
       '2024-05-15T24:00:00Z',
+      // What others than us read as a time.
+      '2024-05-15 15:02:00',
+      '15 May 2024 15:02:00 GMT',
+      '2024-05-15',
       '1969-12-31T23:59:59.999999Z',
       '2024-05-15T15:01:59.9999999',
+      '2024-05-15T15:01:59.999999001',
       '2024-05-15T15:02',
       '2024-05-15T17:02:00.000001+02:00',
       '2024-05-15T15:02:00.000002Z',
@@ -35,12 +40,17 @@ function define({ it }: Cases): void {
       '2024-05-16T00:00:00+00:00',
       '9999-12-31T23:59:59.999999Z',
     ]
-    // Ids whose own order is another one, but for the first three, which tie.
+    // Ids whose own order is another one, but for the first six, which tie, and two that are the same microsecond.
     const sessions = ascending.map((time, index) =>
-      sessionOf(index < 3 ? `0${index}` : `${(index * 7) % 19}`, { updatedAt: time, createdAt: time }),
+      sessionOf(index < 6 ? `0${index}` : `${(index * 5) % 23}`, { updatedAt: time, createdAt: time }),
     )
     await saveAll(store, shuffled(sessions))
     const ids = idsOfPage(sessions)
+    for (const bound of [{ updatedAfter: '0001-01-01T00:00:00Z' }, { createdBefore: '9999-12-31T23:59:59.9999995Z' }]) {
+      const readable = ids.slice(6, 'createdBefore' in bound ? -1 : undefined)
+      const found = (await pages(store, { ...bound, order: 'asc' })).flat()
+      same(found, readable, `times that the bound ${show(bound)} finds: an unreadable one matches none`)
+    }
     for (const orderBy of ['updatedAt', 'createdAt'] as const) {
       same((await pages(store, { orderBy, order: 'asc', limit: 3 })).flat(), ids, `ascending by ${orderBy}`)
       same(
@@ -127,6 +137,8 @@ function define({ it }: Cases): void {
         { agentId: 'A' },
         { agentId: '' },
         { agentId: '%' },
+        { agentId: 'null' },
+        { parentSessionId: 'null' },
         { parentSessionId: 's0' },
         { parentSessionId: null },
         { parentSessionId: 'none' },
@@ -138,6 +150,7 @@ function define({ it }: Cases): void {
         { updatedAfter: '2026-01-01T01:05:00+01:00' },
         { updatedAfter: '2026-01-01T00:04:59.999999' },
         { updatedBefore: '2026-01-01T00:05:00.000001' },
+        { updatedBefore: '2026-01-01T00:05:00.0000009' },
         { createdAfter: minute(3) },
         { createdBefore: minute(3) },
         { createdAfter: minute(2), createdBefore: minute(2) },
@@ -180,7 +193,7 @@ function define({ it }: Cases): void {
         { metadata: { 'a"."b': 1 } },
         { workspaceId: 'w', agentId: 'a', ended: false, metadata: { n: 1 }, updatedAfter: minute(1) },
       ]
-      for (const filter of filters) {
+      for (const [index, filter] of filters.entries()) {
         for (const order of orders) {
           const query = { ...filter, ...order }
           same(
@@ -194,15 +207,44 @@ function define({ it }: Cases): void {
           idsOf(sessions, filter),
           `the query ${show(filter)} in pages of 2`,
         )
+        if (index % 2 === 1) continue
+        const query = { ...filter, ...orders[(index >> 1) % orders.length], limit: 3 }
+        same((await pages(store, query)).flat(), idsOf(sessions, query), `the query ${show(query)}, page by page`)
       }
     },
     { timeoutMs: 60_000 },
   )
 
+  it('queries', 'filters by any two members together', async ({ store }) => {
+    const sessions = fleet()
+    await saveAll(store, sessions)
+    const filters: SessionQuery[] = [
+      { workspaceId: 'w' },
+      { workspaceId: null },
+      { agentId: 'a' },
+      { agentId: null },
+      { parentSessionId: 's0' },
+      { parentSessionId: null },
+      { ended: true },
+      { ended: false },
+      { updatedAfter: minute(4) },
+      { updatedBefore: minute(5) },
+      { createdAfter: minute(1) },
+      { createdBefore: minute(3) },
+      { metadata: { m: 'x' } },
+    ]
+    const pairs = filters.flatMap((one, index) => filters.slice(index + 1).map(other => ({ ...one, ...other })))
+    for (const [index, filter] of pairs.entries()) {
+      const query = { ...filter, ...orders[index % orders.length] }
+      const found = idsOfPage((await store.querySessions(query)).sessions)
+      same(found, idsOf(sessions, query), `the query ${show(query)}: each of its filters holds beside the others`)
+    }
+  })
+
   it('queries', 'follows what a change does to the members by which it filters and orders', async ({ store }) => {
     await saveAll(store, [
-      sessionOf('a', { agentId: 'x', metadata: { n: 1 } }),
-      sessionOf('b', { agentId: 'x', metadata: { n: 1 } }),
+      sessionOf('a', { agentId: 'x', parentSessionId: 'p', metadata: { n: 1, ended: true } }),
+      sessionOf('b', { agentId: 'x', parentSessionId: 'p', metadata: { n: 1 } }),
     ])
     await store.changeSession('a', {
       agentId: 'y',
@@ -228,13 +270,19 @@ function define({ it }: Cases): void {
       ['b', 'a'],
       'after ended was taken away',
     )
+    for (const query of [{ metadata: { n: 2 } }, { metadata: { ended: true } }, { ended: true }])
+      same(idsOfPage((await store.querySessions(query)).sessions), [], `${show(query)} after it was taken away`)
+    await store.changeSession('a', changeOf({ setMetadata: { ended: true } }))
+    same(idsOfPage((await store.querySessions({ ended: true })).sessions), ['a'], 'after it was ended again')
     await store.saveSession(sessionOf('a', { updatedAt: minute(0), createdAt: minute(0), metadata: { n: 1 } }))
     same(
       idsOfPage((await store.querySessions({ metadata: { n: 1 } })).sessions),
       ['b', 'a'],
       'after it was saved with an earlier time',
     )
-    same(idsOfPage((await store.querySessions({ agentId: 'y' })).sessions), [], 'by the agent that it had')
+    for (const query of [{ agentId: 'y' }, { ended: true }])
+      same(idsOfPage((await store.querySessions(query)).sessions), [], `by what it had before the save, ${show(query)}`)
+    same(idsOfPage((await store.querySessions({ parentSessionId: 'p' })).sessions), ['b'], 'by the parent that it had')
     same(
       idsOfPage((await store.querySessions({ orderBy: 'createdAt' })).sessions),
       ['b', 'a'],
@@ -242,6 +290,10 @@ function define({ it }: Cases): void {
     )
     await store.deleteSession('b')
     same(idsOfPage((await store.querySessions()).sessions), ['a'], 'after the other was deleted')
+    await store.saveSession(sessionOf('b', { parentSessionId: 'q', metadata: { n: 3 } }))
+    const old = [{ metadata: { n: 1 } }, { agentId: 'x' }, { parentSessionId: 'p' }, { orderBy: 'createdAt' }] as const
+    const found = await Promise.all(old.map(async query => idsOfPage((await store.querySessions(query)).sessions)))
+    same(found, [['a'], [], [], ['b', 'a']], 'after it was made anew, by what the deleted one had')
   })
 }
 

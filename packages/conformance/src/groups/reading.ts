@@ -1,7 +1,19 @@
 import type { SessionRecord, SessionStore, TurnPage } from '@turnstore/core'
 import type { Cases, Group } from '../cases.js'
 import { holds, same } from '../expect.js'
-import { appendOf, changeOf, fullSession, oldFile, sessionOf, T0, T2, turnOf, turnIdsOf, turnsOf } from '../samples.js'
+import {
+  appendOf,
+  changeOf,
+  fullSession,
+  oldFile,
+  sessionOf,
+  T0,
+  T2,
+  transitionOf,
+  turnIdsOf,
+  turnOf,
+  turnsOf,
+} from '../samples.js'
 
 /** Stretches of turns, summaries, and what another handle sees of all that. */
 export const readingGroup: Group = { title: 'Reading', define }
@@ -18,6 +30,7 @@ function define({ it }: Cases): void {
         { turns: [turnOf('twice', { prompt: 'second' })], firstIndex: 2, turnCount: 7, revision: 1 },
         'readTurns',
       )
+      same(await store.loadSummary('s'), summaryOf(oldFile('s')), 'its summary counts each turn and each transition')
       await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 'twice', set: { status: 'x' } }] }))
       const loaded = await store.loadSession('s')
       same(
@@ -73,6 +86,7 @@ function define({ it }: Cases): void {
       [{ turnId: 't3' }, page(3, 4)],
       [{ turnId: 'none' }, page(5, 5)],
       [{ turnId: 'T3' }, page(5, 5)],
+      [{ turnId: 't' }, page(5, 5)],
       [{ turnId: 't%' }, page(5, 5)],
     ] as const
     for (const [range, expected] of ranges) same(await store.readTurns('s', range), expected, JSON.stringify(range))
@@ -83,11 +97,45 @@ function define({ it }: Cases): void {
     }
   })
 
+  it('methods', 'reads stretches of a session that was rewound and grew again', async ({ store }) => {
+    await store.saveSession(sessionOf('s', { turns: turnsOf(5) }))
+    const changes = [
+      { keepTurns: 2 },
+      { appendTurns: [turnOf('a'), turnOf('b')] },
+      { keepTurns: 3, appendTurns: [turnOf('c')] },
+      { updateTurns: [{ turnId: 'a', set: { status: 'x' } }] },
+      { setMetadata: { a: 1 } },
+      { agentId: 'x' },
+    ]
+    for (const members of changes) await store.changeSession('s', changeOf(members))
+    const turns = [...turnsOf(2), turnOf('a', { status: 'x' }), turnOf('c')]
+    const ranges = [
+      [{}, 0, 4],
+      [{ from: 1, limit: 2 }, 1, 3],
+      [{ from: 2 }, 2, 4],
+      [{ from: 3, limit: 1 }, 3, 4],
+      [{ from: 4 }, 4, 4],
+      [{ last: 1 }, 3, 4],
+      [{ last: 3 }, 1, 4],
+      [{ turnId: 't1' }, 1, 2],
+      [{ turnId: 'a' }, 2, 3],
+      [{ turnId: 'c' }, 3, 4],
+      [{ turnId: 'b' }, 4, 4],
+    ] as const
+    for (const [range, first, end] of ranges) {
+      const expected = { turns: turns.slice(first, end), firstIndex: first, turnCount: 4, revision: 7 }
+      same(await store.readTurns('s', range), expected, `${JSON.stringify(range)} counts the turns that are there`)
+    }
+  })
+
   it('methods', 'summarises a session: all but its turns and transitions, which are counted', async ({ store }) => {
     const session = fullSession('s', { workspaceId: 'w', metadata: { a: { b: [1, null] }, ended: true } })
     await store.saveSession(session)
-    await store.saveSession(sessionOf('bare'))
-    same(await store.loadSummary('bare'), summaryOf(sessionOf('bare')), 'loadSummary of a session without anything')
+    const bare = sessionOf('bare', { agentTransitions: [transitionOf('h')] })
+    for (const each of [sessionOf('bare'), bare]) {
+      const revision = await store.saveSession(each)
+      same(await store.loadSummary('bare'), { ...summaryOf(each), revision }, 'loadSummary of a session without turns')
+    }
     await store.deleteSession('bare')
     same(await store.loadSummary('s'), summaryOf(session), 'loadSummary')
     same((await store.querySessions()).sessions, [summaryOf(session)], 'querySessions')

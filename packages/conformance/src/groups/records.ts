@@ -114,6 +114,7 @@ function define({ it, capabilities }: Cases): void {
       'ifRevision 2 at revision 1',
       conflict,
     )
+    same((await store.querySessions()).sessions, [await store.loadSummary('s')], 'what is listed after two conflicts')
     const again = () => store.saveSession(sessionOf('s'), { ifRevision: 0 })
     await refuses(again, 'REVISION_CONFLICT', 'the same record with the same condition', conflict)
     same(await store.loadSession('s'), sessionOf('s'), 'after three conflicts')
@@ -126,6 +127,7 @@ function define({ it, capabilities }: Cases): void {
       absent,
     )
     same(await store.listSessions(), ['s'], 'sessions after a conflict')
+    same((await store.querySessions()).sessions.length, 1, 'how many are listed after it')
   })
 
   it('deleted', 'deletes: says whether there was something, and shows nothing of it any more', async ({ store }) => {

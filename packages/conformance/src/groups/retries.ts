@@ -1,6 +1,7 @@
 import type { SessionStore } from '@turnstore/core'
 import type { Cases, Group } from '../cases.js'
 import { present, refuses, same, show } from '../expect.js'
+import { untyped } from '../methods.js'
 import {
   appendOf,
   changeOf,
@@ -29,6 +30,8 @@ function define({ it }: Cases): void {
       { ...turn, startedAt: T2, endedAt: T2 },
       { ...turn, startedAt: '', endedAt: null },
       { ...turn, metadata: { nothing: null, tokens: 17 } },
+      // The order of keys is not part of equality, wherever they stand; and -0 is 0.
+      reversed(turn),
     ]
     for (const retry of retries) {
       const result = await store.changeSession('s', changeOf({ appendTurns: [retry] }))
@@ -40,6 +43,14 @@ function define({ it }: Cases): void {
     same(turnIdsOf(await loaded(store)), ['t1', 't0', 'new', 'newer'], 'the turns after that')
     same((await store.loadSummary('s'))?.turnCount, 4, 'the turnCount of the summary')
     same((await store.querySessions()).sessions[0]?.turnCount, 4, 'the turnCount in a listing')
+    const zero = appendOf('zero', { metadata: { a: -0 }, extra: { a: { b: 1, c: 2 }, d: 3 } })
+    const times = [
+      [zero, []],
+      [zero, ['zero']],
+      [reversed(zero), ['zero']],
+    ] as const
+    for (const [again, known] of times)
+      same((await store.changeSession('s', again)).deduplicated, known, 'a turn with a -0 and unknown keys, and again')
   })
 
   it('retry', 'fails where a turnId comes again with other content, and applies nothing', async ({ store }) => {
@@ -63,6 +74,16 @@ function define({ it }: Cases): void {
       { toolCalls: turn.toolCalls.toReversed() },
       { toolCalls: [{ ...call, result: null }, toolCallOf('c2', { result: [] })] },
       { toolCalls: [call, toolCallOf('c2', { result: {} })] },
+      ...[
+        { toolName: 'other' },
+        { arguments: {} },
+        { status: 'success' },
+        { error: null },
+        { durationMs: 12 },
+        { sandboxContext: null },
+        { metadata: {} },
+        { extra: { cost: 2 } },
+      ].map(other => ({ toolCalls: [{ ...call, ...other }, ...turn.toolCalls.slice(1)] })),
       { status: 'running', prompt: 'other' },
       { status: 'running', agentId: 'other' },
     ]
@@ -88,6 +109,10 @@ function define({ it }: Cases): void {
     const running = turnOf('t', { agentId: 'a', prompt: 'x', status: 'running', toolCalls: [toolCallOf('c1')] })
     await store.saveSession(sessionOf('s'))
     await store.changeSession('s', changeOf({ appendTurns: [running] }))
+    const call = { turnId: 't', putToolCalls: [toolCallOf('c2')] }
+    await store.changeSession('s', changeOf({ updateTurns: [call] }))
+    const early = await store.changeSession('s', changeOf({ appendTurns: [running] }))
+    same(early.deduplicated, ['t'], 'the retry of a turn that is running still, and has got another tool call')
     const grow = {
       turnId: 't',
       set: { status: 'success', responseContent: 'y', metadata: { a: 1 } },
@@ -105,7 +130,11 @@ function define({ it }: Cases): void {
     same(await store.loadSession('s'), before, 'the turn stays as it has grown')
     const again = changeOf({ appendTurns: [{ ...running, startedAt: T1 }] })
     const conditional = await store.changeSession('s', again, { ifRevision: 1 })
-    same(conditional, { revision: 3, turnCount: 1, deduplicated: ['t'] }, 'the same with a condition')
+    same(conditional, { revision: 4, turnCount: 1, deduplicated: ['t'] }, 'the same with a condition')
+    // In one batch the end may stand before the late retry of the beginning.
+    const grown = { ...running, turnId: 'u', status: 'success', responseContent: 'y' }
+    const both = changeOf({ appendTurns: [grown, { ...running, turnId: 'u' }] })
+    same((await store.changeSession('s', both)).deduplicated, ['u'], 'the beginning behind the end, in one batch')
     for (const other of [{ status: 'success' }, { toolCalls: [toolCallOf('c1'), toolCallOf('c9')] }]) {
       await refuses(
         () => store.changeSession('s', changeOf({ appendTurns: [{ ...running, ...other }] })),
@@ -197,6 +226,9 @@ function define({ it }: Cases): void {
         changeOf({ unsetMetadata: ['not there'] }),
         changeOf({ updateTurns: [{ turnId: 't1', set: { status: 'x' } }] }),
         changeOf({ appendAgentTransitions: [transitionOf('new')] }),
+        // Those would fail by themselves as well: the condition comes first.
+        changeOf({ updateTurns: [{ turnId: 'not there', set: { status: 'x' } }] }),
+        appendOf('t1', { prompt: 'other' }),
       ]
       for (const change of changes) {
         for (const ifRevision of [2, 3, 2 ** 32 + 1, Number.MAX_SAFE_INTEGER]) {
@@ -230,8 +262,16 @@ function define({ it }: Cases): void {
       const repeated = await store.changeSession('s', { ...change, updatedAt: T2 }, { ifRevision: 1 })
       same(repeated, { revision: 3, turnCount: 3, deduplicated: ['a', 'b'] }, 'its repetition')
       same(await store.loadSession('s'), before, 'the session after it')
+      const { agentTransitions } = await loaded(store)
       const others = [
         [changeOf({ appendTurns: [turnOf('a', { startedAt: T1, endedAt: T2 })] }), 1],
+        [
+          changeOf({
+            appendTurns: [turnOf('a')],
+            appendAgentTransitions: agentTransitions.map(each => ({ ...each, timestamp: T2 })),
+          }),
+          1,
+        ],
         [changeOf({ appendTurns: [turnOf('a')], setMetadata: {}, unsetMetadata: [], updateTurns: [] }), 1],
         [appendOf('a'), 9],
       ] as const
@@ -239,11 +279,55 @@ function define({ it }: Cases): void {
         const { revision, deduplicated } = await store.changeSession('s', other, { ifRevision })
         same([revision, deduplicated], [3, ['a']], `a repetition with ifRevision ${ifRevision}, ${show(other)}`)
       }
+      const scattered = changeOf({ appendTurns: [turnOf('c'), turnOf('a'), turnOf('c')] })
+      const { deduplicated } = await store.changeSession('s', scattered, { ifRevision: 1 })
+      same(deduplicated, ['c', 'a', 'c'], 'one whose turns are there in another order, and one of them twice')
+      for (const a of [1, 2, 3]) await store.changeSession('s', changeOf({ setMetadata: { a } }))
+      const later = await store.changeSession('s', change, { ifRevision: 1 })
+      same(later, { revision: 6, turnCount: 3, deduplicated: ['a', 'b'] }, 'its repetition three changes later')
       await store.changeSession('s', changeOf({ keepTurns: 0 }))
       const late = () => store.changeSession('s', change, { ifRevision: 1 })
-      await refuses(late, 'REVISION_CONFLICT', 'its repetition after a rewind', { actualRevision: 4 })
+      await refuses(late, 'REVISION_CONFLICT', 'its repetition after a rewind', { actualRevision: 7 })
     },
   )
+
+  it('retry', 'compares a turn that comes again with what is stored now', async ({ store }) => {
+    await store.saveSession(sessionOf('s'))
+    const turn = turnOf('t', { prompt: 'x', toolCalls: [toolCallOf('c')] })
+    const append = changeOf({ appendTurns: [turn] })
+    await store.changeSession('s', append)
+    const update = { turnId: 't', set: { responseContent: 'y' }, putToolCalls: [toolCallOf('c', { result: 1 })] }
+    await store.changeSession('s', changeOf({ updateTurns: [update] }))
+    const updated = { ...turn, responseContent: 'y', toolCalls: [toolCallOf('c', { result: 1 })] }
+    const again = await store.changeSession('s', changeOf({ appendTurns: [updated] }))
+    same(again, { revision: 3, turnCount: 1, deduplicated: ['t'] }, 'the turn as an update has left it')
+    await refuses(() => store.changeSession('s', append), 'TURN_ID_CONFLICT', 'the turn as it was before the update')
+    await store.saveSession(sessionOf('s', { turns: [{ ...turn, prompt: 'z' }] }))
+    const old = changeOf({ appendTurns: [updated] })
+    await refuses(() => store.changeSession('s', old), 'TURN_ID_CONFLICT', 'the turn as it was before a save')
+    await store.saveSession(sessionOf('s'))
+    const anew = await store.changeSession('s', append)
+    same(anew, { revision: 6, turnCount: 1, deduplicated: [] }, 'the turn when a save has taken it away')
+    await store.saveSession(sessionOf('s'))
+    same((await store.changeSession('s', append)).deduplicated, [], 'the turn when a save has taken it away again')
+    await store.changeSession('s', changeOf({ keepTurns: 0 }))
+    same((await store.changeSession('s', append)).deduplicated, [], 'the turn when a rewind has taken it away')
+    same((await loaded(store)).turns, [turn], 'the turns in the end')
+    const alike = [
+      ['é', 'e\u0301'],
+      ['x', 'X'],
+      ['x', 'x '],
+      ['x', 'x\0'],
+      ['1', '1.0'],
+      ['\ud800', '\ud801'],
+      [`${'x'.repeat(5000)}y`, `${'x'.repeat(5000)}z`],
+    ] as const
+    for (const [index, [prompt, other]] of alike.entries()) {
+      await store.changeSession('s', appendOf(`a${index}`, { prompt }))
+      const conflict = appendOf(`a${index}`, { prompt: other })
+      await refuses(() => store.changeSession('s', conflict), 'TURN_ID_CONFLICT', `${show(other)} upon ${show(prompt)}`)
+    }
+  })
 
   it('retry', 'a conditional change that is no such repetition fails on its revision', async ({ store }) => {
     await store.saveSession(
@@ -278,6 +362,16 @@ function define({ it }: Cases): void {
     }
     same(await store.loadSession('s'), before, 'the session after conflicts')
   })
+}
+
+/** The same with the keys of all objects in it turned round. */
+function reversed<T>(value: T): T {
+  return untyped(JSON.parse(JSON.stringify(value), (_key, member: unknown) => turnedRound(member)))
+}
+
+function turnedRound(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  return Object.fromEntries(Object.entries(value).toReversed())
 }
 
 async function loaded(store: SessionStore): Promise<NonNullable<Awaited<ReturnType<SessionStore['loadSession']>>>> {

@@ -22,6 +22,8 @@ function define({ it }: Cases): void {
     }
     for (const [index, owner] of workspaces.entries()) {
       const id = `s${index}`
+      // Whatever a cache has kept of a call that may see it is nothing for one that may not.
+      await Promise.all([store.loadSession(id), store.loadSummary(id), store.readTurns(id, { last: 1 })])
       for (const workspaceId of workspaces.filter(other => other !== owner)) {
         const scope = { workspaceId }
         const what = `with workspaceId ${show(workspaceId)}, about a session of workspace ${show(owner)}`
@@ -96,6 +98,8 @@ function define({ it }: Cases): void {
         whole,
         'the session, in its own scope',
       )
+      const own = await store.loadSummary(id, { workspaceId: owner })
+      same(own?.turnCount, 2, 'its summary, in its own scope')
       same(await store.loadSession(id), whole, 'the session, without a scope')
     }
   })

@@ -32,6 +32,7 @@ function define({ it, thorough, capabilities }: Cases): void {
       await store.saveSession(sessionOf('grown'))
       await store.changeSession('grown', changeOf({ appendTurns: turns }))
       same((await store.readTurns('grown', {}))?.turns, turns, 'the turns, when they came in one change')
+      same((await store.readTurns('grown', { last: turnCount - 1 }))?.turns, turns.slice(1), 'all turns but the first')
       const page = present(await store.readTurns('s', { from: turnCount - 1, limit: 2 }), 'a page')
       same(page.turns, [...turns.slice(-1), turnOf('new')], 'the end')
       same((await store.readTurns('s', { turnId: 't7' }))?.firstIndex, 7, 'where a turn stands')

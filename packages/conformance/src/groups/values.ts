@@ -3,7 +3,7 @@ import type { Cases, Group } from '../cases.js'
 import { holds, refuses, same, show } from '../expect.js'
 import { hazardousNumbers, hazardousTexts } from '../hazards.js'
 import { untyped } from '../methods.js'
-import { changeOf, indexes, sessionOf, T1, toolCallOf, transitionOf, turnOf } from '../samples.js'
+import { changeOf, indexes, sessionOf, T0, T1, toolCallOf, transitionOf, turnOf } from '../samples.js'
 
 /** Values that come back as they went in, and those that are refused before anything is written. */
 export const valuesGroup: Group = { title: 'Values', define }
@@ -80,6 +80,7 @@ function define({ it, thorough }: Cases): void {
       nested(127),
       true,
       false,
+      null,
     ])
   })
 
@@ -94,7 +95,13 @@ function define({ it, thorough }: Cases): void {
       { 0: 'a', 1: 'b', '-1': 'c' },
       { 'x\0y': 1, '\ud800': 2, '\u2028': 3, '': 4 },
       { turn_id: 'x', turnId: 'y', schema_version: 99 },
+      { k: 1, K: 2, ' k': 3, 'k ': 4, é: 5, 'e\u0301': 6 },
     ])
+    await store.saveSession(sessionOf('alike'))
+    const alike = ['k', 'K', ' k', 'k ', 'é', 'e\u0301']
+    for (const key of alike) await store.changeSession('alike', changeOf({ setMetadata: { [key]: key } }))
+    const metadata = Object.fromEntries(alike.map(key => [key, key]))
+    same((await store.loadSession('alike'))?.metadata, metadata, 'keys that somebody may take for each other')
     holds(!('admin' in {}), 'Object.prototype was polluted')
   })
 
@@ -230,18 +237,24 @@ function define({ it, thorough }: Cases): void {
     },
   )
 
-  it('values', 'counts a turn that grows against its limit', async ({ store }) => {
-    // 18 MiB of UTF-8 in two of it, and 9 Mi characters.
+  it('values', 'counts a turn that grows against its limit, and takes it up to there', async ({ store }) => {
+    // 9 MiB of UTF-8, which somewhat more than 7 make too large, and fewer than 16 Mi characters.
     const half = 'é'.repeat(4.5 * 1024 * 1024)
     await store.saveSession(sessionOf('s', { turns: [turnOf('t', { prompt: half })] }))
+    const fill = (MiBs: number) =>
+      changeOf({ updateTurns: [{ turnId: 't', set: { responseContent: 'x'.repeat(MiBs * 1024 * 1024) } }] })
     const tooLarge = [
-      changeOf({ updateTurns: [{ turnId: 't', set: { responseContent: half } }] }),
+      fill(7.0625),
       changeOf({ updateTurns: [{ turnId: 't', putToolCalls: [toolCallOf('c', { result: half })] }] }),
       changeOf({ appendTurns: [turnOf('new', { prompt: half, responseContent: half })] }),
     ]
     for (const change of tooLarge)
-      await refuses(() => store.changeSession('s', change), 'INVALID_RECORD', 'a turn of 18 MiB')
+      await refuses(() => store.changeSession('s', change), 'INVALID_RECORD', 'a turn larger than 16 MiB')
     same((await store.loadSummary('s'))?.revision, 1, 'the revision after that')
+    const { revision } = await store.changeSession('s', fill(6.9375))
+    same(revision, 2, 'the revision after a turn has grown to somewhat less than 16 MiB, which every store takes')
+    const [turn] = (await store.readTurns('s', { last: 1 }))?.turns ?? []
+    same([turn?.prompt.length, turn?.responseContent?.length], [half.length, 6.9375 * 1024 * 1024], 'what it holds')
   })
 }
 
@@ -262,7 +275,12 @@ async function keeps(store: SessionStore, values: readonly JsonValue[]): Promise
         }),
       ],
     })
-    const session: SessionRecord = sessionOf(id, { turns: [turn], metadata: { value }, extra: { value } })
+    const session: SessionRecord = sessionOf(id, {
+      turns: [turn],
+      agentTransitions: [transitionOf('h', { extra: { value } })],
+      metadata: { value },
+      extra: { value },
+    })
     await store.saveSession(session)
     same(await store.loadSession(id), session, `a session that holds ${show(value)}`)
     const change: SessionChange = changeOf({
@@ -270,6 +288,7 @@ async function keeps(store: SessionStore, values: readonly JsonValue[]): Promise
         { turnId: 't', set: { metadata: { changed: value } }, putToolCalls: [toolCallOf('d', { result: value })] },
       ],
       appendTurns: [{ ...turn, turnId: 't2' }],
+      appendAgentTransitions: [transitionOf('i', { extra: { value } })],
       setMetadata: { more: value },
     })
     await store.changeSession(id, change)
@@ -279,12 +298,18 @@ async function keeps(store: SessionStore, values: readonly JsonValue[]): Promise
         { ...turn, metadata: { changed: value }, toolCalls: [...turn.toolCalls, toolCallOf('d', { result: value })] },
         { ...turn, turnId: 't2' },
       ],
+      agentTransitions: ['h', 'i'].map(each => transitionOf(each, { extra: { value } })),
       metadata: { value, more: value },
       updatedAt: T1,
       revision: 2,
     }
     same(await store.loadSession(id), expected, `after a change that brings ${show(value)}`)
     same((await store.readTurns(id, { last: 1 }))?.turns, expected.turns.slice(1), `the last turn, with ${show(value)}`)
+    const { metadata } = expected
+    same((await store.loadSummary(id))?.metadata, metadata, `the metadata of a summary, with ${show(value)}`)
+    const { sessions } = await store.querySessions({ limit: 1, updatedAfter: T0 })
+    same(sessions[0]?.metadata, metadata, `the metadata in a listing, with ${show(value)}`)
+    await store.saveSession({ ...expected, updatedAt: T0 })
   }
 }
 
