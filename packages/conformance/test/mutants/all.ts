@@ -1,6 +1,7 @@
 import { args } from './faults/arguments.ts'
 import { change } from './faults/change.ts'
 import { closing } from './faults/closing.ts'
+import { combinations } from './faults/combinations.ts'
 import { concurrency } from './faults/concurrency.ts'
 import { copies } from './faults/copies.ts'
 import { crash } from './faults/crash.ts'
@@ -38,6 +39,7 @@ export const mutants: readonly Mutant[] = [
   scope,
   size,
   discretion,
+  combinations,
 ].flat()
 
 export function mutantOf(fault: unknown): Mutant {
