@@ -150,14 +150,18 @@ export class Connection {
     let mayBeDone = false
     for (;;) {
       try {
-        return await within(call.deadline, send())
+        const reply = await within(call.deadline, send())
+        // What was wrong before has nothing to do with what goes wrong next.
+        this.#lastErrorCode = null
+        return reply
       } catch (error) {
         const failure = this.#failureOf(error)
-        mayBeDone ||= failure.kind === 'lost'
+        mayBeDone ||= failure.kind === 'lost' || failure.kind === 'broke off'
         if (failure.word === 'WRONGTYPE' && call.sessionId !== undefined) {
           throw corruptSession(call.sessionId, 'one of its keys holds something else')
         }
-        const isOver = failure.kind === 'refused' || error instanceof TimedOut || this.client.status === 'end'
+        const isFinal = failure.kind === 'refused' || failure.kind === 'broke off'
+        const isOver = isFinal || error instanceof TimedOut || this.client.status === 'end'
         backoff ??= new Backoff(call.deadline - performance.now())
         // Sent at the last moment, a command would not be answered in time, and nobody could say what became of it.
         if (isOver || !(await backoff.wait()) || call.deadline - performance.now() < LEAST_MS) {

@@ -7,6 +7,8 @@ export type Failure =
   | { readonly kind: 'refused for now'; readonly word: string }
   /** The server refused it before anything was done, and will again. */
   | { readonly kind: 'refused'; readonly word: string }
+  /** A script of ours failed on the way. Redis does not take back what it had written by then. */
+  | { readonly kind: 'broke off'; readonly word: 'ERR' }
   /** The answer is lost, or there is no connection: whether it was carried out is not known. */
   | { readonly kind: 'lost'; readonly word: string }
 
@@ -38,6 +40,9 @@ const passing = new Set(['READONLY', 'LOADING', 'BUSY', 'MASTERDOWN', 'CLUSTERDO
 /** Where a script fails, older servers put the word of the error behind a sentence of their own. */
 const WORDS = new RegExp(`(?:^|[ -])(${Object.keys(refusals).join('|')})(?: |$)`)
 
+/** How servers begin to tell of a script that failed while it ran. */
+const WHILE_RUNNING = /^ERR (?:user_script:|Error running script)/
+
 /** Looks at the words of the server and of the driver, which are fixed, and hands none of the rest on. */
 export function failureOf(error: unknown): Failure {
   const message = error instanceof Error ? error.message : ''
@@ -45,6 +50,7 @@ export function failureOf(error: unknown): Failure {
     const word = WORDS.exec(message)?.[1] ?? 'ERR'
     // The connection that was to be redirected may have been lost on the way.
     if (word === 'ERR' && error.name !== 'ReplyError') return { kind: 'lost', word }
+    if (word === 'ERR' && WHILE_RUNNING.test(message)) return { kind: 'broke off', word }
     return { kind: passing.has(word) ? 'refused for now' : 'refused', word }
   }
   return { kind: 'lost', word: codeOf(error) ?? '' }
@@ -84,11 +90,11 @@ export function callFailed(failure: Failure, error: unknown, outcome: WriteOutco
       details,
     )
   }
-  return new TurnstoreError(
-    'STORE_UNAVAILABLE',
-    refusals[failure.word] ?? 'Redis refused a command; see its log',
-    details,
-  )
+  const message =
+    failure.kind === 'broke off'
+      ? 'A script failed on the server, and may have written a part; load the session to see, and report it with the log of Redis'
+      : (refusals[failure.word] ?? 'Redis refused a command; see its log')
+  return new TurnstoreError('STORE_UNAVAILABLE', message, details)
 }
 
 /** Damage, naming the session and the place; never what stands there. */

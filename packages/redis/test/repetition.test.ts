@@ -130,6 +130,26 @@ describe('a command that is delivered twice', () => {
       `${keyPrefix}{gone}o`,
     ])
   })
+
+  it('keeps as few of a session that is created and deleted over and over, and trims what an older version left', async () => {
+    const { store, keyPrefix } = openNoting()
+    const client = new Redis(server)
+    opened.push(() => client.disconnect())
+    const key = `${keyPrefix}{s}o`
+    // More than a script can unpack.
+    const left = Array.from({ length: 9000 }, (_, index) => [`old${index}`, `${index}\u001fok`])
+    await client.hset(key, Object.fromEntries(left))
+    for (let index = 0; index < 200; index++) {
+      await store.saveSession({ sessionId: 's' }, { ifRevision: 0 })
+      await store.deleteSession('s')
+    }
+    expect(await client.hlen(key)).toBeLessThan(140)
+    await store.saveSession({ sessionId: 's' })
+    for (let index = 0; index < 70; index++) {
+      await store.changeSession('s', { appendTurns: [{ turnId: `t${index}` }], updatedAt: T1 })
+    }
+    expect(await store.loadSummary('s')).toMatchObject({ revision: 71, turnCount: 70 })
+  })
 })
 
 function last(reply: unknown): unknown {

@@ -1,7 +1,7 @@
 import { readFileSync, rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SessionStore } from '@turnstore/core'
-import { RedisSessionStore } from '@turnstore/redis'
+import { type RedisClient, RedisSessionStore } from '@turnstore/redis'
 import { Redis } from 'ioredis'
 import { afterEach, describe, expect, it } from 'vitest'
 import { assertFails, SECRET } from './errors.js'
@@ -63,6 +63,28 @@ describe('an error of the server becomes one that says what to do', () => {
     const after = await store.loadSession('s')
     // Without room no script may begin to write anything that needs some, and a rewind does.
     expect(after).toEqual(before)
+  })
+
+  it('a script that fails on the way, which leaves the outcome unknown', async () => {
+    const server = await newServer()
+    const store = newStore(server.url)
+    await store.saveSession({ sessionId: 's' })
+    const borrowed = new Redis(server.url)
+    opened.push({ stop: async () => borrowed.disconnect() })
+    const [head, half] = ['turnstore:{s}s', "redis.call('HSET', KEYS[1], 'd', '{}') error('on the way')"]
+    const failing = new Proxy<RedisClient>(borrowed, {
+      get(target, member) {
+        if (member === 'call') {
+          return (command: string, args: (string | number)[]) =>
+            command === 'evalsha' && args[2] === head ? target.call('eval', [half, 1, head]) : target.call(command, args)
+        }
+        const value: unknown = Reflect.get(target, member)
+        return typeof value === 'function' ? (...args: unknown[]): unknown => Reflect.apply(value, target, args) : value
+      },
+    })
+    const broken = new RedisSessionStore({ client: failing })
+    opened.push({ stop: () => broken.close() })
+    await assertFails(() => append(broken), { outcome: 'unknown', message: /may have written a part/ })
   })
 
   it('MISCONF, where it cannot write its snapshots', async () => {

@@ -13,7 +13,7 @@ if earlier then return earlier end
 local head, refusal = read_head(KEYS[1], ARGV[3])
 if not head then return refusal end
 local reply = end_operation(
-  KEYS[5], ARGV[1], { 'ok', head.ws, head.uk, head.us, head.ck, head.cs }, rank_of(now, false), head.r, head.r + 1,
+  KEYS[5], ARGV[1], { 'ok', head.ws, head.uk, head.us, head.ck, head.cs }, rank_of(now, false),
   results_expiry(nil, now)
 )
 redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3], KEYS[4])

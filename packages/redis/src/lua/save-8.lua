@@ -63,4 +63,4 @@ expire_all(expiry, KEYS)
 return end_operation(KEYS[5], ARGV[1], {
   'ok', integer(revision + 1), integer(turns), '', ARGV[4], ARGV[10], ARGV[11],
   head and head.uk or '', head and head.us or '', head and head.ck or '', head and head.cs or '',
-}, rank_of(now, false), revision, revision + 1, results)
+}, rank_of(now, false), results)

@@ -24,12 +24,13 @@ local function results_expiry(head, now)
   return integer(now + KEEP_RESULTS_MS)
 end
 
--- Drops what is beyond the first 64 in rank.
+-- Drops what is beyond the first 64 in rank. It comes behind the writes of a script, so nothing here may fail.
 local function forget_oldest(key)
-  local results, ranks, old = redis.call('HGETALL', key), {}, {}
-  if #results <= 2 * KEPT_RESULTS then return end
-  for at = 2, #results, 2 do ranks[at / 2] = tonumber(string.match(results[at], '^%d+')) end
-  local sorted = { unpack(ranks) }
+  local results, ranks, sorted, old = redis.call('HGETALL', key), {}, {}, {}
+  for at = 2, #results, 2 do
+    local rank = tonumber(string.match(results[at], '^%d+') or 0)
+    ranks[at / 2], sorted[at / 2] = rank, rank
+  end
   table.sort(sorted)
   local least = sorted[#sorted - KEPT_RESULTS + 1]
   for index, rank in ipairs(ranks) do
@@ -44,11 +45,11 @@ local function rank_of(now, is_known_by_ids)
   return integer(is_known_by_ids and now or now + KEEP_RESULTS_MS)
 end
 
--- Keeps a reply as the result of a token. Now and then, as the revisions go by, old results are dropped.
-local function end_operation(key, token, reply, rank, before, revision, expiry)
+-- Keeps a reply as the result of a token. Where there are twice as many as are kept, the old ones are dropped.
+local function end_operation(key, token, reply, rank, expiry)
   redis.call('HSET', key, token, rank .. '\31' .. table.concat(reply, '\31'))
   if expiry then redis.call('PEXPIREAT', key, expiry) end
-  if math.floor(before / KEPT_RESULTS) ~= math.floor(revision / KEPT_RESULTS) then forget_oldest(key) end
+  if redis.call('HLEN', key) >= 2 * KEPT_RESULTS then forget_oldest(key) end
   return reply
 end
 
