@@ -69,9 +69,11 @@ export class SaveWriter {
     this.#mover.remember(sessionId, workspaceId)
     if (written.before.stamp !== '') {
       const [time = '', stampBefore = ''] = reply.slice(9)
+      // An instant that stays as it was keeps its entry; then the new one goes.
+      const oldOf = (now: Stamped, before: Stamped): Stamped => (now.time === before.time ? now : before)
       this.#index.leave([
-        ...this.#entries('updated', workspaceId, sessionId, written.before),
-        ...this.#entries('created', workspaceId, sessionId, { time, stamp: stampBefore }),
+        ...this.#entries('updated', workspaceId, sessionId, oldOf(updated, written.before)),
+        ...this.#entries('created', workspaceId, sessionId, oldOf(created, { time, stamp: stampBefore })),
       ])
     }
     return written.revision

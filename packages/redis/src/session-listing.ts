@@ -195,11 +195,12 @@ class Page {
   /** How many entries were looked at. */
   entries = 0
   readonly #query: NormalQuery
-  readonly #shown = new Map<string, { entry: Entry; head: Head }>()
+  readonly #shown = new Map<string, Head>()
   readonly #damaged = new Map<string, DamagedSession>()
   readonly #moving = new Map<string, string>()
-  /** The place that the next page begins behind. */
+  /** The place of the entry that was looked at last, and the one before it. */
   #last: Entry | null = null
+  #before: Entry | null = null
 
   constructor(query: NormalQuery) {
     this.#query = query
@@ -207,6 +208,7 @@ class Page {
 
   pass(entry: Entry): 'next' {
     this.entries++
+    if (this.#last !== null && comparePositions(this.#last, entry) !== 0) this.#before = this.#last
     this.#last = entry
     return 'next'
   }
@@ -220,7 +222,7 @@ class Page {
   show(entry: Entry, head: Head): 'next' | 'full' {
     if (this.#shown.has(entry.sessionId) || !matches(this.#query, head.summary)) return this.pass(entry)
     if (this.#shown.size === this.#query.limit) return 'full'
-    this.#shown.set(entry.sessionId, { entry, head })
+    this.#shown.set(entry.sessionId, head)
     return this.pass(entry)
   }
 
@@ -236,29 +238,16 @@ class Page {
   }
 
   result(): SessionPage {
-    const { orderBy } = this.#query
-    const [first] = this.#shown.values()
     const last = this.#last
     if (last === null) return this.#page(null)
-    // A cursor is a place of the index, whichever session made it.
-    const summary = first?.head.summary ?? {
-      sessionId: '',
-      workspaceId: null,
-      parentSessionId: null,
-      agentId: null,
-      createdAt: '',
-      updatedAt: '',
-      metadata: {},
-      revision: 1,
-      turnCount: 0,
-      agentTransitionCount: 0,
-    }
-    return this.#page(cursorBehind(this.#query, { ...summary, sessionId: last.sessionId, [orderBy]: last.time }))
+    const isTold = this.#shown.has(last.sessionId) || this.#damaged.has(last.sessionId)
+    // At one place there may be several entries, and the right one is yet to come where the session was not told of.
+    return this.#page(cursorBehind(this.#query, isTold ? last : (this.#before ?? last)))
   }
 
   #page(cursor: string | null): SessionPage {
     return {
-      sessions: [...this.#shown.values()].map(({ head }) => head.summary),
+      sessions: [...this.#shown.values()].map(({ summary }) => summary),
       cursor,
       ...(this.#damaged.size === 0 ? {} : { damaged: [...this.#damaged.values()] }),
     }

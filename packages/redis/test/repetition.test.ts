@@ -137,8 +137,8 @@ describe('a command that is delivered twice', () => {
     opened.push(() => client.disconnect())
     const key = `${keyPrefix}{s}o`
     // More than a script can unpack.
-    const left = Array.from({ length: 9000 }, (_, index) => [`old${index}`, `${index}\u001fok`])
-    await client.hset(key, Object.fromEntries(left))
+    const left = Array.from({ length: 9000 }, (_, index) => [`old${index}`, `${index}\u001fok`] as const)
+    await client.hset(key, new Map(left))
     for (let index = 0; index < 200; index++) {
       await store.saveSession({ sessionId: 's' }, { ifRevision: 0 })
       await store.deleteSession('s')

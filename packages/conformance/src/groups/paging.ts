@@ -98,6 +98,22 @@ function define({ it }: Cases): void {
     }
   })
 
+  it('queries', 'lists each once by createdAt while all are saved over and over', async ({ store }) => {
+    const ids = indexes(8).map(index => `s${index}`)
+    const saveEach = (round: number) =>
+      saveAll(store, ids.map((id, at) => sessionOf(id, { createdAt: minute(at), metadata: { round } })))
+    await saveEach(0)
+    for (const round of indexes(6)) {
+      for (const order of ['desc', 'asc'] as const) {
+        const listing = pages(store, { orderBy: 'createdAt', order, limit: 1 + (round % 3) })
+        const saving = saveEach(round).then(() => saveEach(round))
+        const [listed] = await Promise.all([listing, saving])
+        const expected = order === 'asc' ? ids : ids.toReversed()
+        same(listed.flat(), expected, `all pages ${order}, listed while each session was saved as a whole`)
+      }
+    }
+  })
+
   for (const { orderBy, order } of orders) {
     it(
       'queries',

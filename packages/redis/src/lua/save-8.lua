@@ -31,10 +31,13 @@ local staged = KEYS[6] ~= nil
 if staged and (redis.call('LLEN', KEYS[6]) ~= turns or redis.call('LLEN', KEYS[8]) ~= transitions) then
   return { 'unstaged' }
 end
+-- An instant that stays keeps its entry, so that no listing under way finds it gone from where it comes by next.
+local us = head and head.uk == ARGV[10] and head.us or ARGV[11]
+local cs = head and head.ck == ARGV[12] and head.cs or ARGV[13]
 local set = {
   'v', SCHEMA, 'g', ARGV[6], 'r', integer(revision + 1), 'w', integer(revision + 1),
   'n', integer(turns), 'm', integer(transitions), 'ws', ARGV[4], 'f', ARGV[7], 'd', ARGV[8],
-  'u', ARGV[9], 'uk', ARGV[10], 'us', ARGV[11], 'ck', ARGV[12], 'cs', ARGV[13],
+  'u', ARGV[9], 'uk', ARGV[10], 'us', us, 'ck', ARGV[12], 'cs', cs,
 }
 local expiry, results = expiry_of(ARGV[3], head, now), results_expiry(nil, now)
 set[#set + 1] = 'x'
@@ -61,6 +64,6 @@ else
 end
 expire_all(expiry, KEYS)
 return end_operation(KEYS[5], ARGV[1], {
-  'ok', integer(revision + 1), integer(turns), '', ARGV[4], ARGV[10], ARGV[11],
+  'ok', integer(revision + 1), integer(turns), '', ARGV[4], ARGV[10], us,
   head and head.uk or '', head and head.us or '', head and head.ck or '', head and head.cs or '',
 }, rank_of(now, false), results)
