@@ -12,6 +12,7 @@ export class Appending {
   #text = ''
   /** Where the next line will stand. */
   #end = 0
+  #last: JournalFile['last'] = null
 
   constructor(index: SessionIndex, writer: JournalWriter) {
     this.#index = index
@@ -23,6 +24,7 @@ export class Appending {
     const entry = entryOf(plan, change)
     const line = encodeRecord(plan.revision, encodeEntry(entry))
     this.#index.apply(entry, plan.revision, { journal, offset: this.#end + line.offset, length: line.length })
+    this.#last = { offset: this.#end, front: line.text.slice(0, line.offset) }
     this.#text += line.text
     this.#end += line.bytes
   }
@@ -33,6 +35,8 @@ export class Appending {
     journal.end = this.#end
     journal.size = this.#end
     journal.torn = false
+    journal.last = this.#last
+    journal.isNeeded = true
   }
 
   #begin(): JournalFile {

@@ -14,6 +14,8 @@ import { crc32 } from 'node:zlib'
 export interface JournalRecord {
   /** The revision that the session has with this change. */
   readonly revision: number
+  /** What stands before the payload: no two records of one session's life share it. */
+  readonly front: string
   readonly offset: number
   readonly length: number
   readonly payload: string
@@ -113,6 +115,7 @@ function readLine(line: Buffer, offset: number): JournalRecord | null {
   if (hex(crc32(payload)) !== front.checksum) return null
   return {
     revision: front.revision,
+    front: line.toString('latin1', 0, front.length),
     offset: offset + front.length,
     length: front.payloadBytes,
     payload: payload.toString(),

@@ -14,15 +14,19 @@ import type { Entry, JournalHeader } from './entry.js'
 
 /** A journal as far as it has been read. */
 export interface JournalFile {
-  /** Device and inode: a journal keeps them when a fold moves it aside. */
+  /** Device and inode: a journal keeps them when a fold moves it aside. Once it is removed, another may get them. */
   readonly identity: string
   path: string
   /** Null until one was read. */
   header: JournalHeader | null
   /** Of a session that was deleted since: left behind, never replayed. */
   isStale: boolean
+  /** Holds a change that the document lacks: nobody removes it while that document stands, so its inode is its own. */
+  isNeeded: boolean
   /** Where the next read goes on. */
   end: number
+  /** The front of the last record before `end`, which tells that it is the same journal still. */
+  last: { readonly offset: number; readonly front: string } | null
   /** The size when it was read; behind `end` there may be something unfinished. */
   size: number
   torn: boolean
@@ -31,7 +35,7 @@ export interface JournalFile {
 }
 
 export function newJournalFile(identity: string, path: string): JournalFile {
-  return { identity, path, header: null, isStale: false, end: 0, size: 0, torn: false, syncedTo: 0 }
+  return { identity, path, header: null, isStale: false, isNeeded: false, end: 0, last: null, size: 0, torn: false, syncedTo: 0 }
 }
 
 /** The payload of a record in a journal. */
@@ -304,6 +308,7 @@ export class SessionIndex implements SessionView {
     this.isSliceable = true
     this.isForeign = false
     this.sealed = null
+    if (this.journal !== null) this.journal.isNeeded = this.revision > snapshot.head.revision
   }
 
   #addPlace(place: TurnPlace): void {

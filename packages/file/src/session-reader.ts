@@ -6,7 +6,7 @@ import { outlineDocument, parseDocument } from './document.js'
 import { decodePayload, type Entry } from './entry.js'
 import { parseExactly, toPlainObject } from './exact-json.js'
 import { corruptSession, readError } from './file-errors.js'
-import { identify, identityOf } from './file-identity.js'
+import { type FileIdentity, identify, identityOf } from './file-identity.js'
 import { DamagedJournal, scanJournal } from './journal.js'
 import { type JournalFile, newJournalFile, type RecordSpan, SessionIndex, type TurnPlace } from './session-index.js'
 import type { Layout, SessionPaths } from './session-paths.js'
@@ -17,7 +17,8 @@ export const LOOKS = 100
 
 /**
  * What is on disk at this moment: reads the document, then the journals, and looks whether the document
- * is still the same. Null where there is no such session in this place.
+ * is still the same. Null where there is no such session in this place. What looks like damage while the
+ * files move is none.
  * @param known an index of an earlier moment, which is brought up to date if it can be
  * @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW`; then `known` is of no use any more
  */
@@ -26,27 +27,54 @@ export async function bringUpToDate(
   paths: SessionPaths,
   layout: Layout,
 ): Promise<SessionIndex | null> {
+  if (known !== null && isCurrent(known, paths)) return known
   let before: string | null = null
   for (let look = 0; ; look++) {
     const document = identify(paths.document)
     if (document === null) return null
     if (!document.isFile) throw corruptSession(paths.sessionId, paths.document, 'it is no regular file')
-    // From the first look that reads everything.
-    const files = look === 0 ? null : [document, identify(paths.journal), identify(paths.sealed)].map(file => file?.version).join(' ')
+    const isKnown = look === 0 && known?.document.version === document.version
+    // Null for a look that does not read everything.
+    const files = isKnown ? null : versionsOf(paths)
     try {
-      const isKnown = look === 0 && known?.document.version === document.version
       const index = isKnown ? known : await openIndex(paths, layout)
       if (index === null) return null
-      // The journal is as it was known, so it was when we looked at the document: the two fit together.
-      if (!(await catchUp(index, paths, !isKnown))) return index
+      await catchUp(index, paths)
       if (identify(paths.document)?.version === document.version) return index
     } catch (error) {
-      if (!(error instanceof Moved)) throw readError(error, paths.sessionId, paths.document)
+      const isDamage = isTurnstoreError(error, 'CORRUPT_SESSION') && (look === LOOKS || files === versionsOf(paths))
+      if (isDamage || !isPassing(error)) throw readError(error, paths.sessionId, paths.document)
     }
     if (look === LOOKS || (files !== null && files === before)) throw restless(paths)
     before = files
     await sleep(Math.min(look, 10))
   }
+}
+
+/** What may be the others' doing: what does not fit together, and what looks damaged because of that. */
+function isPassing(error: unknown): boolean {
+  return error instanceof Moved || isTurnstoreError(error, 'CORRUPT_SESSION')
+}
+
+function versionsOf({ document, journal, sealed }: SessionPaths): string {
+  return [document, journal, sealed].map(path => identify(path)?.version).join(' ')
+}
+
+/**
+ * Whether nothing has changed. The document comes last: if it is still the one that was known, a journal
+ * with changes that it lacks was in nobody's way, and is the one that was known and no other with its inode.
+ */
+function isCurrent(index: SessionIndex, paths: SessionPaths): boolean {
+  const journal = identify(paths.journal)
+  if (!isSame(index.journal, journal)) return false
+  // One that was begun and sealed since leaves no trace under its own name.
+  if (journal === null && !isSame(index.sealed, identify(paths.sealed))) return false
+  return identify(paths.document)?.version === index.document.version
+}
+
+function isSame(known: JournalFile | null, now: FileIdentity | null): boolean {
+  if (known === null || now === null) return known === now
+  return known.isNeeded && known.identity === now.file && known.size === now.size
 }
 
 /** After so many looks, or where nothing moves, it is not the others' doing: the journal goes on from a revision that is nowhere. */
@@ -102,14 +130,10 @@ async function openIndex(paths: SessionPaths, layout: Layout): Promise<SessionIn
 }
 
 /**
- * Reads what the journals hold since they were last read; false where that is nothing.
+ * Reads what the journals hold since they were last read.
  * @throws {@link Moved}; `CORRUPT_SESSION`
  */
-async function catchUp(index: SessionIndex, paths: SessionPaths, isNew: boolean): Promise<boolean> {
-  const now = identify(paths.journal)
-  const isSame = now?.file === index.journal?.identity && now?.size === index.journal?.size
-  // One that was begun and sealed since leaves no trace under its own name.
-  if (!isNew && isSame && (now !== null || identify(paths.sealed)?.file === index.sealed?.identity)) return false
+async function catchUp(index: SessionIndex, paths: SessionPaths): Promise<void> {
   // The one that is written is opened first: were it moved aside in between, it would be found twice,
   // and not missed.
   const journal = await openJournal(paths.journal, paths)
@@ -125,6 +149,10 @@ async function catchUp(index: SessionIndex, paths: SessionPaths, isNew: boolean)
         if (isOurs) index.journal = null
       }
       if (index.sealed !== null) await readJournal(index, index.sealed, sealed, paths.sealed)
+    } else {
+      // It went with the document that it continues, or had nothing that the document lacks.
+      if (index.sealed?.isNeeded === true) throw new Moved()
+      index.sealed = null
     }
     if (journal === null || journalIdentity === null || journalIdentity.file === sealedIdentity?.file) {
       if (index.journal !== null) throw new Moved()
@@ -135,7 +163,6 @@ async function catchUp(index: SessionIndex, paths: SessionPaths, isNew: boolean)
       }
       await readJournal(index, index.journal, journal, paths.journal)
     }
-    return true
   } finally {
     await journal?.close()
     await sealed?.close()
@@ -154,8 +181,8 @@ async function readJournal(index: SessionIndex, file: JournalFile, handle: FileH
   file.path = path
   const identity = identityOf(await handle.stat({ bigint: true }))
   if (!identity.isFile) throw corruptSession(index.sessionId, path, 'it is no regular file')
-  if (identity.size < file.end) throw new Moved()
-  if (identity.size === file.size) return
+  if (identity.size < file.end || !(await isStillItself(file, handle))) throw new Moved()
+  if (identity.size === file.size && file.last !== null) return
   const bytes = await readSpan(handle, { offset: file.end, length: identity.size - file.end })
   try {
     const scan = scanJournal(bytes, file.end)
@@ -163,6 +190,8 @@ async function readJournal(index: SessionIndex, file: JournalFile, handle: FileH
       const span = { journal: file, offset: record.offset, length: record.length }
       replay(index, file, record.revision, readPayload(record.payload), span)
     }
+    const last = scan.records.at(-1)
+    if (last !== undefined) file.last = { offset: last.offset - last.front.length, front: last.front }
     file.end = scan.end
     file.size = identity.size
     file.torn = scan.torn
@@ -171,6 +200,16 @@ async function readJournal(index: SessionIndex, file: JournalFile, handle: FileH
     const place = error instanceof DamagedJournal ? `at byte ${error.offset}` : `behind byte ${file.end}`
     throw corruptSession(index.sessionId, path, `a record is damaged ${place}`)
   }
+}
+
+/**
+ * Whether it is the journal that was read, and none that got its inode when that one was removed, nor one
+ * whose writer took back what he could not write whole.
+ */
+async function isStillItself({ last }: JournalFile, handle: FileHandle): Promise<boolean> {
+  if (last === null) return true
+  const { offset, front } = last
+  return (await readSpan(handle, { offset, length: front.length })).toString('latin1') === front
 }
 
 type Payload = ReturnType<typeof decodePayload>
@@ -196,6 +235,7 @@ function replay(index: SessionIndex, file: JournalFile, revision: number, payloa
     if (revision !== index.revision + 1) throw new Moved()
   }
   index.apply(payload, revision, span)
+  file.isNeeded = true
 }
 
 /**
