@@ -1,4 +1,4 @@
-import type { ChangeResult } from '@turnstore/core'
+import { type ChangeResult, isEnded } from '@turnstore/core'
 import { type ChangePlan, type Condition, inScope, type NormalChange, planChange, resultOf, sessionNotFound } from '@turnstore/core/adapter'
 import { Appending } from './appending.js'
 import { rewriteDocument } from './document-writer.js'
@@ -30,6 +30,8 @@ export class ChangeQueue {
   readonly #folding: Folding
   readonly #queue: Waiting[] = []
   #draining: Promise<void> | null = null
+  /** One of the changes that were written since the queue was empty has ended the session. */
+  #endsNow = false
 
   constructor(session: OpenSession, folding: Folding) {
     this.#session = session
@@ -72,7 +74,8 @@ export class ChangeQueue {
     }
     this.#draining = null
     if (this.#session.isReleased) this.#session.writer.close()
-    else if (written !== null) this.#folding.beginIfDue(written)
+    else if (written !== null) this.#folding.beginIfDue(written, this.#endsNow)
+    this.#endsNow = false
   }
 
   /** Something failed that should not, such as letting go of the lock: nobody is left waiting. */
@@ -123,6 +126,7 @@ export class ChangeQueue {
       for (const { reject } of batch) reject(sessionNotFound(this.#session.paths.sessionId))
       return null
     }
+    const wasEnded = isEnded(index.head)
     const rewrites = this.#session.distrustsJournal || batch.some(({ change }) => change.keepTurns !== undefined)
     const appending = rewrites ? null : new Appending(index, this.#session.writer)
     let changed = this.#session.distrustsJournal
@@ -148,6 +152,7 @@ export class ChangeQueue {
       return null
     }
     appending.write()
+    this.#endsNow ||= !wasEnded && isEnded(index.head)
     return index
   }
 

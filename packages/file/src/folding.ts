@@ -1,5 +1,4 @@
 import { renameSync } from 'node:fs'
-import { isEnded } from '@turnstore/core'
 import type { Span } from './document.js'
 import { removeFile, stageDocument } from './document-writer.js'
 import { keepsBigIntegers } from './exact-json.js'
@@ -16,6 +15,8 @@ export class Folding {
   readonly #session: OpenSession
   #underWay: Promise<void> | null = null
   #foldAt = FOLD_BYTES
+  /** The session has ended, and was not folded since. */
+  #hasEnded = false
 
   constructor(session: OpenSession) {
     this.#session = session
@@ -26,19 +27,26 @@ export class Folding {
     return this.#underWay
   }
 
-  /** Begins to fold, beside everything else, where it is time. */
-  beginIfDue(index: SessionIndex): void {
-    if (index.journalBytes === 0) return
+  /**
+   * Begins to fold, beside everything else, where it is time: when the session ends, and whenever its
+   * journal has outgrown the document. One that goes on after its end is not folded for each change.
+   */
+  beginIfDue(index: SessionIndex, endsNow: boolean): void {
+    this.#hasEnded ||= endsNow
     const { journalBytes, document } = index
+    if (this.#underWay !== null || journalBytes === 0) return
     const hasOutgrown = journalBytes > this.#foldAt && journalBytes > document.bytes
-    if (!isEnded(index.head) && !hasOutgrown) return
-    this.#underWay ??= this.fold()
+    if (!this.#hasEnded && !hasOutgrown) return
+    this.#hasEnded = false
+    this.#underWay = this.fold()
       // A fold that fails leaves the journal, and that is complete. The next one tries again, later.
       .catch(() => {
         this.#foldAt = 2 * journalBytes
       })
       .finally(() => {
         this.#underWay = null
+        // It ended after that fold had sealed the journal.
+        if (this.#hasEnded && this.#session.index !== null) this.beginIfDue(this.#session.index, false)
       })
   }
 

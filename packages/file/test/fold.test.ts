@@ -47,6 +47,24 @@ describe('the journal becomes part of the document', () => {
     expect(JSON.parse(readFileSync(document(), 'utf8'))).toMatchObject({ metadata: { ended: true }, revision: 3, turns: [{ turn_id: 't' }] })
   })
 
+  it('once for an end, not again for each change after it, and again when the journal has outgrown the document', async () => {
+    const store = folder.open()
+    await store.saveSession({ sessionId: 's', createdAt: at, turns: [{ turnId: 't', prompt: 'x'.repeat(100_000) }] })
+    await store.changeSession('s', { setMetadata: { ended: true }, updatedAt: at })
+    await eventually(() => files().length === 2)
+    const { ino } = statSync(folder.path('s.json'))
+    for (let change = 0; change < 10; change++) {
+      await store.changeSession('s', append(`after${change}`))
+      await sleep(30)
+      expect([change, statSync(document()).ino]).toEqual([change, ino])
+    }
+    await store.changeSession('s', { appendTurns: [{ turnId: 'long', prompt: 'x'.repeat(400_000) }], updatedAt: at })
+    await eventually(() => files().length === 2)
+    await store.changeSession('s', { setMetadata: { ended: false }, updatedAt: at })
+    await store.changeSession('s', { setMetadata: { ended: true }, updatedAt: at })
+    await eventually(() => files().length === 2)
+  })
+
   it('when it has outgrown the document, while nobody waits for it', async () => {
     const store = folder.open()
     await store.saveSession({ sessionId: 's', createdAt: at })
