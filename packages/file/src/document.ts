@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer'
-import { setImmediate } from 'node:timers/promises'
 import { decodeSession, encodeSession, type SessionRecord, type TurnRecord, TurnstoreError } from '@turnstore/core'
 import { decodeTurn, encodeTurn, isJsonObject, parseJson } from '@turnstore/core/adapter'
 import { mayHoldInfinity, parseExactly } from './exact-json.js'
+import { Slices } from './slices.js'
 
 /*
  * A session's document is the reference's: JSON, UTF-8, indented by two. A string in JSON holds no
@@ -33,9 +33,6 @@ const TURNS_OPEN = '\n  "turns": ['
 const TURN_OPEN = '\n    {'
 const TURN_CLOSE = '\n    }'
 const TURNS_CLOSE = '\n  ]'
-
-/** Longest stretch of work before others get their turn, in milliseconds. */
-const SLICE_MS = 5
 
 /** @throws `INVALID_RECORD`, `SCHEMA_TOO_NEW`, naming the place and never the value */
 export function parseDocument(bytes: Buffer, keepBigIntegers = false): SessionRecord {
@@ -88,16 +85,13 @@ async function outlineByIndentation(bytes: Buffer): Promise<DocumentOutline | nu
   const session = decodeSession(head.value)
   let { hasBigIntegers } = head
   const turns: TurnRecord[] = []
-  let sliceEnd = performance.now() + SLICE_MS
+  const slices = new Slices()
   for (const span of spans) {
     const turn = parseTolerantly(bytes.toString('utf8', span.offset, span.offset + span.length))
     if (turn === null) return null
     hasBigIntegers ||= turn.hasBigIntegers
     turns.push(decodeTurn(turn.value, `turns[${turns.length}]`))
-    if (performance.now() > sliceEnd) {
-      await setImmediate()
-      sliceEnd = performance.now() + SLICE_MS
-    }
+    if (slices.isOver) await slices.next()
   }
   return { head: session, spans, turns, isForeign: isForeign(head.value), hasBigIntegers }
 }

@@ -1,5 +1,5 @@
-import { isTurnstoreError, printableLine, TurnstoreError, type WriteOutcome } from '@turnstore/core'
-import { quote, safeCause } from '@turnstore/core/adapter'
+import { type DamagedSession, isTurnstoreError, printableLine, TurnstoreError, type WriteOutcome } from '@turnstore/core'
+import { quote, safeCause, withDetails } from '@turnstore/core/adapter'
 import { LockError } from './lock-error.js'
 import { FileWriteError } from './replace-file.js'
 import { systemCode } from './system-code.js'
@@ -21,11 +21,26 @@ export function readError(error: unknown, sessionId: string, path: string): unkn
   return code !== null && OWN_FAULT.has(code) ? corruptSession(sessionId, path, `it cannot be opened (${code})`) : error
 }
 
+/** A folder, or a file of ours, that cannot be read: what it holds is not known, and nothing is made up. */
+export function unreadable(path: string, error: unknown): TurnstoreError {
+  if (isTurnstoreError(error)) return error
+  const code = systemCode(error) ?? 'an error without a code'
+  const reason = code === 'ENOTDIR' ? 'is a file where a folder has to be' : `cannot be read (${code})`
+  const message = `${quotePath(path)} ${reason}. Let this account read it, or move it away`
+  return new TurnstoreError('STORE_UNAVAILABLE', message, { cause: safeCause(error) })
+}
+
+/** What a listing came by that may be a session, or hold some, and cannot be listed. */
+export function damagedPlace(shown: string, path: string, reason: string): DamagedSession {
+  return { sessionId: shown, code: 'CORRUPT_SESSION', message: `${quotePath(path)}: ${reason}` }
+}
+
 /**
  * An error met while something was written, as the caller gets it: with its outcome, and in a sentence.
  * @param outcome of an error that does not say it itself
  */
 export function writeError(error: unknown, outcome: WriteOutcome = 'unknown'): TurnstoreError {
+  if (isTurnstoreError(error, 'STORE_UNAVAILABLE') && error.outcome === undefined) return withDetails(error, { outcome })
   if (isTurnstoreError(error)) return error
   if (error instanceof LockError) {
     const code = error.code === 'LOCK_TIMEOUT' ? 'STORE_BUSY' : 'STORE_UNAVAILABLE'
@@ -34,8 +49,9 @@ export function writeError(error: unknown, outcome: WriteOutcome = 'unknown'): T
   if (error instanceof FileWriteError) {
     return new TurnstoreError('STORE_UNAVAILABLE', printableLine(error.message), { outcome: error.outcome })
   }
-  const code = systemCode(error) ?? 'see cause'
-  return new TurnstoreError('STORE_UNAVAILABLE', `The files could not be written (${code})`, { outcome, cause: safeCause(error) })
+  const code = systemCode(error) ?? 'an error without a code'
+  const where = error instanceof Error && 'path' in error && typeof error.path === 'string' ? ` at ${quotePath(error.path)}` : ''
+  return new TurnstoreError('STORE_UNAVAILABLE', `The files could not be written (${code}${where})`, { outcome, cause: safeCause(error) })
 }
 
 /** A path holds ids and may hold anything; no character in it moves a terminal. */

@@ -1,5 +1,4 @@
 import { join, resolve } from 'node:path'
-import { setImmediate } from 'node:timers/promises'
 import {
   type Capabilities,
   type ChangeResult,
@@ -29,7 +28,7 @@ import {
   type Scope,
   sessionNotFound,
 } from '@turnstore/core/adapter'
-import { corruptSession, writeError } from './file-errors.js'
+import { corruptSession, readError, writeError } from './file-errors.js'
 import { createFormat, readFormat, resolveBase } from './folder-format.js'
 import { LockFolder } from './kernel-lock.js'
 import { keyOf, OpenFiles } from './open-files.js'
@@ -39,6 +38,7 @@ import { ensureFolder, sweepTemporaries } from './replace-file.js'
 import type { SessionFile } from './session-file.js'
 import { type FoundDocument, Layout, OWN_FOLDER, type SessionPaths } from './session-paths.js'
 import { readSummary } from './session-reader.js'
+import { Slices } from './slices.js'
 import { SummaryCache, versionOf } from './summary-cache.js'
 
 export interface FileSessionStoreOptions extends BaseStoreOptions {}
@@ -51,9 +51,6 @@ const FOLDS = 4
 
 /** Age from which on a temporary file is taken for one that a crash left: no write takes a day. */
 const LEFT_BEHIND_MS = 24 * 3600 * 1000
-
-/** Longest stretch of work on a listing before others get their turn, in milliseconds. */
-const SLICE_MS = 5
 
 /**
  * Stores each session as one JSON document in a folder, in the layout of the reference implementation
@@ -150,9 +147,15 @@ export class FileSessionStore extends NativeSessionStore {
     })
   }
 
-  /** The answer of the first place that has one. */
+  /**
+   * The answer of the first place that has one. It lets others run meanwhile, under a lock too: nobody
+   * creates or deletes this session then, so what was looked at stays as it was.
+   */
   async #first<T>(sessionId: string, scope: Scope, ask: (file: SessionFile) => Promise<T | null>): Promise<T | null> {
+    const slices = new Slices()
     for (const paths of this.#layout().find(sessionId, scope, this.#places.get(sessionId))) {
+      if (slices.isOver) await slices.next()
+      if (paths === null) continue
       const answer = await ask(this.#open(paths))
       if (answer === null) continue
       this.#places.set(sessionId, paths)
@@ -168,7 +171,7 @@ export class FileSessionStore extends NativeSessionStore {
     // The reference may have left one id in two workspaces.
     const ids = new Set<string>()
     for await (const document of this.#documents(scope)) {
-      if (!isValidId(document.sessionId)) continue // no call could name it; `querySessions` tells of it
+      if ('code' in document || !isValidId(document.sessionId)) continue // no call could name it; `querySessions` tells of it
       if (document.isNameCertain) {
         ids.add(document.sessionId)
       } else {
@@ -182,7 +185,7 @@ export class FileSessionStore extends NativeSessionStore {
 
   async *#listing(scope: Scope): AsyncIterable<Listed> {
     for await (const document of this.#documents(scope)) {
-      const listed = await this.#summarise(document)
+      const listed = 'code' in document ? document : await this.#summarise(document)
       if (listed !== null) yield listed
     }
   }
@@ -193,29 +196,26 @@ export class FileSessionStore extends NativeSessionStore {
     return { ...page, sessions: page.sessions.map(cloneSummary) }
   }
 
-  async *#documents(scope: Scope): AsyncIterable<FoundDocument> {
-    let sliceEnd = performance.now() + SLICE_MS
+  async *#documents(scope: Scope): AsyncIterable<FoundDocument | DamagedSession> {
+    const slices = new Slices()
     for (const document of this.#layout().documents(scope)) {
       yield document
-      if (performance.now() > sliceEnd) {
-        await setImmediate()
-        sliceEnd = performance.now() + SLICE_MS
-      }
+      if (slices.isOver) await slices.next()
     }
   }
 
   async #summarise(document: FoundDocument): Promise<Listed | null> {
     if (!isValidId(document.sessionId)) return unnameable(document)
-    const version = versionOf(document, document.hasJournal)
-    if (version === null) return null
-    const known = this.#summaries.get(document, version)
-    if (known !== undefined) return known
     try {
+      const version = versionOf(document, document.hasJournal)
+      if (version === null) return null
+      const known = this.#summaries.get(document, version)
+      if (known !== undefined) return known
       const summary = await readSummary(document, this.#layout())
       if (summary !== null) this.#summaries.set(document, version, summary)
       return summary
     } catch (error) {
-      const damage = damageOf(document.sessionId, error)
+      const damage = damageOf(document.sessionId, readError(error, document.sessionId, document.document))
       if (damage === null) throw error
       return damage
     }
@@ -307,7 +307,7 @@ export class FileSessionStore extends NativeSessionStore {
       },
       (error: unknown) => {
         this.#preparing = null
-        throw writeError(error)
+        throw writeError(error, 'not-stored')
       },
     )
     await this.#preparing

@@ -3,8 +3,9 @@ import { readFile, realpath } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { TurnstoreError } from '@turnstore/core'
 import { isJsonObject, parseJson } from '@turnstore/core/adapter'
-import { isMissing } from './system-code.js'
-import { identify } from './file-identity.js'
+import { unreadable } from './file-errors.js'
+import { isMissing, systemCode } from './system-code.js'
+import { type FileIdentity, identify } from './file-identity.js'
 import { probeFolding } from './probe.js'
 import { ensureFolder, replaceFile } from './replace-file.js'
 import { OWN_FOLDER } from './session-paths.js'
@@ -23,7 +24,7 @@ export interface FolderFormat {
  * @throws `INVALID_ARGUMENT` where the base is no folder; `SCHEMA_TOO_NEW`; `STORE_UNAVAILABLE`
  */
 export async function readFormat(base: string): Promise<FolderFormat | null> {
-  const found = identify(base)
+  const found = lookAt(base)
   if (found !== null && !found.isFolder && !found.isLink) {
     throw new TurnstoreError('INVALID_ARGUMENT', 'The path of a file store must be a folder, and this is a file')
   }
@@ -33,7 +34,7 @@ export async function readFormat(base: string): Promise<FolderFormat | null> {
     text = await readFile(path, 'utf8')
   } catch (error) {
     if (isMissing(error)) return null
-    throw error
+    throw unreadable(systemCode(error) === 'ENOTDIR' ? join(base, OWN_FOLDER) : path, error)
   }
   const value = parseFormat(text)
   if (value === null) throw new TurnstoreError('STORE_UNAVAILABLE', `${OWN_FOLDER}/format is damaged; it says how names are written`)
@@ -74,6 +75,14 @@ export async function resolveBase(base: string): Promise<string> {
     return await realpath(base)
   } catch (error) {
     if (isMissing(error)) return base
-    throw error
+    throw unreadable(base, error)
+  }
+}
+
+function lookAt(base: string): FileIdentity | null {
+  try {
+    return identify(base)
+  } catch (error) {
+    throw unreadable(base, error)
   }
 }

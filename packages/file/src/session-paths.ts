@@ -1,7 +1,10 @@
-import { readdirSync } from 'node:fs'
+import { type Dirent, statSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Scope } from '@turnstore/core/adapter'
-import { identify } from './file-identity.js'
+import { type DamagedSession, isTurnstoreError } from '@turnstore/core'
+import { quote, type Scope } from '@turnstore/core/adapter'
+import { damagedPlace, unreadable } from './file-errors.js'
+import { type FileIdentity, identify } from './file-identity.js'
+import { entriesOf, type FolderEntries } from './folder-entries.js'
 import { decodeName, encodeName, hashedName, verbatimName } from './file-name.js'
 
 /** The folder with what is ours alone: locks, the format. */
@@ -52,37 +55,92 @@ export class Layout {
   }
 
   /**
-   * Where documents of this session may stand, in the order in which they count; only those that exist.
+   * Where documents of this session may stand, in the order in which they count; only those that exist,
+   * and null for each folder, so that who asks may pause.
    * @param hint where it was found last, so that not every folder has to be looked through
+   * @throws `STORE_UNAVAILABLE` at the end, where a folder could not be looked into: it may be there
    */
-  *find(sessionId: string, scope: Scope, hint?: SessionPaths): Generator<SessionPaths> {
+  *find(sessionId: string, scope: Scope, hint?: SessionPaths): Generator<SessionPaths | null> {
     const names = this.#sessionNames(sessionId)
+    let obstacle: unknown = null
     for (const workspaceFolder of this.#foldersOf(scope, hint)) {
+      yield null
       for (const name of names) {
         const paths = this.#paths(sessionId, workspaceFolder, name)
-        if (identify(paths.document) !== null) yield paths
+        let found: FileIdentity | null = null
+        try {
+          found = identify(paths.document)
+        } catch (error) {
+          obstacle ??= unreadable(paths.folder, error)
+        }
+        if (found !== null) yield paths
       }
     }
+    if (obstacle !== null) throw obstacle
   }
 
-  /** All documents of a scope. */
-  *documents(scope: Scope): Generator<FoundDocument> {
-    for (const workspaceFolder of this.#foldersOf(scope)) {
-      const folder = workspaceFolder === null ? this.base : join(this.base, workspaceFolder)
-      const isFolderCertain = workspaceFolder === null || (!this.foldsCase && !workspaceFolder.includes('%'))
-      const entries = entriesOf(folder)
-      const names = new Set(entries.map(entry => entry.name))
-      for (const entry of entries) {
-        if (!entry.name.endsWith('.json')) continue
-        // The reference takes a dotfile for a session as well, and a folder too; the latter cannot be read.
-        const name = entry.name.slice(0, -'.json'.length)
-        const id = decodeName(name, { foldsCase: this.foldsCase, kind: 'session' })
-        const isNameCertain = isFolderCertain && id !== null && !name.includes('%')
-        const sessionId = id ?? name
-        const hasJournal = names.has(`${name}.journal`) || names.has(`${name}.sealed`)
-        yield { ...this.#paths(sessionId, workspaceFolder, name), isNameCertain, hasJournal }
+  /**
+   * All documents of a scope, and what cannot be listed in it.
+   * @throws `STORE_UNAVAILABLE` where all of it cannot be read
+   */
+  *documents(scope: Scope): Generator<FoundDocument | DamagedSession> {
+    if (typeof scope === 'string') {
+      for (const name of this.workspaceNames(scope)) {
+        if (this.#isFolder(name)) yield* this.#documentsAmong(name, entriesOf(join(this.base, name)))
+        else if (this.#isLinkToFolder(name)) yield this.#linked(name)
       }
+      return
     }
+    const found = entriesOf(this.base)
+    yield* this.#documentsAmong(null, found)
+    if (scope === null) return
+    for (const entry of found.entries) yield* this.#documentsIn(entry)
+    for (const { shown, isFolder } of found.unnameable) if (isFolder) yield this.#unnameable(`${shown}/`, this.base)
+  }
+
+  /** The documents of a workspace among others: where its folder cannot be read, that is told, and the others are listed. */
+  *#documentsIn(entry: Dirent): Generator<FoundDocument | DamagedSession> {
+    const { name } = entry
+    if (name === OWN_FOLDER) return
+    if (entry.isSymbolicLink() && !name.endsWith('.json') && this.#isLinkToFolder(name)) yield this.#linked(name)
+    if (!entry.isDirectory()) return
+    const folder = join(this.base, name)
+    let found: FolderEntries
+    try {
+      found = entriesOf(folder)
+    } catch (error) {
+      if (!isTurnstoreError(error)) throw error
+      const message = `The sessions of a workspace are not listed. ${error.message}`
+      yield { sessionId: quote(`${name}/`), code: 'CORRUPT_SESSION', message }
+      return
+    }
+    yield* this.#documentsAmong(name, found)
+  }
+
+  *#documentsAmong(workspaceFolder: string | null, { entries, unnameable }: FolderEntries): Generator<FoundDocument | DamagedSession> {
+    const isFolderCertain = workspaceFolder === null || (!this.foldsCase && !workspaceFolder.includes('%'))
+    const names = new Set(entries.map(entry => entry.name))
+    for (const entry of entries) {
+      if (!entry.name.endsWith('.json')) continue
+      // The reference takes a dotfile for a session as well, and a folder too; the latter cannot be read.
+      const name = entry.name.slice(0, -'.json'.length)
+      const id = decodeName(name, { foldsCase: this.foldsCase, kind: 'session' })
+      const isNameCertain = isFolderCertain && id !== null && !name.includes('%')
+      const sessionId = id ?? name
+      const hasJournal = names.has(`${name}.journal`) || names.has(`${name}.sealed`)
+      yield { ...this.#paths(sessionId, workspaceFolder, name), isNameCertain, hasJournal }
+    }
+    const folder = workspaceFolder === null ? this.base : join(this.base, workspaceFolder)
+    for (const { shown } of unnameable) if (shown.endsWith('.json')) yield this.#unnameable(shown, folder)
+  }
+
+  #linked(name: string): DamagedSession {
+    const reason = 'this folder of a workspace is a link, and links are not followed: they may lead out of the store'
+    return damagedPlace(quote(`${name}/`), join(this.base, name), reason)
+  }
+
+  #unnameable(shown: string, folder: string): DamagedSession {
+    return damagedPlace(`"${shown}"`, folder, `the name of "${shown}" in it is no UTF-8, so it cannot be opened; rename it`)
   }
 
   /** Whether a document in this place may hold this session of this workspace. */
@@ -118,7 +176,7 @@ export class Layout {
     yield null
     if (scope === null) return
     if (typeof hint?.workspaceFolder === 'string' && this.#isFolder(hint.workspaceFolder)) yield hint.workspaceFolder
-    for (const entry of entriesOf(this.base)) {
+    for (const entry of entriesOf(this.base).entries) {
       if (entry.isDirectory() && entry.name !== OWN_FOLDER) yield entry.name
     }
   }
@@ -136,8 +194,25 @@ export class Layout {
 
   /** A link to a folder is not followed: it may lead out of the base. */
   #isFolder(name: string): boolean {
-    const found = identify(join(this.base, name))
-    return found !== null && found.isFolder
+    return this.#look(name)?.isFolder === true
+  }
+
+  #isLinkToFolder(name: string): boolean {
+    if (this.#look(name)?.isLink !== true) return false
+    try {
+      return statSync(join(this.base, name)).isDirectory()
+    } catch {
+      // To nothing, or to what nobody here may look at.
+      return false
+    }
+  }
+
+  #look(name: string): FileIdentity | null {
+    try {
+      return identify(join(this.base, name))
+    } catch (error) {
+      throw unreadable(this.base, error)
+    }
   }
 
   #encode(id: string, kind: 'session' | 'workspace'): string {
@@ -161,13 +236,4 @@ export class Layout {
 function withVerbatim(encoded: string, id: string): string[] {
   const verbatim = verbatimName(id)
   return verbatim === null || verbatim === encoded ? [encoded] : [encoded, verbatim]
-}
-
-function entriesOf(folder: string): { readonly name: string; isDirectory(): boolean }[] {
-  try {
-    return readdirSync(folder, { withFileTypes: true })
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return []
-    throw error
-  }
 }

@@ -178,7 +178,142 @@ describe('a damaged session', () => {
   })
 })
 
+/** As an account for which the modes of files count. */
+function runAsUser(base: string, code: string): Promise<string[]> {
+  if (isRoot) execFileSync('chown', ['-R', '65534', folder.base])
+  return folder.run(code, { base, ...(isRoot ? { uid: 65_534 } : {}) }).rest()
+}
+
+describe.skipIf(process.getuid === undefined)('a folder that may not be read', () => {
+  const ask = `
+    const told = error => say(codeOf(error) + ' ' + error.message)
+    const ids = async query => (await store.querySessions(query)).sessions.map(session => session.sessionId).join()`
+
+  it.each([0o000, 0o400, 0o100])('of one workspace is told, and keeps no session of another from working (mode %o)', async mode => {
+    const base = folder.path('base')
+    const writer = folder.open({}, base)
+    for (const workspaceId of [null, 'readable', 'locked', 'with']) {
+      await writer.saveSession({ sessionId: `s-${workspaceId}`, workspaceId, createdAt: at })
+    }
+    await writer.close()
+    chmodSync(`${base}/locked`, mode)
+    const said = await runAsUser(
+      base,
+      `${ask}
+      say(await ids({})); say((await store.querySessions()).damaged.map(({ sessionId, code, message }) => [sessionId, code, message.includes(base + '/locked')]))
+      say((await store.listSessions()).includes('s-with'))
+      const seen = []; try { for await (const { sessionId } of store.sessions()) seen.push(sessionId) } catch (error) { seen.push(codeOf(error)) } say(seen.length)
+      for (const id of ['s-null', 's-readable', 's-with']) { say((await store.loadSession(id)).sessionId); say((await store.changeSession(id, append('t'))).revision) }
+      say(await store.loadSession('none', { workspaceId: 'with' }))
+      for (const id of ${mode === 0o100 ? '[]' : "['none', 's-locked']"}) {
+        await store.loadSession(id).then(say, told); await store.changeSession(id, append('t')).then(say, told)
+      }
+      for (const id of ${mode === 0o100 ? '[]' : "['none', 's-locked']"}) await store.saveSession({ sessionId: id }).then(say, told)
+      say(await store.deleteSession('s-with'))`,
+    )
+    const unavailable = (outcome: string): unknown =>
+      expect.stringMatching(new RegExp(`^STORE_UNAVAILABLE ${outcome} ?"${base}/locked" cannot be read \\(EACCES\\). Let this account`))
+    const [first, ...rest] = said
+    expect(String(first).split(',').toSorted()).toEqual(['s-null', 's-readable', 's-with'])
+    expect(rest).toEqual([
+      `${mode === 0o400 ? 's-locked' : '"locked/"'},CORRUPT_SESSION,true`,
+      'true',
+      '4',
+      ...['s-null', '2', 's-readable', '2', 's-with', '2', 'null'],
+      ...(mode === 0o100 ? [] : [unavailable(''), unavailable('not-stored'), unavailable(''), unavailable('not-stored')]),
+      ...(mode === 0o100 ? [] : [unavailable('not-stored'), unavailable('not-stored')]),
+      'true',
+    ])
+  })
+
+  it.each([
+    ['base', ''],
+    ['own folder', '/.turnstore'],
+    ['format', '/.turnstore/format'],
+  ])('of the store is named by the error of every call (%s)', async (_name, path) => {
+    const base = folder.path('base')
+    const writer = folder.open({}, base)
+    await writer.saveSession({ sessionId: 's', createdAt: at })
+    await writer.close()
+    chmodSync(`${base}${path}`, 0o000)
+    const calls = ["loadSession('s')", 'listSessions()', "changeSession('s', append('t'))", "saveSession({ sessionId: 's' })"]
+    const said = await runAsUser(
+      base,
+      `for (const call of [${calls.map(call => `() => store.${call}`).join()}]) await call().then(say, error => say(codeOf(error) + error.message))`,
+    )
+    for (const [index, each] of said.entries()) {
+      expect(each).toMatch(/^STORE_UNAVAILABLE/)
+      expect(each).toContain(`"${base}${path}`)
+      expect(each).toContain('cannot be read (EACCES). Let this account read it')
+      expect(String(each).startsWith('STORE_UNAVAILABLE not-stored')).toBe(index > 1)
+    }
+    expect(said).toHaveLength(4)
+  })
+
+  it('a file in place of our own folder is named as well', async () => {
+    writeFileSync(folder.path('.turnstore'), '')
+    const store = folder.open()
+    for (const call of [store.loadSession('s'), store.listSessions(), store.saveSession({ sessionId: 's' })]) {
+      const error = await failureOf(call)
+      expect(error.code).toBe('STORE_UNAVAILABLE')
+      expect(error.message).toContain(`"${folder.path('.turnstore')}" is a file where a folder has to be`)
+    }
+  })
+})
+
+describe.skipIf(process.platform !== 'linux')('a name that is no UTF-8', () => {
+  const bytes = (name: string): Buffer => Buffer.from(folder.path(name), 'latin1')
+
+  it('is told of where it ends in .json, or is a folder’s, and is nobody’s session', async () => {
+    const writer = folder.open()
+    await writer.saveSession({ sessionId: 's', workspaceId: 'w', createdAt: at })
+    await writer.saveSession({ sessionId: 'caf\ufffd', createdAt: at })
+    for (const name of ['caf\u00e9.json', 'w/caf\u00e9.json', 'caf\u00e9.txt']) writeFileSync(bytes(name), text({}))
+    mkdirSync(bytes('d\u00e9'))
+    const store = folder.open()
+    expect((await store.listSessions()).toSorted()).toEqual(['caf\ufffd', 's'])
+    const page = await store.querySessions()
+    expect(page.sessions.map(({ sessionId }) => sessionId).toSorted()).toEqual(['caf\ufffd', 's'])
+    expect(page.damaged?.map(({ sessionId, code }) => [sessionId, code]).toSorted()).toEqual([
+      ['"caf\\xE9.json"', 'CORRUPT_SESSION'],
+      ['"caf\\xE9.json"', 'CORRUPT_SESSION'],
+      ['"d\\xE9/"', 'CORRUPT_SESSION'],
+    ])
+    expect(page.damaged?.map(({ message }) => message).join()).toContain(`"${folder.path('w')}": the name of "caf\\xE9.json"`)
+    expect((await store.querySessions({ workspaceId: 'w' })).damaged).toHaveLength(1)
+    expect(await store.loadSession('caf\ufffd')).not.toBeNull()
+    const seen: string[] = []
+    const all = (async () => {
+      for await (const { sessionId } of store.sessions()) seen.push(sessionId)
+    })()
+    expect((await failureOf(all)).code).toBe('CORRUPT_SESSION')
+    expect(seen).toHaveLength(2)
+  })
+})
+
 describe('links', () => {
+  it('a workspace folder that is a link is told of in listings, and keeps no other from working', async () => {
+    const base = folder.path('base')
+    mkdirSync(folder.path('outside'))
+    writeFileSync(folder.path('outside', 's.json'), text({ workspace_id: 'w' }))
+    const store = folder.open({}, base)
+    await store.saveSession({ sessionId: 'a', workspaceId: 'other', createdAt: at })
+    symlinkSync(folder.path('outside'), `${base}/w`)
+    symlinkSync('nowhere', `${base}/latest`)
+    symlinkSync('.turnstore/format', `${base}/format`)
+    for (const query of [{}, { workspaceId: 'w' }]) {
+      const page = await store.querySessions(query)
+      expect(page.damaged).toEqual([{ sessionId: '"w/"', code: 'CORRUPT_SESSION', message: expect.stringContaining(`"${base}/w": this folder`) }])
+      expect(page.damaged?.[0]?.message).toContain('is a link, and links are not followed')
+      expect(page.sessions.map(({ sessionId }) => sessionId)).toEqual('workspaceId' in query ? [] : ['a'])
+    }
+    for (const workspaceId of [null, 'other']) expect((await store.querySessions({ workspaceId })).damaged).toBeUndefined()
+    expect(await store.listSessions()).toEqual(['a'])
+    expect((await store.changeSession('a', append('t'))).revision).toBe(2)
+    expect(turnIdsOf(await store.loadSession('a'))).toEqual(['t'])
+    await store.saveSession({ sessionId: 'b', workspaceId: 'other' })
+  })
+
   it('a workspace folder that is a link is not followed', async () => {
     const outside = folder.path('outside')
     const base = folder.path('base')

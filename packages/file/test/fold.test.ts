@@ -328,6 +328,19 @@ function movedTo(place: TurnPlace, identity: string): TurnPlace {
   return { ...place, base: { ...place.base, span } }
 }
 
+it('looking for a session in thousands of workspaces lets others run', async () => {
+  const store = folder.open()
+  await store.saveSession({ sessionId: 's', createdAt: at })
+  for (let workspace = 0; workspace < 5000; workspace++) mkdirSync(folder.path(`w${workspace}`))
+  for (const call of [() => store.loadSession('none'), () => store.saveSession({ sessionId: 'new' })]) {
+    let turns = 0
+    const ticking = setInterval(() => turns++, 1)
+    await call()
+    clearInterval(ticking)
+    expect(turns).toBeGreaterThan(1)
+  }
+})
+
 describe('names', () => {
   const ids = [
     '../x', '..', '.', '/etc/passwd', 'a/../../b', '..\\x', 'C:x', '\\\\?\\C:\\x', 'CON', 'NUL.json', 'COM1 ', 'COM¹', 'a.', 'a ', 'a:stream',
