@@ -1,7 +1,7 @@
-import { revisionConflict, sessionExists } from './errors.js'
+import { revisionConflict, sessionExists, TurnstoreError } from './errors.js'
 import type { Condition } from './options.js'
 
-/** The revision that saving a whole record leads to. @throws `SESSION_EXISTS`, `REVISION_CONFLICT` */
+/** The revision that saving a whole record leads to. @throws `SESSION_EXISTS`, `REVISION_CONFLICT`, `INVALID_RECORD` */
 export function nextRevision(
   session: { readonly sessionId: string; readonly workspaceId: string | null },
   current: { readonly workspaceId: string | null; readonly revision: number } | null,
@@ -11,5 +11,18 @@ export function nextRevision(
   if (current !== null && current.workspaceId !== session.workspaceId) throw sessionExists(session.sessionId)
   const revision = current?.revision ?? 0
   if (ifRevision !== undefined && ifRevision !== revision) throw revisionConflict(session.sessionId, ifRevision, revision)
-  return revision + 1
+  return revisionAfter(session.sessionId, revision)
+}
+
+/**
+ * The revision that a write leads to: what is stored from somebody else's hand may be at the last one.
+ * @throws `INVALID_RECORD`
+ */
+export function revisionAfter(sessionId: string, revision: number): number {
+  if (revision < Number.MAX_SAFE_INTEGER) return revision + 1
+  throw new TurnstoreError(
+    'INVALID_RECORD',
+    `Session ${sessionId} is at revision ${revision}, the last that there is, and cannot be changed. Fork it, or set a lower one where it is stored`,
+    { sessionId, outcome: 'not-stored' },
+  )
 }

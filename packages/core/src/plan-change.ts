@@ -4,6 +4,7 @@ import { type JsonObject, sameJson, setMember } from './json.js'
 import { defaultLimits, type Limits } from './limits.js'
 import { invalidRecord } from './members.js'
 import type { AgentTransitionRecord, TurnRecord } from './models.js'
+import { revisionAfter } from './next-revision.js'
 import { jsonLength } from './record-input.js'
 import { isRetryOfTurn, sameTransition, sameTurn } from './same-record.js'
 import { quote } from './text.js'
@@ -56,7 +57,7 @@ export interface ChangePlan {
  * Reads the view and alters nothing.
  *
  * @throws `REVISION_CONFLICT`, `TURN_NOT_FOUND`, `TURN_ID_CONFLICT`, `TRANSITION_ID_CONFLICT`,
- *   `INVALID_RECORD` where a limit is passed
+ *   `INVALID_RECORD` where a limit is passed, or there is no revision after this one
  */
 export function planChange(
   view: SessionView,
@@ -93,7 +94,7 @@ export function planChange(
 
   return {
     changed,
-    revision: view.revision + 1,
+    revision: revisionAfter(view.sessionId, view.revision),
     turnCount: kept + appendTurns.length,
     deduplicated,
     keepTurns,

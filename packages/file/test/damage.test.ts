@@ -163,6 +163,24 @@ describe('a damaged session', () => {
     expect(await child.rest()).toEqual(['CORRUPT_SESSION ', 'CORRUPT_SESSION', 'CORRUPT_SESSION not-stored'])
   })
 
+  it('a session at the last revision that there is is read, and refuses what would lead to another', async () => {
+    writeFileSync(document(), text({ revision: Number.MAX_SAFE_INTEGER, turns: [{ turn_id: 't' }] }))
+    const before = contentOf(folder.base)
+    const store = folder.open()
+    const calls = [
+      () => store.changeSession('s', append('new')),
+      () => store.changeSession('s', { keepTurns: 0, updatedAt: at }),
+      () => store.saveSession({ sessionId: 's', createdAt: at }),
+    ]
+    for (const call of calls) {
+      expect(await failureOf(call())).toMatchObject({ code: 'INVALID_RECORD', sessionId: 's', outcome: 'not-stored' })
+      expect(contentOf(folder.base)).toEqual(before)
+    }
+    expect((await folder.open().loadSession('s'))?.revision).toBe(Number.MAX_SAFE_INTEGER)
+    expect((await store.changeSession('s', { setMetadata: {}, updatedAt: at })).revision).toBe(Number.MAX_SAFE_INTEGER)
+    expect(await store.deleteSession('s')).toBe(true)
+  })
+
   it('of two members with one name the last counts, as for every reader of JSON', async () => {
     const twice = text({ turns: [{ turn_id: 'first' }], agent_id: 'a' }).replace(/\n\}$/, ',\n  "agent_id": "b",\n  "turns": []\n}')
     expect(JSON.parse(twice)).toMatchObject({ agent_id: 'b', turns: [] })
