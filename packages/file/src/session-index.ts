@@ -86,6 +86,7 @@ export class SessionIndex implements SessionView {
   journal: JournalFile | null = null
   readonly #lastIndex = new Map<string, number>()
   #hasRepeatedIds = false
+  readonly #transitions = new Map<string, AgentTransitionRecord>()
   readonly #recent = new Map<number, { turn: TurnRecord; bytes: number }>()
   #recentBytes = 0
   #documentTurns: readonly TurnRecord[] | null
@@ -97,7 +98,8 @@ export class SessionIndex implements SessionView {
     document: { readonly version: string; readonly bytes: number },
     readTurn: (index: SessionIndex, place: TurnPlace) => TurnRecord,
   ) {
-    this.head = { ...outline.head, agentTransitions: [...outline.head.agentTransitions] }
+    this.head = { ...outline.head, agentTransitions: [] }
+    for (const transition of outline.head.agentTransitions) this.#addTransition(transition)
     this.hasBigIntegers = outline.hasBigIntegers
     this.isSliceable = outline.spans !== null
     this.isForeign = outline.isForeign
@@ -157,7 +159,7 @@ export class SessionIndex implements SessionView {
   }
 
   findTransition(transitionId: string): AgentTransitionRecord | undefined {
-    return this.head.agentTransitions.find(transition => transition.transitionId === transitionId)
+    return this.#transitions.get(transitionId)
   }
 
   /**
@@ -178,7 +180,7 @@ export class SessionIndex implements SessionView {
     })
     for (const transition of entry.appendAgentTransitions) {
       if (this.isForeign && this.head.agentTransitions.some(known => isSame(known, transition))) continue
-      this.head.agentTransitions.push(transition)
+      this.#addTransition(transition)
     }
     this.#applyHead(entry, revision)
   }
@@ -271,8 +273,10 @@ export class SessionIndex implements SessionView {
    */
   carryOut(plan: ChangePlan): void {
     const { head } = this
-    head.agentTransitions = head.agentTransitions.filter(transition => !isDropped(this, transition, plan.keepTurns))
-    head.agentTransitions.push(...plan.appendAgentTransitions)
+    const transitions = head.agentTransitions.filter(transition => !isDropped(this, transition, plan.keepTurns))
+    head.agentTransitions = []
+    this.#transitions.clear()
+    for (const transition of transitions.concat(plan.appendAgentTransitions)) this.#addTransition(transition)
     const places = this.places.splice(0).slice(0, plan.keepTurns)
     this.#lastIndex.clear()
     this.#recent.clear()
@@ -315,6 +319,13 @@ export class SessionIndex implements SessionView {
     if (this.#lastIndex.has(place.turnId)) this.#hasRepeatedIds = true
     this.#lastIndex.set(place.turnId, this.places.length)
     this.places.push(place)
+  }
+
+  /** Where an id is repeated, in an old file, the first is meant. */
+  #addTransition(transition: AgentTransitionRecord): void {
+    const { transitionId } = transition
+    if (transitionId !== null && !this.#transitions.has(transitionId)) this.#transitions.set(transitionId, transition)
+    this.head.agentTransitions.push(transition)
   }
 }
 
