@@ -20,9 +20,9 @@ export function nextRevision(
  */
 export function revisionAfter(sessionId: string, revision: number): number {
   if (revision < Number.MAX_SAFE_INTEGER) return revision + 1
-  throw new TurnstoreError(
-    'INVALID_RECORD',
-    `Session ${sessionId} is at revision ${revision}, the last that there is, and cannot be changed. Fork it, or set a lower one where it is stored`,
-    { sessionId, outcome: 'not-stored' },
-  )
+  const message = `Session ${sessionId} is at revision ${revision}, the last that there is, and takes no change`
+  throw new TurnstoreError('INVALID_RECORD', `${message}. Fork it, or set a lower one where it is stored`, {
+    sessionId,
+    outcome: 'not-stored',
+  })
 }

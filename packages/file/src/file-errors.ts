@@ -1,4 +1,10 @@
-import { type DamagedSession, isTurnstoreError, printableLine, TurnstoreError, type WriteOutcome } from '@turnstore/core'
+import {
+  type DamagedSession,
+  isTurnstoreError,
+  printableLine,
+  TurnstoreError,
+  type WriteOutcome,
+} from '@turnstore/core'
 import { quote, safeCause, withDetails } from '@turnstore/core/adapter'
 import { LockError } from './lock-error.js'
 import { FileWriteError } from './replace-file.js'
@@ -40,8 +46,10 @@ export function damagedPlace(shown: string, path: string, reason: string): Damag
  * @param outcome of an error that does not say it itself
  */
 export function writeError(error: unknown, outcome: WriteOutcome = 'unknown'): TurnstoreError {
-  if (isTurnstoreError(error, 'STORE_UNAVAILABLE') && error.outcome === undefined) return withDetails(error, { outcome })
-  if (isTurnstoreError(error)) return error
+  if (isTurnstoreError(error)) {
+    const isOpen = error.code === 'STORE_UNAVAILABLE' && error.outcome === undefined
+    return isOpen ? withDetails(error, { outcome }) : error
+  }
   if (error instanceof LockError) {
     const code = error.code === 'LOCK_TIMEOUT' ? 'STORE_BUSY' : 'STORE_UNAVAILABLE'
     return new TurnstoreError(code, `${printableLine(error.message)}; nothing was written`, { outcome: 'not-stored' })
@@ -50,8 +58,13 @@ export function writeError(error: unknown, outcome: WriteOutcome = 'unknown'): T
     return new TurnstoreError('STORE_UNAVAILABLE', printableLine(error.message), { outcome: error.outcome })
   }
   const code = systemCode(error) ?? 'an error without a code'
-  const where = error instanceof Error && 'path' in error && typeof error.path === 'string' ? ` at ${quotePath(error.path)}` : ''
-  return new TurnstoreError('STORE_UNAVAILABLE', `The files could not be written (${code}${where})`, { outcome, cause: safeCause(error) })
+  const message = `The files could not be written (${code}${placeOf(error)})`
+  return new TurnstoreError('STORE_UNAVAILABLE', message, { outcome, cause: safeCause(error) })
+}
+
+function placeOf(error: unknown): string {
+  const path = error instanceof Error && 'path' in error ? error.path : undefined
+  return typeof path === 'string' ? ` at ${quotePath(path)}` : ''
 }
 
 /** A path holds ids and may hold anything; no character in it moves a terminal. */

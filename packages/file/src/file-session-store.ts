@@ -171,7 +171,8 @@ export class FileSessionStore extends NativeSessionStore {
     // The reference may have left one id in two workspaces.
     const ids = new Set<string>()
     for await (const document of this.#documents(scope)) {
-      if ('code' in document || !isValidId(document.sessionId)) continue // no call could name it; `querySessions` tells of it
+      // No call could name it; `querySessions` tells of it.
+      if ('code' in document || !isValidId(document.sessionId)) continue
       if (document.isNameCertain) {
         ids.add(document.sessionId)
       } else {

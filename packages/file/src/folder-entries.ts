@@ -45,7 +45,14 @@ function entriesByBytes(folder: string): FolderEntries {
 }
 
 function shownBytes(name: Buffer): string {
-  return Array.from(name, byte =>
-    byte > 0x1f && byte < 0x7f && byte !== 0x5c ? String.fromCharCode(byte) : `\\x${byte.toString(16).toUpperCase().padStart(2, '0')}`,
-  ).join('')
+  return Array.from(name, byte => (isPlain(byte) ? String.fromCharCode(byte) : `\\x${hex(byte)}`)).join('')
+}
+
+/** A printable one of ASCII, but for the backslash. */
+function isPlain(byte: number): boolean {
+  return byte > 0x1f && byte < 0x7f && byte !== 0x5c
+}
+
+function hex(byte: number): string {
+  return byte.toString(16).toUpperCase().padStart(2, '0')
 }

@@ -35,7 +35,8 @@ export interface JournalFile {
 }
 
 export function newJournalFile(identity: string, path: string): JournalFile {
-  return { identity, path, header: null, isStale: false, isNeeded: false, end: 0, last: null, size: 0, torn: false, syncedTo: 0 }
+  const nothingRead = { header: null, isStale: false, isNeeded: false, end: 0, last: null, size: 0, torn: false }
+  return { identity, path, ...nothingRead, syncedTo: 0 }
 }
 
 /** The payload of a record in a journal. */

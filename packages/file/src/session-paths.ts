@@ -1,6 +1,6 @@
 import { type Dirent, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { type DamagedSession, isTurnstoreError } from '@turnstore/core'
+import { type DamagedSession, isTurnstoreError, type TurnstoreError } from '@turnstore/core'
 import { quote, type Scope } from '@turnstore/core/adapter'
 import { damagedPlace, unreadable } from './file-errors.js'
 import { type FileIdentity, identify } from './file-identity.js'
@@ -62,7 +62,7 @@ export class Layout {
    */
   *find(sessionId: string, scope: Scope, hint?: SessionPaths): Generator<SessionPaths | null> {
     const names = this.#sessionNames(sessionId)
-    let obstacle: unknown = null
+    let obstacle: TurnstoreError | null = null
     for (const workspaceFolder of this.#foldersOf(scope, hint)) {
       yield null
       for (const name of names) {
@@ -98,7 +98,7 @@ export class Layout {
     for (const { shown, isFolder } of found.unnameable) if (isFolder) yield this.#unnameable(`${shown}/`, this.base)
   }
 
-  /** The documents of a workspace among others: where its folder cannot be read, that is told, and the others are listed. */
+  /** The documents of a workspace among others. Where its folder cannot be read, that is told. */
   *#documentsIn(entry: Dirent): Generator<FoundDocument | DamagedSession> {
     const { name } = entry
     if (name === OWN_FOLDER) return
@@ -117,7 +117,10 @@ export class Layout {
     yield* this.#documentsAmong(name, found)
   }
 
-  *#documentsAmong(workspaceFolder: string | null, { entries, unnameable }: FolderEntries): Generator<FoundDocument | DamagedSession> {
+  *#documentsAmong(
+    workspaceFolder: string | null,
+    { entries, unnameable }: FolderEntries,
+  ): Generator<FoundDocument | DamagedSession> {
     const isFolderCertain = workspaceFolder === null || (!this.foldsCase && !workspaceFolder.includes('%'))
     const names = new Set(entries.map(entry => entry.name))
     for (const entry of entries) {
@@ -135,12 +138,13 @@ export class Layout {
   }
 
   #linked(name: string): DamagedSession {
-    const reason = 'this folder of a workspace is a link, and links are not followed: they may lead out of the store'
+    const reason = 'this folder is a link, and links are not followed: they may lead out of the store'
     return damagedPlace(quote(`${name}/`), join(this.base, name), reason)
   }
 
   #unnameable(shown: string, folder: string): DamagedSession {
-    return damagedPlace(`"${shown}"`, folder, `the name of "${shown}" in it is no UTF-8, so it cannot be opened; rename it`)
+    const reason = `the name of "${shown}" in it is no UTF-8, so it cannot be opened; rename it`
+    return damagedPlace(`"${shown}"`, folder, reason)
   }
 
   /** Whether a document in this place may hold this session of this workspace. */

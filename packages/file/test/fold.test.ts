@@ -47,7 +47,7 @@ describe('the journal becomes part of the document', () => {
     expect(JSON.parse(readFileSync(document(), 'utf8'))).toMatchObject({ metadata: { ended: true }, revision: 3, turns: [{ turn_id: 't' }] })
   })
 
-  it('once for an end, not again for each change after it, and again when the journal has outgrown the document', async () => {
+  it('once for an end, not for each change after it, and again when it has outgrown the document', async () => {
     const store = folder.open()
     await store.saveSession({ sessionId: 's', createdAt: at, turns: [{ turnId: 't', prompt: 'x'.repeat(100_000) }] })
     await store.changeSession('s', { setMetadata: { ended: true }, updatedAt: at })
