@@ -1,4 +1,5 @@
 import { TextDecoder } from 'node:util'
+import { type ParsedJson, parseJson } from './parse-json.js'
 
 /** A JSON value as it was found in a file. */
 export interface FileRecord {
@@ -7,7 +8,7 @@ export interface FileRecord {
   /** Counted from 1: its place among the records. */
   readonly place: number
   /** Or what is wrong with it. */
-  readonly value: { readonly json: unknown } | { readonly problem: string }
+  readonly value: ParsedJson | { readonly problem: string }
   /** How many bytes of the file have been read. */
   readonly bytes: number
 }
@@ -133,7 +134,7 @@ function parse({ content }: { readonly content: Buffer | null }): FileRecord['va
     return { problem: 'is no text in UTF-8' }
   }
   try {
-    return { json: JSON.parse(text) }
+    return parseJson(text)
   } catch {
     return { problem: 'is no JSON' } // The message of JSON.parse would quote it.
   }

@@ -9,6 +9,7 @@ import {
 } from '@turnstore/core'
 import { isValidId } from '@turnstore/core/adapter'
 import { Failure } from './cli.js'
+import { isAsWritten, type ParsedJson } from './parse-json.js'
 
 /** A record of a file, read as a session. */
 export interface ReadSession {
@@ -29,7 +30,7 @@ const transcriptMembers = ['id', 'messages', 'metadata']
  * @throws {Failure} and `TurnstoreError`, with a message that goes behind the place of the record
  */
 export function readSession(
-  json: unknown,
+  { json, writtenIds }: ParsedJson,
   { file, place, workspaceId }: { file: string; place: number; workspaceId: string | undefined },
 ): ReadSession {
   if (!isObject(json)) throw new Failure('is no JSON object')
@@ -54,7 +55,8 @@ export function readSession(
   const unknown = Object.keys(json).filter(key => !transcriptMembers.includes(key))
   if (unknown.length > 0) notes.push(`has members that are not imported: ${unknown.join(', ')}`)
   const isNamed = id !== null && id !== ''
-  const sessionId = isNamed ? (typeof id === 'number' ? String(id) : id) : `${basename(file)}#${place}`
+  const written = writtenIds.get('id')
+  const sessionId = isNamed ? (typeof id === 'number' ? numericId(id, written) : id) : `${basename(file)}#${place}`
   if (!isValidId(sessionId)) throw new Failure('has an id that is no text of 1 to 200 bytes without control characters')
   if (!isNamed) notes.push(`has no id; imported as ${sessionId}`)
 
@@ -69,6 +71,15 @@ export function readSession(
     metadata: metadata ?? {},
   })
   return { session, kind: 'transcript', problems, notes }
+}
+
+/** Two numbers that are written differently must not become one id: one person's session would go on in another's. */
+function numericId(id: number, written: string | undefined): string {
+  const isExact = written === undefined ? Number.isSafeInteger(id) : isAsWritten(id, written)
+  if (!isExact) {
+    throw new Failure('has an id that is a number which JavaScript cannot hold exactly; write it as a text')
+  }
+  return String(id)
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

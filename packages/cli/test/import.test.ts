@@ -3,8 +3,20 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { openStore } from 'turnstore'
 import { describe, expect, it } from 'vitest'
-import { messagesFromTurns, type SessionRecord } from '@turnstore/core'
-import { finished, parseObject, parseObjects, start, temporaryFolder, temporaryStore, turnstore } from './turnstore.ts'
+import { messagesFromTurns } from '@turnstore/core'
+import {
+  finished,
+  ids,
+  importText,
+  lines,
+  load,
+  parseObject,
+  parseObjects,
+  start,
+  temporaryFolder,
+  temporaryStore,
+  turnstore,
+} from './turnstore.ts'
 
 const airline = fileURLToPath(new URL('../../../../shared/data/airline-support-chats.jsonl', import.meta.url))
 
@@ -35,32 +47,6 @@ const answered = {
     { role: 'assistant', content: 'Three kinds' },
     { role: 'user', content: 'Black, please' },
   ],
-}
-
-function lines(...records: unknown[]): string {
-  return records.map(record => `${JSON.stringify(record)}\n`).join('')
-}
-
-async function load(url: string, id: string): Promise<SessionRecord | null> {
-  await using store = await openStore(url)
-  return store.loadSession(id)
-}
-
-async function ids(url: string): Promise<string[]> {
-  await using store = await openStore(url)
-  return (await store.listSessions()).toSorted()
-}
-
-async function importText(
-  text: string | Buffer,
-  { url = temporaryStore(), args = [] }: { url?: string; args?: string[] } = {},
-): Promise<{
-  url: string
-  code: number | null
-  stdout: string
-  stderr: string
-}> {
-  return { ...(await turnstore(['import', '-', ...args], { url, input: text })), url }
 }
 
 describe('import', () => {

@@ -5,8 +5,10 @@ import { join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import type { SessionRecord } from '@turnstore/core'
 import { onTestFinished } from 'vitest'
 import { Cli } from '../src/cli.ts'
+import { openStore } from '../src/open-store.ts'
 import { run } from '../src/program.ts'
 
 const bin = fileURLToPath(new URL('../dist/bin.js', import.meta.url))
@@ -102,4 +104,27 @@ export function temporaryFolder(): string {
 /** The URL of a store of the test's own. */
 export function temporaryStore(): string {
   return `file:${join(temporaryFolder(), 'store')}`
+}
+
+/** JSON Lines. */
+export function lines(...records: unknown[]): string {
+  return records.map(record => `${JSON.stringify(record)}\n`).join('')
+}
+
+export async function load(url: string, id: string): Promise<SessionRecord | null> {
+  await using store = await openStore(url)
+  return store.loadSession(id)
+}
+
+export async function ids(url: string): Promise<string[]> {
+  await using store = await openStore(url)
+  return (await store.listSessions()).toSorted()
+}
+
+/** Imports what comes from stdin, into a store of its own where none is named. */
+export async function importText(
+  text: string | Buffer,
+  { url = temporaryStore(), args = [] }: { url?: string; args?: string[] } = {},
+): Promise<{ url: string; code: number | null; stdout: string; stderr: string }> {
+  return { ...(await turnstore(['import', '-', ...args], { url, input: text })), url }
 }

@@ -95,7 +95,7 @@ class Import {
     if (this.#cli.isStopped) return
     try {
       if ('problem' in value) throw new Unreadable(value.problem)
-      const { session, kind, problems, notes } = readSession(value.json, {
+      const { session, kind, problems, notes } = readSession(value, {
         file,
         place,
         workspaceId: this.#options.workspace,

@@ -1,0 +1,52 @@
+/** A JSON value, with what JSON.parse does not tell of its numbers. */
+export interface ParsedJson {
+  readonly json: unknown
+  /** Its own ids that are numbers, as they are written. */
+  readonly writtenIds: ReadonlyMap<string, string>
+}
+
+const idNames = ['id', 'session_id']
+
+/** @throws {SyntaxError} which quotes the text, and so must not be handed on */
+export function parseJson(text: string): ParsedJson {
+  const json: unknown = JSON.parse(text)
+  // The second look is several times as slow as the first.
+  if (!hasNumericId(json)) return { json, writtenIds: new Map() }
+  return { json, ...lookAtNumbers(text) }
+}
+
+/** Whether a number is the one that was written, and is written as JavaScript writes it. */
+export function isAsWritten(value: number, source: string): boolean {
+  return String(value) === source && !isRounded(value, source)
+}
+
+/** Infinity is no rounded number: no store takes it, and that is told. */
+function isRounded(value: number, source: string): boolean {
+  if (Number.isSafeInteger(value) || !Number.isFinite(value) || !/^-?\d+$/.test(source)) return false
+  return BigInt(source) !== BigInt(value)
+}
+
+function hasNumericId(json: unknown): boolean {
+  return typeof json === 'object' && json !== null && idNames.some(name => typeof Reflect.get(json, name) === 'number')
+}
+
+function lookAtNumbers(text: string): Omit<ParsedJson, 'json'> {
+  // By object: which of them is the outermost shows at the end.
+  const ids = new Map<unknown, Map<string, string>>()
+
+  function look(this: unknown, key: string, value: unknown, context?: { readonly source?: string }): unknown {
+    if (typeof value === 'number' && context?.source !== undefined && idNames.includes(key)) {
+      ids.set(this, (ids.get(this) ?? new Map<string, string>()).set(key, context.source))
+    }
+    return value
+  }
+
+  try {
+    const json: unknown = JSON.parse(text, look)
+    return { writtenIds: ids.get(json) ?? new Map<string, string>() }
+  } catch (error) {
+    // Nested so deep that no store takes it, which is told: JSON.parse gets through that only without a function.
+    if (!(error instanceof RangeError)) throw error
+    return { writtenIds: new Map() }
+  }
+}
