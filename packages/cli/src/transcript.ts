@@ -21,11 +21,9 @@ export interface ReadSession {
   readonly notes: readonly string[]
 }
 
-const transcriptMembers = ['id', 'messages', 'metadata']
-
 /**
  * Reads a transcript, `{ id, messages, metadata }`, or a session in the wire format, which is told by its
- * `session_id`.
+ * `session_id`. One with a `session_id`, messages and no turns is a transcript.
  *
  * @throws {Failure} and `TurnstoreError`, with a message that goes behind the place of the record
  */
@@ -34,28 +32,22 @@ export function readSession(
   { file, place, workspaceId }: { file: string; place: number; workspaceId: string | undefined },
 ): ReadSession {
   if (!isObject(json)) throw new Failure('is no JSON object')
-  if (Object.hasOwn(json, 'session_id')) {
-    const session = decodeSession(json)
-    return {
-      session: { ...session, ...(workspaceId === undefined ? {} : { workspaceId }) },
-      kind: 'export',
-      problems: [],
-      notes: [],
-    }
-  }
+  const idName = Object.hasOwn(json, 'session_id') ? 'session_id' : 'id'
+  if (idName === 'session_id' && !isTranscript(json)) return readExport(json, workspaceId)
   if (!Object.hasOwn(json, 'messages')) {
     const hint = Object.hasOwn(json, 'role') ? ' (it is a single message)' : ''
     throw new Failure(`is neither a transcript { id, messages, metadata } nor an exported session${hint}`)
   }
-  const { id = null, messages, metadata = null } = json
+  const { [idName]: id = null, messages, metadata = null } = json
   if (!Array.isArray(messages)) throw new Failure('has messages that are no array')
   if (metadata !== null && !isJsonObject(metadata)) throw new Failure('has metadata that is no object')
 
   const notes: string[] = []
-  const unknown = Object.keys(json).filter(key => !transcriptMembers.includes(key))
+  const known = [idName, 'messages', 'metadata']
+  const unknown = Object.keys(json).filter(key => !known.includes(key))
   if (unknown.length > 0) notes.push(`has members that are not imported: ${unknown.join(', ')}`)
   const isNamed = id !== null && id !== ''
-  const written = writtenIds.get('id')
+  const written = writtenIds.get(idName)
   const sessionId = isNamed ? (typeof id === 'number' ? numericId(id, written) : id) : `${basename(file)}#${place}`
   if (!isValidId(sessionId)) throw new Failure('has an id that is no text of 1 to 200 bytes without control characters')
   if (!isNamed) notes.push(`has no id; imported as ${sessionId}`)
@@ -71,6 +63,33 @@ export function readSession(
     metadata: metadata ?? {},
   })
   return { session, kind: 'transcript', problems, notes }
+}
+
+/** Of a record with a `session_id`. What has a version is of the wire format, perhaps of a newer one. */
+function isTranscript(json: Record<string, unknown>): boolean {
+  return Array.isArray(json.messages) && !hasTurns(json) && !Object.hasOwn(json, 'schema_version')
+}
+
+function hasTurns({ turns = null }: Record<string, unknown>): boolean {
+  return turns !== null
+}
+
+function readExport(json: Record<string, unknown>, workspaceId: string | undefined): ReadSession {
+  const session = decodeSession(json)
+  const notes: string[] = []
+  // What the wire format does not know is kept. Whoever expects to see it as turns will look for it in vain.
+  const unknown = Object.keys(session.extra ?? {})
+  if (!hasTurns(json) && unknown.length > 0) {
+    notes.push(`has no turns, but members that are kept without being read as turns: ${unknown.join(', ')}`)
+  } else if (unknown.includes('messages')) {
+    notes.push('has turns, so its messages are kept without being read as turns')
+  }
+  return {
+    session: { ...session, ...(workspaceId === undefined ? {} : { workspaceId }) },
+    kind: 'export',
+    problems: [],
+    notes,
+  }
 }
 
 /** Two numbers that are written differently must not become one id: one person's session would go on in another's. */

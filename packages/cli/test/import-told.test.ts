@@ -1,9 +1,15 @@
 import { describe, expect, it } from 'vitest'
-import { ids, importText } from './turnstore.ts'
+import { messagesFromTurns } from '@turnstore/core'
+import { ids, importText, lines, load } from './turnstore.ts'
 
 /*
  * Nothing of a file is lost, altered or mixed up without a word, and what is told is true and short.
  */
+
+const said = [
+  { role: 'user', content: 'Hello' },
+  { role: 'assistant', content: 'Hello!' },
+]
 
 describe('ids that are numbers', () => {
   const outOfReach = 'has an id that is a number which JavaScript cannot hold exactly; write it as a text'
@@ -48,5 +54,59 @@ describe('ids that are numbers', () => {
     for (const text of ['{\n  "id": 1.0,\n  "messages": []\n}', '[{"id": 1.0, "messages": []}]']) {
       expect(await importText(text)).toMatchObject({ code: 1, stderr: `stdin:1: is left out: ${outOfReach}\n` })
     }
+  })
+})
+
+describe('records with a session_id', () => {
+  it('and messages but no turns are transcripts', async () => {
+    const { url, code, stdout, stderr } = await importText(
+      lines({ session_id: 's1', messages: said, metadata: { lang: 'en' } }, { session_id: 7, messages: said }),
+    )
+    expect([code, stdout, stderr]).toEqual([0, '2 sessions: 2 added, 0 grown, 0 unchanged\n', ''])
+    expect(await ids(url)).toEqual(['7', 's1'])
+    const session = await load(url, 's1')
+    expect(session?.metadata).toEqual({ lang: 'en' })
+    expect(session?.extra).toBeUndefined()
+    expect(messagesFromTurns(session?.turns ?? [])).toEqual(said)
+  })
+
+  it('and a number for it that JavaScript cannot hold are left out', async () => {
+    const { code, stderr } = await importText('{"session_id":1234567890123456701,"messages":[]}')
+    expect([code, stderr]).toEqual([
+      1,
+      'stdin:1: is left out: has an id that is a number which JavaScript cannot hold exactly; write it as a text\n',
+    ])
+  })
+
+  it('and messages, in a newer version of the wire format, are not half read', async () => {
+    const { code, stderr } = await importText(lines({ session_id: 'x', schema_version: 99, messages: said }))
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^stdin:1: is left out: .*version 99/)])
+  })
+
+  it('without turns, but with members that might hold them, are told', async () => {
+    const { url, code, stderr } = await importText(
+      lines({ session_id: 's', history: ['SECRET'], conversation: 'SECRET' }, { session_id: 't', messages: 'SECRET' }),
+    )
+    expect([code, stderr]).toEqual([
+      0,
+      'stdin:1: has no turns, but members that are kept without being read as turns: history, conversation\n' +
+        'stdin:2: has no turns, but members that are kept without being read as turns: messages\n',
+    ])
+    expect(await load(url, 's')).toMatchObject({ turns: [], extra: { history: ['SECRET'] } })
+  })
+
+  it('and both turns and messages are told: the turns count', async () => {
+    const { url, code, stderr } = await importText(
+      lines({ session_id: 's', turns: [{ turn_id: 'a', prompt: 'Hello' }], messages: said }),
+    )
+    expect([code, stderr]).toEqual([0, 'stdin:1: has turns, so its messages are kept without being read as turns\n'])
+    expect(await load(url, 's')).toMatchObject({ turns: [{ turnId: 'a' }] })
+  })
+
+  it('that have no turns, as an export of an empty session has none, are told nothing', async () => {
+    const { code, stderr } = await importText(
+      lines({ session_id: 's', turns: [], later: 1 }, { session_id: 't' }, { session_id: 'u', metadata: { a: 1 } }),
+    )
+    expect([code, stderr]).toEqual([0, ''])
   })
 })
