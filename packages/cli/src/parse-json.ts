@@ -3,15 +3,20 @@ export interface ParsedJson {
   readonly json: unknown
   /** Its own ids that are numbers, as they are written. */
   readonly writtenIds: ReadonlyMap<string, string>
+  /** How many whole numbers in it JavaScript cannot hold exactly. */
+  readonly rounded: number
 }
 
 const idNames = ['id', 'session_id']
+
+/** A whole number beyond 2^53, or such digits in a text. Those of a fraction stand behind a point. */
+const mayBeLarge = /(?:^|[:,[\s-])\d{16}/
 
 /** @throws {SyntaxError} which quotes the text, and so must not be handed on */
 export function parseJson(text: string): ParsedJson {
   const json: unknown = JSON.parse(text)
   // The second look is several times as slow as the first.
-  if (!hasNumericId(json)) return { json, writtenIds: new Map() }
+  if (!hasNumericId(json) && !mayBeLarge.test(text)) return { json, writtenIds: new Map(), rounded: 0 }
   return { json, ...lookAtNumbers(text) }
 }
 
@@ -33,20 +38,21 @@ function hasNumericId(json: unknown): boolean {
 function lookAtNumbers(text: string): Omit<ParsedJson, 'json'> {
   // By object: which of them is the outermost shows at the end.
   const ids = new Map<unknown, Map<string, string>>()
+  let rounded = 0
 
   function look(this: unknown, key: string, value: unknown, context?: { readonly source?: string }): unknown {
-    if (typeof value === 'number' && context?.source !== undefined && idNames.includes(key)) {
-      ids.set(this, (ids.get(this) ?? new Map<string, string>()).set(key, context.source))
-    }
+    if (typeof value !== 'number' || context?.source === undefined) return value
+    if (isRounded(value, context.source)) rounded++
+    if (idNames.includes(key)) ids.set(this, (ids.get(this) ?? new Map<string, string>()).set(key, context.source))
     return value
   }
 
   try {
     const json: unknown = JSON.parse(text, look)
-    return { writtenIds: ids.get(json) ?? new Map<string, string>() }
+    return { writtenIds: ids.get(json) ?? new Map<string, string>(), rounded }
   } catch (error) {
     // Nested so deep that no store takes it, which is told: JSON.parse gets through that only without a function.
     if (!(error instanceof RangeError)) throw error
-    return { writtenIds: new Map() }
+    return { writtenIds: new Map(), rounded }
   }
 }

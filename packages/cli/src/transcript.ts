@@ -21,16 +21,27 @@ export interface ReadSession {
   readonly notes: readonly string[]
 }
 
+/** Where a record comes from, and which workspace it goes into. */
+interface Origin {
+  readonly file: string
+  readonly place: number
+  readonly workspaceId: string | undefined
+}
+
 /**
  * Reads a transcript, `{ id, messages, metadata }`, or a session in the wire format, which is told by its
  * `session_id`. One with a `session_id`, messages and no turns is a transcript.
  *
  * @throws {Failure} and `TurnstoreError`, with a message that goes behind the place of the record
  */
-export function readSession(
-  { json, writtenIds }: ParsedJson,
-  { file, place, workspaceId }: { file: string; place: number; workspaceId: string | undefined },
-): ReadSession {
+export function readSession(parsed: ParsedJson, origin: Origin): ReadSession {
+  const read = readRecord(parsed, origin)
+  if (parsed.rounded === 0) return read
+  const note = `has whole numbers that JavaScript cannot hold exactly and that are rounded: ${parsed.rounded}`
+  return { ...read, notes: [...read.notes, note] }
+}
+
+function readRecord({ json, writtenIds }: ParsedJson, { file, place, workspaceId }: Origin): ReadSession {
   if (!isObject(json)) throw new Failure('is no JSON object')
   const idName = Object.hasOwn(json, 'session_id') ? 'session_id' : 'id'
   if (idName === 'session_id' && !isTranscript(json)) return readExport(json, workspaceId)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { messagesFromTurns } from '@turnstore/core'
-import { ids, importText, lines, load } from './turnstore.ts'
+import { ids, importText, lines, load, parseObject, temporaryStore, turnstore } from './turnstore.ts'
 
 /*
  * Nothing of a file is lost, altered or mixed up without a word, and what is told is true and short.
@@ -108,5 +108,53 @@ describe('records with a session_id', () => {
       lines({ session_id: 's', turns: [], later: 1 }, { session_id: 't' }, { session_id: 'u', metadata: { a: 1 } }),
     )
     expect([code, stderr]).toEqual([0, ''])
+  })
+})
+
+describe('whole numbers beyond 2^53', () => {
+  const big = '1234567890123456789'
+
+  it.each([
+    ['metadata', `{"id":"s","messages":[],"metadata":{"user":${big},"chat":-${big}}}`, 2],
+    [
+      'arguments given as an object',
+      `{"id":"s","messages":[{"role":"assistant","tool_calls":[{"id":"a","function":{"name":"f","arguments":{"n":${big}}}}]}]}`,
+      1,
+    ],
+    ['an array', `{"id":"s","messages":[],"metadata":{"users":[${big},1,${big}]}}`, 2],
+    ['a record of the wire format', `{"session_id":"s","turns":[{"turn_id":"a","metadata":{"n": ${big}}}]}`, 1],
+    ['an array of records', `[{"id":"s","messages":[],"metadata":{"n":\n${big}}}]`, 1],
+  ])('in %s are told, and the record goes in', async (_name, text, times) => {
+    const { url, code, stderr } = await importText(text)
+    expect([code, stderr]).toEqual([
+      0,
+      `stdin:1: has whole numbers that JavaScript cannot hold exactly and that are rounded: ${times}\n`,
+    ])
+    expect(await ids(url)).toEqual(['s'])
+    const { stdout } = await importText(text, { args: ['--json'] })
+    expect(parseObject(stdout)).toMatchObject({ problems: [], notes: [{ file: 'stdin', line: 1 }] })
+  })
+
+  it('that are held exactly, fractions and digits in a text are told nothing of', async () => {
+    const { code, stderr } = await importText(
+      '{"id":"s","messages":[{"role":"user","content":"12345678901234567890: 12345678901234567890"}],' +
+        '"metadata":{"a":9007199254740993.5,"b":0.30000000000000004,"c":1e300,"d":100000000000000000000,"e":9007199254740991}}',
+    )
+    expect([code, stderr]).toEqual([0, ''])
+  })
+
+  it('in a session are told by export and copy, since they may have been rounded before', async () => {
+    const { url } = await importText(
+      `{"id":"s","messages":[],"metadata":{"deep":[{"user":${big}}]}}\n{"id":"t","messages":[],"metadata":{"n":9007199254740991}}`,
+    )
+    const note = 'Session s has whole numbers beyond 2^53, which may have been rounded when they were read\n'
+    const exported = await turnstore(['export'], { url })
+    expect([exported.code, exported.stderr, exported.stdout.split('\n')]).toEqual([0, note, expect.any(Array)])
+    expect(exported.stdout.trim().split('\n')).toHaveLength(2)
+    const target = temporaryStore()
+    for (const what of ['2 added, 0 grown, 0 unchanged', '0 added, 0 grown, 2 unchanged']) {
+      const copied = await turnstore(['copy', '--from', url, '--to', target])
+      expect(copied).toEqual({ code: 0, stdout: `2 sessions: ${what}\n`, stderr: note })
+    }
   })
 })

@@ -2,6 +2,7 @@ import { isTurnstoreError, type SessionStore } from '@turnstore/core'
 import { Command } from 'commander'
 import { bringUpToDate, type Compare, compareSession, OtherContent, type Outcome } from '../bring-up-to-date.js'
 import { type Cli, count, messageOf, UsageError } from '../cli.js'
+import { noteLargeNumbers } from '../large-numbers.js'
 import { scopeOf, workspaceOption } from '../options.js'
 import { Progress } from '../progress.js'
 import { sessionIds } from '../session-ids.js'
@@ -77,7 +78,9 @@ async function copyOne(
 ): Promise<Outcome | 'leftAlone' | null> {
   try {
     const session = await source.loadSession(id)
-    return session === null ? null : await bringUpToDate(target, session, compareCopy)
+    if (session === null) return null
+    noteLargeNumbers(cli, session)
+    return await bringUpToDate(target, session, compareCopy)
   } catch (error) {
     if (error instanceof OtherContent)
       cli.fail(`Left alone: session ${id}. The target has it with other content in ${error.message}`)

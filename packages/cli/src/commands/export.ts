@@ -1,6 +1,7 @@
 import { encodeSession, isTurnstoreError, type SessionStore } from '@turnstore/core'
 import { Command } from 'commander'
 import { type Cli, jsonText, messageOf } from '../cli.js'
+import { noteLargeNumbers } from '../large-numbers.js'
 import { scopeOf, storeOption, workspaceOption } from '../options.js'
 import { sessionIds } from '../session-ids.js'
 
@@ -47,7 +48,10 @@ async function exportOne(
 ): Promise<string | null> {
   try {
     const session = await store.loadSession(id, scope)
-    if (session !== null) return `${jsonText(encodeSession(session))}\n`
+    if (session !== null) {
+      noteLargeNumbers(cli, session)
+      return `${jsonText(encodeSession(session))}\n`
+    }
     // One that was merely listed has been deleted meanwhile.
     if (isNamed) cli.fail(`Session not found: ${id}`)
   } catch (error) {
