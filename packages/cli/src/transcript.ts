@@ -9,14 +9,15 @@ import {
 } from '@turnstore/core'
 import { isValidId } from '@turnstore/core/adapter'
 import { Failure } from './cli.js'
+import { tellProblems } from './message-problems.js'
 import { isAsWritten, type ParsedJson } from './parse-json.js'
 
 /** A record of a file, read as a session. */
 export interface ReadSession {
   readonly session: SessionRecord
   readonly kind: 'transcript' | 'export'
-  /** What of it turns cannot hold. */
-  readonly problems: readonly MessageProblem[]
+  /** What of it turns cannot hold, a sentence for each kind, the worst first. */
+  readonly problems: readonly string[]
   /** What its user may want to know, though nothing is wrong. */
   readonly notes: readonly string[]
 }
@@ -65,6 +66,9 @@ function readRecord({ json, writtenIds }: ParsedJson, { file, place, workspaceId
 
   const problems: MessageProblem[] = []
   const turns = turnsFromMessages(messages, { onProblem: problem => problems.push(problem) })
+  const sentences = tellProblems(problems, messages.length)
+  // Another format, most likely: an empty session would only look like an imported one.
+  if (turns.length === 0 && messages.length > 0) throw new Failure(sentences[0])
   const session = createSession({
     sessionId,
     workspaceId: workspaceId ?? null,
@@ -73,7 +77,7 @@ function readRecord({ json, writtenIds }: ParsedJson, { file, place, workspaceId
     turns,
     metadata: metadata ?? {},
   })
-  return { session, kind: 'transcript', problems, notes }
+  return { session, kind: 'transcript', problems: sentences, notes }
 }
 
 /** Of a record with a `session_id`. What has a version is of the wire format, perhaps of a newer one. */

@@ -10,6 +10,7 @@ const said = [
   { role: 'user', content: 'Hello' },
   { role: 'assistant', content: 'Hello!' },
 ]
+const unknownRole = 'has a role other than system, developer, user, assistant and tool'
 
 describe('ids that are numbers', () => {
   const outOfReach = 'has an id that is a number which JavaScript cannot hold exactly; write it as a text'
@@ -156,5 +157,121 @@ describe('whole numbers beyond 2^53', () => {
       const copied = await turnstore(['copy', '--from', url, '--to', target])
       expect(copied).toEqual({ code: 0, stdout: `2 sessions: ${what}\n`, stderr: note })
     }
+  })
+})
+
+describe('messages that turns cannot hold', () => {
+  const functionCall = { role: 'assistant', content: null, function_call: { name: 'f', arguments: '{}' } }
+  const mixed = {
+    id: 'mixed',
+    messages: [
+      { role: 'user', content: 'q' },
+      functionCall,
+      { role: 'function', name: 'f', content: 'r' },
+      { role: 'human', content: 'SECRET' },
+      functionCall,
+      { role: 'assistant', content: 'x' },
+    ],
+  }
+
+  it('each kind is told once, those that are left out first', async () => {
+    const { url, code, stderr } = await importText(lines(mixed))
+    expect(code).toBe(1)
+    expect(stderr.split('\n')).toEqual([
+      `stdin:1: is imported, but 1 of its 6 messages is left out: messages[3] ${unknownRole}`,
+      'stdin:1: is imported, but messages[1] has a function_call, the old form of tool_calls; taken for a tool call (and 1 more such)',
+      'stdin:1: is imported, but messages[2] has the role function, the old form of tool; taken for the result of a tool call',
+      '',
+    ])
+    expect(await ids(url)).toEqual(['mixed'])
+  })
+
+  it('of messages left out for several reasons, each reason has its count, and the first line all', async () => {
+    const { stderr } = await importText(
+      lines({
+        id: 's',
+        messages: [
+          ...said,
+          'SECRET',
+          { role: 'human', content: 'SECRET' },
+          { role: 'tool', tool_call_id: 'a', content: 'SECRET' },
+          { role: 'ai', content: 'SECRET' },
+        ],
+      }),
+    )
+    expect(stderr.split('\n')).toEqual([
+      'stdin:1: is imported, but 4 of its 6 messages are left out: messages[2] is no object',
+      `stdin:1: is imported, but messages[3] ${unknownRole}; left out (and 1 more such)`,
+      'stdin:1: is imported, but messages[4] is the result of a tool call that is not there; left out',
+      '',
+    ])
+  })
+
+  it('a part of a message that is left out is no message that is', async () => {
+    const { stderr } = await importText(
+      lines({
+        id: 's',
+        messages: [
+          said[0],
+          { role: 'assistant', content: 'x', tool_calls: ['SECRET', 'SECRET'] },
+          { role: 'assistant', function_call: 'SECRET' },
+          { role: 'user', content: { SECRET: 1 } },
+        ],
+      }),
+    )
+    expect(stderr.split('\n')).toEqual([
+      'stdin:1: is imported, but messages[1] has tool_calls[0] that is no object; left out (and 1 more such)',
+      'stdin:1: is imported, but messages[2] has a function_call without a name; left out',
+      'stdin:1: is imported, but messages[3] has a content that is neither text, a list of parts nor null; taken for text',
+      '',
+    ])
+  })
+
+  const manyKinds = {
+    id: 'many',
+    messages: [
+      ...said,
+      'x',
+      { role: 'human' },
+      { role: 'tool', tool_call_id: 'a' },
+      functionCall,
+      { role: 'assistant', tool_calls: 'x' },
+      { role: 'assistant', tool_calls: ['x'] },
+      { role: 'user', content: 7 },
+    ],
+  }
+
+  it('there are at most five lines for a record, and --json has all', async () => {
+    const { stderr } = await importText(lines(manyKinds))
+    const told = stderr.trim().split('\n')
+    expect(told).toHaveLength(5)
+    expect(told[0]).toContain('3 of its 9 messages are left out')
+    expect(told[4]).toBe('stdin:1: is imported, but has 3 more kinds of problems, which --json tells')
+    const { stdout } = await importText(lines(manyKinds), { args: ['--json'] })
+    const { problems } = parseObject(stdout)
+    expect(problems).toHaveLength(7)
+    expect(JSON.stringify(problems)).not.toContain('more kinds')
+  })
+
+  it.each([
+    ['from and value', [{ from: 'human', value: 'SECRET' }, { from: 'gpt', value: 'SECRET' }]],
+    ['another set of roles', [{ role: 'human', content: 'SECRET' }, { role: 'ai', content: 'SECRET' }]],
+  ])('a transcript of which nothing could be read is left out: %s', async (_name, messages) => {
+    const { url, code, stdout, stderr } = await importText(lines({ id: 's', messages }, { id: 't', messages: [] }))
+    expect([code, stdout]).toEqual([1, '2 sessions: 1 added, 0 grown, 0 unchanged, 1 left out\n'])
+    expect(stderr).toBe(
+      `stdin:1: is left out: none of its 2 messages could be read; messages[0] ${unknownRole} (and 1 more such)\n`,
+    )
+    expect(await ids(url)).toEqual(['t'])
+  })
+
+  it('one with nothing but what its model was told is no such transcript', async () => {
+    const { code, stderr } = await importText(
+      lines({ id: 's', messages: [{ role: 'system', content: 'Be kind' }] }, { id: 't', messages: ['SECRET'] }),
+    )
+    expect([code, stderr]).toEqual([
+      1,
+      'stdin:2: is left out: its only message could not be read; messages[0] is no object\n',
+    ])
   })
 })

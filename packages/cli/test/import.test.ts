@@ -295,7 +295,7 @@ describe('import', () => {
       )
       expect(code).toBe(1)
       expect(stderr).toBe(
-        'stdin:1: is imported, but messages[2] is the result of a tool call that is not there; left out\n',
+        'stdin:1: is imported, but 1 of its 3 messages is left out: messages[2] is the result of a tool call that is not there\n',
       )
       expect(await ids(url)).toEqual(['hello'])
     })

@@ -22,6 +22,9 @@ interface Told {
   message: string
 }
 
+/** For one record. */
+const MAX_LINES = 5
+
 export function importCommand(cli: Cli): Command {
   return new Command('import')
     .description('import transcripts or exported sessions')
@@ -103,11 +106,7 @@ class Import {
       for (const message of notes) this.#note({ file, line, message })
       const compare = kind === 'transcript' ? compareTranscript : compareSession
       this.#counts[await bringUpToDate(this.#store, session, compare)]++
-      const [first] = problems
-      if (first !== undefined) {
-        const others = problems.length > 1 ? ` (and ${problems.length - 1} more such)` : ''
-        this.#fail({ file, line, message: `is imported, but messages[${first.index}] ${first.message}${others}` })
-      }
+      this.#failInPart(problems.map(message => ({ file, line, message: `is imported, but ${message}` })))
     } catch (error) {
       // Not the record's fault, and the next one would fare no better.
       if (this.#cli.isStopped || isOfStore(error)) throw error
@@ -119,6 +118,18 @@ class Import {
   #fail(told: Told): void {
     this.#problems.push(told)
     this.#cli.fail(sentence(told))
+  }
+
+  /** The problems of one record that went in all the same. */
+  #failInPart(problems: readonly Told[]): void {
+    this.#problems.push(...problems)
+    const isMany = problems.length > MAX_LINES
+    const shown = isMany ? problems.slice(0, MAX_LINES - 1) : problems
+    for (const told of shown) this.#cli.fail(sentence(told))
+    const [first] = problems
+    if (first === undefined || !isMany) return
+    const others = `is imported, but has ${problems.length - shown.length} more kinds of problems, which --json tells`
+    this.#cli.fail(sentence({ ...first, message: others }))
   }
 
   #note(told: Told): void {
