@@ -20,6 +20,11 @@ export function parseJson(text: string): ParsedJson {
   return { json, ...lookAtNumbers(text) }
 }
 
+/** An object and no array. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
 /** Whether a number is the one that was written, and is written as JavaScript writes it. */
 export function isAsWritten(value: number, source: string): boolean {
   return String(value) === source && !isRounded(value, source)
@@ -32,7 +37,7 @@ function isRounded(value: number, source: string): boolean {
 }
 
 function hasNumericId(json: unknown): boolean {
-  return typeof json === 'object' && json !== null && idNames.some(name => typeof Reflect.get(json, name) === 'number')
+  return isObject(json) && idNames.some(name => typeof json[name] === 'number')
 }
 
 function lookAtNumbers(text: string): Omit<ParsedJson, 'json'> {

@@ -1,5 +1,6 @@
 import { TextDecoder } from 'node:util'
-import { type ParsedJson, parseJson } from './parse-json.js'
+import { Failure } from './cli.js'
+import { isObject, type ParsedJson, parseJson } from './parse-json.js'
 
 /** A JSON value as it was found in a file. */
 export interface FileRecord {
@@ -27,19 +28,22 @@ const BOM = Buffer.from([0xef, 0xbb, 0xbf])
 /**
  * The records of a file, one after the other, never the file as a whole: JSON Lines, where a line that is
  * no JSON leaves the others readable; one JSON array, whose items are the records; or JSON values over
- * several lines. Which of the three it is shows in its first two lines.
+ * several lines. Which of the three it is shows in its first two lines. Commas behind the records do no harm.
+ *
+ * @throws {Failure} for a file that is no text in UTF-8 as a whole, with a message that goes behind its name
  */
 export async function* readRecords(source: AsyncIterable<Buffer>): AsyncGenerator<FileRecord> {
   const lines = new Lines(source)
   let place = 0
   const first = await lines.next()
   if (first === undefined) return
+  checkEncoding(first)
   if (first.content !== null && first.content.find(byte => !BLANK.has(byte)) === 0x5b) {
     lines.unread(first)
     yield* readValues(lines, true)
     return
   }
-  const firstValue = parse(first)
+  const firstValue = parseLine(first)
   if ('problem' in firstValue && first.content?.find(byte => !BLANK.has(byte)) === 0x7b) {
     const second = await lines.next()
     if (second !== undefined) lines.unread(second)
@@ -51,7 +55,20 @@ export async function* readRecords(source: AsyncIterable<Buffer>): AsyncGenerato
   }
   for (let line: Line | undefined = first; line !== undefined; line = await lines.next()) {
     place++
-    yield { line: line.number, place, value: line === first ? firstValue : parse(line), bytes: line.bytes }
+    yield { line: line.number, place, value: line === first ? firstValue : parseLine(line), bytes: line.bytes }
+  }
+}
+
+/** Files of another kind show it in their first two bytes. Else each of their lines would be told. */
+function checkEncoding({ content }: Line): void {
+  const start = content?.subarray(0, 2).toString('hex')
+  if (start === '1f8b') {
+    throw new Failure('is compressed (gzip); unpack it first, as in zcat FILE | turnstore import -')
+  }
+  if (start === 'fffe' || start === 'feff') {
+    throw new Failure(
+      'is text in UTF-16; turn it into UTF-8 first, as in iconv -f UTF-16 -t UTF-8 FILE | turnstore import -',
+    )
   }
 }
 
@@ -140,6 +157,16 @@ function parse({ content }: { readonly content: Buffer | null }): FileRecord['va
   }
 }
 
+/** A line of JSON Lines. An object may have a comma behind it: it was cut out of an array. */
+function parseLine(line: Line): FileRecord['value'] {
+  const value = parse(line)
+  const end = line.content?.findLastIndex(byte => !BLANK.has(byte)) ?? -1
+  if ('json' in value || line.content?.[end] !== COMMA) return value
+  const item = parse({ content: line.content.subarray(0, end) })
+  // Of anything else, the line may be one of many that an indented value has.
+  return 'json' in item && isObject(item.json) ? item : value
+}
+
 /**
  * The values of a stream by their brackets, over any number of lines: the items of one array, or values one
  * after the other.
@@ -191,7 +218,7 @@ async function* readValues(lines: Lines, inArray: boolean): AsyncGenerator<FileR
         add(content.subarray(from, inArray ? at : at + 1))
         from = at + 1
         yield* take(line)
-      } else if (byte === COMMA && inArray && depth === 1) {
+      } else if (byte === COMMA && depth === outside) {
         add(content.subarray(from, at))
         from = at + 1
         yield* take(line)

@@ -10,7 +10,7 @@ import {
 import { isValidId } from '@turnstore/core/adapter'
 import { Failure } from './cli.js'
 import { tellProblems } from './message-problems.js'
-import { isAsWritten, type ParsedJson } from './parse-json.js'
+import { isAsWritten, isObject, type ParsedJson } from './parse-json.js'
 
 /** A record of a file, read as a session. */
 export interface ReadSession {
@@ -61,6 +61,11 @@ function readRecord({ json, writtenIds }: ParsedJson, { file, place, workspaceId
   const isNamed = id !== null && id !== ''
   const written = writtenIds.get(idName)
   const sessionId = isNamed ? (typeof id === 'number' ? numericId(id, written) : id) : `${basename(file)}#${place}`
+  if (!isNamed && !isValidId(sessionId)) {
+    throw new Failure(
+      'has no id, and none can be made of the name of its file, which is too long or has a control character',
+    )
+  }
   if (!isValidId(sessionId)) throw new Failure('has an id that is no text of 1 to 200 bytes without control characters')
   if (!isNamed) notes.push(`has no id; imported as ${sessionId}`)
 
@@ -114,10 +119,6 @@ function numericId(id: number, written: string | undefined): string {
     throw new Failure('has an id that is a number which JavaScript cannot hold exactly; write it as a text')
   }
   return String(id)
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** JSON.parse made it; the compiler has no way to know. */

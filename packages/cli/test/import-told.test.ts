@@ -1,6 +1,9 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { messagesFromTurns } from '@turnstore/core'
-import { ids, importText, lines, load, parseObject, temporaryStore, turnstore } from './turnstore.ts'
+import { ids, importText, lines, load, parseObject, temporaryFolder, temporaryStore, turnstore } from './turnstore.ts'
 
 /*
  * Nothing of a file is lost, altered or mixed up without a word, and what is told is true and short.
@@ -19,7 +22,7 @@ describe('ids that are numbers', () => {
     const { url, code, stdout, stderr } = await importText(
       [
         '{"id":1234567890123456701,"messages":[{"role":"user","content":"SECRET of ann"}]}',
-        '{"id":1234567890123456702,"messages":[{"role":"user","content":"SECRET of ann"},{"role":"assistant","content":"SECRET"}]}',
+        '{"id":1234567890123456702,"messages":[{"role":"user","content":"SECRET of ann"},{"role":"assistant"}]}',
       ].join('\n'),
     )
     expect([code, stdout]).toEqual([1, '2 sessions: 0 added, 0 grown, 0 unchanged, 2 left out\n'])
@@ -119,7 +122,7 @@ describe('whole numbers beyond 2^53', () => {
     ['metadata', `{"id":"s","messages":[],"metadata":{"user":${big},"chat":-${big}}}`, 2],
     [
       'arguments given as an object',
-      `{"id":"s","messages":[{"role":"assistant","tool_calls":[{"id":"a","function":{"name":"f","arguments":{"n":${big}}}}]}]}`,
+      `{"id":"s","messages":[{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":{"n":${big}}}}]}]}`,
       1,
     ],
     ['an array', `{"id":"s","messages":[],"metadata":{"users":[${big},1,${big}]}}`, 2],
@@ -139,18 +142,20 @@ describe('whole numbers beyond 2^53', () => {
   it('that are held exactly, fractions and digits in a text are told nothing of', async () => {
     const { code, stderr } = await importText(
       '{"id":"s","messages":[{"role":"user","content":"12345678901234567890: 12345678901234567890"}],' +
-        '"metadata":{"a":9007199254740993.5,"b":0.30000000000000004,"c":1e300,"d":100000000000000000000,"e":9007199254740991}}',
+        '"metadata":{"a":9007199254740993.5,"b":0.30000000000000004,"c":1e300,"d":100000000000000000000,' +
+        '"e":9007199254740991}}',
     )
     expect([code, stderr]).toEqual([0, ''])
   })
 
   it('in a session are told by export and copy, since they may have been rounded before', async () => {
     const { url } = await importText(
-      `{"id":"s","messages":[],"metadata":{"deep":[{"user":${big}}]}}\n{"id":"t","messages":[],"metadata":{"n":9007199254740991}}`,
+      `{"id":"s","messages":[],"metadata":{"deep":[{"user":${big}}]}}\n` +
+        '{"id":"t","messages":[],"metadata":{"n":9007199254740991}}',
     )
     const note = 'Session s has whole numbers beyond 2^53, which may have been rounded when they were read\n'
     const exported = await turnstore(['export'], { url })
-    expect([exported.code, exported.stderr, exported.stdout.split('\n')]).toEqual([0, note, expect.any(Array)])
+    expect([exported.code, exported.stderr]).toEqual([0, note])
     expect(exported.stdout.trim().split('\n')).toHaveLength(2)
     const target = temporaryStore()
     for (const what of ['2 added, 0 grown, 0 unchanged', '0 added, 0 grown, 2 unchanged']) {
@@ -177,11 +182,10 @@ describe('messages that turns cannot hold', () => {
   it('each kind is told once, those that are left out first', async () => {
     const { url, code, stderr } = await importText(lines(mixed))
     expect(code).toBe(1)
-    expect(stderr.split('\n')).toEqual([
+    expect(stderr.trim().split('\nstdin:1: is imported, but ')).toEqual([
       `stdin:1: is imported, but 1 of its 6 messages is left out: messages[3] ${unknownRole}`,
-      'stdin:1: is imported, but messages[1] has a function_call, the old form of tool_calls; taken for a tool call (and 1 more such)',
-      'stdin:1: is imported, but messages[2] has the role function, the old form of tool; taken for the result of a tool call',
-      '',
+      'messages[1] has a function_call, the old form of tool_calls; taken for a tool call (and 1 more such)',
+      'messages[2] has the role function, the old form of tool; taken for the result of a tool call',
     ])
     expect(await ids(url)).toEqual(['mixed'])
   })
@@ -219,11 +223,10 @@ describe('messages that turns cannot hold', () => {
         ],
       }),
     )
-    expect(stderr.split('\n')).toEqual([
+    expect(stderr.trim().split('\nstdin:1: is imported, but ')).toEqual([
       'stdin:1: is imported, but messages[1] has tool_calls[0] that is no object; left out (and 1 more such)',
-      'stdin:1: is imported, but messages[2] has a function_call without a name; left out',
-      'stdin:1: is imported, but messages[3] has a content that is neither text, a list of parts nor null; taken for text',
-      '',
+      'messages[2] has a function_call without a name; left out',
+      'messages[3] has a content that is neither text, a list of parts nor null; taken for text',
     ])
   })
 
@@ -254,8 +257,8 @@ describe('messages that turns cannot hold', () => {
   })
 
   it.each([
-    ['from and value', [{ from: 'human', value: 'SECRET' }, { from: 'gpt', value: 'SECRET' }]],
-    ['another set of roles', [{ role: 'human', content: 'SECRET' }, { role: 'ai', content: 'SECRET' }]],
+    ['from and value', ['human', 'gpt'].map(from => ({ from, value: 'SECRET' }))],
+    ['another set of roles', ['human', 'ai'].map(role => ({ role, content: 'SECRET' }))],
   ])('a transcript of which nothing could be read is left out: %s', async (_name, messages) => {
     const { url, code, stdout, stderr } = await importText(lines({ id: 's', messages }, { id: 't', messages: [] }))
     expect([code, stdout]).toEqual([1, '2 sessions: 1 added, 0 grown, 0 unchanged, 1 left out\n'])
@@ -272,6 +275,95 @@ describe('messages that turns cannot hold', () => {
     expect([code, stderr]).toEqual([
       1,
       'stdin:2: is left out: its only message could not be read; messages[0] is no object\n',
+    ])
+  })
+})
+
+describe('files that are not what they seem', () => {
+  it.each([
+    ['is too long', 'x'.repeat(210)],
+    ['has a control character', 'a\u0001b'],
+  ])('a record without an id in a file whose name %s', async (_what, name) => {
+    const file = join(temporaryFolder(), name)
+    writeFileSync(file, '{"messages":[]}')
+    const { code, stderr } = await turnstore(['import', file], { url: temporaryStore() })
+    expect(code).toBe(1)
+    expect(stderr).toContain(
+      ':1: is left out: has no id, and none can be made of the name of its file, ' +
+        'which is too long or has a control character\n',
+    )
+  })
+
+  it.each([
+    ['JSON Lines', '{"id":"a","messages":[]},\n{"id":"b","messages":[]}, \r\n{"id":"c","messages":[]},\n'],
+    ['JSON Lines, the last without', '{"id":"a","messages":[]},\n{"id":"b","messages":[]},\n{"id":"c","messages":[]}'],
+    [
+      'indented objects',
+      '{\n"id":"a",\n"messages":[]\n},\n{\n"id":"b",\n"messages":[]\n}\n,\n{\n"id":"c",\n"messages":[]\n},\n',
+    ],
+    ['an array', '[{"id":"a","messages":[]},{"id":"b","messages":[]},{"id":"c","messages":[]},]'],
+  ])('commas behind the records: %s', async (_name, text) => {
+    const { url, code, stdout, stderr } = await importText(text)
+    expect([code, stdout, stderr]).toEqual([0, '3 sessions: 3 added, 0 grown, 0 unchanged\n', ''])
+    expect(await ids(url)).toEqual(['a', 'b', 'c'])
+  })
+
+  it('an object that is broken off at its commas is read as one', async () => {
+    const { url, code, stderr } = await importText('{"id":"a","metadata":\n{},\n"messages":\n[],\n"model": 1\n}\n')
+    expect([code, stderr]).toEqual([0, 'stdin:1: has members that are not imported: model\n'])
+    expect(await ids(url)).toEqual(['a'])
+  })
+
+  it.each([
+    [
+      'compressed',
+      gzipSync(lines(...Array.from({ length: 500 }, (_, index) => ({ id: `s${index * 7919}`, messages: said })))),
+      'is compressed (gzip); unpack it first, as in zcat FILE | turnstore import -',
+    ],
+    [
+      'UTF-16, as Windows writes it',
+      Buffer.from(`\uFEFF${lines({ id: 'a', messages: said })}`.repeat(3), 'utf16le'),
+      'is text in UTF-16; turn it into UTF-8 first, as in iconv -f UTF-16 -t UTF-8 FILE | turnstore import -',
+    ],
+    [
+      'UTF-16, the other way round',
+      Buffer.from(`\uFEFF${lines({ id: 'a', messages: said })}`, 'utf16le').swap16(),
+      'is text in UTF-16; turn it into UTF-8 first, as in iconv -f UTF-16 -t UTF-8 FILE | turnstore import -',
+    ],
+  ])('%s: told once, and the next file is read', async (_name, bytes, message) => {
+    const folder = temporaryFolder()
+    writeFileSync(join(folder, 'a.jsonl.gz'), bytes)
+    writeFileSync(join(folder, 'b.jsonl'), lines({ id: 'b', messages: said }))
+    const { code, stdout, stderr } = await turnstore(['import', join(folder, 'a.jsonl.gz'), join(folder, 'b.jsonl')], {
+      url: temporaryStore(),
+    })
+    expect([code, stdout]).toEqual([1, '1 session: 1 added, 0 grown, 0 unchanged\n'])
+    expect(stderr).toBe(`${join(folder, 'a.jsonl.gz')}: ${message}\n`)
+  })
+
+  it('a comment in front of an array is not told once for each of its lines', async () => {
+    const records = Array.from({ length: 40 }, (_, index) => ({ id: `s${index}`, messages: said }))
+    const text = `// SECRET\n${JSON.stringify(records, null, 2)}\n`
+    const { code, stdout, stderr } = await importText(text)
+    const told = stderr.trim().split('\n')
+    const left = text.trim().split('\n').length
+    expect([code, stdout]).toEqual([1, `${left} sessions: 0 added, 0 grown, 0 unchanged, ${left} left out\n`])
+    expect(told).toHaveLength(11)
+    expect(told[0]).toBe('stdin:1: is no JSON')
+    expect(told[10]).toBe(`stdin:11: and ${left - 10} more from here on that are no JSON objects`)
+  })
+
+  it('after a record, lines that are no JSON are told one by one again', async () => {
+    const bad = (times: number): string => 'SECRET\n'.repeat(times)
+    const { code, stderr } = await importText(
+      `${bad(10)}${lines({ id: 'a', messages: [] })}${bad(12)}${lines({ id: 'b', messages: [] })}${bad(11)}`,
+    )
+    expect(code).toBe(1)
+    const told = stderr.trim().split('\n')
+    expect(told.filter(line => line.endsWith('is no JSON'))).toHaveLength(30)
+    expect(told.filter(line => !line.endsWith('is no JSON'))).toEqual([
+      'stdin:22: and 2 more from here on that are no JSON objects',
+      'stdin:35: and 1 more from here on that is no JSON object',
     ])
   })
 })

@@ -4,8 +4,9 @@ import { stat } from 'node:fs/promises'
 import { isTurnstoreError, type SessionStore } from '@turnstore/core'
 import { Command } from 'commander'
 import { bringUpToDate, compareSession, compareTranscript, OtherContent, type Outcome } from '../bring-up-to-date.js'
-import { type Cli, count, messageOf } from '../cli.js'
+import { type Cli, count, Failure, messageOf } from '../cli.js'
 import { workspaceOption } from '../options.js'
+import { isObject } from '../parse-json.js'
 import { Progress } from '../progress.js'
 import { type FileRecord, readRecords } from '../read-records.js'
 import { readSession } from '../transcript.js'
@@ -24,6 +25,9 @@ interface Told {
 
 /** For one record. */
 const MAX_LINES = 5
+
+/** Of records one after the other that are no JSON objects. More of them than these are a file of another kind. */
+const MAX_TOLD_IN_A_ROW = 10
 
 export function importCommand(cli: Cli): Command {
   return new Command('import')
@@ -63,6 +67,8 @@ class Import {
   readonly #problems: Told[] = []
   readonly #notes: Told[] = []
   #leftOut = 0
+  /** Records one after the other that are no JSON objects. `from`: where the first stands that is not told. */
+  #row: { length: number; from?: Pick<Told, 'file' | 'line'> } = { length: 0 }
 
   constructor(cli: Cli, store: SessionStore, options: ImportOptions) {
     this.#cli = cli
@@ -83,12 +89,16 @@ class Import {
           await this.#readRecord(name, record)
           progress.advance(record.bytes)
         }
+        this.#endRow()
       } finally {
         progress.stop()
+        // Who writes to us need not write on.
+        input.destroy()
       }
     } catch (error) {
       if (this.#cli.isStopped) return
-      const reason = error instanceof Error && 'code' in error ? systemErrors.get(error.code) : undefined
+      this.#endRow()
+      const reason = reasonOf(error)
       if (reason === undefined) throw error
       this.#fail({ file: name, message: reason })
     }
@@ -96,6 +106,12 @@ class Import {
 
   async #readRecord(file: string, { line, place, value }: FileRecord): Promise<void> {
     if (this.#cli.isStopped) return
+    if ('json' in value && isObject(value.json)) this.#endRow()
+    else if (++this.#row.length > MAX_TOLD_IN_A_ROW) {
+      this.#leftOut++
+      this.#row.from ??= { file, line }
+      return
+    }
     try {
       if ('problem' in value) throw new Unreadable(value.problem)
       const { session, kind, problems, notes } = readSession(value, {
@@ -113,6 +129,16 @@ class Import {
       this.#leftOut++
       this.#fail({ file, line, message: problemOf(error) })
     }
+  }
+
+  /** Tells how many have not been told. */
+  #endRow(): void {
+    const { length, from } = this.#row
+    this.#row = { length: 0 }
+    if (from === undefined) return
+    const untold = length - MAX_TOLD_IN_A_ROW
+    const what = untold === 1 ? 'is no JSON object' : 'are no JSON objects'
+    this.#fail({ ...from, message: `and ${untold} more from here on that ${what}` })
   }
 
   #fail(told: Told): void {
@@ -175,6 +201,12 @@ function isOfStore(error: unknown): boolean {
 
 function sentence({ file, line, message }: Told): string {
   return `${file}${line === undefined ? '' : `:${line}`}: ${message}`
+}
+
+/** Why a file could not be read, or not to its end. */
+function reasonOf(error: unknown): string | undefined {
+  if (error instanceof Failure) return error.message
+  return error instanceof Error && 'code' in error ? systemErrors.get(error.code) : undefined
 }
 
 const systemErrors = new Map<unknown, string>([
