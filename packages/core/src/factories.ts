@@ -1,5 +1,4 @@
 import { defaultLimits } from './limits.js'
-import { invalidRecord } from './members.js'
 import type {
   AgentTransitionInput,
   AgentTransitionRecord,
@@ -10,20 +9,11 @@ import type {
   TurnInput,
   TurnRecord,
 } from './models.js'
-import { readSessionInput, readToolCallInput, readTransitionInput, readTurnInput } from './record-input.js'
-import { randomId } from './runtime.js'
-
-/** Where factories take times and ids from; the manager hands in its own. */
-export interface FactoryOptions {
-  now?: () => string
-  newId?: () => string
-}
-
-const currentTime = (): string => new Date().toISOString()
+import { type FactoryOptions, RecordFactory } from './record-factory.js'
 
 /**
  * A whole session record out of what is known of it: an id, the times and the defaults are filled in.
- * The result shares nothing with its input.
+ * The result shares nothing with its input. All factories hold what they make to `defaultLimits`.
  * @throws `INVALID_RECORD`, `INVALID_ID`
  *
  * @example
@@ -31,14 +21,9 @@ const currentTime = (): string => new Date().toISOString()
  */
 export function createSession(
   input: Omit<SessionInput, 'sessionId'> & { sessionId?: string } = {},
-  { now = currentTime, newId = randomId }: FactoryOptions = {},
+  options: FactoryOptions = {},
 ): SessionRecord {
-  checkRecord(input, 'session')
-  const createdAt = input.createdAt ?? now()
-  return readSessionInput(
-    { ...input, sessionId: input.sessionId ?? newId(), createdAt, updatedAt: input.updatedAt ?? createdAt },
-    defaultLimits,
-  )
+  return new RecordFactory(options, defaultLimits).session(input)
 }
 
 /**
@@ -49,27 +34,13 @@ export function createSession(
  * @example
  * createTurn({ prompt: 'Where is my parcel?', responseContent: 'At the depot.' })
  */
-export function createTurn(
-  input: TurnInput = {},
-  { now = currentTime, newId = randomId }: FactoryOptions = {},
-): TurnRecord {
-  checkRecord(input, 'turn')
-  const time = now()
-  const ended = input.status === 'running' ? null : time
-  return readTurnInput(
-    {
-      ...input,
-      turnId: input.turnId ?? newId(),
-      startedAt: input.startedAt ?? time,
-      endedAt: input.endedAt === undefined ? ended : input.endedAt,
-    },
-    defaultLimits,
-  )
+export function createTurn(input: TurnInput = {}, options: FactoryOptions = {}): TurnRecord {
+  return new RecordFactory(options, defaultLimits).turn(input)
 }
 
 /** A whole tool call record, with a random id where it has none. @throws `INVALID_RECORD` */
-export function createToolCall(input: ToolCallInput, { newId = randomId }: FactoryOptions = {}): ToolCallRecord {
-  return readToolCallInput(input, defaultLimits, 'toolCall', newId)
+export function createToolCall(input: ToolCallInput, options: FactoryOptions = {}): ToolCallRecord {
+  return new RecordFactory(options, defaultLimits).toolCall(input)
 }
 
 /**
@@ -79,20 +50,7 @@ export function createToolCall(input: ToolCallInput, { newId = randomId }: Facto
  */
 export function createAgentTransition(
   input: AgentTransitionInput,
-  { now = currentTime, newId = randomId }: FactoryOptions = {},
+  options: FactoryOptions = {},
 ): AgentTransitionRecord {
-  checkRecord(input, 'agentTransition')
-  return readTransitionInput(
-    {
-      ...input,
-      transitionId: input.transitionId === undefined ? newId() : input.transitionId,
-      timestamp: input.timestamp ?? now(),
-    },
-    defaultLimits,
-    'agentTransition',
-  )
-}
-
-function checkRecord(input: unknown, what: string): void {
-  if (typeof input !== 'object' || input === null) throw invalidRecord(what, 'must be an object')
+  return new RecordFactory(options, defaultLimits).agentTransition(input)
 }

@@ -13,7 +13,7 @@ export {
   type UserMessage,
 } from './chat-messages.js'
 export { type ErrorCode, type ErrorDetails, errorCodes, isTurnstoreError, TurnstoreError, type WriteOutcome } from './errors.js'
-export { createAgentTransition, createSession, createToolCall, createTurn, type FactoryOptions } from './factories.js'
+export { createAgentTransition, createSession, createToolCall, createTurn } from './factories.js'
 export type { JsonObject, JsonValue } from './json.js'
 export { defaultLimits, type Limits } from './limits.js'
 export {
@@ -33,6 +33,7 @@ export type { ScopeOptions, WriteOptions } from './options.js'
 export { printable, printableLine } from './printable.js'
 export type { DamagedSession, SessionPage, SessionQuery } from './query.js'
 export { decodeSession, encodeSession } from './wire.js'
+export type { FactoryOptions } from './record-factory.js'
 export { replaySession, type SessionReplay, type TimelineEntry } from './replay.js'
 export {
   type ForkOptions,

@@ -16,6 +16,12 @@ export const defaultLimits: Limits = {
   jsonDepth: 128,
 }
 
+/** JSON.stringify and structuredClone overflow the stack somewhat above this. */
+const MAX_DEPTH = 1000
+
+/** No store takes more. What is built for one is held to these; the store then judges with its own. */
+export const widestLimits: Limits = { turnBytes: Infinity, metadataBytes: Infinity, jsonDepth: MAX_DEPTH }
+
 /** @throws `INVALID_ARGUMENT` */
 export function readLimits(limits: Partial<Limits> = {}): Limits {
   for (const [name, value] of Object.entries(limits)) {
@@ -26,9 +32,8 @@ export function readLimits(limits: Partial<Limits> = {}): Limits {
       throw new TurnstoreError('INVALID_ARGUMENT', `limits.${name} must be a whole number of at least 1`)
     }
   }
-  // JSON.stringify and structuredClone overflow the stack somewhat above this.
-  if (limits.jsonDepth !== undefined && limits.jsonDepth > 1000) {
-    throw new TurnstoreError('INVALID_ARGUMENT', 'limits.jsonDepth must be at most 1000')
+  if (limits.jsonDepth !== undefined && limits.jsonDepth > MAX_DEPTH) {
+    throw new TurnstoreError('INVALID_ARGUMENT', `limits.jsonDepth must be at most ${MAX_DEPTH}`)
   }
   return { ...defaultLimits, ...limits }
 }

@@ -1,10 +1,10 @@
-import { applyChange } from './apply-change.js'
-import type { ChangeResult, SessionChange, TurnPatch } from './change.js'
+import { applyNormalChange } from './apply-change.js'
+import { type ChangeResult, readChange, type SessionChange, type TurnPatch } from './change.js'
 import { type ChatMessage, messagesFromTurns } from './chat-messages.js'
 import { isTurnstoreError, sessionExists, sessionNotFound, TurnstoreError } from './errors.js'
-import { createAgentTransition, createSession, createToolCall, createTurn, type FactoryOptions } from './factories.js'
 import { checkId } from './ids.js'
 import type { JsonObject } from './json.js'
+import { widestLimits } from './limits.js'
 import {
   type AgentTransitionInput,
   type AgentTransitionRecord,
@@ -17,8 +17,8 @@ import {
 } from './models.js'
 import { checkMembers, type ScopeOptions, scopeOf } from './options.js'
 import { matches, readQuery, type SessionPage, type SessionQuery } from './query.js'
+import { RecordFactory } from './record-factory.js'
 import { turnPatchMembers } from './record-input.js'
-import { randomId } from './runtime.js'
 import type { SessionStore } from './store.js'
 import type { TurnRange } from './turn-range.js'
 
@@ -83,21 +83,25 @@ export interface PruneOptions extends ScopeOptions {
 export class SessionManager {
   readonly store: SessionStore
   readonly #scope: ScopeOptions
-  readonly #factory: Required<FactoryOptions>
+  readonly #factory: RecordFactory
 
   /** @throws `INVALID_ARGUMENT`, `INVALID_ID` */
   constructor(store: SessionStore, options: SessionManagerOptions = {}) {
     checkMembers(options, 'options', ['workspaceId', 'now', 'newId'])
-    const { now = () => new Date(), newId = randomId } = options
+    const { now = () => new Date(), newId } = options
     this.store = store
     this.#scope = readOwnScope(options)
-    this.#factory = {
-      now: () => {
-        const time = now()
-        return typeof time === 'string' ? time : time.toISOString()
+    this.#factory = new RecordFactory(
+      {
+        now: () => {
+          const time = now()
+          return typeof time === 'string' ? time : time.toISOString()
+        },
+        ...(newId === undefined ? {} : { newId }),
       },
-      newId,
-    }
+      // The store judges with its own, which may be wider than the default.
+      widestLimits,
+    )
   }
 
   /**
@@ -113,10 +117,12 @@ export class SessionManager {
     }
     if (agentId !== null) checkId(agentId, 'options.agentId')
     const scope = this.#scopeOf(options)
-    const session = createSession(
-      { ...(sessionId === undefined ? {} : { sessionId }), workspaceId: scope.workspaceId ?? null, agentId, metadata },
-      this.#factory,
-    )
+    const session = this.#factory.session({
+      ...(sessionId === undefined ? {} : { sessionId }),
+      workspaceId: scope.workspaceId ?? null,
+      agentId,
+      metadata,
+    })
     if (ifExists === 'replace') return { ...session, revision: await this.store.saveSession(session) }
     for (;;) {
       if (ifExists === 'resume') {
@@ -151,7 +157,7 @@ export class SessionManager {
    * @throws `TURN_ID_CONFLICT`, `INVALID_RECORD`
    */
   async recordTurn(sessionId: string, turn: TurnInput = {}): Promise<RecordedTurn> {
-    const record = createTurn(turn, this.#factory)
+    const record = this.#factory.turn(turn)
     const { revision, deduplicated } = await this.#change(sessionId, { appendTurns: [record] })
     return { turn: record, revision, deduplicated: deduplicated.length > 0 }
   }
@@ -178,7 +184,7 @@ export class SessionManager {
     turnId: string,
     call: ToolCallInput,
   ): Promise<{ toolCall: ToolCallRecord; revision: number }> {
-    const toolCall = createToolCall(call, this.#factory)
+    const toolCall = this.#factory.toolCall(call)
     const { revision } = await this.#change(sessionId, { updateTurns: [{ turnId, putToolCalls: [toolCall] }] })
     return { toolCall, revision }
   }
@@ -192,7 +198,7 @@ export class SessionManager {
     sessionId: string,
     transition: AgentTransitionInput,
   ): Promise<{ transition: AgentTransitionRecord; revision: number }> {
-    const record = createAgentTransition(transition, this.#factory)
+    const record = this.#factory.agentTransition(transition)
     const { revision } = await this.#change(sessionId, { appendAgentTransitions: [record] })
     return { transition: record, revision }
   }
@@ -242,12 +248,13 @@ export class SessionManager {
     const stored = await this.store.loadSession(sessionId, this.#scope)
     if (stored === null) throw sessionNotFound(sessionId)
     const now = this.#factory.now()
-    const { session } = applyChange(stored, {
+    const change: SessionChange = {
       ...(turns === undefined ? {} : { keepTurns: turns }),
       unsetMetadata: ['ended'],
       updatedAt: now,
-    })
-    const fork = createSession({
+    }
+    const { session } = applyNormalChange(stored, readChange(change, widestLimits), undefined, widestLimits)
+    const fork = this.#factory.session({
       ...session,
       sessionId: forkId,
       parentSessionId: sessionId,

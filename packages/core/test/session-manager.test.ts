@@ -4,6 +4,7 @@ import {
   type Capabilities,
   decodeSession,
   encodeSession,
+  type JsonObject,
   NO_RESULT,
   type SessionRecord,
   SessionManager,
@@ -257,6 +258,46 @@ describe('recording', () => {
     }
     expect(await manager.getSession('nope')).toBe(null)
     expect(await manager.deleteSession('nope')).toBe(false)
+  })
+})
+
+describe('the limits of the store', () => {
+  const depth = (levels: number): JsonObject => (levels === 1 ? {} : { a: depth(levels - 1) })
+  const large = 'x'.repeat(17 * 1024 * 1024)
+
+  it('hold for what the manager records, where they are wider than the default', async () => {
+    const store = new MapStore({ limits: { turnBytes: 64 * 1024 * 1024, metadataBytes: 4 * 1024 * 1024, jsonDepth: 500 } })
+    const { manager } = manage({}, store)
+    const metadata = { deep: depth(499), large: 'x'.repeat(2 * 1024 * 1024) }
+    await manager.startSession({ sessionId: 's', metadata })
+    await manager.recordTurn('s', { turnId: 't', prompt: large, metadata: depth(500) })
+    await manager.recordToolCall('s', 't', { callId: 'c', toolName: 'f', arguments: depth(500), result: large })
+    await manager.updateTurn('s', 't', { metadata: depth(400) })
+    await manager.recordAgentTransition('s', { toAgent: 'x', reason: large, turnId: 't' })
+    const fork = await manager.forkSession('s', { sessionId: 'f', metadata: { more: depth(499) } })
+    expect(fork.turns).toEqual(await manager.getTurns('s'))
+    expect(await manager.getSession('f')).toEqual(fork)
+  })
+
+  it('hold where they are the default, and where they are narrower', async () => {
+    const { manager } = manage()
+    await manager.startSession({ sessionId: 's' })
+    const { manager: narrow, store } = manage({}, new MapStore({ limits: { turnBytes: 1000, jsonDepth: 5 } }))
+    await narrow.startSession({ sessionId: 's' })
+    for (const attempt of [
+      () => manager.recordTurn('s', { prompt: large }),
+      () => manager.recordTurn('s', { metadata: depth(129) }),
+      () => manager.startSession({ metadata: depth(129) }),
+      () => narrow.recordTurn('s', { prompt: 'x'.repeat(1000) }),
+      () => narrow.recordTurn('s', { metadata: depth(6) }),
+      () => narrow.startSession({ metadata: depth(6) }),
+      () => narrow.forkSession('s', { metadata: depth(6) }),
+      () => manager.recordTurn('s', { metadata: depth(1001) }),
+    ]) {
+      await expect(attempt()).rejects.toMatchObject(failsWith('INVALID_RECORD'))
+    }
+    expect(await store.listSessions()).toEqual(['s'])
+    expect(await manager.getTurns('s')).toEqual([])
   })
 })
 

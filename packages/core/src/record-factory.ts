@@ -1,0 +1,87 @@
+import type { Limits } from './limits.js'
+import { invalidRecord } from './members.js'
+import type {
+  AgentTransitionInput,
+  AgentTransitionRecord,
+  SessionInput,
+  SessionRecord,
+  ToolCallInput,
+  ToolCallRecord,
+  TurnInput,
+  TurnRecord,
+} from './models.js'
+import { readSessionInput, readToolCallInput, readTransitionInput, readTurnInput } from './record-input.js'
+import { randomId } from './runtime.js'
+
+/** Where factories take times and ids from; the manager hands in its own. */
+export interface FactoryOptions {
+  now?: () => string
+  newId?: () => string
+}
+
+/** Fills in the ids, times and defaults of records, and holds them to limits. */
+export class RecordFactory {
+  readonly now: () => string
+  readonly newId: () => string
+  readonly #limits: Limits
+
+  constructor({ now = currentTime, newId = randomId }: FactoryOptions, limits: Limits) {
+    this.now = now
+    this.newId = newId
+    this.#limits = limits
+  }
+
+  session(input: Omit<SessionInput, 'sessionId'> & { sessionId?: string }): SessionRecord {
+    checkRecord(input, 'session')
+    const createdAt = input.createdAt ?? this.now()
+    return readSessionInput(
+      {
+        ...input,
+        sessionId: input.sessionId ?? this.newId(),
+        createdAt,
+        updatedAt: input.updatedAt ?? createdAt,
+      },
+      this.#limits,
+    )
+  }
+
+  turn(input: TurnInput): TurnRecord {
+    checkRecord(input, 'turn')
+    const time = this.now()
+    const ended = input.status === 'running' ? null : time
+    return readTurnInput(
+      {
+        ...input,
+        turnId: input.turnId ?? this.newId(),
+        startedAt: input.startedAt ?? time,
+        endedAt: input.endedAt === undefined ? ended : input.endedAt,
+      },
+      this.#limits,
+    )
+  }
+
+  toolCall(input: ToolCallInput): ToolCallRecord {
+    return readToolCallInput(input, this.#limits, 'toolCall', this.newId)
+  }
+
+  agentTransition(input: AgentTransitionInput): AgentTransitionRecord {
+    checkRecord(input, 'agentTransition')
+    return readTransitionInput(
+      {
+        ...input,
+        transitionId: input.transitionId === undefined ? this.newId() : input.transitionId,
+        timestamp: input.timestamp ?? this.now(),
+      },
+      this.#limits,
+      'agentTransition',
+    )
+  }
+}
+
+function currentTime(): string {
+  return new Date().toISOString()
+}
+
+function checkRecord(input: unknown, what: string): void {
+  if (typeof input !== 'object' || input === null) throw invalidRecord(what, 'must be an object')
+}
