@@ -40,10 +40,15 @@ function codePointRank(unit: number): number {
 /** Text from outside as it may stand in a message: quoted, cut, and without anything that moves a terminal. */
 export function quote(text: string, longest = 80): string {
   const shown = text.length > longest ? `${text.slice(0, longest)}…` : text
-  return JSON.stringify(shown).replace(
-    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
-    character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
+  return JSON.stringify(shown).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, escapeUnits)
+}
+
+/** Unit by unit: one beyond U+FFFF is two of them. */
+function escapeUnits(character: string): string {
+  return Array.from(
+    { length: character.length },
+    (_, index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`,
+  ).join('')
 }
 
 /** A short digest of text (FNV-1a over UTF-16 units, twice 32 bits). It tells accidents, not attacks. */

@@ -82,3 +82,8 @@ describe('an id', () => {
     expect(isValidId(id)).toBe(false)
   })
 })
+
+it('quoted text shows both halves of a character beyond U+FFFF that could move a terminal', () => {
+  expect(quote('a\u{E0001}b\u202E\u0007')).toBe(String.raw`"a\udb40\udc01b\u202e\u0007"`)
+  expect(JSON.parse(quote('\u{E0001}\u{1D173}😀'))).toBe('\u{E0001}\u{1D173}😀')
+})
