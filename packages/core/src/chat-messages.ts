@@ -82,7 +82,10 @@ const ROOM_FOR_COUNT = 5
  *   of the turns before.
  *
  * @example
- * const messages = messagesFromTurns(session.turns)
+ * import type { ChatCompletionMessageParam } from 'openai/resources'
+ *
+ * // That type is narrower than ours, which an imported message fits as it was: hence the cast.
+ * const messages = messagesFromTurns(session.turns) as ChatCompletionMessageParam[]
  * const completion = await openai.chat.completions.create({ model, messages, tools })
  */
 export function messagesFromTurns(turns: readonly TurnRecord[]): ChatMessage[] {
