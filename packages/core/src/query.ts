@@ -93,25 +93,25 @@ export const DEFAULT_LIMIT = 50
 export const MAX_LIMIT = 1000
 
 /** @throws `INVALID_ARGUMENT`, `INVALID_ID` */
-export function readQuery(source: unknown): NormalQuery {
-  const query = source === undefined ? {} : readObject(source, 'query', members)
+export function readQuery(source: unknown, what = 'query'): NormalQuery {
+  const query = source === undefined ? {} : readObject(source, what, members)
   const filter = {
-    scope: scopeOf(query, 'query'),
-    agentId: textOrNull(query, 'agentId'),
-    parentSessionId: textOrNull(query, 'parentSessionId'),
-    ended: readBoolean(query, 'ended'),
-    updatedAfter: readTime(query, 'updatedAfter'),
-    updatedBefore: readTime(query, 'updatedBefore'),
-    createdAfter: readTime(query, 'createdAfter'),
-    createdBefore: readTime(query, 'createdBefore'),
-    metadata: readMetadata(query.metadata),
-    orderBy: oneOf(query, 'orderBy', ['updatedAt', 'createdAt'] as const),
-    order: oneOf(query, 'order', ['desc', 'asc'] as const),
+    scope: scopeOf(query, what),
+    agentId: textOrNull(query, what, 'agentId'),
+    parentSessionId: textOrNull(query, what, 'parentSessionId'),
+    ended: readBoolean(query, what, 'ended'),
+    updatedAfter: readTime(query, what, 'updatedAfter'),
+    updatedBefore: readTime(query, what, 'updatedBefore'),
+    createdAfter: readTime(query, what, 'createdAfter'),
+    createdBefore: readTime(query, what, 'createdBefore'),
+    metadata: readMetadata(query.metadata, `${what}.metadata`),
+    orderBy: oneOf(query, what, 'orderBy', ['updatedAt', 'createdAt'] as const),
+    order: oneOf(query, what, 'order', ['desc', 'asc'] as const),
   }
   const { limit, cursor } = query
   return {
     ...filter,
-    limit: limit === undefined ? DEFAULT_LIMIT : wholeNumber(limit, 'query.limit', 1, MAX_LIMIT),
+    limit: limit === undefined ? DEFAULT_LIMIT : wholeNumber(limit, `${what}.limit`, 1, MAX_LIMIT),
     after: cursor === undefined ? undefined : decodeCursor(cursor, filter),
   }
 }
@@ -122,48 +122,53 @@ export function cursorBehind(query: NormalQuery, last: SessionSummary | Position
   return encodeCursor('time' in last ? last : positionOf(last, query.orderBy), filter)
 }
 
-function textOrNull(query: Record<string, unknown>, name: string): string | null | undefined {
+function textOrNull(query: Record<string, unknown>, what: string, name: string): string | null | undefined {
   const value = query[name]
   if (value === undefined || value === null || typeof value === 'string') return value
-  throw new TurnstoreError('INVALID_ARGUMENT', `query.${name} must be a string or null`)
+  throw new TurnstoreError('INVALID_ARGUMENT', `${what}.${name} must be a string or null`)
 }
 
-function readBoolean(query: Record<string, unknown>, name: string): boolean | undefined {
+function readBoolean(query: Record<string, unknown>, what: string, name: string): boolean | undefined {
   const value = query[name]
   if (value === undefined || typeof value === 'boolean') return value
-  throw new TurnstoreError('INVALID_ARGUMENT', `query.${name} must be true or false`)
+  throw new TurnstoreError('INVALID_ARGUMENT', `${what}.${name} must be true or false`)
 }
 
-function readTime(query: Record<string, unknown>, name: string): string | undefined {
+function readTime(query: Record<string, unknown>, what: string, name: string): string | undefined {
   const value = query[name]
   if (value === undefined) return undefined
   const key = typeof value === 'string' ? timeKey(value) : ''
   if (key === '') {
-    throw new TurnstoreError('INVALID_ARGUMENT', `query.${name} must be a time in ISO 8601, like 2026-01-31T12:00:00Z`)
+    throw new TurnstoreError('INVALID_ARGUMENT', `${what}.${name} must be a time in ISO 8601, like 2026-01-31T12:00:00Z`)
   }
   return key
 }
 
 /** The first of the choices is the default. */
-function oneOf<T extends string>(query: Record<string, unknown>, name: string, choices: readonly [T, ...T[]]): T {
+function oneOf<T extends string>(
+  query: Record<string, unknown>,
+  what: string,
+  name: string,
+  choices: readonly [T, ...T[]],
+): T {
   const value = query[name]
   if (value === undefined) return choices[0]
   const choice = choices.find(known => known === value)
-  if (choice === undefined) throw new TurnstoreError('INVALID_ARGUMENT', `query.${name} must be ${choices.join(' or ')}`)
+  if (choice === undefined) throw new TurnstoreError('INVALID_ARGUMENT', `${what}.${name} must be ${choices.join(' or ')}`)
   return choice
 }
 
-function readMetadata(source: unknown): NormalQuery['metadata'] {
+function readMetadata(source: unknown, what: string): NormalQuery['metadata'] {
   if (source === undefined) return []
   if (typeof source !== 'object' || source === null || Array.isArray(source)) {
-    throw new TurnstoreError('INVALID_ARGUMENT', 'query.metadata must be an object')
+    throw new TurnstoreError('INVALID_ARGUMENT', `${what} must be an object`)
   }
   return Object.entries(source).map(([key, value]: [string, unknown]) => {
     if (value === null || typeof value === 'string' || typeof value === 'boolean') return [key, value]
     if (typeof value === 'number' && Number.isFinite(value)) return [key, value === 0 ? 0 : value]
     throw new TurnstoreError(
       'INVALID_ARGUMENT',
-      `query.metadata[${quote(key)}] must be a string, a finite number, true, false or null`,
+      `${what}[${quote(key)}] must be a string, a finite number, true, false or null`,
     )
   })
 }

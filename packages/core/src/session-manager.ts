@@ -10,17 +10,19 @@ import {
   type AgentTransitionRecord,
   isEnded,
   type SessionRecord,
+  type SessionSummary,
   type ToolCallInput,
   type ToolCallRecord,
   type TurnInput,
   type TurnRecord,
 } from './models.js'
 import { checkMembers, type ScopeOptions, scopeOf } from './options.js'
+import { beforeWrite, failWith } from './outcome.js'
 import { matches, readQuery, type SessionPage, type SessionQuery } from './query.js'
 import { RecordFactory } from './record-factory.js'
-import { turnPatchMembers } from './record-input.js'
+import { readMetadataInput, turnPatchMembers } from './record-input.js'
 import type { SessionStore } from './store.js'
-import type { TurnRange } from './turn-range.js'
+import { type TurnRange, wholeNumber } from './turn-range.js'
 
 export interface SessionManagerOptions {
   /**
@@ -72,7 +74,7 @@ export interface PruneOptions extends ScopeOptions {
  * the store's `sharing` goes.
  *
  * The methods that need a session fail with `SESSION_NOT_FOUND` without one; besides, each hands on
- * the errors of the store.
+ * the errors of the store. A rejected write has an `outcome`, whether the store refused it or the manager.
  *
  * @example
  * const manager = new SessionManager(store, { workspaceId: 'acme' })
@@ -110,19 +112,7 @@ export class SessionManager {
    *   workspace holds it
    */
   async startSession(options: StartSessionOptions = {}): Promise<SessionRecord> {
-    checkMembers(options, 'options', ['workspaceId', 'agentId', 'sessionId', 'metadata', 'ifExists'])
-    const { agentId = null, sessionId, metadata = {}, ifExists = 'fail' } = options
-    if (!['fail', 'resume', 'replace'].includes(ifExists)) {
-      throw new TurnstoreError('INVALID_ARGUMENT', "options.ifExists must be 'fail', 'resume' or 'replace'")
-    }
-    if (agentId !== null) checkId(agentId, 'options.agentId')
-    const scope = this.#scopeOf(options)
-    const session = this.#factory.session({
-      ...(sessionId === undefined ? {} : { sessionId }),
-      workspaceId: scope.workspaceId ?? null,
-      agentId,
-      metadata,
-    })
+    const { session, scope, ifExists } = beforeWrite(() => this.#readStart(options))
     if (ifExists === 'replace') return { ...session, revision: await this.store.saveSession(session) }
     for (;;) {
       if (ifExists === 'resume') {
@@ -139,8 +129,28 @@ export class SessionManager {
     }
   }
 
+  #readStart(options: StartSessionOptions): Pick<Required<StartSessionOptions>, 'ifExists'> & {
+    session: SessionRecord
+    scope: ScopeOptions
+  } {
+    checkMembers(options, 'options', ['workspaceId', 'agentId', 'sessionId', 'metadata', 'ifExists'])
+    const { agentId = null, sessionId, metadata = {}, ifExists = 'fail' } = options
+    if (!['fail', 'resume', 'replace'].includes(ifExists)) {
+      throw new TurnstoreError('INVALID_ARGUMENT', "options.ifExists must be 'fail', 'resume' or 'replace'")
+    }
+    if (agentId !== null) checkId(agentId, 'options.agentId')
+    const scope = this.#scopeOf(options)
+    const session = this.#factory.session({
+      ...(sessionId === undefined ? {} : { sessionId }),
+      workspaceId: scope.workspaceId ?? null,
+      agentId,
+      metadata,
+    })
+    return { session, scope, ifExists }
+  }
+
   async #resume(sessionId: string, scope: ScopeOptions): Promise<SessionRecord | null> {
-    const stored = await this.store.loadSession(sessionId, scope)
+    const stored = await this.store.loadSession(sessionId, scope).catch(failWith('not-stored'))
     if (stored === null || !isEnded(stored)) return stored
     try {
       await this.store.changeSession(sessionId, { unsetMetadata: ['ended'], updatedAt: this.#factory.now() }, scope)
@@ -148,7 +158,7 @@ export class SessionManager {
       if (isTurnstoreError(error, 'SESSION_NOT_FOUND')) return null
       throw error
     }
-    return this.store.loadSession(sessionId, scope)
+    return this.store.loadSession(sessionId, scope).catch(failWith('unknown'))
   }
 
   /**
@@ -157,7 +167,7 @@ export class SessionManager {
    * @throws `TURN_ID_CONFLICT`, `INVALID_RECORD`
    */
   async recordTurn(sessionId: string, turn: TurnInput = {}): Promise<RecordedTurn> {
-    const record = this.#factory.turn(turn)
+    const record = beforeWrite(() => this.#factory.turn(turn))
     const { revision, deduplicated } = await this.#change(sessionId, { appendTurns: [record] })
     return { turn: record, revision, deduplicated: deduplicated.length > 0 }
   }
@@ -168,7 +178,7 @@ export class SessionManager {
    * @throws `TURN_NOT_FOUND`, `INVALID_RECORD`
    */
   async updateTurn(sessionId: string, turnId: string, patch: TurnPatch): Promise<ChangeResult> {
-    checkMembers(patch, 'patch', turnPatchMembers)
+    beforeWrite(() => checkMembers(patch, 'patch', turnPatchMembers))
     const ends = patch.status !== undefined && patch.status !== 'running' && !Object.hasOwn(patch, 'endedAt')
     const set = ends ? { ...patch, endedAt: this.#factory.now() } : patch
     return this.#change(sessionId, { updateTurns: [{ turnId, set }] })
@@ -184,7 +194,7 @@ export class SessionManager {
     turnId: string,
     call: ToolCallInput,
   ): Promise<{ toolCall: ToolCallRecord; revision: number }> {
-    const toolCall = this.#factory.toolCall(call)
+    const toolCall = beforeWrite(() => this.#factory.toolCall(call))
     const { revision } = await this.#change(sessionId, { updateTurns: [{ turnId, putToolCalls: [toolCall] }] })
     return { toolCall, revision }
   }
@@ -198,7 +208,7 @@ export class SessionManager {
     sessionId: string,
     transition: AgentTransitionInput,
   ): Promise<{ transition: AgentTransitionRecord; revision: number }> {
-    const record = this.#factory.agentTransition(transition)
+    const record = beforeWrite(() => this.#factory.agentTransition(transition))
     const { revision } = await this.#change(sessionId, { appendAgentTransitions: [record] })
     return { transition: record, revision }
   }
@@ -225,7 +235,9 @@ export class SessionManager {
    */
   async getMessages(sessionId: string, options: { last?: number } = {}): Promise<ChatMessage[]> {
     checkMembers(options, 'options', ['last'])
-    return messagesFromTurns(await this.getTurns(sessionId, options.last === undefined ? {} : { last: options.last }))
+    const { last } = options
+    const range = last === undefined ? {} : { last: wholeNumber(last, 'options.last', 0) }
+    return messagesFromTurns(await this.getTurns(sessionId, range))
   }
 
   /** Ids of the sessions of one workspace, or of all that the manager sees. */
@@ -243,9 +255,8 @@ export class SessionManager {
    * @throws `SESSION_EXISTS`
    */
   async forkSession(sessionId: string, options: ForkOptions = {}): Promise<SessionRecord> {
-    checkMembers(options, 'options', ['turns', 'sessionId', 'metadata'])
-    const { turns, metadata = {}, sessionId: forkId = this.#factory.newId() } = options
-    const stored = await this.store.loadSession(sessionId, this.#scope)
+    const { turns, metadata, sessionId: forkId = this.#factory.newId() } = beforeWrite(() => readFork(options))
+    const stored = await this.store.loadSession(sessionId, this.#scope).catch(failWith('not-stored'))
     if (stored === null) throw sessionNotFound(sessionId)
     const now = this.#factory.now()
     const change: SessionChange = {
@@ -253,14 +264,16 @@ export class SessionManager {
       unsetMetadata: ['ended'],
       updatedAt: now,
     }
-    const { session } = applyNormalChange(stored, readChange(change, widestLimits), undefined, widestLimits)
-    const fork = this.#factory.session({
-      ...session,
-      sessionId: forkId,
-      parentSessionId: sessionId,
-      createdAt: now,
-      updatedAt: now,
-      metadata: { ...session.metadata, ...metadata },
+    const fork = beforeWrite(() => {
+      const { session } = applyNormalChange(stored, readChange(change, widestLimits), undefined, widestLimits)
+      return this.#factory.session({
+        ...session,
+        sessionId: forkId,
+        parentSessionId: sessionId,
+        createdAt: now,
+        updatedAt: now,
+        metadata: { ...session.metadata, ...metadata },
+      })
     })
     try {
       return { ...fork, revision: await this.store.saveSession(fork, { ifRevision: 0 }) }
@@ -271,7 +284,10 @@ export class SessionManager {
 
   /** Keeps the first n turns and drops the rest, with the transitions recorded in them. */
   async rewindSession(sessionId: string, turns: number, options: { ifRevision?: number } = {}): Promise<ChangeResult> {
-    checkMembers(options, 'options', ['ifRevision'])
+    beforeWrite(() => {
+      checkMembers(options, 'options', ['ifRevision'])
+      wholeNumber(turns, 'turns', 0)
+    })
     return this.#change(sessionId, { keepTurns: turns }, options)
   }
 
@@ -286,24 +302,34 @@ export class SessionManager {
    * @throws `INVALID_ARGUMENT`
    */
   async pruneSessions(options: PruneOptions): Promise<string[]> {
+    const { scope, query, isMeant } = beforeWrite(() => this.#readPrune(options))
+    const deleted: string[] = []
+    for await (const { sessionId } of this.store.sessions({ ...query, order: 'asc' })) {
+      const summary = await this.store.loadSummary(sessionId, scope)
+      if (summary === null || !isMeant(summary)) continue
+      if (await this.store.deleteSession(sessionId, scope)) deleted.push(sessionId)
+    }
+    return deleted
+  }
+
+  #readPrune(options: PruneOptions): {
+    scope: ScopeOptions
+    query: SessionQuery
+    isMeant: (summary: SessionSummary) => boolean
+  } {
     checkMembers(options, 'options', ['updatedBefore', 'ended', 'workspaceId'])
     const { updatedBefore, ended } = options
     if (updatedBefore === undefined && ended === undefined) {
       throw new TurnstoreError('INVALID_ARGUMENT', 'options must name updatedBefore, ended or both; else all would go')
     }
     const scope = this.#scopeOf(options)
-    const query = this.#scopedQuery({
+    const query: SessionQuery = {
       ...scope,
       ...(updatedBefore === undefined ? {} : { updatedBefore }),
       ...(ended === undefined ? {} : { ended }),
-    })
-    const deleted: string[] = []
-    for await (const { sessionId } of this.store.sessions({ ...query, order: 'asc' })) {
-      const summary = await this.store.loadSummary(sessionId, scope)
-      if (summary === null || !matches(readQuery(query), summary)) continue
-      if (await this.store.deleteSession(sessionId, scope)) deleted.push(sessionId)
     }
-    return deleted
+    const normal = readQuery(query, 'options')
+    return { scope, query, isMeant: summary => matches(normal, summary) }
   }
 
   #change(
@@ -315,22 +341,30 @@ export class SessionManager {
   }
 
   /** The workspace that a call names, which must be the manager's own where it is bound to one. */
-  #scopeOf(options: ScopeOptions): ScopeOptions {
-    const named = readOwnScope(options)
+  #scopeOf(options: ScopeOptions, what = 'options'): ScopeOptions {
+    const named = readOwnScope(options, what)
     if (!('workspaceId' in this.#scope)) return named
     if ('workspaceId' in named && named.workspaceId !== this.#scope.workspaceId) {
-      throw new TurnstoreError('INVALID_ARGUMENT', 'options.workspaceId is not the workspace that this manager is bound to')
+      throw new TurnstoreError('INVALID_ARGUMENT', `${what}.workspaceId is not the workspace that this manager is bound to`)
     }
     return this.#scope
   }
 
   #scopedQuery(query: SessionQuery): SessionQuery {
-    return { ...query, ...this.#scopeOf(query) }
+    return { ...query, ...this.#scopeOf(query, 'query') }
   }
 }
 
 /** The workspace that options name, if they do. @throws `INVALID_ARGUMENT`, `INVALID_ID` */
-function readOwnScope(options: ScopeOptions): ScopeOptions {
-  const workspaceId = scopeOf({ ...options }, 'options')
+function readOwnScope(options: ScopeOptions, what = 'options'): ScopeOptions {
+  const workspaceId = scopeOf({ ...options }, what)
   return workspaceId === undefined ? {} : { workspaceId }
+}
+
+/** Copied, since the session that is forked is loaded first. @throws `INVALID_ARGUMENT`, `INVALID_RECORD` */
+function readFork(options: ForkOptions): ForkOptions & { metadata: JsonObject } {
+  checkMembers(options, 'options', ['turns', 'sessionId', 'metadata'])
+  const { turns, metadata = {} } = options
+  if (turns !== undefined) wholeNumber(turns, 'options.turns', 0)
+  return { ...options, metadata: readMetadataInput(metadata, widestLimits, 'options.metadata') }
 }

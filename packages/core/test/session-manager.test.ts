@@ -9,6 +9,7 @@ import {
   type SessionRecord,
   SessionManager,
   type SessionManagerOptions,
+  TurnstoreError,
 } from '../src/index.ts'
 
 /** The four hooks and nothing else. */
@@ -266,7 +267,8 @@ describe('the limits of the store', () => {
   const large = 'x'.repeat(17 * 1024 * 1024)
 
   it('hold for what the manager records, where they are wider than the default', async () => {
-    const store = new MapStore({ limits: { turnBytes: 64 * 1024 * 1024, metadataBytes: 4 * 1024 * 1024, jsonDepth: 500 } })
+    const MiB = 1024 * 1024
+    const store = new MapStore({ limits: { turnBytes: 64 * MiB, metadataBytes: 4 * MiB, jsonDepth: 500 } })
     const { manager } = manage({}, store)
     const metadata = { deep: depth(499), large: 'x'.repeat(2 * 1024 * 1024) }
     await manager.startSession({ sessionId: 's', metadata })
@@ -298,6 +300,95 @@ describe('the limits of the store', () => {
     }
     expect(await store.listSessions()).toEqual(['s'])
     expect(await manager.getTurns('s')).toEqual([])
+  })
+})
+
+describe('a rejected call', () => {
+  // What TypeScript would refuse.
+  const date: object = { metadata: { a: new Date() } }
+  const withToolCalls: object = { toolCalls: [] }
+  const wrongOptions: object = { ifRevison: 1 }
+  const noNumber: unknown = '1'
+
+  async function ready(): Promise<SessionManager> {
+    const { manager } = manage()
+    await manager.startSession({ sessionId: 's' })
+    await manager.recordTurn('s', { turnId: 't', prompt: 'x' })
+    return manager
+  }
+
+  it.each<[string, (manager: SessionManager) => Promise<unknown>]>([
+    ['recordTurn', manager => manager.recordTurn('s', date)],
+    ['recordTurn of another id', manager => manager.recordTurn('', {})],
+    ['updateTurn', manager => manager.updateTurn('s', 't', withToolCalls)],
+    ['recordToolCall', manager => manager.recordToolCall('s', 't', { toolName: 'f', ...date })],
+    ['recordAgentTransition', manager => manager.recordAgentTransition('s', { toAgent: 'x', ...withToolCalls })],
+    ['startSession with an empty id', manager => manager.startSession({ sessionId: '' })],
+    ['startSession with wrong options', manager => manager.startSession(wrongOptions)],
+    ['startSession with an agent of no name', manager => manager.startSession({ agentId: '' })],
+    ['startSession with wrong metadata', manager => manager.startSession(date)],
+    ['startSession that resumes nothing', manager => manager.startSession({ sessionId: '', ifExists: 'resume' })],
+    ['endSession', manager => manager.endSession('')],
+    ['forkSession of no turns', manager => manager.forkSession('s', { turns: -1 })],
+    ['forkSession with wrong options', manager => manager.forkSession('s', wrongOptions)],
+    ['forkSession with wrong metadata', manager => manager.forkSession('s', date)],
+    ['forkSession of no session', manager => manager.forkSession('')],
+    ['forkSession to no id', manager => manager.forkSession('s', { sessionId: '' })],
+    ['rewindSession', manager => manager.rewindSession('s', -1)],
+    ['rewindSession with wrong options', manager => manager.rewindSession('s', 1, wrongOptions)],
+    ['deleteSession', manager => manager.deleteSession('')],
+    ['pruneSessions', manager => manager.pruneSessions({})],
+    ['pruneSessions with a wrong time', manager => manager.pruneSessions({ updatedBefore: 'yesterday' })],
+  ])('%s says that nothing was stored', async (_name, write) => {
+    const manager = await ready()
+    await expect(write(manager)).rejects.toMatchObject({ name: 'TurnstoreError', outcome: 'not-stored' })
+    expect(await manager.listSessions()).toEqual(['s'])
+    expect(await manager.getSession('s')).toMatchObject({ revision: 2 })
+  })
+
+  it.each(['forkSession', 'startSession'] as const)('%s says so too where the session cannot be loaded', async method => {
+    const { manager, store } = manage()
+    store.loadSession = async () => Promise.reject(new TurnstoreError('CORRUPT_SESSION', 'damaged', { sessionId: 's' }))
+    const write = method === 'forkSession' ? manager.forkSession('s') : manager.startSession({ ifExists: 'resume' })
+    await expect(write).rejects.toMatchObject(
+      failsWith('CORRUPT_SESSION', { message: 'damaged', sessionId: 's', outcome: 'not-stored' }),
+    )
+  })
+
+  it('claims nothing where the store itself says nothing', async () => {
+    const { manager, store } = manage()
+    const broken = new TurnstoreError('STORE_UNAVAILABLE', 'broken')
+    store.saveSession = async () => Promise.reject(broken)
+    store.changeSession = async () => Promise.reject(broken)
+    for (const write of [() => manager.startSession(), () => manager.endSession('s')]) {
+      await expect(write()).rejects.not.toHaveProperty('outcome')
+    }
+  })
+
+  it.each<[string, (manager: SessionManager) => Promise<unknown>]>([
+    ['getSession', manager => manager.getSession('')],
+    ['getTurns', manager => manager.getTurns('s', { last: -1 })],
+    ['getMessages', manager => manager.getMessages('s', { last: -1 })],
+    ['listSessions', manager => manager.listSessions({ workspaceId: '' })],
+    ['querySessions', manager => manager.querySessions({ limit: 0 })],
+  ])('%s reads, so it has no outcome', async (_name, read) => {
+    await expect(read(await ready())).rejects.not.toHaveProperty('outcome')
+  })
+
+  it('names the argument as the caller called it', async () => {
+    const manager = await ready()
+    const wrongLast: object = { last: '1' }
+    await expect(manager.forkSession('s', { turns: -1 })).rejects.toThrow(/^options\.turns must be a whole number/)
+    for (const turns of [-1, noNumber]) {
+      // @ts-expect-error TypeScript would refuse it.
+      await expect(manager.rewindSession('s', turns)).rejects.toThrow(/^turns must be a whole number/)
+    }
+    for (const last of [{ last: -1 }, wrongLast]) {
+      await expect(manager.getMessages('s', last)).rejects.toThrow(/^options\.last must be a whole number/)
+    }
+    const noWorkspace: object = { workspaceId: undefined }
+    await expect(manager.querySessions(noWorkspace)).rejects.toThrow(/^query\.workspaceId is undefined/)
+    await expect(manager.pruneSessions({ updatedBefore: 'yesterday' })).rejects.toThrow(/^options\.updatedBefore must be/)
   })
 })
 
@@ -360,6 +451,16 @@ describe('forks and rewinds', () => {
     expect(fork.agentTransitions.map(({ toAgent }) => toAgent)).toEqual(['x'])
     expect(await manager.getSession('f')).toEqual(fork)
     expect(await manager.getTurns('s')).toHaveLength(3)
+  })
+
+  it('a fork holds the metadata that it was called with, whatever the caller does to it meanwhile', async () => {
+    const manager = await threeTurns()
+    const metadata = { try: [2] }
+    const forking = manager.forkSession('s', { sessionId: 'f', metadata })
+    metadata.try.push(3)
+    expect((await forking).metadata).toEqual({ lang: 'en', try: [2] })
+    const text: object = { metadata: 'text' }
+    await expect(manager.forkSession('s', text)).rejects.toThrow(/^options\.metadata must be an object/)
   })
 
   it('a fork takes all turns where no number is named, and no id that is in use', async () => {
