@@ -31,13 +31,13 @@ export {
 } from './models.js'
 export type { ScopeOptions, WriteOptions } from './options.js'
 export { printable, printableLine } from './printable.js'
+export type { PruneOptions } from './prune.js'
 export type { DamagedSession, SessionPage, SessionQuery } from './query.js'
 export { decodeSession, encodeSession } from './wire.js'
 export type { FactoryOptions } from './record-factory.js'
 export { replaySession, type SessionReplay, type TimelineEntry } from './replay.js'
 export {
   type ForkOptions,
-  type PruneOptions,
   type RecordedTurn,
   SessionManager,
   type SessionManagerOptions,

@@ -1,4 +1,4 @@
-import { isTurnstoreError } from './errors.js'
+import { isTurnstoreError, type TurnstoreError } from './errors.js'
 import type { SessionSummary } from './models.js'
 import { type DamagedSession, type NormalQuery, pageOfSummaries, type SessionPage } from './query.js'
 
@@ -18,9 +18,12 @@ export async function pageOfListing(query: NormalQuery, listing: AsyncIterable<L
   return query.after === undefined && damaged.length > 0 ? { ...page, damaged } : page
 }
 
-/** An error that says that a session's data cannot be read, as a listing tells it. */
+/** Whether an error says that a session's data cannot be read. */
+export function isDamage(error: unknown): error is TurnstoreError & { readonly code: DamagedSession['code'] } {
+  return isTurnstoreError(error, 'CORRUPT_SESSION') || isTurnstoreError(error, 'SCHEMA_TOO_NEW')
+}
+
+/** Such an error as a listing tells it; null for any other. */
 export function damageOf(sessionId: string, error: unknown): DamagedSession | null {
-  if (!isTurnstoreError(error)) return null
-  const { code, message } = error
-  return code === 'CORRUPT_SESSION' || code === 'SCHEMA_TOO_NEW' ? { sessionId, code, message } : null
+  return isDamage(error) ? { sessionId, code: error.code, message: error.message } : null
 }

@@ -15,3 +15,12 @@ export function failWith(outcome: WriteOutcome): (error: unknown) => never {
     throw isTurnstoreError(error) && error.outcome === undefined ? withDetails(error, { outcome }) : error
   }
 }
+
+/** The same for a listing that belongs to a write. */
+export async function* eachOrFailWith<T>(outcome: WriteOutcome, items: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* items
+  } catch (error) {
+    failWith(outcome)(error)
+  }
+}

@@ -4,6 +4,7 @@ import { type ChatMessage, messagesFromTurns } from './chat-messages.js'
 import { isTurnstoreError, sessionExists, sessionNotFound, TurnstoreError } from './errors.js'
 import { checkId } from './ids.js'
 import type { JsonObject } from './json.js'
+import { attempt } from './lifecycle.js'
 import { widestLimits } from './limits.js'
 import {
   type AgentTransitionInput,
@@ -18,7 +19,8 @@ import {
 } from './models.js'
 import { checkMembers, type ScopeOptions, scopeOf } from './options.js'
 import { beforeWrite, failWith } from './outcome.js'
-import { matches, readQuery, type SessionPage, type SessionQuery } from './query.js'
+import { prune, type PruneOptions, readPrune } from './prune.js'
+import type { SessionPage, SessionQuery } from './query.js'
 import { RecordFactory } from './record-factory.js'
 import { readMetadataInput, turnPatchMembers } from './record-input.js'
 import type { SessionStore } from './store.js'
@@ -60,12 +62,6 @@ export interface ForkOptions {
   sessionId?: string
   /** Merged over that of the session. */
   metadata?: JsonObject
-}
-
-export interface PruneOptions extends ScopeOptions {
-  /** ISO 8601, exclusive. A session without a readable time is not old. */
-  updatedBefore?: string
-  ended?: boolean
 }
 
 /**
@@ -245,8 +241,22 @@ export class SessionManager {
     return this.store.listSessions(this.#scopeOf(options))
   }
 
+  /** One page of the sessions that the manager sees; `cursor` leads to the next. */
   async querySessions(query: SessionQuery = {}): Promise<SessionPage> {
     return this.store.querySessions(this.#scopedQuery(query))
+  }
+
+  /**
+   * All sessions that the manager sees and a query means, page by page; `limit` is the size of a page.
+   * An error shows when the iteration begins, or where it comes to it.
+   * @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW` behind the last session, where there were some that cannot
+   *   be read; `INVALID_ARGUMENT`
+   *
+   * @example
+   * for await (const { sessionId, turnCount } of manager.sessions({ ended: false })) console.log(sessionId, turnCount)
+   */
+  sessions(query: SessionQuery = {}): AsyncIterable<SessionSummary> {
+    return iterate(attempt(() => this.store.sessions(this.#scopedQuery(query))))
   }
 
   /**
@@ -296,40 +306,18 @@ export class SessionManager {
   }
 
   /**
-   * Deletes old sessions, ended ones, or those that are both, and gives their ids. At least one of
-   * `updatedBefore` and `ended` must be named. Each session is looked at again right before it is
-   * deleted, so one that has been taken up meanwhile stays.
-   * @throws `INVALID_ARGUMENT`
+   * Deletes old sessions, ended ones, or those that are both, and gives their ids; `onDeleted` hears of
+   * each at once. At least one of `updatedBefore` and `ended` must be named.
+   *
+   * Each session is looked at again before it is deleted, so one that has been taken up since it was
+   * listed stays. One that is taken up in the moment between that look and the deletion goes.
+   *
+   * A session that cannot be read stays, and the others go; the first such error is thrown when all
+   * else is done. Any other error ends it at once. Either way what `onDeleted` has told of is deleted.
+   * @throws `INVALID_ARGUMENT`; `CORRUPT_SESSION` and `SCHEMA_TOO_NEW` at the end
    */
   async pruneSessions(options: PruneOptions): Promise<string[]> {
-    const { scope, query, isMeant } = beforeWrite(() => this.#readPrune(options))
-    const deleted: string[] = []
-    for await (const { sessionId } of this.store.sessions({ ...query, order: 'asc' })) {
-      const summary = await this.store.loadSummary(sessionId, scope)
-      if (summary === null || !isMeant(summary)) continue
-      if (await this.store.deleteSession(sessionId, scope)) deleted.push(sessionId)
-    }
-    return deleted
-  }
-
-  #readPrune(options: PruneOptions): {
-    scope: ScopeOptions
-    query: SessionQuery
-    isMeant: (summary: SessionSummary) => boolean
-  } {
-    checkMembers(options, 'options', ['updatedBefore', 'ended', 'workspaceId'])
-    const { updatedBefore, ended } = options
-    if (updatedBefore === undefined && ended === undefined) {
-      throw new TurnstoreError('INVALID_ARGUMENT', 'options must name updatedBefore, ended or both; else all would go')
-    }
-    const scope = this.#scopeOf(options)
-    const query: SessionQuery = {
-      ...scope,
-      ...(updatedBefore === undefined ? {} : { updatedBefore }),
-      ...(ended === undefined ? {} : { ended }),
-    }
-    const normal = readQuery(query, 'options')
-    return { scope, query, isMeant: summary => matches(normal, summary) }
+    return prune(this.store, beforeWrite(() => readPrune(options, this.#scopeOf(options))))
   }
 
   #change(
@@ -367,4 +355,8 @@ function readFork(options: ForkOptions): ForkOptions & { metadata: JsonObject } 
   const { turns, metadata = {} } = options
   if (turns !== undefined) wholeNumber(turns, 'options.turns', 0)
   return { ...options, metadata: readMetadataInput(metadata, widestLimits, 'options.metadata') }
+}
+
+async function* iterate<T>(begin: () => AsyncIterable<T>): AsyncGenerator<T> {
+  yield* begin()
 }

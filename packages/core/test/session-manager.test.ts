@@ -9,6 +9,7 @@ import {
   type SessionRecord,
   SessionManager,
   type SessionManagerOptions,
+  type SessionSummary,
   TurnstoreError,
 } from '../src/index.ts'
 
@@ -19,8 +20,15 @@ class MapStore extends BaseSessionStore {
   #writes = 0
   /** Called before each write, for somebody else to be first. */
   beforeSave: () => Promise<unknown> = async () => {}
+  /** Ids of sessions that cannot be read. */
+  readonly damaged = new Set<string>()
+
+  get ids(): string[] {
+    return [...this.#texts.keys()]
+  }
 
   protected async _load(sessionId: string): Promise<Loaded | null> {
+    if (this.damaged.has(sessionId)) throw new TurnstoreError('CORRUPT_SESSION', `${sessionId} cannot be read`)
     const stored = this.#texts.get(sessionId)
     return stored === undefined ? null : { session: decodeSession(JSON.parse(stored.text)), token: stored.token }
   }
@@ -37,11 +45,8 @@ class MapStore extends BaseSessionStore {
   }
 
   protected async _list(scope: string | null | undefined): Promise<string[]> {
-    const sessions = await Promise.all([...this.#texts.keys()].map(id => this._load(id)))
-    return sessions.flatMap(loaded =>
-      loaded !== null && (scope === undefined || loaded.session.workspaceId === scope)
-        ? [loaded.session.sessionId]
-        : [],
+    return [...this.#texts].flatMap(([sessionId, { text }]) =>
+      scope === undefined || decodeSession(JSON.parse(text)).workspaceId === scope ? [sessionId] : [],
     )
   }
 }
@@ -55,6 +60,12 @@ function manage(
   let ids = 0
   const now = (): string => new Date(Date.UTC(2026, 0, 1, 0, 0, seconds++)).toISOString()
   return { manager: new SessionManager(store, { now, newId: () => `id-${++ids}`, ...options }), store }
+}
+
+async function idsOf(sessions: AsyncIterable<SessionSummary>): Promise<string[]> {
+  const ids: string[] = []
+  for await (const { sessionId } of sessions) ids.push(sessionId)
+  return ids
 }
 
 const failsWith = (code: string, more: object = {}): object => ({ code, ...more })
@@ -495,6 +506,7 @@ describe('a manager that is bound to a workspace', () => {
     expect(await acme.deleteSession('s')).toBe(false)
     expect(await acme.listSessions()).toEqual([])
     expect((await acme.querySessions()).sessions).toEqual([])
+    for await (const session of acme.sessions()) expect.unreachable(session.sessionId)
     expect(await acme.pruneSessions({ ended: false })).toEqual([])
     for (const attempt of [
       acme.recordTurn('s'),
@@ -515,6 +527,7 @@ describe('a manager that is bound to a workspace', () => {
     expect(await manager.startSession()).toMatchObject({ workspaceId: 'acme' })
     await expect(manager.startSession({ workspaceId: 'globex' })).rejects.toMatchObject(failsWith('INVALID_ARGUMENT'))
     await expect(manager.listSessions({ workspaceId: 'globex' })).rejects.toMatchObject(failsWith('INVALID_ARGUMENT'))
+    await expect(idsOf(manager.sessions({ workspaceId: 'globex' }))).rejects.toMatchObject(failsWith('INVALID_ARGUMENT'))
     await expect(manager.querySessions({ workspaceId: null })).rejects.toMatchObject(failsWith('INVALID_ARGUMENT'))
     await expect(manager.pruneSessions({ ended: true, workspaceId: 'globex' })).rejects.toMatchObject(
       failsWith('INVALID_ARGUMENT'),
@@ -535,6 +548,31 @@ describe('a manager that is bound to a workspace', () => {
     expect(() => new SessionManager(new MapStore(), options)).toThrow(
       expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
     )
+  })
+})
+
+describe('sessions', () => {
+  it('gives all pages of what the manager sees, in order and filtered', async () => {
+    const { manager, store } = manage()
+    for (const sessionId of ['a', 'b', 'c']) await manager.startSession({ sessionId, workspaceId: 'acme' })
+    await manager.startSession({ sessionId: 'd', workspaceId: 'globex' })
+    await manager.endSession('b')
+    const { manager: acme } = manage({ workspaceId: 'acme' }, store)
+    expect(await idsOf(acme.sessions({ limit: 1, order: 'asc' }))).toEqual(['a', 'c', 'b'])
+    expect(await idsOf(acme.sessions({ ended: true }))).toEqual(['b'])
+    expect(await idsOf(manager.sessions())).toHaveLength(4)
+    expect(await idsOf(manager.sessions({ workspaceId: 'globex' }))).toEqual(['d'])
+  })
+
+  it('takes the query as it is when it is called, and tells what is wrong with it when the iteration begins', async () => {
+    const { manager } = manage()
+    await manager.startSession({ sessionId: 'a', metadata: { n: 1 } })
+    const query = { metadata: { n: 1 } }
+    const listing = manager.sessions(query)
+    query.metadata.n = 2
+    expect(await idsOf(listing)).toEqual(['a'])
+    const wrong = manager.sessions({ limit: 0 })
+    await expect(idsOf(wrong)).rejects.toMatchObject(failsWith('INVALID_ARGUMENT'))
   })
 })
 
@@ -566,6 +604,73 @@ describe('pruneSessions', () => {
       return loadSummary(...args)
     }
     expect(await manager.pruneSessions({ ended: true })).toEqual([])
+  })
+
+  describe('where a session cannot be read', () => {
+    async function ended(...ids: string[]): Promise<{ manager: SessionManager; store: MapStore }> {
+      const managed = manage()
+      for (const sessionId of ids) await managed.manager.startSession({ sessionId, metadata: { ended: true } })
+      return managed
+    }
+
+    it('deletes the others, says of each at once, and tells of the damage when it is done', async () => {
+      const { manager, store } = await ended('a', 'b', 'c')
+      store.damaged.add('b')
+      const told: [string, boolean][] = []
+      const pruning = manager.pruneSessions({
+        ended: true,
+        onDeleted: sessionId => told.push([sessionId, store.ids.includes(sessionId)]),
+      })
+      await expect(pruning).rejects.toMatchObject(
+        failsWith('CORRUPT_SESSION', { sessionId: 'b', outcome: 'not-stored' }),
+      )
+      expect(told).toEqual([
+        ['a', false],
+        ['c', false],
+      ])
+      expect(store.ids).toEqual(['b'])
+    })
+
+    it.each(['loadSummary', 'deleteSession'] as const)('goes on where that shows only in %s', async method => {
+      const { manager, store } = await ended('a', 'b', 'c', 'd')
+      const work = store[method].bind(store)
+      const failures = new Map([
+        ['b', new TurnstoreError('SCHEMA_TOO_NEW', 'too new', { sessionId: 'b' })],
+        ['c', new TurnstoreError('CORRUPT_SESSION', 'damaged', { sessionId: 'c' })],
+      ])
+      Object.assign(store, {
+        [method]: async (sessionId: string) => {
+          const failure = failures.get(sessionId)
+          if (failure !== undefined) throw failure
+          return work(sessionId)
+        },
+      })
+      await expect(manager.pruneSessions({ ended: true })).rejects.toMatchObject(
+        failsWith('SCHEMA_TOO_NEW', { sessionId: 'b' }),
+      )
+      expect(store.ids).toEqual(['b', 'c'])
+    })
+
+    it('another failure ends it at once; what went before was told', async () => {
+      const { manager, store } = await ended('a', 'b', 'c')
+      const deleteSession = store.deleteSession.bind(store)
+      store.deleteSession = async sessionId => {
+        if (sessionId === 'b') throw new TurnstoreError('STORE_UNAVAILABLE', 'broken', { outcome: 'unknown' })
+        return deleteSession(sessionId)
+      }
+      const told: string[] = []
+      const pruning = manager.pruneSessions({ ended: true, onDeleted: sessionId => told.push(sessionId) })
+      await expect(pruning).rejects.toMatchObject(failsWith('STORE_UNAVAILABLE', { outcome: 'unknown' }))
+      expect([told, store.ids]).toEqual([['a'], ['b', 'c']])
+    })
+  })
+
+  it('an onDeleted that is no function is refused before anything goes', async () => {
+    const { manager, store } = manage()
+    await manager.startSession({ sessionId: 's', metadata: { ended: true } })
+    const wrong: object = { ended: true, onDeleted: 'print' }
+    await expect(manager.pruneSessions(wrong)).rejects.toMatchObject(failsWith('INVALID_ARGUMENT'))
+    expect(store.ids).toEqual(['s'])
   })
 
   it('without a condition it is refused, since all would go', async () => {
