@@ -80,7 +80,10 @@ export class Cli {
 
   /** Writes to stdout and waits while its reader is slow. */
   async print(text: string): Promise<void> {
-    if (this.isStopped) return
+    if (!this.isStopped) await this.#write(text)
+  }
+
+  async #write(text: string): Promise<void> {
     await new Promise<void>(resolve => {
       this.stdout.write(text, () => resolve())
     })
@@ -93,6 +96,16 @@ export class Cli {
   /** JSON for programs. Harmless on a terminal too: what JSON leaves unescaped of control characters is escaped. */
   async printJson(value: unknown): Promise<void> {
     await this.print(`${jsonText(value, 2)}\n`)
+  }
+
+  /** A line about something that was done. It is told after Ctrl-C too: what is gone must not go unsaid. */
+  async reportLine(line: string): Promise<void> {
+    await this.#write(`${printable(line)}\n`)
+  }
+
+  /** The same as JSON for programs. */
+  async reportJson(value: unknown): Promise<void> {
+    await this.#write(`${jsonText(value, 2)}\n`)
   }
 
   /** A line on stderr that is no failure. */

@@ -1,10 +1,11 @@
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { join } from 'node:path'
 import { openStore } from 'turnstore'
 import { describe, expect, it } from 'vitest'
 import { decodeSession, type SessionInput, type SessionRecord } from '@turnstore/core'
-import { finished, parseObjects, start, temporaryFolder, temporaryStore, turnstore } from './turnstore.ts'
+import { finished, parseObject, parseObjects, start, temporaryFolder, temporaryStore, turnstore } from './turnstore.ts'
 
 const support: SessionInput = {
   sessionId: 'support',
@@ -312,6 +313,8 @@ describe('copy', () => {
 })
 
 describe('rm and prune', () => {
+  const many = Array.from({ length: 2000 }, (_, index) => `s${String(index).padStart(4, '0')}`)
+
   it('rm deletes the sessions that are named, says so, and tells of those that are not there', async () => {
     const url = await filled(support, plain('b'), plain('c'))
     expect(await turnstore(['rm', 'b', 'nope', 'c'], { url })).toMatchObject({
@@ -333,6 +336,60 @@ describe('rm and prune', () => {
       stderr: 'Session not found: b\n',
     })
     expect((await contents(url)).map(({ sessionId }) => sessionId).toSorted()).toEqual(['b', 'c'])
+  })
+
+  it.each([
+    ['rm', ['rm', 'a', 'b', 'nope', 'c'], 'Deleted a\nDeleted c\n', ['Session not found: nope']],
+    ['rm --workspace', ['rm', '--workspace', 'acme'], 'Deleted a\nDeleted c\n2 sessions deleted\n', []],
+    ['prune', ['prune', '--ended'], 'Deleted a\nDeleted c\n2 sessions deleted\n', []],
+  ])('%s goes on past a session that cannot be read, and tells of it', async (_name, args, stdout, besides) => {
+    const ended = { workspaceId: 'acme', metadata: { ended: true } }
+    const url = await filled(...['a', 'b', 'c'].map(id => plain(id, ended)))
+    const damaged = join(url.slice('file:'.length), 'acme', 'b.json')
+    writeFileSync(damaged, 'SECRET')
+    const result = await turnstore(args, { url })
+    expect([result.code, result.stdout]).toEqual([1, stdout])
+    expect(result.stderr.split('\n').filter(Boolean)).toEqual([
+      expect.stringMatching(/^Not (deleted|listed): .*b\b.* cannot be read/),
+      ...besides,
+    ])
+    expect(result.stderr).not.toContain('SECRET')
+    expect(readFileSync(damaged, 'utf8')).toBe('SECRET')
+  })
+
+  it.each([
+    ['rm', ['rm', 'a', 'b', 'nope', 'c'], { deleted: ['a', 'c'], missing: ['nope'] }],
+    ['rm --workspace', ['rm', '--workspace', 'acme'], { deleted: ['a', 'c'], missing: [] }],
+    ['prune', ['prune', '--ended'], { deleted: ['a', 'c'] }],
+  ])('%s --json prints what was done then', async (_name, args, done) => {
+    const ended = { workspaceId: 'acme', metadata: { ended: true } }
+    const url = await filled(...['a', 'b', 'c'].map(id => plain(id, ended)))
+    writeFileSync(join(url.slice('file:'.length), 'acme', 'b.json'), '{')
+    const { code, stdout } = await turnstore([...args, '--json'], { url })
+    expect([code, parseObject(stdout)]).toEqual([1, done])
+  })
+
+  it.each([
+    ['rm', ['rm', ...many]],
+    ['rm --json', ['rm', '--json', ...many]],
+    ['rm --workspace', ['rm', '--workspace', 'acme']],
+    ['prune', ['prune', '--ended']],
+    ['prune --json', ['prune', '--ended', '--json']],
+  ])('Ctrl-C ends %s with 130, and all that was deleted by then is told', async (_name, args) => {
+    const url = `sqlite:${join(temporaryFolder(), 'sessions.db')}`
+    await using store = await openStore(url)
+    await Promise.all(many.map(id => store.saveSession(plain(id, { workspaceId: 'acme', metadata: { ended: true } }))))
+    const child = start(args, { TURNSTORE_URL: url })
+    const done = finished(child)
+    while ((await store.listSessions()).length === many.length) await setTimeout(1)
+    child.kill('SIGINT')
+    const { code, stdout, stderr } = await done
+    expect([code, stderr]).toEqual([130, ''])
+    const left = new Set(await store.listSessions())
+    expect(left.size).toBeGreaterThan(0)
+    const lines = stdout.split('\n').filter(line => line.startsWith('Deleted '))
+    const told = stdout.startsWith('{') ? parseObject(stdout).deleted : lines.map(line => line.slice('Deleted '.length))
+    expect(told).toEqual(many.filter(id => !left.has(id)))
   })
 
   it('a forgotten workspace deletes nothing', async () => {

@@ -58,7 +58,7 @@ export async function turnstore(
   return { code, stdout: await stdout.whole(), stderr: await stderr.whole() }
 }
 
-class Printed extends Writable {
+export class Printed extends Writable {
   readonly #chunks: Buffer[] = []
 
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {

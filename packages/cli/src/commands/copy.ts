@@ -1,4 +1,4 @@
-import { isTurnstoreError, type SessionStore } from '@turnstore/core'
+import { isTurnstoreError, type ScopeOptions, type SessionStore } from '@turnstore/core'
 import { Command } from 'commander'
 import { bringUpToDate, type Compare, compareSession, OtherContent, type Outcome } from '../bring-up-to-date.js'
 import { type Cli, count, messageOf, UsageError } from '../cli.js'
@@ -49,7 +49,7 @@ async function copy(cli: Cli, source: SessionStore, target: SessionStore, option
   try {
     for await (const id of sessionIds(cli, source, scope)) {
       if (cli.isStopped) return
-      const outcome = await copyOne(cli, source, target, id)
+      const outcome = await copyOne(cli, source, target, id, scope)
       if (outcome !== null) counts[outcome]++
       progress.advance(++done)
     }
@@ -75,9 +75,10 @@ async function copyOne(
   source: SessionStore,
   target: SessionStore,
   id: string,
+  scope: ScopeOptions,
 ): Promise<Outcome | 'leftAlone' | null> {
   try {
-    const session = await source.loadSession(id)
+    const session = await source.loadSession(id, scope)
     if (session === null) return null
     noteLargeNumbers(cli, session)
     return await bringUpToDate(target, session, compareCopy)

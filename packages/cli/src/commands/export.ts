@@ -1,6 +1,7 @@
-import { encodeSession, isTurnstoreError, type SessionStore } from '@turnstore/core'
+import { encodeSession, type SessionStore } from '@turnstore/core'
 import { Command } from 'commander'
 import { type Cli, jsonText, messageOf } from '../cli.js'
+import { isDamage } from '../damage.js'
 import { noteLargeNumbers } from '../large-numbers.js'
 import { scopeOf, storeOption, workspaceOption } from '../options.js'
 import { sessionIds } from '../session-ids.js'
@@ -55,8 +56,7 @@ async function exportOne(
     // One that was merely listed has been deleted meanwhile.
     if (isNamed) cli.fail(`Session not found: ${id}`)
   } catch (error) {
-    const isDamaged = isTurnstoreError(error, 'CORRUPT_SESSION') || isTurnstoreError(error, 'SCHEMA_TOO_NEW')
-    if (!isDamaged) throw error
+    if (!isDamage(error)) throw error
     cli.fail(`Not exported: session ${id}. ${messageOf(error)}`)
   }
   return null

@@ -1,6 +1,7 @@
 import { SessionManager } from '@turnstore/core'
 import { Command, InvalidArgumentError } from 'commander'
-import { type Cli, count, UsageError } from '../cli.js'
+import { type Cli, count, messageOf, UsageError } from '../cli.js'
+import { isDamage } from '../damage.js'
 import { scopeOf, storeOption, workspaceOption } from '../options.js'
 
 interface PruneCommandOptions {
@@ -38,17 +39,25 @@ Examples:
       if (updatedBefore === undefined && ended === undefined)
         throw new UsageError('Say which: --before TIME, --older-than AGE, --ended')
       const manager = new SessionManager(await cli.open(options.store, '--store'))
-      const deleted = await manager.pruneSessions({
-        ...(updatedBefore === undefined ? {} : { updatedBefore }),
-        ...(ended === undefined ? {} : { ended }),
-        ...scopeOf(options),
-      })
-      if (json === true) {
-        await cli.printJson({ deleted })
-        return
+      const deleted: string[] = []
+      try {
+        await manager.pruneSessions({
+          ...(updatedBefore === undefined ? {} : { updatedBefore }),
+          ...(ended === undefined ? {} : { ended }),
+          ...scopeOf(options),
+          onDeleted: id => {
+            deleted.push(id)
+            // The last line, which is waited for, comes behind those before it.
+            if (json !== true) void cli.reportLine(`Deleted ${id}`)
+          },
+        })
+      } catch (error) {
+        if (!isDamage(error)) throw error
+        cli.fail(`Not deleted: what cannot be read. ${messageOf(error)}`)
+      } finally {
+        if (json === true) await cli.reportJson({ deleted })
+        else await cli.reportLine(`${count(deleted.length, 'session')} deleted`)
       }
-      for (const id of deleted) await cli.printLine(`Deleted ${id}`)
-      await cli.printLine(`${count(deleted.length, 'session')} deleted`)
     })
 }
 

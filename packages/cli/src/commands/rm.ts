@@ -1,5 +1,7 @@
+import type { ScopeOptions, SessionStore } from '@turnstore/core'
 import { Command } from 'commander'
-import { type Cli, count, UsageError } from '../cli.js'
+import { type Cli, count, messageOf, UsageError } from '../cli.js'
+import { isDamage } from '../damage.js'
 import { scopeOf, storeOption, workspaceOption } from '../options.js'
 
 interface RmOptions {
@@ -30,17 +32,34 @@ Examples:
       const scope = scopeOf(options)
       const deleted: string[] = []
       const missing: string[] = []
-      for (const id of ids.length > 0 ? ids : await store.listSessions(scope)) {
-        if (cli.isStopped) break
-        if (await store.deleteSession(id, scope)) {
-          deleted.push(id)
-          if (json !== true) await cli.printLine(`Deleted ${id}`)
-        } else if (ids.length > 0) {
-          missing.push(id)
-          cli.fail(`Session not found: ${id}`)
+      const isNamed = ids.length > 0
+      const chosen = isNamed ? ids : await store.listSessions(scope)
+      try {
+        for (const id of chosen) {
+          if (cli.isStopped) break
+          const isDeleted = await deleteOne(cli, store, id, scope)
+          if (isDeleted === true) {
+            deleted.push(id)
+            if (json !== true) await cli.reportLine(`Deleted ${id}`)
+          } else if (isDeleted === false && isNamed) {
+            missing.push(id)
+            cli.fail(`Session not found: ${id}`)
+          }
         }
+      } finally {
+        if (json === true) await cli.reportJson({ deleted, missing })
+        else if (!isNamed) await cli.reportLine(`${count(deleted.length, 'session')} deleted`)
       }
-      if (json === true) await cli.printJson({ deleted, missing })
-      else if (ids.length === 0) await cli.printLine(`${count(deleted.length, 'session')} deleted`)
     })
+}
+
+/** Null for one that cannot be read: it is told, and stays. */
+async function deleteOne(cli: Cli, store: SessionStore, id: string, scope: ScopeOptions): Promise<boolean | null> {
+  try {
+    return await store.deleteSession(id, scope)
+  } catch (error) {
+    if (!isDamage(error)) throw error
+    cli.fail(`Not deleted: session ${id}. ${messageOf(error)}`)
+    return null
+  }
 }
