@@ -32,6 +32,7 @@ export interface SessionChange {
   /** Top-level members of the metadata to set, and to take away after that. */
   setMetadata?: JsonObject
   unsetMetadata?: readonly string[]
+  /** The agent of the session, which a handover does not alter. */
   agentId?: string | null
   /** ISO 8601. The session's becomes the later of the two: it never goes back. */
   updatedAt: string

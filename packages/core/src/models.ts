@@ -18,7 +18,7 @@ export interface SessionRecord extends Extensible {
   workspaceId: string | null
   /** The session that this one was forked from. */
   parentSessionId: string | null
-  /** The agent in charge. */
+  /** The agent that the session began with, unless a change has set another. A handover does not alter it. */
   agentId: string | null
   /** ISO 8601, kept as it came; `''` where unknown. */
   createdAt: string

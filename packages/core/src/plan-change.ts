@@ -47,7 +47,7 @@ export interface ChangePlan {
   readonly appendAgentTransitions: readonly AgentTransitionRecord[]
   /** The whole metadata, where it changes. */
   readonly metadata: JsonObject | undefined
-  /** The agent in charge, where it changes. */
+  /** The agent of the session, where it changes. */
   readonly agentId: string | null | undefined
   readonly updatedAt: string
 }

@@ -11,7 +11,9 @@ import { wholeNumber } from './turn-range.js'
 export interface SessionQuery {
   /** Sessions of one workspace; null: those without one; left out: all. */
   workspaceId?: string | null
+  /** The session's own, whoever took over from it; null: sessions without one. */
   agentId?: string | null
+  /** The session that they were forked from; null: those that are no fork. */
   parentSessionId?: string | null
   /** Sessions that were ended, or those that were not. */
   ended?: boolean

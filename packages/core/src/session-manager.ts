@@ -41,6 +41,7 @@ export interface SessionManagerOptions {
 export interface StartSessionOptions {
   /** Default: that of the manager, or none. */
   workspaceId?: string | null
+  /** The agent that the session begins with. */
   agentId?: string | null
   /** Default: a random one. */
   sessionId?: string
@@ -50,6 +51,10 @@ export interface StartSessionOptions {
 }
 
 export interface RecordedTurn {
+  /**
+   * The turn that was handed in, completed. Where the session had it already, the stored one, with the
+   * tool calls that it has by now, is in the session.
+   */
   turn: TurnRecord
   revision: number
   /** The session had this turn already; nothing was written. */
@@ -181,8 +186,9 @@ export class SessionManager {
   }
 
   /**
-   * Adds a tool call to a turn, or replaces the one with its `callId` in its place. What is recorded
-   * by two at once is all kept.
+   * Adds a tool call to a turn, or replaces the one with its `callId` in its place. A call is given
+   * whole: what a second recording leaves out, such as its arguments, is gone. What is recorded by two
+   * at once is all kept.
    * @throws `TURN_NOT_FOUND`, `INVALID_RECORD`
    */
   async recordToolCall(
@@ -196,8 +202,8 @@ export class SessionManager {
   }
 
   /**
-   * Records that one agent handed over to another. `agentId` of the session stays, as in the reference:
-   * it says who began.
+   * Records that one agent handed over to another. `agentId` of the session stays: it is the agent that
+   * the session began with, unless a change of the store has set another.
    * @throws `TRANSITION_ID_CONFLICT`, `INVALID_RECORD`
    */
   async recordAgentTransition(
@@ -227,7 +233,8 @@ export class SessionManager {
 
   /**
    * The conversation as chat messages, to resume a model with: no call without its result, no result
-   * without its call. `last` takes only the last n turns.
+   * without its call. `last` takes only the last n turns, without the system messages of older ones: put
+   * your own in front.
    */
   async getMessages(sessionId: string, options: { last?: number } = {}): Promise<ChatMessage[]> {
     checkMembers(options, 'options', ['last'])

@@ -172,6 +172,18 @@ describe('recording', () => {
     expect(await manager.getTurns('s')).toHaveLength(1)
   })
 
+  it('a running turn that has grown is not recorded again, and what is given back is what was handed in', async () => {
+    const { manager } = manage()
+    await manager.startSession({ sessionId: 's' })
+    const turn = { turnId: 't', prompt: 'Tea?', status: 'running' }
+    await manager.recordTurn('s', turn)
+    await manager.recordToolCall('s', 't', { callId: 'a', toolName: 'find', arguments: { of: 'tea' }, status: 'running' })
+    expect(await manager.recordTurn('s', turn)).toMatchObject({ deduplicated: true, turn: { toolCalls: [] } })
+    expect(await manager.getTurns('s', { turnId: 't' })).toMatchObject([{ toolCalls: [{ arguments: { of: 'tea' } }] }])
+    await manager.recordToolCall('s', 't', { callId: 'a', toolName: 'find', result: 3 })
+    expect(await manager.getTurns('s')).toMatchObject([{ toolCalls: [{ arguments: {}, result: 3 }] }])
+  })
+
   it('a running turn grows, call by call, and ends', async () => {
     const { manager } = manage()
     await manager.startSession({ sessionId: 's' })

@@ -18,7 +18,7 @@ export function lsCommand(cli: Cli): Command {
     .description('list sessions, the last changed first')
     .addOption(storeOption())
     .addOption(workspaceOption('only those of this workspace'))
-    .option('--agent <id>', 'only those that this agent began')
+    .option('--agent <id>', 'only those of this agent')
     .option('--ended', 'only those that were ended')
     .option('--no-ended', 'only those that were not')
     .option('--limit <n>', 'at most so many', wholeNumber)
