@@ -49,6 +49,9 @@ const REMEMBERED = 20_000
 /** Sessions that `close` folds at a time. */
 const FOLDS = 4
 
+/** So many folders are looked through in one go. */
+const FEW_FOLDERS = 100
+
 /** Age from which on a temporary file is taken for one that a crash left: no write takes a day. */
 const LEFT_BEHIND_MS = 24 * 3600 * 1000
 
@@ -149,12 +152,14 @@ export class FileSessionStore extends NativeSessionStore {
 
   /**
    * The answer of the first place that has one. It lets others run meanwhile, under a lock too: nobody
-   * creates or deletes this session then, so what was looked at stays as it was.
+   * creates or deletes this session then, so what was looked at stays as it was. Not among a few folders, or one call
+   * would overtake another where the machine is busy.
    */
   async #first<T>(sessionId: string, scope: Scope, ask: (file: SessionFile) => Promise<T | null>): Promise<T | null> {
     const slices = new Slices()
+    let looked = 0
     for (const paths of this.#layout().find(sessionId, scope, this.#places.get(sessionId))) {
-      if (slices.isOver) await slices.next()
+      if (looked++ > FEW_FOLDERS && slices.isOver) await slices.next()
       if (paths === null) continue
       const answer = await ask(this.#open(paths))
       if (answer === null) continue

@@ -96,5 +96,6 @@ describe('RedisSessionStore on a bad network', () => {
     await endure(proxies, stores, new RedisSessionStore({ nodes, keyPrefix }), 384)
     await expectAlive(borrowed)
     await Promise.all(proxies.map(proxy => proxy.stop()))
-  })
+    // Some 20 seconds, and longer beside other work: the faults leave its client waiting most of the time.
+  }, 300_000)
 })
