@@ -93,7 +93,7 @@ describe('RedisSessionStore on a bad network', () => {
       new RedisSessionStore({ client: borrowed, keyPrefix, timeoutMs }),
     ]
     // The client of a Cluster takes longer to get over each fault, and more wait for it meanwhile.
-    await endure(proxies, stores, new RedisSessionStore({ nodes, keyPrefix }), 384)
+    await endure(proxies, stores, new RedisSessionStore({ nodes, keyPrefix }), 512)
     await expectAlive(borrowed)
     await Promise.all(proxies.map(proxy => proxy.stop()))
     // Some 20 seconds, and longer beside other work: the faults leave its client waiting most of the time.
