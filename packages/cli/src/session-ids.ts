@@ -1,6 +1,6 @@
 import type { ScopeOptions, SessionStore } from '@turnstore/core'
+import { isDamage } from '@turnstore/core/adapter'
 import { type Cli, messageOf } from './cli.js'
-import { isDamage } from './damage.js'
 
 /** The ids of all sessions, page by page, the oldest first. Those that cannot be read are told. */
 export async function* sessionIds(cli: Cli, store: SessionStore, scope: ScopeOptions): AsyncGenerator<string> {

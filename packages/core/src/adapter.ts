@@ -10,7 +10,7 @@ export { cloneSession, cloneSummary, cloneTransition, cloneTurn } from './clone.
 export { revisionConflict, safeCause, sessionExists, sessionNotFound, withDetails } from './errors.js'
 export { checkId, isValidId } from './ids.js'
 export { isJsonObject, isJsonValue } from './json.js'
-export { damageOf, type Listed, pageOfListing } from './listing.js'
+export { damageOf, isDamage, type Listed, pageOfListing } from './listing.js'
 export { summaryOf } from './models.js'
 export { type BaseStoreOptions, checkStoreOptions, NativeSessionStore } from './native-session-store.js'
 export { nextRevision } from './next-revision.js'

@@ -1,7 +1,7 @@
 import { encodeSession, type SessionStore } from '@turnstore/core'
+import { isDamage } from '@turnstore/core/adapter'
 import { Command } from 'commander'
 import { type Cli, jsonText, messageOf } from '../cli.js'
-import { isDamage } from '../damage.js'
 import { noteLargeNumbers } from '../large-numbers.js'
 import { scopeOf, storeOption, workspaceOption } from '../options.js'
 import { sessionIds } from '../session-ids.js'

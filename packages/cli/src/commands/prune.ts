@@ -1,7 +1,7 @@
 import { SessionManager } from '@turnstore/core'
+import { isDamage } from '@turnstore/core/adapter'
 import { Command, InvalidArgumentError } from 'commander'
 import { type Cli, count, messageOf, UsageError } from '../cli.js'
-import { isDamage } from '../damage.js'
 import { scopeOf, storeOption, workspaceOption } from '../options.js'
 
 interface PruneCommandOptions {
