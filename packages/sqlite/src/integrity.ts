@@ -80,7 +80,7 @@ function checkColumns(
   note: (message: string) => void,
 ): void {
   if (text(row, 'created_key') !== timeKey(head.createdAt)) note('It is listed at another time than it was created')
-  if (text(row, 'updated_key') !== timeKey(head.updatedAt)) note('It is listed at another time than it was updated')
+  if (text(row, row.moved === 1 ? 'moved_key' : 'updated_key') !== timeKey(head.updatedAt)) note('It is listed at another time than it was updated')
   if (row.ended !== Number(isEnded(head))) note('Whether it is ended is not what its metadata says')
 }
 

@@ -1,9 +1,10 @@
 import { setImmediate } from 'node:timers/promises'
 import type { DamagedSession, SessionPage, SessionSummary } from '@turnstore/core'
-import { cursorBehind, damageOf, matches, type NormalQuery, type Position, type Scope } from '@turnstore/core/adapter'
+import { comparePositions, cursorBehind, damageOf, matches, type NormalQuery, type Position, type Scope } from '@turnstore/core/adapter'
 import { exact, type Row, text } from './columns.js'
 import type { Connection } from './connection.js'
 import type { SqlValue } from './driver.js'
+import { UPDATED_KEY } from './moved-sessions.js'
 import { summaryOfRow } from './session-reader.js'
 
 /** A transaction that waits while the database is busy. */
@@ -75,47 +76,85 @@ interface Chunk {
 
 /** @param most rows that are of use */
 function readChunk(connection: Connection, query: NormalQuery, after: Position | undefined, most: number): Chunk {
-  const { key, order, index } = orderOf(query)
-  const range = rangeOf(query, key, after)
   const filter = filterOf(query)
-  const from = `turnstore_sessions AS s INDEXED BY ${index}`
+  const [way, ...others] = waysOf(query)
   // Metadata is not looked at here, so that any row may be one that is meant.
   const limit = query.metadata.length > 0 ? CHUNK : most
-  const border =
-    filter.terms.length === 0
-      ? undefined
-      : connection.get(
-          `SELECT s.${key}, s.session_id FROM ${from} ${where(range.terms)} ORDER BY ${order} LIMIT 1 OFFSET +?`,
-          ...range.values,
-          CHUNK - 1,
-        )
-  const upTo = border === undefined ? nothing : notBehind(query, key, positionOfRow(border, key))
-  const rows = connection.all(
-    `SELECT s.*, d.metadata FROM ${from} LEFT JOIN turnstore_details AS d ON d.session = s.id
-     ${where([...range.terms, ...upTo.terms, ...filter.terms])} ORDER BY ${order} LIMIT +?`,
-    ...range.values,
-    ...upTo.values,
-    ...filter.values,
-    limit,
+  const border = filter.terms.length === 0 ? null : positionAhead(connection, query, way, after)
+  const rowsOn = (each: Way): Row[] => {
+    const upTo = border === null ? nothing : notBehind(query, each.key, border)
+    const { terms, values } = allOf([rangeOf(query, each.key, after), each.only, upTo, filter])
+    const stretch = `${where(terms)} ORDER BY ${orderOf(query, each.key)} LIMIT +?`
+    // What SQLite has to sort, it sorts without the metadata.
+    const source = each.isSorted
+      ? `(SELECT s.id FROM ${each.table} ${stretch}) AS found CROSS JOIN turnstore_sessions AS s ON s.id = found.id`
+      : each.table
+    return connection.all(
+      `SELECT s.*, ${each.key} AS place, d.metadata FROM ${source}
+       LEFT JOIN turnstore_details AS d ON d.session = s.id ${each.isSorted ? '' : stretch}`,
+      ...values,
+      limit,
+    )
+  }
+  const rows = rowsOn(way)
+  const more = others.flatMap(rowsOn)
+  const inOrder = more.length === 0 && !way.isSorted ? rows : sorted(query, [...rows, ...more]).slice(0, limit)
+  const last = inOrder.length === limit ? inOrder.at(-1) : undefined
+  return { rows: inOrder, end: last === undefined ? border : positionOfRow(last) }
+}
+
+/** That of the last row of a chunk, wanted or not; null where so many do not follow. */
+function positionAhead(connection: Connection, query: NormalQuery, way: Way, after: Position | undefined): Position | null {
+  const { terms, values } = rangeOf(query, way.key, after)
+  const row = connection.get(
+    `SELECT s.session_id, ${way.key} AS place FROM ${way.table} ${where(terms)} ORDER BY ${orderOf(query, way.key)} LIMIT 1 OFFSET +?`,
+    ...values,
+    CHUNK - 1,
   )
-  const last = rows.length === limit ? rows.at(-1) : border
-  return { rows, end: last === undefined ? null : positionOfRow(last, key) }
+  return row === undefined ? null : positionOfRow(row)
+}
+
+function sorted(query: NormalQuery, rows: readonly Row[]): Row[] {
+  const direction = query.order === 'asc' ? 1 : -1
+  return rows
+    .map(row => ({ row, position: positionOfRow(row) }))
+    .toSorted((a, b) => comparePositions(a.position, b.position) * direction)
+    .map(({ row }) => row)
 }
 
 const nothing: Where = { terms: [], values: [] }
 
 // Column names, directions and operators come out of the tables below; all else is bound.
 
-function orderOf(query: NormalQuery): { key: string; order: string; index: string } {
-  const [key, name] = query.orderBy === 'updatedAt' ? ['updated_key', 'updated'] : ['created_key', 'created']
-  const direction = query.order === 'asc' ? 'ASC' : 'DESC'
-  return { key, order: `s.${key} ${direction}, s.session_id ${direction}`, index: `turnstore_sessions_${indexOf(query, name)}` }
+/** Where sessions stand in the order of a query, by their `key`. */
+interface Way {
+  readonly key: string
+  readonly table: string
+  readonly only: Where
+  /** Whether the index does not have them in this order. */
+  readonly isSorted: boolean
 }
 
-/** Forks of one session are few, and are sorted; all else lies in its order already. */
-function indexOf(query: NormalQuery, order: string): string {
-  if (typeof query.parentSessionId === 'string') return 'parent'
-  return query.scope === undefined ? order : `workspace_${order}`
+/** Forks of one session are few, and so are those that have moved and stand apart. */
+function waysOf(query: NormalQuery): [Way, ...Way[]] {
+  const { orderBy, parentSessionId, scope } = query
+  const byUpdate = orderBy === 'updatedAt'
+  if (typeof parentSessionId === 'string') return [wayAlong('parent', byUpdate ? UPDATED_KEY : 's.created_key', { isSorted: true })]
+  const prefix = scope === undefined ? '' : 'workspace_'
+  if (!byUpdate) return [wayAlong(`${prefix}created`, 's.created_key')]
+  return [
+    wayAlong(`${prefix}updated`, 's.updated_key', { only: term('s.moved = 0') }),
+    wayAlong('moved', 's.moved_key', { only: term('s.moved = 1'), isSorted: true }),
+  ]
+}
+
+function wayAlong(index: string, key: string, { only = nothing, isSorted = false }: Partial<Way> = {}): Way {
+  return { key, table: `turnstore_sessions AS s INDEXED BY turnstore_sessions_${index}`, only, isSorted }
+}
+
+function orderOf({ order }: NormalQuery, key: string): string {
+  const direction = order === 'asc' ? 'ASC' : 'DESC'
+  return `${key} ${direction}, s.session_id ${direction}`
 }
 
 /** What the index answers: the scope, the parent, the times of its order, and the place behind which the page begins. */
@@ -129,14 +168,14 @@ function rangeOf(query: NormalQuery, key: string, after: Position | undefined): 
     inScopeOf(query.scope),
     // `=` and not IS: the index leaves out those without a parent.
     typeof query.parentSessionId === 'string' ? term('s.parent_session_id = +?', query.parentSessionId) : nothing,
-    between(`s.${key}`, since, until),
-    after === undefined ? nothing : term(`(s.${key}, s.session_id) ${behind} (+?, +?)`, after.time, after.sessionId),
+    between(key, since, until),
+    after === undefined ? nothing : term(`(${key}, s.session_id) ${behind} (+?, +?)`, after.time, after.sessionId),
   ])
 }
 
 function notBehind(query: NormalQuery, key: string, end: Position): Where {
   const within = query.order === 'asc' ? '<=' : '>='
-  return term(`(s.${key}, s.session_id) ${within} (+?, +?)`, end.time, end.sessionId)
+  return term(`(${key}, s.session_id) ${within} (+?, +?)`, end.time, end.sessionId)
 }
 
 /** What has to be looked at row by row. Metadata is compared outside: SQL has another idea of what is equal. */
@@ -148,7 +187,7 @@ function filterOf(query: NormalQuery): Where {
     ended === undefined ? nothing : term('s.ended = +?', Number(ended)),
     query.orderBy === 'updatedAt'
       ? between('s.created_key', query.createdAfter, query.createdBefore)
-      : between('s.updated_key', query.updatedAfter, query.updatedBefore),
+      : between(UPDATED_KEY, query.updatedAfter, query.updatedBefore),
   ])
 }
 
@@ -175,8 +214,8 @@ function where(terms: readonly string[]): string {
   return terms.length === 0 ? '' : `WHERE ${terms.join(' AND ')}`
 }
 
-function positionOfRow(row: Row, key: string): Position {
-  return { time: text(row, key), sessionId: text(row, 'session_id') }
+function positionOfRow(row: Row): Position {
+  return { time: text(row, 'place'), sessionId: text(row, 'session_id') }
 }
 
 function summaryOrDamage(row: Row): SessionSummary | DamagedSession {

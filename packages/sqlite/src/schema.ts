@@ -74,6 +74,13 @@ export const steps: readonly string[] = [
   CREATE INDEX turnstore_sessions_parent ON turnstore_sessions (parent_session_id)
     WHERE parent_session_id IS NOT NULL;
   `,
+  `
+  -- See moved-sessions.ts. 1: it belongs at moved_key and still stands at updated_key. Apart from the key, so that
+  -- the key can change without the index.
+  ALTER TABLE turnstore_sessions ADD COLUMN moved INTEGER NOT NULL DEFAULT 0 CHECK (moved IN (0, 1));
+  ALTER TABLE turnstore_sessions ADD COLUMN moved_key TEXT NOT NULL DEFAULT '';
+  CREATE INDEX turnstore_sessions_moved ON turnstore_sessions (moved) WHERE moved = 1;
+  `,
 ]
 
 export const SCHEMA_VERSION: number = steps.length

@@ -25,6 +25,8 @@ export interface Head {
   readonly workspaceId: string | null
   readonly agentId: string | null
   readonly updatedAt: string
+  /** Whether listings find it by its `moved_key`. */
+  readonly hasMoved: boolean
   readonly ended: number
   readonly revision: number
   readonly turnCount: number
@@ -55,6 +57,7 @@ function headOf(row: Row, sessionId: string, scope: Scope): Head | null {
     workspaceId: textOrNull(row, 'workspace_id'),
     agentId: fromExactOrNull(row, 'agent_id'),
     updatedAt: fromExact(row, 'updated_at'),
+    hasMoved: row.moved === 1,
     ended: count(row, 'ended'),
     revision: count(row, 'revision'),
     turnCount: count(row, 'turn_count'),

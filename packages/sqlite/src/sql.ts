@@ -12,7 +12,7 @@ export const sql = {
   // not counted would be written over.
   /** The session as a change or a read of turns needs it. */
   head: `
-    SELECT s.id, s.workspace_id, s.agent_id, s.updated_at, s.ended, s.revision, s.turn_count, s.transition_count,
+    SELECT s.id, s.workspace_id, s.agent_id, s.updated_at, s.moved, s.ended, s.revision, s.turn_count, s.transition_count,
       (SELECT own.session_id FROM turnstore_sessions AS own WHERE own.id = s.id) AS own_id,
       (SELECT max(seq) FROM turnstore_turns WHERE session = s.id) AS last_turn
     FROM turnstore_sessions AS s WHERE s.session_id = +?`,
@@ -43,12 +43,17 @@ export const sql = {
   replaceSession: `
     UPDATE turnstore_sessions
     SET session_id = ?, workspace_id = ?, parent_session_id = ?, agent_id = ?, created_at = ?, updated_at = ?,
-      created_key = ?, updated_key = ?, ended = ?, revision = ?, turn_count = ?, transition_count = ?
+      created_key = ?, updated_key = ?, moved = 0, ended = ?, revision = ?, turn_count = ?, transition_count = ?
     WHERE id = +?`,
+  /** Of a session that has moved; one that has not is told to have. */
   changeSession: `
     UPDATE turnstore_sessions
-    SET agent_id = ?, updated_at = ?, updated_key = ?, ended = ?, revision = ?, turn_count = ?, transition_count = ?
+    SET agent_id = ?, updated_at = ?, moved_key = ?, ended = ?, revision = ?, turn_count = ?, transition_count = ?
     WHERE id = +?`,
+  setMoved: `UPDATE turnstore_sessions SET moved = 1 WHERE id = +?`,
+  countMoved: `SELECT count(*) FROM turnstore_sessions INDEXED BY turnstore_sessions_moved WHERE moved = 1`,
+  settleMoved: `
+    UPDATE turnstore_sessions INDEXED BY turnstore_sessions_moved SET updated_key = moved_key, moved = 0 WHERE moved = 1`,
   putDetails: `INSERT OR REPLACE INTO turnstore_details (session, metadata, extra) VALUES (?, ?, ?)`,
   changeMetadata: `UPDATE turnstore_details SET metadata = ? WHERE session = +?`,
   insertTurn: `INSERT INTO turnstore_turns (session, seq, turn_id, body) VALUES (?, ?, ?, ?)`,

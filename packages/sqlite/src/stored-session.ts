@@ -4,6 +4,7 @@ import { type ChangePlan, encodeTransition, encodeTurn, nextRevision, type Condi
 import { exact } from './columns.js'
 import type { Connection } from './connection.js'
 import type { SqlValue } from './driver.js'
+import { markMoved } from './moved-sessions.js'
 import { type Head, objectOf, ofSession, placesOfTurn, readHead, readTransition, readTurnWithId } from './session-reader.js'
 import { sql } from './sql.js'
 
@@ -61,7 +62,7 @@ export class StoredSession implements SessionView {
    * @param bodyOf the JSON of a turn that the plan appends
    */
   carryOut(plan: ChangePlan, bodyOf: (turn: TurnRecord) => string): void {
-    const { id, ended, turnCount, agentId } = this.#head
+    const { id, hasMoved, ended, turnCount, agentId } = this.#head
     let { transitionCount } = this.#head
     if (plan.keepTurns !== undefined) {
       transitionCount -= this.#connection.run(sql.dropTransitions, id, plan.keepTurns)
@@ -76,6 +77,7 @@ export class StoredSession implements SessionView {
     }
     insertTransitions(this.#connection, id, plan.appendAgentTransitions)
     if (plan.metadata !== undefined) this.#connection.run(sql.changeMetadata, JSON.stringify(plan.metadata), id)
+    if (!hasMoved) markMoved(this.#connection, id)
     this.#connection.run(
       sql.changeSession,
       exactOrNull(plan.agentId === undefined ? agentId : plan.agentId),

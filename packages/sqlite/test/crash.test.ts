@@ -194,7 +194,8 @@ describe.skipIf(!mayMount)(`a power cut${mayMount ? '' : ' (needs root, to mount
   })
 
   it('with durability process-crash loses some and leaves a sound database, so this test can tell', async () => {
-    expect(await lostIn(lanes, 'process-crash', 2500)).toBeGreaterThan(0)
+    // About in the middle between two checkpoints, each of which syncs what came before it.
+    expect(await lostIn(lanes, 'process-crash', 1600)).toBeGreaterThan(100)
   })
 })
 
