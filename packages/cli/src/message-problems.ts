@@ -3,13 +3,10 @@ import type { MessageProblem } from '@turnstore/core'
 /** All problems that say the same, but for places within a message. */
 interface Kind {
   readonly first: MessageProblem
-  readonly loss: Loss
   count: number
 }
 
-type Loss = 'message' | 'part' | 'none'
-
-const losses: readonly Loss[] = ['message', 'part', 'none']
+const losses = ['message', 'part', 'none'] as const
 
 /**
  * What is wrong with the messages of a transcript, which has `total` of them: a sentence for each kind of problem,
@@ -19,27 +16,19 @@ export function tellProblems(problems: readonly MessageProblem[], total: number)
   const byText = new Map<string, Kind>()
   for (const problem of problems) {
     const text = problem.message.replaceAll(/\[\d+\]/g, '[]')
-    const kind = byText.get(text) ?? { first: problem, loss: lossOf(problem), count: 0 }
+    const kind = byText.get(text) ?? { first: problem, count: 0 }
     kind.count++
     byText.set(text, kind)
   }
-  const kinds = losses.flatMap(loss => [...byText.values()].filter(kind => kind.loss === loss))
-  const lost = kinds.reduce((sum, { loss, count }) => (loss === 'message' ? sum + count : sum), 0)
+  const kinds = losses.flatMap(loss => [...byText.values()].filter(({ first }) => first.loss === loss))
+  const lost = kinds.reduce((sum, { first, count }) => (first.loss === 'message' ? sum + count : sum), 0)
   return kinds.map(({ first, count }, index) => {
     const more = count === 1 ? '' : ` (and ${count - 1} more such)`
     if (index > 0 || lost === 0) return `messages[${first.index}] ${first.message}${more}`
-    const place = `messages[${first.index}] ${first.message.slice(0, -LEFT_OUT.length)}${more}`
+    const place = `messages[${first.index}] ${first.message.replace(/; left out$/, '')}${more}`
     if (lost === total) return `${noneOf(total)}; ${place}`
     return `${lost} of its ${total} messages ${lost === 1 ? 'is' : 'are'} left out: ${place}`
   })
-}
-
-const LEFT_OUT = '; left out'
-
-/** What core says of a part of a message, be it a call, names the part first. */
-function lossOf({ message }: MessageProblem): Loss {
-  if (message.endsWith(LEFT_OUT) && !/^has (?:tool_calls\[|a function_call )/.test(message)) return 'message'
-  return message.includes('left out') ? 'part' : 'none'
 }
 
 function noneOf(total: number): string {

@@ -8,13 +8,19 @@ import { invalidRecord } from './members.js'
  * Messages as they come: whatever is wrong with one is told, and what remains of it is JSON.
  */
 
+/** What is left out of a message for a problem that it has. */
+export type Loss = 'message' | 'part' | 'none'
+
+/** Tells of a problem; without a loss, nothing is left out. */
+export type Tell = (message: string, loss?: Loss) => void
+
 /** Leaves room for the nesting of `metadata.chat`. */
 const MAX_DEPTH = defaultLimits.jsonDepth - 8
 
 /** A message that is JSON, without those of its members that are not. */
-export function copyMessage(source: unknown, index: number, tell: (message: string) => void): JsonObject | null {
+export function copyMessage(source: unknown, index: number, tell: Tell): JsonObject | null {
   if (typeof source !== 'object' || source === null || Array.isArray(source)) {
-    tell('is no object; left out')
+    tell('is no object; left out', 'message')
     return null
   }
   const scale = new Scale(defaultLimits.turnBytes)
@@ -25,7 +31,7 @@ export function copyMessage(source: unknown, index: number, tell: (message: stri
     } catch (error) {
       if (!(error instanceof NotJson)) throw error
       if (error.path.length === 0) {
-        tell(`${error.message}; left out`)
+        tell(`${error.message}; left out`, 'message')
         return null
       }
     }
@@ -36,7 +42,7 @@ export function copyMessage(source: unknown, index: number, tell: (message: stri
         if (isJsonObject(member) && member.member !== undefined) setMember(copy, key, member.member)
       } catch (error) {
         if (!(error instanceof NotJson)) throw error
-        tell(`has a member that ${error.message}; the member is left out`)
+        tell(`has a member that ${error.message}; the member is left out`, 'part')
       }
     }
     return copy
@@ -56,7 +62,7 @@ function readMember(source: object, key: string): unknown {
 }
 
 /** A content as the format has it: text, a list of parts, or null. */
-export function readContent(content: JsonValue | undefined, tell: (message: string) => void): ChatContent {
+export function readContent(content: JsonValue | undefined, tell: Tell): ChatContent {
   if (content === undefined || content === null) return null
   if (typeof content === 'string') return content
   if (!Array.isArray(content)) {

@@ -1,4 +1,4 @@
-import { copyMessage, idText, readContent } from './chat-input.js'
+import { copyMessage, idText, type Loss, readContent, type Tell } from './chat-input.js'
 import { textOf } from './chat-layout.js'
 import { type ChatContent, MAX_CALL_ID_LENGTH } from './chat-messages.js'
 import {
@@ -21,6 +21,8 @@ export interface MessageProblem {
   /** Of the message. */
   index: number
   message: string
+  /** What is left out: all of the message, a part of it, or nothing that another form does not keep. */
+  loss: Loss
 }
 
 export interface TurnsFromMessagesOptions {
@@ -87,7 +89,7 @@ class Conversation {
   }
 
   read(source: unknown, index: number): void {
-    const tell = (message: string): void => this.#tell(index, message)
+    const tell: Tell = (message, loss = 'none') => this.#tell({ index, message, loss })
     const message = copyMessage(source, index, tell)
     if (message === null) return
     const { role, content, ...extra } = message
@@ -115,16 +117,16 @@ class Conversation {
         this.#readLegacyResult(content, extra, tell)
         return
       default:
-        tell('has a role other than system, developer, user, assistant and tool; left out')
+        tell('has a role other than system, developer, user, assistant and tool; left out', 'message')
     }
   }
 
-  #tell(index: number, message: string): void {
+  #tell(problem: MessageProblem): void {
     const { onProblem } = this.#options
     if (onProblem === undefined) {
-      throw invalidRecord(`messages[${index}]`, `${message}. Hand in onProblem to go on regardless`)
+      throw invalidRecord(`messages[${problem.index}]`, `${problem.message}. Hand in onProblem to go on regardless`)
     }
-    onProblem({ index, message })
+    onProblem(problem)
   }
 
   #openTurn(prompt: string): DraftTurn {
@@ -135,7 +137,7 @@ class Conversation {
     return turn
   }
 
-  #readAssistant(content: ChatContent | undefined, members: JsonObject, tell: (message: string) => void): void {
+  #readAssistant(content: ChatContent | undefined, members: JsonObject, tell: Tell): void {
     const { tool_calls: toolCalls = null, function_call: legacy = null, ...others } = members
     // A null for the legacy member is what SDKs write today.
     const extra =
@@ -145,17 +147,17 @@ class Conversation {
     turn.drafts.push(draft)
     if (Array.isArray(toolCalls)) {
       for (const [place, call] of toolCalls.entries()) {
-        this.#readCall(turn, draft, call, problem => tell(`has tool_calls[${place}] that ${problem}`))
+        this.#readCall(turn, draft, call, (problem, loss) => tell(`has tool_calls[${place}] that ${problem}`, loss))
       }
     } else if (toolCalls !== null) {
-      tell('has tool_calls that are no array; they are left out')
+      tell('has tool_calls that are no array; they are left out', 'part')
     }
     if (legacy !== null) this.#readLegacyCall(turn, draft, legacy, tell)
   }
 
-  #readCall(turn: DraftTurn, draft: AssistantDraft, source: JsonValue, tell: (problem: string) => void): void {
+  #readCall(turn: DraftTurn, draft: AssistantDraft, source: JsonValue, tell: Tell): void {
     if (!isJsonObject(source)) {
-      tell('is no object; left out')
+      tell('is no object; left out', 'part')
       return
     }
     const { id, type, function: target, custom, ...extra } = source
@@ -167,13 +169,13 @@ class Conversation {
       this.#addCall(turn, draft, { id: idText(id), name: custom.name, written: custom.input, extra, functionExtra: {} })
       tell('is not of the type function; taken for one, with its input as arguments')
     } else {
-      tell('has no function with a name; left out')
+      tell('has no function with a name; left out', 'part')
     }
   }
 
-  #readLegacyCall(turn: DraftTurn, draft: AssistantDraft, source: JsonValue, tell: (message: string) => void): void {
+  #readLegacyCall(turn: DraftTurn, draft: AssistantDraft, source: JsonValue, tell: Tell): void {
     if (!isJsonObject(source) || typeof source.name !== 'string') {
-      tell('has a function_call without a name; left out')
+      tell('has a function_call without a name; left out', 'part')
       return
     }
     const { name, arguments: written } = source
@@ -202,18 +204,18 @@ class Conversation {
     this.#unanswered.set(key, open)
   }
 
-  #readResult(content: JsonValue | undefined, members: JsonObject, tell: (message: string) => void): void {
+  #readResult(content: JsonValue | undefined, members: JsonObject, tell: Tell): void {
     const { tool_call_id: id, ...extra } = members
     const open = this.#takeOpenCall(idText(id))
-    if (open === undefined) tell('is the result of a tool call that is not there; left out')
+    if (open === undefined) tell('is the result of a tool call that is not there; left out', 'message')
     else answer(open, readContent(content, tell) ?? (content === undefined ? '' : null), extra)
   }
 
-  #readLegacyResult(content: JsonValue | undefined, members: JsonObject, tell: (message: string) => void): void {
+  #readLegacyResult(content: JsonValue | undefined, members: JsonObject, tell: Tell): void {
     const { name } = members
     const open = typeof name === 'string' ? this.#takeOpenCall(legacyKey(name)) : undefined
     if (open === undefined) {
-      tell('is the result of a function call that is not there; left out')
+      tell('is the result of a function call that is not there; left out', 'message')
     } else {
       answer(open, readContent(content, tell) ?? null, {})
       tell('has the role function, the old form of tool; taken for the result of a tool call')
