@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { openStore } from 'turnstore'
@@ -337,6 +337,18 @@ describe('import', () => {
       })
       expect([code, stdout]).toEqual([1, '1 session: 1 added, 0 grown, 0 unchanged\n'])
       expect(stderr).toBe(`${join(folder, 'nope')}: there is no such file\n${folder}: is a folder, not a file\n`)
+    })
+
+    it('whatever keeps a file from being opened is told with it; the others are read', async () => {
+      const folder = temporaryFolder()
+      const file = join(folder, 'a.jsonl')
+      writeFileSync(file, lines(hello))
+      symlinkSync('loop', join(folder, 'loop'))
+      const unreadable = [join(file, 'b.jsonl'), join(folder, 'x'.repeat(300)), join(folder, 'loop')]
+      const { code, stdout, stderr } = await turnstore(['import', ...unreadable, file], { url: temporaryStore() })
+      expect([code, stdout]).toEqual([1, '1 session: 1 added, 0 grown, 0 unchanged\n'])
+      const reasons = ['there is no such file', 'could not be read (ENAMETOOLONG)', 'could not be read (ELOOP)']
+      expect(stderr).toBe(unreadable.map((path, index) => `${path}: ${reasons[index]}\n`).join(''))
     })
   })
 

@@ -206,11 +206,13 @@ function sentence({ file, line, message }: Told): string {
 /** Why a file could not be read, or not to its end. */
 function reasonOf(error: unknown): string | undefined {
   if (error instanceof Failure) return error.message
-  return error instanceof Error && 'code' in error ? systemErrors.get(error.code) : undefined
+  if (!(error instanceof Error && 'syscall' in error && 'code' in error)) return undefined
+  return systemErrors.get(error.code) ?? `could not be read (${String(error.code)})`
 }
 
 const systemErrors = new Map<unknown, string>([
   ['ENOENT', 'there is no such file'],
+  ['ENOTDIR', 'there is no such file'],
   ['EISDIR', 'is a folder, not a file'],
   ['EACCES', 'may not be read'],
   ['EPERM', 'may not be read'],
