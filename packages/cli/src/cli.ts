@@ -62,6 +62,8 @@ export class Cli {
       const store = await openStore(chosen, { mustExist: option !== '--to' })
       this.#stores.push(store)
       if (this.#exitCode !== null) await store.close()
+      // What is wrong with the store is no fault of the first session that is read or written.
+      await store.ready()
       return store
     } catch (error) {
       if (isTurnstoreError(error, 'INVALID_ARGUMENT')) throw new UsageError(error.message)

@@ -352,6 +352,16 @@ describe('import', () => {
     })
   })
 
+  it('a store that cannot be used is told once, and not as the fault of each record', async () => {
+    const file = join(temporaryFolder(), 'a.jsonl')
+    writeFileSync(file, lines(hello, { ...hello, id: 'second' }))
+    expect(await turnstore(['import', file, '--to', `file:${file}`])).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: 'The path of a file store must be a folder, and this is a file\n',
+    })
+  })
+
   it('--json prints what was done, for programs', async () => {
     const { stdout, code } = await importText(`${lines(hello)}SECRET\n`, { args: ['--json'] })
     expect(code).toBe(1)
