@@ -40,8 +40,12 @@ export class Cli {
     this.stdout = stdout
     this.stderr = stderr
     this.env = env
-    // Who reads our output has enough, as `head` does. That is no failure.
-    stdout.on('error', (error: NodeJS.ErrnoException) => this.stop(error.code === 'EPIPE' ? 0 : 1))
+    stdout.on('error', (error: NodeJS.ErrnoException) => {
+      // Who reads our output has enough, as `head` does. That is no failure.
+      const isRead = error.code === 'EPIPE'
+      if (!isRead && !this.isStopped) this.note(`The output could not be written (${error.code ?? error.name})`)
+      this.stop(isRead ? 0 : 1)
+    })
     stderr.on('error', () => {})
   }
 

@@ -1,11 +1,23 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { Readable, Writable } from 'node:stream'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { join } from 'node:path'
 import { openStore } from 'turnstore'
 import { describe, expect, it } from 'vitest'
 import { decodeSession, type SessionInput, type SessionRecord } from '@turnstore/core'
-import { finished, parseObject, parseObjects, start, temporaryFolder, temporaryStore, turnstore } from './turnstore.ts'
+import { Cli } from '../src/cli.ts'
+import { run } from '../src/program.ts'
+import {
+  finished,
+  parseObject,
+  parseObjects,
+  Printed,
+  start,
+  temporaryFolder,
+  temporaryStore,
+  turnstore,
+} from './turnstore.ts'
 
 const support: SessionInput = {
   sessionId: 'support',
@@ -204,6 +216,16 @@ describe('export', () => {
     expect([code, stderr]).toEqual([1, 'Session not found: nope\n'])
     expect(parseObjects(stdout).map(({ session_id: id }) => id)).toEqual(['c', 'support'])
     expect((await turnstore(['export', '--workspace', 'acme'], { url })).stdout.trim().split('\n')).toHaveLength(1)
+  })
+
+  it('tells when its output cannot be written, as to a disk that is full', async () => {
+    const full = new Writable({
+      write: (_chunk, _encoding, done) => done(Object.assign(new Error('write'), { code: 'ENOSPC' })),
+    })
+    const stderr = new Printed()
+    const env = { TURNSTORE_URL: await filled(support, plain('b')) }
+    const code = await run(new Cli({ stdin: Readable.from([]), stdout: full, stderr, env }), ['export'])
+    expect([code, await stderr.whole()]).toEqual([1, 'The output could not be written (ENOSPC)\n'])
   })
 
   it('ends cleanly when its reader has enough', async () => {
