@@ -1,5 +1,5 @@
 import { SessionManager } from '@turnstore/core'
-import { isDamage } from '@turnstore/core/adapter'
+import { isDamage, timeKey } from '@turnstore/core/adapter'
 import { Command, InvalidArgumentError } from 'commander'
 import { type Cli, count, messageOf, UsageError } from '../cli.js'
 import { scopeOf, storeOption, workspaceOption } from '../options.js'
@@ -63,7 +63,7 @@ Examples:
 
 function readTime(text: string): string {
   const time = /^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text
-  if (!/^\d{4}-\d\d-\d\dT/.test(time) || Number.isNaN(Date.parse(time))) {
+  if (timeKey(time) === '') {
     throw new InvalidArgumentError('It must be a date or a time in ISO 8601, as in 2026-01-31T12:00:00Z.')
   }
   return time
@@ -76,5 +76,7 @@ function readAge(text: string): string {
   const minutes = Number(number) * (unitsInMinutes[unit] ?? Number.NaN)
   const time = Date.now() - minutes * 60_000
   if (Number.isNaN(time)) throw new InvalidArgumentError('It must be a number with m, h, d or w behind it, as in 30d.')
-  return new Date(time).toISOString()
+  const written = new Date(time).toISOString()
+  if (timeKey(written) === '') throw new InvalidArgumentError('It reaches back before the year 0.')
+  return written
 }
