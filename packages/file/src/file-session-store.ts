@@ -29,6 +29,7 @@ import {
   sessionNotFound,
 } from '@turnstore/core/adapter'
 import { corruptSession, readError, writeError } from './file-errors.js'
+import { identify } from './file-identity.js'
 import { createFormat, readFormat, resolveBase } from './folder-format.js'
 import { LockFolder } from './kernel-lock.js'
 import { keyOf, OpenFiles } from './open-files.js'
@@ -237,6 +238,10 @@ export class FileSessionStore extends NativeSessionStore {
     try {
       return await file.change(change, condition)
     } catch (error) {
+      if (isTurnstoreError(error, 'STORE_UNAVAILABLE') && error.outcome === 'not-stored' && !this.#hasOwnFolder()) {
+        await this.#prepare()
+        return file.change(change, condition)
+      }
       if (!isTurnstoreError(error, 'SESSION_NOT_FOUND')) throw error
       // Not there any more, or not in this scope: it may have been made anew in another place.
       const other = await this.#findToWrite(sessionId, condition.scope)
@@ -299,9 +304,13 @@ export class FileSessionStore extends NativeSessionStore {
     return this.#open(paths)
   }
 
-  /** Makes what is ours in the folder, once, before the first write. */
+  /** Makes what is ours in the folder, before the first write, and again where somebody has taken it away since. */
   async #prepare(): Promise<StoreFolder> {
     const folder = this.#known()
+    if (this.#isPrepared && !this.#hasOwnFolder()) {
+      this.#isPrepared = false
+      this.#preparing = null
+    }
     if (this.#isPrepared) {
       this.#sweeping ??= sweep(folder.layout)
       return folder
@@ -318,6 +327,15 @@ export class FileSessionStore extends NativeSessionStore {
     )
     await this.#preparing
     return this.#known()
+  }
+
+  /** Whether what is ours is in its place. Where nobody can tell, the write itself will fail and say why. */
+  #hasOwnFolder(): boolean {
+    try {
+      return identify(this.#known().ownFolder) !== null
+    } catch {
+      return true
+    }
   }
 
   #open(paths: SessionPaths): SessionFile {
