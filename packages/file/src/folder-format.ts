@@ -60,7 +60,7 @@ export async function createFormat(base: string): Promise<FolderFormat> {
   await mkdir(dirname(base), { recursive: true })
   await ensureFolder(base, dirname(base))
   const own = join(base, OWN_FOLDER)
-  await ensureFolder(own, base, 0o700)
+  await ensureFolder(own, base)
   const known = await readFormat(base)
   if (known !== null) return known
   const format = { foldsCase: await probeFolding(own) }

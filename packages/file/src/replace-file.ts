@@ -165,14 +165,14 @@ export class StagedFile {
 
 /**
  * Makes sure that the folder exists, and that its entry in the folder above it survives a power cut; says whether it
- * was created. One level only. A link or anything else that is no folder is refused with `NOT_A_FOLDER`.
+ * was created, for its owner alone. One level only. A link or anything else that is no folder is refused with `NOT_A_FOLDER`.
  *
  * A folder that is found is synced as well: another process may have made it a moment ago and not come to that yet.
  */
-export async function ensureFolder(path: string, parentToSync: string, mode = 0o777): Promise<boolean> {
+export async function ensureFolder(path: string, parentToSync: string): Promise<boolean> {
   let created = false
   try {
-    await mkdir(path, { mode })
+    await mkdir(path, { mode: 0o700 })
     created = true
   } catch (error) {
     if (systemCode(error) !== 'EEXIST') throw wrapped(error, `The folder could not be created: ${path}`, 'not-stored')

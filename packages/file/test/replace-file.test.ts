@@ -221,7 +221,7 @@ describe('running out of descriptors', () => {
 describe('folders', () => {
   it('are made once, with the mode that is asked for', async () => {
     const folder = join(base, 'workspace')
-    expect(await ensureFolder(folder, base, 0o700)).toBe(true)
+    expect(await ensureFolder(folder, base)).toBe(true)
     expect(await ensureFolder(folder, base)).toBe(false)
     expect(statSync(folder).mode & 0o777).toBe(0o700)
   })

@@ -152,12 +152,14 @@ describe('no id forges a line of a log or moves a terminal', () => {
   })
 })
 
-it('what is ours is for the owner alone', async () => {
-  const store = folder.open()
-  await store.saveSession({ sessionId: 's', createdAt: at })
+it('what we create is for the owner alone, the names of sessions and workspaces too', async () => {
+  const base = folder.path('base')
+  const store = folder.open({}, base)
+  await store.saveSession({ sessionId: 's', workspaceId: 'w', createdAt: at })
   await store.changeSession('s', append('t'))
-  for (const name of ['s.json', 's.journal', '.turnstore/format']) expect(statSync(folder.path(name)).mode & 0o777).toBe(0o600)
-  for (const name of ['.turnstore', '.turnstore/locks']) expect(statSync(folder.path(name)).mode & 0o777).toBe(0o700)
+  const modeOf = (name: string): number => statSync(`${base}/${name}`).mode & 0o777
+  for (const name of ['w/s.json', 'w/s.journal', '.turnstore/format']) expect([name, modeOf(name)]).toEqual([name, 0o600])
+  for (const name of ['', 'w', '.turnstore', '.turnstore/locks']) expect([name, modeOf(name)]).toEqual([name, 0o700])
 })
 
 it('a document under a name that is no id is told in listings, in one line, and is nobody\'s session', async () => {
