@@ -55,7 +55,8 @@ export function writeError(error: unknown, outcome: WriteOutcome = 'unknown'): T
     return new TurnstoreError(code, `${printableLine(error.message)}; nothing was written`, { outcome: 'not-stored' })
   }
   if (error instanceof FileWriteError) {
-    return new TurnstoreError('STORE_UNAVAILABLE', printableLine(error.message), { outcome: error.outcome })
+    const details = { outcome: error.outcome, cause: safeCause(error.cause ?? error) }
+    return new TurnstoreError('STORE_UNAVAILABLE', printableLine(error.message), details)
   }
   const code = systemCode(error) ?? 'an error without a code'
   const message = `The files could not be written (${code}${placeOf(error)})`

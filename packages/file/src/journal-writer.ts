@@ -2,6 +2,7 @@ import { closeSync, constants, fdatasync, fstatSync, ftruncateSync, openSync, wr
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { TurnstoreError } from '@turnstore/core'
+import { safeCause } from '@turnstore/core/adapter'
 import { encodeHeader } from './entry.js'
 import { systemCode } from './system-code.js'
 import { identityOf } from './file-identity.js'
@@ -117,5 +118,8 @@ export class JournalWriter {
 function unavailable(error: unknown, outcome: 'not-stored' | 'unknown'): TurnstoreError {
   const code = systemCode(error) ?? 'an error without a code'
   const told = outcome === 'unknown' ? 'whether the change is stored is not known' : 'nothing was stored'
-  return new TurnstoreError('STORE_UNAVAILABLE', `The journal could not be written (${code}); ${told}`, { outcome })
+  return new TurnstoreError('STORE_UNAVAILABLE', `The journal could not be written (${code}); ${told}`, {
+    outcome,
+    cause: safeCause(error),
+  })
 }

@@ -156,6 +156,19 @@ describe.skipIf(!hasStrace)(`the disk fails${hasStrace ? '' : ' (needs strace)'}
     expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual(['first', 'second', 'fourth'])
   })
 
+  it.each([
+    ['a change', "store.changeSession('s', append('t'))", journal, 'write:error=ENOSPC:when=1'],
+    ['a document', "store.saveSession({ sessionId: 's', createdAt: at })", () => folder.base, 'fsync:error=ENOSPC:when=1'],
+  ])('the cause of %s that was not written has the code of the system', async (_what, call, path, inject) => {
+    await folder.open().saveSession({ sessionId: 's', createdAt: at })
+    await folder.open().changeSession('s', append('first'))
+    const child = folder.run(`await store.loadSession('s'); say(await ${call}.catch(error => error.cause?.message))`, {
+      under: failing(path(), inject),
+      env: oneThread,
+    })
+    expect(await child.rest()).toEqual(['Error ENOSPC'])
+  })
+
   it.each(['fsync:error=EIO:when=1', 'fsync:error=ENOSPC:when=1'])('a document that cannot be synced replaces nothing (%s)', async inject => {
     await folder.open().saveSession({ sessionId: 's', createdAt: at })
     await folder.open().changeSession('s', append('first'))
