@@ -41,6 +41,12 @@ export function damagedPlace(shown: string, path: string, reason: string): Damag
   return { sessionId: shown, code: 'CORRUPT_SESSION', message: `${quotePath(path)}: ${reason}` }
 }
 
+/** A session that a listing of all cannot name: calls that name its id alone reach another. */
+export function inTwoPlaces(sessionId: string, path: string, other: string): DamagedSession {
+  const reason = `another session has this id, in ${quotePath(other)}; name the workspace of the one that is meant`
+  return damagedPlace(sessionId, path, reason)
+}
+
 /**
  * An error met while something was written, as the caller gets it: with its outcome, and in a sentence.
  * @param outcome of an error that does not say it itself

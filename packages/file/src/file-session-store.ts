@@ -28,7 +28,7 @@ import {
   type Scope,
   sessionNotFound,
 } from '@turnstore/core/adapter'
-import { corruptSession, readError, writeError } from './file-errors.js'
+import { corruptSession, inTwoPlaces, readError, writeError } from './file-errors.js'
 import { identify } from './file-identity.js'
 import { createFormat, readFormat, resolveBase } from './folder-format.js'
 import { LockFolder } from './kernel-lock.js'
@@ -190,10 +190,22 @@ export class FileSessionStore extends NativeSessionStore {
     return [...ids]
   }
 
+  /** Of an id that the reference left in two workspaces, the second is told: a listing has each id once. */
   async *#listing(scope: Scope): AsyncIterable<Listed> {
-    for await (const document of this.#documents(scope)) {
-      const listed = 'code' in document ? document : await this.#summarise(document)
-      if (listed !== null) yield listed
+    const places = new Map<string, string>()
+    for await (const found of this.#documents(scope)) {
+      const listed = 'code' in found ? found : await this.#summarise(found)
+      if (listed === null) continue
+      if ('code' in found || 'code' in listed) {
+        yield listed
+        continue
+      }
+      const { sessionId } = listed
+      const other = places.get(sessionId)
+      // Where the first is gone, the session was made anew meanwhile.
+      const isTwice = other !== undefined && identify(other) !== null
+      if (!isTwice) places.set(sessionId, found.document)
+      yield isTwice ? inTwoPlaces(sessionId, found.document, other) : listed
     }
   }
 

@@ -4,8 +4,9 @@ import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { encodeSession, type JsonObject, type JsonValue, type SessionRecord } from '@turnstore/core'
 import { isJsonObject, isJsonValue } from '@turnstore/core/adapter'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { append, at, failureOf, turnIdsOf } from '../../../scripts/testing/sessions.ts'
+import { Layout } from '../src/session-paths.ts'
 import { Folder } from './folder.ts'
 
 const script = fileURLToPath(new URL('reference_store.py', import.meta.url))
@@ -303,6 +304,42 @@ describe(`the reference rewrites a document while our journal stands beside it${
     await store.saveSession({ sessionId: 's', createdAt: at })
     for (const reader of [store, folder.open()]) expect(turnIdsOf(await reader.loadSession('s'))).toEqual([])
   })
+})
+
+it('an id that the reference left in two workspaces is told in listings of all, and neither session is hidden', async () => {
+  for (const workspace of ['acme', 'globex']) {
+    mkdirSync(folder.path(workspace))
+    const session = { session_id: 's', workspace_id: workspace, created_at: at, updated_at: at }
+    writeFileSync(folder.path(workspace, 's.json'), JSON.stringify(session))
+  }
+  const store = folder.open()
+  for (const workspaceId of ['acme', 'globex']) {
+    expect(await store.querySessions({ workspaceId })).toEqual({ sessions: [expect.objectContaining({ workspaceId })], cursor: null })
+    expect(await store.loadSession('s', { workspaceId })).toMatchObject({ workspaceId })
+  }
+  const { sessions, damaged } = await folder.open().querySessions()
+  expect(sessions).toMatchObject([{ sessionId: 's' }])
+  expect(damaged).toMatchObject([{ sessionId: 's', code: 'CORRUPT_SESSION' }])
+  for (const name of ['acme', 'globex']) expect(damaged?.[0]?.message).toContain(folder.path(name, 's.json'))
+})
+
+it('nor is one told so that is made anew in another workspace while they are listed', async () => {
+  for (const workspace of ['acme', 'globex']) mkdirSync(folder.path(workspace))
+  const [first = '', second = ''] = readdirSync(folder.base)
+  const put = (workspace: string): void => {
+    writeFileSync(folder.path(workspace, 's.json'), JSON.stringify({ session_id: 's', workspace_id: workspace }))
+  }
+  put(first)
+  const documents = vi.spyOn(Layout.prototype, 'documents').mockImplementationOnce(function* (this: Layout, scope) {
+    for (const document of this.documents(scope)) {
+      yield document
+      rmSync(folder.path(first, 's.json'), { force: true })
+      put(second)
+    }
+  })
+  expect(await folder.open().querySessions()).toMatchObject({ sessions: [{ workspaceId: second }], cursor: null })
+  expect((await folder.open().querySessions()).damaged).toBeUndefined()
+  documents.mockRestore()
 })
 
 describe('numbers that JavaScript does not have', () => {
