@@ -1,4 +1,13 @@
-import { copyJson, type JsonObject, type JsonPath, type JsonValue, NotJson, Scale, TooHeavy } from './json.js'
+import {
+  copyJson,
+  isPlain,
+  type JsonObject,
+  type JsonPath,
+  type JsonValue,
+  NotJson,
+  Scale,
+  TooHeavy,
+} from './json.js'
 import type { Limits } from './limits.js'
 import {
   asObject,
@@ -12,6 +21,7 @@ import {
   type What,
   wordsOf,
 } from './members.js'
+import { NOTHING_OF_ITS_OWN } from './options.js'
 import { quote, utf8Length } from './text.js'
 
 /** @throws `INVALID_RECORD`, naming the path below `what` and never the value */
@@ -19,6 +29,18 @@ export function inputMembers(source: unknown, what: What, limits: Limits, scale:
   const members = new InputMembers(asObject(source, what), what, limits, scale)
   scale.add(2, 64)
   return members
+}
+
+/**
+ * Refuses a record whose copy would lack members without a word: those that it inherits, or, of a promise that nobody
+ * awaited or a Map, all.
+ * @throws `INVALID_RECORD`
+ */
+export function checkOwnMembers(source: object, what: What, { names }: Shape): void {
+  if (isPlain(source)) return
+  const inherited = [...names].find(name => name in source && !Object.hasOwn(source, name))
+  if (inherited !== undefined) throw invalidRecord(what, `inherits ${inherited}; only members of its own count`)
+  if (Reflect.ownKeys(source).length === 0) throw invalidRecord(what, NOTHING_OF_ITS_OWN)
 }
 
 /** Where a caller hands in what on the wire stands beside our keys. */
@@ -73,6 +95,7 @@ class InputMembers extends MembersBase {
   }
 
   extra(shape: Shape): { extra?: JsonObject } {
+    checkOwnMembers(this.source, this.what, shape)
     // Names and symbols apart: together, by Reflect.ownKeys, they cost several times as much.
     for (const key of Object.getOwnPropertyNames(this.source)) {
       if (!shape.names.has(key) && key !== extraName.input) {

@@ -129,8 +129,7 @@ class JsonCopier {
   }
 
   #copyMembers(source: object): JsonObject {
-    const prototype: unknown = Object.getPrototypeOf(source)
-    if (prototype !== null && !isObjectPrototype(prototype)) {
+    if (!isPlain(source)) {
       return this.#fail('is an instance of a class; only plain objects, arrays and scalars are JSON')
     }
     if (Object.getOwnPropertySymbols(source).length > 0) return this.#fail('has a symbol as a key')
@@ -152,6 +151,12 @@ class JsonCopier {
   #fail(reason: string): never {
     throw new NotJson(this.#path, reason)
   }
+}
+
+/** Whether an object is none of a class: nothing that it says is inherited. */
+export function isPlain(source: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(source)
+  return prototype === null || isObjectPrototype(prototype)
 }
 
 /** `Object.prototype` of this realm or of another one (a vm context, a frame). */

@@ -1,5 +1,6 @@
 import { TurnstoreError } from './errors.js'
 import { checkId } from './ids.js'
+import { isPlain } from './json.js'
 import { quote } from './text.js'
 
 /**
@@ -61,6 +62,9 @@ export function scopeOf(members: Record<string, unknown>, what: string): Scope {
   return workspaceId === null ? null : checkId(workspaceId, `${what}.workspaceId`)
 }
 
+/** Of a promise that nobody awaited, or a Map: it would pass for an object that leaves everything out. */
+export const NOTHING_OF_ITS_OWN = 'is an instance of a class without members of its own; await it if it is a promise'
+
 /**
  * An object whose members are all known; a misspelt one would silently lose a tenant or a condition.
  * @throws `INVALID_ARGUMENT`
@@ -86,5 +90,8 @@ export function checkMembers(source: unknown, what: string, known: readonly stri
   const inherited = known.find(name => name in source && !Object.hasOwn(source, name))
   if (inherited !== undefined) {
     throw new TurnstoreError('INVALID_ARGUMENT', `${what} inherits ${inherited}; only members of its own count, spread it first`)
+  }
+  if (!isPlain(source) && Reflect.ownKeys(source).length === 0) {
+    throw new TurnstoreError('INVALID_ARGUMENT', `${what} ${NOTHING_OF_ITS_OWN}`)
   }
 }

@@ -75,7 +75,7 @@ export interface NormalQuery {
   readonly after: Position | undefined
 }
 
-const members = [
+export const queryMembers: readonly string[] = [
   'workspaceId',
   'agentId',
   'parentSessionId',
@@ -96,7 +96,7 @@ export const MAX_LIMIT = 1000
 
 /** @throws `INVALID_ARGUMENT`, `INVALID_ID` */
 export function readQuery(source: unknown, what = 'query'): NormalQuery {
-  const query = source === undefined ? {} : readObject(source, what, members)
+  const query = source === undefined ? {} : readObject(source, what, queryMembers)
   const filter = {
     scope: scopeOf(query, what),
     agentId: textOrNull(query, what, 'agentId'),

@@ -1,5 +1,5 @@
 import type { JsonObject } from './json.js'
-import { type Members, type Name, nameOf, namesOf, type NamesOf, shape } from './members.js'
+import { type Members, type Name, nameOf, namesOf, type NamesOf, shape, type Shape } from './members.js'
 import type { AgentTransitionRecord, SessionRecord, ToolCallRecord, TurnRecord } from './models.js'
 
 /*
@@ -20,7 +20,7 @@ export const turnNames: NamesOf<TurnRecord> = namesOf(
   'auditEventIds',
   'metadata',
 )
-const turnShape = shape(turnNames)
+export const turnShape: Shape = shape(turnNames)
 
 export const toolCallNames: NamesOf<ToolCallRecord> = namesOf(
   'callId',
@@ -43,7 +43,7 @@ const transitionNames: NamesOf<AgentTransitionRecord> = namesOf(
   'turnId',
   'timestamp',
 )
-const transitionShape = shape(transitionNames)
+export const transitionShape: Shape = shape(transitionNames)
 
 export const sessionNames: NamesOf<SessionRecord> = namesOf(
   'sessionId',
@@ -59,7 +59,7 @@ export const sessionNames: NamesOf<SessionRecord> = namesOf(
 )
 /** Of no interest to a caller, and so a member on the wire alone. */
 export const schemaVersionName: Name = nameOf('schemaVersion')
-const sessionShape = shape(sessionNames, schemaVersionName)
+export const sessionShape: Shape = shape(sessionNames, schemaVersionName)
 
 export function readToolCall(members: Members, missingCallId?: string): ToolCallRecord {
   return {

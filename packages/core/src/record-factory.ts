@@ -1,5 +1,6 @@
+import { checkOwnMembers } from './input-members.js'
 import type { Limits } from './limits.js'
-import { invalidRecord } from './members.js'
+import { asObject, type Shape } from './members.js'
 import type {
   AgentTransitionInput,
   AgentTransitionRecord,
@@ -10,6 +11,7 @@ import type {
   TurnInput,
   TurnRecord,
 } from './models.js'
+import { sessionShape, transitionShape, turnShape } from './read-record.js'
 import { readSessionInput, readToolCallInput, readTransitionInput, readTurnInput } from './record-input.js'
 import { randomId } from './runtime.js'
 
@@ -32,7 +34,7 @@ export class RecordFactory {
   }
 
   session(input: Omit<SessionInput, 'sessionId'> & { sessionId?: string }): SessionRecord {
-    checkRecord(input, 'session')
+    checkRecord(input, 'session', sessionShape)
     const createdAt = input.createdAt ?? this.now()
     return readSessionInput(
       {
@@ -46,7 +48,7 @@ export class RecordFactory {
   }
 
   turn(input: TurnInput): TurnRecord {
-    checkRecord(input, 'turn')
+    checkRecord(input, 'turn', turnShape)
     const time = this.now()
     const ended = input.status === 'running' ? null : time
     return readTurnInput(
@@ -65,7 +67,7 @@ export class RecordFactory {
   }
 
   agentTransition(input: AgentTransitionInput): AgentTransitionRecord {
-    checkRecord(input, 'agentTransition')
+    checkRecord(input, 'agentTransition', transitionShape)
     return readTransitionInput(
       {
         ...input,
@@ -82,6 +84,7 @@ function currentTime(): string {
   return new Date().toISOString()
 }
 
-function checkRecord(input: unknown, what: string): void {
-  if (typeof input !== 'object' || input === null) throw invalidRecord(what, 'must be an object')
+/** Before it is spread, which would make a plain object of whatever comes. */
+function checkRecord(input: unknown, what: string, shape: Shape): void {
+  checkOwnMembers(asObject(input, what), what, shape)
 }

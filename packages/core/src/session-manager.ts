@@ -20,7 +20,7 @@ import {
 import { checkMembers, type ScopeOptions, scopeOf } from './options.js'
 import { beforeWrite, failWith } from './outcome.js'
 import { prune, type PruneOptions, readPrune } from './prune.js'
-import type { SessionPage, SessionQuery } from './query.js'
+import { queryMembers, type SessionPage, type SessionQuery } from './query.js'
 import { RecordFactory } from './record-factory.js'
 import { readMetadataInput, turnPatchMembers } from './record-input.js'
 import type { SessionStore } from './store.js'
@@ -346,6 +346,7 @@ export class SessionManager {
   }
 
   #scopedQuery(query: SessionQuery): SessionQuery {
+    checkMembers(query, 'query', queryMembers)
     return { ...query, ...this.#scopeOf(query, 'query') }
   }
 }

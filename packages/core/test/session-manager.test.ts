@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { BaseSessionStore, type Loaded } from '../src/adapter.ts'
 import {
   type Capabilities,
+  createTurn,
   decodeSession,
   encodeSession,
   type JsonObject,
@@ -323,6 +324,36 @@ describe('the limits of the store', () => {
     }
     expect(await store.listSessions()).toEqual(['s'])
     expect(await manager.getTurns('s')).toEqual([])
+  })
+})
+
+describe('an object that would be taken for an empty one', () => {
+  class Said {
+    readonly prompt = 'x'
+    get responseContent(): string {
+      return 'y'
+    }
+  }
+
+  it.each<[string, object, RegExp]>([
+    ['a promise that nobody awaited', Promise.resolve({ prompt: 'x' }), /await it/],
+    ['a map', new Map([['prompt', 'x']]), /without members of its own/],
+    ['a list', [], /must be an object/],
+    ['one that inherits its prompt', Object.create({ prompt: 'x' }), /inherits prompt/],
+    ['one whose response is a getter of its class', new Said(), /inherits responseContent/],
+  ])('%s is refused', async (_name, source, message) => {
+    const { manager, store } = manage()
+    await manager.startSession({ sessionId: 's' })
+    await manager.recordTurn('s', { turnId: 't', status: 'running' })
+    const before = await store.loadSession('s')
+    await expect(manager.recordTurn('s', source)).rejects.toMatchObject({ code: 'INVALID_RECORD', outcome: 'not-stored' })
+    await expect(manager.recordTurn('s', source)).rejects.toThrow(message)
+    await expect(manager.updateTurn('s', 't', source)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    await expect(manager.startSession(source)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    await expect(manager.querySessions(source)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    expect(() => createTurn(source)).toThrow(message)
+    expect(await store.loadSession('s')).toEqual(before)
+    expect(await store.listSessions()).toEqual(['s'])
   })
 })
 
