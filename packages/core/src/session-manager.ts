@@ -24,6 +24,7 @@ import { queryMembers, type SessionPage, type SessionQuery } from './query.js'
 import { RecordFactory } from './record-factory.js'
 import { readMetadataInput, turnPatchMembers } from './record-input.js'
 import type { SessionStore } from './store.js'
+import { timeKey } from './time.js'
 import { type TurnRange, wholeNumber } from './turn-range.js'
 
 export interface SessionManagerOptions {
@@ -96,10 +97,7 @@ export class SessionManager {
     this.#scope = readOwnScope(options)
     this.#factory = new RecordFactory(
       {
-        now: () => {
-          const time = now()
-          return typeof time === 'string' ? time : time.toISOString()
-        },
+        now: () => readNow(now()),
         ...(newId === undefined ? {} : { newId }),
       },
       // The store judges with its own, which may be wider than the default.
@@ -355,6 +353,20 @@ export class SessionManager {
 function readOwnScope(options: ScopeOptions, what = 'options'): ScopeOptions {
   const workspaceId = scopeOf({ ...options }, what)
   return workspaceId === undefined ? {} : { workspaceId }
+}
+
+/** @throws `INVALID_ARGUMENT`: a session with another time would never be old, nor in its place in a list */
+function readNow(time: Date | string): string {
+  let text = ''
+  try {
+    text = typeof time === 'string' ? time : time.toISOString()
+  } catch {
+    // No Date, or an invalid one.
+  }
+  if (timeKey(text) !== '') return text
+  throw new TurnstoreError('INVALID_ARGUMENT', 'options.now must give a Date, or a time in ISO 8601', {
+    outcome: 'not-stored',
+  })
 }
 
 /** Copied, since the session that is forked is loaded first. @throws `INVALID_ARGUMENT`, `INVALID_RECORD` */

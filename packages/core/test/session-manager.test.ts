@@ -357,6 +357,29 @@ describe('an object that would be taken for an empty one', () => {
   })
 })
 
+describe('a clock that gives no time', () => {
+  it.each([
+    ['milliseconds', () => Date.now()],
+    ['an invalid Date', () => new Date(Number.NaN)],
+    ['another text', () => 'yesterday'],
+  ])('is told: %s', async (_name, now) => {
+    const options: object = { now }
+    const { store, manager } = manage(options)
+    await manage({}, store).manager.startSession({ sessionId: 's', metadata: { ended: true } })
+    const message = 'options.now must give a Date, or a time in ISO 8601'
+    const expected = failsWith('INVALID_ARGUMENT', { outcome: 'not-stored', message })
+    const calls = [
+      () => manager.startSession(),
+      () => manager.startSession({ sessionId: 's', ifExists: 'resume' }),
+      () => manager.recordTurn('s', { prompt: 'x' }),
+      () => manager.endSession('s'),
+      () => manager.forkSession('s'),
+    ]
+    for (const call of calls) await expect(call()).rejects.toMatchObject(expected)
+    expect(store.ids).toEqual(['s'])
+  })
+})
+
 describe('a rejected call', () => {
   // What TypeScript would refuse.
   const date: object = { metadata: { a: new Date() } }
