@@ -119,6 +119,8 @@ function compareTurns(stored: readonly TurnRecord[], incoming: readonly TurnReco
   const grows = (before: TurnRecord, after: TurnRecord): boolean =>
     before.turnId === after.turnId && hasGrown(before, after)
   const appendTurns = incoming.slice(stored.length)
+  const repeated = repeatedFrom(stored.length, incoming.map(({ turnId }) => turnId))
+  if (repeated !== -1) return { kind: 'other', where: `turn ${repeated + 1}, whose id one before it has` }
   for (const [index, before] of stored.entries()) {
     const after = incoming[index]
     if (after === undefined) break
@@ -148,6 +150,20 @@ function saidIn(turn: TurnRecord): ChatMessage[] {
   return messagesFromTurns([turn]).filter(({ role, content }) => role !== 'tool' || content !== NO_RESULT)
 }
 
+/**
+ * The first place from which on a list has an id again, -1 where there is none. What an old file repeats goes in with
+ * a whole record, but no change appends it.
+ */
+function repeatedFrom(start: number, ids: readonly (string | null)[]): number {
+  const known = new Set<string>()
+  return ids.findIndex((id, index) => {
+    if (id === null) return false
+    if (index >= start && known.has(id)) return true
+    known.add(id)
+    return false
+  })
+}
+
 /** What is to be set for one turn to become another with the same id. */
 function updateOf(before: TurnRecord, after: TurnRecord): TurnUpdate {
   const { turnId, toolCalls, extra, ...members } = after
@@ -169,7 +185,8 @@ function missingTransitions(
     const other = incoming[index]
     return other !== undefined && sameTransition(transition, other)
   })
-  return isSame ? incoming.slice(stored.length) : null
+  const isRepeated = repeatedFrom(stored.length, incoming.map(({ transitionId }) => transitionId)) !== -1
+  return isSame && !isRepeated ? incoming.slice(stored.length) : null
 }
 
 function differingMembers(stored: JsonObject, incoming: JsonObject, onlyMissing: boolean): JsonObject {

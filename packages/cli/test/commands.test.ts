@@ -294,6 +294,37 @@ describe('copy', () => {
     expect(drop(await contents(to))).toEqual(drop(await contents(url)))
   })
 
+  it.each<[string, Partial<SessionInput>]>([
+    ['a turn', { turns: [{ turnId: 't' }, { turnId: 't' }] }],
+    ['a turn with other content', { turns: [{ turnId: 't' }, { turnId: 't', prompt: 'SECRET' }] }],
+    [
+      'a handover',
+      {
+        turns: [{ turnId: 't' }],
+        agentTransitions: [
+          { transitionId: 'x', toAgent: 'a' },
+          { transitionId: 'x', toAgent: 'b' },
+        ],
+      },
+    ],
+  ])('%s that has come to a source with an id that it had is told, and the rest is copied', async (_what, more) => {
+    const { turns = [], agentTransitions = [] } = more
+    const url = await filled(plain('a', { turns: turns.slice(0, 1), agentTransitions: agentTransitions.slice(0, 1) }))
+    const to = temporaryStore()
+    await turnstore(['copy', '--from', url, '--to', to])
+    {
+      await using store = await openStore(url)
+      await store.saveSession(plain('a', more))
+      await store.saveSession(plain('b'))
+    }
+    for (const counts of ['1 added, 0 grown, 0 unchanged', '0 added, 0 grown, 1 unchanged']) {
+      const { code, stdout, stderr } = await turnstore(['copy', '--from', url, '--to', to])
+      expect([code, stdout]).toEqual([1, `2 sessions: ${counts}, 1 left alone\n`])
+      expect(stderr).toMatch(/^Left alone: session a\. .+\n$/)
+      expect(stderr).not.toContain('SECRET')
+    }
+  })
+
   it.each<[string, SessionInput]>([
     ['another turn', { ...support, turns: [{ turnId: 'a', prompt: 'SECRET' }] }],
     ['more turns', { ...support, turns: [...(support.turns ?? []), { turnId: 'z', prompt: 'SECRET' }] }],
