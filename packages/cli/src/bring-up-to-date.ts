@@ -9,11 +9,9 @@ import {
   type SessionChange,
   type SessionRecord,
   type SessionStore,
-  type ToolCallRecord,
   type TurnRecord,
-  type TurnUpdate,
 } from '@turnstore/core'
-import { isRetryOfTurn, sameTransition, sameTurn } from '@turnstore/core/adapter'
+import { isRetryOfTurn, type NormalTurnUpdate, sameTransition, sameTurn, updateTurn } from '@turnstore/core/adapter'
 
 /** What became of a session that was brought to a store. */
 export type Outcome = 'added' | 'grown' | 'unchanged'
@@ -126,7 +124,10 @@ function compareTurns(stored: readonly TurnRecord[], incoming: readonly TurnReco
     if (after === undefined) break
     if (isSame(before, after)) continue
     if (index === stored.length - 1 && grows(before, after)) {
-      return { kind: 'behind', change: { updateTurns: [updateOf(before, after)], appendTurns } }
+      const update = updateOf(before, after)
+      // Of two calls with one id an update means the last, so not every turn that has them can be reached.
+      if (!isDeepStrictEqual(updateTurn(before, update), after)) return { kind: 'other', where: `turn ${index + 1}` }
+      return { kind: 'behind', change: { updateTurns: [update], appendTurns } }
     }
     if (index === incoming.length - 1 && grows(after, before)) return { kind: 'ahead' }
     return { kind: 'other', where: `turn ${index + 1}` }
@@ -165,15 +166,10 @@ function repeatedFrom(start: number, ids: readonly (string | null)[]): number {
 }
 
 /** What is to be set for one turn to become another with the same id. */
-function updateOf(before: TurnRecord, after: TurnRecord): TurnUpdate {
-  const { turnId, toolCalls, extra, ...members } = after
-  const known = new Map(before.toolCalls.map(call => [call.callId, call]))
-  const isNew = (call: ToolCallRecord): boolean => !isDeepStrictEqual(known.get(call.callId), call)
-  return {
-    turnId,
-    set: { ...members, ...(extra === undefined ? {} : { extra }) },
-    putToolCalls: toolCalls.filter(isNew),
-  }
+function updateOf(before: TurnRecord, after: TurnRecord): NormalTurnUpdate {
+  const { turnId, toolCalls, extra = {}, ...members } = after
+  const putToolCalls = toolCalls.filter((call, place) => !isDeepStrictEqual(before.toolCalls[place], call))
+  return { turnId, set: { ...members, extra }, putToolCalls }
 }
 
 /** Those behind the ones that are there; null where those are others. */

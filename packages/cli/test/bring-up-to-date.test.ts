@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { createSession, type SessionRecord, turnsFromMessages } from '@turnstore/core'
 import { InMemorySessionStore } from '@turnstore/memory'
-import { bringUpToDate, compareSession, compareTranscript } from '../src/bring-up-to-date.ts'
+import { bringUpToDate, compareSession, compareTranscript, OtherContent } from '../src/bring-up-to-date.ts'
 import { parseObject } from './turnstore.ts'
 
 const airline = fileURLToPath(new URL('../../../../shared/data/airline-support-chats.jsonl', import.meta.url))
@@ -50,6 +50,38 @@ async function expectToGrow(messages: readonly unknown[], step: number): Promise
     expect(await bringUpToDate(store, transcript(messages.slice(0, length)), compareTranscript)).toBe('unchanged')
   }
 }
+
+describe('a running turn with two calls of one id', () => {
+  const running = (more: object, ...names: string[]): SessionRecord =>
+    createSession({
+      sessionId: 's',
+      createdAt: '',
+      updatedAt: '',
+      turns: [
+        {
+          turnId: 't',
+          status: 'running',
+          startedAt: '',
+          toolCalls: names.map(toolName => ({ callId: 'c', toolName })),
+          ...more,
+        },
+      ],
+    })
+
+  it.each<[string, SessionRecord, string]>([
+    ['its end', running({ status: 'success', endedAt: '' }, 'f', 'g'), 'grown'],
+    ['the growth of its last call', running({}, 'f', 'h'), 'grown'],
+    ['the growth of its first call', running({}, 'h', 'g'), 'turn 1'],
+    ['another one', running({}, 'f', 'g', 'h'), 'turn 1'],
+  ])('is a copy of its source after %s, or is told and left alone', async (_what, after, expected) => {
+    const store = new InMemorySessionStore()
+    const before = running({}, 'f', 'g')
+    await bringUpToDate(store, before, compareSession)
+    const told = (error: unknown): string => (error instanceof OtherContent ? error.message : 'failed')
+    expect(await bringUpToDate(store, after, compareSession).catch(told)).toBe(expected)
+    expect((await store.loadSession('s'))?.turns).toEqual((expected === 'grown' ? after : before).turns)
+  })
+})
 
 describe('a transcript that grows', () => {
   it.each([1, 2, 3, 5])(
