@@ -69,6 +69,11 @@ function readRecord({ json, writtenIds }: ParsedJson, { file, place, workspaceId
   if (!isValidId(sessionId)) throw new Failure('has an id that is no text of 1 to 200 bytes without control characters')
   if (!isNamed) notes.push(`has no id; imported as ${sessionId}`)
 
+  const calls = callsInParts(messages)
+  if (calls.length > 0) {
+    notes.push(`has parts that are tool calls of another format, kept but not read as such: ${calls.join(', ')}`)
+  }
+
   const problems: MessageProblem[] = []
   const turns = turnsFromMessages(messages, { onProblem: problem => problems.push(problem) })
   const sentences = tellProblems(problems, messages.length)
@@ -83,6 +88,15 @@ function readRecord({ json, writtenIds }: ParsedJson, { file, place, workspaceId
     metadata: metadata ?? {},
   })
   return { session, kind: 'transcript', problems: sentences, notes }
+}
+
+/** The types of parts that are tool calls or results in other formats, such as `tool_use` in Anthropic's. */
+function callsInParts(messages: readonly unknown[]): string[] {
+  const parts = messages.flatMap((message): unknown[] =>
+    isObject(message) && Array.isArray(message.content) ? message.content : [],
+  )
+  const types = parts.map(part => (isObject(part) ? part.type : undefined)).filter(type => typeof type === 'string')
+  return [...new Set(types)].filter(type => /^[\w-]{0,30}(?:tool|function)[\w-]{0,30}$/i.test(type))
 }
 
 /** Of a record with a `session_id`. What has a version is of the wire format, perhaps of a newer one. */

@@ -115,6 +115,23 @@ describe('records with a session_id', () => {
   })
 })
 
+describe('tool calls', () => {
+  it('as other formats have them, in parts, are told and kept', async () => {
+    const messages = [
+      { role: 'user', content: [{ type: 'text', text: 'Tea?' }] },
+      { role: 'assistant', content: [{ type: 'tool_use', id: 'x', name: 'stock', input: {} }] },
+      { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'x', content: 'SECRET' }, { type: 'image_url' }] },
+      { role: 'assistant', content: [{ type: 'tool_use', id: 'y', name: 'stock', input: {} }] },
+    ]
+    const { code, stderr, url } = await importText(lines({ id: 'a', messages }))
+    expect(code).toBe(0)
+    expect(stderr).toBe(
+      'stdin:1: has parts that are tool calls of another format, kept but not read as such: tool_use, tool_result\n',
+    )
+    expect(JSON.parse((await turnstore(['show', 'a', '--format', 'messages'], { url })).stdout)).toEqual(messages)
+  })
+})
+
 describe('whole numbers beyond 2^53', () => {
   const big = '1234567890123456789'
 
