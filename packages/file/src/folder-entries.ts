@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { type Dirent, readdirSync } from 'node:fs'
 import { unreadable } from './file-errors.js'
+import { isOutOfDescriptors } from './system-code.js'
 
 export interface FolderEntries {
   readonly entries: readonly Dirent[]
@@ -16,7 +17,7 @@ export interface UnnameableEntry {
 
 /**
  * What is in a folder; nothing where there is none.
- * @throws `STORE_UNAVAILABLE` where it may not be read
+ * @throws `STORE_UNAVAILABLE` where it may not be read; `EMFILE`, `ENFILE` as they come
  */
 export function entriesOf(folder: string): FolderEntries {
   try {
@@ -27,6 +28,8 @@ export function entriesOf(folder: string): FolderEntries {
     if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) {
       return { entries: [], unnameable: [] }
     }
+    // The process's doing, not the folder's: it is neither damaged nor empty.
+    if (isOutOfDescriptors(error)) throw error
     throw unreadable(folder, error)
   }
 }

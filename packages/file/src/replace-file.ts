@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { constants, type Stats } from 'node:fs'
 import { lstat, mkdir, open, readdir, rename, unlink, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { systemCode } from './system-code.js'
+import { isOutOfDescriptors, systemCode } from './system-code.js'
 
 /** A file or folder was not written. Its `message` and `cause` have paths in them, never content. */
 export class FileWriteError extends Error {
@@ -234,8 +234,7 @@ export async function openPatiently<T>(openIt: () => Promise<T>): Promise<T> {
     try {
       return await openIt()
     } catch (error) {
-      const code = systemCode(error)
-      if ((code !== 'EMFILE' && code !== 'ENFILE') || performance.now() + wait > deadline) throw error
+      if (!isOutOfDescriptors(error) || performance.now() + wait > deadline) throw error
     }
     await new Promise((resolve) => setTimeout(resolve, wait * (0.5 + Math.random() / 2)))
   }

@@ -6,3 +6,9 @@ export function systemCode(error: unknown): string | null {
 export function isMissing(error: unknown): boolean {
   return systemCode(error) === 'ENOENT'
 }
+
+/** Whether the process or the system has too many files open. */
+export function isOutOfDescriptors(error: unknown): boolean {
+  const code = systemCode(error)
+  return code === 'EMFILE' || code === 'ENFILE'
+}
