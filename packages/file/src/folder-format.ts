@@ -7,7 +7,7 @@ import { unreadable } from './file-errors.js'
 import { isMissing, systemCode } from './system-code.js'
 import { type FileIdentity, identify } from './file-identity.js'
 import { probeFolding } from './probe.js'
-import { ensureFolder, replaceFile } from './replace-file.js'
+import { ensureFolder, replaceFile, syncFolder } from './replace-file.js'
 import { OWN_FOLDER } from './session-paths.js'
 
 /** The version of what we put beside the reference's documents: journals, names, locks. */
@@ -57,7 +57,7 @@ function parseFormat(text: string): { version: number; foldsCase: boolean } | nu
 
 /** Makes the base and our own folder in it, and finds out what names it holds. */
 export async function createFormat(base: string): Promise<FolderFormat> {
-  await mkdir(dirname(base), { recursive: true })
+  await makeFolders(dirname(base))
   await ensureFolder(base, dirname(base))
   const own = join(base, OWN_FOLDER)
   await ensureFolder(own, base)
@@ -67,6 +67,13 @@ export async function createFormat(base: string): Promise<FolderFormat> {
   // Whoever else is first finds out the same.
   await replaceFile(join(own, 'format'), JSON.stringify({ version: FORMAT, folds_case: format.foldsCase }))
   return format
+}
+
+/** Makes a folder and those above it; each is on the disk only with its entry in the one above it. */
+async function makeFolders(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true })
+  if (first === undefined) return
+  for (let made = path; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made))
 }
 
 /** The folder that a path means, so that it stays the same wherever the process goes. */

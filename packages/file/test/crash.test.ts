@@ -126,6 +126,16 @@ describe.skipIf(!hasStrace)(`the disk fails${hasStrace ? '' : ' (needs strace)'}
   /** Only calls on this path count, not those of loading the program. */
   const failing = (path: string, inject: string): string[] => ['strace', '-f', '-qq', '-o', '/dev/null', '-P', path, '-e', `inject=${inject}`]
 
+  it('the folders that the store stands in are synced in those above them, where they are new', async () => {
+    const log = folder.path('log')
+    const base = folder.path('a', 'b', 'sessions')
+    const under = ['strace', '-f', '-qq', '-y', '-o', log, '-e', 'trace=fsync']
+    const child = folder.run(`await store.saveSession({ sessionId: 's' }); say('stored')`, { under, base })
+    expect(await child.rest()).toEqual(['stored'])
+    const synced = [...readFileSync(log, 'utf8').matchAll(/fsync\(\d+<([^>]*)>/g)].map(([, path]) => path)
+    for (const path of [folder.base, folder.path('a'), folder.path('a', 'b'), base]) expect(synced).toContain(path)
+  })
+
   it('a failed fdatasync of the journal has an unknown outcome, and nothing depends on that journal any more', async () => {
     await folder.open().saveSession({ sessionId: 's', createdAt: at })
     await folder.open().changeSession('s', append('first'))
