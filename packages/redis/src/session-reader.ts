@@ -1,5 +1,6 @@
 import {
   type AgentTransitionRecord,
+  isTurnstoreError,
   type SessionRecord,
   type SessionSummary,
   type TurnPage,
@@ -79,8 +80,14 @@ export class SessionReader {
   }
 
   async readTurns(sessionId: string, range: NormalTurnRange, scope: Scope, call: Call): Promise<TurnPage | null> {
-    if (range.kind === 'last' && range.last > 0 && range.last <= FEW)
-      return this.#tail(sessionId, range.last, scope, call)
+    if (range.kind === 'last' && range.last > 0 && range.last <= FEW) {
+      try {
+        return await this.#tail(sessionId, range.last, scope, call)
+      } catch (error) {
+        // A full server takes no transaction, not even one that reads; a script that reads it does take.
+        if (!isTurnstoreError(error) || !error.message.includes('(OOM)')) throw error
+      }
+    }
     const whole = await this.#whole(sessionId, scope, rangeArgs(range), 0, call)
     if (whole === null) return null
     const { turnCount, revision } = whole.head.summary

@@ -1,6 +1,6 @@
 import { readFileSync, rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { SessionStore } from '@turnstore/core'
+import { SessionManager, type SessionStore } from '@turnstore/core'
 import { type RedisClient, RedisSessionStore } from '@turnstore/redis'
 import { Redis } from 'ioredis'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -63,6 +63,24 @@ describe('an error of the server becomes one that says what to do', () => {
     const after = await store.loadSession('s')
     // Without room no script may begin to write anything that needs some, and a rewind does.
     expect(after).toEqual(before)
+  })
+
+  it('none where memory is full and nothing is to be added: all can be read, and deleting makes room', async () => {
+    const server = await newServer()
+    const store = newStore(server.url)
+    const session = { turns: [{ turnId: 'a' }, { turnId: 'b' }], metadata: { ended: true } }
+    for (const sessionId of ['s', 'old', 'older']) await store.saveSession({ sessionId, ...session })
+    await server.admin.config('SET', 'maxmemory', '1')
+    expect((await store.loadSession('s'))?.turns).toHaveLength(2)
+    for (const range of [{ last: 1 }, { from: 1 }, { turnId: 'b' }]) {
+      expect(await store.readTurns('s', range)).toMatchObject({ turns: [{ turnId: 'b' }], firstIndex: 1, turnCount: 2 })
+    }
+    expect((await store.querySessions()).sessions).toHaveLength(3)
+    expect(await store.deleteSession('old')).toBe(true)
+    expect(await new SessionManager(store).pruneSessions({ ended: true })).toHaveLength(2)
+    expect(await store.listSessions()).toEqual([])
+    await store.close()
+    expect(await server.admin.exists('turnstore:{old}s', 'turnstore:{old}t', 'turnstore:{}updated:0:all')).toBe(0)
   })
 
   it('a script that fails on the way, which leaves the outcome unknown', async () => {

@@ -12,9 +12,9 @@ local earlier = begin_operation(KEYS[5], ARGV[1], ARGV[2], now)
 if earlier then return earlier end
 local head, refusal = read_head(KEYS[1], ARGV[3])
 if not head then return refusal end
-local reply = end_operation(
+-- First of all: a full server takes what needs room only from a script that has made some.
+redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
+return end_operation(
   KEYS[5], ARGV[1], { 'ok', head.ws, head.uk, head.us, head.ck, head.cs }, rank_of(now, false),
   results_expiry(nil, now)
 )
-redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
-return reply
