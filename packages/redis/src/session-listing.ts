@@ -84,7 +84,10 @@ export class SessionListing {
     if (member === entry.member) return page.show(entry, found)
 
     // The entry is left over, or ahead of its write. Where the session stands now is looked for once more.
-    const isThere = batch.has(member) || (await this.#connection.send('zscore', [key, member], call)) !== null
+    const isThere =
+      batch.has(member) ||
+      (await this.#connection.send('zscore', [key, member], call)) !== null ||
+      (await this.#hasMoved(query, entry, member, call))
     if (!isThere) await this.#index.add([{ key, member }], call)
     this.#dropIfOver(key, entry)
     const direction = query.order === 'asc' ? 1 : -1
@@ -97,6 +100,13 @@ export class SessionListing {
     page.pass(entry)
     // It may stand between entries that were read together, before it came there.
     return batch.has(member) ? 'next' : 'again'
+  }
+
+  /** Whether a session stands elsewhere by now: then its entry was taken away, and is not lacking. */
+  async #hasMoved({ orderBy, scope }: NormalQuery, entry: Entry, member: string, call: Call): Promise<boolean> {
+    const [found = null] = await this.#findAll([entry], scope, call)
+    if (found === null || 'code' in found) return true
+    return memberOf(entry.sessionId, orderBy === 'updatedAt' ? found.updated : found.created) !== member
   }
 
   /** Ids of all sessions of a scope, a page at a time inside. */

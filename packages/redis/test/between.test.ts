@@ -5,6 +5,7 @@ import { type RedisClient, RedisSessionStore } from '@turnstore/redis'
 import { Redis } from 'ioredis'
 import { afterEach, describe, expect, inject, it } from 'vitest'
 import { luaSources } from '../dist/lua-sources.js'
+import { until } from './servers.js'
 
 const { server } = inject('addresses')
 const at = '2026-01-01T00:00:01Z'
@@ -22,6 +23,14 @@ afterEach(async () => {
 function openTwo(
   ...between: ((other: RedisSessionStore) => Promise<unknown>)[]
 ): RedisSessionStore & { readonly keyPrefix: string } {
+  return openBefore((_command, [script]) => script === apply || script === luaSources.apply, ...between)
+}
+
+/** The same, with each step before a command of the first store that is meant. */
+function openBefore(
+  isMeant: (command: string, args: (string | number)[]) => boolean,
+  ...between: ((other: RedisSessionStore) => Promise<unknown>)[]
+): RedisSessionStore & { readonly keyPrefix: string } {
   const keyPrefix = `${randomUUID()}:`
   const other = new RedisSessionStore({ url: server, keyPrefix })
   const client = new Redis(server)
@@ -33,7 +42,7 @@ function openTwo(
         return typeof value === 'function' ? (...args: unknown[]): unknown => Reflect.apply(value, target, args) : value
       }
       return async (command: string, args: (string | number)[]) => {
-        if (args[0] === apply || args[0] === luaSources.apply) await due.shift()?.(other)
+        if (isMeant(command, args)) await due.shift()?.(other)
         return target.call(command, args)
       }
     },
@@ -119,19 +128,19 @@ describe('a change that loses against others time and again', () => {
       const [seconds = 0, microseconds = 0] = await client.time()
       return seconds * 1000 + Math.floor(microseconds / 1000)
     }
-    const until = (await now()) + 900
+    const end = (await now()) + 900
     const hold = (time: number) => client.hset(`${store.keyPrefix}{s}s`, 'h', `somebody ${time}`)
-    await hold(until)
+    await hold(end)
     const writes = [
       appendOf('a')(store),
       store.changeSession('s', { setMetadata: { a: 1 }, updatedAt: at }),
       store.saveSession({ sessionId: 's', metadata: { saved: true } }),
     ]
     await Promise.all(writes)
-    expect(await now()).toBeGreaterThanOrEqual(until)
+    expect(await now()).toBeGreaterThanOrEqual(end)
     expect((await store.loadSummary('s'))?.revision).toBe(1 + writes.length)
     // As by the clock of another server, from which this one took over.
-    await hold(until + 3_600_000)
+    await hold(end + 3_600_000)
     await appendOf('b')(store)
   })
 
@@ -150,5 +159,31 @@ describe('a change that loses against others time and again', () => {
     for (let times = 0; times < 5; times++) expect((await store.loadSession('s'))?.turns).toHaveLength(300)
     reading.isOver = true
     await changing
+  })
+})
+
+describe('what another writes while a page is read', () => {
+  it.each(['updatedAt', 'createdAt'] as const)('is not taken for an entry that is lacking, by %s', async orderBy => {
+    const place = (minute: number): string => `2026-01-01T00:0${minute}:00.000000Z`
+    const saveAt = (store: RedisSessionStore, sessionId: string, minute: number): Promise<number> =>
+      store.saveSession({ sessionId, createdAt: place(minute), updatedAt: place(minute) })
+    const store = openBefore(
+      command => command === 'zscore',
+      other => saveAt(other, 'b', 3),
+      other => saveAt(other, 'b', 4),
+    )
+    await saveAt(store, 'a', 1)
+    await saveAt(store, 'b', 2)
+    const client = new Redis(server)
+    opened.push(() => client.disconnect())
+    const key = `${store.keyPrefix}{}${orderBy === 'updatedAt' ? 'updated' : 'created'}:0:all`
+    // Left over by a client that died.
+    await client.call('zadd', key, '0', `${place(0)} b\u001f${Date.now().toString(36)}0000000`)
+    const ids: string[] = []
+    for await (const { sessionId } of store.sessions({ orderBy, limit: 1 })) ids.push(sessionId)
+    expect(ids).toEqual(['b', 'a'])
+    // The entry of the place that it had when its head was read is not made anew.
+    await until(async () => (await client.zcard(key)) === 3)
+    expect((await client.zrange(key, '0', '-1')).some(member => member.startsWith(place(2)))).toBe(false)
   })
 })
