@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { TurnstoreError, type WriteOutcome } from '@turnstore/core'
 import { Backoff } from '@turnstore/core/adapter'
+import { hearErrors } from './client-errors.js'
 import { luaSources, type ScriptName } from './lua-sources.js'
 import { mastersOf, type RedisClient, readTexts, UnexpectedReply } from './redis-client.js'
 import { callFailed, codeOf, corruptSession, type Failure, failureOf, isRefusal, storeBusy } from './redis-errors.js'
@@ -39,16 +40,16 @@ export class Connection {
   /** What to add to `performance.now` to have the clock of the server. */
   #clockOffset = Date.now() - performance.now()
   #lastErrorCode: string | null = null
-  readonly #onError = (error: unknown): void => {
-    this.#lastErrorCode = codeOf(error) ?? this.#lastErrorCode
-  }
+  readonly #stopHearing: () => void
 
   constructor(client: RedisClient, isOwn: boolean, timeoutMs: number) {
     this.client = client
     this.#isOwn = isOwn
     this.#timeoutMs = timeoutMs
     // Without a listener ioredis prints errors, with the address; and an emitter would throw them.
-    client.on('error', this.#onError)
+    this.#stopHearing = hearErrors(client, error => {
+      this.#lastErrorCode = codeOf(error) ?? this.#lastErrorCode
+    })
   }
 
   /** The deadline of a call that begins now. */
@@ -125,7 +126,7 @@ export class Connection {
   }
 
   close(): void {
-    this.client.off('error', this.#onError)
+    this.#stopHearing()
     if (!this.#isOwn) return
     // Whatever the sockets still say is of no interest to anybody, and must not be printed.
     this.client.on('error', () => {})

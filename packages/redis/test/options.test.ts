@@ -141,6 +141,19 @@ describe('a borrowed client', () => {
     }
   })
 
+  it('may be lent to any number of stores', async () => {
+    const client = borrow(new Redis(server))
+    const stores = Array.from({ length: 20 }, () => open({ client }))
+    await Promise.all(stores.map(store => store.saveSession({ sessionId: 's' })))
+    // Beyond ten Node warns of a leak.
+    expect(client.listenerCount('error')).toBe(1)
+    await Promise.all(stores.slice(1).map(store => store.close()))
+    expect(client.listenerCount('error')).toBe(1)
+    expect(await stores[0]?.listSessions()).toEqual(['s'])
+    await stores[0]?.close()
+    expect(client.listenerCount('error')).toBe(0)
+  })
+
   it('that is closed by its owner gives an error at once', async () => {
     const client = borrow(new Redis(server))
     const store = open({ client })
