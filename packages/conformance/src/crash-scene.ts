@@ -109,6 +109,8 @@ export class Scene {
         for (const operation of readsOf(id)) await this.#recording.record(who, operation, call)
       }
     }
+    // Before those that are not there are made anew.
+    for (const [who, call] of observers) await expectNoGhosts(who, call)
     for (const id of ids) {
       const [who, call] = observers[this.#turn++ % observers.length] ?? fail('nobody looks')
       const seen = await call('loadSession', id)
@@ -223,6 +225,19 @@ function everyMethod(store: SessionStore): Child['call'] {
     const result: unknown = await Reflect.apply(store[method], store, args)
     return untyped(JSON.parse(JSON.stringify(result ?? null)))
   }
+}
+
+/** That who lists a session can load it; one that is listed, not there and listed again is none. */
+async function expectNoGhosts(who: string, call: Child['call']): Promise<void> {
+  const listed = async (): Promise<string[]> => [
+    ...idsIn(await call('listSessions')),
+    ...idsIn(await call('querySessions', { limit: 1000 })),
+  ]
+  const missing: string[] = []
+  for (const id of new Set(await listed())) if ((await call('loadSession', id)) === null) missing.push(id)
+  if (missing.length === 0) return
+  const again = await listed()
+  same(missing.filter(id => again.includes(id)), [], `sessions that ${who} lists, and that are not there`)
 }
 
 /** The ids of a list or of a page, in one order. */

@@ -165,6 +165,62 @@ class IndexedRows extends FileRows {
   }
 }
 
+/** An entry of a list before the session that it stands for. */
+class AnnouncedRows extends FileRows {
+  override async put(key: string, session: SessionRecord, token: number | null): Promise<boolean> {
+    if (token === null) {
+      await writeFile(this.#entry(key), '')
+      await sleep(6)
+    }
+    return super.put(key, session, token)
+  }
+
+  override async remove(key: string, token: number): Promise<boolean> {
+    const isGone = await super.remove(key, token)
+    if (isGone) await rm(this.#entry(key), { force: true })
+    return isGone
+  }
+
+  override async all(): Promise<Row[]> {
+    const entries = (await readdir(this.folder)).filter(name => name.startsWith('entry-'))
+    const keys = entries.map(name => decodeURIComponent(name.slice('entry-'.length)))
+    return Promise.all(
+      keys.map(async key => (await this.get(key)) ?? { session: decodeSession({ session_id: key }), token: 0 }),
+    )
+  }
+
+  #entry(key: string): string {
+    return join(this.folder, `entry-${encodeURIComponent(key)}`)
+  }
+}
+
+/** Takes the last version of a process that has died for half written. */
+class DistrustfulRows extends FileRows {
+  override async get(key: string): Promise<Row | null> {
+    const writer = join(this.pathOf(key), '.writer')
+    const pid = Number(await readFile(writer, 'utf8').catch(() => process.pid))
+    if (!isAlive(pid)) {
+      await rm(writer, { force: true })
+      await rm(join(this.pathOf(key), String(await this.newest(this.pathOf(key)))), { force: true })
+    }
+    return super.get(key)
+  }
+
+  override async put(key: string, session: SessionRecord, token: number | null): Promise<boolean> {
+    const stored = await super.put(key, session, token)
+    if (stored) await writeFile(join(this.pathOf(key), '.writer'), String(process.pid))
+    return stored
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
 /** A change in two steps: what `first` leaves of it, and the whole. */
 function inTwo(first: (before: SessionRecord, after: SessionRecord) => SessionRecord): () => Faults {
   return () => {
@@ -259,6 +315,11 @@ export const crash = onFiles(
       inTwo((before, after) => ({ ...before, revision: after.revision })),
     ],
     'forgets to list what was created by a killed process': ['an index that is written behind', IndexedRows],
+    'lists what a killed process has not come to create': [
+      'an index that is written first, and believed',
+      AnnouncedRows,
+    ],
+    'takes back what a killed process has written last': ['the end of a log that may be torn', DistrustfulRows],
     'applies the retry of a killed process again': [
       'ids of turns that are remembered in the process',
       FileRows,
