@@ -21,7 +21,8 @@ export const hazardousIds: readonly string[] = [
   '__proto__', 'constructor', 'prototype', 'hasOwnProperty', 'toString', 'null', 'undefined', 'true', '0', '00',
   '-0', '1', '01', '1e3', 'NaN',
   // Unicode.
-  '\u202ea', 'a\u200bb', 'ab', '\ufeffa', '\u2028', '😀', '\uff01', '日本語', '👩‍👩‍👧‍👦', '\ufffd', '\ue000',
+  '\u202ea', 'a\u200bb', 'ab', '\ufeffa', '\u2028', '😀', '\uff01', '日本語', 'か', 'カ',
+  '🍣', '🍺', '👩‍👩‍👧‍👦', '\ufffd', '\ue000',
   // 200 bytes.
   'x'.repeat(200), 'X'.repeat(200), '/'.repeat(200), `${'x'.repeat(199)}y`, 'é'.repeat(100), '😀'.repeat(50),
 ]

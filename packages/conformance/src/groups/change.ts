@@ -298,6 +298,11 @@ function define({ it }: Cases): void {
       ],
       'both turns',
     )
+    // A turn that has ended is none that nobody may alter.
+    for (const change of [{ status: 'success', endedAt: T2 }, { prompt: 'later', metadata: { rating: 5 } }])
+      await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 't1', set: change }] }))
+    const ended = (await loaded(store)).turns[0]
+    same([ended?.prompt, ended?.metadata], ['later', { rating: 5 }], 'what was set on a turn that has ended')
     // A time stays as it came, also where it is the same instant in another form.
     for (const time of ['2026-01-31T12:00:02Z', '2026-01-31T13:00:02.000+01:00', null]) {
       await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 't1', set: { endedAt: time } }] }))

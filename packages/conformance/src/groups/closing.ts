@@ -39,6 +39,18 @@ function define({ it, capabilities }: Cases): void {
     await outcomes
   })
 
+  it('settles', 'is closed all the same where a call under way fails, which says why it does', async ({ store }) => {
+    await store.saveSession(sessionOf('s'))
+    const late = () => store.saveSession(sessionOf('s'), { ifRevision: 7 })
+    const failing = Promise.all([
+      refuses(late, 'REVISION_CONFLICT', 'a save that was under way when the store was closed', { actualRevision: 1 }),
+      refuses(() => store.changeSession('none', appendOf('t')), 'SESSION_NOT_FOUND', 'a change that was under way'),
+    ])
+    const closing = store.close()
+    await failing
+    await closing
+  })
+
   it(
     'stored',
     'keeps what was acknowledged while it closed',

@@ -121,6 +121,30 @@ function define({ it }: Cases): void {
     same(await readAll(store, reads), before, 'everything, after the result of changeSession was altered')
   })
 
+  it('copies', 'gives each caller lists and objects of his own also where they are empty', async ({ store }) => {
+    await store.saveSession(sessionOf('s'))
+    await store.saveSession(sessionOf('other', { turns: [turnOf('t')] }))
+    const none = { workspaceId: 'none' }
+    const reads: Record<string, (store: SessionStore) => Promise<object | null>> = {
+      loadSession: store => store.loadSession('s'),
+      'loadSession of another': store => store.loadSession('other'),
+      loadSummary: store => store.loadSummary('s'),
+      'loadSummary of another': store => store.loadSummary('other'),
+      readTurns: store => store.readTurns('s', {}),
+      'readTurns by id': store => store.readTurns('s', { turnId: 'none' }),
+      listSessions: store => store.listSessions(none),
+      querySessions: store => store.querySessions(),
+      'querySessions without a session': store => store.querySessions(none),
+      sessions: store => gather(store.sessions(none)),
+      changeSession: store => store.changeSession('s', changeOf({})),
+    }
+    const before: unknown = JSON.parse(JSON.stringify(await readAll(store, reads)))
+    for (const [name, read] of Object.entries(reads)) {
+      vandalise(present(await read(store), name))
+      same(await readAll(store, reads), before, `everything, after the result of ${name} was altered`)
+    }
+  })
+
   it('copies', 'alters nothing of what a caller hands in, which may be frozen', async ({ store }) => {
     const bring = () => ({
       record: fullSession('s', { revision: 7 }),

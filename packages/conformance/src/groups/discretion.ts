@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { isTurnstoreError, type SessionStore } from '@turnstore/core'
 import type { Cases, Group } from '../cases.js'
-import { fail, holds, nameOf } from '../expect.js'
+import { fail, holds, nameOf, present } from '../expect.js'
 import { gather, untyped } from '../methods.js'
 import { turnOfTheEventLoop } from '../races.js'
 import { changeOf, sessionOf, T0, toolCallOf, transitionOf, turnOf } from '../samples.js'
@@ -24,6 +24,12 @@ function define({ it }: Cases): void {
           changeOf({ appendTurns: [turnOf('t2', { prompt: CANARY })], setMetadata: { other: CANARY } }),
         )
         await Promise.all([store.loadSession('s'), store.readTurns('s', {}), store.querySessions()])
+        // A repetition, writes that get into each other's way, and a deletion: nothing fails, so nothing is to be told.
+        await store.changeSession('s', changeOf({ appendTurns: [turnOf('t2', { prompt: CANARY })] }))
+        const several = ['a', 'b', 'c'].map(key => changeOf({ setMetadata: { [key]: CANARY } }))
+        await Promise.all(several.map(each => store.changeSession('s', each)))
+        for (const id of ['other', 'gone']) await store.saveSession(secretSession(id, 'w'))
+        await store.deleteSession('gone')
         for (const [name, call] of Object.entries(wrongCalls(store))) {
           let error: unknown
           try {
@@ -42,7 +48,8 @@ function define({ it }: Cases): void {
 
   it('discretion', 'nor does an error of a closed store', async ({ store }) => {
     await store.saveSession(secretSession('s', null))
-    await store.close()
+    const lines = await logged(() => store.close())
+    holds(!lines.includes(CANARY), 'the content was written to the console, to an output or into a warning')
     for (const call of [
       () => store.saveSession(secretSession('s', null)),
       () => store.changeSession('s', changeOf({ setMetadata: { a: CANARY } })),
@@ -108,6 +115,10 @@ function wrongCalls(store: SessionStore): Record<string, () => Promise<unknown>>
     'an unruly id of an agent': change({ agentId: `${CANARY}\u0085` }),
     'too long an id': () => store.loadSummary(CANARY.repeat(50)),
     'a cursor of content': () => store.querySessions({ cursor: CANARY }),
+    'a cursor of another query': async () => {
+      const { cursor } = await store.querySessions({ limit: 1 })
+      await store.querySessions({ metadata: { secret: CANARY }, cursor: present(cursor, 'a cursor') })
+    },
     'a time of content': () => store.querySessions({ updatedAfter: CANARY }),
     'a filter that is none': () => store.querySessions({ metadata: untyped({ a: [CANARY] }) }),
     'an order of content': () => gather(store.sessions({ orderBy: untyped(CANARY) })),

@@ -23,6 +23,7 @@ function define({ it }: Cases): void {
       '2024-05-15 15:02:00',
       '15 May 2024 15:02:00 GMT',
       '2024-05-15',
+      '0099-12-31T23:59:59.999999Z',
       '1969-12-31T23:59:59.999999Z',
       '2024-05-15T15:01:59.9999999',
       '2024-05-15T15:01:59.999999001',
@@ -186,6 +187,10 @@ function define({ it }: Cases): void {
         { metadata: { ended: false } },
         { metadata: { 'p:q': 'r' } },
         { metadata: { p: 'q:r' } },
+        { metadata: { agentId: 'a' } },
+        { metadata: { parentSessionId: 's0' } },
+        { metadata: { workspaceId: 'w' } },
+        { workspaceId: 'W', metadata: { workspaceId: 'w' } },
         ...alike.map(value => ({ metadata: { alike: value } })),
         { metadata: Object.fromEntries([['__proto__', 1]]) },
         { metadata: Object.fromEntries([['__proto__', null]]) },
@@ -301,13 +306,13 @@ function define({ it }: Cases): void {
 const alike: readonly (string | number)[] = [
   'x', 'X', 'x ', 'x\0', 'x\0y', 'é', 'e\u0301', '\ud800', '\ud801', '\ufffd', 'y'.repeat(300), `${'y'.repeat(299)}z`,
   'null', 'true', '1e21', 1e21, 0.1 + 0.2, 0.3, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER - 1,
-  2 ** 53 + 2, 1e-7, -1,
+  2 ** 53 + 2, 1e-7, -1, '🍣', '🍺',
 ]
 
 /** Sessions that differ in what filters look at. */
 function fleet(): SessionRecord[] {
   const values = [1, '1', true, null, 0, '', false, 'null', '%', 1.5, [1], { a: 1 }]
-  return indexes(24).map(index =>
+  return indexes(26).map(index =>
     sessionOf(`s${index}`, {
       workspaceId: [null, 'w', 'W'][index % 3] ?? null,
       agentId: [null, 'a', 'A', ''][index % 4] ?? null,

@@ -115,6 +115,10 @@ function define({ it, capabilities }: Cases): void {
       conflict,
     )
     same((await store.querySessions()).sessions, [await store.loadSummary('s')], 'what is listed after two conflicts')
+    for (const ifRevision of [2 ** 32 + 1, Number.MAX_SAFE_INTEGER]) {
+      const early = () => store.saveSession(other, { ifRevision })
+      await refuses(early, 'REVISION_CONFLICT', `ifRevision ${ifRevision} at revision 1`, conflict)
+    }
     const again = () => store.saveSession(sessionOf('s'), { ifRevision: 0 })
     await refuses(again, 'REVISION_CONFLICT', 'the same record with the same condition', conflict)
     same(await store.loadSession('s'), sessionOf('s'), 'after three conflicts')
@@ -293,6 +297,9 @@ function define({ it, capabilities }: Cases): void {
       '2024-05-15T15:02:00+0530',
       '2024-05-15T15:02:00.123456789-11:30',
       '2024-05-15',
+      ' 2024-05-15T15:02:00Z ',
+      'at \ud800, or 🍣 o’clock',
+      'x'.repeat(300),
     ]
     for (const [index, time] of times.entries()) {
       const session = sessionOf(`s${index}`, {

@@ -93,16 +93,39 @@ function define({ it, thorough }: Cases): void {
       { $type: 'Date', $value: '2020' },
       { __enc__: 1, $gt: '', 'a.b': 1, 'a"."b': 2, $ref: '#' },
       { 0: 'a', 1: 'b', '-1': 'c' },
+      { 0: 'a', 1: 'b' },
+      { 1: 'a', 2: 'b' },
       { 'x\0y': 1, '\ud800': 2, '\u2028': 3, '': 4 },
       { turn_id: 'x', turnId: 'y', schema_version: 99 },
       { k: 1, K: 2, ' k': 3, 'k ': 4, é: 5, 'e\u0301': 6 },
     ])
     await store.saveSession(sessionOf('alike'))
-    const alike = ['k', 'K', ' k', 'k ', 'é', 'e\u0301']
+    const long = 'k'.repeat(300)
+    const alike = ['k', 'K', ' k', 'k ', 'é', 'e\u0301', '🍣', '🍺', `${long}1`, `${long}2`]
     for (const key of alike) await store.changeSession('alike', changeOf({ setMetadata: { [key]: key } }))
     const metadata = Object.fromEntries(alike.map(key => [key, key]))
     same((await store.loadSession('alike'))?.metadata, metadata, 'keys that somebody may take for each other')
     holds(!('admin' in {}), 'Object.prototype was polluted')
+  })
+
+  it('models', 'keeps keys that are called as its own members are, and takes them for none', async ({ store }) => {
+    // On the wire its own have other names, so those of our objects are unknown keys there.
+    const texts = ['sessionId', 'workspaceId', 'parentSessionId', 'agentId', 'createdAt', 'turnId', 'callId', 'toAgent']
+    const unknown: JsonObject = { ...Object.fromEntries(texts.map(name => [name, 'x'])), turnCount: 99, toolCalls: [] }
+    const names = { ...unknown, session_id: 'x', revision: 99, turns: [], metadata: { a: 1 }, prompt: 'x', extra: {} }
+    const call = toolCallOf('c', { arguments: names, metadata: names, extra: unknown })
+    const turn = turnOf('t', { metadata: names, extra: unknown, toolCalls: [call] })
+    const agentTransitions = [transitionOf('h', { extra: unknown })]
+    const session = sessionOf('s', { turns: [turn], agentTransitions, metadata: names, extra: unknown })
+    await store.saveSession(session)
+    same(await store.loadSession('s'), session, 'the loaded session')
+    const { turns: _turns, agentTransitions: _transitions, extra: _extra, ...head } = session
+    const summary = { ...head, turnCount: 1, agentTransitionCount: 1 }
+    same(await store.loadSummary('s'), summary, 'the summary')
+    same((await store.querySessions()).sessions, [summary], 'what is listed')
+    await store.changeSession('s', changeOf({ setMetadata: { agentId: 'y' } }))
+    const changed = { ...session, metadata: { ...names, agentId: 'y' }, revision: 2, updatedAt: T1 }
+    same(await store.loadSession('s'), changed, 'the session after a change of one of them')
   })
 
   it('values', 'keeps keys called __proto__ at the top of metadata, arguments and extra', async ({ store }) => {

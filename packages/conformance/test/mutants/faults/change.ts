@@ -567,6 +567,18 @@ export const change = inMemory('change', {
         ),
     },
   ],
+  'leaves a turn that has ended as it is': [
+    'what is done is not to be altered',
+    {
+      change(next, id, change, on) {
+        const hasEnded = (turnId: string): boolean => {
+          const turn = this.kept(id)?.turns.findLast(each => each.turnId === turnId)
+          return typeof turn?.endedAt === 'string' && turn.status === 'success'
+        }
+        return next(id, { ...change, updateTurns: change.updateTurns.filter(({ turnId }) => !hasEnded(turnId)) }, on)
+      },
+    },
+  ],
 })
 
 function altered(alter: (change: NormalChange) => Partial<NormalChange>) {

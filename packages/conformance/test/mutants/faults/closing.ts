@@ -237,6 +237,45 @@ export const closing = inMemory('closing', {
       },
     },
   ],
+  'fails to close where a call under way fails': [
+    'Promise.all in place of Promise.allSettled',
+    () => {
+      const underWay = new Set<Promise<unknown>>()
+      return {
+        around(next, method, args) {
+          const result = next(...args)
+          if (!(result instanceof Promise)) return result
+          if (method !== 'close') {
+            const end = (): boolean => underWay.delete(result)
+            underWay.add(result)
+            result.then(end, end)
+            return result
+          }
+          const calls = Promise.all(underWay)
+          calls.catch(() => {})
+          return result.then(() => calls)
+        },
+      }
+    },
+  ],
+  'says that it is closed of a call that failed while it was': [
+    'a catch that looks at the state first',
+    () => {
+      let isClosing = false
+      return {
+        around(next, method, args) {
+          if (method === 'close') isClosing = true
+          const result = next(...args)
+          if (!(result instanceof Promise)) return result
+          return result.catch((error: unknown) => {
+            throw isClosing && method !== 'close'
+              ? new TurnstoreError('STORE_CLOSED', 'closed', { outcome: 'not-stored' })
+              : error
+          })
+        },
+      }
+    },
+  ],
 })
 
 function isClosed(error: unknown): boolean {

@@ -1,3 +1,4 @@
+import type { SessionPage, SessionSummary, TurnRecord } from '@turnstore/core'
 import { inMemory } from '../mutant.ts'
 
 /** Objects that are shared with whoever handed them in or got them out. */
@@ -141,6 +142,72 @@ export const copies = inMemory('copies', {
         const session: unknown = structuredClone(args[0])
         return later(() => next(session, args[1]))
       },
+    },
+  ],
+  'gives summaries without metadata one object': [
+    'a constant for {}',
+    () => {
+      const none = {}
+      const shared = (summary: SessionSummary): SessionSummary =>
+        Object.keys(summary.metadata).length === 0 ? { ...summary, metadata: none } : summary
+      return {
+        async loadSummary(next, id, scope) {
+          const summary = await next(id, scope)
+          return summary && shared(summary)
+        },
+        query: async (next, query) => {
+          const page = await next(query)
+          return { ...page, sessions: page.sessions.map(shared) }
+        },
+      }
+    },
+  ],
+  'gives pages without turns one list': [
+    'a constant for []',
+    () => {
+      const none: TurnRecord[] = []
+      return {
+        async readTurns(next, id, range, scope) {
+          const page = await next(id, range, scope)
+          return page?.turns.length === 0 ? { ...page, turns: none } : page
+        },
+      }
+    },
+  ],
+  'gives queries that find nothing one page': [
+    'a constant for the empty page',
+    () => {
+      const none: SessionPage = { sessions: [], cursor: null }
+      return {
+        async query(next, query) {
+          const page = await next(query)
+          return page.sessions.length === 0 && page.cursor === null ? none : page
+        },
+      }
+    },
+  ],
+  'gives lists without a session one list': [
+    'a constant for []',
+    () => {
+      const none: string[] = []
+      return {
+        async list(next, scope) {
+          const ids = await next(scope)
+          return ids.length === 0 ? none : ids
+        },
+      }
+    },
+  ],
+  'gives changes that repeat nothing one list': [
+    'a constant for []',
+    () => {
+      const none: string[] = []
+      return {
+        async change(next, id, change, on) {
+          const result = await next(id, change, on)
+          return result.deduplicated.length === 0 ? { ...result, deduplicated: none } : result
+        },
+      }
     },
   ],
 })

@@ -127,6 +127,58 @@ export const discretion = inMemory('discretion', {
       return error
     }),
   ],
+  'quotes the query that a cursor is not of': [
+    'a message that quotes',
+    failing((error, args, method) =>
+      method === 'querySessions' && safely(args).includes('"cursor"') && safely(args).includes('"metadata"')
+        ? new TurnstoreError(codeOf(error), `another query: ${safely(args)}`)
+        : error,
+    ),
+  ],
+  'logs what it closes with': [
+    'a summary of the state, for debugging',
+    {
+      close(next) {
+        // oxlint-disable-next-line eslint/no-console -- this is the fault
+        console.debug('closing', safely(this.summaries(undefined)))
+        return next()
+      },
+    },
+  ],
+  'logs what it has deleted': [
+    'a line of an audit log',
+    {
+      async remove(next, id, scope) {
+        const kept = safely(this.kept(id))
+        const isGone = await next(id, scope)
+        // oxlint-disable-next-line eslint/no-console -- this is the fault
+        if (isGone) console.info('deleted', kept)
+        return isGone
+      },
+    },
+  ],
+  'logs what comes again': [
+    'a warning of a duplicate',
+    {
+      async change(next, id, change, on) {
+        const result = await next(id, change, on)
+        // oxlint-disable-next-line eslint/no-console -- this is the fault
+        if (result.deduplicated.length > 0) console.warn('again', safely(change))
+        return result
+      },
+    },
+  ],
+  'logs what it has to write again': [
+    'a warning of a conflict',
+    {
+      async save(next, session, token) {
+        const isSaved = await next(session, token)
+        // oxlint-disable-next-line eslint/no-console -- this is the fault
+        if (!isSaved) console.warn('lost against another', safely(session))
+        return isSaved
+      },
+    },
+  ],
 })
 
 function failing(tamper: (error: TurnstoreError, args: unknown[], method: string) => Error): Faults {

@@ -189,6 +189,23 @@ export const ids = inMemory('ids', {
       },
     },
   ],
+  'takes hiragana and katakana for one': [
+    'a collation that folds kana',
+    { keyOf: id => id.replaceAll(/[\u30a1-\u30f6]/g, sign => String.fromCharCode(sign.charCodeAt(0) - 0x60)) },
+  ],
+  'takes turn ids whose signs are beyond U+FFFF for one': [
+    'a collation that gives all of them one weight',
+    {
+      change(next, id, change, on) {
+        const folded = (turnId: string): string => turnId.replaceAll(/[\u{10000}-\u{10ffff}]/gu, '\u{10000}')
+        const known = this.kept(id)?.turns ?? []
+        const isTaken = (turnId: string): boolean =>
+          /[\u{10000}-\u{10ffff}]/u.test(turnId) &&
+          known.some(turn => turn.turnId !== turnId && folded(turn.turnId) === folded(turnId))
+        return next(id, { ...change, appendTurns: change.appendTurns.filter(({ turnId }) => !isTaken(turnId)) }, on)
+      },
+    },
+  ],
 })
 
 function decoded(id: string): string {

@@ -427,6 +427,40 @@ export const queries = inMemory('queries', {
       },
     },
   ],
+  'takes signs beyond U+FFFF in metadata for one': [
+    'a collation that gives all of them one weight',
+    byMetadata((a, b) => {
+      const folded = (text: string): string => text.replaceAll(/[\u{10000}-\u{10ffff}]/gu, '\u{10000}')
+      return folded(a) === folded(b)
+    }),
+  ],
+  'takes a filter by metadata for one by a member of the session': [
+    'filters that are spread into each other',
+    {
+      query(next, query) {
+        const metadata = query.metadata.filter(([key]) => key !== 'agentId')
+        const [, agentId] = query.metadata.find(([key]) => key === 'agentId') ?? []
+        return next(typeof agentId === 'string' ? { ...query, metadata, agentId } : query)
+      },
+    },
+  ],
+  'takes a filter by metadata for the scope': [
+    'filters that are spread into each other',
+    {
+      query(next, query) {
+        const metadata = query.metadata.filter(([key]) => key !== 'workspaceId')
+        const [, scope] = query.metadata.find(([key]) => key === 'workspaceId') ?? []
+        return next(typeof scope === 'string' ? { ...query, metadata, scope } : query)
+      },
+    },
+  ],
+  'takes years below 100 for those of the last century': [
+    'Date.UTC(99, …)',
+    ordered(({ orderBy }) => {
+      const instant = (each: SessionSummary): string => timeKey(each[orderBy]).replace(/^00/, '19')
+      return (a, b) => text(instant(a), instant(b)) || compareUtf8(a.sessionId, b.sessionId)
+    }),
+  ],
 })
 
 /** Pages with gaps, repetitions and wrong ends. */

@@ -365,6 +365,22 @@ export const records = inMemory('records', {
       },
     },
   ],
+  'cuts times at 64 characters': [
+    'VARCHAR(64)',
+    turns(turn => ({ ...turn, startedAt: turn.startedAt.slice(0, 64) })),
+  ],
+  'replaces lone surrogates in times': [
+    'a text sent as UTF-8',
+    turns(turn => ({ ...turn, startedAt: turn.startedAt.replaceAll(/\p{Surrogate}/gu, '\ufffd') })),
+  ],
+  'takes blanks off times': ['trim()', turns(turn => ({ ...turn, startedAt: turn.startedAt.trim() }))],
+  'compares the condition of a save in 32 bits': [
+    'a parameter of type INTEGER that wraps',
+    {
+      replace: (next, session, on) =>
+        next(session, on.ifRevision === undefined ? on : { ...on, ifRevision: on.ifRevision % 2 ** 32 }),
+    },
+  ],
 })
 
 function clone<T>(value: T): T {

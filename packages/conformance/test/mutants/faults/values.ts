@@ -144,6 +144,31 @@ export const values = inMemory('values', {
     'JSON.stringify before the checks',
     plainWith('appendAgentTransitions'),
   ],
+  'makes a list of an object whose keys count from 0': [
+    'a language in which a list is a map',
+    jsonOf(value => (isPlain(value) && isCounted(value, 0) ? Object.values(value) : value)),
+  ],
+  'makes a list of an object whose keys count from 1': [
+    "Lua's tables",
+    jsonOf(value => (isPlain(value) && isCounted(value, 1) ? Object.values(value) : value)),
+  ],
+  'cuts keys at 255': [
+    'VARCHAR(255)',
+    objects(object => entries(object).map(([key, value]): Entry => [key.slice(0, 255), value])),
+  ],
+  'takes a member of the metadata for one of the summary': [
+    'a spread of the metadata',
+    {
+      async loadSummary(next, id, scope) {
+        const summary = await next(id, scope)
+        return summary && { ...summary, ...named('agentId', summary.metadata) }
+      },
+    },
+  ],
+  'takes an unknown key of a session for one of its members': [
+    'a spread of extra',
+    { read: record => ({ ...structuredClone(record), ...named('agentId', record.extra ?? {}) }) },
+  ],
 })
 
 type Entry = readonly [key: string, value: JsonValue]
@@ -205,6 +230,17 @@ function object(value: JsonValue): JsonObject {
 function parsed(text: string): JsonValue {
   const value: unknown = JSON.parse(text)
   return isJsonValue(value) ? value : text
+}
+
+/** Whether the keys are those of a list that begins there. */
+function isCounted(value: JsonObject, first: number): boolean {
+  const keys = Object.keys(value)
+  return keys.length > 0 && keys.every((key, index) => key === String(first + index))
+}
+
+function named(member: 'agentId', source: JsonObject): { agentId?: string } {
+  const value = source[member]
+  return typeof value === 'string' ? { [member]: value } : {}
 }
 
 function text(value: JsonValue): string {
