@@ -67,6 +67,11 @@ export function isForbidden(error: unknown): boolean {
   return kind === 'refused' && (word === 'NOPERM' || word === 'ERR')
 }
 
+/** Whether a call failed, as its caller gets it, because the server has no room. */
+export function isOutOfMemory(error: unknown): boolean {
+  return isTurnstoreError(error) && error.message === refusals.OOM
+}
+
 /** The code of a network error: ECONNREFUSED, ENOTFOUND. */
 export function codeOf(error: unknown): string | null {
   if (!(error instanceof Error)) return null

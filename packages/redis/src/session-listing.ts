@@ -11,6 +11,7 @@ import {
 import type { Call, Connection } from './connection.js'
 import { type Keyspace, scopeField } from './keyspace.js'
 import { readTexts, readTextsOrNull } from './redis-client.js'
+import { isOutOfMemory } from './redis-errors.js'
 import { decodeEntry, type Entry, type IndexWriter, isOver, memberOf, rangeOf } from './session-index.js'
 import { decodeFields, HEAD_FIELDS, type Head } from './stored-session.js'
 
@@ -88,7 +89,7 @@ export class SessionListing {
       batch.has(member) ||
       (await this.#connection.send('zscore', [key, member], call)) !== null ||
       (await this.#hasMoved(query, entry, member, call))
-    if (!isThere) await this.#index.add([{ key, member }], call)
+    if (!isThere && !(await this.#mend(key, member, call))) return page.show(entry, found)
     this.#dropIfOver(key, entry)
     const direction = query.order === 'asc' ? 1 : -1
     const isAhead = comparePositions({ time: current.time, sessionId: entry.sessionId }, entry) * direction >= 0
@@ -100,6 +101,17 @@ export class SessionListing {
     page.pass(entry)
     // It may stand between entries that were read together, before it came there.
     return batch.has(member) ? 'next' : 'again'
+  }
+
+  /** Adds an entry that is lacking. False where a full server takes none: then the one that is left over has to do. */
+  async #mend(key: string, member: string, call: Call): Promise<boolean> {
+    try {
+      await this.#index.add([{ key, member }], call)
+      return true
+    } catch (error) {
+      if (!isOutOfMemory(error)) throw error
+      return false
+    }
   }
 
   /** Whether a session stands elsewhere by now: then its entry was taken away, and is not lacking. */

@@ -1,6 +1,5 @@
 import {
   type AgentTransitionRecord,
-  isTurnstoreError,
   type SessionRecord,
   type SessionSummary,
   type TurnPage,
@@ -11,7 +10,7 @@ import { Backoff, inScope, type NormalTurnRange, type Scope } from '@turnstore/c
 import type { Args, Call, Connection } from './connection.js'
 import { type Keyspace, scopeField, turnField } from './keyspace.js'
 import { readTexts, readTextsOrNull } from './redis-client.js'
-import { corruptSession } from './redis-errors.js'
+import { corruptSession, isOutOfMemory } from './redis-errors.js'
 import {
   decodeFields,
   decodeHead,
@@ -85,7 +84,7 @@ export class SessionReader {
         return await this.#tail(sessionId, range.last, scope, call)
       } catch (error) {
         // A full server takes no transaction, not even one that reads; a script that reads it does take.
-        if (!isTurnstoreError(error) || !error.message.includes('(OOM)')) throw error
+        if (!isOutOfMemory(error)) throw error
       }
     }
     const whole = await this.#whole(sessionId, scope, rangeArgs(range), 0, call)

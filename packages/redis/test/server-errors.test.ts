@@ -83,6 +83,35 @@ describe('an error of the server becomes one that says what to do', () => {
     expect(await server.admin.exists('turnstore:{old}s', 'turnstore:{old}t', 'turnstore:{}updated:0:all')).toBe(0)
   })
 
+  it('none in a listing that finds an entry lacking where memory is full', async () => {
+    const server = await newServer()
+    const store = newStore(server.url)
+    const place = (minute: number): string => `2026-01-01T00:0${minute}:00.000000Z`
+    for (const [minute, sessionId] of ['a', 'b', 'c'].entries()) {
+      await store.saveSession({ sessionId, createdAt: place(minute + 1), updatedAt: place(minute + 1) })
+    }
+    for (const order of ['updated', 'created']) {
+      const key = `turnstore:{}${order}:0:all`
+      await server.admin.zremrangebyrank(key, 1, 1)
+      // Left over by a client that died before it had written the right one.
+      await server.admin.zadd(key, 0, `${place(0)} b\u001f00000000`)
+    }
+    await server.admin.config('SET', 'maxmemory', '1')
+    for (const orderBy of ['updatedAt', 'createdAt'] as const) {
+      for (const order of ['asc', 'desc'] as const) {
+        for (const limit of [1, 2, 50]) {
+          const ids: string[] = []
+          for await (const { sessionId } of store.sessions({ orderBy, order, limit })) ids.push(sessionId)
+          expect({ orderBy, order, limit, ids: ids.toSorted() }).toMatchObject({ ids: ['a', 'b', 'c'] })
+        }
+      }
+    }
+    await server.admin.config('SET', 'maxmemory', '0')
+    for await (const _ of store.sessions()) continue
+    const { sessions } = await store.querySessions({ order: 'asc' })
+    expect(sessions.map(({ sessionId }) => sessionId)).toEqual(['a', 'b', 'c'])
+  })
+
   it('a script that fails on the way, which leaves the outcome unknown', async () => {
     const server = await newServer()
     const store = newStore(server.url)
