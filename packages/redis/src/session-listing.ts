@@ -15,8 +15,8 @@ import { isOutOfMemory } from './redis-errors.js'
 import { decodeEntry, type Entry, type IndexWriter, isOver, memberOf, rangeOf } from './session-index.js'
 import { decodeFields, HEAD_FIELDS, type Head } from './stored-session.js'
 
-/** What an entry leads to: the session's head, what is wrong with it, or null where there is none in the scope. */
-type Found = Head | DamagedSession | null
+/** What an entry leads to: the session's head, what is wrong with it, or null where it is not in the scope. */
+type Found = Head | DamagedSession | 'gone' | null
 
 /** Entries that a page looks at before it is given as it is: a filter may be sparse. */
 const MOST_ENTRIES = 2000
@@ -75,8 +75,8 @@ export class SessionListing {
     page: Page,
     call: Call,
   ): Promise<'next' | 'again' | 'full'> {
-    if (found === null) {
-      this.#dropIfOver(key, entry)
+    if (found === null || found === 'gone') {
+      this.#dropIfOver(found === null ? [key] : this.#both(key, query.orderBy), entry)
       return page.pass(entry)
     }
     if ('code' in found) return page.damage(entry, found)
@@ -90,7 +90,7 @@ export class SessionListing {
       (await this.#connection.send('zscore', [key, member], call)) !== null ||
       (await this.#hasMoved(query, entry, member, call))
     if (!isThere && !(await this.#mend(key, member, call))) return page.show(entry, found)
-    this.#dropIfOver(key, entry)
+    this.#dropIfOver([key], entry)
     const direction = query.order === 'asc' ? 1 : -1
     const isAhead = comparePositions({ time: current.time, sessionId: entry.sessionId }, entry) * direction >= 0
     if (!isAhead) {
@@ -117,7 +117,7 @@ export class SessionListing {
   /** Whether a session stands elsewhere by now: then its entry was taken away, and is not lacking. */
   async #hasMoved({ orderBy, scope }: NormalQuery, entry: Entry, member: string, call: Call): Promise<boolean> {
     const [found = null] = await this.#findAll([entry], scope, call)
-    if (found === null || 'code' in found) return true
+    if (found === null || found === 'gone' || 'code' in found) return true
     return memberOf(entry.sessionId, orderBy === 'updatedAt' ? found.updated : found.created) !== member
   }
 
@@ -134,9 +134,10 @@ export class SessionListing {
       for (const [index, entry] of entries.entries()) {
         const fields = heads[index] ?? []
         // What is damaged is there, and told when it is read.
-        const isThere = 'code' in fields || (fields[0] !== null && inWorkspace(fields[1], scope))
-        if (isThere) ids.add(entry.sessionId)
-        else this.#dropIfOver(key, entry)
+        if ('code' in fields) ids.add(entry.sessionId)
+        else if (fields[0] === null) this.#dropIfOver(this.#both(key, 'createdAt'), entry)
+        else if (inWorkspace(fields[1], scope)) ids.add(entry.sessionId)
+        else this.#dropIfOver([key], entry)
       }
       const last = members.at(-1)
       if (last === undefined || members.length < BATCH) return [...ids]
@@ -162,7 +163,8 @@ export class SessionListing {
       if ('code' in fields) return fields
       try {
         const head = decodeFields(sessionId, fields)
-        return head !== null && inScope(head.summary, scope) ? head : null
+        if (head === null) return 'gone'
+        return inScope(head.summary, scope) ? head : null
       } catch (error) {
         return damageOrThrow(sessionId, error)
       }
@@ -195,9 +197,18 @@ export class SessionListing {
     return Promise.all(entries.map(readOne))
   }
 
-  #dropIfOver(key: string, entry: Entry): void {
+  /**
+   * An index, and that of all sessions, in which a session that is gone has left the same entry: where only workspaces
+   * are listed, nobody else would come by it.
+   */
+  #both(key: string, orderBy: NormalQuery['orderBy']): readonly string[] {
+    const all = this.#keyspace.index(orderBy === 'updatedAt' ? 'updated' : 'created', undefined)
+    return key === all ? [key] : [key, all]
+  }
+
+  #dropIfOver(keys: readonly string[], entry: Entry): void {
     if (isOver(entry, this.#connection.serverTime(performance.now())))
-      this.#index.leave([{ key, member: entry.member }])
+      this.#index.leave(keys.map(key => ({ key, member: entry.member })))
   }
 }
 

@@ -115,6 +115,32 @@ for (const [setup, connection] of Object.entries(setups)) {
       }
     })
 
+    it('lose what a session that is gone has left in that of all, where only its workspace is listed', async () => {
+      const keyPrefix = `${randomUUID()}:`
+      const store = open(keyPrefix)
+      const client = connect()
+      const stamp = `${(Date.now() - 3_600_000).toString(36)}0000000`
+      const place = '2026-01-01T00:00:00.000000Z'
+      // This one was made anew in another workspace, and its entry is right in the index of all, as old as it is.
+      await store.saveSession({ sessionId: 'moved', workspaceId: 'v', createdAt: place, updatedAt: place })
+      await client.hset(`${keyPrefix}{moved}s`, { us: stamp, cs: stamp })
+      for (const order of ['updated', 'created']) {
+        await client.del(`${keyPrefix}{}${order}:0:all`)
+        for (const scope of ['all', 'in:w']) {
+          for (const id of ['moved', 'gone']) {
+            await client.call('zadd', `${keyPrefix}{}${order}:0:${scope}`, '0', `${place} ${id}\u001f${stamp}`)
+          }
+        }
+      }
+      expect(await store.listSessions({ workspaceId: 'w' })).toEqual([])
+      expect(await idsOf(store, { workspaceId: 'w' })).toEqual([])
+      for (const order of ['updated', 'created']) {
+        const key = `${keyPrefix}{}${order}:0:all`
+        await until(async () => (await client.zcard(key)) === 1)
+        expect((await client.zrange(key, '0', '-1'))[0]).toContain(' moved')
+      }
+    })
+
     it('find a session that lacks its entry by what is left of its old one', async () => {
       const keyPrefix = `${randomUUID()}:`
       const store = open(keyPrefix)
