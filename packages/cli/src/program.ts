@@ -18,7 +18,7 @@ export async function run(cli: Cli, args: readonly string[]): Promise<number> {
   const program = new Command('turnstore')
     .description('Imports, lists, shows, exports and copies the sessions of AI agents.')
     .version(version(), '-V, --version', 'print the version')
-    .helpCommand('help [command]', 'print the help of a command')
+    .helpCommand(false)
     .configureHelp({ showGlobalOptions: false })
     .configureOutput({
       writeOut: text => cli.stdout.write(text),
@@ -40,6 +40,7 @@ Exit codes: 0 all done, 1 something failed and was told, 2 wrong usage, 130 Ctrl
     )
   const commands = [importCommand, lsCommand, showCommand, exportCommand, copyCommand, rmCommand, pruneCommand]
   for (const create of commands) program.addCommand(create(cli).copyInheritedSettings(program).exitOverride())
+  program.addCommand(helpCommand(program).copyInheritedSettings(program).exitOverride())
   program.exitOverride()
   try {
     await program.parseAsync(args, { from: 'user' })
@@ -47,15 +48,22 @@ Exit codes: 0 all done, 1 something failed and was told, 2 wrong usage, 130 Ctrl
     return cli.exitCode()
   } catch (error) {
     await cli.close()
-    if (error instanceof CommanderError)
-      return error.exitCode === 0 || error.code === 'commander.help' ? helpExitCode(args) : 2
+    // Help that was asked for is a success; help because nothing was said is wrong usage.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
     return cli.exitCode(error)
   }
 }
 
-/** Help that was asked for is a success; help because nothing was said is wrong usage. */
-function helpExitCode(args: readonly string[]): number {
-  return args.length === 0 ? 2 : 0
+/** Commander's own has the general help for a command that there is not, and no error. */
+function helpCommand(program: Command): Command {
+  return new Command('help')
+    .description('print the help of a command')
+    .argument('[command]')
+    .action((name?: string) => {
+      const command = name === undefined ? program : program.commands.find(each => each.name() === name)
+      if (command === undefined) program.error(`error: unknown command '${name}'`)
+      command.help()
+    })
 }
 
 function version(): string {

@@ -485,6 +485,8 @@ describe('usage', () => {
   it.each([
     [[]],
     [['nope']],
+    [['help', 'nope']],
+    [['help', 'ls', 'nope']],
     [['ls', '--nope']],
     [['ls', 'x']],
     [['show']],
@@ -517,6 +519,10 @@ describe('usage', () => {
     expect(stderr).not.toMatch(/\n\s+at /)
   })
 
+  it('help of a command that there is not says so', async () => {
+    expect(await turnstore(['help', 'nope'])).toEqual({ code: 2, stdout: '', stderr: "error: unknown command 'nope'\n" })
+  })
+
   it('without a store it says how to name one', async () => {
     expect(await turnstore(['ls'])).toMatchObject({
       code: 2,
@@ -526,7 +532,8 @@ describe('usage', () => {
 
   it('a process of its own prints the same and ends with the same code', async () => {
     const url = await filled(support)
-    for (const args of [['ls'], ['show', 'support'], ['show', 'nope'], ['ls', '--nope'], ['nope'], ['--help'], []]) {
+    const runs = [['ls'], ['show', 'support'], ['show', 'nope'], ['ls', '--nope'], ['nope'], ['--help'], ['help'], []]
+    for (const args of runs) {
       const { signal, ...told } = await finished(start(args, { TURNSTORE_URL: url }))
       expect([args, signal, told]).toEqual([args, null, await turnstore(args, { url })])
     }
@@ -535,6 +542,7 @@ describe('usage', () => {
   it('help and version succeed, and each command has an example in its help', async () => {
     const { code, stdout } = await turnstore(['--help'])
     expect([code, stdout.includes('TURNSTORE_URL')]).toEqual([0, true])
+    expect(await turnstore(['help'])).toEqual({ code, stdout, stderr: '' })
     expect((await turnstore(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+/)
     const folder = fileURLToPath(new URL('../src/commands/', import.meta.url))
     for (const file of readdirSync(folder)) {
@@ -542,6 +550,7 @@ describe('usage', () => {
       const help = await turnstore([command, '--help'])
       expect(help).toMatchObject({ code: 0, stderr: '' })
       expect(help.stdout).toContain(`$ turnstore ${command}`)
+      expect(await turnstore(['help', command])).toEqual(help)
     }
   })
 })
