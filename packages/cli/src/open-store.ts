@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -13,7 +13,7 @@ interface Scheme {
 }
 
 export interface OpenOptions {
-  /** Refuse a database that is not there, where opening it would create one. For whoever only reads. */
+  /** Refuse a folder or a database that is not there: for whoever only reads or deletes, its name is misspelt. */
   mustExist?: boolean
 }
 
@@ -23,7 +23,11 @@ const schemes: ReadonlyMap<string, Scheme> = new Map<string, Scheme>([
     'file',
     {
       form: 'file:DIR',
-      open: async rest => new (await import('@turnstore/file')).FileSessionStore(pathOf('file', rest, 'a folder, as in file:./sessions')),
+      open: async (rest, { mustExist = false }) => {
+        const path = pathOf('file', rest, 'a folder, as in file:./sessions')
+        if (mustExist && isMissing(path)) throw unusable(`There is no folder ${quote(path)}`)
+        return new (await import('@turnstore/file')).FileSessionStore(path)
+      },
     },
   ],
   [
@@ -32,7 +36,7 @@ const schemes: ReadonlyMap<string, Scheme> = new Map<string, Scheme>([
       form: 'sqlite:FILE',
       open: async (rest, { mustExist = false }) => {
         const path = rest === ':memory:' ? rest : pathOf('sqlite', rest, 'a file, as in sqlite:./sessions.db')
-        if (mustExist && !existsSync(path)) throw unusable(`There is no database ${quote(path)}`)
+        if (mustExist && isMissing(path)) throw unusable(`There is no database ${quote(path)}`)
         return new (await import('@turnstore/sqlite')).SqliteSessionStore(path)
       },
     },
@@ -84,6 +88,15 @@ function pathOf(scheme: string, rest: string, what: string): string {
     return fileURLToPath(`file:${rest}`)
   } catch {
     throw unusable(`A URL that begins with ${scheme}:// names an absolute path on this machine, as in ${scheme}:///var/sessions`)
+  }
+}
+
+/** What may not be looked at may be there: the store then says why it cannot be opened. */
+function isMissing(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) === undefined
+  } catch {
+    return false
   }
 }
 
