@@ -27,12 +27,28 @@ export function readError(error: unknown, sessionId: string, path: string): unkn
   return code !== null && OWN_FAULT.has(code) ? corruptSession(sessionId, path, `it cannot be opened (${code})`) : error
 }
 
+const NOT_ALLOWED = 'Let this account read it, or move it away'
+const DISK_FAILS = 'The disk or its file system fails: see the log of the system'
+const TOO_MANY_OPEN = 'Too many files are open: let the process open more, or close some'
+
+/** What to do, where the code tells. */
+const ADVICE: ReadonlyMap<string, string> = new Map([
+  ['EACCES', NOT_ALLOWED],
+  ['EPERM', NOT_ALLOWED],
+  ['ENOTDIR', 'Move it away'],
+  ['EIO', DISK_FAILS],
+  ['EUCLEAN', DISK_FAILS],
+  ['EMFILE', TOO_MANY_OPEN],
+  ['ENFILE', TOO_MANY_OPEN],
+])
+
 /** A folder, or a file of ours, that cannot be read: what it holds is not known, and nothing is made up. */
 export function unreadable(path: string, error: unknown): TurnstoreError {
   if (isTurnstoreError(error)) return error
   const code = systemCode(error) ?? 'an error without a code'
   const reason = code === 'ENOTDIR' ? 'is a file where a folder has to be' : `cannot be read (${code})`
-  const message = `${quotePath(path)} ${reason}. Let this account read it, or move it away`
+  const advice = ADVICE.get(code)
+  const message = `${quotePath(path)} ${reason}${advice === undefined ? '' : `. ${advice}`}`
   return new TurnstoreError('STORE_UNAVAILABLE', message, { cause: safeCause(error) })
 }
 

@@ -17,6 +17,7 @@ import { dirname } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { isRoot, thoroughness } from '../../../scripts/testing/machine.ts'
 import { append, at, failureOf, turnIdsOf } from '../../../scripts/testing/sessions.ts'
+import { unreadable } from '../src/file-errors.ts'
 import { Folder } from './folder.ts'
 
 const folder = new Folder()
@@ -304,8 +305,18 @@ describe.skipIf(process.getuid === undefined)('a folder that may not be read', (
     for (const call of [store.loadSession('s'), store.listSessions(), store.saveSession({ sessionId: 's' })]) {
       const error = await failureOf(call)
       expect(error.code).toBe('STORE_UNAVAILABLE')
-      expect(error.message).toContain(`"${folder.path('.turnstore')}" is a file where a folder has to be`)
+      expect(error.message).toContain(`"${folder.path('.turnstore')}" is a file where a folder has to be. Move it away`)
     }
+  })
+
+  it.each([
+    ['EACCES', 'cannot be read (EACCES). Let this account read it, or move it away'],
+    ['EIO', 'cannot be read (EIO). The disk or its file system fails: see the log of the system'],
+    ['EMFILE', 'cannot be read (EMFILE). Too many files are open: let the process open more, or close some'],
+    ['ENAMETOOLONG', 'cannot be read (ENAMETOOLONG)'],
+  ])('is told with what helps against %s', (code, message) => {
+    const error = unreadable('/base/w', Object.assign(new Error('SECRET'), { code }))
+    expect(error.message).toBe(`"/base/w" ${message}`)
   })
 })
 
