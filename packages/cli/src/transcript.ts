@@ -46,9 +46,13 @@ function readRecord({ json, writtenIds }: ParsedJson, { file, place, workspaceId
   if (!isObject(json)) throw new Failure('is no JSON object')
   const idName = Object.hasOwn(json, 'session_id') ? 'session_id' : 'id'
   if (idName === 'session_id' && !isTranscript(json)) return readExport(json, workspaceId)
+  if (isMessage(json)) {
+    throw new Failure(
+      'is a single message; wrap those of a conversation in one record: { "id": "chat-1", "messages": [ … ] }',
+    )
+  }
   if (!Object.hasOwn(json, 'messages')) {
-    const hint = Object.hasOwn(json, 'role') ? ' (it is a single message)' : ''
-    throw new Failure(`is neither a transcript { id, messages, metadata } nor an exported session${hint}`)
+    throw new Failure('is neither a transcript { id, messages, metadata } nor an exported session')
   }
   const { [idName]: id = null, messages, metadata = null } = json
   if (!Array.isArray(messages)) throw new Failure('has messages that are no array')
@@ -88,6 +92,12 @@ function readRecord({ json, writtenIds }: ParsedJson, { file, place, workspaceId
     metadata: metadata ?? {},
   })
   return { session, kind: 'transcript', problems: sentences, notes }
+}
+
+/** A message of a transcript, where one would expect the transcript. */
+export function isMessage(json: unknown): boolean {
+  if (!isObject(json) || !Object.hasOwn(json, 'role')) return false
+  return !Object.hasOwn(json, 'session_id') && !Object.hasOwn(json, 'messages')
 }
 
 /** The types of parts that are tool calls or results in other formats, such as `tool_use` in Anthropic's. */

@@ -370,6 +370,40 @@ describe('files that are not what they seem', () => {
     expect(told[10]).toBe(`stdin:11: and ${left - 10} more from here on that are no JSON objects`)
   })
 
+  it.each([
+    ['an array', (messages: unknown[]) => JSON.stringify(messages), 1, 1],
+    ['an indented array', (messages: unknown[]) => JSON.stringify(messages, null, 2), 2, 6],
+    ['lines', (messages: unknown[]) => lines(...messages), 1, 2],
+  ])('messages that are in no record are told once, with what to do: %s', async (_name, write, first, second) => {
+    const advice =
+      'is left out: is a single message; ' +
+      'wrap those of a conversation in one record: { "id": "chat-1", "messages": [ … ] }'
+    const messages = Array.from({ length: 20 }, () => said).flat()
+    const { code, stdout, stderr } = await importText(write(messages))
+    expect([code, stdout]).toEqual([1, '40 sessions: 0 added, 0 grown, 0 unchanged, 40 left out\n'])
+    expect(stderr).toBe(
+      `stdin:${first}: ${advice}\nstdin:${second}: and 39 more from here on that are single messages\n`,
+    )
+    expect((await importText(write(said.slice(0, 1)))).stderr).toBe(`stdin:${first}: ${advice}\n`)
+  })
+
+  it('messages between records are told for each row of them', async () => {
+    const { code, stdout, stderr } = await importText(
+      lines(...said, { id: 'a', messages: said }, said[0], 'SECRET', ...said, { id: 'b', role: 'x', messages: said }),
+    )
+    expect([code, stdout]).toEqual([1, '8 sessions: 2 added, 0 grown, 0 unchanged, 6 left out\n'])
+    expect(stderr.split('\n').map(line => line.replace(/; wrap.*/, ''))).toEqual([
+      'stdin:1: is left out: is a single message',
+      'stdin:2: and 1 more from here on that is a single message',
+      'stdin:4: is left out: is a single message',
+      'stdin:5: is left out: is no JSON object',
+      'stdin:6: is left out: is a single message',
+      'stdin:7: and 1 more from here on that is a single message',
+      'stdin:8: has members that are not imported: role',
+      '',
+    ])
+  })
+
   it('after a record, lines that are no JSON are told one by one again', async () => {
     const bad = (times: number): string => 'SECRET\n'.repeat(times)
     const { code, stderr } = await importText(

@@ -9,7 +9,7 @@ import { workspaceOption } from '../options.js'
 import { isObject } from '../parse-json.js'
 import { Progress } from '../progress.js'
 import { type FileRecord, readRecords } from '../read-records.js'
-import { readSession } from '../transcript.js'
+import { isMessage, readSession } from '../transcript.js'
 
 interface ImportOptions {
   readonly to?: string
@@ -26,8 +26,15 @@ interface Told {
 /** For one record. */
 const MAX_LINES = 5
 
-/** Of records one after the other that are no JSON objects. More of them than these are a file of another kind. */
-const MAX_TOLD_IN_A_ROW = 10
+/** What shows a file of another kind where many stand one after the other: so many are told, then how many more. */
+interface Stray {
+  readonly told: number
+  readonly one: string
+  readonly many: string
+}
+
+const NO_OBJECT: Stray = { told: 10, one: 'is no JSON object', many: 'are no JSON objects' }
+const MESSAGE: Stray = { told: 1, one: 'is a single message', many: 'are single messages' }
 
 export function importCommand(cli: Cli): Command {
   return new Command('import')
@@ -67,8 +74,8 @@ class Import {
   readonly #problems: Told[] = []
   readonly #notes: Told[] = []
   #leftOut = 0
-  /** Records one after the other that are no JSON objects. `from`: where the first stands that is not told. */
-  #row: { length: number; from?: Pick<Told, 'file' | 'line'> } = { length: 0 }
+  /** Records of one kind, one after the other. `from`: where the first stands that is not told. */
+  #row: { kind: Stray | null; length: number; from?: Pick<Told, 'file' | 'line'> } = { kind: null, length: 0 }
 
   constructor(cli: Cli, store: SessionStore, options: ImportOptions) {
     this.#cli = cli
@@ -106,8 +113,9 @@ class Import {
 
   async #readRecord(file: string, { line, place, value }: FileRecord): Promise<void> {
     if (this.#cli.isStopped) return
-    if ('json' in value && isObject(value.json)) this.#endRow()
-    else if (++this.#row.length > MAX_TOLD_IN_A_ROW) {
+    const kind = strayKind(value)
+    if (kind !== this.#row.kind) this.#endRow(kind)
+    if (kind !== null && ++this.#row.length > kind.told) {
       this.#leftOut++
       this.#row.from ??= { file, line }
       return
@@ -132,13 +140,12 @@ class Import {
   }
 
   /** Tells how many have not been told. */
-  #endRow(): void {
-    const { length, from } = this.#row
-    this.#row = { length: 0 }
-    if (from === undefined) return
-    const untold = length - MAX_TOLD_IN_A_ROW
-    const what = untold === 1 ? 'is no JSON object' : 'are no JSON objects'
-    this.#fail({ ...from, message: `and ${untold} more from here on that ${what}` })
+  #endRow(next: Stray | null = null): void {
+    const { kind, length, from } = this.#row
+    this.#row = { kind: next, length: 0 }
+    if (kind === null || from === undefined) return
+    const untold = length - kind.told
+    this.#fail({ ...from, message: `and ${untold} more from here on that ${untold === 1 ? kind.one : kind.many}` })
   }
 
   #fail(told: Told): void {
@@ -179,6 +186,11 @@ class Import {
     ]
     await this.#cli.printLine(`${count(total, 'session')}: ${parts.join(', ')}`)
   }
+}
+
+function strayKind(value: FileRecord['value']): Stray | null {
+  if (!('json' in value) || !isObject(value.json)) return NO_OBJECT
+  return isMessage(value.json) ? MESSAGE : null
 }
 
 class Unreadable extends Error {}
