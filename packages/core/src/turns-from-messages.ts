@@ -11,6 +11,7 @@ import {
   type OpenCall,
 } from './draft-turn.js'
 import { TurnstoreError } from './errors.js'
+import { checkId } from './ids.js'
 import { isJsonObject, type JsonObject, type JsonValue } from './json.js'
 import { invalidRecord } from './members.js'
 import type { TurnRecord } from './models.js'
@@ -53,7 +54,7 @@ export interface TurnsFromMessagesOptions {
  * it throws. Telling nothing are `tool_calls` that are null or empty and missing call ids, which get one.
  *
  * @throws `INVALID_RECORD` for a message larger than a turn may be (16 MiB), or, without `onProblem`,
- *   for the first problem; `INVALID_ARGUMENT`
+ *   for the first problem; `INVALID_ARGUMENT`, for an id that `turnId` gives twice as well; `INVALID_ID`
  *
  * @example
  * const problems: MessageProblem[] = []
@@ -61,11 +62,19 @@ export interface TurnsFromMessagesOptions {
  */
 export function turnsFromMessages(messages: readonly unknown[], options: TurnsFromMessagesOptions = {}): TurnRecord[] {
   checkMembers(options, 'options', ['agentId', 'turnId', 'onProblem'])
+  if (options.agentId !== undefined && options.agentId !== null) checkId(options.agentId, 'options.agentId')
+  checkFunction(options.turnId, 'options.turnId')
+  checkFunction(options.onProblem, 'options.onProblem')
   if (!Array.isArray(messages)) throw new TurnstoreError('INVALID_ARGUMENT', 'messages must be an array')
   const conversation = new Conversation(options)
   // A plain loop: forEach would pass over holes.
   for (let index = 0; index < messages.length; index++) conversation.read(messages[index], index)
   return conversation.finish()
+}
+
+function checkFunction(value: unknown, what: string): void {
+  if (value === undefined || typeof value === 'function') return
+  throw new TurnstoreError('INVALID_ARGUMENT', `${what} must be a function`)
 }
 
 /** The calls of one message with one id. */
@@ -78,6 +87,7 @@ interface OpenCalls {
 class Conversation {
   readonly #options: TurnsFromMessagesOptions
   readonly #turns: DraftTurn[] = []
+  readonly #turnIds = new Set<string>()
   /** System messages before the first turn, which goes on with them. */
   #opening: Draft[] = []
   /** By id, the last message last. */
@@ -131,10 +141,22 @@ class Conversation {
 
   #openTurn(prompt: string): DraftTurn {
     const index = this.#turns.length
-    const turn = new DraftTurn(this.#options.turnId?.(index) ?? `t${index + 1}`, prompt, this.#opening)
+    const turn = new DraftTurn(this.#turnId(index), prompt, this.#opening)
     this.#opening = []
     this.#turns.push(turn)
     return turn
+  }
+
+  #turnId(index: number): string {
+    const { turnId } = this.#options
+    if (turnId === undefined) return `t${index + 1}`
+    const id = checkId(turnId(index), `options.turnId(${index})`)
+    if (this.#turnIds.has(id)) {
+      // A store would take the second turn for a repetition of the first.
+      throw new TurnstoreError('INVALID_ARGUMENT', `options.turnId(${index}) is the id of a turn before that one`)
+    }
+    this.#turnIds.add(id)
+    return id
   }
 
   #readAssistant(content: ChatContent | undefined, members: JsonObject, tell: Tell): void {

@@ -121,6 +121,20 @@ describe('a conversation becomes turns', () => {
     ])
   })
 
+  it.each<[string, string, object]>([
+    ['INVALID_ID', 'an agent without a name', { agentId: '' }],
+    ['INVALID_ID', 'an agent that is no text', { agentId: 7 }],
+    ['INVALID_ID', 'turns without an id', { turnId: () => '' }],
+    ['INVALID_ID', 'turns with an id that is no text', { turnId: Number }],
+    ['INVALID_ID', 'turns for which ids have run out', { turnId: (index: number) => ['a'][index] }],
+    ['INVALID_ARGUMENT', 'two turns with one id', { turnId: () => 'a' }],
+    ['INVALID_ARGUMENT', 'a turnId that is no function', { turnId: 'a' }],
+    ['INVALID_ARGUMENT', 'an onProblem that is no function', { onProblem: [] }],
+  ])('refuses with %s what a store would refuse or mix up: %s', (code, _name, options) => {
+    const messages = [user('SECRET'), says('b'), user('SECRET')]
+    expect(() => turnsFromMessages(messages, options)).toThrow(expect.objectContaining({ code }))
+  })
+
   it('refuses options that nobody knows and messages that are no array', () => {
     const misspelt: object = { agent: 'x' }
     expect(() => turnsFromMessages([], misspelt)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
