@@ -19,8 +19,17 @@ export class Appending {
     this.#writer = writer
   }
 
+  /** Before the first; again it does nothing. */
+  async begin(): Promise<void> {
+    if (this.#text !== '' || this.#end > 0) return
+    const { journal, preface } = await this.#writer.begin(this.#index)
+    this.#index.journal = journal
+    this.#text = preface
+    this.#end = journal.size + Buffer.byteLength(preface)
+  }
+
   add(plan: ChangePlan, change: NormalChange): void {
-    const journal = this.#text === '' ? this.#begin() : this.#journal()
+    const journal = this.#journal()
     const entry = entryOf(plan, change)
     const line = encodeRecord(plan.revision, encodeEntry(entry))
     this.#index.apply(entry, plan.revision, { journal, offset: this.#end + line.offset, length: line.length })
@@ -37,14 +46,6 @@ export class Appending {
     journal.torn = false
     journal.last = this.#last
     journal.isNeeded = true
-  }
-
-  #begin(): JournalFile {
-    const { journal, preface } = this.#writer.begin(this.#index)
-    this.#index.journal = journal
-    this.#text = preface
-    this.#end = journal.size + Buffer.byteLength(preface)
-    return journal
   }
 
   #journal(): JournalFile {

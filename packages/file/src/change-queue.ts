@@ -93,6 +93,7 @@ export class ChangeQueue {
       if (index !== null) await this.#sync(index)
     } catch (error) {
       this.#session.index = null
+      this.#session.writer.close()
       for (const { reject } of batch) reject(writeError(error))
       await this.#abandonJournal()
       return null
@@ -143,8 +144,12 @@ export class ChangeQueue {
       answers.push(() => resolve(resultOf(plan)))
       if (!plan.changed) continue
       changed = true
-      if (appending === null) index.carryOut(plan)
-      else appending.add(plan, change)
+      if (appending === null) {
+        index.carryOut(plan)
+      } else {
+        await appending.begin()
+        appending.add(plan, change)
+      }
     }
     if (!changed) return index
     if (appending === null) {

@@ -1,13 +1,14 @@
 import { closeSync, constants, fdatasync, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
-import { TurnstoreError } from '@turnstore/core'
+import { TurnstoreError, type WriteOutcome } from '@turnstore/core'
 import { safeCause } from '@turnstore/core/adapter'
+import { keep, type Keeper, keepNoLonger } from './descriptors.js'
 import { encodeHeader } from './entry.js'
 import { systemCode } from './system-code.js'
 import { identityOf } from './file-identity.js'
 import { encodeRecord } from './journal.js'
-import { syncFolder } from './replace-file.js'
+import { openPatiently, syncFolder } from './replace-file.js'
 import { type JournalFile, newJournalFile, type SessionIndex } from './session-index.js'
 import { Moved } from './sources.js'
 
@@ -20,9 +21,11 @@ const { O_WRONLY, O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constant
  * journal to its end. Writing is one system call and goes to the page cache, which takes
  * microseconds; waiting for the disk is left to `sync`, beside which others run.
  */
-export class JournalWriter {
+export class JournalWriter implements Keeper {
   readonly #path: string
   #open: { readonly descriptor: number; readonly identity: string } | null = null
+  /** From `begin` until it is synced, or closed: what was written is synced through the same descriptor. */
+  #isInUse = false
 
   constructor(path: string) {
     this.#path = path
@@ -33,8 +36,8 @@ export class JournalWriter {
    * of a new one, a line break behind a tear.
    * @throws {@link Moved} where the journal is not the one that was read
    */
-  begin(index: SessionIndex): { journal: JournalFile; preface: string } {
-    const journal = this.#attach(index.journal)
+  async begin(index: SessionIndex): Promise<{ journal: JournalFile; preface: string }> {
+    const journal = await this.#attach(index.journal, 'not-stored')
     let preface = journal.torn ? '\n' : ''
     if (journal.header === null) {
       const { sessionId, createdAt, parentSessionId } = index.head
@@ -63,12 +66,21 @@ export class JournalWriter {
    * @throws `STORE_UNAVAILABLE`, `unknown`
    */
   async sync(journal: JournalFile): Promise<void> {
-    if (journal.syncedTo === journal.size) return
-    this.#attach(journal)
+    try {
+      if (journal.syncedTo !== journal.size) await this.#sync(journal)
+    } finally {
+      this.#isInUse = false
+    }
+  }
+
+  async #sync(journal: JournalFile): Promise<void> {
+    await this.#attach(journal, 'unknown')
     const { descriptor } = this.#known()
     const { size } = journal
     try {
       await sync(descriptor)
+      // Whoever waits for a descriptor may have this one, ourselves among them.
+      this.#isInUse = false
       // The entry of a file that another process began may not be in its folder for good either.
       if (journal.syncedTo === 0) await syncFolder(dirname(this.#path))
     } catch (error) {
@@ -82,25 +94,42 @@ export class JournalWriter {
   close(): void {
     if (this.#open !== null) closeSync(this.#open.descriptor)
     this.#open = null
+    this.#isInUse = false
+    keepNoLonger(this)
   }
 
-  #attach(journal: JournalFile | null): JournalFile {
-    if (journal !== null && this.#open?.identity === journal.identity) return journal
+  letGo(): boolean {
+    if (this.#open === null || this.#isInUse) return false
+    this.close()
+    return true
+  }
+
+  /** @param outcome of the change, where it cannot be opened */
+  async #attach(journal: JournalFile | null, outcome: WriteOutcome): Promise<JournalFile> {
+    if (journal === null || this.#open?.identity !== journal.identity) await this.#reopen(journal, outcome)
+    this.#isInUse = true
+    const { identity } = this.#known()
+    if (journal !== null && identity !== journal.identity) throw new Moved()
+    return journal ?? newJournalFile(identity, this.#path)
+  }
+
+  async #reopen(journal: JournalFile | null, outcome: WriteOutcome): Promise<void> {
     this.close()
     const create = journal === null ? O_CREAT | O_EXCL : 0
     try {
-      const descriptor = openSync(this.#path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | create, 0o600)
+      const flags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | create
+      const descriptor = await openPatiently(async () => openSync(this.#path, flags, 0o600))
       const identity = identityOf(fstatSync(descriptor, { bigint: true })).file
       this.#open = { descriptor, identity }
+      this.#isInUse = true
+      keep(this)
     } catch (error) {
       if (['EEXIST', 'ENOENT'].includes(systemCode(error) ?? '')) throw new Moved()
-      throw unavailable(error, 'not-stored')
+      throw unavailable(error, outcome)
     }
-    if (journal !== null && this.#open.identity !== journal.identity) throw new Moved()
-    return journal ?? newJournalFile(this.#open.identity, this.#path)
   }
 
-  #known(): { readonly descriptor: number } {
+  #known(): { readonly descriptor: number; readonly identity: string } {
     if (this.#open === null) throw new Moved()
     return this.#open
   }
@@ -115,7 +144,7 @@ export class JournalWriter {
   }
 }
 
-function unavailable(error: unknown, outcome: 'not-stored' | 'unknown'): TurnstoreError {
+function unavailable(error: unknown, outcome: WriteOutcome): TurnstoreError {
   const code = systemCode(error) ?? 'an error without a code'
   const told = outcome === 'unknown' ? 'whether the change is stored is not known' : 'nothing was stored'
   return new TurnstoreError('STORE_UNAVAILABLE', `The journal could not be written (${code}); ${told}`, {

@@ -1,5 +1,6 @@
 import { lstatSync, mkdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
+import { keep, type Keeper, keepNoLonger } from './descriptors.js'
 import { LockError, wrapErrors, wrapped } from './lock-error.js'
 import { LockFile } from './lock-file.js'
 import { systemCode } from './system-code.js'
@@ -90,6 +91,9 @@ const turnMs = 10
  */
 const patienceMs = 100
 
+/** For how long a lock file is tried again that the process has no descriptor left to open. */
+const descriptorWaitMs = 2000
+
 const maxTimerMs = 2 ** 31 - 1
 
 interface Waiter {
@@ -107,7 +111,7 @@ interface Waiter {
  * while he polls. Without it, a process that takes the lock again at once after releasing it nearly always wins
  * against those who poll.
  */
-class Gate {
+class Gate implements Keeper {
   static readonly #open = new Map<string, Gate>()
 
   readonly #path: string
@@ -151,6 +155,12 @@ class Gate {
     })
   }
 
+  letGo(): boolean {
+    if (this.#files === undefined || this.#held || this.#waiting.length > 0) return false
+    this.#dropFiles()
+    return true
+  }
+
   release(): void {
     this.#held = false
     if (this.#waiting.length > 0 && this.#hasTurn() && this.#files?.lock.isInPlace()) {
@@ -178,6 +188,10 @@ class Gate {
         }
       } catch (error) {
         this.#dropFiles()
+        if (this.#mayFindDescriptors(error)) {
+          this.#poll = setTimeout(() => this.#attempt(), this.#pause())
+          return
+        }
         this.#giveUp(first, error)
         continue
       }
@@ -186,6 +200,12 @@ class Gate {
     }
     this.#leaveQueue()
     this.#closeIfUnused()
+  }
+
+  /** Others close theirs. */
+  #mayFindDescriptors(error: unknown): boolean {
+    const isOut = error instanceof LockError && error.code === 'LOCK_NO_DESCRIPTORS'
+    return isOut && performance.now() - this.#wantedSince < descriptorWaitMs
   }
 
   /** Hands the lock, which the process has, to the first whose deadline has not passed. */
@@ -266,7 +286,9 @@ class Gate {
     makeLockFolder(this.#dir)
     const queue = LockFile.open(`${this.#path}.queue`)
     try {
-      return { queue, lock: LockFile.open(`${this.#path}.lock`) }
+      const lock = LockFile.open(`${this.#path}.lock`)
+      keep(this)
+      return { queue, lock }
     } catch (error) {
       queue.close()
       throw error
@@ -278,6 +300,7 @@ class Gate {
     this.#files?.queue.close()
     this.#files?.lock.close()
     this.#files = undefined
+    keepNoLonger(this)
   }
 
   #closeIfUnused(): void {

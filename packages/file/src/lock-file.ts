@@ -1,6 +1,9 @@
-import { chmodSync, lstatSync } from 'node:fs'
+import { chmodSync, closeSync, lstatSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { openNow } from './descriptors.js'
 import { LockError, wrapErrors, wrapped } from './lock-error.js'
+import { isOutOfDescriptors } from './system-code.js'
 
 /** An empty file on which SQLite takes and frees a kernel lock. Nothing is ever written into it. */
 export class LockFile {
@@ -21,11 +24,10 @@ export class LockFile {
   }
 
   static open(path: string): LockFile {
-    const { DatabaseSync } = loadSqlite()
     for (let attempt = 0; attempt < 3; attempt++) {
       // Looked at before it is opened: opening a FIFO would hang, and a link would be followed.
       const before = identify(path)
-      const database = wrapErrors(path, () => new DatabaseSync(path, { timeout: 0 }))
+      const database = wrapErrors(path, () => openNow(() => openDatabase(path)))
       try {
         if (before === undefined) chmodSync(path, 0o600)
         const identity = identify(path)
@@ -67,6 +69,26 @@ export class LockFile {
   close(): void {
     this.#database.close()
   }
+}
+
+/** @throws `EMFILE`, `ENFILE` where that is why, which SQLite does not tell */
+function openDatabase(path: string): DatabaseSync {
+  const { DatabaseSync } = loadSqlite()
+  try {
+    return new DatabaseSync(path, { timeout: 0 })
+  } catch (error) {
+    throw descriptorErrorAt(dirname(path)) ?? error
+  }
+}
+
+/** Opens the folder and no lock file: closing that would free the locks on it. */
+function descriptorErrorAt(folder: string): unknown {
+  try {
+    closeSync(openSync(folder, 'r'))
+  } catch (error) {
+    if (isOutOfDescriptors(error)) return error
+  }
+  return null
 }
 
 /** The device and inode of the lock file at `path`, undefined where there is none yet. Refuses everything else. */

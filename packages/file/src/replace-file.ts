@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { constants, type Stats } from 'node:fs'
 import { lstat, mkdir, open, readdir, rename, unlink, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { letGoOfIdle } from './descriptors.js'
 import { isOutOfDescriptors, systemCode } from './system-code.js'
 
 /** A file or folder was not written. Its `message` and `cause` have paths in them, never content. */
@@ -225,8 +226,8 @@ export async function sweepTemporaries(dir: string, olderThanMs: number): Promis
 const descriptorWaitMs = 2000
 
 /**
- * Opens something; where the process or the system is out of descriptors, tries again for two seconds, since others
- * close theirs, and then rejects with that error (`EMFILE`, `ENFILE`).
+ * Opens something; where the process or the system is out of descriptors, lets go of what is idle and tries again for
+ * two seconds, since others close theirs, and then rejects with that error (`EMFILE`, `ENFILE`).
  */
 export async function openPatiently<T>(openIt: () => Promise<T>): Promise<T> {
   const deadline = performance.now() + descriptorWaitMs
@@ -235,6 +236,7 @@ export async function openPatiently<T>(openIt: () => Promise<T>): Promise<T> {
       return await openIt()
     } catch (error) {
       if (!isOutOfDescriptors(error) || performance.now() + wait > deadline) throw error
+      if (letGoOfIdle()) continue
     }
     await new Promise((resolve) => setTimeout(resolve, wait * (0.5 + Math.random() / 2)))
   }

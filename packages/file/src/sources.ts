@@ -1,7 +1,8 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import type { Span } from './document.js'
-import { isMissing } from './system-code.js'
+import { isMissing, isOutOfDescriptors } from './system-code.js'
+import { openNow } from './descriptors.js'
 import { type FileIdentity, identify, identityOf } from './file-identity.js'
 import { openPatiently } from './replace-file.js'
 import type { JournalFile, RecordSpan, SessionIndex, TurnPlace } from './session-index.js'
@@ -59,7 +60,7 @@ export class Sources {
       for (const group of groupsOf([...parts])) {
         const bytes =
           group.span.length <= SMALL_BYTES
-            ? readNow(file, group.span, this.#paths, this.document.version)
+            ? await openPatiently(async () => readNow(file, group.span, this.#paths, this.document.version))
             : await readSpan(await this.#handle(file), group.span)
         for (const part of group.parts) {
           const start = part.offset - group.span.offset
@@ -138,7 +139,15 @@ function groupsOf(parts: readonly Part[]): Group[] {
 /** Null where there is no such file. */
 export async function openOrNull(path: string): Promise<FileHandle | null> {
   try {
-    return await openPatiently(() => open(path, READ))
+    return await openPatiently(async () => {
+      try {
+        return await open(path, READ)
+      } catch (error) {
+        // The system looks for a descriptor before it looks for the file.
+        if (isOutOfDescriptors(error) && identify(path) === null) return null
+        throw error
+      }
+    })
   } catch (error) {
     if (isMissing(error)) return null
     throw error
@@ -184,7 +193,7 @@ export function readNow(
   documentVersion: string,
 ): Buffer {
   for (const path of file === 'document' ? [paths.document] : [file.path, paths.journal, paths.sealed]) {
-    const descriptor = openNow(path)
+    const descriptor = openNowOrNull(path)
     if (descriptor === null) continue
     try {
       const identity = identityOf(fstatSync(descriptor, { bigint: true }))
@@ -204,9 +213,9 @@ export function readNow(
   throw new Moved()
 }
 
-function openNow(path: string): number | null {
+function openNowOrNull(path: string): number | null {
   try {
-    return openSync(path, READ)
+    return openNow(() => openSync(path, READ))
   } catch (error) {
     if (isMissing(error)) return null
     throw error

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { letGoOfIdle } from '../src/descriptors.ts'
 import { LockFolder, type Lock } from '../src/kernel-lock.ts'
 
 const source = new URL('../dist/kernel-lock.js', import.meta.url).href
@@ -118,6 +119,20 @@ describe('between processes', () => {
     expect(theirs).toBeLessThan(3 * times)
     expect(theirs).toBeGreaterThan(times / 3)
     expect(holders.match(/-\+/g)?.length).toBeGreaterThan(times / 3)
+  })
+
+  it('a lock that is held stays so where descriptors have run out, and its files are let go with it', async () => {
+    const folder = open()
+    const lock = await folder.acquire('k', within(patient))
+    expect(letGoOfIdle()).toBe(false)
+    const attempt = `await folder.acquire('k', within(100))
+      .then(() => console.log('held'), (error) => console.log(error.code))`
+    expect(await line(run(attempt))).toBe('LOCK_TIMEOUT')
+    lock.release()
+    expect(letGoOfIdle()).toBe(true)
+    expect(letGoOfIdle()).toBe(false)
+    ;(await folder.acquire('k', within(patient))).release()
+    expect(await line(run(attempt))).toBe('held')
   })
 
   it('SIGKILL of the holder frees the lock', async () => {
