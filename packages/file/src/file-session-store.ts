@@ -277,6 +277,8 @@ export class FileSessionStore extends NativeSessionStore {
   }
 
   protected async _remove(sessionId: string, scope: Scope): Promise<boolean> {
+    // Where nobody has written yet, there is no lock to take, and none is made only to find nothing.
+    if (!this.#hasOwnFolder() && (await this.#findToWrite(sessionId, scope)) === null) return false
     return this.#locked(sessionId, async () => {
       const found = await this.#findToWrite(sessionId, scope)
       if (found === null || !(await found.remove(scope))) return false

@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, rmSync, statSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { append, at, turnIdsOf } from '../../../scripts/testing/sessions.ts'
 import { Folder } from './folder.ts'
@@ -23,6 +23,18 @@ it('a folder that was removed is created again by the next write', async () => {
   expect((await other.listSessions()).toSorted()).toEqual(['a', 'b'])
   expect(turnIdsOf(await other.loadSession('a'))).toEqual(['t'])
   expect(statSync(folder.path('base', '.turnstore')).mode & 0o777).toBe(0o700)
+})
+
+it('what deletes nothing creates nothing', async () => {
+  const store = folder.open({}, base())
+  expect(await store.deleteSession('s')).toBe(false)
+  expect(existsSync(base())).toBe(false)
+  mkdirSync(base())
+  expect(await store.deleteSession('s', { workspaceId: 'w' })).toBe(false)
+  expect(readdirSync(base())).toEqual([])
+  writeFileSync(folder.path('base', 's.json'), JSON.stringify({ session_id: 's', turns: [] }))
+  expect(await store.deleteSession('s')).toBe(true)
+  expect(readdirSync(base())).toEqual(['.turnstore'])
 })
 
 it('a session that was put back without what is ours beside it goes on', async () => {
