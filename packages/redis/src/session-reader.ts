@@ -15,7 +15,7 @@ import {
   decodeFields,
   decodeHead,
   decodeStoredTransition,
-  decodeStoredTurn,
+  decodeStoredTurns,
   type Head,
   HEAD_FIELDS,
   HEAD_LENGTH,
@@ -108,7 +108,7 @@ export class SessionReader {
     if (found.length !== Math.min(last, turnCount)) throw corruptSession(sessionId, 'turns are missing or too many')
     const firstIndex = turnCount - found.length
     return {
-      turns: found.map((text, index) => decodeStoredTurn(sessionId, text, firstIndex + index)),
+      turns: decodeStoredTurns(sessionId, found, firstIndex),
       firstIndex,
       turnCount,
       revision,
@@ -176,7 +176,7 @@ export class SessionReader {
       const coming = isLast ? null : this.#part(sessionId, undefined, wanted, call)
       // Whoever decodes damage throws before it is awaited.
       coming?.catch(() => {})
-      for (const text of part.turns) turns.push(decodeStoredTurn(sessionId, text, firstIndex + turns.length))
+      for (const turn of decodeStoredTurns(sessionId, part.turns, firstIndex + turns.length)) turns.push(turn)
       for (const text of part.transitions)
         transitions.push(decodeStoredTransition(sessionId, text, transitions.length))
       const next = await coming
