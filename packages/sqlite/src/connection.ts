@@ -2,6 +2,7 @@ import { isAbsolute } from 'node:path'
 import { TurnstoreError } from '@turnstore/core'
 import type { Row } from './columns.js'
 import type { SqliteDatabase, SqliteStatement, SqlValue } from './driver.js'
+import { isOfThisDriver } from './open-database.js'
 import { commitError, Occupied } from './sqlite-errors.js'
 
 /** How a handle has to be set while we use it. */
@@ -33,9 +34,13 @@ export class Connection {
     return this.#database.name
   }
 
-  /** The file that another handle can open, wherever the working directory is by now; null for one in memory. */
+  /**
+   * The file that another handle can open, wherever the working directory is by now; null for one in memory, and for
+   * one that was lent out of another copy of the driver.
+   */
   get file(): string | null {
     this.#checkOpen()
+    if (!isOfThisDriver(this.#database)) return null
     const file = this.get('PRAGMA database_list')?.file
     return typeof file === 'string' && isAbsolute(file) ? file : null
   }

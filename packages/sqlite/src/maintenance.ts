@@ -12,7 +12,8 @@ import { whileBusy } from './while-busy.js'
 
 /*
  * Work that reads the whole database, and takes seconds: in a thread of its own with a handle of its own,
- * while the store goes on. A database in memory has no other handle, and is done here.
+ * while the store goes on. A database in memory has no other handle, and one of another copy of the driver must have
+ * none: they are done here.
  */
 
 /**

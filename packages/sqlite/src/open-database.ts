@@ -36,6 +36,15 @@ export function openToRead(path: string, timeoutMs: number): SqliteDatabase {
   return new Database(path, { readonly: true, fileMustExist: true, timeout: timeoutMs })
 }
 
+/**
+ * Whether a handle is of the SQLite that this package opens files with. Two copies in one process must not open one
+ * file: where one closes it, the system takes the locks of the other away (https://sqlite.org/howtocorrupt.html, 2.2.1),
+ * and what is written from then on goes into a WAL that the next process to close the database removes.
+ */
+export function isOfThisDriver(database: SqliteDatabase): boolean {
+  return database instanceof Database
+}
+
 /** In one sentence, before loading the driver ends the process without one. */
 function checkRuntime(): void {
   if (Number(process.versions.napi) < NODE_API) {

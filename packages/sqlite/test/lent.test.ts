@@ -1,3 +1,6 @@
+import { cpSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, relative } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SqliteSessionStore } from '@turnstore/sqlite'
 import Database from 'better-sqlite3'
@@ -285,6 +288,34 @@ describe('a lent database', () => {
     expect([await child.rest(), child.errors]).toEqual([['true', 'true'], ''])
     expect(await folder.open({}, folder.path('copy.db')).listSessions()).toEqual(['s'])
     expect(await folder.open({}, folder.path('second.db')).listSessions()).toEqual(['d'])
+  })
+
+  it('out of another copy of the driver keeps its locks through a backup and a check', async () => {
+    // Two copies of SQLite in one process: where one closes the file, the locks of the other are gone.
+    const copied = folder.path('node_modules', 'better-sqlite3')
+    const driver = dirname(createRequire(import.meta.url).resolve('better-sqlite3/package.json'))
+    cpSync(driver, copied, { recursive: true, filter: path => !['deps', 'src'].includes(relative(driver, path)) })
+    const child = folder.run(`const { createRequire } = await import('node:module')
+      const Other = createRequire(import.meta.url)(${JSON.stringify(copied)})
+      const database = new Other(path)
+      database.pragma('journal_mode = WAL')
+      const lent = new SqliteSessionStore(database)
+      await lent.saveSession({ sessionId: 's' })
+      await lent.backup(${JSON.stringify(folder.path('copy.db'))})
+      say((await lent.checkIntegrity()).ok)
+      for await (const _line of createInterface(process.stdin)) break
+      await lent.changeSession('s', append('a'))
+      say('stored')
+      process.kill(process.pid, 'SIGKILL')`)
+    expect([await child.line(), child.errors]).toEqual(['true', ''])
+    // Would take itself for the last one, and remove the WAL as it closes.
+    const other = folder.run(`await store.loadSession('s'); await store.close()`)
+    expect([await other.rest(), other.errors]).toEqual([[], ''])
+    child.tell('go on')
+    expect(await child.line()).toBe('stored')
+    await child.rest()
+    expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual(['a'])
+    expect(await folder.open({}, folder.path('copy.db')).listSessions()).toEqual(['s'])
   })
 
   it('that only reads is read, and says so when it is to be written', async () => {
