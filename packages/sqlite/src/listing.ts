@@ -1,11 +1,20 @@
 import { setImmediate } from 'node:timers/promises'
-import type { DamagedSession, SessionPage, SessionSummary } from '@turnstore/core'
-import { comparePositions, cursorBehind, damageOf, matches, type NormalQuery, type Position, type Scope } from '@turnstore/core/adapter'
+import { type DamagedSession, type SessionPage, type SessionSummary, TurnstoreError } from '@turnstore/core'
+import {
+  comparePositions,
+  cursorBehind,
+  damageOf,
+  matches,
+  type NormalQuery,
+  type Position,
+  positionOf,
+  type Scope,
+} from '@turnstore/core/adapter'
 import { exact, type Row, text } from './columns.js'
 import type { Connection } from './connection.js'
 import type { SqlValue } from './driver.js'
 import { UPDATED_KEY } from './moved-sessions.js'
-import { summaryOfRow } from './session-reader.js'
+import { ofSession, summaryOfRow } from './session-reader.js'
 
 /** A transaction that waits while the database is busy. */
 export type Read = <T>(work: () => T) => Promise<T>
@@ -47,7 +56,7 @@ export async function readPage(
     const most = query.limit - sessions.length + 1
     const { rows, end } = await read(() => readChunk(connection, query, after, most))
     for (const row of rows) {
-      const listed = summaryOrDamage(row)
+      const listed = summaryOrDamage(query, row)
       if ('code' in listed) {
         damaged.push(listed)
       } else if (matches(query, listed)) {
@@ -218,12 +227,20 @@ function positionOfRow(row: Row): Position {
   return { time: text(row, 'place'), sessionId: text(row, 'session_id') }
 }
 
-function summaryOrDamage(row: Row): SessionSummary | DamagedSession {
+function summaryOrDamage(query: NormalQuery, row: Row): SessionSummary | DamagedSession {
   try {
-    return summaryOfRow(row)
+    const summary = summaryOfRow(row)
+    ofSession(summary.sessionId, () => checkPlace(query, row, summary))
+    return summary
   } catch (error) {
     const damage = damageOf(text(row, 'session_id'), error)
     if (damage === null) throw error
     return damage
   }
+}
+
+/** A cursor is made of the session's own time: elsewhere, it would lead back, and a listing would never end. */
+function checkPlace(query: NormalQuery, row: Row, summary: SessionSummary): void {
+  if (positionOf(summary, query.orderBy).time === row.place) return
+  throw new TurnstoreError('CORRUPT_SESSION', `it is listed at another time than its ${query.orderBy}`)
 }

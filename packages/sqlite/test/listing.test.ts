@@ -122,4 +122,21 @@ describe('a page', () => {
     expect(damaged).toStrictEqual(['s3', 's9', 's10', 's19'].map(id => `${id} CORRUPT_SESSION`))
     expect(ids).toHaveLength(16)
   })
+
+  it.each(['asc', 'desc'] as const)('tells of a session that stands at another time than its own, and goes on behind it (%s)', async order => {
+    const { store, database } = await storeOf(10)
+    database.exec(`UPDATE turnstore_sessions SET updated_at = '${time(9)}', created_at = '' WHERE session_id = 's6'`)
+    for (const orderBy of ['updatedAt', 'createdAt'] as const) {
+      const pages: string[] = []
+      let cursor: string | null | undefined
+      while (cursor !== null && pages.length < 20) {
+        const page = await store.querySessions({ order, orderBy, limit: 1, ...(cursor !== undefined && { cursor }) })
+        pages.push(...page.sessions.map(({ sessionId }) => sessionId), ...(page.damaged ?? []).map(({ message }) => message))
+        cursor = page.cursor
+      }
+      const told = `Session "s6" cannot be read: it is listed at another time than its ${orderBy}`
+      const ids = Array.from({ length: 10 }, (_, index) => (index === 6 ? told : `s${index}`))
+      expect(pages.toSorted()).toStrictEqual(ids.toSorted())
+    }
+  })
 })
