@@ -10,17 +10,24 @@ import {
   positionOf,
   type Scope,
 } from '@turnstore/core/adapter'
-import { exact, type Row, text } from './columns.js'
+import { count, exact, type Row, text } from './columns.js'
 import type { Connection } from './connection.js'
 import type { SqlValue } from './driver.js'
 import { UPDATED_KEY } from './moved-sessions.js'
 import { ofSession, summaryOfRow } from './session-reader.js'
+import { sql } from './sql.js'
 
 /** A transaction that waits while the database is busy. */
 export type Read = <T>(work: () => T) => Promise<T>
 
 /** Rows that a filtered query looks at before the rest of the process gets its turn: some milliseconds' work. */
 const CHUNK = 500
+
+/** The same in milliseconds, where rows have much metadata: so many may have as many megabytes. */
+const SLICE_MS = 8
+
+/** Null where it is much, which SQLite sees without reading it. */
+const LITTLE_METADATA = 'iif(octet_length(d.metadata) <= 8192, d.metadata, NULL) AS metadata'
 
 /** Where a query begins and ends in the order of an index, and what it wants there. */
 interface Where {
@@ -55,7 +62,12 @@ export async function readPage(
   for (;;) {
     const most = query.limit - sessions.length + 1
     const { rows, end } = await read(() => readChunk(connection, query, after, most))
+    let pause = performance.now() + SLICE_MS
     for (const row of rows) {
+      if (performance.now() > pause) {
+        await setImmediate()
+        pause = performance.now() + SLICE_MS
+      }
       const listed = summaryOrDamage(query, row)
       if ('code' in listed) {
         damaged.push(listed)
@@ -87,8 +99,9 @@ interface Chunk {
 function readChunk(connection: Connection, query: NormalQuery, after: Position | undefined, most: number): Chunk {
   const filter = filterOf(query)
   const [way, ...others] = waysOf(query)
-  // Metadata is not looked at here, so that any row may be one that is meant.
-  const limit = query.metadata.length > 0 ? CHUNK : most
+  // Metadata is not compared here, so that any row may be one that is meant.
+  const comparesMetadata = query.metadata.length > 0
+  const limit = comparesMetadata ? CHUNK : most
   const border = filter.terms.length === 0 ? null : positionAhead(connection, query, way, after)
   const rowsOn = (each: Way): Row[] => {
     const upTo = border === null ? nothing : notBehind(query, each.key, border)
@@ -99,7 +112,7 @@ function readChunk(connection: Connection, query: NormalQuery, after: Position |
       ? `(SELECT s.id FROM ${each.table} ${stretch}) AS found CROSS JOIN turnstore_sessions AS s ON s.id = found.id`
       : each.table
     return connection.all(
-      `SELECT s.*, ${each.key} AS place, d.metadata FROM ${source}
+      `SELECT s.*, ${each.key} AS place, ${comparesMetadata ? LITTLE_METADATA : 'd.metadata'} FROM ${source}
        LEFT JOIN turnstore_details AS d ON d.session = s.id ${each.isSorted ? '' : stretch}`,
       ...values,
       limit,
@@ -108,8 +121,20 @@ function readChunk(connection: Connection, query: NormalQuery, after: Position |
   const rows = rowsOn(way)
   const more = others.flatMap(rowsOn)
   const inOrder = more.length === 0 && !way.isSorted ? rows : sorted(query, [...rows, ...more]).slice(0, limit)
-  const last = inOrder.length === limit ? inOrder.at(-1) : undefined
-  return { rows: inOrder, end: last === undefined ? border : positionOfRow(last) }
+  const found = comparesMetadata ? withAllMetadata(connection, inOrder) : inOrder
+  const last = found.length === limit || found.length < inOrder.length ? found.at(-1) : undefined
+  return { rows: found, end: last === undefined ? border : positionOfRow(last) }
+}
+
+/** The first rows, as many as there is time for. */
+function withAllMetadata(connection: Connection, rows: readonly Row[]): Row[] {
+  const end = performance.now() + SLICE_MS
+  const found: Row[] = []
+  for (const row of rows) {
+    if (found.length > 0 && performance.now() > end) break
+    found.push(row.metadata === null ? { ...row, metadata: connection.value(sql.metadata, count(row, 'id')) } : row)
+  }
+  return found
 }
 
 /** That of the last row of a chunk, wanted or not; null where so many do not follow. */

@@ -89,6 +89,26 @@ describe('a page', () => {
     await store.close()
   })
 
+  it('with a filter on metadata of a megabyte each is found in pieces of some milliseconds, and has each once', async () => {
+    const { store, statements } = await storeOf(3)
+    const text = 'x'.repeat(1_000_000)
+    for (let index = 3; index < 60; index++) {
+      await store.saveSession({ sessionId: `s${index}`, updatedAt: time(100 + index % 5), metadata: { text, third: index % 3 } })
+    }
+    const ids: string[] = []
+    for await (const { sessionId } of store.sessions({ metadata: { third: 2 }, limit: 7 })) ids.push(sessionId)
+    expect(ids).toHaveLength(19)
+    expect(new Set(ids).size).toBe(19)
+    statements.length = 0
+    let turns = 0
+    const ticking = setInterval(() => turns++, 0)
+    expect(await store.querySessions({ metadata: { third: 9 } })).toStrictEqual({ sessions: [], cursor: null })
+    clearInterval(ticking)
+    expect(turns).toBeGreaterThan(1)
+    expect(statements.filter(statement => statement === 'BEGIN').length).toBeGreaterThan(1)
+    await store.close()
+  })
+
   it('with a filter comes to an end within timeoutMs, short, with a cursor to the rest', async () => {
     const { database } = await storeOf(3000)
     const hurried = new SqliteSessionStore(database, { timeoutMs: 1 })
