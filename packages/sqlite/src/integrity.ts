@@ -95,7 +95,7 @@ function attempt(
     check()
   } catch (error) {
     const known = storeError(error, connection.path)
-    if (!isTurnstoreError(known, 'CORRUPT_SESSION')) throw known
+    if (!isTurnstoreError(known, 'CORRUPT_SESSION')) throw error
     note(sessionId, known.message)
   }
 }

@@ -3,7 +3,7 @@ import type { ErrorCode } from '@turnstore/core'
 import { Connection } from './connection.js'
 import { findProblems, type IntegrityProblem } from './integrity.js'
 import { openToRead } from './open-database.js'
-import { busyError, isBusy, storeError } from './sqlite-errors.js'
+import { busyError, isBusy, isOfSchema, storeError } from './sqlite-errors.js'
 
 /*
  * The thread that `maintenance.ts` starts: one task, one answer, and the end. It may wait inside SQLite.
@@ -18,6 +18,8 @@ export type Task = Common & ({ readonly kind: 'backup'; readonly target: string 
 
 export type Answer =
   | { readonly problems: readonly IntegrityProblem[] }
+  /** The owner of a lent handle has given it functions, and an index of his uses one. */
+  | { readonly needsHandle: true }
   | { readonly code: ErrorCode; readonly message: string }
 
 function perform(task: Task): readonly IntegrityProblem[] {
@@ -35,6 +37,7 @@ function answerTo(task: Task): Answer {
   try {
     return { problems: perform(task) }
   } catch (error) {
+    if (isOfSchema(error)) return { needsHandle: true }
     const { code, message } = isBusy(error) ? busyError(error, task.timeoutMs) : storeError(error, task.path)
     // Damage that keeps it from being opened is what a check is there to tell.
     const isFinding = task.kind === 'check' && code === 'CORRUPT_SESSION'

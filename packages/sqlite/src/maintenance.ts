@@ -13,7 +13,7 @@ import { whileBusy } from './while-busy.js'
 /*
  * Work that reads the whole database, and takes seconds: in a thread of its own with a handle of its own,
  * while the store goes on. A database in memory has no other handle, and one of another copy of the driver must have
- * none: they are done here.
+ * none: they are done here. So is what needs the functions that the owner of a lent handle has given it.
  */
 
 /**
@@ -29,8 +29,8 @@ export async function backUp(connection: Connection, target: string, timeoutMs: 
     // Nobody else may read it, nor the database where we made it.
     await (await open(partial, 'wx', 0o600)).close()
     const { file } = connection
-    if (file === null) await whileBusy(() => connection.vacuumInto(partial), timeoutMs, connection.path)
-    else await inThread({ kind: 'backup', path: file, target: partial, timeoutMs })
+    const isDone = file !== null && (await inThread({ kind: 'backup', path: file, target: partial, timeoutMs })) !== null
+    if (!isDone) await whileBusy(() => connection.vacuumInto(partial), timeoutMs, connection.path)
     await sync(partial)
     await publish(partial, target)
   } catch (error) {
@@ -44,14 +44,13 @@ export async function backUp(connection: Connection, target: string, timeoutMs: 
 /** @throws `STORE_BUSY`, `STORE_UNAVAILABLE` */
 export async function checkIntegrity(connection: Connection, timeoutMs: number): Promise<IntegrityReport> {
   const { file } = connection
-  const problems =
-    file === null
-      ? await whileBusy(() => findProblems(connection), timeoutMs, connection.path)
-      : await inThread({ kind: 'check', path: file, timeoutMs })
+  const found = file === null ? null : await inThread({ kind: 'check', path: file, timeoutMs })
+  const problems = found ?? (await whileBusy(() => findProblems(connection), timeoutMs, connection.path))
   return { ok: problems.length === 0, problems }
 }
 
-function inThread(task: Task): Promise<readonly IntegrityProblem[]> {
+/** Null where only the handle itself can do it. */
+function inThread(task: Task): Promise<readonly IntegrityProblem[] | null> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(new URL('maintenance-worker.js', import.meta.url), {
       workerData: task,
@@ -60,6 +59,7 @@ function inThread(task: Task): Promise<readonly IntegrityProblem[]> {
     })
     worker.once('message', (answer: Answer) => {
       if ('problems' in answer) resolve(answer.problems)
+      else if ('needsHandle' in answer) resolve(null)
       else reject(new TurnstoreError(answer.code, answer.message))
     })
     worker.once('error', error => reject(storeError(error, task.path)))

@@ -9,6 +9,11 @@ export function isBusy(error: unknown): boolean {
   return error instanceof Occupied || /^SQLITE_(BUSY|LOCKED)/.test(codeOf(error))
 }
 
+/** Whether a statement does not fit the schema, or the schema needs what the handle does not have. */
+export function isOfSchema(error: unknown): boolean {
+  return codeOf(error) === 'SQLITE_ERROR'
+}
+
 /** What is thrown once waiting is over. */
 export function busyError(error: unknown, waitedMs: number): TurnstoreError {
   const message =
@@ -29,7 +34,7 @@ const causes: readonly (readonly [code: string, reason: string])[] = [
   ['SQLITE_NOMEM', 'there is no memory left'],
   ['SQLITE_IOERR', 'the system failed to read or write it'],
   ['SQLITE_PROTOCOL', 'its locks do not work, as on some network file systems'],
-  ['SQLITE_ERROR', 'its tables are not those of Turnstore'],
+  ['SQLITE_ERROR', 'its tables are not those of Turnstore, or they need functions that only its owner gives his handle: lend that one'],
 ]
 
 /**

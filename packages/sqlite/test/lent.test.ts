@@ -318,6 +318,19 @@ describe('a lent database', () => {
     expect(await folder.open({}, folder.path('copy.db')).listSessions()).toEqual(['s'])
   })
 
+  it('with an index that uses a function of the owner is copied and checked', async () => {
+    const database = ownersDatabase()
+    database.function('folded', { deterministic: true }, value => String(value).toLowerCase())
+    database.exec('CREATE INDEX notes_folded ON notes (folded(text))')
+    const store = folder.open({}, database)
+    await store.saveSession({ sessionId: 's', createdAt: at })
+    expect(await store.checkIntegrity()).toEqual({ ok: true, problems: [] })
+    await store.backup(folder.path('copy.db'))
+    expect(await folder.open({}, folder.path('copy.db')).listSessions()).toEqual(['s'])
+    database.exec('UPDATE turnstore_sessions SET turn_count = 1')
+    expect((await store.checkIntegrity()).problems).toMatchObject([{ sessionId: 's' }])
+  })
+
   it('that only reads is read, and says so when it is to be written', async () => {
     await folder.once(store => store.saveSession({ sessionId: 's', createdAt: at }))
     // Somebody keeps it open: the WAL and what belongs to it are there.
