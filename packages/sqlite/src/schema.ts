@@ -1,5 +1,6 @@
 import { TurnstoreError } from '@turnstore/core'
 import type { Connection } from './connection.js'
+import { isOfSchema } from './sqlite-errors.js'
 
 /*
  * The tables, and how they came to be: step n brings a database from version n - 1 to n. A step that
@@ -107,9 +108,22 @@ export function bringUpToDate(connection: Connection): void {
   if (connection.read(() => versionOf(connection)) === SCHEMA_VERSION) return
   connection.write(() => {
     // Another process may have done it in between.
-    for (const step of steps.slice(versionOf(connection))) connection.exec(step)
+    const version = versionOf(connection)
+    try {
+      for (const step of steps.slice(version)) connection.exec(step)
+    } catch (error) {
+      throw version > 0 && isOfSchema(error) ? damagedBefore(version) : error
+    }
     connection.run(WRITE_VERSION, SCHEMA_VERSION)
   })
+}
+
+/** A new column is refused by a table with a row that does not fit its declaration. */
+function damagedBefore(version: number): TurnstoreError {
+  return new TurnstoreError(
+    'STORE_UNAVAILABLE',
+    `This database of version ${version} of the schema cannot be brought up to date, and is as it was: a row in it is damaged, or its tables are not those of Turnstore; look with the checkIntegrity() of the version of @turnstore/sqlite that wrote it`,
+  )
 }
 
 /**

@@ -73,6 +73,26 @@ describe('a database of the first version', () => {
     expect(upgraded).toStrictEqual(look(schemaIn))
   })
 
+  it('is left as it was where a row is damaged, and what to do is said', async () => {
+    copyFileSync(firstVersion, path)
+    const declare = (from: string, to: string): void =>
+      look(database => {
+        database.unsafeMode(true)
+        database.exec(`PRAGMA writable_schema = ON;
+          UPDATE sqlite_schema SET sql = replace(sql, '${from}', '${to}') WHERE name = 'turnstore_sessions'`)
+      })
+    // What does not fit its column is not let in.
+    declare(') STRICT', ')')
+    look(database => database.exec("UPDATE turnstore_sessions SET agent_id = x'00' WHERE session_id = 'parcel'"))
+    declare(')', ') STRICT')
+    const store = new SqliteSessionStore(path)
+    const failure = await failureOf(store.listSessions())
+    await store.close()
+    expect(failure.code).toBe('STORE_UNAVAILABLE')
+    expect(failure.message).toMatch(/^This database of version 1 .* is as it was: a row in it is damaged/)
+    expect(look(versionIn)).toBe(1)
+  })
+
   it('is brought up to date once, by whichever of two processes under load comes first', async () => {
     copyFileSync(firstVersion, path)
     // So large that the upgrade takes a while, in which the other comes.
