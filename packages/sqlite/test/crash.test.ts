@@ -193,6 +193,122 @@ describe.skipIf(!mayMount)(`a power cut${mayMount ? '' : ' (needs root, to mount
     )
   })
 
+  it('with durability process-crash loses some, so this test can tell', async () => {
+    // Before the first checkpoint, which syncs what came before it, as each one after it.
+    expect(await lostIn(lanes, 'process-crash', 100)).toBeGreaterThan(0)
+  })
+
+  it('with durability process-crash leaves a sound database, with all that a checkpoint took along', async () => {
+    expect(await lostIn(lanes, 'process-crash', 2500)).toBeLessThan(2500)
+  })
+
+  it('of one among four writers of one session loses no turn of any', async () => {
+    await folder.open().saveSession({ sessionId: 's', createdAt: at })
+    const writer = (name: string): Child =>
+      folder.run(`say('ready'); for (let i = 0; ; i++) {
+        const id = '${name}.' + i
+        say(id + ' ' + (await store.changeSession('s', append(id))).revision)
+      }`)
+    const steady = ['a', 'b', 'c'].map(writer)
+    const heard = steady.map(listen)
+    const moments = momentsOf(11)
+    const lives = 3 * thoroughness
+    for (let life = 0; life < lives; life++) {
+      const mortal = writer(`d${life}`)
+      const hearing = listen(mortal)
+      heard.push(hearing)
+      while (hearing.lines.length < 2) {
+        if (mortal.hasEnded) throw new Error(mortal.errors)
+        await sleep(2)
+      }
+      await sleep(moments.next().value * 100)
+      await mortal.kill()
+    }
+    for (const child of steady) await child.kill()
+    await Promise.all(heard.map(({ ended }) => ended))
+    const acknowledged = heard
+      .flatMap(({ lines }) => lines)
+      .filter(line => line !== 'ready')
+      .map(line => line.split(' '))
+    const session = await folder.open().loadSession('s')
+    const ids = turnIdsOf(session) ?? []
+    expect(new Set(ids).size).toBe(ids.length)
+    expect(session?.revision).toBe(ids.length + 1)
+    // The turn that came with a revision stands where that revision put it.
+    expect(acknowledged.filter(([id, revision]) => ids[Number(revision) - 2] !== id)).toEqual([])
+    expect(ids.length - acknowledged.length).toBeLessThanOrEqual(3 + lives)
+    expect(acknowledged.length).toBeGreaterThan(20)
+    expect(await folder.open().checkIntegrity()).toEqual(sound)
+  })
+})
+
+describe.skipIf(!mayMount)(`a power cut${mayMount ? '' : ' (needs root, to mount a disk of its own)'}`, () => {
+  const disk = (): string => folder.path('disk')
+  const path = (): string => folder.path('disk', 'sessions.db')
+
+  /** How many acknowledged turns are missing after the power was cut behind so many lines of a child. */
+  async function lostIn(code: string, durability: 'power-loss' | 'process-crash', lines: number): Promise<number> {
+    let lost = 0
+    await cutPower(
+      disk(),
+      () => folder.run(code, { path: path(), options: { durability } }),
+      lines,
+      async acknowledged => {
+        const store = folder.open({}, path())
+        const told = toldOf(acknowledged)
+        for (const [sessionId, turns] of told) {
+          const stored = turnIdsOf(await store.loadSession(sessionId)) ?? []
+          const kept = stored.slice(0, turns.length)
+          // What is there is in order and without a gap, whatever is not.
+          expect(kept).toEqual(turns.slice(0, kept.length))
+          lost += turns.length - kept.length
+        }
+        expect(await store.checkIntegrity()).toEqual(sound)
+        await store.saveSession({ sessionId: 'next' })
+        expect((await store.changeSession('next', append('next'))).turnCount).toBe(1)
+        await store.close()
+      },
+    )
+    return lost
+  }
+
+  it.each(Array.from({ length: 3 * thoroughness }, (_, cut) => 150 + 100 * cut))(
+    'loses nothing that was acknowledged (%i lines)',
+    async lines => {
+      expect(await lostIn(lanes, 'power-loss', lines)).toBe(0)
+    },
+  )
+
+  it.each(['DELETE', 'TRUNCATE', 'PERSIST'])('nor with a lent handle that has a rollback journal (%s)', async mode => {
+    // After the last one nothing is written that would take to the disk along that its journal is gone.
+    const lent = `const database = new Database(path)
+      database.pragma('journal_mode = ${mode}')
+      const lent = new SqliteSessionStore(database)
+      await lent.saveSession({ sessionId: 's', createdAt: at })
+      for (const id of ['a', 'b', 'c']) {
+        await lent.changeSession('s', append(id))
+        say('s ' + id)
+      }
+      await sleep(60_000)`
+    expect(await lostIn(lent, 'power-loss', 3)).toBe(0)
+  })
+
+  it('nor the very first session of a new database, nor a delete that is the last that was written', async () => {
+    const code = `await store.saveSession({ sessionId: 'gone', createdAt: at })
+      await store.saveSession({ sessionId: 's', createdAt: at })
+      await store.deleteSession('gone'); say('done'); await sleep(60_000)`
+    await cutPower(
+      disk(),
+      () => folder.run(code, { path: path() }),
+      1,
+      async () => {
+        const store = folder.open({}, path())
+        expect(await store.listSessions()).toEqual(['s'])
+        await store.close()
+      },
+    )
+  })
+
   it('with durability process-crash loses some and leaves a sound database, so this test can tell', async () => {
     // About in the middle between two checkpoints, each of which syncs what came before it.
     expect(await lostIn(lanes, 'process-crash', 1600)).toBeGreaterThan(100)
