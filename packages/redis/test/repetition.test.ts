@@ -78,6 +78,23 @@ describe('a command that is delivered twice', () => {
     expect(await store.loadSession('s')).toEqual(before)
   })
 
+  it('does nothing where its turn is gone since, however many results of updates are kept', async () => {
+    const { store, note } = openNoting()
+    await store.saveSession({ sessionId: 's' })
+    const count = (index: number) => store.changeSession('s', { setMetadata: { index }, updatedAt: T1 })
+    for (let index = 0; index < 100; index++) await count(index)
+    // So often that old results are dropped at each of these calls.
+    for (let index = 0; index < 100; index++) {
+      await store.changeSession('s', { appendTurns: [{ turnId: 't' }], updatedAt: T1 })
+      const again = note()
+      await store.changeSession('s', { keepTurns: 0, updatedAt: T1 })
+      if (index % 2 === 0) await count(index)
+      const before = await store.loadSession('s')
+      await again()
+      expect(await store.loadSession('s')).toEqual(before)
+    }
+  })
+
   it('does not reach the session that comes after under the same id', async () => {
     const { store, note } = openNoting()
     await store.saveSession({ sessionId: 's', metadata: { life: 1 } })

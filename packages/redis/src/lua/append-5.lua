@@ -113,4 +113,4 @@ if expiry then set[#set + 1], set[#set + 2] = 'e', expiry end
 if results_until then set[#set + 1], set[#set + 2] = 'x', results_until end
 redis.call('HSET', KEYS[1], unpack(set))
 expire_all(expiry, KEYS)
-return end_operation(KEYS[5], ARGV[1], reply, rank_of(now, is_known_by_ids), results_until)
+return end_operation(KEYS[5], ARGV[1], reply, rank_of(now, is_known_by_ids), results_until, now)

@@ -131,5 +131,5 @@ if head.hold then redis.call('HDEL', KEYS[1], 'h') end
 expire_all(expiry, KEYS)
 return end_operation(
   KEYS[5], ARGV[1], { 'ok', revision, integer(count), '', head.ws, uk, us, head.uk, head.us },
-  rank_of(now, false), results
+  rank_of(now, false), results, now
 )

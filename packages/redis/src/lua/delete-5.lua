@@ -16,5 +16,5 @@ if not head then return refusal end
 redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
 return end_operation(
   KEYS[5], ARGV[1], { 'ok', head.ws, head.uk, head.us, head.ck, head.cs }, rank_of(now, false),
-  results_expiry(nil, now)
+  results_expiry(nil, now), now
 )

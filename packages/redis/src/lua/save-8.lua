@@ -66,4 +66,4 @@ expire_all(expiry, KEYS)
 return end_operation(KEYS[5], ARGV[1], {
   'ok', integer(revision + 1), integer(turns), '', ARGV[4], ARGV[10], us,
   head and head.uk or '', head and head.us or '', head and head.ck or '', head and head.cs or '',
-}, rank_of(now, false), results)
+}, rank_of(now, false), results, now)

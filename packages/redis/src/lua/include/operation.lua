@@ -1,6 +1,9 @@
 -- Operations: a script that writes carries a token. The last results stay beside the session, also when it
 -- is deleted, so that a command which was delivered twice is carried out once and gives the first result.
 local KEPT_RESULTS = 64
+-- Of them so many of appends, also where there are more than enough others: those that may be on their way twice just
+-- now, and meet a session from which others have taken their turns, or altered them.
+local KEPT_APPENDS = 16
 -- No call may take longer than ten minutes, so no repetition outlives its result.
 local KEEP_RESULTS_MS = 1800000
 local LEAST_LEFT_MS = 900000
@@ -24,17 +27,22 @@ local function results_expiry(head, now)
   return integer(now + KEEP_RESULTS_MS)
 end
 
--- Drops what is beyond the first 64 in rank. It comes behind the writes of a script, so nothing here may fail.
-local function forget_oldest(key)
-  local results, ranks, sorted, old = redis.call('HGETALL', key), {}, {}, {}
+-- Drops all but the last 64. It comes behind the writes of a script, so nothing here may fail.
+local function forget_oldest(key, now)
+  local results, ranks, old = redis.call('HGETALL', key), {}, {}
+  local appends, others = {}, {}
   for at = 2, #results, 2 do
     local rank = tonumber(string.match(results[at], '^%d+') or 0)
-    ranks[at / 2], sorted[at / 2] = rank, rank
+    local class = rank > now and others or appends
+    ranks[at / 2], class[#class + 1] = rank, rank
   end
-  table.sort(sorted)
-  local least = sorted[#sorted - KEPT_RESULTS + 1]
+  table.sort(appends)
+  table.sort(others)
+  local kept_appends = math.max(KEPT_RESULTS - #others, math.min(#appends, KEPT_APPENDS))
+  local least_append = appends[#appends - kept_appends + 1] or 0
+  local least_other = others[#others - (KEPT_RESULTS - kept_appends) + 1] or 0
   for index, rank in ipairs(ranks) do
-    if rank < least then old[#old + 1] = results[2 * index - 1] end
+    if rank < (rank > now and least_other or least_append) then old[#old + 1] = results[2 * index - 1] end
   end
   call_all('HDEL', key, old)
 end
@@ -46,10 +54,10 @@ local function rank_of(now, is_known_by_ids)
 end
 
 -- Keeps a reply as the result of a token. Where there are twice as many as are kept, the old ones are dropped.
-local function end_operation(key, token, reply, rank, expiry)
+local function end_operation(key, token, reply, rank, expiry, now)
   redis.call('HSET', key, token, rank .. '\31' .. table.concat(reply, '\31'))
   if expiry then redis.call('PEXPIREAT', key, expiry) end
-  if redis.call('HLEN', key) >= 2 * KEPT_RESULTS then forget_oldest(key) end
+  if redis.call('HLEN', key) >= 2 * KEPT_RESULTS then forget_oldest(key, now) end
   return reply
 end
 
