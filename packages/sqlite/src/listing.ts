@@ -7,7 +7,6 @@ import {
   matches,
   type NormalQuery,
   type Position,
-  positionOf,
   type Scope,
 } from '@turnstore/core/adapter'
 import { count, exact, type Row, text } from './columns.js'
@@ -25,6 +24,9 @@ const CHUNK = 500
 
 /** The same in milliseconds, where rows have much metadata: so many may have as many megabytes. */
 const SLICE_MS = 8
+
+/** Of an instant, as `timeKey` writes it. */
+const TIME_LENGTH = 27
 
 /** Null where it is much, which SQLite sees without reading it. */
 const LITTLE_METADATA = 'iif(octet_length(d.metadata) <= 8192, d.metadata, NULL) AS metadata'
@@ -57,6 +59,8 @@ export async function readPage(
   const damaged: DamagedSession[] = []
   /** Of the damaged ones, so many stand before the last session: those behind it are of the next page. */
   let before = 0
+  /** Where the last session stands: its own time, which may have been altered beside the index, could lead back. */
+  let place: Position | null = null
   const page = (cursor: string | null): SessionPage => ({ sessions, cursor, ...(damaged.length > 0 && { damaged }) })
   let after = query.after
   for (;;) {
@@ -68,16 +72,16 @@ export async function readPage(
         await setImmediate()
         pause = performance.now() + SLICE_MS
       }
-      const listed = summaryOrDamage(query, row)
+      const listed = summaryOrDamage(row)
       if ('code' in listed) {
         damaged.push(listed)
       } else if (matches(query, listed)) {
-        const last = sessions.at(-1)
-        if (last !== undefined && sessions.length === query.limit) {
+        if (place !== null && sessions.length === query.limit) {
           damaged.length = before
-          return page(cursorBehind(query, last))
+          return page(cursorBehind(query, place))
         }
         sessions.push(listed)
+        place = positionOfRow(row)
         before = damaged.length
       }
     }
@@ -252,11 +256,10 @@ function positionOfRow(row: Row): Position {
   return { time: text(row, 'place'), sessionId: text(row, 'session_id') }
 }
 
-function summaryOrDamage(query: NormalQuery, row: Row): SessionSummary | DamagedSession {
+function summaryOrDamage(row: Row): SessionSummary | DamagedSession {
   try {
-    const summary = summaryOfRow(row)
-    ofSession(summary.sessionId, () => checkPlace(query, row, summary))
-    return summary
+    ofSession(text(row, 'session_id'), () => checkPlace(row))
+    return summaryOfRow(row)
   } catch (error) {
     const damage = damageOf(text(row, 'session_id'), error)
     if (damage === null) throw error
@@ -264,8 +267,8 @@ function summaryOrDamage(query: NormalQuery, row: Row): SessionSummary | Damaged
   }
 }
 
-/** A cursor is made of the session's own time: elsewhere, it would lead back, and a listing would never end. */
-function checkPlace(query: NormalQuery, row: Row, summary: SessionSummary): void {
-  if (positionOf(summary, query.orderBy).time === row.place) return
-  throw new TurnstoreError('CORRUPT_SESSION', `it is listed at another time than its ${query.orderBy}`)
+/** A cursor is made of it: all times are of one width, and one that cannot be read is ''. */
+function checkPlace(row: Row): void {
+  const { length } = text(row, 'place')
+  if (length !== 0 && length !== TIME_LENGTH) throw new TurnstoreError('CORRUPT_SESSION', 'it is listed at no time')
 }

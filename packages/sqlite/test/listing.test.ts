@@ -143,20 +143,25 @@ describe('a page', () => {
     expect(ids).toHaveLength(16)
   })
 
-  it.each(['asc', 'desc'] as const)('tells of a session that stands at another time than its own, and goes on behind it (%s)', async order => {
+  it.each([
+    ['another time than its own', `updated_at = '${time(9)}', created_at = ''`, 's6'],
+    ['no time', "updated_key = '2026', created_key = 'x'", 'Session "s6" cannot be read: it is listed at no time'],
+  ])('goes on behind a session that stands at %s', async (_what, altered, expected) => {
     const { store, database } = await storeOf(10)
-    database.exec(`UPDATE turnstore_sessions SET updated_at = '${time(9)}', created_at = '' WHERE session_id = 's6'`)
+    database.exec(`UPDATE turnstore_sessions SET ${altered} WHERE session_id = 's6'`)
     for (const orderBy of ['updatedAt', 'createdAt'] as const) {
-      const pages: string[] = []
-      let cursor: string | null | undefined
-      while (cursor !== null && pages.length < 20) {
-        const page = await store.querySessions({ order, orderBy, limit: 1, ...(cursor !== undefined && { cursor }) })
-        pages.push(...page.sessions.map(({ sessionId }) => sessionId), ...(page.damaged ?? []).map(({ message }) => message))
-        cursor = page.cursor
+      for (const order of ['asc', 'desc'] as const) {
+        const pages: string[] = []
+        let cursor: string | null | undefined
+        while (cursor !== null && pages.length < 20) {
+          const page = await store.querySessions({ order, orderBy, limit: 1, ...(cursor !== undefined && { cursor }) })
+          pages.push(...page.sessions.map(({ sessionId }) => sessionId), ...(page.damaged ?? []).map(({ message }) => message))
+          cursor = page.cursor
+        }
+        const ids = Array.from({ length: 10 }, (_, index) => (index === 6 ? expected : `s${index}`))
+        expect(pages.toSorted()).toStrictEqual(ids.toSorted())
       }
-      const told = `Session "s6" cannot be read: it is listed at another time than its ${orderBy}`
-      const ids = Array.from({ length: 10 }, (_, index) => (index === 6 ? told : `s${index}`))
-      expect(pages.toSorted()).toStrictEqual(ids.toSorted())
     }
+    expect(await store.checkIntegrity()).toMatchObject({ ok: false })
   })
 })
