@@ -1,10 +1,12 @@
 import { isEnded, isTurnstoreError, type SessionSummary, type TurnRecord } from '@turnstore/core'
 import { timeKey } from '@turnstore/core/adapter'
-import { exact, type Row, text } from './columns.js'
+import { type Row, text } from './columns.js'
 import type { Connection } from './connection.js'
 import { checkVersion } from './schema.js'
 import { readRawSession, readTurn } from './session-reader.js'
+import { sql } from './sql.js'
 import { storeError } from './sqlite-errors.js'
+import { placesOfTurn } from './turn-ids.js'
 
 /** What `checkIntegrity` found. */
 export interface IntegrityReport {
@@ -39,12 +41,18 @@ export function findProblems(connection: Connection): IntegrityProblem[] {
         if (found !== 'ok') note(null, String(found))
       }
     })
-    for (const table of ['details', 'turns', 'transitions']) {
+    for (const table of ['details', 'places', 'turn_ids', 'turns', 'transitions']) {
       attempt(connection, null, note, () => {
         const orphans = connection.value(
           `SELECT count(*) FROM turnstore_${table} WHERE session NOT IN (SELECT id FROM turnstore_sessions)`,
         )
         if (orphans !== 0) note(null, `turnstore_${table} has ${String(orphans)} rows that belong to no session`)
+      })
+    }
+    for (const [rows, what] of unfounded) {
+      attempt(connection, null, note, () => {
+        const many = connection.value(`SELECT count(*) FROM ${rows}`)
+        if (many !== 0) note(null, `${String(many)} ${what}`)
       })
     }
     attempt(connection, null, note, () => {
@@ -57,19 +65,36 @@ export function findProblems(connection: Connection): IntegrityProblem[] {
   return problems
 }
 
+/** Rows that no session leads to, which no call meets, and what they are. */
+const unfounded: readonly (readonly [rows: string, what: string])[] = [
+  [
+    `turnstore_turns AS t WHERE NOT EXISTS (
+      SELECT 1 FROM turnstore_places AS p WHERE p.session = t.session AND p.is_head = 0 AND p.seq = t.seq AND p.turn = t.id
+    )`,
+    'turns have no place in their session',
+  ],
+  [
+    `turnstore_turn_ids AS i WHERE NOT EXISTS (
+      SELECT 1 FROM turnstore_places AS p
+      WHERE p.session = i.session AND p.is_head = 0 AND p.seq = i.seq AND p.turn_id = i.turn_id
+    )`,
+    'ids are of turns that are not there',
+  ],
+  ['turnstore_places WHERE is_head = 1 AND seq <> 0', 'heads of sessions stand where none is looked for'],
+]
+
 function checkSession(connection: Connection, sessionId: string, note: (message: string) => void): void {
   const raw = readRawSession(connection, sessionId, undefined)
-  const row = connection.get('SELECT * FROM turnstore_sessions WHERE session_id = +?', sessionId)
+  const row = connection.get(sql.session, sessionId)
   if (raw === null || row === undefined) {
     note('An index names it, and the table does not have it')
     return
   }
   checkColumns(row, raw.head, note)
-  const ids = connection.values('SELECT turn_id FROM turnstore_turns WHERE session = +? ORDER BY seq', Number(row.id))
-  if (ids.length !== raw.turns.length) note(`It has ${ids.length} turns, and ${raw.turns.length} are counted`)
+  const session = { id: Number(row.id), turnCount: raw.turns.length }
   for (const [index, turnRow] of raw.turns.entries()) {
     const turn: TurnRecord = readTurn(turnRow)
-    if (ids[index] !== exact(turn.turnId)) note(`Turn ${index} cannot be found by its id`)
+    if (!placesOfTurn(connection, session, turn.turnId).includes(index)) note(`Turn ${index} cannot be found by its id`)
   }
 }
 
@@ -80,7 +105,10 @@ function checkColumns(
   note: (message: string) => void,
 ): void {
   if (text(row, 'created_key') !== timeKey(head.createdAt)) note('It is listed at another time than it was created')
-  if (text(row, row.moved === 1 ? 'moved_key' : 'updated_key') !== timeKey(head.updatedAt)) note('It is listed at another time than it was updated')
+  const key = timeKey(head.updatedAt)
+  if (text(row, 'changed_key') !== key || (row.moved !== 1 && text(row, 'updated_key') !== key)) {
+    note('It is listed at another time than it was updated')
+  }
   if (row.ended !== Number(isEnded(head))) note('Whether it is ended is not what its metadata says')
 }
 

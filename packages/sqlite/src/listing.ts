@@ -12,9 +12,8 @@ import {
 import { count, exact, type Row, text } from './columns.js'
 import type { Connection } from './connection.js'
 import type { SqlValue } from './driver.js'
-import { UPDATED_KEY } from './moved-sessions.js'
 import { ofSession, summaryOfRow } from './session-reader.js'
-import { sql } from './sql.js'
+import { sql, withHead } from './sql.js'
 
 /** A transaction that waits while the database is busy. */
 export type Read = <T>(work: () => T) => Promise<T>
@@ -30,6 +29,11 @@ const TIME_LENGTH = 27
 
 /** Null where it is much, which SQLite sees without reading it. */
 const LITTLE_METADATA = 'iif(octet_length(d.metadata) <= 8192, d.metadata, NULL) AS metadata'
+
+const COLUMNS = 's.*, h.updated_at, h.revision, h.turn_count, h.transition_count'
+
+/** When a session was changed last, whether it has its place in the index of that or has left it. Its head may be lost. */
+const CHANGED_KEY = 'ifnull(h.updated_key, s.updated_key)'
 
 /** Where a query begins and ends in the order of an index, and what it wants there. */
 interface Where {
@@ -113,10 +117,10 @@ function readChunk(connection: Connection, query: NormalQuery, after: Position |
     const stretch = `${where(terms)} ORDER BY ${orderOf(query, each.key)} LIMIT +?`
     // What SQLite has to sort, it sorts without the metadata.
     const source = each.isSorted
-      ? `(SELECT s.id FROM ${each.table} ${stretch}) AS found CROSS JOIN turnstore_sessions AS s ON s.id = found.id`
+      ? `(SELECT s.id FROM ${each.table} ${stretch}) AS found CROSS JOIN turnstore_sessions AS s ON s.id = found.id ${withHead}`
       : each.table
     return connection.all(
-      `SELECT s.*, ${each.key} AS place, ${comparesMetadata ? LITTLE_METADATA : 'd.metadata'} FROM ${source}
+      `SELECT ${COLUMNS}, ${each.key} AS place, ${comparesMetadata ? LITTLE_METADATA : 'd.metadata'} FROM ${source}
        LEFT JOIN turnstore_details AS d ON d.session = s.id ${each.isSorted ? '' : stretch}`,
       ...values,
       limit,
@@ -177,17 +181,17 @@ interface Way {
 function waysOf(query: NormalQuery): [Way, ...Way[]] {
   const { orderBy, parentSessionId, scope } = query
   const byUpdate = orderBy === 'updatedAt'
-  if (typeof parentSessionId === 'string') return [wayAlong('parent', byUpdate ? UPDATED_KEY : 's.created_key', { isSorted: true })]
+  if (typeof parentSessionId === 'string') return [wayAlong('parent', byUpdate ? CHANGED_KEY : 's.created_key', { isSorted: true })]
   const prefix = scope === undefined ? '' : 'workspace_'
   if (!byUpdate) return [wayAlong(`${prefix}created`, 's.created_key')]
   return [
     wayAlong(`${prefix}updated`, 's.updated_key', { only: term('s.moved = 0') }),
-    wayAlong('moved', 's.moved_key', { only: term('s.moved = 1'), isSorted: true }),
+    wayAlong('moved', CHANGED_KEY, { only: term('s.moved = 1'), isSorted: true }),
   ]
 }
 
 function wayAlong(index: string, key: string, { only = nothing, isSorted = false }: Partial<Way> = {}): Way {
-  return { key, table: `turnstore_sessions AS s INDEXED BY turnstore_sessions_${index}`, only, isSorted }
+  return { key, table: `turnstore_sessions AS s INDEXED BY turnstore_sessions_${index} ${withHead}`, only, isSorted }
 }
 
 function orderOf({ order }: NormalQuery, key: string): string {
@@ -225,7 +229,7 @@ function filterOf(query: NormalQuery): Where {
     ended === undefined ? nothing : term('s.ended = +?', Number(ended)),
     query.orderBy === 'updatedAt'
       ? between('s.created_key', query.createdAfter, query.createdBefore)
-      : between(UPDATED_KEY, query.updatedAfter, query.updatedBefore),
+      : between(CHANGED_KEY, query.updatedAfter, query.updatedBefore),
   ])
 }
 

@@ -3,7 +3,7 @@ import { sql } from './sql.js'
 
 /*
  * Listings by the time of the last change are stretches of indexes, in which every append would move its session:
- * two more pages to write, for an append that writes four. So a session that moves is only marked, and keeps its old
+ * two more pages to write, for an append that writes two. So a session that moves is only marked, and keeps its old
  * place in the indexes, in which listings pass it over. They take the marked ones, which are few, from where they
  * belong. When there are too many of them, all get their places, in the transaction of one that comes in addition.
  */
@@ -11,10 +11,7 @@ import { sql } from './sql.js'
 /** What each listing may have to look at in addition. So many can go on side by side without writing the indexes. */
 export const MOST_MOVED = 32
 
-/** The key of a session's last change, as SQL: whether it has moved or not. */
-export const UPDATED_KEY = 'iif(s.moved, s.moved_key, s.updated_key)'
-
-/** Marks a session that has its place, in the transaction that changes it. Its `moved_key` is written by the caller. */
+/** Marks a session that has its place, in the transaction that changes it. */
 export function markMoved(connection: Connection, id: number): void {
   if (Number(connection.value(sql.countMoved)) >= MOST_MOVED) connection.run(sql.settleMoved)
   connection.run(sql.setMoved, id)

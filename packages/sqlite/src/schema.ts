@@ -4,7 +4,8 @@ import { isOfSchema } from './sqlite-errors.js'
 
 /*
  * The tables, and how they came to be: step n brings a database from version n - 1 to n. A step that
- * was released is never altered; a change of the schema is a new step behind it.
+ * was released is never altered; a change of the schema is a new step behind it. What they come to
+ * says `docs/sqlite.md`.
  *
  * Names have a prefix of ours, since a lent database has tables of its owner's, and so has the version a
  * table: `user_version` and `application_id` are the owner's.
@@ -82,6 +83,62 @@ export const steps: readonly string[] = [
   ALTER TABLE turnstore_sessions ADD COLUMN moved_key TEXT NOT NULL DEFAULT '';
   CREATE INDEX turnstore_sessions_moved ON turnstore_sessions (moved) WHERE moved = 1;
   `,
+  `
+  -- An append writes two pages: that of its turn, and that of the turn's place and the session's head side by side.
+
+  -- One row a turn: where it stands in its session. Behind the last one stands the session's head, which has all of a
+  -- session that every change alters. Each of the two kinds has its own columns. updated_key of the head takes the place
+  -- of moved_key.
+  CREATE TABLE turnstore_places (
+    session          INTEGER NOT NULL REFERENCES turnstore_sessions,
+    is_head          INTEGER NOT NULL CHECK (is_head IN (0, 1)),
+    seq              INTEGER NOT NULL,   -- 0, 1, 2, … without a gap; of a head 0
+    turn_id          TEXT,               -- old files may have one twice
+    turn             INTEGER,            -- the row in turnstore_turns
+    updated_at       TEXT,               -- as it came
+    updated_key      TEXT,               -- the instant, as in turnstore_sessions
+    revision         INTEGER,
+    turn_count       INTEGER,
+    transition_count INTEGER,
+    PRIMARY KEY (session, is_head, seq)
+  ) STRICT, WITHOUT ROWID;
+
+  -- Where the turn with an id stands. See turn-ids.ts: those of the last places come later.
+  CREATE TABLE turnstore_turn_ids (
+    session INTEGER NOT NULL REFERENCES turnstore_sessions,
+    turn_id TEXT NOT NULL,
+    seq     INTEGER NOT NULL,
+    PRIMARY KEY (session, turn_id, seq)
+  ) STRICT, WITHOUT ROWID;
+
+  ALTER TABLE turnstore_turns RENAME TO turnstore_turns_before_4;
+  -- Session and place once more, so that a damaged place is not taken for another's. No index has them, so that the
+  -- table cannot refer to the sessions: to delete one of them, SQLite would look through all turns.
+  CREATE TABLE turnstore_turns (
+    id      INTEGER PRIMARY KEY,
+    session INTEGER NOT NULL,
+    seq     INTEGER NOT NULL,
+    body    TEXT NOT NULL                -- the turn as JSON, in the wire format
+  ) STRICT;
+  INSERT INTO turnstore_turns
+    SELECT id, session, seq, body FROM turnstore_turns_before_4 ORDER BY id;
+  INSERT INTO turnstore_turn_ids
+    SELECT session, turn_id, seq FROM turnstore_turns_before_4 ORDER BY session, turn_id, seq;
+  INSERT INTO turnstore_places (session, is_head, seq, turn_id, turn)
+    SELECT session, 0, seq, turn_id, id FROM turnstore_turns_before_4 ORDER BY session, seq;
+  DROP TABLE turnstore_turns_before_4;
+
+  INSERT INTO turnstore_places (
+    session, is_head, seq, updated_at, updated_key, revision, turn_count, transition_count
+  )
+    SELECT id, 1, 0, updated_at, iif(moved, moved_key, updated_key), revision, turn_count, transition_count
+    FROM turnstore_sessions;
+  ALTER TABLE turnstore_sessions DROP COLUMN updated_at;
+  ALTER TABLE turnstore_sessions DROP COLUMN moved_key;
+  ALTER TABLE turnstore_sessions DROP COLUMN revision;
+  ALTER TABLE turnstore_sessions DROP COLUMN turn_count;
+  ALTER TABLE turnstore_sessions DROP COLUMN transition_count;
+  `,
 ]
 
 export const SCHEMA_VERSION: number = steps.length
@@ -122,7 +179,7 @@ export function bringUpToDate(connection: Connection): void {
 function damagedBefore(version: number): TurnstoreError {
   return new TurnstoreError(
     'STORE_UNAVAILABLE',
-    `This database of version ${version} of the schema cannot be brought up to date, and is as it was: a row in it is damaged, or its tables are not those of Turnstore; look with the checkIntegrity() of the version of @turnstore/sqlite that wrote it`,
+    `This database of version ${version} of the schema cannot be brought up to date, and is as it was: a row in it is damaged, a view of its owner's names what is not there, or its tables are not those of Turnstore; look with the checkIntegrity() of the version of @turnstore/sqlite that wrote it`,
   )
 }
 

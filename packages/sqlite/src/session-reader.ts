@@ -10,9 +10,10 @@ import {
   TurnstoreError,
 } from '@turnstore/core'
 import { decodeTransition, decodeTurn, inScope, isJsonObject, type NormalTurnRange, quote, resolveTurnRange, type Scope } from '@turnstore/core/adapter'
-import { count, exact, fromExact, fromExactOrNull, type Row, text, textOrNull } from './columns.js'
+import { count, fromExact, fromExactOrNull, type Row, text, textOrNull } from './columns.js'
 import type { Connection } from './connection.js'
 import { sql } from './sql.js'
+import { placesOfTurn } from './turn-ids.js'
 
 /*
  * Rows as records. What is read from the database is checked like anything that comes from outside; the
@@ -25,7 +26,7 @@ export interface Head {
   readonly workspaceId: string | null
   readonly agentId: string | null
   readonly updatedAt: string
-  /** Whether listings find it by its `moved_key`. */
+  /** Whether it has left its place in the listings. */
   readonly hasMoved: boolean
   readonly ended: number
   readonly revision: number
@@ -127,7 +128,7 @@ export function readRawSession(connection: Connection, sessionId: string, scope:
 /** The turns `[first, end)`; all of them must be there. */
 function turnRows(connection: Connection, id: number, first: number, end: number): readonly Row[] {
   const rows = connection.all(sql.turns, id, first, end)
-  if (rows.length !== end - first || rows.some((row, index) => row.seq !== first + index)) throw damaged('turns are missing')
+  if (rows.length !== end - first || rows.some((row, index) => row.seq !== first + index)) throw turnsMissing()
   return rows
 }
 
@@ -146,14 +147,9 @@ export function readRawTurns(
   if (head === null) return null
   const { id, turnCount, revision } = head
   return ofSession(sessionId, () => {
-    const { first, end } = resolveTurnRange(range, turnCount, turnId => placesOfTurn(connection, id, turnId).at(-1) ?? -1)
+    const { first, end } = resolveTurnRange(range, turnCount, turnId => placesOfTurn(connection, head, turnId).at(-1) ?? -1)
     return { turns: turnRows(connection, id, first, end), firstIndex: first, turnCount, revision }
   })
-}
-
-/** The indexes of the turns with an id, ascending. */
-export function placesOfTurn(connection: Connection, id: number, turnId: string): number[] {
-  return connection.values(sql.placesOfTurn, id, exact(turnId)).map(Number)
 }
 
 /** Longest stretch of parsing, in milliseconds, before the rest of the process gets its turn. */
@@ -207,7 +203,8 @@ function damagedTurn(row: Row): TurnstoreError {
 }
 
 /** The same for a row that was found by the id of its turn. */
-export function readTurnWithId(row: Row, turnId: string): TurnRecord {
+export function readTurnWithId(row: Row | undefined, turnId: string): TurnRecord {
+  if (row === undefined) throw turnsMissing()
   const turn = readTurn(row)
   if (turn.turnId !== turnId) throw damaged(`turn ${count(row, 'seq')} is found by the id of another one`)
   return turn
@@ -232,6 +229,10 @@ export function objectOf(json: unknown, what: string): JsonObject {
     }
   }
   throw damaged(`${what} is not what was stored there`)
+}
+
+function turnsMissing(): TurnstoreError {
+  return damaged('turns are missing')
 }
 
 function damaged(reason: string): TurnstoreError {

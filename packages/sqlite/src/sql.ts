@@ -6,29 +6,49 @@
  * compiles the statement again each time one is bound, which takes several times as long as running it.
  * Behind the sign it does not look.
  */
+
+/** To follow `turnstore_sessions AS s`. A session whose head is lost is damaged; it is not one that is not there. */
+export const withHead: string = 'LEFT JOIN turnstore_places AS h ON h.session = s.id AND h.is_head = 1 AND h.seq = 0'
+
 export const sql = {
   // What the row is checked by: `own_id`, since a damaged index may lead to the row of another session, which may be
   // another tenant's, and what an index holds SQLite takes from there; and `last_turn`, since a turn that is there and
   // not counted would be written over.
   /** The session as a change or a read of turns needs it. */
   head: `
-    SELECT s.id, s.workspace_id, s.agent_id, s.updated_at, s.moved, s.ended, s.revision, s.turn_count, s.transition_count,
+    SELECT s.id, s.workspace_id, s.agent_id, s.ended, s.moved,
+      h.updated_at, h.revision, h.turn_count, h.transition_count,
       (SELECT own.session_id FROM turnstore_sessions AS own WHERE own.id = s.id) AS own_id,
-      (SELECT max(seq) FROM turnstore_turns WHERE session = s.id) AS last_turn
-    FROM turnstore_sessions AS s WHERE s.session_id = +?`,
+      (SELECT max(seq) FROM turnstore_places WHERE session = s.id AND is_head = 0) AS last_turn
+    FROM turnstore_sessions AS s
+    LEFT JOIN turnstore_places AS h ON h.session = s.id AND h.is_head = 1 AND h.seq = 0
+    WHERE s.session_id = +?`,
   /** All but turns and transitions. */
   session: `
-    SELECT s.*, d.metadata, d.extra,
+    SELECT s.*, h.updated_at, h.updated_key AS changed_key, h.revision, h.turn_count, h.transition_count,
+      d.metadata, d.extra,
       (SELECT own.session_id FROM turnstore_sessions AS own WHERE own.id = s.id) AS own_id,
-      (SELECT max(seq) FROM turnstore_turns WHERE session = s.id) AS last_turn
-    FROM turnstore_sessions AS s LEFT JOIN turnstore_details AS d ON d.session = s.id
+      (SELECT max(seq) FROM turnstore_places WHERE session = s.id AND is_head = 0) AS last_turn
+    FROM turnstore_sessions AS s
+    LEFT JOIN turnstore_places AS h ON h.session = s.id AND h.is_head = 1 AND h.seq = 0
+    LEFT JOIN turnstore_details AS d ON d.session = s.id
     WHERE s.session_id = +?`,
   metadata: `SELECT metadata FROM turnstore_details WHERE session = +?`,
 
-  turns: `SELECT seq, body FROM turnstore_turns WHERE session = +? AND seq >= +? AND seq < +? ORDER BY seq`,
-  turn: `SELECT seq, body FROM turnstore_turns WHERE session = +? AND seq = +?`,
-  /** Where an id stands, ascending: nowhere, as a rule, or once; old files may have one twice. */
-  placesOfTurn: `SELECT seq FROM turnstore_turns WHERE session = +? AND turn_id = +? ORDER BY seq`,
+  // A turn that is not of this session and place is missing, wherever a damaged place may lead.
+  turns: `
+    SELECT p.seq, t.body FROM turnstore_places AS p
+    CROSS JOIN turnstore_turns AS t ON t.id = p.turn AND t.session = p.session AND t.seq = p.seq
+    WHERE p.session = +? AND p.is_head = 0 AND p.seq >= +? AND p.seq < +? ORDER BY p.seq`,
+  turn: `
+    SELECT p.seq, t.body FROM turnstore_places AS p
+    CROSS JOIN turnstore_turns AS t ON t.id = p.turn AND t.session = p.session AND t.seq = p.seq
+    WHERE p.session = +? AND p.is_head = 0 AND p.seq = +?`,
+  /** Where an id stands, by the index of ids, and by the places from one on. */
+  placesOfTurn: `
+    SELECT seq FROM turnstore_turn_ids WHERE session = +? AND turn_id = +?
+    UNION ALL
+    SELECT seq FROM turnstore_places WHERE session = +? AND is_head = 0 AND seq >= +? AND turn_id = +?`,
   transitions: `SELECT body FROM turnstore_transitions WHERE session = +? ORDER BY seq`,
   /** Where an id is there twice, the first is meant. */
   transitionWithId: `
@@ -37,37 +57,66 @@ export const sql = {
 
   insertSession: `
     INSERT INTO turnstore_sessions (
-      session_id, workspace_id, parent_session_id, agent_id, created_at, updated_at, created_key, updated_key,
-      ended, revision, turn_count, transition_count
-    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+      session_id, workspace_id, parent_session_id, agent_id, created_at, created_key, updated_key, ended
+    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
   replaceSession: `
     UPDATE turnstore_sessions
-    SET session_id = ?, workspace_id = ?, parent_session_id = ?, agent_id = ?, created_at = ?, updated_at = ?,
-      created_key = ?, updated_key = ?, moved = 0, ended = ?, revision = ?, turn_count = ?, transition_count = ?
+    SET session_id = ?, workspace_id = ?, parent_session_id = ?, agent_id = ?, created_at = ?, created_key = ?,
+      updated_key = ?, ended = ?, moved = 0
     WHERE id = +?`,
-  /** Of a session that has moved; one that has not is told to have. */
-  changeSession: `
-    UPDATE turnstore_sessions
-    SET agent_id = ?, updated_at = ?, moved_key = ?, ended = ?, revision = ?, turn_count = ?, transition_count = ?
-    WHERE id = +?`,
+  changeSession: `UPDATE turnstore_sessions SET agent_id = ?, ended = ? WHERE id = +?`,
+  putHead: `
+    INSERT OR REPLACE INTO turnstore_places (
+      is_head, seq, updated_at, updated_key, revision, turn_count, transition_count, session
+    ) VALUES (1, 0, ?, ?, ?, ?, ?, ?)`,
+  changeHead: `
+    UPDATE turnstore_places
+    SET updated_at = ?, updated_key = ?, revision = ?, turn_count = ?, transition_count = ?
+    WHERE session = +? AND is_head = 1 AND seq = 0`,
   setMoved: `UPDATE turnstore_sessions SET moved = 1 WHERE id = +?`,
   countMoved: `SELECT count(*) FROM turnstore_sessions INDEXED BY turnstore_sessions_moved WHERE moved = 1`,
+  /** One whose head is lost keeps its place, and does not keep the others from theirs. */
   settleMoved: `
-    UPDATE turnstore_sessions INDEXED BY turnstore_sessions_moved SET updated_key = moved_key, moved = 0 WHERE moved = 1`,
+    UPDATE turnstore_sessions AS s INDEXED BY turnstore_sessions_moved
+    SET moved = 0, updated_key = ifnull(
+      (SELECT h.updated_key FROM turnstore_places AS h WHERE h.session = s.id AND h.is_head = 1 AND h.seq = 0),
+      updated_key
+    )
+    WHERE moved = 1`,
   putDetails: `INSERT OR REPLACE INTO turnstore_details (session, metadata, extra) VALUES (?, ?, ?)`,
   changeMetadata: `UPDATE turnstore_details SET metadata = ? WHERE session = +?`,
-  insertTurn: `INSERT INTO turnstore_turns (session, seq, turn_id, body) VALUES (?, ?, ?, ?)`,
-  replaceTurn: `UPDATE turnstore_turns SET body = ? WHERE session = +? AND seq = +?`,
+
+  insertTurn: `INSERT INTO turnstore_turns (session, seq, body) VALUES (?, ?, ?)`,
+  /** Of the turn that was inserted last. */
+  insertPlace: `INSERT INTO turnstore_places (session, is_head, seq, turn_id, turn) VALUES (?, 0, ?, ?, last_insert_rowid())`,
+  /** Those from one place to before another that are not there yet. */
+  insertTurnIds: `
+    INSERT OR IGNORE INTO turnstore_turn_ids (session, turn_id, seq)
+    SELECT session, turn_id, seq FROM turnstore_places
+    WHERE session = +? AND is_head = 0 AND seq >= +? AND seq < +?`,
+  replaceTurn: `
+    UPDATE turnstore_turns SET body = ?
+    WHERE id = (SELECT turn FROM turnstore_places WHERE session = +? AND is_head = 0 AND seq = +?) AND session = +?`,
   insertTransition: `
     INSERT INTO turnstore_transitions (session, seq, transition_id, turn_id, body) VALUES (?, ?, ?, ?, ?)`,
 
-  /** Those recorded with a turn that goes. Before the turns, by which that is seen. */
+  /** Those recorded with a turn that goes. Before the turns, by whose ids that is seen. */
   dropTransitions: `
     DELETE FROM turnstore_transitions AS t
     WHERE t.session = +? AND (
-      SELECT min(seq) FROM turnstore_turns WHERE session = t.session AND turn_id = t.turn_id
+      SELECT min(seq) FROM turnstore_turn_ids WHERE session = t.session AND turn_id = t.turn_id
     ) >= +?`,
-  dropTurns: `DELETE FROM turnstore_turns WHERE session = +? AND seq >= +?`,
+  dropTurnIds: `
+    DELETE FROM turnstore_turn_ids
+    WHERE (session, turn_id, seq) IN (
+      SELECT session, turn_id, seq FROM turnstore_places WHERE session = +? AND is_head = 0 AND seq >= +?
+    )`,
+  dropTurns: `
+    DELETE FROM turnstore_turns
+    WHERE id IN (SELECT turn FROM turnstore_places WHERE session = +? AND is_head = 0 AND seq >= +?) AND session = +?`,
+  dropPlaces: `DELETE FROM turnstore_places WHERE session = +? AND is_head = 0 AND seq >= +?`,
+  deleteTurnIds: `DELETE FROM turnstore_turn_ids WHERE session = +?`,
+  deletePlaces: `DELETE FROM turnstore_places WHERE session = +?`,
   deleteTransitions: `DELETE FROM turnstore_transitions WHERE session = +?`,
   deleteDetails: `DELETE FROM turnstore_details WHERE session = +?`,
   deleteSession: `DELETE FROM turnstore_sessions WHERE id = +?`,

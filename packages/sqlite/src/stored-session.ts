@@ -5,8 +5,9 @@ import { exact } from './columns.js'
 import type { Connection } from './connection.js'
 import type { SqlValue } from './driver.js'
 import { markMoved } from './moved-sessions.js'
-import { type Head, objectOf, ofSession, placesOfTurn, readHead, readTransition, readTurnWithId } from './session-reader.js'
+import { type Head, objectOf, ofSession, readHead, readTransition, readTurnWithId } from './session-reader.js'
 import { sql } from './sql.js'
+import { indexAllTurnIds, indexTurnIds, placesOfTurn } from './turn-ids.js'
 
 /** A session as a change sees it: each answer is a SELECT, none reads the whole. Inside a transaction. */
 export class StoredSession implements SessionView {
@@ -41,15 +42,14 @@ export class StoredSession implements SessionView {
   }
 
   findTurn(turnId: string, before: number): { turn: TurnRecord; index: number } | undefined {
-    const index = placesOfTurn(this.#connection, this.#head.id, turnId).findLast(place => place < before)
+    const index = placesOfTurn(this.#connection, this.#head, turnId).findLast(place => place < before)
     if (index === undefined) return undefined
-    const row = this.#connection.get(sql.turn, this.#head.id, index) ?? {}
-    const turn = ofSession(this.sessionId, () => readTurnWithId(row, turnId))
-    return { turn, index }
+    const row = this.#connection.get(sql.turn, this.#head.id, index)
+    return { turn: ofSession(this.sessionId, () => readTurnWithId(row, turnId)), index }
   }
 
   firstIndexOfTurn(turnId: string): number {
-    return placesOfTurn(this.#connection, this.#head.id, turnId)[0] ?? -1
+    return placesOfTurn(this.#connection, this.#head, turnId)[0] ?? -1
   }
 
   findTransition(transitionId: string): AgentTransitionRecord | undefined {
@@ -62,28 +62,31 @@ export class StoredSession implements SessionView {
    * @param bodyOf the JSON of a turn that the plan appends
    */
   carryOut(plan: ChangePlan, bodyOf: (turn: TurnRecord) => string): void {
-    const { id, hasMoved, ended, turnCount, agentId } = this.#head
+    const { id, hasMoved, ended, turnCount } = this.#head
     let { transitionCount } = this.#head
     if (plan.keepTurns !== undefined) {
+      indexAllTurnIds(this.#connection, id, turnCount)
       transitionCount -= this.#connection.run(sql.dropTransitions, id, plan.keepTurns)
-      this.#connection.run(sql.dropTurns, id, plan.keepTurns)
+      this.#connection.run(sql.dropTurnIds, id, plan.keepTurns)
+      this.#connection.run(sql.dropTurns, id, plan.keepTurns, id)
+      this.#connection.run(sql.dropPlaces, id, plan.keepTurns)
     }
     for (const { index, turn } of plan.replaceTurns) {
-      this.#connection.run(sql.replaceTurn, JSON.stringify(encodeTurn(turn)), id, index)
+      this.#connection.run(sql.replaceTurn, JSON.stringify(encodeTurn(turn)), id, index, id)
     }
-    let seq = plan.keepTurns ?? turnCount
-    for (const turn of plan.appendTurns) {
-      this.#connection.run(sql.insertTurn, id, seq++, exact(turn.turnId), bodyOf(turn))
-    }
+    insertTurns(this.#connection, id, plan.keepTurns ?? turnCount, plan.appendTurns, bodyOf)
     insertTransitions(this.#connection, id, plan.appendAgentTransitions)
     if (plan.metadata !== undefined) this.#connection.run(sql.changeMetadata, JSON.stringify(plan.metadata), id)
+    if (plan.agentId !== undefined || plan.metadata !== undefined) {
+      const agentId = plan.agentId === undefined ? this.#head.agentId : plan.agentId
+      const isEndedNow = plan.metadata === undefined ? ended : Number(isEnded({ metadata: plan.metadata }))
+      this.#connection.run(sql.changeSession, exactOrNull(agentId), isEndedNow, id)
+    }
     if (!hasMoved) markMoved(this.#connection, id)
     this.#connection.run(
-      sql.changeSession,
-      exactOrNull(plan.agentId === undefined ? agentId : plan.agentId),
+      sql.changeHead,
       exact(plan.updatedAt),
       timeKey(plan.updatedAt),
-      plan.metadata === undefined ? ended : Number(isEnded({ metadata: plan.metadata })),
       plan.revision,
       plan.turnCount,
       transitionCount + plan.appendAgentTransitions.length,
@@ -109,13 +112,9 @@ export function replaceSession(
       session.parentSessionId,
       exactOrNull(session.agentId),
       exact(session.createdAt),
-      exact(session.updatedAt),
       timeKey(session.createdAt),
       timeKey(session.updatedAt),
       Number(isEnded(session)),
-      revision,
-      session.turns.length,
-      session.agentTransitions.length,
     ]
     let id: number
     if (current === null) {
@@ -123,12 +122,21 @@ export function replaceSession(
     } else {
       id = current.id
       connection.run(sql.replaceSession, ...columns, id)
-      connection.run(sql.dropTurns, id, 0)
-      connection.run(sql.deleteTransitions, id)
+      deleteTurns(connection, id)
     }
+    connection.run(
+      sql.putHead,
+      exact(session.updatedAt),
+      timeKey(session.updatedAt),
+      revision,
+      session.turns.length,
+      session.agentTransitions.length,
+      id,
+    )
     const extra = session.extra === undefined ? null : JSON.stringify(session.extra)
     connection.run(sql.putDetails, id, JSON.stringify(session.metadata), extra)
-    session.turns.forEach((turn, seq) => connection.run(sql.insertTurn, id, seq, exact(turn.turnId), turnBodies[seq] ?? ''))
+    const bodies = turnBodies.values()
+    insertTurns(connection, id, 0, session.turns, () => bodies.next().value ?? '')
     insertTransitions(connection, id, session.agentTransitions)
   }
   return { answer: revision, carryOut }
@@ -143,12 +151,35 @@ export function removeSession(
   const head = readHead(connection, sessionId, scope)
   if (head === null) return { answer: false }
   const carryOut = (): void => {
-    connection.run(sql.dropTurns, head.id, 0)
-    connection.run(sql.deleteTransitions, head.id)
+    deleteTurns(connection, head.id)
     connection.run(sql.deleteDetails, head.id)
     connection.run(sql.deleteSession, head.id)
   }
   return { answer: true, carryOut }
+}
+
+function insertTurns(
+  connection: Connection,
+  id: number,
+  first: number,
+  turns: readonly TurnRecord[],
+  bodyOf: (turn: TurnRecord) => string,
+): void {
+  let seq = first
+  for (const turn of turns) {
+    connection.run(sql.insertTurn, id, seq, bodyOf(turn))
+    connection.run(sql.insertPlace, id, seq, exact(turn.turnId))
+    seq++
+  }
+  indexTurnIds(connection, id, first, seq)
+}
+
+/** All turns and transitions of a session, and its head. */
+function deleteTurns(connection: Connection, id: number): void {
+  connection.run(sql.dropTurns, id, 0, id)
+  connection.run(sql.deleteTurnIds, id)
+  connection.run(sql.deletePlaces, id)
+  connection.run(sql.deleteTransitions, id)
 }
 
 function insertTransitions(connection: Connection, id: number, transitions: readonly AgentTransitionRecord[]): void {

@@ -265,13 +265,13 @@ describe.skipIf(!hasStrace)(`the disk fails${hasStrace ? '' : ' (needs strace)'}
   })
 
   it('a write that fails at a commit likewise', async () => {
-    const { second, turns } = await failSecondCommit('pwrite64:error=EIO:when=17')
+    const { second, turns } = await failSecondCommit('pwrite64:error=EIO:when=10')
     expect(second).toBe('STORE_UNAVAILABLE unknown,STORE_UNAVAILABLE unknown')
     expect(turns).toEqual(['a', 'd', 'e'])
   })
 
   it('a write that finds the disk full once is made again for each alone', async () => {
-    const { second, turns } = await failSecondCommit('pwrite64:error=ENOSPC:when=24')
+    const { second, turns } = await failSecondCommit('pwrite64:error=ENOSPC:when=10')
     expect(second).toBe('stored,stored')
     expect(turns).toEqual(['a', 'b', 'c', 'd', 'e'])
   })

@@ -62,49 +62,60 @@ describe('rows that somebody altered', () => {
   const counted: readonly Call[] = ['load', 'all turns', 'the last turn', ...writes]
   const meta: readonly Call[] = ['load', 'summary', 'set metadata']
 
+  const place = (seq: number): string => `session = 1 AND is_head = 0 AND seq = ${seq}`
+  const head = 'session = 1 AND is_head = 1'
+
   // What is broken, the statement that breaks it, the calls that meet it, and the place that they name.
   const damages: [name: string, sql: string, met: readonly Call[], place: RegExp][] = [
     [
       'a turn that is no JSON',
-      `UPDATE turnstore_turns SET body = '{"prompt":"${canary}' WHERE turn_id = 't1'`,
+      `UPDATE turnstore_turns SET body = '{"prompt":"${canary}' WHERE session = 1 AND seq = 1`,
       turn1,
       /turn 1/,
     ],
     [
       'a turn that is a list',
-      `UPDATE turnstore_turns SET body = '["${canary}"]' WHERE turn_id = 't1'`,
+      `UPDATE turnstore_turns SET body = '["${canary}"]' WHERE session = 1 AND seq = 1`,
       turn1,
       /turn 1/,
     ],
     [
       'a turn without an id',
-      `UPDATE turnstore_turns SET body = '{"prompt":"${canary}"}' WHERE turn_id = 't1'`,
+      `UPDATE turnstore_turns SET body = '{"prompt":"${canary}"}' WHERE session = 1 AND seq = 1`,
       turn1,
       /turn 1/,
     ],
+    ['a turn that is missing', `DELETE FROM turnstore_turns WHERE session = 1 AND seq = 1`, turn1, /turns are missing/],
     [
-      'a turn that is missing',
-      `DELETE FROM turnstore_turns WHERE turn_id = 't1'`,
+      'a turn of another place',
+      `UPDATE turnstore_turns SET seq = 9 WHERE session = 1 AND seq = 1`,
+      turn1,
+      /turns are missing/,
+    ],
+    [
+      'a turn of another session',
+      `UPDATE turnstore_turns SET session = 2 WHERE session = 1 AND seq = 1`,
+      turn1,
+      /turns are missing/,
+    ],
+    ['a place that leads to another turn', `UPDATE turnstore_places SET turn = turn + 1 WHERE ${place(1)}`, turn1, /turns are missing/],
+    ['a place that leads nowhere', `UPDATE turnstore_places SET turn = NULL WHERE ${place(1)}`, turn1, /turns are missing/],
+    [
+      'a place that is missing',
+      `DELETE FROM turnstore_places WHERE ${place(1)}`,
       ['load', 'all turns'],
       /turns are missing/,
     ],
-    ['a turn in another place', `UPDATE turnstore_turns SET seq = 9 WHERE turn_id = 't1'`, counted, /turns/],
-    ['a last turn that is missing', `DELETE FROM turnstore_turns WHERE turn_id = 't3'`, counted, /turns/],
-    ['too few turns counted', `UPDATE turnstore_sessions SET turn_count = 3 WHERE session_id = 's'`, counted, /turns/],
-    ['too many turns counted', `UPDATE turnstore_sessions SET turn_count = 5 WHERE session_id = 's'`, counted, /turns/],
-    ['no turns counted', `UPDATE turnstore_sessions SET turn_count = 0 WHERE session_id = 's'`, counted, /turns/],
-    [
-      'a count below zero',
-      `UPDATE turnstore_sessions SET turn_count = -1 WHERE session_id = 's'`,
-      everyCall,
-      /turn_count/,
-    ],
-    [
-      'a revision below zero',
-      `UPDATE turnstore_sessions SET revision = -1 WHERE session_id = 's'`,
-      everyCall,
-      /revision/,
-    ],
+    ['a turn in another place', `UPDATE turnstore_places SET seq = 9 WHERE ${place(1)}`, counted, /turns/],
+    ['a last place that is missing', `DELETE FROM turnstore_places WHERE ${place(3)}`, counted, /turns/],
+    ['too few turns counted', `UPDATE turnstore_places SET turn_count = 3 WHERE ${head}`, counted, /turns/],
+    ['too many turns counted', `UPDATE turnstore_places SET turn_count = 5 WHERE ${head}`, counted, /turns/],
+    ['no turns counted', `UPDATE turnstore_places SET turn_count = 0 WHERE ${head}`, counted, /turns/],
+    ['a count below zero', `UPDATE turnstore_places SET turn_count = -1 WHERE ${head}`, everyCall, /turn_count/],
+    ['no count', `UPDATE turnstore_places SET turn_count = NULL WHERE ${head}`, everyCall, /turn_count/],
+    ['a revision below zero', `UPDATE turnstore_places SET revision = -1 WHERE ${head}`, everyCall, /revision/],
+    ['no head', `DELETE FROM turnstore_places WHERE ${head}`, everyCall, /updated_at/],
+    ['a head elsewhere', `UPDATE turnstore_places SET seq = 1 WHERE ${head}`, everyCall, /updated_at/],
     [
       'an agent that is none',
       `UPDATE turnstore_sessions SET agent_id = '"${canary}' WHERE session_id = 's'`,
@@ -113,7 +124,7 @@ describe('rows that somebody altered', () => {
     ],
     [
       'a time that is none',
-      `UPDATE turnstore_sessions SET updated_at = '"${canary}' WHERE session_id = 's'`,
+      `UPDATE turnstore_places SET updated_at = '"${canary}' WHERE ${head}`,
       everyCall,
       /updated_at/,
     ],
@@ -157,7 +168,7 @@ describe('rows that somebody altered', () => {
   ]
 
   const contentOf = (database: Database.Database): unknown[] =>
-    ['sessions', 'details', 'turns', 'transitions'].map(table =>
+    ['sessions', 'details', 'places', 'turn_ids', 'turns', 'transitions'].map(table =>
       database.prepare(`SELECT * FROM turnstore_${table} ORDER BY 1`).all(),
     )
 
@@ -226,8 +237,13 @@ describe('rows that somebody altered', () => {
     ['an end that is none', `UPDATE turnstore_sessions SET ended = 1 WHERE session_id = 's'`, /ended/],
     [
       'a turn under another id',
-      `UPDATE turnstore_turns SET turn_id = 'other' WHERE turn_id = 't1'`,
+      `UPDATE turnstore_places SET turn_id = 'other' WHERE ${place(1)}`,
       /Turn 1 cannot be found/,
+    ],
+    [
+      'another change beside the listing',
+      `UPDATE turnstore_places SET updated_key = 'x' WHERE ${head}`,
+      /another time than it was updated/,
     ],
   ]
   it.each(hidden)(
@@ -267,7 +283,7 @@ describe('rows that somebody altered', () => {
 
   it('are not taken for the turn of another id', async () => {
     const damaged = await store()
-    folder.handle().exec(`UPDATE turnstore_turns SET turn_id = 'other' WHERE turn_id = 't1'`)
+    folder.handle().exec(`UPDATE turnstore_places SET turn_id = 'other' WHERE ${place(1)}`)
     const change = { updateTurns: [{ turnId: 'other', set: { status: 'error' } }], updatedAt: at }
     for (const call of [() => damaged.changeSession('s', append('other')), () => damaged.changeSession('s', change)]) {
       expect(await failureOf(call())).toMatchObject({
@@ -278,12 +294,27 @@ describe('rows that somebody altered', () => {
     }
   })
 
-  it.each(['details', 'turns', 'transitions'])(
+  it.each([
+    ['a turn', `INSERT INTO turnstore_turns (session, seq, body) VALUES (1, 1, '{}')`, '1 turns have no place in their session'],
+    ['an id', `INSERT INTO turnstore_turn_ids VALUES (1, 't1', 2)`, '1 ids are of turns that are not there'],
+    [
+      'a head',
+      `INSERT INTO turnstore_places (session, is_head, seq) VALUES (1, 1, 1)`,
+      '1 heads of sessions stand where none is looked for',
+    ],
+  ])('are found by checkIntegrity where nothing leads to them (%s)', async (_name, sql, message) => {
+    const damaged = await store()
+    folder.handle().exec(sql)
+    expect((await damaged.checkIntegrity()).problems).toEqual([{ sessionId: null, message }])
+  })
+
+  it.each(['details', 'places', 'turn_ids', 'turns', 'transitions'])(
     'are found by checkIntegrity where they belong to no session (%s)',
     async table => {
       const damaged = await store()
       const database = folder.handle()
       database.pragma('foreign_keys = OFF')
+      database.exec(`INSERT INTO turnstore_turn_ids VALUES (1, 't0', 0)`)
       database.exec(`DELETE FROM turnstore_sessions WHERE session_id = 's'`)
       const { problems } = await damaged.checkIntegrity()
       expect(problems).toContainEqual({

@@ -97,7 +97,7 @@ describe('a lent database', () => {
         database.exec('PRAGMA max_page_count = 4294967294')
       },
       async () => {
-        database.exec(`UPDATE turnstore_turns SET body = 'x' WHERE turn_id = 'a'`)
+        database.exec(`UPDATE turnstore_turns SET body = 'x' WHERE seq = 0`)
         await failing(store.loadSession('s'), 'CORRUPT_SESSION')
       },
       () => store.deleteSession('s'),
@@ -112,7 +112,7 @@ describe('a lent database', () => {
     const tables = database.prepare(`SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name`).pluck().all()
     expect(tables).toEqual([
       'notes',
-      ...['details', 'sessions', 'settings', 'transitions', 'turns'].map(name => `turnstore_${name}`),
+      ...['details', 'places', 'sessions', 'settings', 'transitions', 'turn_ids', 'turns'].map(name => `turnstore_${name}`),
     ])
     const others = database
       .prepare(`SELECT name FROM sqlite_schema WHERE tbl_name NOT LIKE 'turnstore\\_%' ESCAPE '\\'`)
@@ -327,7 +327,7 @@ describe('a lent database', () => {
     expect(await store.checkIntegrity()).toEqual({ ok: true, problems: [] })
     await store.backup(folder.path('copy.db'))
     expect(await folder.open({}, folder.path('copy.db')).listSessions()).toEqual(['s'])
-    database.exec('UPDATE turnstore_sessions SET turn_count = 1')
+    database.exec('UPDATE turnstore_places SET turn_count = 1')
     expect((await store.checkIntegrity()).problems).toMatchObject([{ sessionId: 's' }])
   })
 

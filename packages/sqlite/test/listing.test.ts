@@ -33,6 +33,9 @@ const unfiltered: SessionQuery[] = (['updatedAt', 'createdAt'] as const).flatMap
   ),
 )
 
+const head = "is_head = 1 AND session = (SELECT id FROM turnstore_sessions WHERE session_id = 's6')"
+const lost = 'Session "s6" cannot be read: The database holds no fitting value in column updated_at'
+
 describe('a page', () => {
   it.each(unfiltered)('is a stretch of an index, with nothing sorted: %j', async query => {
     const { store, statements, database } = await storeOf(300)
@@ -57,9 +60,11 @@ describe('a page', () => {
     const pages = plans.filter(each => !ofMoved.includes(each))
     expect(pages).toHaveLength(2)
     for (const { plan } of pages) {
-      expect(plan).toHaveLength(2)
-      expect(plan[0]).toMatch(/USING INDEX turnstore_sessions_/)
-      expect(plan[1]).toMatch(/^SEARCH d USING INTEGER PRIMARY KEY/)
+      expect(plan).toStrictEqual([
+        expect.stringMatching(/USING INDEX turnstore_sessions_/),
+        expect.stringMatching(/^SEARCH h USING PRIMARY KEY \(session=\? AND is_head=\? AND seq=\?\)/),
+        expect.stringMatching(/^SEARCH d USING INTEGER PRIMARY KEY/),
+      ])
     }
     // Behind a cursor, the stretch begins at it.
     expect(pages[1]?.statement).toMatch(/\(s\.(updated|created)_key, s\.session_id\) [<>]/)
@@ -144,11 +149,33 @@ describe('a page', () => {
   })
 
   it.each([
-    ['another time than its own', `updated_at = '${time(9)}', created_at = ''`, 's6'],
-    ['no time', "updated_key = '2026', created_key = 'x'", 'Session "s6" cannot be read: it is listed at no time'],
+    [
+      'another time than its own',
+      `UPDATE turnstore_places SET updated_at = '${time(9)}' WHERE ${head};
+       UPDATE turnstore_sessions SET created_at = '' WHERE session_id = 's6'`,
+      's6',
+    ],
+    [
+      'no time',
+      "UPDATE turnstore_sessions SET updated_key = '2026', created_key = 'x' WHERE session_id = 's6'",
+      'Session "s6" cannot be read: it is listed at no time',
+    ],
+    [
+      'no time, and has moved',
+      `UPDATE turnstore_places SET updated_key = 'x' WHERE ${head};
+       UPDATE turnstore_sessions SET moved = 1, created_key = 'x' WHERE session_id = 's6'`,
+      'Session "s6" cannot be read: it is listed at no time',
+    ],
+    ['a time, without a head', `DELETE FROM turnstore_places WHERE ${head}`, lost],
+    [
+      'a time, without a head, and has moved',
+      `DELETE FROM turnstore_places WHERE ${head};
+       UPDATE turnstore_sessions SET moved = 1 WHERE session_id = 's6'`,
+      lost,
+    ],
   ])('goes on behind a session that stands at %s', async (_what, altered, expected) => {
     const { store, database } = await storeOf(10)
-    database.exec(`UPDATE turnstore_sessions SET ${altered} WHERE session_id = 's6'`)
+    database.exec(altered)
     for (const orderBy of ['updatedAt', 'createdAt'] as const) {
       for (const order of ['asc', 'desc'] as const) {
         const pages: string[] = []

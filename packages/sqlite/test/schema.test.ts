@@ -8,7 +8,7 @@ import { SqliteSessionStore } from '@turnstore/sqlite'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { failureOf } from '../../../scripts/testing/sessions.ts'
-import { SCHEMA_VERSION } from '../src/schema.ts'
+import { SCHEMA_VERSION, steps } from '../src/schema.ts'
 
 /** Written by the first version. */
 const firstVersion = fileURLToPath(new URL('data/version-1.db', import.meta.url))
@@ -122,6 +122,45 @@ describe('a database of the first version', () => {
     expect(await store.checkIntegrity()).toStrictEqual({ ok: true, problems: [] })
     await store.close()
     expect(look(versionIn)).toBe(SCHEMA_VERSION)
+  })
+})
+
+describe('a database of the third version', () => {
+  function leaveThirdVersion(): void {
+    copyFileSync(firstVersion, path)
+    look(database => {
+      for (const step of steps.slice(1, 3)) database.exec(step)
+      database.exec(`
+        UPDATE turnstore_sessions
+        SET updated_at = '2027-01-01T00:00:00Z', moved = 1, moved_key = '2027-01-01T00:00:00.000000Z'
+        WHERE session_id = 'alone';
+        UPDATE turnstore_settings SET value = 3`)
+    })
+  }
+
+  it('keeps for those that have moved where they belong', async () => {
+    leaveThirdVersion()
+    const store = new SqliteSessionStore(path)
+    expect((await store.querySessions({ limit: 1 })).sessions).toMatchObject([
+      { sessionId: 'alone', updatedAt: '2027-01-01T00:00:00Z' },
+    ])
+    expect(await store.checkIntegrity()).toStrictEqual({ ok: true, problems: [] })
+    await store.close()
+    expect(look(versionIn)).toBe(SCHEMA_VERSION)
+  })
+
+  it('is left as it was where a view of its owner’s names what is not there, until he drops it', async () => {
+    leaveThirdVersion()
+    look(database => database.exec('CREATE VIEW orders AS SELECT * FROM nowhere'))
+    const before = look(schemaIn)
+    const store = new SqliteSessionStore(path)
+    const failure = await failureOf(store.listSessions())
+    expect(failure.code).toBe('STORE_UNAVAILABLE')
+    expect(failure.message).toContain("a view of its owner's names what is not there")
+    expect(look(schemaIn)).toStrictEqual(before)
+    look(database => database.exec('DROP VIEW orders'))
+    expect(await store.listSessions()).toHaveLength(3)
+    await store.close()
   })
 })
 
