@@ -20,6 +20,9 @@ interface Waiting {
 /** Longest stretch of writing, in milliseconds, before the rest of the process gets its turn. */
 const SLICE_MS = 8
 
+/** So many writes that come alone are committed before the rest of the process gets its turn: a millisecond or two. */
+const MOST_ALONE = 16
+
 /**
  * The writes that wait. Those that wait at the same moment go into one transaction: one commit and one
  * sync for all of them, each with its own success or failure.
@@ -31,10 +34,15 @@ export class GroupCommit {
   /** So many of the queue failed together and are run one by one, to find the one whose failure it is. */
   #suspects = 0
   #isDraining = false
+  readonly #mayHurry: boolean
+  /** Writes that came alone since the rest of the process had its turn; after some that came together, as many as may. */
+  #alone = 0
 
-  constructor(connection: Connection, timeoutMs: number) {
+  /** @param mayHurry whether a commit of its own is so cheap that a write which comes alone need not wait for others */
+  constructor(connection: Connection, timeoutMs: number, mayHurry: boolean) {
     this.#connection = connection
     this.#timeoutMs = timeoutMs
+    this.#mayHurry = mayHurry
   }
 
   write<T>(write: Write<T>): Promise<T> {
@@ -52,8 +60,7 @@ export class GroupCommit {
     this.#isDraining = true
     let backoff: Backoff | null = null
     while (this.#queue.length > 0) {
-      // Who calls at this moment comes along; timers and sockets get their turn between two groups.
-      await setImmediate()
+      await this.#others()
       const busy = this.#commitSome()
       if (busy === null) {
         backoff = null
@@ -64,6 +71,13 @@ export class GroupCommit {
       if (!(await backoff.wait())) backoff = null
     }
     this.#isDraining = false
+  }
+
+  /** Who calls at this moment comes along; so does, but after writes that came alone, whoever a timer or a socket wakes. */
+  #others(): Promise<void> {
+    if (this.#mayHurry && this.#alone < MOST_ALONE) return Promise.resolve()
+    this.#alone = 0
+    return setImmediate()
   }
 
   /** Commits the writes that wait, or the first of them. Gives the error where the database is busy. */
@@ -81,6 +95,7 @@ export class GroupCommit {
       return null
     }
     this.#take(settle.length)
+    this.#alone = settle.length > 1 ? MOST_ALONE : this.#alone + 1
     for (const done of settle) done()
     return null
   }

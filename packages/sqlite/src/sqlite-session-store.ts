@@ -105,7 +105,9 @@ export class SqliteSessionStore extends NativeSessionStore {
       connection.close()
       throw error
     }
-    this.#open = { connection, writes: new GroupCommit(connection, this.timeoutMs) }
+    // Beside a sync, a turn of the event loop is nothing, and company saves one.
+    const mayHurry = this.#synchronous === 'NORMAL'
+    this.#open = { connection, writes: new GroupCommit(connection, this.timeoutMs, mayHurry) }
   }
 
   protected override async _close(): Promise<void> {
