@@ -66,6 +66,7 @@ export function readOptions(options: RedisSessionStoreOptions): Settings {
   if (typeof options !== 'object' || options === null) {
     throw invalid('RedisSessionStore takes options: { url }, { redis }, { nodes } or { client }')
   }
+  if (isRedisClient(options)) throw invalid('RedisSessionStore takes a client of your own as { client }')
   checkStoreOptions(options, ['url', 'redis', 'nodes', 'cluster', 'client', 'keyPrefix', 'ttl', 'allowEviction'])
   const { keyPrefix = 'turnstore:', ttl, allowEviction = false, timeoutMs = 0 } = options
   if (typeof keyPrefix !== 'string' || /[{}]/.test(keyPrefix) || /\p{Surrogate}/u.test(keyPrefix)) {

@@ -53,6 +53,7 @@ describe('options', () => {
     await assertRefused({ client: {} }, /a client of ioredis/)
     await assertRefused({ client: server }, /a client of ioredis/)
     await assertRefused({ url: server, redis: 'canary-7f3a' }, /options.redis/)
+    await assertRefused(client, /as \{ client \}/)
   })
 
   it('never repeat a URL that is refused', async () => {
