@@ -20,7 +20,7 @@ interface Waiting {
 /** Longest stretch of writing, in milliseconds, before the rest of the process gets its turn. */
 const SLICE_MS = 8
 
-/** So many writes that come alone are committed before the rest of the process gets its turn: a millisecond or two. */
+/** So many writes that come alone are tried before the rest of the process gets its turn: a millisecond or two. */
 const MOST_ALONE = 16
 
 /**
@@ -35,7 +35,7 @@ export class GroupCommit {
   #suspects = 0
   #isDraining = false
   readonly #mayHurry: boolean
-  /** Writes that came alone since the rest of the process had its turn; after some that came together, as many as may. */
+  /** Tried alone since the rest of the process had its turn; after some that came together, as many as may. */
   #alone = 0
 
   /** @param mayHurry whether a commit of its own is so cheap that a write which comes alone need not wait for others */
@@ -75,7 +75,10 @@ export class GroupCommit {
 
   /** Who calls at this moment comes along; so does, but after writes that came alone, whoever a timer or a socket wakes. */
   #others(): Promise<void> {
-    if (this.#mayHurry && this.#alone < MOST_ALONE) return Promise.resolve()
+    if (this.#mayHurry && this.#alone < MOST_ALONE) {
+      this.#alone++
+      return Promise.resolve()
+    }
     this.#alone = 0
     return setImmediate()
   }
@@ -95,7 +98,7 @@ export class GroupCommit {
       return null
     }
     this.#take(settle.length)
-    this.#alone = settle.length > 1 ? MOST_ALONE : this.#alone + 1
+    if (settle.length > 1) this.#alone = MOST_ALONE
     for (const done of settle) done()
     return null
   }
