@@ -1,6 +1,8 @@
 import { TurnstoreError } from '@turnstore/core'
+import { quote } from '@turnstore/core/adapter'
+import { text } from './columns.js'
 import type { Connection } from './connection.js'
-import { isOfSchema } from './sqlite-errors.js'
+import { isDamage, isOfSchema } from './sqlite-errors.js'
 
 /*
  * The tables, and how they came to be: step n brings a database from version n - 1 to n. A step that
@@ -147,6 +149,21 @@ const HAS_SETTINGS = `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AN
 const READ_VERSION = `SELECT value FROM turnstore_settings WHERE name = 'schema_version'`
 const WRITE_VERSION = `UPDATE turnstore_settings SET value = ? WHERE name = 'schema_version'`
 
+/** Makes `turnstore_turns` anew, under the ids that its rows have. */
+const STEP_OF_TURNS = 4
+
+/**
+ * What of its owner's goes with a table that is dropped: its indexes and triggers, and, by CASCADE or SET NULL, the
+ * rows of a table that refers to it.
+ */
+const ON_TURNS = `
+  SELECT type, name FROM sqlite_schema
+  WHERE tbl_name = 'turnstore_turns' COLLATE NOCASE AND type IN ('index', 'trigger')
+    AND sql IS NOT NULL AND name <> 'turnstore_turns_by_id'
+  UNION ALL
+  SELECT s.type, s.name FROM sqlite_schema AS s, pragma_foreign_key_list(s.name) AS f
+  WHERE s.type = 'table' AND f."table" = 'turnstore_turns' COLLATE NOCASE`
+
 /**
  * To be asked before a handle is set up, which may write.
  * @throws `SCHEMA_TOO_NEW`, `STORE_UNAVAILABLE`
@@ -166,20 +183,41 @@ export function bringUpToDate(connection: Connection): void {
   connection.write(() => {
     // Another process may have done it in between.
     const version = versionOf(connection)
+    if (version > 0 && version < STEP_OF_TURNS) refuseOnTurns(connection, version)
     try {
       for (const step of steps.slice(version)) connection.exec(step)
     } catch (error) {
-      throw version > 0 && isOfSchema(error) ? damagedBefore(version) : error
+      throw version > 0 && (isOfSchema(error) || isDamage(error)) ? damagedBefore(version) : error
     }
     connection.run(WRITE_VERSION, SCHEMA_VERSION)
   })
 }
 
-/** A new column is refused by a table with a row that does not fit its declaration. */
+/** @throws `STORE_UNAVAILABLE` where something of its owner's would go with the table of the turns */
+function refuseOnTurns(connection: Connection, version: number): void {
+  const found = connection.get(ON_TURNS)
+  if (found === undefined) return
+  const [type, name] = [text(found, 'type'), quote(text(found, 'name'))]
+  throw notUpToDate(
+    version,
+    type === 'table'
+      ? `the table ${name} of its owner's refers to turnstore_turns, which is made anew; take the reference away until then, the ids stay`
+      : `the ${type} ${name} of its owner's is on turnstore_turns, which is made anew; drop it, and make it again afterwards`,
+  )
+}
+
+/** Rows that are damaged, or do not fit the declaration of their table, are refused by the new one. */
 function damagedBefore(version: number): TurnstoreError {
+  return notUpToDate(
+    version,
+    `a row in it is damaged, a view, a trigger or an index of its owner's names what is not there or goes (drop it, and make it again afterwards), or its tables are not those of Turnstore; look with the checkIntegrity() of the version of @turnstore/sqlite that wrote it`,
+  )
+}
+
+function notUpToDate(version: number, why: string): TurnstoreError {
   return new TurnstoreError(
     'STORE_UNAVAILABLE',
-    `This database of version ${version} of the schema cannot be brought up to date, and is as it was: a row in it is damaged, a view of its owner's names what is not there, or its tables are not those of Turnstore; look with the checkIntegrity() of the version of @turnstore/sqlite that wrote it`,
+    `This database of version ${version} of the schema cannot be brought up to date, and is as it was: ${why}`,
   )
 }
 

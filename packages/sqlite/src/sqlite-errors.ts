@@ -23,6 +23,11 @@ export function busyError(error: unknown, waitedMs: number): TurnstoreError {
   return new TurnstoreError('STORE_BUSY', message)
 }
 
+/** Whether what is stored cannot be read, or does not fit its table. */
+export function isDamage(error: unknown): boolean {
+  return /^SQLITE_(CORRUPT|CONSTRAINT)/.test(codeOf(error))
+}
+
 /** By the beginning of the code, which may be an extended one. */
 const causes: readonly (readonly [code: string, reason: string])[] = [
   ['SQLITE_NOTADB', 'it is not a SQLite database, or an encrypted one'],
@@ -46,7 +51,7 @@ export function storeError(error: unknown, path: string, outcome?: WriteOutcome)
   if (isTurnstoreError(error)) return withDetails(error, known)
   const code = codeOf(error)
   const details = { ...known, cause: safeCause(error) }
-  if (code.startsWith('SQLITE_CORRUPT') || code.startsWith('SQLITE_CONSTRAINT')) {
+  if (isDamage(error)) {
     return new TurnstoreError(
       'CORRUPT_SESSION',
       `Database ${quote(path)} is damaged where this is stored; look with checkIntegrity(), and restore a backup`,

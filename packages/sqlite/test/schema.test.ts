@@ -125,19 +125,20 @@ describe('a database of the first version', () => {
   })
 })
 
-describe('a database of the third version', () => {
-  function leaveThirdVersion(): void {
-    copyFileSync(firstVersion, path)
-    look(database => {
-      for (const step of steps.slice(1, 3)) database.exec(step)
-      database.exec(`
-        UPDATE turnstore_sessions
-        SET updated_at = '2027-01-01T00:00:00Z', moved = 1, moved_key = '2027-01-01T00:00:00.000000Z'
-        WHERE session_id = 'alone';
-        UPDATE turnstore_settings SET value = 3`)
-    })
-  }
+/** As the first version wrote it and the third has left it, with a session that has moved. */
+function leaveThirdVersion(): void {
+  copyFileSync(firstVersion, path)
+  look(database => {
+    for (const step of steps.slice(1, 3)) database.exec(step)
+    database.exec(`
+      UPDATE turnstore_sessions
+      SET updated_at = '2027-01-01T00:00:00Z', moved = 1, moved_key = '2027-01-01T00:00:00.000000Z'
+      WHERE session_id = 'alone';
+      UPDATE turnstore_settings SET value = 3`)
+  })
+}
 
+describe('a database of the third version', () => {
   it('keeps for those that have moved where they belong', async () => {
     leaveThirdVersion()
     const store = new SqliteSessionStore(path)
@@ -149,6 +150,33 @@ describe('a database of the third version', () => {
     expect(look(versionIn)).toBe(SCHEMA_VERSION)
   })
 
+  it.each([
+    ['a turn without a session', `INSERT INTO turnstore_turns VALUES (NULL, 99, 0, 't', '{}')`],
+    [
+      'a turn that is no text',
+      `PRAGMA writable_schema = ON;
+      UPDATE sqlite_schema SET sql = replace(sql, ') STRICT', ')') WHERE name = 'turnstore_turns';
+      PRAGMA writable_schema = RESET;
+      UPDATE turnstore_turns SET body = x'7b7d' WHERE id = 1;
+      PRAGMA writable_schema = ON;
+      UPDATE sqlite_schema SET sql = sql || ' STRICT' WHERE name = 'turnstore_turns'`,
+    ],
+  ])('is left as it was where a row of its turns is damaged, and what to do is said (%s)', async (_name, sql) => {
+    leaveThirdVersion()
+    look(database => {
+      database.unsafeMode(true)
+      database.pragma('foreign_keys = OFF')
+      database.exec(sql)
+    })
+    const before = look(schemaIn)
+    const store = new SqliteSessionStore(path)
+    const failure = await failureOf(store.checkIntegrity())
+    await store.close()
+    expect(failure.code).toBe('STORE_UNAVAILABLE')
+    expect(failure.message).toMatch(/is as it was: a row in it is damaged, .* of the version of @turnstore\/sqlite that wrote it$/)
+    expect([look(versionIn), look(schemaIn)]).toStrictEqual([3, before])
+  })
+
   it('is left as it was where a view of its owner’s names what is not there, until he drops it', async () => {
     leaveThirdVersion()
     look(database => database.exec('CREATE VIEW orders AS SELECT * FROM nowhere'))
@@ -156,11 +184,67 @@ describe('a database of the third version', () => {
     const store = new SqliteSessionStore(path)
     const failure = await failureOf(store.listSessions())
     expect(failure.code).toBe('STORE_UNAVAILABLE')
-    expect(failure.message).toContain("a view of its owner's names what is not there")
+    expect(failure.message).toContain("a view, a trigger or an index of its owner's names what is not there")
     expect(look(schemaIn)).toStrictEqual(before)
     look(database => database.exec('DROP VIEW orders'))
     expect(await store.listSessions()).toHaveLength(3)
     await store.close()
+  })
+})
+
+describe('what its owner has put beside a database of the third version', () => {
+  const onTurns: [name: string, sql: string, told: RegExp, away: string][] = [
+    ['an index', 'CREATE INDEX long ON turnstore_turns (length(body))', /index "long" .* drop it/, 'DROP INDEX long'],
+    [
+      'a trigger',
+      'CREATE TRIGGER counts AFTER INSERT ON Turnstore_Turns BEGIN INSERT INTO notes VALUES (9, NULL); END',
+      /trigger "counts" .* drop it/,
+      'DROP TRIGGER counts',
+    ],
+    ...['', ' ON DELETE CASCADE', ' ON DELETE SET NULL'].map((action): [string, string, RegExp, string] => [
+      `a reference${action}`,
+      `CREATE TABLE marks (turn INTEGER REFERENCES turnstore_turns (id)${action}); INSERT INTO marks VALUES (1), (2)`,
+      /table "marks" .* take the reference away/,
+      'CREATE TABLE kept AS SELECT * FROM marks; DROP TABLE marks; ALTER TABLE kept RENAME TO marks',
+    ]),
+  ]
+
+  it.each(onTurns)('and hangs on the table of the turns is neither lost nor altered: it says so (%s)', async (_name, sql, told, away) => {
+    leaveThirdVersion()
+    look(database => database.exec(`CREATE TABLE notes (id, text); ${sql}`))
+    const contentOfOwner = (): unknown =>
+      look(database => [
+        schemaIn(database),
+        database.prepare(`SELECT name FROM sqlite_schema WHERE name = 'marks'`).all().length > 0 &&
+          database.prepare('SELECT * FROM marks').all(),
+      ])
+    const before = contentOfOwner()
+    const store = new SqliteSessionStore(path)
+    const failure = await failureOf(store.listSessions())
+    expect(failure.code).toBe('STORE_UNAVAILABLE')
+    expect(failure.message).toMatch(told)
+    expect(contentOfOwner()).toStrictEqual(before)
+    expect(look(versionIn)).toBe(3)
+    look(database => database.exec(away))
+    expect(await store.listSessions()).toHaveLength(3)
+    expect(await store.checkIntegrity()).toStrictEqual({ ok: true, problems: [] })
+    await store.close()
+  })
+
+  it('and does not hang on what is made anew stays as it is', async () => {
+    leaveThirdVersion()
+    look(database => {
+      database.exec(`
+        CREATE INDEX agents ON turnstore_sessions (agent_id);
+        CREATE VIEW ids AS SELECT session_id FROM turnstore_sessions;
+        CREATE TABLE notes (session INTEGER REFERENCES turnstore_sessions (id) ON DELETE CASCADE);
+        INSERT INTO notes VALUES (1)`)
+    })
+    const store = new SqliteSessionStore(path)
+    expect(await store.listSessions()).toHaveLength(3)
+    await store.close()
+    expect(look(database => database.prepare('SELECT count(*) FROM notes, ids').pluck().get())).toBe(3)
+    expect(look(database => database.prepare(`SELECT name FROM sqlite_schema WHERE name = 'agents'`).pluck().get())).toBe('agents')
   })
 })
 
