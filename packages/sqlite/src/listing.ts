@@ -32,8 +32,11 @@ const LITTLE_METADATA = 'iif(octet_length(d.metadata) <= 8192, d.metadata, NULL)
 
 const COLUMNS = 's.*, h.updated_at, h.revision, h.turn_count, h.transition_count'
 
-/** When a session was changed last, whether it has its place in the index of that or has left it. Its head may be lost. */
-const CHANGED_KEY = 'ifnull(h.updated_key, s.updated_key)'
+/**
+ * When a session was changed last, whether it has its place in the index of that or has left it. Its head may be lost,
+ * or hold there what is no text, which is behind every text and no place for a cursor.
+ */
+const CHANGED_KEY = `iif(typeof(h.updated_key) = 'text', h.updated_key, s.updated_key)`
 
 /** Where a query begins and ends in the order of an index, and what it wants there. */
 interface Where {
@@ -207,6 +210,8 @@ function rangeOf(query: NormalQuery, key: string, after: Position | undefined): 
       : [query.createdAfter, query.createdBefore]
   const behind = query.order === 'asc' ? '>' : '<'
   return allOf([
+    // What is no text is no place to go on from: damage, which the check tells.
+    term(`typeof(${key}) = 'text' AND typeof(s.session_id) = 'text'`),
     inScopeOf(query.scope),
     // `=` and not IS: the index leaves out those without a parent.
     typeof query.parentSessionId === 'string' ? term('s.parent_session_id = +?', query.parentSessionId) : nothing,

@@ -1,5 +1,6 @@
 import type { Connection } from './connection.js'
 import { sql } from './sql.js'
+import { isDamage } from './sqlite-errors.js'
 
 /*
  * Listings by the time of the last change are stretches of indexes, in which every append would move its session:
@@ -11,8 +12,28 @@ import { sql } from './sql.js'
 /** What each listing may have to look at in addition. So many can go on side by side without writing the indexes. */
 export const MOST_MOVED = 32
 
+const SETTLE_ONE = `${sql.settleMoved} AND id = +?`
+
 /** Marks a session that has its place, in the transaction that changes it. */
 export function markMoved(connection: Connection, id: number): void {
-  if (Number(connection.value(sql.countMoved)) >= MOST_MOVED) connection.run(sql.settleMoved)
+  if (Number(connection.value(sql.countMoved)) >= MOST_MOVED) settleMoved(connection)
   connection.run(sql.setMoved, id)
+}
+
+/** SQLite alters no row that is damaged. One that is stays marked, and does not keep the others from their places. */
+function settleMoved(connection: Connection): void {
+  try {
+    connection.run(sql.settleMoved)
+  } catch (error) {
+    if (!isDamage(error)) throw error
+    for (const id of connection.values(sql.moved)) settleOne(connection, Number(id))
+  }
+}
+
+function settleOne(connection: Connection, id: number): void {
+  try {
+    connection.run(SETTLE_ONE, id)
+  } catch (error) {
+    if (!isDamage(error)) throw error
+  }
 }

@@ -75,11 +75,13 @@ export const sql = {
     WHERE session = +? AND is_head = 1 AND seq = 0`,
   setMoved: `UPDATE turnstore_sessions SET moved = 1 WHERE id = +?`,
   countMoved: `SELECT count(*) FROM turnstore_sessions INDEXED BY turnstore_sessions_moved WHERE moved = 1`,
-  /** One whose head is lost keeps its place, and does not keep the others from theirs. */
+  moved: `SELECT id FROM turnstore_sessions INDEXED BY turnstore_sessions_moved WHERE moved = 1`,
+  /** One whose head is lost or holds no text there keeps its place, and does not keep the others from theirs. */
   settleMoved: `
     UPDATE turnstore_sessions AS s INDEXED BY turnstore_sessions_moved
     SET moved = 0, updated_key = ifnull(
-      (SELECT h.updated_key FROM turnstore_places AS h WHERE h.session = s.id AND h.is_head = 1 AND h.seq = 0),
+      (SELECT h.updated_key FROM turnstore_places AS h
+        WHERE h.session = s.id AND h.is_head = 1 AND h.seq = 0 AND typeof(h.updated_key) = 'text'),
       updated_key
     )
     WHERE moved = 1`,

@@ -100,6 +100,45 @@ describe('sessions that have moved in the listings', () => {
     expect((wal() - before) / (8192 + 24)).toBe(20)
   })
 
+  // One bit of the type of a value makes a text a blob.
+  it.each([
+    ['when it was changed', 'places', 'is_head = 1 AND session = 1', 'updated_key', MOST_MOVED + 1],
+    ['its agent', 'sessions', 'id = 1', 'agent_id', MOST_MOVED + 1],
+    ['its id', 'sessions', 'id = 1', 'session_id', MOST_MOVED],
+    ['when it was made', 'sessions', 'id = 1', 'created_key', MOST_MOVED],
+  ])('are listed and get their places where one of them holds no text as %s', async (_name, table, row, column, listed) => {
+    const store = folder.open({ durability: 'process-crash' })
+    for (let number = 0; number <= MOST_MOVED; number++) await saved(store, number)
+    for (let number = 0; number < MOST_MOVED; number++) await append(store, number, 100 + number)
+    const database = folder.handle()
+    database.unsafeMode(true)
+    const declare = (from: string, to: string): unknown =>
+      database.exec(`PRAGMA writable_schema = ON;
+        UPDATE sqlite_schema SET sql = replace(sql, '${from}', '${to}') WHERE name = 'turnstore_${table}';
+        PRAGMA writable_schema = RESET`)
+    declare(') STRICT', ') /* STRICT */')
+    expect(database.prepare(`UPDATE turnstore_${table} SET ${column} = x'00' WHERE ${row}`).run().changes).toBe(1)
+    declare(') /* STRICT */', ') STRICT')
+    for (let round = 0; round < 2; round++) {
+      for (const orderBy of ['updatedAt', 'createdAt'] as const) {
+        for (const order of ['asc', 'desc'] as const) {
+          const { sessions, damaged = [] } = await store.querySessions({ orderBy, order, limit: 1000 })
+          const found = sessions.length + damaged.length
+          expect([orderBy, order, found]).toStrictEqual([
+            orderBy,
+            order,
+            column === 'created_key' && orderBy === 'updatedAt' ? MOST_MOVED + 1 : listed,
+          ])
+          expect(await listing(store, { orderBy, order, limit: 1 })).toHaveLength(sessions.length)
+        }
+      }
+      // The one too many.
+      await append(store, MOST_MOVED, 200 + round)
+      expect(countMoved()).toBe(column === 'updated_key' ? 1 : 2)
+    }
+    expect((await store.checkIntegrity()).ok).toBe(false)
+  })
+
   it('whose mark and place disagree with the session are told by checkIntegrity', async () => {
     const store = folder.open()
     await saved(store, 0)
