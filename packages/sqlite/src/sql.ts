@@ -113,9 +113,13 @@ export const sql = {
     WHERE (session, turn_id, seq) IN (
       SELECT session, turn_id, seq FROM turnstore_places WHERE session = +? AND is_head = 0 AND seq >= +?
     )`,
+  /** By session and place too: a damaged place may lead to another's turn, or to one that stays. */
   dropTurns: `
     DELETE FROM turnstore_turns
-    WHERE id IN (SELECT turn FROM turnstore_places WHERE session = +? AND is_head = 0 AND seq >= +?) AND session = +?`,
+    WHERE id IN (SELECT turn FROM turnstore_places WHERE session = +? AND is_head = 0 AND seq >= +?)
+      AND session = +? AND seq >= +?`,
+  /** Those that no place leads to: a look through the turns of all sessions. */
+  dropStrayTurns: `DELETE FROM turnstore_turns WHERE session = +? AND seq >= +?`,
   dropPlaces: `DELETE FROM turnstore_places WHERE session = +? AND is_head = 0 AND seq >= +?`,
   deleteTurnIds: `DELETE FROM turnstore_turn_ids WHERE session = +?`,
   deletePlaces: `DELETE FROM turnstore_places WHERE session = +?`,

@@ -68,7 +68,7 @@ export class StoredSession implements SessionView {
       indexAllTurnIds(this.#connection, id, turnCount)
       transitionCount -= this.#connection.run(sql.dropTransitions, id, plan.keepTurns)
       this.#connection.run(sql.dropTurnIds, id, plan.keepTurns)
-      this.#connection.run(sql.dropTurns, id, plan.keepTurns, id)
+      dropTurns(this.#connection, id, plan.keepTurns, turnCount)
       this.#connection.run(sql.dropPlaces, id, plan.keepTurns)
     }
     for (const { index, turn } of plan.replaceTurns) {
@@ -122,7 +122,7 @@ export function replaceSession(
     } else {
       id = current.id
       connection.run(sql.replaceSession, ...columns, id)
-      deleteTurns(connection, id)
+      deleteTurns(connection, current)
     }
     connection.run(
       sql.putHead,
@@ -151,7 +151,7 @@ export function removeSession(
   const head = readHead(connection, sessionId, scope)
   if (head === null) return { answer: false }
   const carryOut = (): void => {
-    deleteTurns(connection, head.id)
+    deleteTurns(connection, head)
     connection.run(sql.deleteDetails, head.id)
     connection.run(sql.deleteSession, head.id)
   }
@@ -174,9 +174,16 @@ function insertTurns(
   indexTurnIds(connection, id, first, seq)
 }
 
+/** Those from one place on. Before their places, by which they are found. */
+function dropTurns(connection: Connection, id: number, first: number, turnCount: number): void {
+  const dropped = connection.run(sql.dropTurns, id, first, id, first)
+  // A place is damaged. What it led to must not stay behind.
+  if (dropped !== turnCount - first) connection.run(sql.dropStrayTurns, id, first)
+}
+
 /** All turns and transitions of a session, and its head. */
-function deleteTurns(connection: Connection, id: number): void {
-  connection.run(sql.dropTurns, id, 0, id)
+function deleteTurns(connection: Connection, { id, turnCount }: Head): void {
+  dropTurns(connection, id, 0, turnCount)
   connection.run(sql.deleteTurnIds, id)
   connection.run(sql.deletePlaces, id)
   connection.run(sql.deleteTransitions, id)

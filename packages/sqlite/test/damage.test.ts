@@ -294,6 +294,40 @@ describe('rows that somebody altered', () => {
     }
   })
 
+  const astray: [name: string, sql: string][] = [
+    ['a place that is missing', `DELETE FROM turnstore_places WHERE ${place(2)}`],
+    ['a place that leads nowhere', `UPDATE turnstore_places SET turn = NULL WHERE ${place(3)}`],
+    [
+      'a place that leads to a turn before it',
+      `UPDATE turnstore_places SET turn = (SELECT turn FROM turnstore_places WHERE ${place(0)}) WHERE ${place(3)}`,
+    ],
+    [
+      'a place that leads to a turn of another session',
+      `UPDATE turnstore_places SET turn = (SELECT turn FROM turnstore_places WHERE session = 2 AND turn IS NOT NULL)
+       WHERE ${place(3)}`,
+    ],
+  ]
+  const goings: [name: string, call: (store: SqliteSessionStore) => Promise<unknown>, left: readonly string[]][] = [
+    ['deleted', store => store.deleteSession('s'), []],
+    ['saved over', store => store.saveSession({ sessionId: 's', workspaceId: 'w', turns: [{ turnId: 'only' }] }), ['only']],
+    ['rewound', store => store.changeSession('s', { keepTurns: 2, updatedAt: at }), ['t0', 't1']],
+  ]
+  it.each(goings.flatMap(([going, call, left]) => astray.map(([name, sql]) => [going, name, call, left, sql] as const)))(
+    'leave no turn behind when their session is %s, and take none along that stays (%s)',
+    async (_going, _name, call, left, sql) => {
+      const damaged = await store()
+      await damaged.changeSession('well', append('a'))
+      const database = folder.handle()
+      expect(database.prepare(sql).run().changes).toBe(1)
+      await call(damaged)
+      expect(turnIdsOf(await damaged.loadSession('s')) ?? []).toEqual(left)
+      expect(turnIdsOf(await damaged.loadSession('well'))).toEqual(['a'])
+      const rows = database.prepare(`SELECT body ->> 'turn_id' FROM turnstore_turns WHERE session = 1 ORDER BY seq`)
+      expect(rows.pluck().all()).toEqual(left)
+      expect(await damaged.checkIntegrity()).toEqual({ ok: true, problems: [] })
+    },
+  )
+
   it.each([
     ['a turn', `INSERT INTO turnstore_turns (session, seq, body) VALUES (1, 1, '{}')`, '1 turns have no place in their session'],
     ['an id', `INSERT INTO turnstore_turn_ids VALUES (1, 't1', 2)`, '1 ids are of turns that are not there'],
