@@ -158,7 +158,8 @@ const SLICE_MS = 8
 /** So many are parsed before they are decoded: turn by turn, each of the two finds the caches full of the other. */
 const BATCH = 64
 
-export async function parseTurns(sessionId: string, rows: readonly Row[]): Promise<TurnRecord[]> {
+/** @param turnId that of all of them, where they were found by it */
+export async function parseTurns(sessionId: string, rows: readonly Row[], turnId?: string): Promise<TurnRecord[]> {
   const turns: TurnRecord[] = []
   let end = performance.now() + SLICE_MS
   try {
@@ -168,7 +169,7 @@ export async function parseTurns(sessionId: string, rows: readonly Row[]): Promi
         end = performance.now() + SLICE_MS
       }
       const parsed = rows.slice(first, first + BATCH).map(row => ({ row, value: parseBody(row) }))
-      for (const { row, value } of parsed) turns.push(decodeBody(row, value))
+      for (const { row, value } of parsed) turns.push(withId(row, decodeBody(row, value), turnId))
     }
     return turns
   } catch (error) {
@@ -205,9 +206,12 @@ function damagedTurn(row: Row): TurnstoreError {
 /** The same for a row that was found by the id of its turn. */
 export function readTurnWithId(row: Row | undefined, turnId: string): TurnRecord {
   if (row === undefined) throw turnsMissing()
-  const turn = readTurn(row)
-  if (turn.turnId !== turnId) throw damaged(`turn ${count(row, 'seq')} is found by the id of another one`)
-  return turn
+  return withId(row, readTurn(row), turnId)
+}
+
+function withId(row: Row, turn: TurnRecord, turnId: string | undefined): TurnRecord {
+  if (turnId === undefined || turn.turnId === turnId) return turn
+  throw damaged(`turn ${count(row, 'seq')} is found by the id of another one`)
 }
 
 export function readTransition(body: unknown): AgentTransitionRecord {

@@ -151,7 +151,9 @@ export class SqliteSessionStore extends NativeSessionStore {
 
   protected async _readTurns(sessionId: string, range: NormalTurnRange, scope: Scope): Promise<TurnPage | null> {
     const raw = await this.#read(connection => readRawTurns(connection, sessionId, range, scope))
-    return raw === null ? null : { ...raw, turns: await parseTurns(sessionId, raw.turns) }
+    if (raw === null) return null
+    const turns = await parseTurns(sessionId, raw.turns, range.kind === 'turnId' ? range.turnId : undefined)
+    return { ...raw, turns }
   }
 
   protected _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null> {

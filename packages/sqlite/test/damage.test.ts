@@ -285,7 +285,11 @@ describe('rows that somebody altered', () => {
     const damaged = await store()
     folder.handle().exec(`UPDATE turnstore_places SET turn_id = 'other' WHERE ${place(1)}`)
     const change = { updateTurns: [{ turnId: 'other', set: { status: 'error' } }], updatedAt: at }
-    for (const call of [() => damaged.changeSession('s', append('other')), () => damaged.changeSession('s', change)]) {
+    for (const call of [
+      () => damaged.changeSession('s', append('other')),
+      () => damaged.changeSession('s', change),
+      () => damaged.readTurns('s', { turnId: 'other' }),
+    ]) {
       expect(await failureOf(call())).toMatchObject({
         code: 'CORRUPT_SESSION',
         sessionId: 's',
