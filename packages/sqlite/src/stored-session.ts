@@ -62,15 +62,8 @@ export class StoredSession implements SessionView {
    * @param bodyOf the JSON of a turn that the plan appends
    */
   carryOut(plan: ChangePlan, bodyOf: (turn: TurnRecord) => string): void {
-    const { id, hasMoved, ended, turnCount } = this.#head
-    let { transitionCount } = this.#head
-    if (plan.keepTurns !== undefined) {
-      indexAllTurnIds(this.#connection, id, turnCount)
-      transitionCount -= this.#connection.run(sql.dropTransitions, id, plan.keepTurns)
-      this.#connection.run(sql.dropTurnIds, id, plan.keepTurns)
-      dropTurns(this.#connection, id, plan.keepTurns, turnCount)
-      this.#connection.run(sql.dropPlaces, id, plan.keepTurns)
-    }
+    const { id, hasMoved, ended, turnCount, transitionCount } = this.#head
+    const dropped = plan.keepTurns === undefined ? 0 : rewind(this.#connection, this.#head, plan.keepTurns)
     for (const { index, turn } of plan.replaceTurns) {
       this.#connection.run(sql.replaceTurn, JSON.stringify(encodeTurn(turn)), id, index, id)
     }
@@ -89,7 +82,7 @@ export class StoredSession implements SessionView {
       timeKey(plan.updatedAt),
       plan.revision,
       plan.turnCount,
-      transitionCount + plan.appendAgentTransitions.length,
+      transitionCount - dropped + plan.appendAgentTransitions.length,
       id,
     )
   }
@@ -172,6 +165,16 @@ function insertTurns(
     seq++
   }
   indexTurnIds(connection, id, first, seq)
+}
+
+/** Drops the turns behind those that stay, and the transitions that name them. Gives how many those were. */
+function rewind(connection: Connection, { id, turnCount }: Head, keepTurns: number): number {
+  indexAllTurnIds(connection, id, turnCount)
+  const transitions = connection.run(sql.dropTransitions, id, keepTurns)
+  connection.run(sql.dropTurnIds, id, keepTurns)
+  dropTurns(connection, id, keepTurns, turnCount)
+  connection.run(sql.dropPlaces, id, keepTurns)
+  return transitions
 }
 
 /** Those from one place on. Before their places, by which they are found. */
