@@ -76,15 +76,13 @@ export class Connection {
     return this.#untilDeadline('read', call, () => Promise.all(mastersOf(this.client).map(ask)))
   }
 
-  /** Sends commands that read, of one slot, so that all see one moment. It spares long replies the way through Lua. */
+  /**
+   * Sends commands that read, of one slot, and in their order, though those of others may come in between. It spares
+   * long replies the way through Lua.
+   */
   sendTogether(commands: (string | number)[][], call: Call): Promise<unknown[]> {
     return this.#untilDeadline('read', call, async () => {
-      const results = await this.client
-        .multi(commands)
-        .exec()
-        .catch((error: unknown) => {
-          throw firstErrorOf(error)
-        })
+      const results = await this.client.pipeline(commands).exec()
       if (results === null) throw new UnexpectedReply()
       // The first of them says what is wrong; the others may have succeeded.
       for (const [error] of results) if (error !== null) throw error
@@ -180,12 +178,6 @@ export class Connection {
     if (failure.word === 'MOVED' && this.client.isCluster) return { kind: 'refused for now', word: failure.word }
     return failure
   }
-}
-
-/** Where a transaction was refused, EXEC says that it was, and the errors before it why. */
-function firstErrorOf(error: unknown): unknown {
-  const before: unknown = error instanceof Error ? Reflect.get(error, 'previousErrors') : undefined
-  return Array.isArray(before) && before[0] instanceof Error ? before[0] : error
 }
 
 /** A read has no outcome. */

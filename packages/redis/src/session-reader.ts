@@ -10,16 +10,18 @@ import { Backoff, inScope, type NormalTurnRange, type Scope } from '@turnstore/c
 import type { Args, Call, Connection } from './connection.js'
 import { type Keyspace, scopeField, turnField } from './keyspace.js'
 import { readTexts, readTextsOrNull } from './redis-client.js'
-import { corruptSession, isOutOfMemory } from './redis-errors.js'
+import { corruptSession } from './redis-errors.js'
 import {
   decodeFields,
   decodeHead,
+  decodeStateFields,
   decodeStoredTransition,
   decodeStoredTurns,
   type Head,
   HEAD_FIELDS,
   HEAD_LENGTH,
   refusalOf,
+  STATE_FIELDS,
 } from './stored-session.js'
 
 /**
@@ -80,12 +82,8 @@ export class SessionReader {
 
   async readTurns(sessionId: string, range: NormalTurnRange, scope: Scope, call: Call): Promise<TurnPage | null> {
     if (range.kind === 'last' && range.last > 0 && range.last <= FEW) {
-      try {
-        return await this.#tail(sessionId, range.last, scope, call)
-      } catch (error) {
-        // A full server takes no transaction, not even one that reads; a script that reads it does take.
-        if (!isOutOfMemory(error)) throw error
-      }
+      const page = await this.#tail(sessionId, range.last, scope, call)
+      if (page !== 'moved') return page
     }
     const whole = await this.#whole(sessionId, scope, rangeArgs(range), 0, call)
     if (whole === null) return null
@@ -93,17 +91,20 @@ export class SessionReader {
     return { turns: whole.turns, firstIndex: whole.firstIndex, turnCount, revision }
   }
 
-  /** The last few turns: what is read most. */
-  async #tail(sessionId: string, last: number, scope: Scope, call: Call): Promise<TurnPage | null> {
+  /** The last few turns: what is read most. 'moved' where the session was changed while they were read. */
+  async #tail(sessionId: string, last: number, scope: Scope, call: Call): Promise<TurnPage | null | 'moved'> {
     const [head, turns] = this.#keyspace.session(sessionId)
     const commands = [
-      ['hmget', head, ...HEAD_FIELDS],
+      ['hmget', head, 'g', 'r'],
       ['lrange', turns, -last, -1],
+      ['hmget', head, ...STATE_FIELDS],
     ]
-    const [fields, texts] = await this.#connection.sendTogether(commands, call)
-    const stored = decodeFields(sessionId, readTextsOrNull(fields))
-    if (stored === null || !inScope(stored.summary, scope)) return null
-    const { turnCount, revision } = stored.summary
+    const [before, texts, after] = await this.#connection.sendTogether(commands, call)
+    const state = decodeStateFields(sessionId, readTextsOrNull(after))
+    if (state === null || !inScope(state, scope)) return null
+    const { generation, revision, turnCount } = state
+    const [generationBefore, revisionBefore] = readTextsOrNull(before)
+    if (generationBefore !== generation || Number(revisionBefore) !== revision) return 'moved'
     const found = readTexts(texts)
     if (found.length !== Math.min(last, turnCount)) throw corruptSession(sessionId, 'turns are missing or too many')
     const firstIndex = turnCount - found.length

@@ -8,7 +8,7 @@ import {
   type TurnRecord,
 } from '@turnstore/core'
 import { decodeTransition, decodeTurn, encodeSession } from '@turnstore/core/adapter'
-import { workspaceField } from './keyspace.js'
+import { workspaceField, workspaceOf } from './keyspace.js'
 import { corruptSession, newerSession } from './redis-errors.js'
 
 /** Version of the keyspace's format that we write and the newest that we read; `v` in a head. */
@@ -50,8 +50,21 @@ export const HEAD_FIELDS: readonly string[] = [
   'cs',
 ]
 
+/** What those who read turns need of a head, and see by whether it has changed. */
+export interface State {
+  readonly generation: string
+  readonly revision: number
+  readonly turnCount: number
+  readonly workspaceId: string | null
+}
+
+/** The fields of a head that hold its state, in the order of {@link decodeState}. */
+export const STATE_FIELDS: readonly string[] = ['v', 'g', 'r', 'n', 'ws']
+
 /** How many values a reply has before what follows the head: its status and the fields. */
 export const HEAD_LENGTH: number = 1 + HEAD_FIELDS.length
+
+const LACKS_A_MEMBER = 'its head lacks a member'
 
 /** Members of the wire format that a head has fields of their own for. */
 const APART = new Set(['turns', 'agent_transitions', 'metadata', 'revision', 'updated_at', 'schema_version'])
@@ -68,27 +81,41 @@ export function decodeFields(sessionId: string, fields: readonly (string | null)
   return fields.every(field => field === null) ? null : decodeHead(sessionId, fields)
 }
 
+/** The same of the fields of its state. @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW` */
+export function decodeStateFields(sessionId: string, fields: readonly (string | null)[]): State | null {
+  return fields.every(field => field === null) ? null : decodeState(sessionId, fields)
+}
+
+function decodeState(sessionId: string, fields: readonly (string | null | undefined)[]): State {
+  const [version, generation, revision, turns, workspace] = fields
+  if (isText(version) && version !== FORMAT) throw newerSession(sessionId, version)
+  const [revisionNumber, turnCount] = [countOf(revision), countOf(turns)]
+  if (!isText(generation) || !isText(workspace) || revisionNumber === null || turnCount === null) {
+    throw corruptSession(sessionId, LACKS_A_MEMBER)
+  }
+  return { generation, revision: revisionNumber, turnCount, workspaceId: workspaceOf(workspace) }
+}
+
 /** @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW` */
 export function decodeHead(sessionId: string, fields: readonly (string | null | undefined)[]): Head {
   const [version, generation, revision, wide, turns, transitions, workspace, frame, metadata, updatedAt, ...stamps] =
     fields
-  if (typeof version === 'string' && version !== FORMAT) throw newerSession(sessionId, version)
-  const counts = [revision, wide, turns, transitions].map(Number)
+  const state = decodeState(sessionId, [version, generation, revision, turns, workspace])
+  const [wideRevision, agentTransitionCount] = [countOf(wide), countOf(transitions)]
   const [uk, us, ck, cs] = stamps
   if (
-    !isText(generation) ||
+    wideRevision === null ||
+    agentTransitionCount === null ||
     !isText(frame) ||
     !isText(metadata) ||
     !isText(updatedAt) ||
     !isText(uk) ||
     !isText(us) ||
     !isText(ck) ||
-    !isText(cs) ||
-    !counts.every(Number.isSafeInteger)
+    !isText(cs)
   ) {
-    throw corruptSession(sessionId, 'its head lacks a member')
+    throw corruptSession(sessionId, LACKS_A_MEMBER)
   }
-  const [revisionNumber = 0, wideRevision = 0, turnCount = 0, agentTransitionCount = 0] = counts
   const record = decodePart(sessionId, 'its head', frame, source => decodeSession(source))
   if (record.sessionId !== sessionId) throw corruptSession(sessionId, 'its head is that of another session')
   if (workspaceField(record.workspaceId) !== workspace) throw corruptSession(sessionId, 'its head names two workspaces')
@@ -101,12 +128,12 @@ export function decodeHead(sessionId: string, fields: readonly (string | null | 
       createdAt: record.createdAt,
       updatedAt: decodePart(sessionId, 'its updatedAt', updatedAt, textOf),
       metadata: decodePart(sessionId, 'its metadata', metadata, objectOf),
-      revision: revisionNumber,
-      turnCount,
+      revision: state.revision,
+      turnCount: state.turnCount,
       agentTransitionCount,
     },
     extra: record.extra,
-    generation,
+    generation: state.generation,
     wideRevision,
     updated: { time: uk, stamp: us },
     created: { time: ck, stamp: cs },
@@ -166,6 +193,11 @@ function textOf(source: unknown): string {
 function objectOf(source: unknown): JsonObject {
   if (typeof source !== 'object' || source === null || Array.isArray(source)) throw new TypeError('no object')
   return { ...source }
+}
+
+function countOf(field: string | null | undefined): number | null {
+  const count = isText(field) ? Number(field) : Number.NaN
+  return Number.isSafeInteger(count) ? count : null
 }
 
 function isText(value: string | null | undefined): value is string {
