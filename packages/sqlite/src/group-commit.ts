@@ -20,7 +20,7 @@ interface Waiting {
 /** Longest stretch of writing, in milliseconds, before the rest of the process gets its turn. */
 const SLICE_MS = 8
 
-/** So many writes that come alone are tried before the rest of the process gets its turn: a millisecond or two. */
+/** So many writes that come alone are tried before the rest of the process gets its turn, within that stretch. */
 const MOST_ALONE = 16
 
 /**
@@ -37,6 +37,8 @@ export class GroupCommit {
   readonly #mayHurry: boolean
   /** Tried alone since the rest of the process had its turn; after some that came together, as many as may. */
   #alone = 0
+  /** Until when more may follow: of large ones, a few take longer than the process should stand still. */
+  #pause = 0
 
   /** @param mayHurry whether a commit of its own is so cheap that a write which comes alone need not wait for others */
   constructor(connection: Connection, timeoutMs: number, mayHurry: boolean) {
@@ -74,13 +76,14 @@ export class GroupCommit {
   }
 
   /** Who calls at this moment comes along; so does, but after writes that came alone, whoever a timer or a socket wakes. */
-  #others(): Promise<void> {
-    if (this.#mayHurry && this.#alone < MOST_ALONE) {
+  async #others(): Promise<void> {
+    if (this.#mayHurry && this.#alone < MOST_ALONE && performance.now() < this.#pause) {
       this.#alone++
-      return Promise.resolve()
+      return
     }
     this.#alone = 0
-    return setImmediate()
+    await setImmediate()
+    this.#pause = performance.now() + SLICE_MS
   }
 
   /** Commits the writes that wait, or the first of them. Gives the error where the database is busy. */

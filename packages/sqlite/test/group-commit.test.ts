@@ -43,6 +43,13 @@ describe('writes that come alone', () => {
     expect(turns).toBeGreaterThanOrEqual(320 / 17 - 1)
   })
 
+  it('and are large leave the rest of the process its turn between few of them', async () => {
+    const store = await storeWithSession('process-crash')
+    const prompt = 'x'.repeat(4_000_000)
+    const turns = await turnsDuring(16, i => store.changeSession('s', { appendTurns: [{ turnId: `t${i}`, prompt }], updatedAt: at }))
+    expect(turns).toBeGreaterThanOrEqual(16 / 3)
+  })
+
   it('wait for others with power-loss, where company saves a sync', async () => {
     const store = await storeWithSession('power-loss')
     expect(await turnsDuring(50, i => store.changeSession('s', append(`t${i}`)))).toBeGreaterThanOrEqual(50)
