@@ -28,7 +28,7 @@ const SLICE_MS = 8
 const TIME_LENGTH = 27
 
 /** Null where it is much, which SQLite sees without reading it. */
-const LITTLE_METADATA = 'iif(octet_length(d.metadata) <= 8192, d.metadata, NULL) AS metadata'
+const LITTLE_METADATA = 'iif(octet_length(metadata) <= 8192, metadata, NULL)'
 
 const COLUMNS = 's.*, h.updated_at, h.revision, h.turn_count, h.transition_count'
 
@@ -118,13 +118,13 @@ function readChunk(connection: Connection, query: NormalQuery, after: Position |
     const upTo = border === null ? nothing : notBehind(query, each.key, border)
     const { terms, values } = allOf([rangeOf(query, each.key, after), each.only, upTo, filter])
     const stretch = `${where(terms)} ORDER BY ${orderOf(query, each.key)} LIMIT +?`
-    // What SQLite has to sort, it sorts without the metadata.
-    const source = each.isSorted
-      ? `(SELECT s.id FROM ${each.table} ${stretch}) AS found CROSS JOIN turnstore_sessions AS s ON s.id = found.id ${withHead}`
-      : each.table
+    const metadata = `(SELECT ${comparesMetadata ? LITTLE_METADATA : 'metadata'} FROM turnstore_details WHERE session = s.id) AS metadata`
     return connection.all(
-      `SELECT ${COLUMNS}, ${each.key} AS place, ${comparesMetadata ? LITTLE_METADATA : 'd.metadata'} FROM ${source}
-       LEFT JOIN turnstore_details AS d ON d.session = s.id ${each.isSorted ? '' : stretch}`,
+      each.isSorted
+        ? // What SQLite has to sort, it sorts without the metadata.
+          `WITH found AS MATERIALIZED (SELECT s.*, ${each.key} AS place FROM ${each.table} ${stretch})
+           SELECT ${COLUMNS}, ${metadata} FROM found AS s ${withHead}`
+        : `SELECT ${COLUMNS}, ${each.key} AS place, ${metadata} FROM ${each.table} ${stretch}`,
       ...values,
       limit,
     )
