@@ -23,13 +23,15 @@ export type Answer =
   | { readonly code: ErrorCode; readonly message: string }
 
 function perform(task: Task): readonly IntegrityProblem[] {
-  const connection = new Connection(openToRead(task.path, task.timeoutMs), { synchronous: 'FULL', isLent: false })
+  const database = openToRead(task.path, task.timeoutMs)
   try {
+    const connection = new Connection(database, { synchronous: 'FULL', isLent: false })
     if (task.kind === 'check') return findProblems(connection)
     connection.vacuumInto(task.target)
     return []
   } finally {
-    connection.close()
+    // Not the connection's close(), which checkpoints the WAL: it would wait for readers here, and all writers with it.
+    database.close()
   }
 }
 

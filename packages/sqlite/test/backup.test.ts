@@ -183,3 +183,16 @@ it('a database that others keep locked is waited for until timeoutMs, and then t
   await store.backup(copy())
   expect(others()).toEqual(['copy.db'])
 })
+
+it('and a check wait for no reader, and keep no writer waiting for one', async () => {
+  const store = folder.open({ timeoutMs: 600_000 })
+  await store.saveSession({ sessionId: 's', createdAt: at })
+  const reader = folder.handle()
+  reader.exec('BEGIN')
+  reader.prepare('SELECT count(*) FROM turnstore_sessions').get()
+  // In the WAL, behind what the reader sees.
+  await store.changeSession('s', append('a'))
+  await store.backup(copy())
+  expect(await store.checkIntegrity()).toEqual(sound)
+  await store.changeSession('s', append('b'))
+})
