@@ -13,6 +13,10 @@ export interface Settings {
   readonly isLent: boolean
 }
 
+type Wanted = readonly [pragma: string, value: () => number]
+
+const neverWait: Wanted = ['busy_timeout', () => 0]
+
 const SYNCHRONOUS = { FULL: 2, NORMAL: 1 } as const
 
 /**
@@ -35,18 +39,23 @@ export class Connection {
   }
 
   /**
-   * The file that another handle can open, wherever the working directory is by now; null for one in memory, and for
-   * one that was lent out of another copy of the driver.
+   * The file that another handle can open, wherever the working directory is by now; null for one in memory, for one
+   * that was lent out of another copy of the driver, and for one that this handle keeps every other out of.
    */
   get file(): string | null {
     this.#checkOpen()
-    if (!isOfThisDriver(this.#database)) return null
+    if (!isOfThisDriver(this.#database) || this.isExclusive) return null
     const file = this.get('PRAGMA database_list')?.file
     return typeof file === 'string' && isAbsolute(file) ? file : null
   }
 
   get isInMemory(): boolean {
     return this.#database.memory
+  }
+
+  /** Whether a lent handle keeps every other one out of its database. */
+  get isExclusive(): boolean {
+    return this.value('PRAGMA main.locking_mode') === 'exclusive'
   }
 
   /** False after an error for which SQLite ended the transaction by itself, SQLITE_FULL for instance. */
@@ -77,9 +86,7 @@ export class Connection {
   }
 
   #transaction<T>(begin: string, work: () => T): T {
-    this.checkFree()
-    const putBack = this.#settings.isLent ? this.#applySettings() : null
-    try {
+    return this.#use(this.#settingsOfTransaction(), () => {
       this.#begin(begin)
       let result: T
       try {
@@ -95,6 +102,15 @@ export class Connection {
         throw commitError(error, this.path)
       }
       return result
+    })
+  }
+
+  /** With the settings that we want on a lent handle, and its owner's after it. */
+  #use<T>(wanted: readonly Wanted[], work: () => T): T {
+    this.checkFree()
+    const putBack = this.#settings.isLent ? this.#applySettings(wanted) : null
+    try {
+      return work()
     } finally {
       putBack?.()
     }
@@ -108,16 +124,22 @@ export class Connection {
     if (this.#database.inTransaction) this.run('ROLLBACK')
   }
 
-  /** Gives what puts the owner's settings back. */
-  #applySettings(): () => void {
-    const undo: string[] = []
-    const wanted: [pragma: string, value: () => number][] = [
+  #settingsOfTransaction(): readonly Wanted[] {
+    return [
       // First, so that nothing of what follows waits.
-      ['busy_timeout', () => 0],
+      neverWait,
+      // Columns are read by their names.
+      ['full_column_names', () => 0],
+      ['short_column_names', () => 1],
       ['synchronous', () => this.#lentSynchronous()],
       // On macOS, what makes the drive empty its cache.
       ['fullfsync', () => Number(process.platform === 'darwin' && this.#settings.synchronous === 'FULL')],
     ]
+  }
+
+  /** Gives what puts the owner's settings back. */
+  #applySettings(wanted: readonly Wanted[]): () => void {
+    const undo: string[] = []
     const putBack = (): void => {
       for (const pragma of undo) this.exec(pragma)
     }
@@ -170,8 +192,8 @@ export class Connection {
 
   /** Writes the whole database, as it is now, into a file that is new or empty. */
   vacuumInto(path: string): void {
-    this.checkFree()
-    unlessIterating(() => this.run('VACUUM INTO ?', path))
+    // No other: SQLite forgets the schema, and while others hold the database, `synchronous` could not be put back.
+    this.#use([neverWait], () => unlessIterating(() => this.run('VACUUM INTO ?', path)))
   }
 
   /** Several statements without values. */

@@ -12,8 +12,9 @@ import { whileBusy } from './while-busy.js'
 
 /*
  * Work that reads the whole database, and takes seconds: in a thread of its own with a handle of its own,
- * while the store goes on. A database in memory has no other handle, and one of another copy of the driver must have
- * none: they are done here. So is what needs the functions that the owner of a lent handle has given it.
+ * while the store goes on. A database in memory or with an exclusive handle has no other, and one of another copy of
+ * the driver must have none: they are done here. So is what needs the functions that the owner of a lent handle has
+ * given it.
  */
 
 /**

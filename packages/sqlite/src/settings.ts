@@ -74,11 +74,6 @@ export function checkLent(connection: Connection): void {
   }
 }
 
-/** Whether a lent handle keeps every other one out of its database. */
-export function isExclusive(connection: Connection): boolean {
-  return connection.read(() => connection.value('PRAGMA locking_mode')) === 'exclusive'
-}
-
 function valueOf(database: SqliteDatabase, sql: string): unknown {
   return database.prepare(sql).safeIntegers(false).pluck(true).get()
 }

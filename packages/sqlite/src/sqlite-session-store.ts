@@ -30,7 +30,7 @@ import { backUp, checkIntegrity } from './maintenance.js'
 import { databasePath, openDatabase } from './open-database.js'
 import { bringUpToDate, checkVersion, refuseNewer } from './schema.js'
 import { parseTurns, readCountedHead, readRawSession, readRawTurns, readSummary } from './session-reader.js'
-import { applySettings, checkLent, checkSqliteVersion, isExclusive } from './settings.js'
+import { applySettings, checkLent, checkSqliteVersion } from './settings.js'
 import { removeSession, replaceSession, StoredSession } from './stored-session.js'
 import { whileBusy } from './while-busy.js'
 
@@ -94,7 +94,7 @@ export class SqliteSessionStore extends NativeSessionStore {
         refuseNewer(connection)
         if (!isLent) applySettings(database, this.#synchronous)
         bringUpToDate(connection)
-        return isLent && isExclusive(connection)
+        return isLent && connection.isExclusive
       }, this.timeoutMs, path)
       this.#capabilities = {
         durability: database.memory ? 'none' : this.#synchronous === 'FULL' ? 'power-loss' : 'process-crash',

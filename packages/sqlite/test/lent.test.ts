@@ -33,6 +33,15 @@ function settingsOf(database: Database.Database): object {
 const notesIn = (database: Database.Database): unknown[] =>
   database.prepare('SELECT text FROM notes ORDER BY rowid').pluck().all()
 
+/** For a child process: `Other`, the class of a second copy of better-sqlite3. */
+function importOtherDriver(): string {
+  const copied = folder.path('node_modules', 'better-sqlite3')
+  const driver = dirname(createRequire(import.meta.url).resolve('better-sqlite3/package.json'))
+  cpSync(driver, copied, { recursive: true, filter: path => !['deps', 'src'].includes(relative(driver, path)) })
+  return `const { createRequire } = await import('node:module')
+    const Other = createRequire(import.meta.url)(${JSON.stringify(copied)})`
+}
+
 const occupations: [string, (database: Database.Database) => () => void][] = [
   ['a transaction', database => (database.exec('BEGIN IMMEDIATE'), () => database.exec('COMMIT'))],
   ['a savepoint', database => (database.exec('SAVEPOINT mine'), () => database.exec('RELEASE mine'))],
@@ -148,6 +157,19 @@ describe('a lent database', () => {
     await store.changeSession('s', append('c'))
     expect(turnIdsOf(await store.loadSession('s'))).toEqual(['a', 'c'])
     expect([rows.next().value, rows.next().done]).toEqual(['second', true])
+  })
+
+  it.each(['full_column_names = ON', 'short_column_names = OFF'])('is read all the same with %s', async setting => {
+    const database = ownersDatabase()
+    database.exec(`PRAGMA ${setting}`)
+    const before = settingsOf(database)
+    const store = folder.open({}, database)
+    await store.saveSession({ sessionId: 's', createdAt: at, turns: [{ turnId: 'a' }] })
+    await store.changeSession('s', append('b'))
+    expect(turnIdsOf(await store.loadSession('s'))).toEqual(['a', 'b'])
+    expect((await store.querySessions()).sessions).toMatchObject([{ sessionId: 's', turnCount: 2 }])
+    expect(await store.checkIntegrity()).toEqual({ ok: true, problems: [] })
+    expect(settingsOf(database)).toEqual(before)
   })
 
   it('is waited for while its owner has a transaction open, and his rollback undoes none of our writes', async () => {
@@ -292,11 +314,7 @@ describe('a lent database', () => {
 
   it('out of another copy of the driver keeps its locks through a backup and a check', async () => {
     // Two copies of SQLite in one process: where one closes the file, the locks of the other are gone.
-    const copied = folder.path('node_modules', 'better-sqlite3')
-    const driver = dirname(createRequire(import.meta.url).resolve('better-sqlite3/package.json'))
-    cpSync(driver, copied, { recursive: true, filter: path => !['deps', 'src'].includes(relative(driver, path)) })
-    const child = folder.run(`const { createRequire } = await import('node:module')
-      const Other = createRequire(import.meta.url)(${JSON.stringify(copied)})
+    const child = folder.run(`${importOtherDriver()}
       const database = new Other(path)
       database.pragma('journal_mode = WAL')
       const lent = new SqliteSessionStore(database)
@@ -316,6 +334,25 @@ describe('a lent database', () => {
     await child.rest()
     expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual(['a'])
     expect(await folder.open({}, folder.path('copy.db')).listSessions()).toEqual(['s'])
+  })
+
+  it('out of another copy of the driver is waited for without holding up this process, in a backup too', async () => {
+    const holder = folder.handle()
+    holder.pragma('journal_mode = DELETE')
+    const child = folder.run(`${importOtherDriver()}
+      const database = new Other(path)
+      database.pragma('busy_timeout = 600000')
+      const lent = new SqliteSessionStore(database, { timeoutMs: 200 })
+      await lent.saveSession({ sessionId: 's' })
+      say('ready')
+      for await (const _line of createInterface(process.stdin)) break
+      say(await lent.backup(${JSON.stringify(folder.path('copy.db'))}).catch(codeOf))
+      say(database.pragma('busy_timeout', { simple: true }))
+      process.exit()`)
+    expect([await child.line(), child.errors]).toEqual(['ready', ''])
+    holder.exec('BEGIN EXCLUSIVE')
+    child.tell('go on')
+    expect([await child.rest(), child.errors]).toEqual([['STORE_BUSY ', '600000'], ''])
   })
 
   it('with an index that uses a function of the owner is copied and checked', async () => {
@@ -445,11 +482,15 @@ describe('other ways to lock', () => {
   it('locking_mode EXCLUSIVE is declared as sharing with this process alone', async () => {
     const database = ownersDatabase()
     database.pragma('locking_mode = EXCLUSIVE')
-    const store = folder.open({}, database)
+    const store = folder.open({ timeoutMs: 300 }, database)
     await store.saveSession({ sessionId: 's', createdAt: at })
     expect(store.capabilities.sharing).toBe('process')
     const other = await failureOf(folder.open({ timeoutMs: 100 }).loadSession('s'))
     expect(other.code).toBe('STORE_BUSY')
+    // No other handle can read it: they are done on this one.
+    expect(await store.checkIntegrity()).toEqual({ ok: true, problems: [] })
+    await store.backup(folder.path('copy.db'))
+    expect(await folder.open({}, folder.path('copy.db')).listSessions()).toEqual(['s'])
     expect(database.pragma('locking_mode', { simple: true })).toBe('exclusive')
   })
 })
