@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync } from 'node:fs'
+import { closeSync, existsSync, openSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { TurnstoreError } from '@turnstore/core'
 import { quote } from '@turnstore/core/adapter'
@@ -31,9 +31,12 @@ export function openDatabase(path: string): SqliteDatabase {
   return new Database(path, { timeout: 0 })
 }
 
+/** Most that the driver takes: 24 days. */
+const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
+
 /** A handle that only reads, and waits for locks inside SQLite: for a thread that may. */
 export function openToRead(path: string, timeoutMs: number): SqliteDatabase {
-  return new Database(path, { readonly: true, fileMustExist: true, timeout: timeoutMs })
+  return new Database(path, { readonly: true, fileMustExist: true, timeout: Math.min(timeoutMs, LONGEST_TIMEOUT_MS) })
 }
 
 /**
@@ -64,9 +67,16 @@ function createPrivately(path: string): void {
     if (error.code === 'ENOENT') {
       throw new TurnstoreError('STORE_UNAVAILABLE', `There is no folder ${quote(dirname(path))}; make it first`)
     }
-    if (error.code === 'EEXIST' && !existsSync(path)) createBehindLink(path)
+    if (error.code === 'EEXIST') checkFound(path)
     // It is there already, or SQLite will say why it cannot be.
   }
+}
+
+function checkFound(path: string): void {
+  if (!existsSync(path)) return createBehindLink(path)
+  if (statSync(path).isFile()) return
+  // A FIFO that may only be read would hold up the process until somebody writes into it.
+  throw new TurnstoreError('STORE_UNAVAILABLE', `${quote(path)} is no file; look at the path`)
 }
 
 /** Only where there is no file yet: closing one that is open would take the locks of this process away. */

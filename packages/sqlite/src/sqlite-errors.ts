@@ -37,6 +37,8 @@ const causes: readonly (readonly [code: string, reason: string])[] = [
   ['SQLITE_PERM', 'its permissions forbid it'],
   ['SQLITE_AUTH', 'an authorizer of its owner forbids it'],
   ['SQLITE_NOMEM', 'there is no memory left'],
+  // The memory that the processes share is a file as well.
+  ['SQLITE_IOERR_SHMSIZE', 'there is no space left for the files beside it'],
   ['SQLITE_IOERR', 'the system failed to read or write it'],
   ['SQLITE_PROTOCOL', 'its locks do not work, as on some network file systems'],
   ['SQLITE_ERROR', 'its tables are not those of Turnstore, or they need functions that only its owner gives his handle: lend that one'],

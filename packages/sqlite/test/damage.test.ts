@@ -1,10 +1,19 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { inspect } from 'node:util'
 import type { SqliteSessionStore } from '@turnstore/sqlite'
 import type Database from 'better-sqlite3'
 import { describe, expect, it } from 'vitest'
-import { mayMount, momentsOf, thoroughness } from '../../../scripts/testing/machine.ts'
+import { isRoot, mayMount, momentsOf, thoroughness } from '../../../scripts/testing/machine.ts'
 import { withSmallDisk } from '../../../scripts/testing/disks.ts'
 import { containing, matching } from '../../../scripts/testing/matchers.ts'
 import { append, at, failureOf, turnIdsOf } from '../../../scripts/testing/sessions.ts'
@@ -595,7 +604,7 @@ describe('a path', () => {
 
   it('of a folder, or in none, is refused with what to do, and nothing is made', async () => {
     mkdirSync(folder.path('folder'))
-    await expectRefused(folder.path('folder'), /cannot be opened: look at the path/)
+    await expectRefused(folder.path('folder'), /folder" is no file/)
     await expectRefused(folder.path('none', 'sessions.db'), /There is no folder ".*none"; make it first/)
     writeFileSync(folder.path('file'), '')
     await expectRefused(folder.path('file', 'sessions.db'), /folder|cannot be opened/)
@@ -604,8 +613,16 @@ describe('a path', () => {
 
   it('of a FIFO or a device is refused, and nothing waits for it', async () => {
     execFileSync('mkfifo', [folder.path('fifo')])
-    await expectRefused(folder.path('fifo'), /./)
-    await expectRefused('/dev/null', /./)
+    await expectRefused(folder.path('fifo'), /fifo" is no file/)
+    await expectRefused('/dev/null', /"\/dev\/null" is no file/)
+  })
+
+  it.skipIf(!isRoot)('of a FIFO that may only be read likewise (needs root, to become somebody else)', async () => {
+    execFileSync('mkfifo', ['-m', '444', folder.path('fifo')])
+    chmodSync(folder.base, 0o755)
+    const theirs = { path: folder.path('fifo'), uid: 65_534 }
+    const child = folder.run(`say(await store.loadSession('s').catch(codeOf))`, theirs)
+    expect([await child.rest(), child.errors]).toEqual([['STORE_UNAVAILABLE '], ''])
   })
 
   it('of a link is that of the file, and of a dangling one makes the file that it names', async () => {

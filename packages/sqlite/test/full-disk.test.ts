@@ -1,4 +1,4 @@
-import { readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { withSmallDisk } from '../../../scripts/testing/disks.ts'
 import { hasPrlimit, mayMount } from '../../../scripts/testing/machine.ts'
@@ -98,6 +98,21 @@ describe.skipIf(!mayMount)(`a disk that is full${mayMount ? '' : ' (needs root, 
       rmSync(`${disk}/other`)
       resize(2048)
       expect(await store.saveSession({ sessionId: 's' })).toBe(1)
+    })
+  })
+
+  it('is told by a store that finds no space for what it shares with other processes', async () => {
+    const disk = folder.path('disk')
+    await withSmallDisk(disk, 512, async resize => {
+      await folder.once(store => store.saveSession({ sessionId: 's', createdAt: at }), `${disk}/sessions.db`)
+      for (const left of [20_000, 8000, 0]) {
+        const { bavail, bsize } = statfsSync(disk)
+        writeFileSync(`${disk}/other`, Buffer.alloc(bavail * bsize - left))
+        expect(await failureOf(folder.open({}, `${disk}/sessions.db`).deleteSession('s'))).toMatchObject(full)
+        rmSync(`${disk}/other`)
+      }
+      resize(2048)
+      expect(await folder.open({}, `${disk}/sessions.db`).listSessions()).toEqual(['s'])
     })
   })
 

@@ -137,4 +137,11 @@ describe('options', () => {
     })
     expect((await folder.open().changeSession('s', change)).turnCount).toBe(1)
   })
+
+  it.each([2 ** 31, Number.MAX_SAFE_INTEGER])('hold for this store: timeoutMs of %i', async timeoutMs => {
+    const store = folder.open({ timeoutMs })
+    await store.saveSession({ sessionId: 's', createdAt: at })
+    await store.backup(folder.path('copy.db'))
+    expect(await store.checkIntegrity()).toEqual({ ok: true, problems: [] })
+  })
 })
