@@ -1,5 +1,6 @@
 import { isAbsolute } from 'node:path'
 import { TurnstoreError } from '@turnstore/core'
+import { quote } from '@turnstore/core/adapter'
 import type { Row } from './columns.js'
 import type { SqliteDatabase, SqliteStatement, SqlValue } from './driver.js'
 import { isOfThisDriver } from './open-database.js'
@@ -12,6 +13,9 @@ export interface Settings {
   /** A handle of the user's own: its settings are put back after each use. */
   readonly isLent: boolean
 }
+
+const HIDING = `
+  SELECT type, name FROM temp.sqlite_schema WHERE type IN ('table', 'view') AND name LIKE 'turnstore!_%' ESCAPE '!'`
 
 type Wanted = readonly [pragma: string, value: () => number]
 
@@ -90,6 +94,7 @@ export class Connection {
       this.#begin(begin)
       let result: T
       try {
+        if (this.#settings.isLent) this.#refuseHiding()
         result = work()
       } catch (error) {
         this.#rollBack()
@@ -114,6 +119,16 @@ export class Connection {
     } finally {
       putBack?.()
     }
+  }
+
+  /** SQLite looks for a name among what is temporary first: what is written there is lost. @throws `STORE_UNAVAILABLE` */
+  #refuseHiding(): void {
+    const hiding = this.get(HIDING)
+    if (hiding === undefined) return
+    throw new TurnstoreError(
+      'STORE_UNAVAILABLE',
+      `The lent handle has a temporary ${String(hiding.type)} ${quote(String(hiding.name))} of its owner's, which hides what Turnstore has under that name; drop it`,
+    )
   }
 
   #begin(begin: string): void {

@@ -397,6 +397,29 @@ describe('a lent database', () => {
 })
 
 describe('is refused, with what to do about it', () => {
+  it.each([
+    'TABLE turnstore_turns AS SELECT * FROM turnstore_turns',
+    'VIEW Turnstore_Sessions AS SELECT * FROM main.turnstore_sessions',
+  ])('while it has a temporary table or view that hides one of ours: %s', async temporary => {
+    const database = ownersDatabase()
+    const store = folder.open({}, database)
+    await store.saveSession({ sessionId: 's', createdAt: at, turns: [{ turnId: 'a' }] })
+    database.exec(`CREATE TEMP TABLE others (x); CREATE TEMP ${temporary}`)
+    const [, kind = '', name = ''] = /^(\w+) (\w+)/.exec(temporary) ?? []
+    for (const call of [() => store.changeSession('s', append('b')), () => store.saveSession({ sessionId: 'new' })]) {
+      expect(await failureOf(call())).toMatchObject({
+        code: 'STORE_UNAVAILABLE',
+        outcome: 'not-stored',
+        message: containing(`temporary ${kind.toLowerCase()} "${name}"`),
+      })
+    }
+    expect((await failureOf(store.loadSession('s'))).code).toBe('STORE_UNAVAILABLE')
+    database.exec(`DROP ${kind} temp.${name}`)
+    await store.changeSession('s', append('c'))
+    expect(turnIdsOf(await store.loadSession('s'))).toEqual(['a', 'c'])
+    expect(await store.listSessions()).toEqual(['s'])
+  })
+
   it.each(['UTF-16le', 'UTF-16be'])('encoding %s', async encoding => {
     const database = folder.handle()
     database.exec(`PRAGMA encoding = '${encoding}'; CREATE TABLE notes (text TEXT)`)
