@@ -31,6 +31,17 @@ const SYNCHRONOUS = { FULL: 2, NORMAL: 1 } as const
 export class Connection {
   readonly #database: SqliteDatabase
   readonly #settings: Settings
+  /** What each transaction on a lent handle wants. */
+  readonly #wanted: readonly Wanted[] = [
+    // First, so that nothing of what follows waits.
+    neverWait,
+    // Columns are read by their names.
+    ['full_column_names', () => 0],
+    ['short_column_names', () => 1],
+    ['synchronous', () => this.#lentSynchronous()],
+    // On macOS, what makes the drive empty its cache.
+    ['fullfsync', () => Number(process.platform === 'darwin' && this.#settings.synchronous === 'FULL')],
+  ]
   readonly #statements = new Map<string, SqliteStatement>()
 
   constructor(database: SqliteDatabase, settings: Settings) {
@@ -90,7 +101,7 @@ export class Connection {
   }
 
   #transaction<T>(begin: string, work: () => T): T {
-    return this.#use(this.#settingsOfTransaction(), () => {
+    return this.#use(this.#wanted, () => {
       this.#begin(begin)
       let result: T
       try {
@@ -137,19 +148,6 @@ export class Connection {
 
   #rollBack(): void {
     if (this.#database.inTransaction) this.run('ROLLBACK')
-  }
-
-  #settingsOfTransaction(): readonly Wanted[] {
-    return [
-      // First, so that nothing of what follows waits.
-      neverWait,
-      // Columns are read by their names.
-      ['full_column_names', () => 0],
-      ['short_column_names', () => 1],
-      ['synchronous', () => this.#lentSynchronous()],
-      // On macOS, what makes the drive empty its cache.
-      ['fullfsync', () => Number(process.platform === 'darwin' && this.#settings.synchronous === 'FULL')],
-    ]
   }
 
   /** Gives what puts the owner's settings back. */
