@@ -118,7 +118,8 @@ function readChunk(connection: Connection, query: NormalQuery, after: Position |
     const upTo = border === null ? nothing : notBehind(query, each.key, border)
     const { terms, values } = allOf([rangeOf(query, each.key, after), each.only, upTo, filter])
     const stretch = `${where(terms)} ORDER BY ${orderOf(query, each.key)} LIMIT +?`
-    const metadata = `(SELECT ${comparesMetadata ? LITTLE_METADATA : 'metadata'} FROM turnstore_details WHERE session = s.id) AS metadata`
+    const wanted = comparesMetadata ? LITTLE_METADATA : 'metadata'
+    const metadata = `(SELECT ${wanted} FROM turnstore_details WHERE session = s.id) AS metadata`
     return connection.all(
       each.isSorted
         ? // What SQLite has to sort, it sorts without the metadata.
