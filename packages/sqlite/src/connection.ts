@@ -64,6 +64,11 @@ export class Connection {
     return typeof file === 'string' && isAbsolute(file) ? file : null
   }
 
+  /** Whether the handle is its owner's, who may use it at any time. */
+  get isLent(): boolean {
+    return this.#settings.isLent
+  }
+
   get isInMemory(): boolean {
     return this.#database.memory
   }

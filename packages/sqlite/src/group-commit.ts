@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Backoff } from '@turnstore/core/adapter'
 import type { Connection } from './connection.js'
-import { checkVersion } from './schema.js'
+import type { LastSession } from './last-session.js'
 import { busyError, isBusy, storeError } from './sqlite-errors.js'
 import { newBackoff } from './while-busy.js'
 
@@ -29,6 +29,7 @@ const MOST_ALONE = 16
  */
 export class GroupCommit {
   readonly #connection: Connection
+  readonly #last: LastSession
   readonly #timeoutMs: number
   readonly #queue: Waiting[] = []
   /** So many of the queue failed together and are run one by one, to find the one whose failure it is. */
@@ -41,8 +42,9 @@ export class GroupCommit {
   #pause = 0
 
   /** @param mayHurry whether a commit of its own is so cheap that a write which comes alone need not wait for others */
-  constructor(connection: Connection, timeoutMs: number, mayHurry: boolean) {
+  constructor(connection: Connection, last: LastSession, timeoutMs: number, mayHurry: boolean) {
     this.#connection = connection
+    this.#last = last
     this.#timeoutMs = timeoutMs
     this.#mayHurry = mayHurry
   }
@@ -92,10 +94,11 @@ export class GroupCommit {
     const settle: (() => void)[] = []
     try {
       this.#connection.write(() => {
-        checkVersion(this.#connection)
+        this.#last.check()
         this.#performSome(most, settle)
       })
     } catch (error) {
+      this.#last.forget()
       if (isBusy(error)) return error
       this.#fail(Math.max(settle.length, 1), error)
       return null

@@ -26,6 +26,7 @@ import { isDatabase, type SqliteDatabase } from './driver.js'
 import { GroupCommit } from './group-commit.js'
 import type { IntegrityReport } from './integrity.js'
 import { listIds, readPage } from './listing.js'
+import { LastSession } from './last-session.js'
 import { backUp, checkIntegrity } from './maintenance.js'
 import { databasePath, openDatabase } from './open-database.js'
 import { bringUpToDate, checkVersion, refuseNewer } from './schema.js'
@@ -43,6 +44,12 @@ export interface SqliteSessionStoreOptions extends BaseStoreOptions {
   durability?: 'power-loss' | 'process-crash'
 }
 
+interface Open {
+  readonly connection: Connection
+  readonly writes: GroupCommit
+  readonly last: LastSession
+}
+
 /**
  * Stores sessions in one SQLite database, for any number of processes of a machine. An append is one
  * transaction of a few indexed reads and writes, however long the session and however many there are;
@@ -56,7 +63,7 @@ export class SqliteSessionStore extends NativeSessionStore {
   readonly #source: string | SqliteDatabase
   readonly #synchronous: 'FULL' | 'NORMAL'
   #capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: true }
-  #open: { readonly connection: Connection; readonly writes: GroupCommit } | null = null
+  #open: Open | null = null
 
   /**
    * @param source the path of the database, which is created by the first call; `:memory:`; or a
@@ -107,7 +114,8 @@ export class SqliteSessionStore extends NativeSessionStore {
     }
     // Beside a sync, a turn of the event loop is nothing, and company saves one.
     const mayHurry = this.#synchronous === 'NORMAL'
-    this.#open = { connection, writes: new GroupCommit(connection, this.timeoutMs, mayHurry) }
+    const last = new LastSession(connection)
+    this.#open = { connection, writes: new GroupCommit(connection, last, this.timeoutMs, mayHurry), last }
   }
 
   protected override async _close(): Promise<void> {
@@ -182,30 +190,37 @@ export class SqliteSessionStore extends NativeSessionStore {
   // ---- Writing. What is stored is encoded before the transaction, so that others wait no longer than they must.
 
   protected _change(sessionId: string, change: NormalChange, condition: Condition): Promise<ChangeResult> {
-    const { connection, writes } = this.#opened()
+    const { connection, writes, last } = this.#opened()
     const bodies = new Map(change.appendTurns.map(turn => [turn, JSON.stringify(encodeTurn(turn))]))
     return writes.write(() => {
-      const head = readCountedHead(connection, sessionId, condition.scope)
+      const head = last.head(sessionId, condition.scope) ?? readCountedHead(connection, sessionId, condition.scope)
       if (head === null) throw sessionNotFound(sessionId)
       const session = new StoredSession(connection, sessionId, head)
       const plan = planChange(session, change, condition.ifRevision, this.limits)
       const answer = resultOf(plan)
-      return plan.changed ? { answer, carryOut: () => session.carryOut(plan, turn => bodies.get(turn) ?? '') } : { answer }
+      if (!plan.changed) return { answer }
+      return { answer, carryOut: () => last.isNow(sessionId, session.carryOut(plan, turn => bodies.get(turn) ?? '')) }
     })
   }
 
   protected _replace(session: SessionRecord, condition: Condition): Promise<number> {
-    const { connection, writes } = this.#opened()
+    const { connection, writes, last } = this.#opened()
     const turnBodies = session.turns.map(turn => JSON.stringify(encodeTurn(turn)))
-    return writes.write(() => replaceSession(connection, session, turnBodies, condition))
+    return writes.write(() => {
+      last.forget()
+      return replaceSession(connection, session, turnBodies, condition)
+    })
   }
 
   protected _remove(sessionId: string, scope: Scope): Promise<boolean> {
-    const { connection, writes } = this.#opened()
-    return writes.write(() => removeSession(connection, sessionId, scope))
+    const { connection, writes, last } = this.#opened()
+    return writes.write(() => {
+      last.forget()
+      return removeSession(connection, sessionId, scope)
+    })
   }
 
-  #opened(): { readonly connection: Connection; readonly writes: GroupCommit } {
+  #opened(): Open {
     if (this.#open === null) throw new TurnstoreError('STORE_UNAVAILABLE', 'The store is not ready')
     return this.#open
   }

@@ -58,11 +58,11 @@ export class StoredSession implements SessionView {
   }
 
   /**
-   * Writes down what the plan brings.
+   * Writes down what the plan brings. Gives how the session stands then.
    * @param bodyOf the JSON of a turn that the plan appends
    */
-  carryOut(plan: ChangePlan, bodyOf: (turn: TurnRecord) => string): void {
-    const { id, hasMoved, ended, turnCount, transitionCount } = this.#head
+  carryOut(plan: ChangePlan, bodyOf: (turn: TurnRecord) => string): Head {
+    const { id, hasMoved, turnCount } = this.#head
     const dropped = plan.keepTurns === undefined ? 0 : rewind(this.#connection, this.#head, plan.keepTurns)
     for (const { index, turn } of plan.replaceTurns) {
       this.#connection.run(sql.replaceTurn, JSON.stringify(encodeTurn(turn)), id, index, id)
@@ -70,21 +70,17 @@ export class StoredSession implements SessionView {
     insertTurns(this.#connection, id, plan.keepTurns ?? turnCount, plan.appendTurns, bodyOf)
     insertTransitions(this.#connection, id, plan.appendAgentTransitions)
     if (plan.metadata !== undefined) this.#connection.run(sql.changeMetadata, JSON.stringify(plan.metadata), id)
+    const agentId = plan.agentId === undefined ? this.#head.agentId : plan.agentId
+    const ended = plan.metadata === undefined ? this.#head.ended : Number(isEnded({ metadata: plan.metadata }))
     if (plan.agentId !== undefined || plan.metadata !== undefined) {
-      const agentId = plan.agentId === undefined ? this.#head.agentId : plan.agentId
-      const isEndedNow = plan.metadata === undefined ? ended : Number(isEnded({ metadata: plan.metadata }))
-      this.#connection.run(sql.changeSession, exactOrNull(agentId), isEndedNow, id)
+      this.#connection.run(sql.changeSession, exactOrNull(agentId), ended, id)
     }
     if (!hasMoved) markMoved(this.#connection, id)
-    this.#connection.run(
-      sql.changeHead,
-      exact(plan.updatedAt),
-      timeKey(plan.updatedAt),
-      plan.revision,
-      plan.turnCount,
-      transitionCount - dropped + plan.appendAgentTransitions.length,
-      id,
-    )
+    const { updatedAt, revision } = plan
+    const transitionCount = this.#head.transitionCount - dropped + plan.appendAgentTransitions.length
+    const columns = [exact(updatedAt), timeKey(updatedAt), revision, plan.turnCount, transitionCount]
+    this.#connection.run(sql.changeHead, ...columns, id)
+    return { ...this.#head, agentId, ended, hasMoved: true, updatedAt, revision, turnCount: plan.turnCount, transitionCount }
   }
 }
 
