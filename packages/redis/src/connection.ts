@@ -77,12 +77,18 @@ export class Connection {
   }
 
   /**
-   * Sends commands that read, of one slot, and in their order, though those of others may come in between. It spares
-   * long replies the way through Lua.
+   * Sends commands that read, of one slot, so that all see one moment. It spares long replies the way through Lua. A
+   * pipeline would not do: while a slot of a Cluster moves, a key may be looked for where it is not yet, and is then
+   * said not to be there; of a transaction's keys the server sees that some are missing.
    */
   sendTogether(commands: (string | number)[][], call: Call): Promise<unknown[]> {
     return this.#untilDeadline('read', call, async () => {
-      const results = await this.client.pipeline(commands).exec()
+      const results = await this.client
+        .multi(commands)
+        .exec()
+        .catch((error: unknown) => {
+          throw firstErrorOf(error)
+        })
       if (results === null) throw new UnexpectedReply()
       // The first of them says what is wrong; the others may have succeeded.
       for (const [error] of results) if (error !== null) throw error
@@ -178,6 +184,12 @@ export class Connection {
     if (failure.word === 'MOVED' && this.client.isCluster) return { kind: 'refused for now', word: failure.word }
     return failure
   }
+}
+
+/** Where a transaction was refused, EXEC says that it was, and the errors before it why. */
+function firstErrorOf(error: unknown): unknown {
+  const before: unknown = error instanceof Error ? Reflect.get(error, 'previousErrors') : undefined
+  return Array.isArray(before) && before[0] instanceof Error ? before[0] : error
 }
 
 /** A read has no outcome. */

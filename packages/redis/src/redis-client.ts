@@ -4,7 +4,7 @@ export interface RedisClient {
   readonly isCluster: boolean
   readonly options: object
   call(command: string, args: (string | number)[]): Promise<unknown>
-  pipeline(commands: (string | number)[][]): { exec(): Promise<[error: Error | null, reply: unknown][] | null> }
+  multi(commands: (string | number)[][]): { exec(): Promise<[error: Error | null, reply: unknown][] | null> }
   on(event: 'error', listener: (error: unknown) => void): unknown
   off(event: 'error', listener: (error: unknown) => void): unknown
   disconnect(): void
@@ -20,7 +20,7 @@ export function isRedisClient(value: unknown): value is RedisClient {
   return (
     typeof value === 'object' &&
     value !== null &&
-    ['call', 'pipeline', 'on', 'off', 'disconnect'].every(name => typeof Reflect.get(value, name) === 'function') &&
+    ['call', 'multi', 'on', 'off', 'disconnect'].every(name => typeof Reflect.get(value, name) === 'function') &&
     typeof Reflect.get(value, 'status') === 'string' &&
     typeof Reflect.get(value, 'isCluster') === 'boolean' &&
     typeof Reflect.get(value, 'options') === 'object'

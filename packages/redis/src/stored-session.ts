@@ -50,16 +50,15 @@ export const HEAD_FIELDS: readonly string[] = [
   'cs',
 ]
 
-/** What those who read turns need of a head, and see by whether it has changed. */
-export interface State {
-  readonly generation: string
+/** What those who read the last turns need of a head. */
+interface State {
   readonly revision: number
   readonly turnCount: number
   readonly workspaceId: string | null
 }
 
 /** The fields of a head that hold its state, in the order of {@link decodeState}. */
-export const STATE_FIELDS: readonly string[] = ['v', 'g', 'r', 'n', 'ws']
+export const STATE_FIELDS: readonly string[] = ['v', 'r', 'n', 'ws']
 
 /** How many values a reply has before what follows the head: its status and the fields. */
 export const HEAD_LENGTH: number = 1 + HEAD_FIELDS.length
@@ -87,25 +86,26 @@ export function decodeStateFields(sessionId: string, fields: readonly (string | 
 }
 
 function decodeState(sessionId: string, fields: readonly (string | null | undefined)[]): State {
-  const [version, generation, revision, turns, workspace] = fields
+  const [version, revision, turns, workspace] = fields
   if (isText(version) && version !== FORMAT) throw newerSession(sessionId, version)
   const [revisionNumber, turnCount] = [countOf(revision), countOf(turns)]
-  if (!isText(generation) || !isText(workspace) || revisionNumber === null || turnCount === null) {
+  if (!isText(workspace) || revisionNumber === null || turnCount === null) {
     throw corruptSession(sessionId, LACKS_A_MEMBER)
   }
-  return { generation, revision: revisionNumber, turnCount, workspaceId: workspaceOf(workspace) }
+  return { revision: revisionNumber, turnCount, workspaceId: workspaceOf(workspace) }
 }
 
 /** @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW` */
 export function decodeHead(sessionId: string, fields: readonly (string | null | undefined)[]): Head {
   const [version, generation, revision, wide, turns, transitions, workspace, frame, metadata, updatedAt, ...stamps] =
     fields
-  const state = decodeState(sessionId, [version, generation, revision, turns, workspace])
+  const state = decodeState(sessionId, [version, revision, turns, workspace])
   const [wideRevision, agentTransitionCount] = [countOf(wide), countOf(transitions)]
   const [uk, us, ck, cs] = stamps
   if (
     wideRevision === null ||
     agentTransitionCount === null ||
+    !isText(generation) ||
     !isText(frame) ||
     !isText(metadata) ||
     !isText(updatedAt) ||
@@ -133,7 +133,7 @@ export function decodeHead(sessionId: string, fields: readonly (string | null | 
       agentTransitionCount,
     },
     extra: record.extra,
-    generation: state.generation,
+    generation,
     wideRevision,
     updated: { time: uk, stamp: us },
     created: { time: ck, stamp: cs },
