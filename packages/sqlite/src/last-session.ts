@@ -18,7 +18,7 @@ export class LastSession {
     this.#connection = connection
   }
 
-  /** To be called first in every transaction that writes. @throws `SCHEMA_TOO_NEW`, `STORE_UNAVAILABLE` */
+  /** To be called first in every transaction. @throws `SCHEMA_TOO_NEW`, `STORE_UNAVAILABLE` */
   check(): void {
     // What the owner of a lent handle writes with it does not count as somebody else's.
     const dataVersion = this.#connection.isLent ? null : this.#connection.value('PRAGMA data_version')

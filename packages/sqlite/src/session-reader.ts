@@ -137,14 +137,7 @@ export interface RawTurnPage extends Omit<TurnPage, 'turns'> {
   readonly turns: readonly Row[]
 }
 
-export function readRawTurns(
-  connection: Connection,
-  sessionId: string,
-  range: NormalTurnRange,
-  scope: Scope,
-): RawTurnPage | null {
-  const head = readCountedHead(connection, sessionId, scope)
-  if (head === null) return null
+export function readRawTurns(connection: Connection, sessionId: string, head: Head, range: NormalTurnRange): RawTurnPage {
   const { id, turnCount, revision } = head
   return ofSession(sessionId, () => {
     const { first, end } = resolveTurnRange(range, turnCount, turnId => placesOfTurn(connection, head, turnId).at(-1) ?? -1)

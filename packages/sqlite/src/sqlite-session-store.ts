@@ -29,8 +29,8 @@ import { listIds, readPage } from './listing.js'
 import { LastSession } from './last-session.js'
 import { backUp, checkIntegrity } from './maintenance.js'
 import { databasePath, openDatabase } from './open-database.js'
-import { bringUpToDate, checkVersion, refuseNewer } from './schema.js'
-import { parseTurns, readCountedHead, readRawSession, readRawTurns, readSummary } from './session-reader.js'
+import { bringUpToDate, refuseNewer } from './schema.js'
+import { type Head, parseTurns, readCountedHead, readRawSession, readRawTurns, readSummary } from './session-reader.js'
 import { applySettings, checkLent, checkSqliteVersion } from './settings.js'
 import { removeSession, replaceSession, StoredSession } from './stored-session.js'
 import { whileBusy } from './while-busy.js'
@@ -158,7 +158,10 @@ export class SqliteSessionStore extends NativeSessionStore {
   }
 
   protected async _readTurns(sessionId: string, range: NormalTurnRange, scope: Scope): Promise<TurnPage | null> {
-    const raw = await this.#read(connection => readRawTurns(connection, sessionId, range, scope))
+    const raw = await this.#read(connection => {
+      const head = this.#countedHead(sessionId, scope)
+      return head && readRawTurns(connection, sessionId, head, range)
+    })
     if (raw === null) return null
     const turns = await parseTurns(sessionId, raw.turns, range.kind === 'turnId' ? range.turnId : undefined)
     return { ...raw, turns }
@@ -178,10 +181,10 @@ export class SqliteSessionStore extends NativeSessionStore {
   }
 
   #read<T>(work: (connection: Connection) => T): Promise<T> {
-    const { connection } = this.#opened()
+    const { connection, last } = this.#opened()
     const attempt = (): T =>
       connection.read(() => {
-        checkVersion(connection)
+        last.check()
         return work(connection)
       })
     return whileBusy(attempt, this.timeoutMs, connection.path)
@@ -193,7 +196,7 @@ export class SqliteSessionStore extends NativeSessionStore {
     const { connection, writes, last } = this.#opened()
     const bodies = new Map(change.appendTurns.map(turn => [turn, JSON.stringify(encodeTurn(turn))]))
     return writes.write(() => {
-      const head = last.head(sessionId, condition.scope) ?? readCountedHead(connection, sessionId, condition.scope)
+      const head = this.#countedHead(sessionId, condition.scope)
       if (head === null) throw sessionNotFound(sessionId)
       const session = new StoredSession(connection, sessionId, head)
       const plan = planChange(session, change, condition.ifRevision, this.limits)
@@ -218,6 +221,12 @@ export class SqliteSessionStore extends NativeSessionStore {
       last.forget()
       return removeSession(connection, sessionId, scope)
     })
+  }
+
+  /** Within a transaction. Null where there is no such session in the scope. */
+  #countedHead(sessionId: string, scope: Scope): Head | null {
+    const { connection, last } = this.#opened()
+    return last.head(sessionId, scope) ?? readCountedHead(connection, sessionId, scope)
   }
 
   #opened(): Open {

@@ -55,6 +55,7 @@ it('the session that a store changed last is known to it, but not what others ma
         const expected: unknown[] = []
         for (const step of together) expected.push(...(await outcomesOf([step(model)])))
         expect(outcomes.map(told)).toStrictEqual(expected.map(told))
+        expect(await store.readTurns('s', { last: 2 })).toStrictEqual(await model.readTurns('s', { last: 2 }))
       }
       for (const sessionId of ['s', 'other']) {
         expect(await stores[0]?.loadSession(sessionId)).toStrictEqual(await model.loadSession(sessionId))
@@ -67,6 +68,19 @@ it('the session that a store changed last is known to it, but not what others ma
     }),
     { numRuns: 60 },
   )
+})
+
+it('what others made of it is read as well', async () => {
+  const [one, two] = [folder.open(), folder.open()]
+  await one.saveSession({ sessionId: 's', workspaceId: 'acme' })
+  await one.changeSession('s', append('a'))
+  await two.changeSession('s', append('b'))
+  const range = { last: 1 }
+  expect(await one.readTurns('s', range)).toMatchObject({ turns: [{ turnId: 'b' }], firstIndex: 1, turnCount: 2 })
+  await one.changeSession('s', append('c'))
+  expect(await one.readTurns('s', range, { workspaceId: 'another' })).toBe(null)
+  await two.deleteSession('s')
+  expect(await one.readTurns('s', range)).toBe(null)
 })
 
 it('what was rolled back is forgotten', async () => {
