@@ -89,6 +89,27 @@ describe('writes on a Cluster settle, and go on by themselves', () => {
     })
   })
 
+  it('while a slot moves: a session some of whose keys are on their way is not said to be gone', async () => {
+    const store = new RedisSessionStore({ nodes: cluster.nodes, timeoutMs: 300 })
+    const turns = [{ turnId: 'a' }, { turnId: 'b' }]
+    await store.saveSession({ sessionId: 'halved', turns })
+    const tail = (): Promise<unknown> => store.readTurns('halved', { last: 2 })
+    const reads = [tail, () => store.readTurns('halved', { from: 0 }), () => store.loadSession('halved')]
+    const whole = { turns }
+    const seen: unknown[] = []
+    const look = async (): Promise<void> => {
+      for (const read of reads) seen.push(await read().catch((error: unknown) => error))
+    }
+    await moveSlot(cluster.servers, 'turnstore:{halved}s', look)
+    expect(seen.length).toBeGreaterThanOrEqual(reads.length * 2)
+    for (const outcome of seen) {
+      const expected = outcome instanceof Error ? { code: 'STORE_UNAVAILABLE' } : whole
+      expect(outcome).toMatchObject(expected)
+    }
+    expect(await tail()).toMatchObject(whole)
+    await store.close()
+  })
+
   it('when every node forgets all scripts and breaks all connections', async () => {
     await assertDuringLoad(open, 'all', async () => {
       for (let times = 0; times < 3; times++) {
@@ -102,8 +123,11 @@ describe('writes on a Cluster settle, and go on by themselves', () => {
   })
 })
 
-/** Moves the slot of a key from its master to another, key by key, as `redis-cli --cluster reshard` does. */
-async function moveSlot(servers: readonly Server[], key: string): Promise<void> {
+/**
+ * Moves the slot of a key from its master to another, key by key, as `redis-cli --cluster reshard` does.
+ * @param look called behind each key
+ */
+async function moveSlot(servers: readonly Server[], key: string, look = async (): Promise<void> => {}): Promise<void> {
   const masters: { server: Server; id: string }[] = []
   for (const server of servers) {
     if ((await server.admin.info('replication')).includes('role:master')) {
@@ -123,6 +147,7 @@ async function moveSlot(servers: readonly Server[], key: string): Promise<void> 
   await from.server.admin.cluster('SETSLOT', slot, 'MIGRATING', to.id)
   for (let keys = await keysIn(from); keys.length > 0; keys = await keysIn(from)) {
     await from.server.admin.call('MIGRATE', '127.0.0.1', to.server.port, '', 0, 5000, 'KEYS', ...keys)
+    await look()
   }
   for (const { server } of [to, from]) await server.admin.cluster('SETSLOT', slot, 'NODE', to.id)
 }
