@@ -20,6 +20,8 @@ export interface Bench {
   readonly open: () => Promise<SessionStore>
   /** Another handle on the data of `store`. */
   readonly reopen: () => Promise<SessionStore>
+  /** Damages what is stored of a session, in one of the ways that the setup names. */
+  readonly damage: (kind: string, sessionId: string) => Promise<void>
   /** A process of its own that has opened the data of `store`. */
   readonly child: () => Promise<Child>
 }
@@ -37,6 +39,8 @@ export interface Cases {
   readonly capabilities: Capabilities
   readonly thorough: boolean
   readonly seed: number | undefined
+  /** The ways in which the setup can damage a session. */
+  readonly damages: readonly string[]
   readonly it: (clause: Clause, sentence: string, body: (bench: Bench) => Promise<void>, options?: CaseOptions) => void
 }
 
@@ -68,6 +72,7 @@ export function casesOf<Store extends SessionStore>(
     capabilities,
     thorough: setup.thorough ?? false,
     seed: setup.seed,
+    damages: Object.keys(setup.damages ?? {}),
     it(clause, sentence, body, { needs, skip = false, timeoutMs = 60_000 } = {}) {
       const missing = needs !== undefined && setup[needs] === undefined && `the setup has no \`${needs}\``
       add({
@@ -105,6 +110,9 @@ async function runCase<Store extends SessionStore>(
         const handle = await present(setup.reopen, 'reopen')(store)
         handles.push(handle)
         return watched(handle)
+      },
+      damage: async (kind, sessionId) => {
+        await present(setup.damages?.[kind], 'damages')(store, sessionId)
       },
       child: async () => {
         const child = startChild(await present(setup.child, 'child')(store))

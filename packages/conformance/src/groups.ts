@@ -5,6 +5,7 @@ import { closingGroup } from './groups/closing.js'
 import { concurrencyGroup } from './groups/concurrency.js'
 import { copiesGroup } from './groups/copies.js'
 import { crashGroup } from './groups/crash.js'
+import { damageGroup } from './groups/damage.js'
 import { deletingGroup } from './groups/deleting.js'
 import { discretionGroup } from './groups/discretion.js'
 import { idsGroup } from './groups/ids.js'
@@ -34,6 +35,7 @@ export type GroupName =
   | 'copies'
   | 'concurrency'
   | 'deleting'
+  | 'damage'
   | 'processes'
   | 'crash'
   | 'queries'
@@ -57,6 +59,7 @@ export const groups: Readonly<Record<GroupName, Group>> = {
   copies: copiesGroup,
   concurrency: concurrencyGroup,
   deleting: deletingGroup,
+  damage: damageGroup,
   processes: processesGroup,
   crash: crashGroup,
   queries: queriesGroup,

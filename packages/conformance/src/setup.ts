@@ -30,6 +30,11 @@ export interface StoreSetup<Store extends SessionStore = SessionStore> {
   child?: (store: Store) => ChildModule | Promise<ChildModule>
   /** Removes what is left of a store. Its handles are closed already. */
   destroy?: (store: Store) => unknown
+  /**
+   * Ways to damage the stored data of a session from outside the store, by name; each must make it unreadable
+   * (`CORRUPT_SESSION`). Name one for each kind of data that the store keeps: a broken row, a missing key, a cut file.
+   */
+  damages?: Readonly<Record<string, (store: Store, sessionId: string) => unknown>>
   /** Only these groups; default all. */
   groups?: readonly GroupName[]
   /** Larger sizes and more random runs: minutes instead of seconds. */

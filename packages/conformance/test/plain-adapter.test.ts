@@ -8,4 +8,5 @@ await sessionStoreSuite({
   name: 'PlainStore',
   open: () => new PlainStore(),
   reopen: store => store.reopen(),
+  damages: { 'a cut text': (store, id) => store.damage(id) },
 })

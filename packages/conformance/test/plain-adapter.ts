@@ -1,9 +1,16 @@
-import { type Capabilities, decodeSession, encodeSession, type SessionRecord } from '@turnstore/core'
+import { type Capabilities, decodeSession, encodeSession, type SessionRecord, TurnstoreError } from '@turnstore/core'
 import { BaseSessionStore, inScope, type Loaded, type Scope } from '@turnstore/core/adapter'
+
+interface Row {
+  readonly sessionId: string
+  readonly workspaceId: string | null
+  readonly text: string
+  readonly version: number
+}
 
 /** What several handles share: rows of text with a version, as a table or a bucket has them. */
 export class PlainBackend {
-  readonly rows = new Map<string, { text: string; version: number }>()
+  readonly rows = new Map<string, Row>()
   #versions = 0
 
   nextVersion(): number {
@@ -25,6 +32,12 @@ export class PlainStore extends BaseSessionStore {
     this.#backend = backend
   }
 
+  /** Cuts the text of a session, as a crash of a backend may. */
+  damage(sessionId: string): void {
+    const row = this.#backend.rows.get(sessionId)
+    if (row !== undefined) this.#backend.rows.set(sessionId, { ...row, text: row.text.slice(0, -20) })
+  }
+
   reopen(): PlainStore {
     return new PlainStore(this.#backend)
   }
@@ -33,7 +46,7 @@ export class PlainStore extends BaseSessionStore {
     await latency()
     const row = this.#backend.rows.get(sessionId)
     await latency()
-    return row === undefined ? null : { session: decodeSession(JSON.parse(row.text)), token: row.version }
+    return row === undefined ? null : { session: decode(sessionId, row.text), token: row.version }
   }
 
   protected async _save(session: SessionRecord, token: unknown): Promise<boolean> {
@@ -41,7 +54,8 @@ export class PlainStore extends BaseSessionStore {
     await latency()
     const { rows } = this.#backend
     if (token !== (rows.get(session.sessionId)?.version ?? null)) return false
-    rows.set(session.sessionId, { text, version: this.#backend.nextVersion() })
+    const { sessionId, workspaceId } = session
+    rows.set(sessionId, { sessionId, workspaceId, text, version: this.#backend.nextVersion() })
     await latency()
     return true
   }
@@ -49,15 +63,22 @@ export class PlainStore extends BaseSessionStore {
   protected async _delete(sessionId: string, token: unknown): Promise<boolean> {
     await latency()
     const { rows } = this.#backend
-    return rows.get(sessionId)?.version === token && rows.delete(sessionId)
+    return (token === null || rows.get(sessionId)?.version === token) && rows.delete(sessionId)
   }
 
   protected async _list(scope: Scope): Promise<string[]> {
     await latency()
     return [...this.#backend.rows.values()]
-      .map(({ text }) => decodeSession(JSON.parse(text)))
-      .filter(session => inScope(session, scope))
+      .filter(({ workspaceId }) => inScope({ workspaceId }, scope))
       .map(({ sessionId }) => sessionId)
+  }
+}
+
+function decode(sessionId: string, text: string): SessionRecord {
+  try {
+    return decodeSession(JSON.parse(text))
+  } catch {
+    throw new TurnstoreError('CORRUPT_SESSION', `The row of session ${sessionId} is no session`)
   }
 }
 

@@ -14,6 +14,7 @@ await sessionStoreSuite({
   name: 'RowStore in memory',
   open: () => new RowStore(new MemoryRows(), {}),
   reopen: store => new RowStore(store.rows, {}),
+  damages: { 'a broken row': (store, id) => store.memory.damage(id) },
 })
 
 const open = (folder: string): RowStore => new RowStore(new FileRows(folder), {})

@@ -3,11 +3,11 @@ import { Backoff } from './backoff.js'
 import type { ChangeResult, NormalChange } from './change.js'
 import { sessionNotFound, TurnstoreError } from './errors.js'
 import { notStored } from './lifecycle.js'
-import { damageOf, type Listed, pageOfListing } from './listing.js'
+import { damageOf, isDamage, type Listed, pageOfListing } from './listing.js'
 import { type SessionRecord, type SessionSummary, summaryOf } from './models.js'
 import { NativeSessionStore } from './native-session-store.js'
 import { nextRevision } from './next-revision.js'
-import { type Condition, inScope, type Scope } from './options.js'
+import { type Condition, type Deletion, inScope, type Scope } from './options.js'
 import type { NormalQuery, SessionPage } from './query.js'
 import { type NormalTurnRange, pageOf, type TurnPage } from './turn-range.js'
 
@@ -40,7 +40,10 @@ export abstract class BaseSessionStore extends NativeSessionStore {
    */
   protected abstract _save(session: SessionRecord, token: unknown): Promise<boolean>
 
-  /** Deletes the session if its token is still this one. False: somebody was first. */
+  /**
+   * Deletes the session if its token is still this one, or, with null, whatever is stored under the id:
+   * a session that cannot be read has no token. False: somebody was first.
+   */
   protected abstract _delete(sessionId: string, token: unknown): Promise<boolean>
 
   // The fourth is `_list`, which every store has.
@@ -71,9 +74,14 @@ export abstract class BaseSessionStore extends NativeSessionStore {
     })
   }
 
-  protected _remove(sessionId: string, scope: Scope): Promise<boolean> {
+  protected _remove(sessionId: string, { scope, evenIfDamaged }: Deletion): Promise<boolean> {
     return this.#retry(sessionId, async () => {
-      const current = await this.#loadToWrite(sessionId)
+      const current = await this.#loadToWrite(sessionId).catch((error: unknown) => {
+        // The workspace of what cannot be read is unknown, so a call with one must not delete it.
+        if (!evenIfDamaged || scope !== undefined || !isDamage(error)) throw error
+        return 'damaged' as const
+      })
+      if (current === 'damaged') return (await this._delete(sessionId, null)) ? { done: true } : null
       if (current === null || !inScope(current.session, scope)) return { done: false }
       return (await this._delete(sessionId, current.token)) ? { done: true } : null
     })

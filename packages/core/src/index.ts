@@ -29,7 +29,7 @@ export {
   type TurnInput,
   type TurnRecord,
 } from './models.js'
-export type { ScopeOptions, WriteOptions } from './options.js'
+export type { DeleteOptions, ScopeOptions, WriteOptions } from './options.js'
 export { printable, printableLine } from './printable.js'
 export type { PruneOptions } from './prune.js'
 export type { DamagedSession, SessionPage, SessionQuery } from './query.js'

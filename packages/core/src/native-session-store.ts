@@ -5,7 +5,7 @@ import { checkId } from './ids.js'
 import { attempt, Lifecycle, type Operation } from './lifecycle.js'
 import { type Limits, readLimits } from './limits.js'
 import type { SessionInput, SessionRecord, SessionSummary } from './models.js'
-import { checkMembers, type Condition, inScope, readCondition, readScope, type Scope, type ScopeOptions, type WriteOptions } from './options.js'
+import { checkMembers, type Condition, type DeleteOptions, type Deletion, inScope, readCondition, readDeletion, readScope, type Scope, type ScopeOptions, type WriteOptions } from './options.js'
 import { type DamagedSession, MAX_LIMIT, type NormalQuery, readQuery, type SessionPage, type SessionQuery } from './query.js'
 import { readSessionInput } from './record-input.js'
 import type { Capabilities, SessionStore } from './store.js'
@@ -50,13 +50,19 @@ export abstract class NativeSessionStore implements SessionStore {
   /** @throws `CORRUPT_SESSION` for data that cannot be read, as every hook that reads */
   protected abstract _loadSession(sessionId: string, scope: Scope): Promise<SessionRecord | null>
 
-  /** Creates or replaces as a whole, with the next revision; the one that `session` has means nothing. */
+  /**
+   * Creates or replaces as a whole, with the next revision; the one that `session` has means nothing.
+   * @throws `CORRUPT_SESSION` where the session that it would replace cannot be read as a whole
+   */
   protected abstract _replace(session: SessionRecord, condition: Condition): Promise<number>
 
   protected abstract _change(sessionId: string, change: NormalChange, condition: Condition): Promise<ChangeResult>
 
-  /** Whether there was something to delete. */
-  protected abstract _remove(sessionId: string, scope: Scope): Promise<boolean>
+  /**
+   * Whether there was something to delete.
+   * @throws `CORRUPT_SESSION` for a session that cannot be read as a whole, unless `evenIfDamaged`
+   */
+  protected abstract _remove(sessionId: string, deletion: Deletion): Promise<boolean>
 
   protected abstract _readTurns(sessionId: string, range: NormalTurnRange, scope: Scope): Promise<TurnPage | null>
 
@@ -109,11 +115,11 @@ export abstract class NativeSessionStore implements SessionStore {
     })
   }
 
-  deleteSession(sessionId: string, options?: ScopeOptions): Promise<boolean> {
+  deleteSession(sessionId: string, options?: DeleteOptions): Promise<boolean> {
     return this._perform('write', () => {
       checkId(sessionId, 'sessionId')
-      const scope = readScope(options)
-      return { sessionId, run: () => this._remove(sessionId, scope) }
+      const deletion = readDeletion(options)
+      return { sessionId, run: () => this._remove(sessionId, deletion) }
     })
   }
 

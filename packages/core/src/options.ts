@@ -23,6 +23,21 @@ export interface WriteOptions extends ScopeOptions {
   ifRevision?: number
 }
 
+export interface DeleteOptions extends ScopeOptions {
+  /**
+   * Deletes a session whose data cannot be read too. Without it such a session is refused with
+   * `CORRUPT_SESSION`, since what is left of it may still be saved. Where the damage hides the workspace,
+   * a call with `workspaceId` is refused all the same.
+   */
+  evenIfDamaged?: boolean
+}
+
+/** How a session is to be deleted, as hooks receive it. */
+export interface Deletion {
+  readonly scope: Scope
+  readonly evenIfDamaged: boolean
+}
+
 /** What a write is subject to, as hooks receive it; the check is part of the same atomic operation. */
 export interface Condition {
   readonly ifRevision: number | undefined
@@ -47,6 +62,18 @@ export function readCondition(options: unknown, what = 'options'): Condition {
     throw new TurnstoreError('INVALID_ARGUMENT', `${what}.ifRevision must be a whole number of at least 0`)
   }
   return { ifRevision, scope: scopeOf(members, what) }
+}
+
+/** @throws `INVALID_ARGUMENT`, `INVALID_ID` */
+export function readDeletion(options: unknown, what = 'options'): Deletion {
+  const members = options === undefined ? {} : readObject(options, what, ['workspaceId', 'evenIfDamaged'])
+  return { scope: scopeOf(members, what), evenIfDamaged: readFlag(members.evenIfDamaged, `${what}.evenIfDamaged`) }
+}
+
+/** @throws `INVALID_ARGUMENT` */
+function readFlag(value: unknown, what: string): boolean {
+  if (value === undefined || typeof value === 'boolean') return value ?? false
+  throw new TurnstoreError('INVALID_ARGUMENT', `${what} must be true or false`)
 }
 
 /** The `workspaceId` of options or of a query. @throws `INVALID_ARGUMENT`, `INVALID_ID` */

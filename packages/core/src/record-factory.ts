@@ -12,7 +12,7 @@ import type {
   TurnRecord,
 } from './models.js'
 import { sessionShape, transitionShape, turnShape } from './read-record.js'
-import { readSessionInput, readToolCallInput, readTransitionInput, readTurnInput } from './record-input.js'
+import { fillCallIds, readSessionInput, readToolCallInput, readTransitionInput, readTurnInput } from './record-input.js'
 import { randomId } from './runtime.js'
 
 /** Where factories take times and ids from; the manager hands in its own. */
@@ -51,7 +51,7 @@ export class RecordFactory {
     checkRecord(input, 'turn', turnShape)
     const time = this.now()
     const ended = input.status === 'running' ? null : time
-    return readTurnInput(
+    const turn = readTurnInput(
       {
         ...input,
         turnId: input.turnId ?? this.newId(),
@@ -60,6 +60,7 @@ export class RecordFactory {
       },
       this.#limits,
     )
+    return fillCallIds(turn)
   }
 
   toolCall(input: ToolCallInput): ToolCallRecord {

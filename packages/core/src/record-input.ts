@@ -11,7 +11,6 @@ import {
   readTransition,
   readTurn,
   sessionNames,
-  toolCallNames,
   turnNames,
 } from './read-record.js'
 import { utf8Length } from './text.js'
@@ -37,10 +36,20 @@ export function readTurnInput(source: unknown, limits: Limits, what: What = 'tur
 
 /** A turn that a change appends. @throws `INVALID_RECORD`, `INVALID_ID` */
 export function readNewTurn(source: unknown, limits: Limits, what: string): TurnRecord {
-  const turn = readTurnInput(source, limits, what)
+  const turn = fillCallIds(readTurnInput(source, limits, what))
   checkId(turn.turnId, `${what}.turnId`)
   if (turn.agentId !== null) checkId(turn.agentId, `${what}.agentId`)
   return turn
+}
+
+/**
+ * Some providers give calls an empty id. It counts as missing, since all calls of a turn would be one by it; the same
+ * is filled in on a retry. What is saved as a whole keeps its ids.
+ */
+export function fillCallIds(turn: TurnRecord): TurnRecord {
+  if (turn.toolCalls.every(({ callId }) => callId !== '')) return turn
+  const toolCalls = turn.toolCalls.map((call, index) => (call.callId === '' ? { ...call, callId: `${turn.turnId}:${index}` } : call))
+  return { ...turn, toolCalls }
 }
 
 /** A transition that a change appends. @throws `INVALID_RECORD`, `INVALID_ID` */
@@ -71,7 +80,8 @@ export function readToolCallInput(source: unknown, limits: Limits, what: string,
     limits.turnBytes,
     scale => {
       const members = inputMembers(source, what, limits, scale)
-      return readToolCall(members, members.has(toolCallNames.callId) ? undefined : newId())
+      const call = readToolCall(members, '')
+      return call.callId === '' ? { ...call, callId: newId() } : call
     },
     call => jsonLength(encodeToolCall(call)),
   )

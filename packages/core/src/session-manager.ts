@@ -17,7 +17,7 @@ import {
   type TurnInput,
   type TurnRecord,
 } from './models.js'
-import { checkMembers, type ScopeOptions, scopeOf } from './options.js'
+import { checkMembers, type DeleteOptions, type ScopeOptions, scopeOf } from './options.js'
 import { beforeWrite, failWith } from './outcome.js'
 import { prune, type PruneOptions, readPrune } from './prune.js'
 import { queryMembers, type SessionPage, type SessionQuery } from './query.js'
@@ -243,6 +243,7 @@ export class SessionManager {
 
   /** Ids of the sessions of one workspace, or of all that the manager sees. */
   async listSessions(options: ScopeOptions = {}): Promise<string[]> {
+    checkMembers(options, 'options', ['workspaceId'])
     return this.store.listSessions(this.#scopeOf(options))
   }
 
@@ -306,8 +307,13 @@ export class SessionManager {
     return this.#change(sessionId, { keepTurns: turns }, options)
   }
 
-  async deleteSession(sessionId: string): Promise<boolean> {
-    return this.store.deleteSession(sessionId, this.#scope)
+  /**
+   * Whether there was something to delete.
+   * @throws `CORRUPT_SESSION` for a session that cannot be read, unless `evenIfDamaged` says that it may go
+   */
+  async deleteSession(sessionId: string, options: Pick<DeleteOptions, 'evenIfDamaged'> = {}): Promise<boolean> {
+    beforeWrite(() => checkMembers(options, 'options', ['evenIfDamaged']))
+    return this.store.deleteSession(sessionId, { ...options, ...this.#scope })
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { ChangeResult, SessionChange } from './change.js'
 import type { SessionInput, SessionRecord, SessionSummary } from './models.js'
-import type { ScopeOptions, WriteOptions } from './options.js'
+import type { DeleteOptions, ScopeOptions, WriteOptions } from './options.js'
 import type { SessionPage, SessionQuery } from './query.js'
 import type { TurnPage, TurnRange } from './turn-range.js'
 
@@ -43,8 +43,11 @@ export interface SessionStore extends AsyncDisposable {
   /** All ids, of one workspace (null: of none) or of all, in no particular order. */
   listSessions(options?: ScopeOptions): Promise<string[]>
 
-  /** Whether there was something to delete. */
-  deleteSession(sessionId: string, options?: ScopeOptions): Promise<boolean>
+  /**
+   * Whether there was something to delete.
+   * @throws `CORRUPT_SESSION` for a session that cannot be read, unless `evenIfDamaged` says that it may go
+   */
+  deleteSession(sessionId: string, options?: DeleteOptions): Promise<boolean>
 
   /**
    * Alters a session without rewriting it, as a whole or not at all. Repeating a change that appends

@@ -15,6 +15,7 @@ import {
   checkStoreOptions,
   cloneSummary,
   type Condition,
+  type Deletion,
   damageOf,
   inScope,
   isValidId,
@@ -276,7 +277,7 @@ export class FileSessionStore extends NativeSessionStore {
     })
   }
 
-  protected async _remove(sessionId: string, scope: Scope): Promise<boolean> {
+  protected async _remove(sessionId: string, { scope }: Deletion): Promise<boolean> {
     // Where nobody has written yet, there is no lock to take, and none is made only to find nothing.
     if (!this.#hasOwnFolder() && (await this.#findToWrite(sessionId, scope)) === null) return false
     return this.#locked(sessionId, async () => {

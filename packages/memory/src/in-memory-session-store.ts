@@ -13,6 +13,7 @@ import {
   cloneSummary,
   cloneTurn,
   type Condition,
+  type Deletion,
   inScope,
   NativeSessionStore,
   nextRevision,
@@ -76,7 +77,7 @@ export class InMemorySessionStore extends NativeSessionStore {
     return resultOf(plan)
   }
 
-  protected async _remove(sessionId: string, scope: Scope): Promise<boolean> {
+  protected async _remove(sessionId: string, { scope }: Deletion): Promise<boolean> {
     return this.#inScope(sessionId, scope) !== null && this.#sessions.delete(sessionId)
   }
 

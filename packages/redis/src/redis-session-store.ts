@@ -10,6 +10,7 @@ import {
 } from '@turnstore/core'
 import {
   type Condition,
+  type Deletion,
   NativeSessionStore,
   type NormalChange,
   type NormalQuery,
@@ -120,7 +121,7 @@ export class RedisSessionStore extends NativeSessionStore {
     return this.#changes.change(sessionId, change, condition, this.#call(sessionId))
   }
 
-  protected _remove(sessionId: string, scope: Scope): Promise<boolean> {
+  protected _remove(sessionId: string, { scope }: Deletion): Promise<boolean> {
     return this.#saves.remove(sessionId, scope, this.#call(sessionId))
   }
 

@@ -11,6 +11,7 @@ import {
   type BaseStoreOptions,
   checkStoreOptions,
   type Condition,
+  type Deletion,
   encodeTurn,
   NativeSessionStore,
   type NormalChange,
@@ -215,7 +216,7 @@ export class SqliteSessionStore extends NativeSessionStore {
     })
   }
 
-  protected _remove(sessionId: string, scope: Scope): Promise<boolean> {
+  protected _remove(sessionId: string, { scope }: Deletion): Promise<boolean> {
     const { connection, writes, last } = this.#opened()
     return writes.write(() => {
       last.forget()

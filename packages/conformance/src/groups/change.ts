@@ -346,14 +346,18 @@ function define({ it }: Cases): void {
       await store.saveSession(sessionOf('s', { turns: [turnOf('t', { toolCalls: twice })] }))
       const last = [toolCallOf('a', { result: 3 }), toolCallOf('', { result: 4 })]
       await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 't', putToolCalls: last }] }))
-      same((await loaded(store)).turns[0]?.toolCalls, [twice[0], ...last], 'the last of two calls of one id is meant')
+      const stored = (await loaded(store)).turns[0]?.toolCalls ?? []
+      same(stored.slice(0, 3), [twice[0], last[0], twice[2]], 'the last of two calls of one id is meant, and none by an empty one')
+      same(stored.length, 4, 'calls when one with an empty callId is put')
+      holds(![undefined, '', 'a'].includes(stored[3]?.callId), `a call with an empty callId gets a new one, not ${stored[3]?.callId}`)
+      same({ ...stored[3], callId: '' }, last[1], 'the call with an empty callId')
     },
   )
 
   it('models', 'fills in the defaults of what a change leaves out, the same again in a retry', async ({ store }) => {
     await store.saveSession(sessionOf('s', { turns: [turnOf('u')] }))
     const change = changeOf({
-      appendTurns: [{ turnId: 't', toolCalls: [{ toolName: 'search' }, { toolName: 'search', callId: 'own' }] }],
+      appendTurns: [{ turnId: 't', toolCalls: [{ toolName: 'search' }, { toolName: 'search', callId: 'own' }, { toolName: 'search', callId: '' }] }],
       appendAgentTransitions: [{ transitionId: 'h', toAgent: 'billing' }],
       updateTurns: [{ turnId: 'u', putToolCalls: [{ callId: 'c', toolName: 'search' }] }],
     })
@@ -361,7 +365,7 @@ function define({ it }: Cases): void {
     const expected = sessionOf('s', {
       turns: [
         turnOf('u', { toolCalls: [toolCallOf('c')] }),
-        turnOf('t', { toolCalls: [toolCallOf('t:0'), toolCallOf('own')] }),
+        turnOf('t', { toolCalls: [toolCallOf('t:0'), toolCallOf('own'), toolCallOf('t:2')] }),
       ],
       agentTransitions: [transitionOf('h')],
       updatedAt: T1,

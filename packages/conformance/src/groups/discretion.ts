@@ -5,6 +5,7 @@ import { fail, holds, nameOf, present } from '../expect.js'
 import { gather, untyped } from '../methods.js'
 import { turnOfTheEventLoop } from '../races.js'
 import { changeOf, sessionOf, T0, toolCallOf, transitionOf, turnOf } from '../samples.js'
+import { shownBy } from '../shown.js'
 
 /** No error carries what was stored or was to be stored: looked for wherever a logger might find it. */
 export const discretionGroup: Group = { title: 'Discretion', define }
@@ -129,23 +130,9 @@ function wrongCalls(store: SessionStore): Record<string, () => Promise<unknown>>
 }
 
 function expectDiscreet(error: unknown, name: string): void {
-  const seen = new Set<unknown>()
-  for (let each = error; each instanceof Error && !seen.has(each); each = each.cause) {
-    seen.add(each)
-    const own = Object.getOwnPropertyNames(each).map(key =>
-      inspect(Reflect.get(each, key), { depth: Infinity, showHidden: true }),
-    )
-    const texts = {
-      message: each.message,
-      stack: each.stack ?? '',
-      members: own.join('\n'),
-      inspected: inspect(each, { depth: Infinity, showHidden: true }),
-    }
-    for (const [where, text] of Object.entries(texts)) {
-      if (text.includes(CANARY)) fail(`${name}: the ${where} of the error carries content: ${text.slice(0, 300)}`)
-    }
+  for (const [where, text] of shownBy(error)) {
+    if (text.includes(CANARY)) fail(`${name}: the ${where} of the error carries content: ${text.slice(0, 300)}`)
   }
-  holds(!JSON.stringify(error).includes(CANARY), `${name}: the error as JSON carries content`)
 }
 
 function secretSession(sessionId: string, workspaceId: string | null) {

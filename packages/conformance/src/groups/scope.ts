@@ -1,8 +1,9 @@
 import type { Cases, Group } from '../cases.js'
-import { refuses, same, show } from '../expect.js'
+import { fail, refuses, same, show } from '../expect.js'
 import { gather } from '../methods.js'
 import { unless } from '../races.js'
-import { appendOf, changeOf, fullSession, indexes, sessionOf, turnOf } from '../samples.js'
+import { appendOf, changeOf, fullSession, indexes, sessionOf, turnOf, turnsOf } from '../samples.js'
+import { shownBy } from '../shown.js'
 
 /** No call with another workspaceId sees, changes, lists or deletes. */
 export const scopeGroup: Group = { title: 'Scope', define }
@@ -158,15 +159,39 @@ function define({ it }: Cases): void {
               sessionId: id,
             })
             same(error.actualRevision, undefined, `the revision that it reveals, ${what}`)
-            const message = error.message.replaceAll(id, '')
-            if (owner !== null)
-              same(message.includes(`workspace ${owner}`), false, `the workspace in its message, ${what}`)
           }
         }
         same(await store.loadSession(id), before, `the session of ${show(owner)} after that`)
       }
     },
   )
+
+  it('scope', 'lets no error reveal anything of a session of another workspace', async ({ store }) => {
+    // Two that differ in everything: where their errors differ too, those say something of the session.
+    await store.saveSession(fullSession('held-1', { workspaceId: 'north' }))
+    await store.saveSession(sessionOf('held-2', { workspaceId: 'quiet-harbour', agentId: 'scout', metadata: { plan: 'pro' } }))
+    for (const turn of turnsOf(5)) await store.changeSession('held-2', changeOf({ appendTurns: [turn] }))
+    const workspaceId = 'stranger'
+    const scope = { workspaceId }
+    const calls: Record<string, (id: string) => Promise<unknown>> = {
+      'a save': id => store.saveSession(sessionOf(id, scope)),
+      'a save in its scope': id => store.saveSession(sessionOf(id, scope), scope),
+      'a creation': id => store.saveSession(sessionOf(id, scope), { ifRevision: 0 }),
+      'a save at a revision': id => store.saveSession(sessionOf(id, scope), { ...scope, ifRevision: 1 }),
+      'an append': id => store.changeSession(id, appendOf('x'), scope),
+      'an append at a revision': id => store.changeSession(id, appendOf('x'), { ...scope, ifRevision: 1 }),
+      'an append of a turn that it may have': id => store.changeSession(id, appendOf('t1', { prompt: 'other' }), scope),
+      'an update': id => store.changeSession(id, changeOf({ updateTurns: [{ turnId: 't1', set: {} }] }), scope),
+      'a rewind': id => store.changeSession(id, changeOf({ keepTurns: 0 }), scope),
+    }
+    for (const [name, call] of Object.entries(calls)) {
+      const [first, second] = await Promise.all(['held-1', 'held-2'].map(async id => withoutId(await errorOf(call(id), name), id)))
+      same(second, first, `what the error of ${name} shows, about one session of others and about another`)
+      if (name.includes('save') || name.includes('creation')) continue
+      const absent = withoutId(await errorOf(call('held-3'), name), 'held-3')
+      same(first, absent, `what the error of ${name} shows, about a session of others and about none`)
+    }
+  })
 
   it('scope', 'refuses a scope that is not the workspace of the record', async ({ store }) => {
     for (const owner of workspaces) {
@@ -223,4 +248,16 @@ function define({ it }: Cases): void {
       await store.deleteSession('s')
     }
   })
+}
+
+async function errorOf(call: Promise<unknown>, what: string): Promise<unknown> {
+  return call.then(
+    value => fail(`${what}: expected a rejection, but it succeeded with ${show(value)}`),
+    (error: unknown) => error,
+  )
+}
+
+/** What an error shows, but for the id that the caller named. Where it was thrown says nothing of the session. */
+function withoutId(error: unknown, id: string): [where: string, text: string][] {
+  return shownBy(error).map(([where, text]) => [where, text.replaceAll(id, 'ID').replace(/\n +at [^]*/, '')])
 }

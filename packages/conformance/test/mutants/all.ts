@@ -5,6 +5,7 @@ import { combinations } from './faults/combinations.ts'
 import { concurrency } from './faults/concurrency.ts'
 import { copies } from './faults/copies.ts'
 import { crash } from './faults/crash.ts'
+import { damage } from './faults/damage.ts'
 import { deleting } from './faults/deleting.ts'
 import { discretion } from './faults/discretion.ts'
 import { ids } from './faults/ids.ts'
@@ -32,6 +33,7 @@ export const mutants: readonly Mutant[] = [
   copies,
   concurrency,
   deleting,
+  damage,
   processes,
   crash,
   queries,

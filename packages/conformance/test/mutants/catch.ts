@@ -44,6 +44,7 @@ export async function tryToCatch(mutant: Mutant, groups: readonly GroupName[] = 
     open: () =>
       mutant.files ? openAt(realpathSync(mkdtempSync(join(tmpdir(), 'turnstore-mutant-')))) : openMutant(mutant),
     reopen: store => (store.rows instanceof FileRows ? openAt(store.rows.folder) : openMutant(mutant, store.rows)),
+    damages: { 'a broken row': (store, id) => store.memory.damage(id) },
     child: store => ({
       module: new URL('open-mutant.ts', import.meta.url),
       args: { fault: mutant.fault, group: mutant.caughtBy, folder: folders.get(store) ?? '' },

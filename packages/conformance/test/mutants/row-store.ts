@@ -2,6 +2,7 @@ import type { Capabilities, ChangeResult, SessionPage, SessionRecord, SessionSum
 import {
   BaseSessionStore,
   type Condition,
+  type Deletion,
   inScope,
   type Loaded,
   type NormalChange,
@@ -104,8 +105,9 @@ export class RowStore extends BaseSessionStore {
     return this.#step(this.#faults.change, (...args) => super._change(...args), sessionId, change, on)
   }
 
-  protected override _remove(sessionId: string, scope: Scope): Promise<boolean> {
-    return this.#step(this.#faults.remove, (...args) => super._remove(...args), sessionId, scope)
+  protected override _remove(sessionId: string, { scope, evenIfDamaged }: Deletion): Promise<boolean> {
+    const next = (id: string, within: Scope): Promise<boolean> => super._remove(id, { scope: within, evenIfDamaged })
+    return this.#step(this.#faults.remove, next, sessionId, scope)
   }
 
   protected override _readTurns(sessionId: string, range: NormalTurnRange, scope: Scope): Promise<TurnPage | null> {
@@ -155,7 +157,7 @@ export class RowStore extends BaseSessionStore {
   readonly #delete = async (sessionId: string, token: unknown): Promise<boolean> => {
     const key = this.#keyOf(sessionId)
     const current = await this.#current(key, token)
-    return typeof current === 'number' && this.rows.remove(key, current)
+    return current !== undefined && this.rows.remove(key, current)
   }
 
   readonly #list = async (scope: Scope): Promise<string[]> =>

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { decodeSession, encodeSession, type SessionRecord } from '@turnstore/core'
+import { decodeSession, encodeSession, type SessionRecord, TurnstoreError } from '@turnstore/core'
 
 /** A session as it is kept, and the version of that. */
 export interface Row {
@@ -13,17 +13,28 @@ export interface Row {
 export interface Rows {
   get(key: string): Promise<Row | null>
   put(key: string, session: SessionRecord, token: number | null): Promise<boolean>
-  remove(key: string, token: number): Promise<boolean>
+  /** With null whatever there is, readable or not. */
+  remove(key: string, token: number | null): Promise<boolean>
   all(): Promise<Row[]>
 }
 
 /** In the memory of this process, for all handles that share it. */
 export class MemoryRows implements Rows {
   readonly map = new Map<string, { session: SessionRecord; token: number }>()
+  readonly #damaged = new Set<string>()
   #versions = 0
 
   async get(key: string): Promise<Row | null> {
+    if (this.#damaged.has(key)) throw new TurnstoreError('CORRUPT_SESSION', `The row ${key} is no session`)
     return this.map.get(key) ?? null
+  }
+
+  damage(key: string): void {
+    this.#damaged.add(key)
+  }
+
+  repair(key: string): void {
+    this.#damaged.delete(key)
   }
 
   async put(key: string, session: SessionRecord, token: number | null): Promise<boolean> {
@@ -32,8 +43,10 @@ export class MemoryRows implements Rows {
     return true
   }
 
-  async remove(key: string, token: number): Promise<boolean> {
-    return this.map.get(key)?.token === token && this.map.delete(key)
+  async remove(key: string, token: number | null): Promise<boolean> {
+    if (token !== null && this.map.get(key)?.token !== token) return false
+    this.#damaged.delete(key)
+    return this.map.delete(key)
   }
 
   async all(): Promise<Row[]> {
@@ -61,8 +74,9 @@ export class FileRows implements Rows {
     return this.write(key, JSON.stringify({ key, session: encodeSession(session) }), token)
   }
 
-  async remove(key: string, token: number): Promise<boolean> {
-    return this.write(key, JSON.stringify({ key, session: null }), token)
+  async remove(key: string, token: number | null): Promise<boolean> {
+    const current = token ?? (await this.newest(this.pathOf(key)))
+    return this.write(key, JSON.stringify({ key, session: null }), current)
   }
 
   async all(): Promise<Row[]> {

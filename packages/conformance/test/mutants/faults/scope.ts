@@ -1,3 +1,4 @@
+import { TurnstoreError } from '@turnstore/core'
 import { isRetryOfTurn, nextRevision, revisionConflict } from '@turnstore/core/adapter'
 import { inMemory } from '../mutant.ts'
 
@@ -173,6 +174,33 @@ export const scope = inMemory('scope', {
           this.kept(id)?.turns.some(known => known.turnId === turn.turnId && !isRetryOfTurn(known, turn)),
         )
         return next(id, change, isKnown ? { ...on, scope: undefined } : on)
+      },
+    },
+  ],
+  'names the workspace that holds an id': [
+    'a helpful message',
+    {
+      async replace(next, session, on) {
+        const holder = this.kept(session.sessionId)?.workspaceId
+        if (holder === undefined || holder === session.workspaceId) return next(session, on)
+        throw new TurnstoreError('SESSION_EXISTS', `${session.sessionId} is in use in ${holder ?? 'no workspace'}`, {
+          sessionId: session.sessionId,
+          outcome: 'not-stored',
+        })
+      },
+    },
+  ],
+  'says how many turns the session of another workspace has': [
+    'the row is put into the cause',
+    {
+      async change(next, id, change, on) {
+        const kept = this.kept(id)
+        if (kept === undefined || on.scope === undefined || kept.workspaceId === on.scope) return next(id, change, on)
+        throw new TurnstoreError('SESSION_NOT_FOUND', `Session not found: ${id}`, {
+          sessionId: id,
+          outcome: 'not-stored',
+          cause: new Error(`row of ${kept.turns.length} turns`),
+        })
       },
     },
   ],
