@@ -54,8 +54,8 @@ export class BucketSessionStore extends BaseSessionStore {
 
   protected async _delete(sessionId: string, token: Version): Promise<boolean> {
     const send = () => this.#bucket.delete(keyOf(sessionId), token)
-    // That it is gone does not say who deleted it.
-    return this.#settle({ send, again: true, happened: async () => false })
+    // Without a condition a second one might delete what was made anew. That it is gone does not say who deleted it.
+    return this.#settle({ send, again: token !== null, happened: async () => false })
   }
 
   protected async _list(scope: Scope): Promise<string[]> {

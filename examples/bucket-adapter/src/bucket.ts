@@ -1,4 +1,4 @@
-/** An object's ETag; null where there must be no object. */
+/** An object's ETag. Null in a write: there must be no object; in a delete: whatever there is. */
 export type Version = string | null
 
 /**
@@ -13,7 +13,7 @@ export interface Bucket {
   get(key: string): Promise<{ body: string; etag: string } | null>
   /** In one step with its condition (`If-Match`, `If-None-Match: *`). False: the object has another version. */
   put(key: string, body: string, version: Version): Promise<boolean>
-  /** In one step with its condition (`If-Match`). False: the object has another version, or is gone. */
+  /** In one step with its condition (`If-Match`; with null, none). False: it has another version, or is gone. */
   delete(key: string, version: Version): Promise<boolean>
   /** The objects whose keys begin with a prefix, each with a text that changes with every write of it. */
   list(prefix: string): AsyncIterable<{ key: string; etag: string }>

@@ -37,7 +37,7 @@ export class HttpBucket implements Bucket {
   }
 
   async delete(key: string, version: Version): Promise<boolean> {
-    return this.#write(key, { method: 'DELETE', headers: { 'if-match': version ?? '' } })
+    return this.#write(key, { method: 'DELETE', headers: version === null ? {} : { 'if-match': version } })
   }
 
   async *list(prefix: string): AsyncIterable<{ key: string; etag: string }> {

@@ -11,6 +11,7 @@ import type {
   TurnInput,
   TurnRecord,
 } from './models.js'
+import { checkMembers } from './options.js'
 import { sessionShape, transitionShape, turnShape } from './read-record.js'
 import { fillCallIds, readSessionInput, readToolCallInput, readTransitionInput, readTurnInput } from './record-input.js'
 import { randomId } from './runtime.js'
@@ -27,7 +28,10 @@ export class RecordFactory {
   readonly newId: () => string
   readonly #limits: Limits
 
-  constructor({ now = currentTime, newId = randomId }: FactoryOptions, limits: Limits) {
+  /** @throws `INVALID_ARGUMENT` */
+  constructor(options: FactoryOptions, limits: Limits) {
+    checkMembers(options, 'options', ['now', 'newId'])
+    const { now = currentTime, newId = randomId } = options
     this.now = now
     this.newId = newId
     this.#limits = limits

@@ -122,13 +122,14 @@ export class ChangeQueue {
 
   /** Gives what has to be on the disk before anything is answered; null where all is. */
   async #decideAndWrite(batch: readonly Waiting[], answers: (() => void)[]): Promise<SessionIndex | null> {
-    const index = await this.#session.refreshToWrite()
+    const rewinds = batch.some(({ change }) => change.keepTurns !== undefined)
+    const index = await (rewinds ? this.#session.readAnewToWrite() : this.#session.refreshToWrite())
     if (index === null) {
       for (const { reject } of batch) reject(sessionNotFound(this.#session.paths.sessionId))
       return null
     }
     const wasEnded = isEnded(index.head)
-    const rewrites = this.#session.distrustsJournal || batch.some(({ change }) => change.keepTurns !== undefined)
+    const rewrites = this.#session.distrustsJournal || rewinds
     const appending = rewrites ? null : new Appending(index, this.#session.writer)
     let changed = this.#session.distrustsJournal
     for (const { change, condition, resolve, reject } of batch) {

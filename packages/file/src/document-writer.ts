@@ -1,8 +1,8 @@
-import { unlinkSync } from 'node:fs'
+import { rmdirSync, unlinkSync } from 'node:fs'
 import { type SessionRecord, TurnstoreError } from '@turnstore/core'
-import { type Condition, inScope, nextRevision, quote, type Scope } from '@turnstore/core/adapter'
+import { type Condition, type Deletion, inScope, isDamage, nextRevision, quote } from '@turnstore/core/adapter'
 import { documentText, type Span } from './document.js'
-import { corruptSession } from './file-errors.js'
+import { corruptSession, movedAway } from './file-errors.js'
 import { isMissing } from './system-code.js'
 import { identify } from './file-identity.js'
 import { composeDocument } from './fold.js'
@@ -21,15 +21,23 @@ import { Sources } from './sources.js'
 /** Writes the document with what the index holds, for who has the index to himself. */
 export async function rewriteDocument(open: OpenSession, index: SessionIndex): Promise<void> {
   const { file } = await stageDocument(open.paths, index.snapshot())
+  let written: string
   try {
-    await file.commit()
+    written = await file.commit()
   } finally {
     await file.discard()
   }
   open.index = null
   endJournals(open)
   open.distrustsJournal = false
-  open.settledDocument = identify(open.paths.document)?.version ?? null
+  open.settledDocument = versionInPlace(open.paths, written)
+}
+
+/** Of the document that was just written. @throws `STORE_UNAVAILABLE`, `unknown`, where it is not in its place any more */
+function versionInPlace({ document }: SessionPaths, written: string): string {
+  const now = identify(document)
+  if (now?.file !== written) throw movedAway(document)
+  return now.version
 }
 
 /** A new document under a temporary name, on the disk. */
@@ -54,7 +62,7 @@ export async function stageDocument(
 /** Creates the document or replaces it as a whole; gives its revision. The caller holds the lock. */
 export function replaceSession(open: OpenSession, session: SessionRecord, condition: Condition): Promise<number> {
   return open.exclusively(async () => {
-    const current = await open.refreshToWrite()
+    const current = await open.readAnewToWrite()
     const revision = nextRevision(session, current?.head ?? null, condition)
     if (current?.hasBigIntegers === true) throw bigIntegersAtStake(open.paths)
     if (current === null && identify(open.paths.document) !== null) {
@@ -67,24 +75,43 @@ export function replaceSession(open: OpenSession, session: SessionRecord, condit
       await syncFolder(open.paths.folder)
     }
     open.index = null
-    await replaceFile(open.paths.document, documentText({ ...session, revision }))
+    const written = await replaceFile(open.paths.document, documentText({ ...session, revision }))
     endJournals(open)
-    open.settledDocument = identify(open.paths.document)?.version ?? null
+    open.settledDocument = versionInPlace(open.paths, written)
     return revision
   })
 }
 
-/** Deletes the session. The caller holds the lock. First the document: without it there is no session. */
-export function removeSession(open: OpenSession, scope: Scope): Promise<boolean> {
+/**
+ * Deletes the session. The caller holds the lock. First the document: without it there is no session. One that cannot
+ * be read is known by its place, and so is its workspace.
+ */
+export function removeSession(open: OpenSession, { scope, evenIfDamaged }: Deletion): Promise<boolean> {
   return open.exclusively(async () => {
-    const current = await open.refreshToWrite()
-    if (current === null || !inScope(current.head, scope)) return false
+    try {
+      const current = await open.readAnewToWrite()
+      if (current === null || !inScope(current.head, scope)) return false
+    } catch (error) {
+      if (!evenIfDamaged || !isDamage(error)) throw error
+    }
     open.index = null
-    unlinkSync(open.paths.document)
+    unlinkDocument(open.paths)
     await syncFolder(open.paths.folder)
     endJournals(open)
     return true
   })
+}
+
+function unlinkDocument({ sessionId, document }: SessionPaths): void {
+  if (identify(document)?.isFolder !== true) {
+    unlinkSync(document)
+    return
+  }
+  try {
+    rmdirSync(document)
+  } catch {
+    throw corruptSession(sessionId, document, 'it is a folder with files in it, which are not ours to delete; move it away')
+  }
 }
 
 function hasJournals(paths: SessionPaths): boolean {

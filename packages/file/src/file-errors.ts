@@ -52,6 +52,12 @@ export function unreadable(path: string, error: unknown): TurnstoreError {
   return new TurnstoreError('STORE_UNAVAILABLE', message, { cause: safeCause(error) })
 }
 
+/** A write went into a file that is no longer the one at its path: nobody will find it there. */
+export function movedAway(path: string): TurnstoreError {
+  const message = `${quotePath(path)} was moved, removed or replaced while it was written, and the change may be lost with it`
+  return new TurnstoreError('STORE_UNAVAILABLE', `${message}. Look what is stored there now, then write it again`, { outcome: 'unknown' })
+}
+
 /** What a listing came by that may be a session, or hold some, and cannot be listed. */
 export function damagedPlace(shown: string, path: string, reason: string): DamagedSession {
   return { sessionId: shown, code: 'CORRUPT_SESSION', message: `${quotePath(path)}: ${reason}` }

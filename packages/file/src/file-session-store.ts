@@ -277,21 +277,22 @@ export class FileSessionStore extends NativeSessionStore {
     })
   }
 
-  protected async _remove(sessionId: string, { scope }: Deletion): Promise<boolean> {
+  protected async _remove(sessionId: string, deletion: Deletion): Promise<boolean> {
+    const { scope, evenIfDamaged } = deletion
     // Where nobody has written yet, there is no lock to take, and none is made only to find nothing.
-    if (!this.#hasOwnFolder() && (await this.#findToWrite(sessionId, scope)) === null) return false
+    if (!this.#hasOwnFolder() && (await this.#findToWrite(sessionId, scope, evenIfDamaged)) === null) return false
     return this.#locked(sessionId, async () => {
-      const found = await this.#findToWrite(sessionId, scope)
-      if (found === null || !(await found.remove(scope))) return false
+      const found = await this.#findToWrite(sessionId, scope, evenIfDamaged)
+      if (found === null || !(await found.remove(deletion))) return false
       this.#unfolded.delete(keyOf(found.paths))
       return true
     })
   }
 
   /** Where the session is, null where there is none. */
-  async #findToWrite(sessionId: string, scope: Scope): Promise<SessionFile | null> {
+  async #findToWrite(sessionId: string, scope: Scope, evenIfDamaged = false): Promise<SessionFile | null> {
     try {
-      return await this.#first(sessionId, scope, async file => ((await file.isHere()) ? file : null))
+      return await this.#first(sessionId, scope, async file => ((await file.isHere(evenIfDamaged)) ? file : null))
     } catch (error) {
       throw writeError(error, 'not-stored')
     }

@@ -6,7 +6,8 @@ import { safeCause } from '@turnstore/core/adapter'
 import { keep, type Keeper, keepNoLonger } from './descriptors.js'
 import { encodeHeader } from './entry.js'
 import { systemCode } from './system-code.js'
-import { identityOf } from './file-identity.js'
+import { movedAway } from './file-errors.js'
+import { identify, identityOf } from './file-identity.js'
 import { encodeRecord } from './journal.js'
 import { openPatiently, syncFolder } from './replace-file.js'
 import { type JournalFile, newJournalFile, type SessionIndex } from './session-index.js'
@@ -62,12 +63,14 @@ export class JournalWriter implements Keeper {
   }
 
   /**
-   * Waits until everything in the journal is on the disk, whoever wrote it.
+   * Waits until everything in the journal is on the disk, whoever wrote it, and looks whether the journal is still in
+   * its place: a folder may be moved away, or replaced by a backup, while it is written.
    * @throws `STORE_UNAVAILABLE`, `unknown`
    */
   async sync(journal: JournalFile): Promise<void> {
     try {
       if (journal.syncedTo !== journal.size) await this.#sync(journal)
+      if (identify(this.#path)?.file !== journal.identity) throw movedAway(this.#path)
     } finally {
       this.#isInUse = false
     }

@@ -89,6 +89,15 @@ export class OpenSession {
     return index
   }
 
+  /**
+   * {@link refreshToWrite} for what removes or replaces stored data: it reads all of it again, since damage that came
+   * after the last look shows in no size and no time.
+   */
+  readAnewToWrite(): Promise<SessionIndex | null> {
+    this.index = null
+    return this.refreshToWrite()
+  }
+
   #moveAside(path: string): void {
     this.writer.close()
     renameSync(path, join(this.folder.ownFolder, `left-behind-${randomUUID()}.journal`))

@@ -3,6 +3,7 @@ import { constants, type Stats } from 'node:fs'
 import { lstat, mkdir, open, readdir, rename, unlink, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { letGoOfIdle } from './descriptors.js'
+import { identityOf } from './file-identity.js'
 import { isOutOfDescriptors, systemCode } from './system-code.js'
 
 /** A file or folder was not written. Its `message` and `cause` have paths in them, never content. */
@@ -30,14 +31,14 @@ export class FileWriteError extends Error {
  *
  * Whatever is no regular file is refused with `NOT_A_FILE`; a link that is put there later is itself replaced. A link
  * is never followed. Rejects with a {@link FileWriteError}; what was created is removed then, but for a crash, whose
- * leftovers `sweepTemporaries` finds.
+ * leftovers `sweepTemporaries` finds. Gives the device and inode of the new file.
  */
-export async function replaceFile(path: string, data: string | Uint8Array, options: { mode?: number } = {}): Promise<void> {
+export async function replaceFile(path: string, data: string | Uint8Array, options: { mode?: number } = {}): Promise<string> {
   const staged = await StagedFile.open(path, options)
   try {
     await staged.write(typeof data === 'string' ? Buffer.from(data) : data)
     await staged.finish()
-    await staged.commit()
+    return await staged.commit()
   } catch (error) {
     await staged.discard()
     throw error
@@ -59,6 +60,7 @@ export class StagedFile {
   // Opened before anything is changed, for with the last descriptor gone it could not be synced afterwards.
   readonly #folder: FileHandle | null
   #bytes = 0
+  #identity = ''
   #isOpen = true
   #isStaged = true
 
@@ -108,23 +110,24 @@ export class StagedFile {
   /** Checks the size, gives the file its mode and syncs it. */
   async finish(): Promise<void> {
     try {
-      const written = await this.#file.stat()
-      if (written.size !== this.#bytes) {
+      const written = await this.#file.stat({ bigint: true })
+      this.#identity = identityOf(written).file
+      if (Number(written.size) !== this.#bytes) {
         throw new FileWriteError(`${written.size} of ${this.#bytes} bytes were stored`, 'SHORT_WRITE', 'not-stored')
       }
       // A clock that ticks every 4 ms, as Linux had for files up to 6.12, would show two documents that follow each
       // other at once as one: with their size and an inode that was freed in between they could look the same.
       const now = (performance.timeOrigin + performance.now()) / 1000
       await this.#file.utimes(now, now)
-      await this.#file.chmod(this.#old ? await keepOwner(this.#file, written, this.#old) : this.#mode)
+      await this.#file.chmod(this.#old ? await keepOwner(this.#file, { uid: Number(written.uid), gid: Number(written.gid) }, this.#old) : this.#mode)
       await this.#file.sync()
     } catch (error) {
       throw this.#wrapped(error, 'not-stored')
     }
   }
 
-  /** Puts the file in its place, and syncs that. */
-  async commit(): Promise<void> {
+  /** Puts the file in its place, and syncs that. Gives its device and inode. */
+  async commit(): Promise<string> {
     let outcome: 'not-stored' | 'unknown' = 'not-stored'
     try {
       await this.#closeFile()
@@ -138,6 +141,7 @@ export class StagedFile {
       this.#isStaged = false
       outcome = 'unknown'
       await syncHandle(this.#folder)
+      return this.#identity
     } catch (error) {
       throw this.#wrapped(error, outcome)
     } finally {
@@ -243,7 +247,7 @@ export async function openPatiently<T>(openIt: () => Promise<T>): Promise<T> {
 }
 
 /** Gives the file the owner of the old one, where this is allowed; says with which mode that is safe. */
-async function keepOwner(file: FileHandle, now: Stats, old: Stats): Promise<number> {
+async function keepOwner(file: FileHandle, now: Pick<Stats, 'uid' | 'gid'>, old: Stats): Promise<number> {
   const mode = old.mode & 0o777
   if (now.uid === old.uid && now.gid === old.gid) return mode
   try {

@@ -1,5 +1,5 @@
 import { type ChangeResult, decodeSession, encodeSession, type SessionRecord, type SessionSummary, type TurnPage, type TurnRecord } from '@turnstore/core'
-import { cloneSession, cloneTurn, type Condition, inScope, type NormalChange, type NormalTurnRange, resolveTurnRange, type Scope } from '@turnstore/core/adapter'
+import { cloneSession, cloneTurn, type Condition, type Deletion, inScope, isDamage, type NormalChange, type NormalTurnRange, resolveTurnRange, type Scope } from '@turnstore/core/adapter'
 import { ChangeQueue } from './change-queue.js'
 import { removeSession, replaceSession } from './document-writer.js'
 import { toPlainObject } from './exact-json.js'
@@ -64,9 +64,14 @@ export class SessionFile {
     return this.#open.index !== null
   }
 
-  /** Whether the session is in this place. */
-  async isHere(): Promise<boolean> {
-    return this.isKnown || (await this.#open.upToDate()) !== null
+  /** Whether the session is in this place. @param evenIfDamaged also where it cannot be read */
+  async isHere(evenIfDamaged = false): Promise<boolean> {
+    try {
+      return this.isKnown || (await this.#open.upToDate()) !== null
+    } catch (error) {
+      if (evenIfDamaged && isDamage(error)) return true
+      throw error
+    }
   }
 
   /** How many turns are known by heart. */
@@ -102,8 +107,8 @@ export class SessionFile {
   }
 
   /** Deletes the session, if it is in the scope. The caller holds the lock. */
-  remove(scope: Scope): Promise<boolean> {
-    return removeSession(this.#open, scope)
+  remove(deletion: Deletion): Promise<boolean> {
+    return removeSession(this.#open, deletion)
   }
 
   /** Whether nothing is under way, so that it may be forgotten. */

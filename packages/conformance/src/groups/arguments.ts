@@ -90,6 +90,16 @@ function define({ it }: Cases): void {
     same(await store.loadSession('s'), fullSession('s'), 'the session after that')
   })
 
+  it('methods', 'deleteSession refuses an evenIfDamaged that is neither true nor false', async ({ store }) => {
+    await store.saveSession(fullSession('s'))
+    for (const evenIfDamaged of [null, 1, 0, 'true', '', {}, []]) {
+      const call = () => store.deleteSession('s', untyped({ evenIfDamaged }))
+      await refuses(call, 'INVALID_ARGUMENT', `deleteSession with evenIfDamaged ${show(evenIfDamaged)}`)
+    }
+    same(await store.loadSession('s'), fullSession('s'), 'the session after that')
+    same(await store.deleteSession('s', untyped({ evenIfDamaged: undefined })), true, 'a delete with evenIfDamaged: undefined')
+  })
+
   it('methods', 'readTurns refuses ranges that are none', async ({ store }) => {
     await store.saveSession(fullSession('s'))
     const ranges = [

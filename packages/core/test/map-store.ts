@@ -1,0 +1,40 @@
+import { BaseSessionStore, type Loaded } from '../src/adapter.ts'
+import { type Capabilities, decodeSession, encodeSession, type SessionRecord, TurnstoreError } from '../src/index.ts'
+
+/** The four hooks and nothing else. */
+export class MapStore extends BaseSessionStore {
+  readonly capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: false }
+  readonly #texts = new Map<string, { text: string; token: number }>()
+  #writes = 0
+  /** Called before each write, for somebody else to be first. */
+  beforeSave: () => Promise<unknown> = async () => {}
+  /** Ids of sessions that cannot be read. */
+  readonly damaged = new Set<string>()
+
+  get ids(): string[] {
+    return [...this.#texts.keys()]
+  }
+
+  protected async _load(sessionId: string): Promise<Loaded | null> {
+    if (this.damaged.has(sessionId)) throw new TurnstoreError('CORRUPT_SESSION', `${sessionId} cannot be read`)
+    const stored = this.#texts.get(sessionId)
+    return stored === undefined ? null : { session: decodeSession(JSON.parse(stored.text)), token: stored.token }
+  }
+
+  protected async _save(session: SessionRecord, token: unknown): Promise<boolean> {
+    await this.beforeSave()
+    if ((this.#texts.get(session.sessionId)?.token ?? null) !== token) return false
+    this.#texts.set(session.sessionId, { text: JSON.stringify(encodeSession(session)), token: ++this.#writes })
+    return true
+  }
+
+  protected async _delete(sessionId: string, token: unknown): Promise<boolean> {
+    return (token === null || this.#texts.get(sessionId)?.token === token) && this.#texts.delete(sessionId)
+  }
+
+  protected async _list(scope: string | null | undefined): Promise<string[]> {
+    return [...this.#texts].flatMap(([sessionId, { text }]) =>
+      scope === undefined || decodeSession(JSON.parse(text)).workspaceId === scope ? [sessionId] : [],
+    )
+  }
+}
