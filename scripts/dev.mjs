@@ -47,6 +47,7 @@ async function check() {
   await quiet('Checking the types of the tests …', 'pnpm', 'run', 'inner:types')
   await quiet('Linting …', 'pnpm', 'run', 'inner:lint')
   await quiet('Checking that the packages are alike …', 'node', '--test', 'scripts/conventions.test.mjs')
+  await quiet('Checking the folders and their imports …', 'node', '--test', 'scripts/structure.test.mjs')
   await quiet('Trying the benchmark …', 'node', '--test', 'bench/bench.test.mjs')
   await quiet('Checking the packages as they would be published …', 'pnpm', 'run', 'inner:packages')
   await quiet('Trying the examples and the guide with them …', 'pnpm', 'run', 'inner:examples')

@@ -1,21 +1,12 @@
-export { type AppliedChange, applyChange } from './apply-change.js'
-export type { ChangeResult, SessionChange, TurnPatch, TurnUpdate } from './change.js'
-export {
-  type AssistantMessage,
-  type ChatContent,
-  type ChatMessage,
-  type ChatToolCall,
-  type ContentPart,
-  messagesFromTurns,
-  NO_RESULT,
-  type SystemMessage,
-  type ToolMessage,
-  type UserMessage,
-} from './chat-messages.js'
-export { type ErrorCode, type ErrorDetails, errorCodes, isTurnstoreError, TurnstoreError, type WriteOutcome } from './errors.js'
-export { createAgentTransition, createSession, createToolCall, createTurn } from './factories.js'
-export type { JsonObject, JsonValue } from './json.js'
-export { defaultLimits, type Limits } from './limits.js'
+export { type AppliedChange, applyChange } from './changes/apply-change.js'
+export type { ChangeResult, SessionChange, TurnUpdate } from './changes/change.js'
+export type { TurnPatch } from './records/models.js'
+export { type AssistantMessage, type ChatContent, type ChatMessage, type ChatToolCall, type ContentPart, NO_RESULT, type SystemMessage, type ToolMessage, type UserMessage } from './chat/chat-message.js'
+export { messagesFromTurns } from './chat/messages-from-turns.js'
+export { type ErrorCode, type ErrorDetails, errorCodes, isTurnstoreError, TurnstoreError, type WriteOutcome } from './basics/errors.js'
+export { createAgentTransition, createSession, createToolCall, createTurn } from './records/factories.js'
+export type { JsonObject, JsonValue } from './basics/json.js'
+export { defaultLimits, type Limits } from './records/limits.js'
 export {
   type AgentTransitionInput,
   type AgentTransitionRecord,
@@ -28,21 +19,22 @@ export {
   type ToolCallRecord,
   type TurnInput,
   type TurnRecord,
-} from './models.js'
-export type { DeleteOptions, ScopeOptions, WriteOptions } from './options.js'
-export { printable, printableLine } from './printable.js'
-export type { PruneOptions } from './prune.js'
-export type { DamagedSession, SessionPage, SessionQuery } from './query.js'
-export { decodeSession, encodeSession } from './wire.js'
-export type { FactoryOptions } from './record-factory.js'
-export { replaySession, type SessionReplay, type TimelineEntry } from './replay.js'
+} from './records/models.js'
+export type { DeleteOptions, ScopeOptions, WriteOptions } from './basics/scope.js'
+export { printable, printableLine } from './basics/printable.js'
+export type { PruneOptions } from './manager/prune.js'
+export type { DamagedSession, SessionPage } from './queries/page.js'
+export type { SessionQuery } from './queries/query.js'
+export { decodeSession, encodeSession } from './records/wire.js'
+export type { FactoryOptions } from './records/record-factory.js'
+export { replaySession, type SessionReplay, type TimelineEntry } from './replay/replay.js'
 export {
   type ForkOptions,
   type RecordedTurn,
   SessionManager,
   type SessionManagerOptions,
   type StartSessionOptions,
-} from './session-manager.js'
-export type { Capabilities, SessionStore } from './store.js'
-export type { TurnPage, TurnRange } from './turn-range.js'
-export { type MessageProblem, turnsFromMessages, type TurnsFromMessagesOptions } from './turns-from-messages.js'
+} from './manager/session-manager.js'
+export type { Capabilities, SessionStore } from './stores/session-store.js'
+export type { TurnPage, TurnRange } from './queries/turn-range.js'
+export { type MessageProblem, turnsFromMessages, type TurnsFromMessagesOptions } from './chat/turns-from-messages.js'

@@ -1,0 +1,52 @@
+import { TurnstoreError } from './errors.js'
+import { isPlain } from './json.js'
+import { quote } from './text.js'
+
+/** Of a promise that nobody awaited, or a Map: it would pass for an object that leaves everything out. */
+export const NOTHING_OF_ITS_OWN = 'is an instance of a class without members of its own; await it if it is a promise'
+
+/**
+ * An object whose members are all known; a misspelt one would silently lose a tenant or a condition.
+ * @throws `INVALID_ARGUMENT`
+ */
+export function readObject(source: unknown, what: string, known: readonly string[]): Record<string, unknown> {
+  checkMembers(source, what, known)
+  return { ...source }
+}
+
+/** @throws `INVALID_ARGUMENT` */
+export function checkMembers(source: unknown, what: string, known: readonly string[]): asserts source is object {
+  if (typeof source !== 'object' || source === null || Array.isArray(source)) {
+    throw new TurnstoreError('INVALID_ARGUMENT', `${what} must be an object`)
+  }
+  for (const key of Reflect.ownKeys(source)) {
+    if (typeof key === 'symbol' || !known.includes(key)) {
+      throw new TurnstoreError(
+        'INVALID_ARGUMENT',
+        `${what} has no member ${quote(String(key))}; it takes ${known.join(', ')}`,
+      )
+    }
+  }
+  const inherited = known.find(name => name in source && !Object.hasOwn(source, name))
+  if (inherited !== undefined) {
+    throw new TurnstoreError('INVALID_ARGUMENT', `${what} inherits ${inherited}; only members of its own count, spread it first`)
+  }
+  if (!isPlain(source) && Reflect.ownKeys(source).length === 0) {
+    throw new TurnstoreError('INVALID_ARGUMENT', `${what} ${NOTHING_OF_ITS_OWN}`)
+  }
+}
+
+/** @throws `INVALID_ARGUMENT` */
+export function readFlag(value: unknown, what: string): boolean {
+  if (value === undefined || typeof value === 'boolean') return value ?? false
+  throw new TurnstoreError('INVALID_ARGUMENT', `${what} must be true or false`)
+}
+
+/** @throws `INVALID_ARGUMENT` */
+export function wholeNumber(value: unknown, what: string, least: number, most: number = Number.MAX_SAFE_INTEGER): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < least || value > most) {
+    const bounds = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`
+    throw new TurnstoreError('INVALID_ARGUMENT', `${what} must be a whole number ${bounds}`)
+  }
+  return value
+}

@@ -1,0 +1,229 @@
+/** JSON as TypeScript sees it: the values that every store gives back as they went in. */
+
+export type JsonValue = string | number | boolean | null | JsonObject | JsonValue[]
+export interface JsonObject {
+  [key: string]: JsonValue
+}
+
+/** Where a value went wrong, below the value that was handed in: `['items', 3, 'price']`. */
+export type JsonPath = readonly (string | number)[]
+
+/** Thrown by {@link copyJson}; carries the path and a reason, never the value. */
+export class NotJson extends Error {
+  readonly path: JsonPath
+
+  constructor(path: JsonPath, reason: string) {
+    super(reason)
+    this.path = path
+  }
+}
+
+/**
+ * Counts the size of a record while it is copied, so that a bomb is refused before it is built.
+ * `atLeast` and `atMost` bound the bytes of its JSON in UTF-8: only where the limit lies between
+ * them does anybody have to encode the record to know.
+ */
+export class SizeBudget {
+  atLeast = 0
+  atMost = 0
+  readonly limit: number
+
+  constructor(limit: number) {
+    this.limit = limit
+  }
+
+  /** A string of n UTF-16 units takes n bytes, or six times as many where each is escaped. */
+  addText(text: string): void {
+    this.add(text.length + 2, 6 * text.length + 3)
+  }
+
+  add(atLeast: number, atMost: number): void {
+    this.atLeast += atLeast
+    this.atMost += atMost
+    if (this.atLeast > this.limit) throw new OverBudget()
+  }
+}
+
+/** Thrown by {@link SizeBudget} as soon as a record cannot fit any more. */
+export class OverBudget extends Error {}
+
+/**
+ * A deep copy of a value that came from outside, checked on the way.
+ *
+ * Members that are `undefined` are left out, as JSON does, and -0 becomes 0. Label JSON would change
+ * or lose without a word (NaN, Infinity, BigInt, functions, symbols, class instances, cycles, holes
+ * and `undefined` in arrays) throws {@link NotJson}. Each member is read once, so a getter or a Proxy
+ * cannot show one value to the check and another to the store.
+ */
+export function copyJson(value: unknown, maxDepth: number, budget: SizeBudget): JsonValue {
+  return new JsonCopier(maxDepth, budget).copyFrom(value)
+}
+
+/** One {@link copyJson} at work. */
+class JsonCopier {
+  readonly #path: (string | number)[] = []
+  readonly #ancestors: object[] = []
+  readonly #maxDepth: number
+  readonly #budget: SizeBudget
+
+  constructor(maxDepth: number, budget: SizeBudget) {
+    this.#maxDepth = maxDepth
+    this.#budget = budget
+  }
+
+  copyFrom(source: unknown): JsonValue {
+    try {
+      return this.#copy(source)
+    } catch (error) {
+      if (error instanceof NotJson || error instanceof OverBudget) throw error
+      // A getter or a Proxy threw. Label it threw may quote anything, so it is not handed on.
+      return this.#fail('threw when it was read')
+    }
+  }
+
+  #copy(source: unknown): JsonValue {
+    switch (typeof source) {
+      case 'string':
+        this.#budget.addText(source)
+        return source
+      case 'boolean':
+        this.#budget.add(4, 6)
+        return source
+      case 'number':
+        this.#budget.add(1, 26)
+        if (!Number.isFinite(source)) return this.#fail(`is ${source}, which JSON cannot hold`)
+        return source === 0 ? 0 : source
+      case 'object':
+        if (source === null) {
+          this.#budget.add(4, 5)
+          return null
+        }
+        return this.#copyObject(source)
+      default:
+        return this.#fail(source === undefined ? 'is undefined' : `is a ${typeof source}, which JSON cannot hold`)
+    }
+  }
+
+  #copyObject(source: object): JsonObject | JsonValue[] {
+    if (this.#ancestors.length >= this.#maxDepth) {
+      return this.#fail(this.#ancestors.includes(source) ? 'is a cycle' : `is nested deeper than ${this.#maxDepth}`)
+    }
+    this.#ancestors.push(source)
+    const result = Array.isArray(source) ? this.#copyArray(source) : this.#copyMembers(source)
+    this.#ancestors.pop()
+    return result
+  }
+
+  #copyArray(source: readonly unknown[]): JsonValue[] {
+    const length = source.length
+    this.#budget.add(2 + Math.max(0, length - 1), 3 + length)
+    // A hole is no key either, so one comparison finds holes and members that JSON would drop.
+    if (Object.keys(source).length !== length) return this.#fail('is an array with holes or named members')
+    const result: JsonValue[] = []
+    for (let index = 0; index < length; index++) {
+      this.#path.push(index)
+      result.push(this.#copy(source[index]))
+      this.#path.pop()
+    }
+    return result
+  }
+
+  #copyMembers(source: object): JsonObject {
+    if (!isPlain(source)) {
+      return this.#fail('is an instance of a class; only plain objects, arrays and scalars are JSON')
+    }
+    if (Object.getOwnPropertySymbols(source).length > 0) return this.#fail('has a symbol as a key')
+    const result: JsonObject = {}
+    this.#budget.add(2, 3)
+    for (const key of Object.keys(source)) {
+      this.#path.push(key)
+      const member: unknown = Reflect.get(source, key)
+      if (member !== undefined) {
+        this.#budget.addText(key)
+        this.#budget.add(1, 2)
+        setMember(result, key, this.#copy(member))
+      }
+      this.#path.pop()
+    }
+    return result
+  }
+
+  #fail(reason: string): never {
+    throw new NotJson(this.#path, reason)
+  }
+}
+
+/** Whether an object is none of a class: nothing that it says is inherited. */
+export function isPlain(source: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(source)
+  return prototype === null || isObjectPrototype(prototype)
+}
+
+/** `Object.prototype` of this realm or of another one (a vm context, a frame). */
+function isObjectPrototype(prototype: unknown): boolean {
+  return (
+    prototype === Object.prototype ||
+    (typeof prototype === 'object' &&
+      prototype !== null &&
+      Object.getPrototypeOf(prototype) === null &&
+      Object.hasOwn(prototype, 'isPrototypeOf'))
+  )
+}
+
+/** Sets a member as data: `__proto__` is a key like any other and pollutes nothing. */
+export function setMember<T>(target: Record<string, T>, key: string, value: T): void {
+  if (key === '__proto__') {
+    Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true })
+  } else {
+    target[key] = value
+  }
+}
+
+/** A deep copy of a value that is known to be JSON. Several times faster than `structuredClone`. */
+export function cloneJson(value: JsonValue): JsonValue {
+  if (typeof value !== 'object' || value === null) return value
+  return Array.isArray(value) ? value.map(cloneJson) : cloneJsonObject(value)
+}
+
+export function cloneJsonObject(value: JsonObject): JsonObject {
+  const result: JsonObject = {}
+  for (const key of Object.keys(value)) {
+    const member = value[key]
+    if (member !== undefined) setMember(result, key, cloneJson(member))
+  }
+  return result
+}
+
+/** Equality of two JSON values. The order of keys is not part of it. */
+export function sameJson(a: JsonValue, b: JsonValue): boolean {
+  if (a === b) return true
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
+  if (Array.isArray(a) || Array.isArray(b)) {
+    return (
+      Array.isArray(a) &&
+      Array.isArray(b) &&
+      a.length === b.length &&
+      a.every((item, index) => {
+        const other = b[index]
+        return other !== undefined && sameJson(item, other)
+      })
+    )
+  }
+  const keys = Object.keys(a)
+  if (keys.length !== Object.keys(b).length) return false
+  return keys.every(key => {
+    const mine = a[key]
+    const theirs = Object.hasOwn(b, key) ? b[key] : undefined
+    return mine !== undefined && theirs !== undefined && sameJson(mine, theirs)
+  })
+}
+
+/** A plain object or array of JSON, as opposed to a scalar. */
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** For what JSON.parse gave, which is JSON without a look: tells the compiler so. */
+export function isJsonValue(value: unknown): value is JsonValue {
+  return value !== undefined
+}

@@ -1,0 +1,148 @@
+import { TurnstoreError } from '../basics/errors.js'
+import { checkId } from '../basics/ids.js'
+import type { JsonObject } from '../basics/json.js'
+import type { Limits } from '../records/limits.js'
+import type {
+  AgentTransitionInput,
+  AgentTransitionRecord,
+  ToolCallInput,
+  ToolCallRecord,
+  TurnInput,
+  TurnPatch,
+  TurnRecord,
+} from '../records/models.js'
+import { checkMembers, readObject } from '../basics/arguments.js'
+import { readMetadataInput, readNewTransition, readNewTurn, readToolCallInput, readTurnPatch } from '../records/record-input.js'
+import { randomId } from '../basics/runtime.js'
+
+/**
+ * The one way to alter a stored session without rewriting it. It is applied as a whole or not at
+ * all, in the order of its members. `applyChange` defines what each of them means.
+ */
+export interface SessionChange {
+  /** Rewind: keep the first n turns, drop the rest and the transitions recorded with them. */
+  keepTurns?: number
+  updateTurns?: readonly TurnUpdate[]
+  /** Idempotent by `turnId`. */
+  appendTurns?: readonly (TurnInput & Pick<TurnRecord, 'turnId'>)[]
+  /** Idempotent by `transitionId`; one without always appends. */
+  appendAgentTransitions?: readonly AgentTransitionInput[]
+  /** Top-level members of the metadata to set, and to take away after that. */
+  setMetadata?: JsonObject
+  unsetMetadata?: readonly string[]
+  /** The agent of the session, which a handover does not alter. */
+  agentId?: string | null
+  /** ISO 8601. The session's becomes the later of the two: it never goes back. */
+  updatedAt: string
+}
+
+export interface TurnUpdate {
+  turnId: string
+  set?: TurnPatch
+  /** Add, or replace by `callId`; one without a `callId` gets a new one. */
+  putToolCalls?: readonly ToolCallInput[]
+}
+
+/** What a change came to. */
+export interface ChangeResult {
+  revision: number
+  turnCount: number
+  /** Ids of the turns that the session had already. */
+  deduplicated: string[]
+}
+
+/** A change as hooks receive it: copied, checked, complete. Its turns and tool calls belong to the hook. */
+export interface NormalChange {
+  readonly keepTurns: number | undefined
+  readonly updateTurns: readonly NormalTurnUpdate[]
+  readonly appendTurns: readonly TurnRecord[]
+  readonly appendAgentTransitions: readonly AgentTransitionRecord[]
+  readonly setMetadata: JsonObject
+  readonly unsetMetadata: readonly string[]
+  readonly agentId: string | null | undefined
+  readonly updatedAt: string
+}
+
+export interface NormalTurnUpdate {
+  readonly turnId: string
+  readonly set: TurnPatch
+  readonly putToolCalls: readonly ToolCallRecord[]
+}
+
+const members = [
+  'keepTurns',
+  'updateTurns',
+  'appendTurns',
+  'appendAgentTransitions',
+  'setMetadata',
+  'unsetMetadata',
+  'agentId',
+  'updatedAt',
+]
+
+/**
+ * Copies and checks a change that a caller hands in.
+ * @throws `INVALID_ARGUMENT`, `INVALID_ID`, `INVALID_RECORD`
+ */
+export function readChange(source: SessionChange, limits: Limits): NormalChange {
+  checkMembers(source, 'change', members)
+  const { keepTurns, agentId, updatedAt, unsetMetadata, setMetadata } = source
+  if (keepTurns !== undefined && !(Number.isSafeInteger(keepTurns) && keepTurns >= 0)) {
+    throw new TurnstoreError('INVALID_ARGUMENT', 'change.keepTurns must be a whole number of at least 0')
+  }
+  if (typeof updatedAt !== 'string') {
+    throw new TurnstoreError('INVALID_ARGUMENT', 'change.updatedAt must be a string: the time of the change in ISO 8601')
+  }
+  if (agentId !== undefined && agentId !== null) checkId(agentId, 'change.agentId')
+  return {
+    keepTurns,
+    updateTurns: list(source.updateTurns, 'change.updateTurns').map((update, index) =>
+      readTurnUpdate(update, limits, `change.updateTurns[${index}]`),
+    ),
+    appendTurns: list(source.appendTurns, 'change.appendTurns').map((turn, index) =>
+      readNewTurn(turn, limits, `change.appendTurns[${index}]`),
+    ),
+    appendAgentTransitions: list(source.appendAgentTransitions, 'change.appendAgentTransitions').map((transition, index) =>
+      readNewTransition(transition, limits, `change.appendAgentTransitions[${index}]`),
+    ),
+    setMetadata: setMetadata === undefined ? {} : readMetadataInput(setMetadata, limits, 'change.setMetadata'),
+    unsetMetadata: list(unsetMetadata, 'change.unsetMetadata').map(readKey),
+    agentId,
+    updatedAt,
+  }
+}
+
+function readTurnUpdate(source: unknown, limits: Limits, what: string): NormalTurnUpdate {
+  const { turnId, set, putToolCalls } = readObject(source, what, ['turnId', 'set', 'putToolCalls'])
+  if (typeof turnId !== 'string') throw new TurnstoreError('INVALID_ARGUMENT', `${what}.turnId must be a string`)
+  return {
+    turnId,
+    set: set === undefined ? {} : readTurnPatch(set, limits, `${what}.set`),
+    putToolCalls: list(putToolCalls, `${what}.putToolCalls`).map((call, index) =>
+      readToolCallInput(call, limits, `${what}.putToolCalls[${index}]`, randomId),
+    ),
+  }
+}
+
+function list(value: unknown, what: string): readonly unknown[] {
+  if (value === undefined) return []
+  if (!Array.isArray(value)) throw new TurnstoreError('INVALID_ARGUMENT', `${what} must be an array`)
+  return Array.from<unknown>(value)
+}
+
+function readKey(key: unknown): string {
+  if (typeof key !== 'string') throw new TurnstoreError('INVALID_ARGUMENT', 'change.unsetMetadata must hold strings')
+  return key
+}
+
+/** Whether a change does nothing but append, and at least one turn: the kind whose retry can be recognised. */
+export function onlyAppends(change: NormalChange): boolean {
+  return (
+    change.appendTurns.length > 0 &&
+    change.keepTurns === undefined &&
+    change.updateTurns.length === 0 &&
+    Object.keys(change.setMetadata).length === 0 &&
+    change.unsetMetadata.length === 0 &&
+    change.agentId === undefined
+  )
+}

@@ -1,0 +1,277 @@
+import { type NormalChange, type NormalTurnUpdate, onlyAppends } from './change.js'
+import { revisionConflict, TurnstoreError } from '../basics/errors.js'
+import { type JsonObject, sameJson, setMember } from '../basics/json.js'
+import { defaultLimits, type Limits } from '../records/limits.js'
+import { invalidRecord } from '../records/members.js'
+import type { AgentTransitionRecord, TurnRecord } from '../records/models.js'
+import { revisionAfter } from './next-revision.js'
+import { jsonLength } from '../records/record-input.js'
+import { isRetryOfTurn, sameTransition, sameTurn } from '../records/same-record.js'
+import { quote } from '../basics/text.js'
+import { laterTime } from '../basics/time.js'
+import { encodeTurn } from '../records/wire.js'
+
+/**
+ * What a decision about a change needs to know of a session. An adapter answers from an array, an
+ * index or a SELECT; none of the answers needs the whole session.
+ */
+export interface SessionView {
+  readonly sessionId: string
+  readonly revision: number
+  readonly turnCount: number
+  readonly agentId: string | null
+  readonly updatedAt: string
+  readonly metadata: JsonObject
+  /**
+   * The last turn with this id among the first `before` turns, and its index. (Old files may have an
+   * id twice; the last is meant.)
+   */
+  findTurn(turnId: string, before: number): { readonly turn: TurnRecord; readonly index: number } | undefined
+  /** The index of the first turn with this id, -1 where there is none. */
+  firstIndexOfTurn(turnId: string): number
+  findTransition(transitionId: string): AgentTransitionRecord | undefined
+}
+
+/** What there is to do. Nothing of it is left to decide, so an adapter only writes it down. */
+export interface ChangePlan {
+  /** False: write nothing, the session stays as it is. */
+  readonly changed: boolean
+  readonly revision: number
+  readonly turnCount: number
+  readonly deduplicated: string[]
+  /** How many turns stay; `undefined` where all do. Turns behind it and their transitions are dropped first. */
+  readonly keepTurns: number | undefined
+  /** Turns to put in the place of those at their index. */
+  readonly replaceTurns: readonly { readonly index: number; readonly turn: TurnRecord; readonly update: NormalTurnUpdate }[]
+  readonly appendTurns: readonly TurnRecord[]
+  readonly appendAgentTransitions: readonly AgentTransitionRecord[]
+  /** The whole metadata, where it changes. */
+  readonly metadata: JsonObject | undefined
+  /** The agent of the session, where it changes. */
+  readonly agentId: string | null | undefined
+  readonly updatedAt: string
+}
+
+/**
+ * Decides what a change does to a session: the rules of the contract, written once for every adapter.
+ * Reads the view and alters nothing.
+ *
+ * @throws `REVISION_CONFLICT`, `TURN_NOT_FOUND`, `TURN_ID_CONFLICT`, `TRANSITION_ID_CONFLICT`,
+ *   `INVALID_RECORD` where a limit is passed, or there is no revision after this one
+ */
+export function planChange(
+  view: SessionView,
+  change: NormalChange,
+  ifRevision: number | undefined,
+  limits: Limits = defaultLimits,
+): ChangePlan {
+  if (ifRevision !== undefined && ifRevision !== view.revision) {
+    // First the question whether it has happened already: the answer to an append may have been lost.
+    if (!isAppliedAlready(view, change)) throw revisionConflict(view.sessionId, ifRevision, view.revision)
+    return unchanged(
+      view,
+      change.appendTurns.map(turn => turn.turnId),
+    )
+  }
+
+  const keepTurns = change.keepTurns !== undefined && change.keepTurns < view.turnCount ? change.keepTurns : undefined
+  const kept = keepTurns ?? view.turnCount
+
+  const replaceTurns = planUpdates(view, change, kept, limits)
+  const { appendTurns, deduplicated } = planAppends(view, change, kept, replaceTurns)
+  const appendAgentTransitions = planTransitions(view, change, keepTurns)
+  const metadata = planMetadata(view, change, limits)
+  const agentId = change.agentId === view.agentId ? undefined : change.agentId
+
+  const changed =
+    keepTurns !== undefined ||
+    replaceTurns.length > 0 ||
+    appendTurns.length > 0 ||
+    appendAgentTransitions.length > 0 ||
+    metadata !== undefined ||
+    agentId !== undefined
+  if (!changed) return unchanged(view, deduplicated)
+
+  return {
+    changed,
+    revision: revisionAfter(view.sessionId, view.revision),
+    turnCount: kept + appendTurns.length,
+    deduplicated,
+    keepTurns,
+    replaceTurns,
+    appendTurns,
+    appendAgentTransitions,
+    metadata,
+    agentId,
+    updatedAt: laterTime(view.updatedAt, change.updatedAt),
+  }
+}
+
+function unchanged(view: SessionView, deduplicated: string[]): ChangePlan {
+  return {
+    changed: false,
+    revision: view.revision,
+    turnCount: view.turnCount,
+    deduplicated,
+    keepTurns: undefined,
+    replaceTurns: [],
+    appendTurns: [],
+    appendAgentTransitions: [],
+    metadata: undefined,
+    agentId: undefined,
+    updatedAt: view.updatedAt,
+  }
+}
+
+/** Whether all that a change appends is there, so that a conditional retry of it may succeed. */
+function isAppliedAlready(view: SessionView, change: NormalChange): boolean {
+  return (
+    onlyAppends(change) &&
+    change.appendTurns.every(turn => {
+      const stored = view.findTurn(turn.turnId, view.turnCount)
+      return stored !== undefined && isRetryOfTurn(stored.turn, turn)
+    }) &&
+    change.appendAgentTransitions.every(transition => {
+      const stored = transition.transitionId === null ? undefined : view.findTransition(transition.transitionId)
+      return stored !== undefined && sameTransition(stored, transition)
+    })
+  )
+}
+
+type Replacement = ChangePlan['replaceTurns'][number]
+
+function planUpdates(view: SessionView, change: NormalChange, kept: number, limits: Limits): Replacement[] {
+  if (change.updateTurns.length === 0) return []
+  const updated = new Map<string, Replacement>()
+  const originals = new Map<string, TurnRecord>()
+  for (const update of change.updateTurns) {
+    const earlier = updated.get(update.turnId)
+    const found = earlier ?? view.findTurn(update.turnId, kept)
+    if (found === undefined) {
+      throw new TurnstoreError('TURN_NOT_FOUND', `Session ${view.sessionId} has no turn ${quote(update.turnId)} to update`, {
+        sessionId: view.sessionId,
+        outcome: 'not-stored',
+      })
+    }
+    const turn = updateTurn(found.turn, update)
+    if (jsonLength(encodeTurn(turn)) > limits.turnBytes) {
+      throw invalidRecord(`turn ${quote(update.turnId)}`, `would be larger than ${limits.turnBytes} bytes of JSON`)
+    }
+    if (earlier === undefined) originals.set(update.turnId, found.turn)
+    updated.set(update.turnId, { index: found.index, turn, update: earlier ? mergeUpdates(earlier.update, update) : update })
+  }
+  // Two updates of a turn may undo each other.
+  return [...updated.values()].filter(({ turn }) => {
+    const original = originals.get(turn.turnId)
+    return original === undefined || !equalTurns(original, turn)
+  })
+}
+
+/** Two updates of one turn in one change, as one. */
+function mergeUpdates(first: NormalTurnUpdate, second: NormalTurnUpdate): NormalTurnUpdate {
+  return {
+    turnId: first.turnId,
+    set: { ...first.set, ...second.set },
+    putToolCalls: [...first.putToolCalls, ...second.putToolCalls],
+  }
+}
+
+/** A turn with some members set and tool calls added, or replaced in their place. Shares what stays. */
+export function updateTurn(turn: TurnRecord, update: NormalTurnUpdate): TurnRecord {
+  const toolCalls = [...turn.toolCalls]
+  for (const call of update.putToolCalls) {
+    const place = toolCalls.findLastIndex(known => known.callId === call.callId)
+    if (place === -1) toolCalls.push(call)
+    else toolCalls[place] = call
+  }
+  const { extra, ...set } = update.set
+  const { extra: before, ...rest } = turn
+  const after = extra ?? before
+  return { ...rest, ...set, toolCalls, ...(after === undefined || Object.keys(after).length === 0 ? {} : { extra: after }) }
+}
+
+/** Equal in everything, times included. */
+function equalTurns(a: TurnRecord, b: TurnRecord): boolean {
+  return a.startedAt === b.startedAt && a.endedAt === b.endedAt && sameTurn(a, b)
+}
+
+function planAppends(
+  view: SessionView,
+  change: NormalChange,
+  kept: number,
+  replaced: readonly Replacement[],
+): { appendTurns: TurnRecord[]; deduplicated: string[] } {
+  const appendTurns: TurnRecord[] = []
+  const deduplicated: string[] = []
+  const batch = new Map<string, TurnRecord>(replaced.map(({ turn }) => [turn.turnId, turn]))
+  for (const turn of change.appendTurns) {
+    const known = batch.get(turn.turnId) ?? view.findTurn(turn.turnId, kept)?.turn
+    if (known === undefined) {
+      appendTurns.push(turn)
+      batch.set(turn.turnId, turn)
+    } else if (isRetryOfTurn(known, turn)) {
+      deduplicated.push(turn.turnId)
+    } else {
+      throw new TurnstoreError(
+        'TURN_ID_CONFLICT',
+        `Session ${view.sessionId} has a turn ${quote(turn.turnId)} with other content; give a new turn an id of its own`,
+        { sessionId: view.sessionId, outcome: 'not-stored' },
+      )
+    }
+  }
+  return { appendTurns, deduplicated }
+}
+
+function planTransitions(view: SessionView, change: NormalChange, keepTurns: number | undefined): AgentTransitionRecord[] {
+  const result: AgentTransitionRecord[] = []
+  const batch = new Map<string, AgentTransitionRecord>()
+  for (const transition of change.appendAgentTransitions) {
+    const { transitionId } = transition
+    if (transitionId === null) {
+      result.push(transition)
+      continue
+    }
+    const stored = view.findTransition(transitionId)
+    const known = batch.get(transitionId) ?? stored
+    if (known === undefined || (known === stored && isDropped(view, stored, keepTurns))) {
+      result.push(transition)
+      batch.set(transitionId, transition)
+    } else if (!sameTransition(known, transition)) {
+      throw new TurnstoreError(
+        'TRANSITION_ID_CONFLICT',
+        `Session ${view.sessionId} has a transition ${quote(transitionId)} with other content; give a new one an id of its own`,
+        { sessionId: view.sessionId, outcome: 'not-stored' },
+      )
+    }
+  }
+  return result
+}
+
+/**
+ * Whether a transition goes when only the first n turns stay: those recorded with a dropped turn do,
+ * and all others stay.
+ */
+export function isDropped(
+  view: Pick<SessionView, 'firstIndexOfTurn'>,
+  transition: AgentTransitionRecord,
+  keepTurns: number | undefined,
+): boolean {
+  return keepTurns !== undefined && view.firstIndexOfTurn(transition.turnId) >= keepTurns
+}
+
+function planMetadata(view: SessionView, change: NormalChange, limits: Limits): JsonObject | undefined {
+  if (Object.keys(change.setMetadata).length === 0 && change.unsetMetadata.length === 0) return undefined
+  const metadata: JsonObject = {}
+  const unset = new Set(change.unsetMetadata)
+  for (const members of [view.metadata, change.setMetadata]) {
+    for (const [key, value] of Object.entries(members)) {
+      if (!unset.has(key)) setMember(metadata, key, value)
+    }
+  }
+  if (sameJson(metadata, view.metadata)) return undefined
+  if (jsonLength(metadata) > limits.metadataBytes) {
+    throw invalidRecord('metadata', `would be larger than ${limits.metadataBytes} bytes of JSON`)
+  }
+  return metadata
+}
+

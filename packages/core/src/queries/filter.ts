@@ -1,0 +1,42 @@
+import type { JsonObject } from '../basics/json.js'
+import type { Scope } from '../basics/scope.js'
+import { timeKey } from '../basics/time.js'
+import { isEnded, type SessionSummary } from '../records/models.js'
+
+/** Which sessions a query means, in which order: all of it but the page. Times are keys, comparable as text. */
+export interface CheckedFilter {
+  readonly scope: Scope
+  readonly agentId: string | null | undefined
+  readonly parentSessionId: string | null | undefined
+  readonly ended: boolean | undefined
+  readonly updatedAfter: string | undefined
+  readonly updatedBefore: string | undefined
+  readonly createdAfter: string | undefined
+  readonly createdBefore: string | undefined
+  readonly metadata: readonly (readonly [key: string, value: string | number | boolean | null])[]
+  readonly orderBy: 'updatedAt' | 'createdAt'
+  readonly order: 'desc' | 'asc'
+}
+
+/** Whether a session is one that a query means, wherever the page begins. */
+export function matches(query: CheckedFilter, session: SessionSummary): boolean {
+  return (
+    (query.scope === undefined || session.workspaceId === query.scope) &&
+    (query.agentId === undefined || session.agentId === query.agentId) &&
+    (query.parentSessionId === undefined || session.parentSessionId === query.parentSessionId) &&
+    (query.ended === undefined || isEnded(session) === query.ended) &&
+    isBetween(session.updatedAt, query.updatedAfter, query.updatedBefore) &&
+    isBetween(session.createdAt, query.createdAfter, query.createdBefore) &&
+    query.metadata.every(([key, value]) => hasMember(session.metadata, key, value))
+  )
+}
+
+function isBetween(time: string, after: string | undefined, before: string | undefined): boolean {
+  if (after === undefined && before === undefined) return true
+  const key = timeKey(time)
+  return key !== '' && (after === undefined || key > after) && (before === undefined || key < before)
+}
+
+function hasMember(metadata: JsonObject, key: string, value: string | number | boolean | null): boolean {
+  return Object.hasOwn(metadata, key) && metadata[key] === value
+}

@@ -1,0 +1,138 @@
+import { decodeCursor } from './cursor.js'
+import type { CheckedFilter } from './filter.js'
+import type { Position } from './position.js'
+import { TurnstoreError } from '../basics/errors.js'
+import { readObject } from '../basics/arguments.js'
+import { scopeOf } from '../basics/scope.js'
+import { quote } from '../basics/text.js'
+import { timeKey } from '../basics/time.js'
+import { wholeNumber } from '../basics/arguments.js'
+
+/** Which sessions to list, in which order. Everything is optional; what is named must hold together. */
+export interface SessionQuery {
+  /** Sessions of one workspace; null: those without one; left out: all. */
+  workspaceId?: string | null
+  /** The session's own, whoever took over from it; null: sessions without one. */
+  agentId?: string | null
+  /** The session that they were forked from; null: those that are no fork. */
+  parentSessionId?: string | null
+  /** Sessions that were ended, or those that were not. */
+  ended?: boolean
+  /** Exclusive, ISO 8601. A stored time that is empty or unreadable matches none of the four. */
+  updatedAfter?: string
+  updatedBefore?: string
+  createdAfter?: string
+  createdBefore?: string
+  /** Top-level members that must be there and equal, type included. */
+  metadata?: { readonly [key: string]: string | number | boolean | null }
+  /** Default `updatedAt`. Ids decide between equal times. */
+  orderBy?: 'updatedAt' | 'createdAt'
+  /** Default `desc`, the exact reverse of `asc`. */
+  order?: 'desc' | 'asc'
+  /** Sessions a page, 1 to 1,000; default 50. */
+  limit?: number
+  /** That of the page before. It belongs to its query; only `limit` may differ. */
+  cursor?: string
+}
+
+/** A query as hooks receive it. */
+export interface NormalQuery extends CheckedFilter {
+  readonly limit: number
+  /** The page begins after this position, in the direction of the order. */
+  readonly after: Position | undefined
+}
+
+export const queryMembers: readonly string[] = [
+  'workspaceId',
+  'agentId',
+  'parentSessionId',
+  'ended',
+  'updatedAfter',
+  'updatedBefore',
+  'createdAfter',
+  'createdBefore',
+  'metadata',
+  'orderBy',
+  'order',
+  'limit',
+  'cursor',
+]
+
+export const DEFAULT_LIMIT = 50
+export const MAX_LIMIT = 1000
+
+/** @throws `INVALID_ARGUMENT`, `INVALID_ID` */
+export function readQuery(source: unknown, what = 'query'): NormalQuery {
+  const query = source === undefined ? {} : readObject(source, what, queryMembers)
+  const filter = {
+    scope: scopeOf(query, what),
+    agentId: textOrNull(query, what, 'agentId'),
+    parentSessionId: textOrNull(query, what, 'parentSessionId'),
+    ended: readBoolean(query, what, 'ended'),
+    updatedAfter: readTime(query, what, 'updatedAfter'),
+    updatedBefore: readTime(query, what, 'updatedBefore'),
+    createdAfter: readTime(query, what, 'createdAfter'),
+    createdBefore: readTime(query, what, 'createdBefore'),
+    metadata: readMetadata(query.metadata, `${what}.metadata`),
+    orderBy: oneOf(query, what, 'orderBy', ['updatedAt', 'createdAt'] as const),
+    order: oneOf(query, what, 'order', ['desc', 'asc'] as const),
+  }
+  const { limit, cursor } = query
+  return {
+    ...filter,
+    limit: limit === undefined ? DEFAULT_LIMIT : wholeNumber(limit, `${what}.limit`, 1, MAX_LIMIT),
+    after: cursor === undefined ? undefined : decodeCursor(cursor, filter),
+  }
+}
+
+function textOrNull(query: Record<string, unknown>, what: string, name: string): string | null | undefined {
+  const value = query[name]
+  if (value === undefined || value === null || typeof value === 'string') return value
+  throw new TurnstoreError('INVALID_ARGUMENT', `${what}.${name} must be a string or null`)
+}
+
+function readBoolean(query: Record<string, unknown>, what: string, name: string): boolean | undefined {
+  const value = query[name]
+  if (value === undefined || typeof value === 'boolean') return value
+  throw new TurnstoreError('INVALID_ARGUMENT', `${what}.${name} must be true or false`)
+}
+
+function readTime(query: Record<string, unknown>, what: string, name: string): string | undefined {
+  const value = query[name]
+  if (value === undefined) return undefined
+  const key = typeof value === 'string' ? timeKey(value) : ''
+  if (key === '') {
+    throw new TurnstoreError('INVALID_ARGUMENT', `${what}.${name} must be a time in ISO 8601, like 2026-01-31T12:00:00Z`)
+  }
+  return key
+}
+
+/** The first of the choices is the default. */
+function oneOf<T extends string>(
+  query: Record<string, unknown>,
+  what: string,
+  name: string,
+  choices: readonly [T, ...T[]],
+): T {
+  const value = query[name]
+  if (value === undefined) return choices[0]
+  const choice = choices.find(known => known === value)
+  if (choice === undefined) throw new TurnstoreError('INVALID_ARGUMENT', `${what}.${name} must be ${choices.join(' or ')}`)
+  return choice
+}
+
+function readMetadata(source: unknown, what: string): CheckedFilter['metadata'] {
+  if (source === undefined) return []
+  if (typeof source !== 'object' || source === null || Array.isArray(source)) {
+    throw new TurnstoreError('INVALID_ARGUMENT', `${what} must be an object`)
+  }
+  return Object.entries(source).map(([key, value]: [string, unknown]) => {
+    if (value === null || typeof value === 'string' || typeof value === 'boolean') return [key, value]
+    if (typeof value === 'number' && Number.isFinite(value)) return [key, value === 0 ? 0 : value]
+    throw new TurnstoreError(
+      'INVALID_ARGUMENT',
+      `${what}[${quote(key)}] must be a string, a finite number, true, false or null`,
+    )
+  })
+}
+

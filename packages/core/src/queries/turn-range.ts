@@ -1,0 +1,69 @@
+import { TurnstoreError } from '../basics/errors.js'
+import { cloneTurn } from '../records/clone.js'
+import type { SessionRecord, TurnRecord } from '../records/models.js'
+import { readObject, wholeNumber } from '../basics/arguments.js'
+
+/** Which turns to read: the last n; a stretch, by index; or one by its id. `{}` means all. */
+export type TurnRange =
+  | { last: number; from?: never; limit?: never; turnId?: never }
+  | { from?: number; limit?: number; last?: never; turnId?: never }
+  | { turnId: string; last?: never; from?: never; limit?: never }
+
+/** A stretch of a session's turns, with where it stands in the whole, all of one moment. */
+export interface TurnPage {
+  turns: TurnRecord[]
+  /** Index of the first of them; of an empty page, where it would stand. */
+  firstIndex: number
+  turnCount: number
+  revision: number
+}
+
+/** A range as hooks receive it. */
+export type NormalTurnRange =
+  | { readonly kind: 'last'; readonly last: number }
+  | { readonly kind: 'from'; readonly from: number; readonly limit: number }
+  | { readonly kind: 'turnId'; readonly turnId: string }
+
+/** @throws `INVALID_ARGUMENT` */
+export function readTurnRange(source: unknown): NormalTurnRange {
+  const { last, from, limit, turnId } = readObject(source, 'range', ['last', 'from', 'limit', 'turnId'])
+  const forms = [last !== undefined, from !== undefined || limit !== undefined, turnId !== undefined]
+  if (forms.filter(Boolean).length > 1) {
+    throw new TurnstoreError('INVALID_ARGUMENT', 'range takes one of { last }, { from, limit } and { turnId }')
+  }
+  if (turnId !== undefined) {
+    if (typeof turnId !== 'string') throw new TurnstoreError('INVALID_ARGUMENT', 'range.turnId must be a string')
+    return { kind: 'turnId', turnId }
+  }
+  if (last !== undefined) return { kind: 'last', last: wholeNumber(last, 'range.last', 0) }
+  return {
+    kind: 'from',
+    from: from === undefined ? 0 : wholeNumber(from, 'range.from', 0),
+    limit: limit === undefined ? Number.MAX_SAFE_INTEGER : wholeNumber(limit, 'range.limit', 1),
+  }
+}
+
+/**
+ * The stretch of indexes that a range means in a session of so many turns: `[first, end)`.
+ * @param lastIndexOf the index of the last turn with an id, -1 where there is none
+ */
+export function resolveTurnRange(
+  range: NormalTurnRange,
+  turnCount: number,
+  lastIndexOf: (turnId: string) => number,
+): { first: number; end: number } {
+  if (range.kind === 'last') return { first: Math.max(0, turnCount - range.last), end: turnCount }
+  if (range.kind === 'from') {
+    const first = Math.min(range.from, turnCount)
+    return { first, end: Math.min(turnCount, first + range.limit) }
+  }
+  const index = lastIndexOf(range.turnId)
+  return index === -1 ? { first: turnCount, end: turnCount } : { first: index, end: index + 1 }
+}
+
+/** The page of a whole record; its turns are copies. */
+export function pageOf(session: Pick<SessionRecord, 'turns' | 'revision'>, range: NormalTurnRange): TurnPage {
+  const { turns, revision } = session
+  const { first, end } = resolveTurnRange(range, turns.length, id => turns.findLastIndex(turn => turn.turnId === id))
+  return { turns: turns.slice(first, end).map(cloneTurn), firstIndex: first, turnCount: turns.length, revision }
+}

@@ -1,0 +1,50 @@
+import { cloneJson, cloneJsonObject } from '../basics/json.js'
+import type { AgentTransitionRecord, SessionRecord, SessionSummary, ToolCallRecord, TurnRecord } from './models.js'
+
+/*
+ * Copies of records that are known to be whole, for a store that keeps objects: neither what it gave
+ * out nor what it holds can be altered through the other.
+ */
+
+export function cloneSession(session: SessionRecord): SessionRecord {
+  return {
+    ...session,
+    turns: session.turns.map(cloneTurn),
+    agentTransitions: session.agentTransitions.map(cloneTransition),
+    metadata: cloneJsonObject(session.metadata),
+    ...cloneExtra(session),
+  }
+}
+
+export function cloneTurn(turn: TurnRecord): TurnRecord {
+  return {
+    ...turn,
+    toolCalls: turn.toolCalls.map(cloneToolCall),
+    auditEventIds: [...turn.auditEventIds],
+    metadata: cloneJsonObject(turn.metadata),
+    ...cloneExtra(turn),
+  }
+}
+
+function cloneToolCall(call: ToolCallRecord): ToolCallRecord {
+  return {
+    ...call,
+    arguments: cloneJsonObject(call.arguments),
+    result: cloneJson(call.result),
+    sandboxContext: cloneJson(call.sandboxContext),
+    metadata: cloneJsonObject(call.metadata),
+    ...cloneExtra(call),
+  }
+}
+
+export function cloneTransition(transition: AgentTransitionRecord): AgentTransitionRecord {
+  return { ...transition, ...cloneExtra(transition) }
+}
+
+export function cloneSummary(summary: SessionSummary): SessionSummary {
+  return { ...summary, metadata: cloneJsonObject(summary.metadata) }
+}
+
+function cloneExtra({ extra }: Pick<SessionRecord, 'extra'>): Pick<SessionRecord, 'extra'> {
+  return extra === undefined ? {} : { extra: cloneJsonObject(extra) }
+}

@@ -1,0 +1,153 @@
+import {
+  copyJson,
+  isPlain,
+  type JsonObject,
+  type JsonPath,
+  type JsonValue,
+  NotJson,
+  SizeBudget,
+  OverBudget,
+} from '../basics/json.js'
+import type { Limits } from './limits.js'
+import {
+  asObject,
+  invalidRecord,
+  type Members,
+  MembersBase,
+  type Name,
+  nameOf,
+  LazyLabel,
+  type Shape,
+  type Label,
+  labelText,
+} from './members.js'
+import { NOTHING_OF_ITS_OWN } from '../basics/arguments.js'
+import { quote, utf8Length } from '../basics/text.js'
+
+/** @throws `INVALID_RECORD`, naming the path below `what` and never the value */
+export function inputMembers(source: unknown, what: Label, limits: Limits, budget: SizeBudget): Members {
+  const members = new InputMembers(asObject(source, what), what, limits, budget)
+  budget.add(2, 64)
+  return members
+}
+
+/**
+ * Refuses a record whose copy would lack members without a word: those that it inherits, or, of a promise that nobody
+ * awaited or a Map, all.
+ * @throws `INVALID_RECORD`
+ */
+export function checkOwnMembers(source: object, what: Label, { names }: Shape): void {
+  if (isPlain(source)) return
+  const inherited = [...names].find(name => name in source && !Object.hasOwn(source, name))
+  if (inherited !== undefined) throw invalidRecord(what, `inherits ${inherited}; only members of its own count`)
+  if (Reflect.ownKeys(source).length === 0) throw invalidRecord(what, NOTHING_OF_ITS_OWN)
+}
+
+/** Where a caller hands in what on the wire stands beside our keys. */
+export const extraName: Name = nameOf('extra')
+
+class InputMembers extends MembersBase {
+  readonly dialect = 'input'
+  readonly #limits: Limits
+  readonly #budget: SizeBudget
+
+  constructor(source: Readonly<Record<string, unknown>>, what: Label, limits: Limits, budget: SizeBudget) {
+    super(source, what)
+    this.#limits = limits
+    this.#budget = budget
+  }
+
+  protected get(name: Name): unknown {
+    if (!Object.hasOwn(this.source, name.input)) return undefined
+    try {
+      return this.source[name.input]
+    } catch {
+      return this.fail(name, 'threw when it was read')
+    }
+  }
+
+  protected key(name: Name): string {
+    return name.input
+  }
+
+  protected item(source: unknown, what: Label): Members {
+    return inputMembers(source, what, this.#limits, this.#budget)
+  }
+
+  protected value(name: Name, value: unknown): JsonValue {
+    this.#budget.add(0, 32)
+    return copyInput(value, new LazyLabel(this, name), this.#limits, this.#budget)
+  }
+
+  override limitedObject(name: Name, limit: number): JsonObject {
+    return withinLimit(
+      this.at(name),
+      limit,
+      budget => new InputMembers(this.source, this.what, this.#limits, budget).object(name),
+      object => utf8Length(JSON.stringify(object)),
+    )
+  }
+
+  protected override checkText(name: Name, value: unknown, index?: number): string {
+    const text = super.checkText(name, value, index)
+    this.#budget.add(text.length, 6 * text.length + 32)
+    return text
+  }
+
+  extra(shape: Shape): { extra?: JsonObject } {
+    checkOwnMembers(this.source, this.what, shape)
+    // Names and symbols apart: together, by Reflect.ownKeys, they cost several times as much.
+    for (const key of Object.getOwnPropertyNames(this.source)) {
+      if (!shape.names.has(key) && key !== extraName.input) {
+        throw invalidRecord(this.what, `has no member ${quote(key)}; what a newer writer added belongs in extra`)
+      }
+    }
+    if (Object.getOwnPropertySymbols(this.source).length > 0) throw invalidRecord(this.what, 'has a symbol as a key')
+    if (!this.has(extraName)) return {}
+    const extra = this.object(extraName)
+    for (const key of shape.wireKeys) {
+      if (Object.hasOwn(extra, key)) this.fail(extraName, `must not hold ${key}, which is a key of ours`)
+    }
+    return Object.keys(extra).length === 0 ? {} : { extra }
+  }
+}
+
+/** Copies JSON from a caller. @throws `INVALID_RECORD` */
+export function copyInput(value: unknown, what: Label, limits: Limits, budget: SizeBudget): JsonValue {
+  try {
+    return copyJson(value, limits.jsonDepth, budget)
+  } catch (error) {
+    if (error instanceof NotJson) throw invalidRecord(labelText(what) + pathText(error.path), error.message)
+    throw error
+  }
+}
+
+/**
+ * Runs a read with a budget of its own. `encode` gives the JSON of the result, for the rare record
+ * whose size the bounds leave open.
+ * @throws `INVALID_RECORD` where the limit is passed
+ */
+export function withinLimit<T>(what: Label, limit: number, read: (budget: SizeBudget) => T, measure: (result: T) => number): T {
+  const budget = new SizeBudget(limit)
+  try {
+    const result = read(budget)
+    if (budget.atMost > limit && measure(result) > limit) throw new OverBudget()
+    return result
+  } catch (error) {
+    if (error instanceof OverBudget) throw invalidRecord(what, `is larger than ${limit} bytes of JSON`)
+    throw error
+  }
+}
+
+/** A long path shows its two ends. */
+function pathText(path: JsonPath): string {
+  return path.length > 12 ? `${stepsText(path.slice(0, 8))}…${stepsText(path.slice(-2))}` : stepsText(path)
+}
+
+function stepsText(path: JsonPath): string {
+  return path.map(step => (typeof step === 'number' ? `[${step}]` : plainKey(step))).join('')
+}
+
+function plainKey(key: string): string {
+  return /^[A-Za-z_$][\w$]{0,63}$/.test(key) ? `.${key}` : `[${quote(key)}]`
+}

@@ -1,0 +1,210 @@
+import { TurnstoreError } from '../basics/errors.js'
+import { isJsonObject, type JsonObject, type JsonValue } from '../basics/json.js'
+
+/**
+ * Reads the members of one record, in one of two dialects:
+ *
+ * - `input`, what a caller hands in: camelCase, each value copied and checked, unknown members refused;
+ * - `wire`, what was stored: snake_case, null in a member with a default means missing, unknown
+ *   members gathered in `extra`, values taken as they are, since JSON.parse made them for us.
+ *
+ * The two differ here alone: `read-record.ts` says once what a turn is made of.
+ */
+export interface Members {
+  readonly dialect: 'input' | 'wire'
+  text(name: Name, fallback?: string): string
+  textOrNull(name: Name): string | null
+  numberOrNull(name: Name): number | null
+  texts(name: Name): string[]
+  json(name: Name): JsonValue
+  object(name: Name): JsonObject
+  /** An object with a limit of its own, not measured with this record. */
+  limitedObject(name: Name, limit: number): JsonObject
+  /** The items of an array, unread, each with its place for messages. */
+  items(name: Name): Item[]
+  /** `{ extra }` where there are members that nobody here knows, else `{}`. */
+  extra(shape: Shape): { extra?: JsonObject }
+  has(name: Name): boolean
+  /** The records in an array, measured together with this one. */
+  list<T>(name: Name, read: (item: Members, index: number) => T): T[]
+  fail(name: Name, reason: string): never
+}
+
+/** Label a member is called in each dialect: `toolCalls`, on the wire `tool_calls`. */
+export interface Name {
+  readonly input: string
+  readonly wire: string
+}
+
+export function nameOf(input: string): Name {
+  return { input, wire: input.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`) }
+}
+
+/** Those of all members of a record. */
+export type NamesOf<T> = Readonly<Record<Exclude<keyof T, 'extra'>, Name>>
+
+/** Made once for a kind of record, so that reading one looks nothing up. */
+export function namesOf<const N extends string>(...names: readonly N[]): Readonly<Record<N, Name>>
+export function namesOf(...names: readonly string[]): Readonly<Record<string, Name>> {
+  return Object.fromEntries(names.map(name => [name, nameOf(name)]))
+}
+
+/** All members of a kind of record. */
+export interface Shape {
+  readonly names: ReadonlySet<string>
+  /** In the order in which they are written. */
+  readonly wireKeys: readonly string[]
+}
+
+export function shape(names: Readonly<Record<string, Name>>, ...onWireAlone: readonly Name[]): Shape {
+  return {
+    names: new Set(Object.keys(names)),
+    wireKeys: [...Object.values(names), ...onWireAlone].map(name => name.wire),
+  }
+}
+
+/** Label a message calls the thing. */
+export type Label = string | LazyLabel
+
+/** A member, or an item of one, put into words only where a message needs them: there are many, and few messages. */
+export class LazyLabel {
+  readonly #parent: MembersBase
+  readonly #name: Name
+  readonly #index: number | undefined
+
+  constructor(parent: MembersBase, name: Name, index?: number) {
+    this.#parent = parent
+    this.#name = name
+    this.#index = index
+  }
+
+  toString(): string {
+    const member = this.#parent.at(this.#name)
+    return this.#index === undefined ? member : `${member}[${this.#index}]`
+  }
+}
+
+export interface Item {
+  readonly source: unknown
+  readonly what: Label
+}
+
+export function invalidRecord(what: Label, reason: string): TurnstoreError {
+  return new TurnstoreError('INVALID_RECORD', `${labelText(what)} ${reason}`)
+}
+
+export function labelText(what: Label): string {
+  return typeof what === 'string' ? what : what.toString()
+}
+
+export function asObject(source: unknown, what: Label): Record<string, unknown> {
+  if (!isRecord(source)) {
+    throw invalidRecord(what, `must be an object, not ${kindOf(source)}`)
+  }
+  return source
+}
+
+function isRecord(source: unknown): source is Record<string, unknown> {
+  return typeof source === 'object' && source !== null && !Array.isArray(source)
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null'
+  return Array.isArray(value) ? 'an array' : typeof value === 'object' ? 'an object' : `a ${typeof value}`
+}
+
+export abstract class MembersBase implements Members {
+  abstract readonly dialect: 'input' | 'wire'
+  protected readonly source: Readonly<Record<string, unknown>>
+  protected readonly what: Label
+
+  constructor(source: Readonly<Record<string, unknown>>, what: Label) {
+    this.source = source
+    this.what = what
+  }
+
+  /** The member as it stands, `undefined` where it is missing. */
+  protected abstract get(name: Name): unknown
+  protected abstract key(name: Name): string
+  protected abstract item(source: unknown, what: Label): Members
+  protected abstract value(name: Name, value: unknown): JsonValue
+  abstract extra(shape: Shape): { extra?: JsonObject }
+
+  text(name: Name, fallback?: string): string {
+    const value = this.get(name)
+    if (value === undefined) return fallback ?? this.fail(name, 'is missing')
+    return this.checkText(name, value)
+  }
+
+  textOrNull(name: Name): string | null {
+    const value = this.get(name)
+    return value === undefined || value === null ? null : this.checkText(name, value)
+  }
+
+  numberOrNull(name: Name): number | null {
+    const value = this.get(name)
+    if (value === undefined || value === null) return null
+    if (typeof value !== 'number' || !Number.isFinite(value)) return this.fail(name, 'must be a finite number or null')
+    return value === 0 ? 0 : value
+  }
+
+  texts(name: Name): string[] {
+    return mapItems(this.array(name), (text, index) => this.checkText(name, text, index))
+  }
+
+  json(name: Name): JsonValue {
+    const value = this.get(name)
+    return value === undefined ? null : this.value(name, value)
+  }
+
+  object(name: Name): JsonObject {
+    const value = this.get(name)
+    if (value === undefined) return {}
+    if (!isJsonObject(value)) return this.fail(name, `must be an object, not ${kindOf(value)}`)
+    const copy = this.value(name, value)
+    return isJsonObject(copy) ? copy : this.fail(name, 'must be an object')
+  }
+
+  list<T>(name: Name, read: (item: Members, index: number) => T): T[] {
+    return mapItems(this.array(name), (source, index) => read(this.item(source, new LazyLabel(this, name, index)), index))
+  }
+
+  limitedObject(name: Name, _limit: number): JsonObject {
+    return this.object(name)
+  }
+
+  has(name: Name): boolean {
+    return this.get(name) !== undefined
+  }
+
+  fail(name: Name, reason: string): never {
+    throw invalidRecord(this.at(name), reason)
+  }
+
+  /** @param index of an item of the member */
+  protected checkText(name: Name, value: unknown, index?: number): string {
+    if (typeof value === 'string') return value
+    throw invalidRecord(new LazyLabel(this, name, index), `must be a string, not ${kindOf(value)}`)
+  }
+
+  at(name: Name): string {
+    return `${labelText(this.what)}.${this.key(name)}`
+  }
+
+  items(name: Name): Item[] {
+    return mapItems(this.array(name), (source, index) => ({ source, what: new LazyLabel(this, name, index) }))
+  }
+
+  private array(name: Name): readonly unknown[] {
+    const value = this.get(name)
+    if (value === undefined) return []
+    return Array.isArray(value) ? value : this.fail(name, `must be an array, not ${kindOf(value)}`)
+  }
+}
+
+/** As Array.from does, at a fraction of its cost: a hole is the undefined that it is, while map would pass it over. */
+function mapItems<T>(array: readonly unknown[], read: (item: unknown, index: number) => T): T[] {
+  const result: T[] = []
+  for (let index = 0; index < array.length; index++) result.push(read(array[index], index))
+  return result
+}

@@ -1,0 +1,131 @@
+import type { JsonObject } from '../basics/json.js'
+import { type Members, type Name, nameOf, namesOf, type NamesOf, shape, type Shape } from './members.js'
+import type { AgentTransitionRecord, SessionRecord, ToolCallRecord, TurnRecord } from './models.js'
+
+/*
+ * Label each record is made of, which of it is required and what is the default. One description
+ * for both dialects: what a caller hands in and what stands on the wire.
+ */
+
+export const turnNames: NamesOf<TurnRecord> = namesOf(
+  'turnId',
+  'agentId',
+  'prompt',
+  'responseContent',
+  'toolCalls',
+  'startedAt',
+  'endedAt',
+  'status',
+  'error',
+  'auditEventIds',
+  'metadata',
+)
+export const turnShape: Shape = shape(turnNames)
+
+export const toolCallNames: NamesOf<ToolCallRecord> = namesOf(
+  'callId',
+  'toolName',
+  'arguments',
+  'result',
+  'status',
+  'error',
+  'durationMs',
+  'sandboxContext',
+  'metadata',
+)
+const toolCallShape = shape(toolCallNames)
+
+const transitionNames: NamesOf<AgentTransitionRecord> = namesOf(
+  'transitionId',
+  'fromAgent',
+  'toAgent',
+  'reason',
+  'turnId',
+  'timestamp',
+)
+export const transitionShape: Shape = shape(transitionNames)
+
+export const sessionNames: NamesOf<SessionRecord> = namesOf(
+  'sessionId',
+  'workspaceId',
+  'parentSessionId',
+  'agentId',
+  'createdAt',
+  'updatedAt',
+  'turns',
+  'agentTransitions',
+  'metadata',
+  'revision',
+)
+/** Of no interest to a caller, and so a member on the wire alone. */
+export const schemaVersionName: Name = nameOf('schemaVersion')
+export const sessionShape: Shape = shape(sessionNames, schemaVersionName)
+
+export function readToolCall(members: Members, missingCallId?: string): ToolCallRecord {
+  return {
+    callId: members.text(toolCallNames.callId, missingCallId),
+    toolName: members.text(toolCallNames.toolName),
+    arguments: members.object(toolCallNames.arguments),
+    result: members.json(toolCallNames.result),
+    status: members.text(toolCallNames.status, 'success'),
+    error: members.textOrNull(toolCallNames.error),
+    durationMs: members.numberOrNull(toolCallNames.durationMs),
+    sandboxContext: members.json(toolCallNames.sandboxContext),
+    metadata: members.object(toolCallNames.metadata),
+    ...members.extra(toolCallShape),
+  }
+}
+
+export function readTurn(members: Members): TurnRecord {
+  const turnId = members.text(turnNames.turnId)
+  return {
+    turnId,
+    agentId: members.textOrNull(turnNames.agentId),
+    prompt: members.text(turnNames.prompt, ''),
+    responseContent: members.textOrNull(turnNames.responseContent),
+    toolCalls: members.list(turnNames.toolCalls, (call, index) =>
+      readToolCall(call, members.dialect === 'input' ? `${turnId}:${index}` : undefined),
+    ),
+    startedAt: members.text(turnNames.startedAt, ''),
+    endedAt: members.textOrNull(turnNames.endedAt),
+    status: members.text(turnNames.status, 'success'),
+    error: members.textOrNull(turnNames.error),
+    auditEventIds: members.texts(turnNames.auditEventIds),
+    metadata: members.object(turnNames.metadata),
+    ...members.extra(turnShape),
+  }
+}
+
+export function readTransition(members: Members): AgentTransitionRecord {
+  return {
+    transitionId: members.textOrNull(transitionNames.transitionId),
+    fromAgent: members.textOrNull(transitionNames.fromAgent),
+    toAgent: members.text(transitionNames.toAgent),
+    reason: members.textOrNull(transitionNames.reason),
+    turnId: members.text(transitionNames.turnId, ''),
+    timestamp: members.text(transitionNames.timestamp, ''),
+    ...members.extra(transitionShape),
+  }
+}
+
+/** A session whose turns, transitions and metadata are read already: each of those is measured by itself. */
+export function readSession(
+  members: Members,
+  turns: TurnRecord[],
+  agentTransitions: AgentTransitionRecord[],
+  metadata: JsonObject,
+): SessionRecord {
+  return {
+    sessionId: members.text(sessionNames.sessionId),
+    workspaceId: members.textOrNull(sessionNames.workspaceId),
+    parentSessionId: members.textOrNull(sessionNames.parentSessionId),
+    agentId: members.textOrNull(sessionNames.agentId),
+    createdAt: members.text(sessionNames.createdAt, ''),
+    updatedAt: members.text(sessionNames.updatedAt, ''),
+    turns,
+    agentTransitions,
+    metadata,
+    revision: members.numberOrNull(sessionNames.revision) ?? 1,
+    ...members.extra(sessionShape),
+  }
+}

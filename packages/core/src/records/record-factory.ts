@@ -1,0 +1,95 @@
+import { checkOwnMembers } from './input-members.js'
+import type { Limits } from './limits.js'
+import { asObject, type Shape } from './members.js'
+import type {
+  AgentTransitionInput,
+  AgentTransitionRecord,
+  SessionInput,
+  SessionRecord,
+  ToolCallInput,
+  ToolCallRecord,
+  TurnInput,
+  TurnRecord,
+} from './models.js'
+import { checkMembers } from '../basics/arguments.js'
+import { sessionShape, transitionShape, turnShape } from './read-record.js'
+import { fillCallIds, readSessionInput, readToolCallInput, readTransitionInput, readTurnInput } from './record-input.js'
+import { randomId } from '../basics/runtime.js'
+
+/** Where factories take times and ids from; the manager hands in its own. */
+export interface FactoryOptions {
+  now?: () => string
+  newId?: () => string
+}
+
+/** Fills in the ids, times and defaults of records, and holds them to limits. */
+export class RecordFactory {
+  readonly now: () => string
+  readonly newId: () => string
+  readonly #limits: Limits
+
+  /** @throws `INVALID_ARGUMENT` */
+  constructor(options: FactoryOptions, limits: Limits) {
+    checkMembers(options, 'options', ['now', 'newId'])
+    const { now = currentTime, newId = randomId } = options
+    this.now = now
+    this.newId = newId
+    this.#limits = limits
+  }
+
+  session(input: Omit<SessionInput, 'sessionId'> & { sessionId?: string }): SessionRecord {
+    checkRecord(input, 'session', sessionShape)
+    const createdAt = input.createdAt ?? this.now()
+    return readSessionInput(
+      {
+        ...input,
+        sessionId: input.sessionId ?? this.newId(),
+        createdAt,
+        updatedAt: input.updatedAt ?? createdAt,
+      },
+      this.#limits,
+    )
+  }
+
+  turn(input: TurnInput): TurnRecord {
+    checkRecord(input, 'turn', turnShape)
+    const time = this.now()
+    const ended = input.status === 'running' ? null : time
+    const turn = readTurnInput(
+      {
+        ...input,
+        turnId: input.turnId ?? this.newId(),
+        startedAt: input.startedAt ?? time,
+        endedAt: input.endedAt === undefined ? ended : input.endedAt,
+      },
+      this.#limits,
+    )
+    return fillCallIds(turn)
+  }
+
+  toolCall(input: ToolCallInput): ToolCallRecord {
+    return readToolCallInput(input, this.#limits, 'toolCall', this.newId)
+  }
+
+  agentTransition(input: AgentTransitionInput): AgentTransitionRecord {
+    checkRecord(input, 'agentTransition', transitionShape)
+    return readTransitionInput(
+      {
+        ...input,
+        transitionId: input.transitionId === undefined ? this.newId() : input.transitionId,
+        timestamp: input.timestamp ?? this.now(),
+      },
+      this.#limits,
+      'agentTransition',
+    )
+  }
+}
+
+function currentTime(): string {
+  return new Date().toISOString()
+}
+
+/** Before it is spread, which would make a plain object of whatever comes. */
+function checkRecord(input: unknown, what: string, shape: Shape): void {
+  checkOwnMembers(asObject(input, what), what, shape)
+}

@@ -1,0 +1,45 @@
+import { isJsonValue, type JsonObject, type JsonValue, setMember } from '../basics/json.js'
+import { asObject, type Members, MembersBase, type Name, type Shape, type Label } from './members.js'
+
+/** @throws `INVALID_RECORD` */
+export function wireMembers(source: unknown, what: Label): Members {
+  return new WireMembers(asObject(source, what), what)
+}
+
+class WireMembers extends MembersBase {
+  readonly dialect = 'wire'
+
+  protected get(name: Name): unknown {
+    const value = this.source[name.wire]
+    return value === null ? undefined : value
+  }
+
+  protected key(name: Name): string {
+    return name.wire
+  }
+
+  protected item(source: unknown, what: Label): Members {
+    return wireMembers(source, what)
+  }
+
+  protected value(_name: Name, value: unknown): JsonValue {
+    return trusted(value)
+  }
+
+  extra(shape: Shape): { extra?: JsonObject } {
+    let extra: JsonObject | undefined
+    let index = 0
+    for (const key of Object.keys(this.source)) {
+      // Most records have our keys in our order.
+      if (key === shape.wireKeys[index++] || shape.wireKeys.includes(key)) continue
+      extra ??= {}
+      setMember(extra, key, trusted(this.source[key]))
+    }
+    return extra === undefined ? {} : { extra }
+  }
+}
+
+/** Label JSON.parse gave is JSON; the compiler has no way to know. */
+function trusted(value: unknown): JsonValue {
+  return isJsonValue(value) ? value : null
+}

@@ -1,0 +1,236 @@
+import { cloneSession } from '../records/clone.js'
+import type { JsonValue } from '../basics/json.js'
+import type { AgentTransitionRecord, SessionRecord, ToolCallRecord, TurnRecord } from '../records/models.js'
+import { printable, printableLine } from '../basics/printable.js'
+import { timeKey } from '../basics/time.js'
+
+/** A thing that happened in a session. `time` is as recorded, `''` where it is not known. */
+export type TimelineEntry =
+  | { readonly kind: 'turn-start'; readonly time: string; readonly turn: TurnRecord; readonly index: number }
+  | {
+      readonly kind: 'tool-call'
+      readonly time: ''
+      readonly turn: TurnRecord
+      readonly index: number
+      readonly toolCall: ToolCallRecord
+    }
+  | { readonly kind: 'handover'; readonly time: string; readonly transition: AgentTransitionRecord }
+  | { readonly kind: 'turn-end'; readonly time: string; readonly turn: TurnRecord; readonly index: number }
+
+/** A session to be looked at: nothing that it gives can be altered. */
+export interface SessionReplay {
+  readonly session: Readonly<SessionRecord>
+  readonly turns: readonly TurnRecord[]
+  /** By its place, from the end where negative, or by its id; where an old file has an id twice, the last. */
+  turn(place: number | string): TurnRecord | undefined
+  /** Those of all turns, in the order of the turns. */
+  readonly toolCalls: readonly ToolCallRecord[]
+  readonly transitions: readonly AgentTransitionRecord[]
+  /**
+   * Everything in time order. What has no readable time, like every tool call, stays behind what was
+   * recorded before it; within a turn that is its start, its tool calls, its handovers, its end. A turn that
+   * is still running has no end.
+   */
+  readonly timeline: readonly TimelineEntry[]
+  /**
+   * What one agent had a part in: its turns and the handovers from and to it. A turn without an agent
+   * counts for the agent of the session.
+   */
+  forAgent(agentId: string): SessionReplay
+  /** The whole as Markdown. Whatever the session holds, it cannot leave its place in the document. */
+  toMarkdown(): string
+}
+
+/**
+ * A read-only view of a session, of a copy made now.
+ *
+ * @example
+ * const replay = replaySession(session)
+ * for (const entry of replay.timeline) console.log(entry.time, entry.kind)
+ * console.log(replay.turn(-1)?.responseContent, replay.forAgent('billing').toMarkdown())
+ */
+export function replaySession(record: SessionRecord): SessionReplay {
+  return viewFrozen(freeze(cloneSession(record)))
+}
+
+function viewFrozen(session: SessionRecord): SessionReplay {
+  const { turns, agentTransitions: transitions } = session
+  return Object.freeze({
+    session,
+    turns,
+    turn: (place: number | string) =>
+      typeof place === 'number' ? turns.at(place) : turns.findLast(({ turnId }) => turnId === place),
+    toolCalls: Object.freeze(turns.flatMap(({ toolCalls }) => toolCalls)),
+    transitions,
+    timeline: Object.freeze(timelineOf(session)),
+    forAgent: (agentId: string) =>
+      viewFrozen(
+        freeze({
+          ...session,
+          turns: turns.filter(turn => (turn.agentId ?? session.agentId) === agentId),
+          agentTransitions: transitions.filter(
+            ({ fromAgent, toAgent }) => fromAgent === agentId || toAgent === agentId,
+          ),
+        }),
+      ),
+    toMarkdown: () => markdownOf(session),
+  })
+}
+
+/** Freezes the record and all that it holds. What is frozen already is not gone through again. */
+function freeze<T extends object>(value: T): T {
+  if (Object.isFrozen(value)) return value
+  for (const member of Object.values(value)) {
+    if (typeof member === 'object' && member !== null) freeze(member)
+  }
+  return Object.freeze(value)
+}
+
+function timelineOf(session: SessionRecord): TimelineEntry[] {
+  return inTimeOrder(recordedEntries(session).map(entry => Object.freeze(entry)))
+}
+
+function recordedEntries({ turns, agentTransitions }: SessionRecord): TimelineEntry[] {
+  const handovers = byTurn(agentTransitions)
+  const entries: TimelineEntry[] = []
+  for (const [index, turn] of turns.entries()) {
+    entries.push({ kind: 'turn-start', time: turn.startedAt, turn, index })
+    for (const toolCall of turn.toolCalls) entries.push({ kind: 'tool-call', time: '', turn, index, toolCall })
+    for (const transition of handovers.get(turn.turnId) ?? []) entries.push(handover(transition))
+    handovers.delete(turn.turnId)
+    if (turn.endedAt !== null || turn.status !== 'running') {
+      entries.push({ kind: 'turn-end', time: turn.endedAt ?? '', turn, index })
+    }
+  }
+  // Those of no turn, or of one that is not here.
+  for (const transition of [...handovers.values()].flat()) entries.push(handover(transition))
+  return entries
+}
+
+function byTurn(transitions: readonly AgentTransitionRecord[]): Map<string, AgentTransitionRecord[]> {
+  const groups = new Map<string, AgentTransitionRecord[]>()
+  for (const transition of transitions) {
+    const group = groups.get(transition.turnId)
+    if (group === undefined) groups.set(transition.turnId, [transition])
+    else group.push(transition)
+  }
+  return groups
+}
+
+function handover(transition: AgentTransitionRecord): TimelineEntry {
+  return { kind: 'handover', time: transition.timestamp, transition }
+}
+
+/** Sorts by time, and moves what has none together with the entry before it. */
+function inTimeOrder(entries: readonly TimelineEntry[]): TimelineEntry[] {
+  const stretches: { key: string; entries: TimelineEntry[] }[] = [{ key: '', entries: [] }]
+  for (const entry of entries) {
+    const key = timeKey(entry.time)
+    if (key === '') stretches.at(-1)?.entries.push(entry)
+    else stretches.push({ key, entries: [entry] })
+  }
+  return stretches.toSorted((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)).flatMap(({ entries }) => entries)
+}
+
+/*
+ * Markdown. Content stands in fences and code spans longer than any run of backticks in it.
+ */
+
+function markdownOf(session: SessionRecord): string {
+  const facts = [
+    fact('Workspace', session.workspaceId),
+    fact('Agent', session.agentId),
+    fact('Forked from', session.parentSessionId),
+    fact('Created', session.createdAt),
+    fact('Updated', session.updatedAt),
+  ]
+  const transitions = byTurn(session.agentTransitions)
+  const turns = session.turns.map((turn, index) => {
+    const handovers = transitions.get(turn.turnId) ?? []
+    transitions.delete(turn.turnId)
+    return markdownOfTurn(turn, index, handovers)
+  })
+  const others = [...transitions.values()].flat()
+  return blocks([
+    `# Session ${span(session.sessionId)}`,
+    facts.filter(Boolean).join('\n'),
+    Object.keys(session.metadata).length === 0 ? '' : fence(JSON.stringify(session.metadata, null, 2), 'json'),
+    ...turns,
+    others.length === 0 ? '' : blocks(['## Handovers', others.map(markdownOfHandover).join('\n')]),
+  ]).concat('\n')
+}
+
+function markdownOfTurn(turn: TurnRecord, index: number, handovers: readonly AgentTransitionRecord[]): string {
+  const facts = [
+    fact('Status', turn.status),
+    fact('Agent', turn.agentId),
+    fact('Started', turn.startedAt),
+    fact('Ended', turn.endedAt),
+  ]
+  return blocks([
+    `## Turn ${index + 1}: ${span(turn.turnId)}`,
+    facts.filter(Boolean).join('\n'),
+    ...labelled('Prompt', turn.prompt),
+    ...turn.toolCalls.map(markdownOfToolCall),
+    handovers.map(markdownOfHandover).join('\n'),
+    ...labelled('Response', turn.responseContent),
+    ...labelled('Error', turn.error),
+  ])
+}
+
+function markdownOfToolCall(call: ToolCallRecord): string {
+  const duration = call.durationMs === null ? '' : `, ${call.durationMs} ms`
+  return blocks([
+    `### Tool call ${span(call.toolName)} (${span(call.callId)}): ${span(call.status)}${duration}`,
+    fence(argumentsShown(call), 'json'),
+    ...labelled('Result', call.result === null ? null : asText(call.result)),
+    ...labelled('Error', call.error),
+  ])
+}
+
+function argumentsShown({ arguments: object, metadata }: ToolCallRecord): string {
+  const { argumentsText } = metadata
+  const isText = typeof argumentsText === 'string' && Object.keys(object).length === 0
+  return isText ? argumentsText : JSON.stringify(object, null, 2)
+}
+
+function markdownOfHandover({ fromAgent, toAgent, reason }: AgentTransitionRecord): string {
+  const from = fromAgent === null ? '' : ` from ${span(fromAgent)}`
+  return `- Handover${from} to ${span(toAgent)}${reason === null ? '' : `: ${span(reason)}`}`
+}
+
+function fact(name: string, value: string | null): string {
+  return value === null || value === '' ? '' : `- ${name}: ${span(value)}`
+}
+
+function labelled(label: string, text: string | null): string[] {
+  return text === null || text === '' ? [] : [`**${label}**`, fence(text)]
+}
+
+function asText(value: JsonValue): string {
+  return typeof value === 'string' ? value : JSON.stringify(value, null, 2)
+}
+
+function blocks(parts: readonly string[]): string {
+  return parts.filter(part => part !== '').join('\n\n')
+}
+
+function fence(content: string, language = ''): string {
+  const text = printable(content)
+  const marks = '`'.repeat(Math.max(3, longestRun(text) + 1))
+  return `${marks}${language}\n${text}\n${marks}`
+}
+
+function span(content: string): string {
+  const text = printableLine(content)
+  const marks = '`'.repeat(longestRun(text) + 1)
+  // The blanks keep a backtick at the edge from joining the marks; they are not part of the code.
+  return /^[\s`]|[\s`]$|^$/.test(text) ? `${marks} ${text} ${marks}` : `${marks}${text}${marks}`
+}
+
+/** Of backticks. */
+function longestRun(text: string): number {
+  let longest = 0
+  for (const [run] of text.matchAll(/`+/g)) longest = Math.max(longest, run.length)
+  return longest
+}

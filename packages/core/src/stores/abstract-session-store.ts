@@ -1,0 +1,213 @@
+import { checkChangeRevision } from '../changes/apply-change.js'
+import { type ChangeResult, type NormalChange, readChange, type SessionChange } from '../changes/change.js'
+import { TurnstoreError } from '../basics/errors.js'
+import { checkId } from '../basics/ids.js'
+import { attempt, Lifecycle, type Operation } from './lifecycle.js'
+import { type Limits, readLimits } from '../records/limits.js'
+import type { SessionInput, SessionRecord, SessionSummary } from '../records/models.js'
+import { checkMembers } from '../basics/arguments.js'
+import { type Condition, type DeleteOptions, type Deletion, inScope, readCondition, readDeletion, readScope, type Scope, type ScopeOptions, type WriteOptions } from '../basics/scope.js'
+import type { DamagedSession, SessionPage } from '../queries/page.js'
+import { MAX_LIMIT, type NormalQuery, readQuery, type SessionQuery } from '../queries/query.js'
+import { readSessionInput } from '../records/record-input.js'
+import type { Capabilities, SessionStore } from './session-store.js'
+import { type NormalTurnRange, readTurnRange, type TurnPage, type TurnRange } from '../queries/turn-range.js'
+import { wholeNumber } from '../basics/arguments.js'
+
+/** The options that every store takes. */
+export interface BaseStoreOptions {
+  limits?: Partial<Limits>
+  /** Milliseconds after which a write that others keep overtaking fails with `STORE_BUSY`; default 10,000. */
+  timeoutMs?: number
+}
+
+/**
+ * The public methods of every store. They check the arguments, the ids, the record and the state of
+ * the store, once for every adapter, and call the hooks, whose names begin with `_`: what a hook
+ * receives is valid, complete and its own, and so is what it gives.
+ *
+ * Extend this one where the backend does all of it itself, each hook in one atomic step of its own.
+ * Everything else is easier with `BaseSessionStore`, where four hooks suffice.
+ *
+ * A hook may throw a `TurnstoreError` with the fitting code. Anything else that it throws becomes
+ * `STORE_UNAVAILABLE`, stripped of its message, which might quote what was stored. A hook must settle
+ * within a bounded time.
+ */
+export abstract class NativeSessionStore implements SessionStore {
+  abstract readonly capabilities: Capabilities
+  protected readonly limits: Limits
+  protected readonly timeoutMs: number
+  readonly #lifecycle: Lifecycle = new Lifecycle(
+    () => this._ready(),
+    () => this._close(),
+  )
+
+  /** @throws `INVALID_ARGUMENT` */
+  constructor(options: BaseStoreOptions = {}) {
+    this.limits = readLimits(options.limits)
+    this.timeoutMs = options.timeoutMs === undefined ? 10_000 : wholeNumber(options.timeoutMs, 'options.timeoutMs', 1)
+  }
+
+  // ---- The hooks. A session outside the scope is one that is not there.
+
+  /** @throws `CORRUPT_SESSION` for data that cannot be read, as every hook that reads */
+  protected abstract _loadSession(sessionId: string, scope: Scope): Promise<SessionRecord | null>
+
+  /**
+   * Creates or replaces as a whole, with the next revision; the one that `session` has means nothing.
+   * @throws `CORRUPT_SESSION` where the session that it would replace cannot be read as a whole
+   */
+  protected abstract _replace(session: SessionRecord, condition: Condition): Promise<number>
+
+  protected abstract _change(sessionId: string, change: NormalChange, condition: Condition): Promise<ChangeResult>
+
+  /**
+   * Whether there was something to delete.
+   * @throws `CORRUPT_SESSION` for a session that cannot be read as a whole, unless `evenIfDamaged`
+   */
+  protected abstract _remove(sessionId: string, deletion: Deletion): Promise<boolean>
+
+  protected abstract _readTurns(sessionId: string, range: NormalTurnRange, scope: Scope): Promise<TurnPage | null>
+
+  protected abstract _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null>
+
+  protected abstract _query(query: NormalQuery): Promise<SessionPage>
+
+  /** All ids; with a scope, those of one workspace, or with null those without one. */
+  protected abstract _list(scope: Scope): Promise<string[]>
+
+  /** Connects and reads the settings on which the capabilities depend. Called once, and again if it failed. */
+  protected async _ready(): Promise<void> {}
+
+  /** Lets go of everything. Called once, when no other call is under way. */
+  protected async _close(): Promise<void> {}
+
+  /**
+   * Runs a public method of the adapter's own as the others are run: on an open store, waited for by
+   * `close`, with errors that are safe to print.
+   */
+  protected _perform<T>(kind: 'read' | 'write', prepare: () => Operation<T>): Promise<T> {
+    return this.#lifecycle.perform(kind, prepare)
+  }
+
+  // ---- The public methods.
+
+  saveSession(session: SessionInput, options?: WriteOptions): Promise<number> {
+    return this._perform('write', () => {
+      const record = readSessionInput(session, this.limits)
+      const condition = readCondition(options)
+      if (!inScope(record, condition.scope)) {
+        throw new TurnstoreError('INVALID_ARGUMENT', 'options.workspaceId must be the workspace of the record')
+      }
+      return { sessionId: record.sessionId, run: () => this._replace(record, condition) }
+    })
+  }
+
+  loadSession(sessionId: string, options?: ScopeOptions): Promise<SessionRecord | null> {
+    return this._perform('read', () => {
+      checkId(sessionId, 'sessionId')
+      const scope = readScope(options)
+      return { sessionId, run: () => this._loadSession(sessionId, scope) }
+    })
+  }
+
+  listSessions(options?: ScopeOptions): Promise<string[]> {
+    return this._perform('read', () => {
+      const scope = readScope(options)
+      return { run: () => this._list(scope) }
+    })
+  }
+
+  deleteSession(sessionId: string, options?: DeleteOptions): Promise<boolean> {
+    return this._perform('write', () => {
+      checkId(sessionId, 'sessionId')
+      const deletion = readDeletion(options)
+      return { sessionId, run: () => this._remove(sessionId, deletion) }
+    })
+  }
+
+  changeSession(sessionId: string, change: SessionChange, options?: WriteOptions): Promise<ChangeResult> {
+    return this._perform('write', () => {
+      checkId(sessionId, 'sessionId')
+      const normal = readChange(change, this.limits)
+      const condition = readCondition(options)
+      checkChangeRevision(condition.ifRevision)
+      return { sessionId, run: () => this._change(sessionId, normal, condition) }
+    })
+  }
+
+  readTurns(sessionId: string, range: TurnRange, options?: ScopeOptions): Promise<TurnPage | null> {
+    return this._perform('read', () => {
+      checkId(sessionId, 'sessionId')
+      const normal = readTurnRange(range)
+      const scope = readScope(options)
+      return { sessionId, run: () => this._readTurns(sessionId, normal, scope) }
+    })
+  }
+
+  loadSummary(sessionId: string, options?: ScopeOptions): Promise<SessionSummary | null> {
+    return this._perform('read', () => {
+      checkId(sessionId, 'sessionId')
+      const scope = readScope(options)
+      return { sessionId, run: () => this._loadSummary(sessionId, scope) }
+    })
+  }
+
+  querySessions(query?: SessionQuery): Promise<SessionPage> {
+    return this._perform('read', () => {
+      const normal = readQuery(query)
+      return { run: () => this._query(normal) }
+    })
+  }
+
+  sessions(query: SessionQuery = {}): AsyncIterable<SessionSummary> {
+    return this.#allPages(attempt(() => copyQuery(query)))
+  }
+
+  async *#allPages(checked: () => SessionQuery): AsyncIterable<SessionSummary> {
+    const query = checked()
+    let damaged: DamagedSession[] = []
+    let next: SessionQuery | null = query
+    while (next !== null) {
+      const page: SessionPage = await this.querySessions(next)
+      yield* page.sessions
+      damaged = damaged.concat(page.damaged ?? [])
+      next = page.cursor === null ? null : { ...query, cursor: page.cursor }
+    }
+    const [first] = damaged
+    if (first !== undefined) {
+      const named = damaged.slice(0, 10).map(({ sessionId }) => sessionId)
+      const others = damaged.length > named.length ? ` and ${damaged.length - named.length} more` : ''
+      throw new TurnstoreError(first.code, `Not listed: ${named.join(', ')}${others}. ${first.message}`, {
+        sessionId: first.sessionId,
+      })
+    }
+  }
+
+  ready(): Promise<void> {
+    return this._perform('read', () => ({ run: async () => {} }))
+  }
+
+  close(): Promise<void> {
+    return this.#lifecycle.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+/** The caller may alter his query while he iterates. @throws `INVALID_ARGUMENT`, `INVALID_ID` */
+function copyQuery(query: SessionQuery): SessionQuery {
+  readQuery(query)
+  return { limit: MAX_LIMIT, ...query, ...(query.metadata && { metadata: { ...query.metadata } }) }
+}
+
+/**
+ * Refuses options that nobody knows: a misspelt one would be lost without a word.
+ * @param own the options that an adapter has besides those of every store
+ * @throws `INVALID_ARGUMENT`
+ */
+export function checkStoreOptions(options: object, own: readonly string[] = []): void {
+  checkMembers(options, 'options', ['limits', 'timeoutMs', ...own])
+}

@@ -1,0 +1,889 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { isJsonObject } from '../../src/basics/json.ts'
+import {
+  type ChatMessage,
+  createTurn,
+  decodeSession,
+  type JsonObject,
+  type JsonValue,
+  type MessageProblem,
+  messagesFromTurns,
+  type TurnInput,
+  type TurnRecord,
+  turnsFromMessages,
+} from '../../src/index.ts'
+
+const dataFolder = new URL('../../../../../shared/data/', import.meta.url)
+const transcripts = new URL('airline-support-chats.jsonl', dataFolder)
+
+type Message = JsonObject & { role: string }
+
+function parse(text: string): JsonObject {
+  const value: unknown = JSON.parse(text)
+  if (!isJsonObject(value)) throw new Error('The test needs an object')
+  return value
+}
+
+const user = (content: JsonValue, extra: JsonObject = {}): Message => ({ role: 'user', content, ...extra })
+const says = (content: JsonValue, extra: JsonObject = {}): Message => ({ role: 'assistant', content, ...extra })
+const system = (content: JsonValue): Message => ({ role: 'system', content })
+const call = (id: string, name = 'search', args = '{"q":"tea"}'): JsonObject => ({
+  id,
+  type: 'function',
+  function: { name, arguments: args },
+})
+const calls = (...toolCalls: JsonObject[]): Message => ({ role: 'assistant', content: null, tool_calls: toolCalls })
+const result = (id: string, content: JsonValue = 'found', extra: JsonObject = {}): Message => ({
+  role: 'tool',
+  tool_call_id: id,
+  content,
+  ...extra,
+})
+
+function convert(messages: readonly unknown[]): {
+  turns: TurnRecord[]
+  problems: MessageProblem[]
+  back: ChatMessage[]
+} {
+  const problems: MessageProblem[] = []
+  const turns = turnsFromMessages(messages, { onProblem: problem => problems.push(problem) })
+  return { turns, problems, back: messagesFromTurns(turns) }
+}
+
+function turnOf(input: TurnInput): TurnRecord {
+  return createTurn({ turnId: 't1', startedAt: '', endedAt: null, ...input })
+}
+
+/** What every API asks of a conversation. */
+function expectSendable(messages: readonly ChatMessage[], options?: { uniqueIds: boolean }): void {
+  expect(faultsOf(messages, options)).toEqual([])
+}
+
+function faultsOf(messages: readonly ChatMessage[], { uniqueIds = true } = {}): string[] {
+  const faults: string[] = []
+  const ids = new Set<string>()
+  let open = new Set<string>()
+  for (const [index, message] of messages.entries()) {
+    const fault = (what: string): number => faults.push(`messages[${index}] ${what}`)
+    if (message.role === 'tool') {
+      if (!open.delete(message.tool_call_id)) fault('is a result without its call')
+      continue
+    }
+    if (open.size > 0) fault('stands between a call and its result')
+    if (!['system', 'developer', 'user', 'assistant'].includes(message.role)) fault('has an unknown role')
+    const toolCalls = message.role === 'assistant' ? message.tool_calls : undefined
+    if (toolCalls?.length === 0) fault('has tool_calls that are empty')
+    open = new Set(toolCalls?.map(({ id }) => id))
+    if (open.size !== (toolCalls?.length ?? 0)) fault('has an id twice')
+    for (const { id, type, function: target } of toolCalls ?? []) {
+      if (id === '' || type !== 'function') fault('has a call without id or type')
+      if (typeof target.name !== 'string' || typeof target.arguments !== 'string')
+        fault('has a call without name or arguments')
+      if (uniqueIds && ids.has(id)) fault('has an id that was used before')
+      ids.add(id)
+    }
+  }
+  if (open.size > 0) faults.push('the last call has no result')
+  return faults
+}
+
+describe('a conversation becomes turns', () => {
+  it('a user message opens a turn, assistant text is its response', () => {
+    const { turns } = convert([user('Hello'), says('Hello!'), user('Bye'), says('Bye!')])
+    expect(turns).toEqual([
+      turnOf({ turnId: 't1', prompt: 'Hello', responseContent: 'Hello!' }),
+      turnOf({ turnId: 't2', prompt: 'Bye', responseContent: 'Bye!' }),
+    ])
+  })
+
+  it('tool calls are joined with their results, and the usual layout needs no metadata', () => {
+    const { turns } = convert([user('Tea?'), calls(call('a')), result('a', '{"n": 1}'), says('Yes')])
+    expect(turns).toEqual([
+      turnOf({
+        prompt: 'Tea?',
+        responseContent: 'Yes',
+        toolCalls: [{ callId: 'a', toolName: 'search', arguments: { q: 'tea' }, result: '{"n": 1}' }],
+      }),
+    ])
+  })
+
+  it('takes the agent and the ids of the turns from the options', () => {
+    const turns = turnsFromMessages([user('a'), says('b'), user('c')], {
+      agentId: 'support',
+      turnId: index => `s:${index}`,
+    })
+    expect(turns.map(({ turnId, agentId }) => [turnId, agentId])).toEqual([
+      ['s:0', 'support'],
+      ['s:1', 'support'],
+    ])
+  })
+
+  it.each<[string, string, object]>([
+    ['INVALID_ID', 'an agent without a name', { agentId: '' }],
+    ['INVALID_ID', 'an agent that is no text', { agentId: 7 }],
+    ['INVALID_ID', 'turns without an id', { turnId: () => '' }],
+    ['INVALID_ID', 'turns with an id that is no text', { turnId: Number }],
+    ['INVALID_ID', 'turns for which ids have run out', { turnId: (index: number) => ['a'][index] }],
+    ['INVALID_ARGUMENT', 'two turns with one id', { turnId: () => 'a' }],
+    ['INVALID_ARGUMENT', 'a turnId that is no function', { turnId: 'a' }],
+    ['INVALID_ARGUMENT', 'an onProblem that is no function', { onProblem: [] }],
+  ])('refuses with %s what a store would refuse or mix up: %s', (code, _name, options) => {
+    const messages = [user('SECRET'), says('b'), user('SECRET')]
+    expect(() => turnsFromMessages(messages, options)).toThrow(expect.objectContaining({ code }))
+  })
+
+  it('refuses options that nobody knows and messages that are no array', () => {
+    const misspelt: object = { agent: 'x' }
+    expect(() => turnsFromMessages([], misspelt)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+    // @ts-expect-error -- plain JavaScript hands in anything
+    expect(() => turnsFromMessages({})).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+  })
+
+  it('the last text of the assistant is the response, text before it stays where it was', () => {
+    const { turns } = convert([
+      user('Tea?'),
+      says('Let me look', { tool_calls: [call('a')] }),
+      result('a'),
+      says('Yes'),
+    ])
+    expect(turns[0]?.responseContent).toBe('Yes')
+    expect(turns[0]?.metadata).toEqual({
+      chat: ['user', { role: 'assistant', content: 'Let me look', calls: [0] }, { role: 'tool', call: 0 }, 'assistant'],
+    })
+  })
+
+  it('metadata.chat does not repeat the prompt, the response or a result', () => {
+    const { turns } = convert([
+      system('Be kind'),
+      user([
+        { type: 'text', text: 'PROMPT' },
+        { type: 'image_url', image_url: { url: 'data:,' } },
+      ]),
+      says([{ type: 'text', text: 'RESPONSE' }], { tool_calls: [call('a')] }),
+      result('a', [{ type: 'text', text: 'RESULT' }]),
+    ])
+    expect(turns[0]).toMatchObject({ prompt: 'PROMPT', responseContent: 'RESPONSE' })
+    expect(turns[0]?.metadata).toHaveProperty('chat')
+    expect(JSON.stringify(turns[0]?.metadata)).not.toMatch(/PROMPT|RESPONSE|RESULT/)
+  })
+
+  it.each([
+    ['a user message without an answer', [user('Hello')]],
+    ['a call without a result', [user('Tea?'), calls(call('a'))]],
+    ['a result that nobody has taken up', [user('Tea?'), calls(call('a')), result('a')]],
+    ['a system message behind the question', [user('Hello'), system('Be kind')]],
+  ])('the last turn is running where it ends with %s', (_name, messages) => {
+    const { turns } = convert([user('First'), says('1'), ...messages])
+    expect(turns.map(({ status }) => status)).toEqual(['success', 'running'])
+  })
+
+  it('a call without a result is running, in an earlier turn too, which is finished', () => {
+    const { turns } = convert([user('Tea?'), calls(call('a')), user('Well?'), says('Sorry')])
+    expect(turns.map(({ status }) => status)).toEqual(['success', 'success'])
+    expect(turns[0]?.toolCalls).toMatchObject([{ status: 'running', result: null }])
+  })
+
+  it('a result goes to the latest unanswered call of its id', () => {
+    const { turns } = convert([
+      user('?'),
+      calls(call('a', 'first')),
+      calls(call('a', 'second')),
+      result('a', 'x'),
+      result('a', 'y'),
+    ])
+    expect(turns[0]?.toolCalls).toMatchObject([
+      { callId: 'a', toolName: 'first', result: 'y' },
+      { callId: 'a#2', toolName: 'second', result: 'x' },
+    ])
+  })
+
+  it('where one message has an id twice, results come in the order of the calls', () => {
+    const { turns } = convert([
+      user('?'),
+      calls(call('a', 'first'), call('a', 'second')),
+      result('a', 'x'),
+      result('a', 'y'),
+    ])
+    expect(turns[0]?.toolCalls).toMatchObject([
+      { callId: 'a', result: 'x' },
+      { callId: 'a#2', result: 'y' },
+    ])
+  })
+
+  it('an id with a count of its own does not collide with a counted one', () => {
+    const { turns } = convert([user('?'), calls(call('a#2'), call('a'), call('a'), call('a#2'))])
+    const ids = turns[0]?.toolCalls.map(({ callId }) => callId) ?? []
+    expect(ids.slice(0, 3)).toEqual(['a#2', 'a', 'a#3'])
+    expect(new Set(ids).size).toBe(4)
+  })
+
+  it('calls without an id get one, and their results are joined by their order', () => {
+    const { turns, problems, back } = convert([
+      user('?'),
+      {
+        role: 'assistant',
+        tool_calls: [{ function: { name: 'f', arguments: { a: 1 } } }, { id: '', function: { name: 'g' } }],
+      },
+      { role: 'tool', content: 'one' },
+      { role: 'tool', content: 'two', tool_call_id: '' },
+    ])
+    expect(turns[0]?.toolCalls).toMatchObject([
+      { callId: 't1:0', toolName: 'f', arguments: { a: 1 }, result: 'one' },
+      { callId: 't1:1', toolName: 'g', arguments: {}, result: 'two' },
+    ])
+    expect(problems).toEqual([])
+    expectSendable(back)
+  })
+
+  it('a grown conversation gives the same turns before the one that grew', () => {
+    const messages = [
+      system('Be kind'),
+      user('1'),
+      calls(call('a')),
+      result('a'),
+      says('x'),
+      user('2'),
+      calls(call('a')),
+      calls(call('a')),
+      result('a'),
+      result('a'),
+      says('y'),
+      user('3'),
+      says('z'),
+    ]
+    for (let length = 1; length < messages.length; length++) {
+      const part = turnsFromMessages(messages.slice(0, length))
+      expect(turnsFromMessages(messages).slice(0, part.length - 1)).toEqual(part.slice(0, -1))
+    }
+  })
+
+  it('takes a hundred thousand messages, with one call id throughout, in a moment', () => {
+    const messages: Message[] = [user('?')]
+    for (let index = 0; index < 33_333; index++) messages.push(calls(call('a')))
+    for (let index = 0; index < 33_333; index++) messages.push(result('a'))
+    for (let index = 0; index < 33_333; index++) messages.push(user(`${index}`))
+    const begun = performance.now()
+    const turns = turnsFromMessages(messages)
+    for (const turn of turns) turn.metadata = {}
+    expectSendable(messagesFromTurns(turns))
+    // Quadratic work takes minutes.
+    expect(performance.now() - begun).toBeLessThan(15_000)
+  })
+})
+
+describe('the turns give the messages back', () => {
+  const cases: Record<string, Message[]> = {
+    nothing: [],
+    'a plain conversation': [user('Hello'), says('Hello!'), user('Bye'), says('Bye!')],
+    'a conversation that the assistant begins': [says('What can I do?'), user('Nothing'), says('Good')],
+    'system messages at the start, in the middle and at the end': [
+      system('a'),
+      { role: 'developer', content: 'b' },
+      user('c'),
+      system('d'),
+      says('e'),
+      system('f'),
+      user('g'),
+      says('h'),
+      system('i'),
+    ],
+    'nothing but a system message': [system('Be kind')],
+    'two user messages in a row, and empty ones': [user('a'), user(''), user(''), says(''), user(''), says('b')],
+    'several calls in one message': [
+      user('?'),
+      calls(call('a'), call('b'), call('c')),
+      result('a'),
+      result('b'),
+      result('c'),
+      says('x'),
+    ],
+    'results in another order': [user('?'), calls(call('a'), call('b')), result('b', '2'), result('a', '1'), says('x')],
+    'text beside calls': [user('?'), says('Let me see', { tool_calls: [call('a')] }), result('a'), says('x')],
+    'text beside calls as the only text': [user('?'), says('Bye', { tool_calls: [call('a')] }), result('a')],
+    'several texts in one turn': [
+      user('?'),
+      says('a'),
+      says('b'),
+      calls(call('a')),
+      result('a'),
+      says(''),
+      says('b'),
+      says(''),
+    ],
+    'one id again and again': [
+      user('?'),
+      calls(call('a')),
+      result('a', '1'),
+      calls(call('a')),
+      result('a', '2'),
+      says('x'),
+      user('?'),
+      calls(call('a')),
+      result('a', '3'),
+      calls(call('b')),
+      result('b'),
+      says('y'),
+    ],
+    'ids that look counted': [
+      user('?'),
+      calls(call('a')),
+      result('a'),
+      calls(call('a')),
+      result('a'),
+      calls(call('a#2')),
+      result('a#2'),
+    ],
+    'ids longer than 40 characters': [
+      user('?'),
+      calls(call(`call_${'x'.repeat(200)}`)),
+      result(`call_${'x'.repeat(200)}`),
+    ],
+    'contents as lists': [
+      system([{ type: 'text', text: 's' }] satisfies JsonValue),
+      user([
+        { type: 'text', text: 'a' },
+        { type: 'image_url', image_url: { url: 'u', detail: 'low' } },
+        { type: 'text', text: 'b', cache_control: {} },
+      ]),
+      says(
+        [
+          { type: 'text', text: 'c' },
+          { type: 'text', text: '' },
+        ],
+        { tool_calls: [call('a')] },
+      ),
+      result('a', [{ type: 'text', text: 'd' }]),
+      says([
+        { type: 'text', text: 'e' },
+        { type: 'refusal', refusal: 'f' },
+      ]),
+      user([]),
+      says([]),
+      user([{ type: 'image_url', image_url: { url: 'u' } }]),
+      says([{ type: 'text', text: '' }]),
+    ],
+    'contents that are null or missing': [
+      user(null),
+      says(null),
+      user('?'),
+      { role: 'assistant', tool_calls: [call('a')] },
+      result('a', null),
+      says(null, { refusal: 'No' }),
+    ],
+    'members that nobody here knows': [
+      user('a', { name: 'Mia' }),
+      says('b', { refusal: null, audio: { id: 'x' }, annotations: [], function_call: null }),
+      user('c'),
+      {
+        ...calls(
+          { ...call('a'), index: 0 },
+          { id: 'b', type: 'function', function: { name: 'f', arguments: '{}', strict: true } },
+        ),
+        refusal: null,
+      },
+      result('a', '1', { name: 'search' }),
+      result('b', '2', { name: 'other', is_error: true }),
+      says('d'),
+    ],
+    'arguments as the model wrote them': [
+      '',
+      '{',
+      '[1]',
+      '"x"',
+      'null',
+      '1',
+      '{"a": 1}',
+      '{"b":1,"a":2}',
+      '{"a":1,"a":2}',
+      '{"2":1,"1":1}',
+      '{"n":1.0}',
+      '{"n":-0}',
+      '{"n":1e999}',
+      '{"__proto__":{"a":1}}',
+      '{"\\u00e9":1}',
+      '[['.repeat(5000),
+      `${'{"a":'.repeat(500)}1${'}'.repeat(500)}`,
+    ].flatMap((text, index) => [user('?'), calls(call(`c${index}`, 'f', text)), result(`c${index}`), says('x')]),
+    'a result that is JSON text, as it was': [user('?'), calls(call('a')), result('a', '{ "a": [1,\n2] }'), says('x')],
+    'keys and texts that mean something to JavaScript': [
+      user('__proto__', parse('{"__proto__":{"admin":true},"constructor":1}')),
+      calls(call('__proto__', 'toString')),
+      result('__proto__', '\ud800'),
+    ],
+  }
+
+  it.each(Object.keys(cases))('%s', name => {
+    const messages = cases[name] ?? []
+    const { problems, back } = convert(messages)
+    expect(back).toStrictEqual(messages)
+    expect(problems).toEqual([])
+    expectSendable(back, { uniqueIds: false })
+    expect(turnsFromMessages(back)).toEqual(turnsFromMessages(messages))
+  })
+
+  it('turns survive a store: they are JSON and no deeper than a store takes', () => {
+    for (const messages of Object.values(cases)) {
+      for (const turn of turnsFromMessages(messages)) expect(createTurn(turn)).toEqual(turn)
+    }
+  })
+
+  it.skipIf(!existsSync(transcripts))('the sixty transcripts of shared/data', () => {
+    const lines = readFileSync(transcripts, 'utf8').trim().split('\n')
+    expect(lines).toHaveLength(60)
+    for (const line of lines) {
+      const { messages } = parse(line)
+      if (!Array.isArray(messages)) throw new Error('The data is not what it was')
+      const { back, problems } = convert(messages)
+      expect(back).toEqual(messages)
+      expect(problems).toEqual([])
+      expectSendable(back, { uniqueIds: false })
+    }
+  })
+
+  it('every conversation that an API takes', () => {
+    fc.assert(
+      fc.property(conversation(), messages => {
+        const { back, problems, turns } = convert(messages)
+        expect(back).toEqual(messages)
+        expect(problems).toEqual([])
+        expectSendable(back, { uniqueIds: false })
+        for (const turn of turns) {
+          const ids = turn.toolCalls.map(({ callId }) => callId)
+          expect(new Set(ids).size).toBe(ids.length)
+        }
+      }),
+      { numRuns: 500 },
+    )
+  })
+})
+
+function text(): fc.Arbitrary<string> {
+  return fc.oneof(fc.constantFrom('', 'a', 'b\nc', '12', '{"a": 1}'), fc.string())
+}
+
+function contents(): fc.Arbitrary<JsonValue> {
+  const part = fc.oneof(
+    text().map((text): JsonObject => ({ type: 'text', text })),
+    text().map((text): JsonObject => ({ type: 'text', text, cache: { a: 1 } })),
+    fc.constant<JsonObject>({ type: 'image_url', image_url: { url: 'u' } }),
+  )
+  return fc.oneof({ weight: 3, arbitrary: text() }, fc.array(part, { maxLength: 4 }))
+}
+
+function conversation(): fc.Arbitrary<Message[]> {
+  const extra = fc.oneof(
+    { weight: 4, arbitrary: fc.constant<JsonObject>({}) },
+    fc.constantFrom<JsonObject>({ name: 'x' }, { refusal: null }),
+  )
+  const id = fc.constantFrom('a', 'a#2', 'b', 't1:0', `long${'g'.repeat(50)}`)
+  const group = fc
+    .uniqueArray(id, { minLength: 1, maxLength: 4 })
+    .chain(ids =>
+      fc.tuple(
+        fc.constant(ids),
+        fc.shuffledSubarray(ids, { minLength: ids.length }),
+        fc.oneof(fc.constant<JsonValue>(null), contents()),
+        fc.constantFrom('{}', '{"a":1}', '{ }', 'x'),
+        contents(),
+        extra,
+      ),
+    )
+    .map(([ids, order, content, args, answer, more]): Message[] => [
+      { ...says(content), ...more, tool_calls: ids.map(each => call(each, 'f', args)) },
+      ...order.map(each => result(each, answer, more)),
+    ])
+  const single = fc
+    .tuple(fc.constantFrom('system', 'developer', 'user', 'assistant'), contents(), extra)
+    .map(([role, content, more]): Message[] => [{ role, content, ...more }])
+  return fc.array(fc.oneof(single, group), { maxLength: 12 }).map(messages => messages.flat())
+}
+
+describe('damaged conversations', () => {
+  const damaged: Record<string, [messages: unknown[], problemAt: number, left: number, loss: MessageProblem['loss']]> = {
+    'a result without a call': [[user('a'), result('x'), says('b')], 1, 2, 'message'],
+    'a second result': [[user('a'), calls(call('x')), result('x'), result('x'), says('b')], 3, 4, 'message'],
+    'an unknown role': [[user('a'), { role: 'critic', content: 'SECRET' }, says('b')], 1, 2, 'message'],
+    'no role': [[user('a'), { content: 'SECRET' }], 1, 1, 'message'],
+    'a message that is null': [[null, user('a')], 0, 1, 'message'],
+    'a message that is text': [['SECRET', user('a')], 0, 1, 'message'],
+    'a message that is a list': [[[user('SECRET')], user('a')], 0, 1, 'message'],
+    'a hole': [Array.from({ length: 1 }), 0, 0, 'message'],
+    'a class instance': [[new Date(0), user('a')], 0, 1, 'message'],
+    'a content that is a number': [[user(12)], 0, 1, 'none'],
+    'a content that is an object': [[user({ type: 'text', text: 'SECRET' })], 0, 1, 'none'],
+    'parts that are none': [[user([{ text: 'SECRET' }])], 0, 1, 'none'],
+    'a text part whose text is none': [[user([{ type: 'text', text: 5 }])], 0, 1, 'none'],
+    'tool_calls that are no array': [[user('a'), { role: 'assistant', content: 'b', tool_calls: 'SECRET' }], 1, 2, 'part'],
+    'a call that is no object': [[user('a'), { role: 'assistant', content: 'b', tool_calls: ['SECRET'] }], 1, 2, 'part'],
+    'a call without a name': [[user('a'), { role: 'assistant', content: 'b', tool_calls: [{ id: 'x' }] }], 1, 2, 'part'],
+    'a custom call': [[user('a'), calls({ id: 'x', type: 'custom', custom: { name: 'f', input: 'SECRET' } })], 1, 3, 'none'],
+    'a legacy function_call': [
+      [user('a'), { role: 'assistant', content: null, function_call: { name: 'f', arguments: '{}' } }],
+      1,
+      3,
+      'none',
+    ],
+    'a member that JSON cannot hold': [
+      [user('a'), { role: 'assistant', content: 'b', parsed: new Map([['SECRET', 1]]) }],
+      1,
+      2,
+      'part',
+    ],
+    'a member that throws': [
+      [
+        {
+          role: 'user',
+          get content() {
+            throw new Error('SECRET')
+          },
+        },
+      ],
+      0,
+      1,
+      'part',
+    ],
+    'a content that is too deep': [
+      [{ role: 'user', content: parse(`{"a":${'['.repeat(200)}${']'.repeat(200)}}`) }],
+      0,
+      1,
+      'part',
+    ],
+  }
+
+  it.each(Object.keys(damaged))('%s: told with its place and without its content; what comes out is valid', name => {
+    const [messages, index, left, loss] = damaged[name] ?? [[], 0, 0, 'none']
+    const { problems, back, turns } = convert(messages)
+    expect(problems).toMatchObject([{ index, loss }])
+    expect(problems[0]?.message).not.toContain('SECRET')
+    expect(back).toHaveLength(left)
+    expectSendable(back)
+    for (const turn of turns) expect(createTurn(turn)).toEqual(turn)
+    expect(() => turnsFromMessages(messages)).toThrow(expect.objectContaining({ code: 'INVALID_RECORD' }))
+    expect(() => turnsFromMessages(messages)).toThrow(`messages[${index}]`)
+    expect(() => turnsFromMessages(messages)).not.toThrow('SECRET')
+  })
+
+  it('legacy calls and results are joined by the name of the function', () => {
+    const { turns, back } = convert([
+      user('a'),
+      { role: 'assistant', content: null, function_call: { name: 'f', arguments: '{"a":1}' } },
+      { role: 'function', name: 'f', content: 'r' },
+      says('b'),
+    ])
+    expect(turns[0]?.toolCalls).toMatchObject([{ toolName: 'f', arguments: { a: 1 }, result: 'r', status: 'success' }])
+    expectSendable(back)
+  })
+
+  it('a message larger than a turn may be is told by its place', () => {
+    const huge = 'x'.repeat(16 * 1024 * 1024)
+    expect(() => turnsFromMessages([user('a'), says(huge)], { onProblem: () => {} })).toThrow(
+      /messages\[1\] is larger than 16777216 bytes/,
+    )
+  })
+
+  it('a late result still finds its call, and stands behind it', () => {
+    const { turns, problems, back } = convert([user('a'), calls(call('x')), user('b'), result('x', 'late'), says('c')])
+    expect(problems).toEqual([])
+    expect(turns[0]?.toolCalls).toMatchObject([{ result: 'late', status: 'success' }])
+    expectSendable(back)
+  })
+
+  it('whatever they hold, what comes out can be sent and stored', () => {
+    const junk = fc.oneof(
+      fc.jsonValue().map((value): unknown => value),
+      fc.record(
+        {
+          role: fc.constantFrom('user', 'assistant', 'tool', 'system', 'function', 'x'),
+          content: fc.oneof(fc.constant(null), fc.jsonValue(), contents()),
+          tool_calls: fc.oneof(
+            fc.jsonValue(),
+            fc.array(
+              fc.record({
+                id: fc.constantFrom('a', '', 'b', 5),
+                function: fc.record({ name: fc.constant('f'), arguments: fc.jsonValue() }),
+              }),
+            ),
+          ),
+          function_call: fc.oneof(fc.constant(null), fc.record({ name: fc.constantFrom('f', 'g') })),
+          tool_call_id: fc.constantFrom('a', 'b', '', 5, null),
+          name: fc.constantFrom('f', 1),
+        },
+        { requiredKeys: ['role'] },
+      ),
+    )
+    fc.assert(
+      fc.property(fc.array(junk), messages => {
+        const { turns, back } = convert(messages)
+        expectSendable(back, { uniqueIds: false })
+        for (const turn of turns) expect(createTurn(turn)).toEqual(turn)
+      }),
+      { numRuns: 500 },
+    )
+  })
+})
+
+describe('any turns give messages that can be sent', () => {
+  it('a turn recorded by hand: prompt, each call with its result, response', () => {
+    const turn = turnOf({
+      prompt: 'Tea?',
+      responseContent: 'Yes',
+      toolCalls: [
+        { callId: 'a', toolName: 'f', arguments: { b: 1 }, result: { n: [1] } },
+        { callId: 'b', toolName: 'g', result: null },
+      ],
+    })
+    expect(messagesFromTurns([turn])).toEqual([
+      user('Tea?'),
+      calls(call('a', 'f', '{"b":1}')),
+      result('a', '{"n":[1]}'),
+      calls(call('b', 'g', '{}')),
+      result('b', 'null'),
+      says('Yes'),
+    ])
+  })
+
+  it('a call without a result is told as one, so that the model does not make it again', () => {
+    const turn = turnOf({
+      prompt: 'Pay',
+      status: 'running',
+      toolCalls: [{ callId: 'a', toolName: 'pay', status: 'running' }],
+    })
+    const messages = messagesFromTurns([turn])
+    expect(messages.at(-1)).toEqual(
+      result('a', 'No result was recorded for this tool call; it may have taken effect or not.'),
+    )
+    expectSendable(messages)
+    // And what the model was told is not taken for a result when the conversation comes back.
+    expect(turnsFromMessages(messages)).toMatchObject([
+      { status: 'running', toolCalls: [{ status: 'running', result: null }] },
+    ])
+  })
+
+  it('a failed call gives its error, and one that ended without a word says how', () => {
+    const turn = turnOf({
+      prompt: 'x',
+      toolCalls: [
+        { callId: 'a', toolName: 'f', status: 'error', error: 'no such seat' },
+        { callId: 'b', toolName: 'f', status: 'error', error: 'the error', result: 'the result' },
+        { callId: 'c', toolName: 'f', status: 'timeout' },
+        { callId: 'd', toolName: 'f', status: 'error', result: 'only a result' },
+      ],
+    })
+    expect(messagesFromTurns([turn]).flatMap(message => (message.role === 'tool' ? [message.content] : []))).toEqual([
+      'no such seat',
+      'the error',
+      'This tool call ended with status timeout and without a result.',
+      'only a result',
+    ])
+  })
+
+  it('a cancelled or failed turn puts nothing into the mouth of the model', () => {
+    const turns = ['cancelled', 'error'].map(status =>
+      turnOf({ turnId: status, prompt: status, status, error: 'stack trace' }),
+    )
+    expect(messagesFromTurns(turns)).toEqual([user('cancelled'), user('error')])
+  })
+
+  it('a turn without a prompt has no user message', () => {
+    expect(messagesFromTurns([turnOf({ responseContent: 'Good morning' }), turnOf({})])).toEqual([says('Good morning')])
+  })
+
+  it('ids that repeat, in one turn or over turns, are made unique', () => {
+    const toolCalls = [
+      { callId: 'a', toolName: 'f' },
+      { callId: 'a', toolName: 'f' },
+      { callId: '', toolName: 'f' },
+    ]
+    const messages = messagesFromTurns([turnOf({ toolCalls }), turnOf({ turnId: 't2', toolCalls })])
+    expectSendable(messages)
+    expect(messages.flatMap(message => (message.role === 'tool' ? [message.tool_call_id] : []))).toEqual([
+      'a',
+      'a#2',
+      't1:2',
+      'a#3',
+      'a#4',
+      't2:2',
+    ])
+  })
+
+  it('ids are no longer than APIs take', () => {
+    const toolCalls = [1, 2, 3]
+      .map(() => ({ callId: 'x'.repeat(39), toolName: 'f' }))
+      .concat({ callId: 'y'.repeat(200), toolName: 'f' })
+    const messages = messagesFromTurns([turnOf({ toolCalls })])
+    expectSendable(messages)
+    expect(messages.filter(message => message.role === 'tool' && message.tool_call_id.length > 40)).toEqual([])
+  })
+
+  const reference = new URL('reference-layout/airline-00-0.json', dataFolder)
+  it.skipIf(!existsSync(reference))('turns of the reference, whose call ids repeat (shared/data)', () => {
+    const session = decodeSession(JSON.parse(readFileSync(fileURLToPath(reference), 'utf8')))
+    const messages = messagesFromTurns(session.turns)
+    expectSendable(messages)
+    expect(messages.filter(({ role }) => role === 'user')).toHaveLength(session.turns.length)
+  })
+
+  describe('a layout that no longer fits', () => {
+    const imported = turnsFromMessages([
+      system('Be kind'),
+      user([
+        { type: 'text', text: 'Tea?' },
+        { type: 'image_url', image_url: { url: 'u' } },
+      ]),
+      says('Let me look', { tool_calls: [call('a')] }),
+    ])[0]
+    const grown = (changes: Partial<TurnRecord>): ChatMessage[] => {
+      if (imported === undefined) return []
+      const messages = messagesFromTurns([{ ...imported, ...changes }])
+      expectSendable(messages)
+      return messages
+    }
+
+    it('a new response stands at the end, behind what was called meanwhile', () => {
+      const toolCalls = turnOf({
+        toolCalls: [...(imported?.toolCalls ?? []), { callId: 'b', toolName: 'g', result: 1 }],
+      }).toolCalls
+      const messages = grown({ toolCalls, responseContent: 'Yes, we have tea' })
+      expect(messages.map(({ role }) => role)).toEqual([
+        'system',
+        'user',
+        'assistant',
+        'tool',
+        'assistant',
+        'tool',
+        'assistant',
+      ])
+      expect(messages.at(-1)).toEqual(says('Yes, we have tea'))
+    })
+
+    it('calls that came later stand before the response', () => {
+      const [turn] = turnsFromMessages([system('Be kind'), user('Tea?'), says('Yes')])
+      const toolCalls = turnOf({ toolCalls: [{ toolName: 'f' }] }).toolCalls
+      const messages = turn === undefined ? [] : messagesFromTurns([{ ...turn, toolCalls }])
+      expect(messages.map(({ role }) => role)).toEqual(['system', 'user', 'assistant', 'tool', 'assistant'])
+    })
+
+    it('a new prompt keeps the parts that are no text', () => {
+      expect(grown({ prompt: 'Coffee?' })[1]).toEqual(
+        user([
+          { type: 'text', text: 'Coffee?' },
+          { type: 'image_url', image_url: { url: 'u' } },
+        ]),
+      )
+    })
+
+    it('a response that was taken away leaves the call', () => {
+      expect(grown({ responseContent: null }).map(({ role }) => role)).toEqual(['system', 'user', 'assistant', 'tool'])
+    })
+
+    it('calls that are gone leave nothing', () => {
+      expect(grown({ toolCalls: [], responseContent: null }).map(({ role }) => role)).toEqual(['system', 'user'])
+    })
+
+    it('arguments that were replaced are not those of the text', () => {
+      const [turn] = turnsFromMessages([user('?'), calls(call('a', 'f', '{"a": 1}'))])
+      const [toolCall] = turn?.toolCalls ?? []
+      expect(toolCall?.metadata).toEqual({ argumentsText: '{"a": 1}' })
+      if (toolCall !== undefined) toolCall.arguments = { a: 2 }
+      expect(messagesFromTurns(turn === undefined ? [] : [turn])[1]).toEqual(calls(call('a', 'f', '{"a":2}')))
+    })
+  })
+
+  it('whatever stands in metadata.chat', () => {
+    const index = fc.oneof(fc.integer({ min: -1, max: 4 }), fc.constantFrom<JsonValue>(null, 'x', 0.5, 1e9))
+    const content: fc.Arbitrary<JsonValue> = fc.oneof(
+      fc.constantFrom<JsonValue>(
+        null,
+        false,
+        0,
+        2,
+        4,
+        'parts',
+        'x',
+        {},
+        [0],
+        [2, 1],
+        [{ type: 'text', text: 4 }],
+        [null, { type: 'x' }],
+      ),
+      contents(),
+    )
+    const entry = fc.oneof(
+      fc.constantFrom<unknown>('user', 'assistant', 'tool', null, 7, []),
+      fc.record(
+        {
+          role: fc.constantFrom('system', 'user', 'assistant', 'tool', 'x'),
+          content,
+          call: index,
+          calls: fc.array(
+            fc.oneof(
+              index,
+              fc.record({
+                call: index,
+                id: fc.constantFrom<JsonValue>('same', '', 5),
+                extra: fc.constantFrom<JsonValue>({ id: 'evil', type: 'x' }, 3),
+              }),
+            ),
+          ),
+          extra: fc.constantFrom<JsonValue>(
+            { role: 'tool' },
+            { tool_calls: [] },
+            { tool_call_id: 'x' },
+            { content: 5 },
+            { function_call: {} },
+            4,
+          ),
+          name: fc.boolean(),
+        },
+        { requiredKeys: ['role'] },
+      ),
+    )
+    fc.assert(
+      fc.property(
+        fc.oneof(fc.jsonValue(), fc.array(entry)),
+        fc.constantFrom(null, '', 'abcd'),
+        fc.constantFrom('', 'wxyz'),
+        (chat, responseContent, prompt) => {
+          const turn = turnOf({
+            prompt,
+            responseContent,
+            toolCalls: [
+              { callId: 'a', toolName: 'f', result: [{ type: 'text', text: 'r' }] },
+              { callId: 'a', toolName: 'g', status: 'running' },
+            ],
+          })
+          turn.metadata = parse(JSON.stringify({ chat }))
+          const messages = messagesFromTurns([turn])
+          expectSendable(messages, { uniqueIds: false })
+          expect(messages.filter(({ role }) => role === 'tool')).toHaveLength(2)
+          expect(messages.filter(message => message.role === 'user').length).toBeLessThanOrEqual(1)
+          expect(JSON.stringify(messages)).toContain(prompt)
+          expect(JSON.stringify(messages)).toContain(responseContent ?? '')
+          expect(messages.filter(message => 'function_call' in message)).toEqual([])
+        },
+      ),
+      { numRuns: 1000 },
+    )
+  })
+
+  it('gives copies: altering the messages does not alter the turns', () => {
+    const turns = turnsFromMessages([
+      user(
+        [
+          { type: 'text', text: 'a' },
+          { type: 'x', deep: { a: 1 } },
+        ],
+        { metadata: { b: 1 } },
+      ),
+      says('c'),
+    ])
+    const before = structuredClone(turns)
+    const [first] = messagesFromTurns(turns)
+    if (Array.isArray(first?.content)) for (const part of first.content) Object.assign(part, { deep: null })
+    Object.assign(first ?? {}, { metadata: null })
+    expect(turns).toEqual(before)
+  })
+})
