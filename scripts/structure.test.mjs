@@ -12,6 +12,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const rooms = {
   core: ['manager', 'stores', 'adapter-kit', 'chat', 'replay', 'queries', 'changes', 'records', 'basics'],
   memory: [],
+  conformance: ['command', 'suite', 'groups', 'cases', 'child', 'histories', 'samples', 'checks'],
 }
 
 for (const [name, folders] of Object.entries(rooms)) {
@@ -48,7 +49,7 @@ function floorOf(folders, file) {
 function importsIn(src) {
   const files = readdirSync(src, { recursive: true }).filter(file => file.endsWith('.ts'))
   return files.flatMap(from => {
-    const text = readFileSync(join(src, from), 'utf8')
+    const text = readFileSync(join(src, from), 'utf8').replaceAll(/^ *(?:\*|\/\/|\/\*).*$/gm, '') // no comments
     return [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*'(\.[^']+)'|new URL\('(\.[^']+\.[jt]s)'/g)].map(match => ({
       from,
       line: text.slice(0, match.index).split('\n').length,

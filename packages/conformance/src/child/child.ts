@@ -2,10 +2,11 @@ import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { isTurnstoreError, type JsonValue, TurnstoreError } from '@turnstore/core'
-import type { Operation } from '../operations.js'
-import type { ChildModule } from '../setup.js'
-import { setOrigin } from '../watched.js'
-import { type Answer, isAnswer, isNote, type MethodName, type Note } from './protocol.js'
+import type { Operation } from '../histories/operations.js'
+import type { ChildModule } from './child-module.js'
+import { setOrigin } from '../checks/watched.js'
+import { type Answer, isAnswer, isNote, type Note } from './protocol.js'
+import type { MethodName } from '../samples/methods.js'
 
 /** A process of its own with a store on the same data. */
 export interface Child {

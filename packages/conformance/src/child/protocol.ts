@@ -1,12 +1,11 @@
-import type { JsonValue, SessionStore } from '@turnstore/core'
-import type { Operation, Outcome } from '../operations.js'
+import type { JsonValue } from '@turnstore/core'
+import type { MethodName } from '../samples/methods.js'
+import type { Operation, Outcome } from '../histories/operations.js'
 
 /*
  * What parent and child say to each other: a line of JSON for each call, and one for each answer, in
  * whichever order the answers come. While a child works by itself, it tells of each call twice.
  */
-
-export type MethodName = Exclude<keyof SessionStore, 'capabilities' | 'sessions' | symbol>
 
 export interface Call {
   readonly id: number

@@ -7,8 +7,8 @@ import { createInterface } from 'node:readline'
 import { isAbsolute } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { isTurnstoreError, type SessionStore } from '@turnstore/core'
-import { untyped } from '../methods.js'
-import { callerOf, perform } from '../operations.js'
+import { untyped } from '../samples/methods.js'
+import { callerOf, perform } from '../histories/operations.js'
 import { type Answer, type Call, isCall, isWork, type Note, type Work } from './protocol.js'
 
 const [module = '', args = 'null'] = process.argv.slice(2)

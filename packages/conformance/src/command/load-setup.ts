@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { existsSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
-import { SetupError, type StoreSetup } from '../setup.js'
+import { SetupError, type StoreSetup } from '../cases/setup.js'
 
 /**
  * The setup that a module's default export is, or gives when it is called.

@@ -1,7 +1,7 @@
 import { clearLine, cursorTo } from 'node:readline'
 import { styleText } from 'node:util'
 import { printable, printableLine } from '@turnstore/core'
-import type { CaseReport, SuiteReport } from '../report.js'
+import type { CaseReport, SuiteReport } from '../suite/report.js'
 import { groupsOf, seconds, summaryOf } from './summary.js'
 
 const SLOW_MS = 1000

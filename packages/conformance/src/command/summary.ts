@@ -1,4 +1,4 @@
-import type { PromiseReport, SuiteReport } from '../report.js'
+import type { PromiseReport, SuiteReport } from '../suite/report.js'
 
 const HOME = 'https://github.com/turnstore/turnstore/tree/main/packages/conformance'
 

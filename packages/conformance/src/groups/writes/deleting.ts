@@ -1,0 +1,128 @@
+import type { SessionStore } from '@turnstore/core'
+import type { Cases, Group } from '../../cases/cases.js'
+import { holds, present, same } from '../../checks/expect.js'
+import { turnOfTheEventLoop, unless } from '../../checks/races.js'
+import { appendOf, changeOf, indexes, sessionOf, turnsOf } from '../../samples/samples.js'
+
+/** Deletes that race changes, other deletes, and the session that is made anew under the id. */
+export const deletingGroup: Group = { title: 'Deleting', define }
+
+function define({ it }: Cases): void {
+  it('deleted', 'applies a change that races a delete before it, or not at all', async ({ store }) => {
+    await raceDeletes([store])
+  })
+
+  it(
+    'deleted',
+    'does so over two handles',
+    async ({ store, reopen }) => {
+      await raceDeletes([store, await reopen()])
+    },
+    { needs: 'reopen' },
+  )
+
+  it('deleted', 'deletes once when many delete', async ({ store }) => {
+    for (const round of indexes(4)) {
+      await store.saveSession(sessionOf(`s${round}`))
+      const results = await Promise.all(indexes(8).map(() => store.deleteSession(`s${round}`)))
+      same(results.filter(Boolean).length, 1, 'how many of 8 have deleted it')
+    }
+  })
+
+  it(
+    'deleted',
+    'lets no writer of a deleted session reach the one that was made anew under its id',
+    async ({ store }) => {
+      await recreateUnderWriters([store])
+    },
+  )
+
+  it(
+    'deleted',
+    'nor over two handles',
+    async ({ store, reopen }) => {
+      await recreateUnderWriters([store, await reopen()])
+    },
+    { needs: 'reopen' },
+  )
+}
+
+async function raceDeletes(handles: readonly SessionStore[]): Promise<void> {
+  const store = present(handles[0], 'a store')
+  for (const round of indexes(8)) {
+    const id = `s${round}`
+    await store.saveSession(sessionOf(id, { turns: turnsOf(3) }))
+    const writes = indexes(8).map(async index => {
+      const handle = present(handles[index % handles.length], 'a handle')
+      // The delete comes at another place among the changes in each round.
+      if (index === round) return handle.deleteSession(id)
+      const change =
+        index % 2 === 0 ? appendOf(`t${index + 10}`) : changeOf({ keepTurns: 1, setMetadata: { by: index } })
+      return handle.changeSession(id, change).then(() => 'changed', unless('SESSION_NOT_FOUND'))
+    })
+    same((await Promise.all(writes))[round], true, 'the delete')
+    for (const handle of handles) {
+      same(await handle.loadSession(id), null, 'the session after its delete')
+      same(await handle.listSessions(), [], 'the list after its delete')
+      same((await handle.querySessions()).sessions, [], 'the query after its delete')
+    }
+    same(await store.saveSession(sessionOf(id), { ifRevision: 0 }), 1, 'the id is free again')
+    same((await store.loadSession(id))?.turns, [], 'nothing of the old session')
+    await store.deleteSession(id)
+  }
+}
+
+/**
+ * Some create, some delete, some append, all under one id. Each session that is created is a life of
+ * its own: one that was there before a later one was created, or before a delete, must not come back.
+ */
+async function recreateUnderWriters(handles: readonly SessionStore[]): Promise<void> {
+  const work = { done: false }
+  const acknowledgedAt = new Map<number, number>()
+  let moments = 0
+  let lives = 0
+  const handleOf = (actor: number): SessionStore => present(handles[actor % handles.length], 'a handle')
+
+  /** What is there now; nothing of it may be from before a moment at which something else was there, or nothing. */
+  const look = async (store: SessionStore, since: number, event: string): Promise<void> => {
+    const session = await store.loadSession('s')
+    if (session === null) return
+    const life = Number(session.metadata.life)
+    holds((acknowledgedAt.get(life) ?? Infinity) > since, `life ${life} is there again behind a later ${event}`)
+    same(session.revision, 1 + session.turns.length, `the revision in life ${life}: one for it and one for each append`)
+  }
+  const creator = async (actor: number): Promise<void> => {
+    const store = handleOf(actor)
+    for (const _ of indexes(120)) {
+      const [life, since] = [++lives, ++moments]
+      const saving = store.saveSession(sessionOf('s', { metadata: { life } }), { ifRevision: 0 })
+      if (await saving.then(() => true, unless('REVISION_CONFLICT'))) {
+        acknowledgedAt.set(life, ++moments)
+        await look(store, since, 'creation')
+      }
+    }
+  }
+  const deleter = async (actor: number): Promise<void> => {
+    const store = handleOf(actor)
+    for (const _ of indexes(150)) {
+      const since = ++moments
+      if (await store.deleteSession('s')) await look(store, since, 'delete')
+    }
+  }
+  const appender = async (actor: number): Promise<void> => {
+    const store = handleOf(actor)
+    for (let index = 0; !work.done; index++) {
+      await store.changeSession('s', appendOf(`${actor}-${index}`)).catch(unless('SESSION_NOT_FOUND'))
+      await turnOfTheEventLoop()
+    }
+  }
+  const appenders = Promise.all(indexes(8).map(appender))
+  try {
+    await Promise.all([...indexes(4).map(creator), ...indexes(3).map(deleter)])
+  } finally {
+    work.done = true
+  }
+  await appenders
+  await handleOf(0).deleteSession('s')
+  same(await handleOf(1).listSessions(), [], 'the list in the end')
+}

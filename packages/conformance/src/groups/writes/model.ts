@@ -1,0 +1,142 @@
+import fc from 'fast-check'
+import type { SessionRecord, SessionStore } from '@turnstore/core'
+import type { Bench, Cases, Group } from '../../cases/cases.js'
+import { same } from '../../checks/expect.js'
+import { gather } from '../../samples/methods.js'
+import { answerOf, sameOutcome } from '../../histories/model.js'
+import { type CallOptions, callerOf, type Operation, perform } from '../../histories/operations.js'
+import { expectProperty } from '../../samples/property.js'
+import { idsOf } from '../../histories/query-oracle.js'
+import { sessionIds, type Step, stepsOf } from '../../samples/steps.js'
+import { tellOutcome } from '../../histories/tell-call.js'
+import { tellStep } from '../../samples/tell-step.js'
+
+/**
+ * Random histories of one store, step by step beside a model: a map of records that `applyChange`
+ * of core alters. A failure is shrunk to the shortest history that still shows it.
+ */
+export const modelGroup: Group = { title: 'Model', define }
+
+type Model = Map<string, SessionRecord>
+
+interface Real {
+  store: SessionStore
+  reopen(): Promise<SessionStore>
+}
+
+function define(cases: Cases): void {
+  const { it, thorough } = cases
+  const run =
+    (canReopen: boolean) =>
+    async (bench: Bench): Promise<void> => {
+      const histories = fc.commands(
+        stepsOf(canReopen).map(step => step.map(commandOf)),
+        // Without it, few are as long as that.
+        { maxCommands: 24, size: 'max' },
+      )
+      const property = fc.asyncProperty(histories, async commands => {
+        // Only the first store of a case can be reopened, so a history with reopening begins with an empty one.
+        const store = canReopen ? await emptied(bench.store) : await bench.open()
+        const model: Model = new Map()
+        await fc.asyncModelRun(() => ({ model, real: { store, reopen: () => bench.reopen() } }), commands)
+        await expectSame(model, store)
+      })
+      await expectProperty(cases, property, {
+        runs: canReopen ? 40 : 80,
+        tell: commands => Array.from(commands, command => command.toString()),
+      })
+    }
+  const timeoutMs = thorough ? 600_000 : 60_000
+  it('change', 'agrees with the model over random histories', run(false), { timeoutMs })
+  it('stored', 'agrees with the model over random histories and several handles', run(true), {
+    timeoutMs,
+    needs: 'reopen',
+  })
+}
+
+function commandOf(step: Step): fc.AsyncCommand<Model, Real> {
+  return {
+    check: () => true,
+    run: (model, real) => performStep(step, model, real),
+    toString: () => tellStep(step),
+  }
+}
+
+async function performStep(step: Step, model: Model, real: Real): Promise<void> {
+  switch (step.do) {
+    case 'save':
+    case 'change':
+    case 'delete': {
+      const operation = operationOf(step, model)
+      const { id } = operation
+      const { state, outcome } = answerOf(model.get(id) ?? null, operation)
+      const answer = await perform(operation, callerOf(real.store))
+      if (!sameOutcome(answer, outcome)) same(tellOutcome(answer), tellOutcome(outcome), operation.method)
+      if (state === null) model.delete(id)
+      else model.set(id, state)
+      await expectSame(model, real.store, [id])
+      return
+    }
+    case 'read': {
+      const { id, range, options } = step
+      for (const operation of [
+        { method: 'loadSession', id, options },
+        { method: 'loadSummary', id, options },
+        { method: 'readTurns', id, range, options },
+      ] as const) {
+        const { outcome } = answerOf(model.get(id) ?? null, operation)
+        same(await perform(operation, callerOf(real.store)), outcome, operation.method)
+      }
+      return
+    }
+    case 'query': {
+      const { query } = step
+      const expected = idsOf([...model.values()], query)
+      const found = await gather(real.store.sessions(query))
+      same(
+        found,
+        expected.map(id => summaryIn(model, id)),
+        'sessions',
+      )
+      const page = await real.store.querySessions(query)
+      same(page.sessions, found.slice(0, page.sessions.length), 'the first page')
+      const scope = query.workspaceId === undefined ? {} : { workspaceId: query.workspaceId }
+      const listed = [...model.values()].filter(session => inScope(session, scope)).map(({ sessionId }) => sessionId)
+      same((await real.store.listSessions(scope)).toSorted(), listed.toSorted(), 'listSessions')
+      return
+    }
+    case 'reopen':
+      real.store = await real.reopen()
+  }
+}
+
+/** What `loadSummary` gives, which is what a listing has of a session. */
+function summaryIn(model: Model, id: string): unknown {
+  const { outcome } = answerOf(model.get(id) ?? null, { method: 'loadSummary', id })
+  return outcome.kind === 'gave' ? outcome.value : outcome
+}
+
+/** A condition is drawn as an offset from the revision that there is. */
+function operationOf(step: Extract<Step, { do: 'save' | 'change' | 'delete' }>, model: Model): Operation {
+  const id = step.do === 'save' ? step.record.sessionId : step.id
+  const { revisionOff, ...scope } = step.options
+  const revision = (model.get(id)?.revision ?? 0) + (revisionOff ?? 0)
+  const least = step.do === 'save' ? 0 : 1
+  const options = revisionOff === undefined ? scope : { ...scope, ifRevision: Math.max(least, revision) }
+  if (step.do === 'save') return { method: 'saveSession', id, record: step.record, options }
+  if (step.do === 'change') return { method: 'changeSession', id, change: step.change, options }
+  return { method: 'deleteSession', id, options: scope }
+}
+
+function inScope({ workspaceId }: SessionRecord, scope: CallOptions): boolean {
+  return scope.workspaceId === undefined || scope.workspaceId === workspaceId
+}
+
+async function expectSame(model: Model, store: SessionStore, ids: readonly string[] = sessionIds): Promise<void> {
+  for (const id of ids) same(await store.loadSession(id), model.get(id) ?? null, `session ${id}`)
+}
+
+async function emptied(store: SessionStore): Promise<SessionStore> {
+  for (const id of await store.listSessions()) await store.deleteSession(id)
+  return store
+}

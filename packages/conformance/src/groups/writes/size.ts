@@ -1,0 +1,140 @@
+import type { SessionStore } from '@turnstore/core'
+import type { Cases, Group } from '../../cases/cases.js'
+import { holds, present, same } from '../../checks/expect.js'
+import { gather } from '../../samples/methods.js'
+import { appendOf, changeOf, indexes, sessionOf, toolCallOf, turnOf } from '../../samples/samples.js'
+
+/** Long sessions, large turns, many sessions; and appends whose cost does not grow, where that is declared. */
+export const sizeGroup: Group = { title: 'Size', define }
+
+const MiB = 1024 * 1024
+
+function define({ it, thorough, capabilities }: Cases): void {
+  const timeoutMs = thorough ? 600_000 : 60_000
+  const turnCount = thorough ? 10_000 : 2_000
+  const sessionCount = thorough ? 10_000 : 300
+
+  it(
+    'stored',
+    `keeps a session of ${turnCount} turns`,
+    async ({ store }) => {
+      const turns = indexes(turnCount).map(index =>
+        turnOf(`t${index}`, { prompt: `prompt ${index}`, metadata: { index } }),
+      )
+      await store.saveSession(sessionOf('s', { turns }))
+      same((await store.loadSession('s'))?.turns, turns, 'the turns')
+      same((await store.changeSession('s', appendOf('new'))).turnCount, turnCount + 1, 'the turnCount after an append')
+      same(
+        (await store.changeSession('s', changeOf({ appendTurns: turns.slice(5, 7) }))).deduplicated,
+        ['t5', 't6'],
+        'old turns that come again',
+      )
+      await store.saveSession(sessionOf('grown'))
+      await store.changeSession('grown', changeOf({ appendTurns: turns }))
+      same((await store.readTurns('grown', {}))?.turns, turns, 'the turns, when they came in one change')
+      same((await store.readTurns('grown', { last: turnCount - 1 }))?.turns, turns.slice(1), 'all turns but the first')
+      const page = present(await store.readTurns('s', { from: turnCount - 1, limit: 2 }), 'a page')
+      same(page.turns, [...turns.slice(-1), turnOf('new')], 'the end')
+      same((await store.readTurns('s', { turnId: 't7' }))?.firstIndex, 7, 'where a turn stands')
+      await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 't3', set: { status: 'x' } }] }))
+      await store.changeSession('s', changeOf({ keepTurns: 10 }))
+      same(
+        (await store.loadSession('s'))?.turns.map(({ turnId, status }) => [turnId, status]),
+        indexes(10).map(index => [`t${index}`, index === 3 ? 'x' : 'success']),
+        'after a rewind',
+      )
+    },
+    { timeoutMs },
+  )
+
+  it(
+    'stored',
+    'keeps a turn of 5 MB, and 10 MB of turns in one change',
+    async ({ store }) => {
+      const text = 'é\u2028"\\x'.repeat(MiB / 2)
+      await store.saveSession(sessionOf('s'))
+      const large = turnOf('large', { prompt: text, toolCalls: [toolCallOf('c', { result: { text } })] })
+      await store.changeSession('s', changeOf({ appendTurns: [large] }))
+      const batch = indexes(10).map(index => turnOf(`t${index}`, { responseContent: `${index}${'x'.repeat(MiB)}` }))
+      await store.changeSession('s', changeOf({ appendTurns: batch }))
+      holds(
+        (await store.readTurns('s', { turnId: 'large' }))?.turns[0]?.prompt === text,
+        'the large prompt has changed',
+      )
+      const session = present(await store.loadSession('s'), 'the session')
+      same(
+        session.turns.map(({ turnId }) => turnId),
+        ['large', ...batch.map(({ turnId }) => turnId)],
+        'the turns',
+      )
+      holds(
+        session.turns.slice(1).every((turn, index) => turn.responseContent === batch[index]?.responseContent),
+        'a large response has changed',
+      )
+      same(
+        (await store.changeSession('s', changeOf({ appendTurns: [large] }))).deduplicated,
+        ['large'],
+        'the large turn, when it comes again',
+      )
+    },
+    { timeoutMs },
+  )
+
+  it(
+    'queries',
+    `lists ${sessionCount} sessions, whole and by page`,
+    async ({ store }) => {
+      const ids = indexes(sessionCount).map(index => `s${String(index).padStart(5, '0')}`)
+      for (let from = 0; from < sessionCount; from += 50) {
+        await Promise.all(
+          ids
+            .slice(from, from + 50)
+            .map((id, index) => store.saveSession(sessionOf(id, { workspaceId: index % 2 === 0 ? 'w' : null }))),
+        )
+      }
+      same((await store.listSessions()).toSorted(), ids, 'listSessions')
+      same(
+        (await gather(store.sessions({ order: 'asc', limit: 100 }))).map(({ sessionId }) => sessionId),
+        ids,
+        'sessions()',
+      )
+      same((await gather(store.sessions({ workspaceId: 'w' }))).length, sessionCount / 2, 'sessions of a workspace')
+    },
+    { timeoutMs },
+  )
+
+  it(
+    'capabilities',
+    'appends to a long session as fast as to a short one',
+    async ({ store }) => {
+      const filler = 'x'.repeat(1000)
+      const turns = indexes(4000).map(index => turnOf(`t${index}`, { prompt: filler }))
+      await store.saveSession(sessionOf('short'))
+      await store.saveSession(sessionOf('long', { turns }))
+      // The first append after a whole save may have to prepare something.
+      await timeOf(store, 'short', 'first')
+      await timeOf(store, 'long', 'first')
+      const times: Record<'short' | 'long', number[]> = { short: [], long: [] }
+      for (const round of indexes(31)) {
+        for (const id of ['short', 'long'] as const) times[id].push(await timeOf(store, id, `round ${round}`))
+      }
+      const ratio = median(times.long) / median(times.short)
+      holds(
+        ratio < 6,
+        `appending to a session of 4,000 turns takes ${ratio.toFixed(1)} times as long as to one of a few`,
+      )
+    },
+    { timeoutMs, skip: !capabilities.constantAppend && 'the store does not declare constantAppend' },
+  )
+}
+
+async function timeOf(store: SessionStore, id: string, turnId: string): Promise<number> {
+  const change = appendOf(turnId, { prompt: 'x'.repeat(1000) })
+  const started = performance.now()
+  await store.changeSession(id, change)
+  return performance.now() - started
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN
+}

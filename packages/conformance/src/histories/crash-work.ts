@@ -1,0 +1,91 @@
+import type { TurnRecord } from '@turnstore/core'
+import type { Operation } from './operations.js'
+import type { Random } from '../samples/random.js'
+import { changeOf, indexes, sessionOf, toolCallOf, transitionOf, turnOf } from '../samples/samples.js'
+
+/*
+ * What a process is at when it is killed: lists of calls, more than it comes to make. All follows from a seed.
+ */
+
+/** More than a process makes before it is killed. */
+const CALLS = 60
+
+/** Gives each turn an id of its own, over all rounds. */
+export type Names = () => string
+
+export function names(prefix: string): Names {
+  let count = 0
+  return () => `${prefix}${count++}`
+}
+
+/** Appends and nothing else: now and then a batch, now and then a large turn. */
+export function appends(id: string, random: Random, name: Names): Operation[] {
+  return indexes(CALLS).map(() => append(id, turns(random.below(4) === 0 ? 3 : 1, random, name)))
+}
+
+/** Appends on condition, for one who is alone on his session: he knows the revision at which each is made. */
+export function conditionalAppends(id: string, random: Random, name: Names, revision: number): Operation[] {
+  return indexes(CALLS).map(index => ({
+    ...append(id, turns(1 + random.below(2), random, name)),
+    options: { ifRevision: revision + index },
+  }))
+}
+
+/** Changes of many parts, whole saves, rewinds, and deletes with the next session behind them. */
+export function changesOfManyParts(id: string, random: Random, name: Names): Operation[] {
+  return indexes(CALLS).flatMap((index): Operation[] => {
+    const brought = turns(1 + random.below(6), random, name)
+    const turnId = brought[0]?.turnId ?? ''
+    const setMetadata = { last: turnId, count: index }
+    switch (random.below(6)) {
+      case 0:
+        return [{ method: 'saveSession', id, record: sessionOf(id, { turns: brought, metadata: setMetadata }) }]
+      case 1:
+        return [
+          { method: 'deleteSession', id },
+          { method: 'saveSession', id, record: sessionOf(id, { metadata: setMetadata }), options: { ifRevision: 0 } },
+        ]
+      case 2:
+        return [change(id, { keepTurns: random.below(4), setMetadata, agentId: turnId })]
+      case 3:
+        return [change(id, { keepTurns: random.below(3), appendTurns: brought, unsetMetadata: ['last'] })]
+      default: {
+        const put = [toolCallOf(turnId, { result: turnId }), toolCallOf(`${turnId} again`)]
+        return [
+          change(id, { appendTurns: brought, appendAgentTransitions: [transitionOf(turnId, { turnId })], setMetadata }),
+          change(id, {
+            updateTurns: [{ turnId, set: { responseContent: turnId, status: 'success' }, putToolCalls: put }],
+            setMetadata: { updated: turnId },
+          }),
+        ]
+      }
+    }
+  })
+}
+
+/** Creates one session after the other, changes some and deletes some. */
+export function creations(random: Random, name: Names): Operation[] {
+  return indexes(CALLS).flatMap((): Operation[] => {
+    const id = name()
+    const record = sessionOf(id, { workspaceId: random.below(2) === 0 ? 'w' : null, turns: turns(2, random, name) })
+    const created: Operation = { method: 'saveSession', id, record, options: { ifRevision: 0 } }
+    const rest: Operation[] = [append(id, turns(1, random, name)), { method: 'deleteSession', id }]
+    return [created, ...rest.slice(0, random.below(3))]
+  })
+}
+
+export function append(id: string, appendTurns: TurnRecord[]): Operation {
+  return change(id, { appendTurns })
+}
+
+export function turns(count: number, random: Random, name: Names): TurnRecord[] {
+  return indexes(count).map(() => {
+    const turnId = name()
+    const length = random.below(16) === 0 ? 20_000 : random.below(300)
+    return turnOf(turnId, { status: 'running', prompt: `${turnId} `.repeat(length / turnId.length) })
+  })
+}
+
+function change(id: string, members: Parameters<typeof changeOf>[0]): Operation {
+  return { method: 'changeSession', id, change: changeOf(members) }
+}

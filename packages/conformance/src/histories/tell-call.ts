@@ -1,0 +1,70 @@
+import { show } from '../checks/expect.js'
+import type { State } from './model.js'
+import type { Operation, Outcome } from './operations.js'
+import type { Call } from './single-order.js'
+
+/** A call and what it came to, in few words. */
+export function tellCall({ who, operation, outcome }: Call): string {
+  return `${who}: ${tellOperation(operation)} ${tellOutcome(outcome)}`
+}
+
+/** A call in few words. */
+export function tellOperation(operation: Operation): string {
+  const { method, options = {} } = operation
+  const condition = Object.entries(options).map(([name, value]) => `, ${name}: ${show(value)}`)
+  return `${method}(${wordsOfArgument(operation)}${condition.join('')})`
+}
+
+function wordsOfArgument(operation: Operation): string {
+  if (operation.method === 'readTurns') return show(operation.range)
+  if (operation.method === 'saveSession') {
+    return `turns [${idsOf(operation.record.turns)}], metadata ${show(operation.record.metadata)}`
+  }
+  if (operation.method !== 'changeSession') return ''
+  const { keepTurns, updateTurns, appendTurns, appendAgentTransitions, setMetadata, unsetMetadata, agentId } =
+    operation.change
+  const parts = [
+    keepTurns !== undefined && `keep ${keepTurns} turns`,
+    updateTurns?.map(({ turnId, putToolCalls }) => `update ${turnId}${putToolCalls ? ' with tool calls' : ''}`),
+    appendTurns !== undefined && `append [${idsOf(appendTurns)}]`,
+    appendAgentTransitions !== undefined && `${appendAgentTransitions.length} transitions`,
+    setMetadata !== undefined && `set ${show(setMetadata)}`,
+    unsetMetadata !== undefined && `unset [${unsetMetadata.join(', ')}]`,
+    agentId !== undefined && `agent ${show(agentId)}`,
+  ]
+  return parts.filter(Boolean).join(', ')
+}
+
+export function tellOutcome(outcome: Outcome): string {
+  if (outcome.kind === 'unknown') return 'had no answer: it may have happened or not'
+  if (outcome.kind === 'gave') return `gave ${tell(outcome.value)}`
+  return `failed with ${outcome.code}${outcome.actualRevision === undefined ? '' : ` at ${outcome.actualRevision}`}`
+}
+
+export function tellState(state: State): string {
+  return state === null ? 'not there' : tell(state)
+}
+
+/** A record is told by its revision, its turns and its metadata, anything else as it is. */
+function tell(value: unknown): string {
+  if (value === null) return 'nothing'
+  if (typeof value !== 'object' || !('revision' in value)) return show(value)
+  const turns = 'turns' in value && Array.isArray(value.turns) ? `, turns [${idsOf(value.turns)}]` : ''
+  const count = turns === '' && 'turnCount' in value ? `, ${String(value.turnCount)} turns` : ''
+  const again =
+    'deduplicated' in value && Array.isArray(value.deduplicated) && value.deduplicated.length > 0
+      ? `, deduplicated ${show(value.deduplicated)}`
+      : ''
+  const metadata = 'metadata' in value ? `, metadata ${show(value.metadata)}` : ''
+  return `revision ${String(value.revision)}${turns}${count}${again}${metadata}`
+}
+
+/** The last of many ids; tool calls stand behind their turn. */
+function idsOf(turns: readonly unknown[]): string {
+  const ids = turns.map(turn => {
+    if (typeof turn !== 'object' || turn === null || !('turnId' in turn)) return '?'
+    const calls = 'toolCalls' in turn && Array.isArray(turn.toolCalls) ? turn.toolCalls.length : 0
+    return calls === 0 ? String(turn.turnId) : `${String(turn.turnId)} with ${calls} tool calls`
+  })
+  return ids.length > 12 ? `${ids.length - 12} others, ${ids.slice(-12).join(', ')}` : ids.join(', ')
+}

@@ -1,0 +1,51 @@
+import type { SessionStore } from '@turnstore/core'
+import { appendOf, sessionOf } from './samples.js'
+
+export type MethodName = Exclude<keyof SessionStore, 'capabilities' | 'sessions' | symbol>
+
+/** Options as an untyped caller may hand them in. */
+export type AnyOptions = Parameters<SessionStore['saveSession']>[1]
+
+interface Method {
+  readonly kind: 'read' | 'write'
+  /** A call that succeeds on any open store, whatever is stored there, but for that of changeSession. */
+  readonly call: (store: SessionStore, sessionId: string, options?: AnyOptions) => Promise<unknown>
+}
+
+/** Every method that takes options. The compiler knows when one is missing here. */
+export const methods: Readonly<Record<Exclude<MethodName, 'ready' | 'close'> | 'sessions', Method>> = {
+  saveSession: { kind: 'write', call: (store, id, options) => store.saveSession(sessionOf(id), options) },
+  changeSession: { kind: 'write', call: (store, id, options) => store.changeSession(id, appendOf('t'), options) },
+  deleteSession: { kind: 'write', call: (store, id, options) => store.deleteSession(id, options) },
+  loadSession: { kind: 'read', call: (store, id, options) => store.loadSession(id, options) },
+  readTurns: { kind: 'read', call: (store, id, options) => store.readTurns(id, {}, options) },
+  loadSummary: { kind: 'read', call: (store, id, options) => store.loadSummary(id, options) },
+  listSessions: { kind: 'read', call: (store, _id, options) => store.listSessions(options) },
+  querySessions: { kind: 'read', call: (store, _id, options) => store.querySessions(options) },
+  sessions: { kind: 'read', call: (store, _id, options) => gather(store.sessions(options)) },
+}
+
+/** Those that take the id of a session as their first argument, or in the record. */
+export const methodsOfOneSession = [
+  'saveSession',
+  'changeSession',
+  'deleteSession',
+  'loadSession',
+  'readTurns',
+  'loadSummary',
+] as const
+
+export async function gather<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const result: T[] = []
+  for await (const item of items) result.push(item)
+  return result
+}
+
+/**
+ * A value as a caller without types may hand it in. The checks of a store are for him, so a case has
+ * to get past those of the compiler in this one place.
+ */
+export function untyped(value: unknown): never {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- this is what the function is for
+  return value as never
+}

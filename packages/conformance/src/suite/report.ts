@@ -1,0 +1,76 @@
+import type { Capabilities } from '@turnstore/core'
+import { contract, type Clause, promiseOf, promises } from '../cases/contract.js'
+import type { GroupName } from '../cases/group-name.js'
+
+/** What became of one case. */
+export interface CaseReport {
+  readonly group: GroupName
+  /** What it holds the store to, in a sentence: unique within its group. */
+  readonly name: string
+  /** The number in `docs/guarantees.md` of the promise that it tests; null for other parts of the contract. */
+  readonly promise: number | null
+  /** That promise or part in words. */
+  readonly clause: string
+  readonly status: CaseStatus
+  /** Of a failed case: what is wrong. Of a skipped one: why it does not apply. */
+  readonly message: string | null
+  readonly durationMs: number
+}
+
+export type CaseStatus = 'passed' | 'failed' | 'skipped'
+
+export interface Counts {
+  readonly passed: number
+  readonly failed: number
+  readonly skipped: number
+}
+
+export interface GroupReport extends Counts {
+  readonly name: GroupName
+  readonly title: string
+  readonly durationMs: number
+}
+
+export interface PromiseReport extends Counts {
+  readonly number: number
+  readonly title: string
+  /** `untested` where no case of it has run: that is no good news. */
+  readonly status: 'kept' | 'broken' | 'untested'
+}
+
+/** A run of the suite: everything that is worth printing, and plain JSON. */
+export interface SuiteReport extends Counts {
+  /** The name of the store. */
+  readonly name: string
+  /** Some case passed and none failed. */
+  readonly ok: boolean
+  readonly capabilities: Capabilities
+  readonly promises: readonly PromiseReport[]
+  readonly groups: readonly GroupReport[]
+  /** All groups of the suite ran. */
+  readonly complete: boolean
+  readonly cases: readonly CaseReport[]
+  /** Repeats the random cases, given as `seed`. */
+  readonly seed: number
+  readonly thorough: boolean
+  readonly durationMs: number
+  readonly versions: { readonly conformance: string; readonly runtime: string }
+}
+
+/** Where a case stands in the contract. */
+export function placeOf(clause: Clause): Pick<CaseReport, 'promise' | 'clause'> {
+  return { promise: promiseOf(clause), clause: contract[clause] }
+}
+
+export function countsOf(cases: readonly CaseReport[]): Counts {
+  const count = (status: CaseStatus): number => cases.filter(found => found.status === status).length
+  return { passed: count('passed'), failed: count('failed'), skipped: count('skipped') }
+}
+
+export function promisesOf(cases: readonly CaseReport[]): PromiseReport[] {
+  return promises().map(({ number, title }) => {
+    const counts = countsOf(cases.filter(({ promise }) => promise === number))
+    const status = counts.failed > 0 ? 'broken' : counts.passed > 0 ? 'kept' : 'untested'
+    return { number, title, status, ...counts }
+  })
+}
