@@ -46,7 +46,7 @@ async function story() {
   console.log('\n5. What is there now:')
   turnstore(path, 'ls')
 
-  console.log('\n6. What happened in one of them, a handover and a failed tool call included:')
+  console.log('\n6. What happened in one of them, an agent transition and a failed tool call included:')
   turnstore(path, 'show', 'late-parcel')
 
   console.log(`

@@ -95,7 +95,7 @@ export function compareSession(stored: SessionRecord, incoming: SessionRecord): 
   })
   if (turns.kind === 'other' || turns.kind === 'ahead') return turns
   const transitions = missingTransitions(stored.agentTransitions, incoming.agentTransitions)
-  if (transitions === null) return { kind: 'other', where: 'its handovers' }
+  if (transitions === null) return { kind: 'other', where: 'its agent transitions' }
   const setMetadata = differingMembers(stored.metadata, incoming.metadata, true)
   const change = {
     ...(turns.kind === 'behind' ? turns.change : {}),

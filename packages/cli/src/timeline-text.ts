@@ -21,7 +21,7 @@ export function timelineText(replay: SessionReplay): string {
   const counts = [
     count(turns.length, 'turn'),
     count(toolCalls.length, 'tool call'),
-    count(transitions.length, 'handover'),
+    count(transitions.length, 'agent transition'),
   ]
   const lines = [
     `${session.sessionId}${belongs.length === 0 ? '' : `  (${belongs.join(', ')})`}`,

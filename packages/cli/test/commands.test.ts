@@ -128,7 +128,7 @@ describe('show', () => {
     expect((await turnstore(['show', 'support'], { url })).stdout).toBe(
       [
         'support  (workspace acme, agent front)',
-        '2 turns, 1 tool call, 1 handover',
+        '2 turns, 1 tool call, 1 agent transition',
         '',
         '1. a  2026-01-01T10:00:00Z',
         '   > Where is it?',
@@ -265,7 +265,7 @@ describe('copy', () => {
     expect(await contents(to)).toEqual(copies)
   })
 
-  it('a second run adds only what is missing: sessions, turns, the end of a turn, handovers, metadata', async () => {
+  it('a second run adds only what is missing: sessions, turns, the end of a turn, agent transitions, metadata', async () => {
     const url = await filled(support)
     const to = temporaryStore()
     await turnstore(['copy', '--from', url, '--to', to])
@@ -298,7 +298,7 @@ describe('copy', () => {
     ['a turn', { turns: [{ turnId: 't' }, { turnId: 't' }] }],
     ['a turn with other content', { turns: [{ turnId: 't' }, { turnId: 't', prompt: 'SECRET' }] }],
     [
-      'a handover',
+      'an agent transition',
       {
         turns: [{ turnId: 't' }],
         agentTransitions: [
@@ -330,7 +330,7 @@ describe('copy', () => {
     ['more turns', { ...support, turns: [...(support.turns ?? []), { turnId: 'z', prompt: 'SECRET' }] }],
     ['other metadata', { ...support, metadata: { lang: 'SECRET' } }],
     ['more metadata', { ...support, metadata: { lang: 'en', more: 'SECRET' } }],
-    ['another handover', { ...support, agentTransitions: [{ toAgent: 'SECRET' }] }],
+    ['another agent transition', { ...support, agentTransitions: [{ toAgent: 'SECRET' }] }],
     ['another agent', { ...support, agentId: 'SECRET' }],
     ['another beginning', { ...support, createdAt: '1999-01-01T00:00:00Z' }],
     ['another workspace', { ...support, workspaceId: 'SECRET' }],

@@ -13,7 +13,7 @@ const said = [
   { role: 'user', content: 'Hello' },
   { role: 'assistant', content: 'Hello!' },
 ]
-const unknownRole = 'has a role other than system, developer, user, assistant and tool'
+const unknownRole = 'has an unknown role, not system, developer, user, assistant or tool'
 
 describe('ids that are numbers', () => {
   const outOfReach = 'has an id that is a number which JavaScript cannot hold exactly; write it as a text'
@@ -201,8 +201,8 @@ describe('messages that turns cannot hold', () => {
     expect(code).toBe(1)
     expect(stderr.trim().split('\nstdin:1: is imported, but ')).toEqual([
       `stdin:1: is imported, but 1 of its 6 messages is left out: messages[3] ${unknownRole}`,
-      'messages[1] has a function_call, the old form of tool_calls; taken for a tool call (and 1 more such)',
-      'messages[2] has the role function, the old form of tool; taken for the result of a tool call',
+      'messages[1] has a legacy function_call; imported as a tool call (and 1 more such)',
+      'messages[2] has the legacy role function; imported as the result of a tool call',
     ])
     expect(await ids(url)).toEqual(['mixed'])
   })
@@ -221,9 +221,9 @@ describe('messages that turns cannot hold', () => {
       }),
     )
     expect(stderr.split('\n')).toEqual([
-      'stdin:1: is imported, but 4 of its 6 messages are left out: messages[2] is no object',
+      'stdin:1: is imported, but 4 of its 6 messages are left out: messages[2] is not an object',
       `stdin:1: is imported, but messages[3] ${unknownRole}; left out (and 1 more such)`,
-      'stdin:1: is imported, but messages[4] is the result of a tool call that is not there; left out',
+      'stdin:1: is imported, but messages[4] is the result of a missing tool call; left out',
       '',
     ])
   })
@@ -241,9 +241,9 @@ describe('messages that turns cannot hold', () => {
       }),
     )
     expect(stderr.trim().split('\nstdin:1: is imported, but ')).toEqual([
-      'stdin:1: is imported, but messages[1] has tool_calls[0] that is no object; left out (and 1 more such)',
+      'stdin:1: is imported, but messages[1] has tool_calls[0] that is not an object; left out (and 1 more such)',
       'messages[2] has a function_call without a name; left out',
-      'messages[3] has a content that is neither text, a list of parts nor null; taken for text',
+      'messages[3] has content that is not text, a list of parts or null; converted to text',
     ])
   })
 
@@ -291,7 +291,7 @@ describe('messages that turns cannot hold', () => {
     )
     expect([code, stderr]).toEqual([
       1,
-      'stdin:2: is left out: its only message could not be read; messages[0] is no object\n',
+      'stdin:2: is left out: its only message could not be read; messages[0] is not an object\n',
     ])
   })
 })

@@ -1,6 +1,6 @@
 /**
- * For authors of stores: the base class with its hooks, and what a hook needs to do its work.
- * `docs/writing-an-adapter.md` goes through it along an example.
+ * The API for adapter authors: the base classes with their hooks, and the functions that hooks use.
+ * `docs/writing-an-adapter.md` builds an adapter with it, step by step.
  */
 export { applyNormalChange, applyPlan, resultOf, viewOf } from './changes/apply-change.js'
 export { Backoff } from './adapter-kit/backoff.js'

@@ -1,14 +1,14 @@
 import { BaseSessionStore, type Loaded } from '../src/adapter.ts'
 import { type Capabilities, decodeSession, encodeSession, type SessionRecord, TurnstoreError } from '../src/index.ts'
 
-/** The four hooks and nothing else. */
+/** A minimal store: only the four hooks. */
 export class MapStore extends BaseSessionStore {
   readonly capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: false }
   readonly #texts = new Map<string, { text: string; token: number }>()
   #writes = 0
-  /** Called before each write, for somebody else to be first. */
+  /** Called before each write, so that a test can write first. */
   beforeSave: () => Promise<unknown> = async () => {}
-  /** Ids of sessions that cannot be read. */
+  /** Ids of damaged sessions. */
   readonly damaged = new Set<string>()
 
   get ids(): string[] {

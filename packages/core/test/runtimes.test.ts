@@ -8,7 +8,7 @@ import { build } from 'esbuild'
 import { afterAll, describe, expect, it } from 'vitest'
 import { bun, deno } from '../../../scripts/runtimes.mjs'
 
-/** A store of four hooks and a manager at work: what an application does, on whatever runtime. */
+/** A typical application: a store with four hooks, and a manager. Runs on every runtime. */
 const scenario = `
 import { SessionManager } from '@turnstore/core'
 import { BaseSessionStore, cloneSession } from '@turnstore/core/adapter'
@@ -43,7 +43,7 @@ const result = { idLength: sessionId.length, revision: sessions[0].revision, cur
 
 const expected = { idLength: 32, revision: 4, cursor: null, prompts: 3 }
 
-/** The first start of a binary of a hundred megabytes waits for the disk. */
+/** The first start of a 100 MB binary is slow because of the disk. */
 const STARTING_MS = 60_000
 
 const folder = mkdtempSync(join(tmpdir(), 'turnstore-runtimes-'))
@@ -59,12 +59,12 @@ async function bundle(tail: string): Promise<string> {
     target: 'es2023',
   })
   const [file] = outputFiles
-  if (file === undefined) throw new Error('esbuild gave no file')
+  if (file === undefined) throw new Error('esbuild produced no file')
   return file.text
 }
 
-describe('core runs wherever JavaScript does', () => {
-  it('in a browser: bundled for one, with none of the globals of Node', async () => {
+describe('core runs on every JavaScript runtime', () => {
+  it('in a browser bundle, without Node globals', async () => {
     const code = await bundle('globalThis.report(JSON.stringify(result))')
     const reported = new Promise((resolve, reject) => {
       const { crypto, performance, setTimeout } = globalThis

@@ -3,11 +3,11 @@ import * as core from '../src/index.ts'
 import { MapStore } from './map-store.ts'
 
 /*
- * A misspelt member would lose a tenant, a condition or data without a word. So each method and function that takes
- * objects is handed each of them with a member more, and the compiler's word is not enough: callers may have no types.
+ * Ignoring a misspelt member could silently drop a tenant, a condition or data. So every method and function that takes
+ * objects is called with an extra member in each of them. Types are not enough, because JavaScript callers have none.
  */
 
-/** Arguments with which a call succeeds; the objects among them are those that are tried. */
+/** Arguments of a successful call. The test adds an unknown member to each object in them. */
 const managerCalls: Record<string, unknown[] | 'takes no object'> = {
   startSession: [{ sessionId: 'new' }],
   recordTurn: ['s', { turnId: 'new', toolCalls: [{ toolName: 'f' }] }],
@@ -50,23 +50,23 @@ const storeCalls: Record<string, unknown[] | 'takes no object'> = {
   close: 'takes no object',
 }
 
-/** Those that read what others wrote keep unknown members in `extra`. */
+/** Functions that read stored data keep unknown members in `extra`. */
 const session = core.createSession({ sessionId: 's' })
 const change = { appendTurns: [{ turnId: 'new' }], updatedAt: '2026-01-01T00:00:00Z' }
-const functions: Record<string, unknown[] | 'takes no object' | 'takes what others wrote'> = {
+const functions: Record<string, unknown[] | 'takes no object' | 'reads stored data'> = {
   applyChange: [session, change, { ifRevision: 1 }],
   createAgentTransition: [{ toAgent: 'b' }, { newId: () => 'x' }],
   createSession: [{ sessionId: 's' }, { newId: () => 'x' }],
   createToolCall: [{ toolName: 'f' }, { newId: () => 'x' }],
   createTurn: [{ prompt: 'p' }, { newId: () => 'x' }],
-  decodeSession: 'takes what others wrote',
-  encodeSession: 'takes what others wrote',
-  isEnded: 'takes what others wrote',
+  decodeSession: 'reads stored data',
+  encodeSession: 'reads stored data',
+  isEnded: 'reads stored data',
   isTurnstoreError: 'takes no object',
-  messagesFromTurns: 'takes what others wrote',
+  messagesFromTurns: 'reads stored data',
   printable: 'takes no object',
   printableLine: 'takes no object',
-  replaySession: 'takes what others wrote',
+  replaySession: 'reads stored data',
   turnsFromMessages: [[], { agentId: 'a' }],
 }
 
@@ -83,7 +83,7 @@ function call(target: object, name: string, args: unknown[]): unknown {
   return Reflect.apply(method, target, args)
 }
 
-/** The arguments again and again, each time with a member more in one object of them, however deep. */
+/** Variants of the arguments, each with an unknown member in one object, at any depth. */
 function* spoilt(args: readonly unknown[]): Generator<[at: string, args: unknown[]]> {
   for (const [at, value] of spoiltValues(args, '')) if (Array.isArray(value)) yield [at, value]
 }
@@ -97,13 +97,13 @@ function* spoiltValues(value: unknown, at: string): Generator<[at: string, value
   } else if (typeof value === 'object' && value !== null) {
     yield [at, { ...value, misspelt: 1 }]
     for (const [name, member] of Object.entries(value)) {
-      if (name === 'metadata') continue // which is the caller's own
+      if (name === 'metadata') continue // free-form
       for (const [where, inner] of spoiltValues(member, `${at}.${name}`)) yield [where, { ...value, [name]: inner }]
     }
   }
 }
 
-/** What a call comes to, whether it throws, rejects or fails when it is iterated. */
+/** The outcome of a call, whether it throws, rejects or fails during iteration. */
 async function outcomeOf(result: () => unknown): Promise<string> {
   try {
     const value = await result()
@@ -125,7 +125,7 @@ function* prototypesOf(target: object): Generator<object> {
   yield* prototypesOf(prototype)
 }
 
-/** The public methods of a class and of those that it extends; those whose names begin with `_` are hooks. */
+/** The public methods of a class and its base classes. Names that start with `_` are hooks. */
 function methodsOf(target: object): string[] {
   const names = new Set<string>()
   for (const each of prototypesOf(target)) {
@@ -140,11 +140,11 @@ describe.each([
   ['the manager', 'manager', managerCalls],
   ['a store', 'store', storeCalls],
 ] as const)('%s', (_what, which, calls) => {
-  it('has no method that is not tried here', async () => {
+  it('every method is tested here', async () => {
     expect(methodsOf((await prepared())[which])).toEqual(Object.keys(calls).toSorted())
   })
 
-  it.each(Object.entries(calls).filter(([, args]) => Array.isArray(args)))('%s refuses a member that it does not know', async (name, args) => {
+  it.each(Object.entries(calls).filter(([, args]) => Array.isArray(args)))('%s refuses an unknown member', async (name, args) => {
     if (!Array.isArray(args)) return
     expect(await outcomeOf(async () => call((await prepared())[which], name, args))).toBe('it succeeds')
     for (const [at, wrong] of spoilt(args)) {
@@ -155,12 +155,12 @@ describe.each([
 })
 
 describe('the functions of core', () => {
-  it('are all tried here, but for classes and tables', () => {
+  it('are all tested here, except classes and tables', () => {
     const names = Object.entries(core).flatMap(([name, value]) => (typeof value === 'function' && !/^[A-Z]/.test(name) ? [name] : []))
     expect(names.toSorted()).toEqual(Object.keys(functions).toSorted())
   })
 
-  it.each(Object.entries(functions).filter(([, args]) => Array.isArray(args)))('%s refuses a member that it does not know', async (name, args) => {
+  it.each(Object.entries(functions).filter(([, args]) => Array.isArray(args)))('%s refuses an unknown member', async (name, args) => {
     if (!Array.isArray(args)) return
     expect(await outcomeOf(() => call(core, name, args))).toBe('it succeeds')
     for (const [at, wrong] of spoilt(args)) {
@@ -169,13 +169,13 @@ describe('the functions of core', () => {
   })
 })
 
-it('the constructor of the manager refuses a member that it does not know', () => {
+it('the constructor of the manager refuses an unknown member', () => {
   for (const options of [{ workspaceID: 'w' }, { workspace_id: 'w' }, { workspaceId: 'w', misspelt: 1 }]) {
     expect(() => void Reflect.construct(core.SessionManager, [new MapStore(), options])).toThrow('has no member')
   }
 })
 
-it('a manager lists no tenant for whom a member is misspelt', async () => {
+it('a manager lists no sessions if workspaceId is misspelt', async () => {
   const store = new MapStore()
   await store.saveSession({ sessionId: 'of another', workspaceId: 'other' })
   const listed = call(new core.SessionManager(store), 'listSessions', [{ workspaceID: 'acme' }])

@@ -31,8 +31,8 @@ import {
 import { IndexedSession } from './indexed-session.js'
 
 /**
- * Keeps sessions in the memory of this process, and loses them with it: for tests and short-lived
- * work. Each store has its own sessions. Recording a turn costs the same however long the session is.
+ * Keeps sessions in memory. They are lost when the process ends. Use it for tests and short-lived work.
+ * Each store has its own sessions. The cost of recording a turn is independent of the length of the session.
  *
  * @example
  * const store = new InMemorySessionStore()
@@ -50,8 +50,7 @@ export class InMemorySessionStore extends NativeSessionStore {
     super(options)
   }
 
-  // No hook awaits before it is done, so each is one step that nothing comes between. What a hook
-  // receives is its own; what it gives out is a copy.
+  // The hooks are atomic because none of them awaits. They own their arguments and return copies.
 
   protected async _loadSession(sessionId: string, scope: Scope): Promise<SessionRecord | null> {
     const stored = this.#inScope(sessionId, scope)
@@ -108,7 +107,7 @@ export class InMemorySessionStore extends NativeSessionStore {
     return stored !== undefined && inScope(stored.session, scope) ? stored : null
   }
 
-  /** Live, not to be given out as they are. */
+  /** Not copied: clone them before returning them. */
   #summaries(scope: Scope): SessionSummary[] {
     return [...this.#sessions.values()]
       .filter(({ session }) => inScope(session, scope))

@@ -1,15 +1,15 @@
 import type { AgentTransitionRecord, JsonObject, SessionRecord, TurnRecord } from '@turnstore/core'
 import { type ChangePlan, isDropped, type SessionView } from '@turnstore/core/adapter'
 
-/** A session with an index of its ids, so that a change costs what it brings and not what is there. */
+/** A session with an index of its ids, so that the cost of a change does not grow with the session. */
 export class IndexedSession implements SessionView {
-  /** Altered in place by {@link carryOut}. */
+  /** Modified in place by {@link carryOut}. */
   readonly session: SessionRecord
-  /** Where each turn id stands, ascending: old files may have one twice. */
+  /** The indexes of each turn id, ascending. Old files may contain an id twice. */
   readonly #places = new Map<string, number[]>()
   readonly #transitions = new Map<string, AgentTransitionRecord>()
 
-  /** Takes the record over. */
+  /** Takes ownership of the record. */
   constructor(session: SessionRecord) {
     this.session = session
     session.turns.forEach((turn, index) => this.#addPlace(turn.turnId, index))
@@ -54,7 +54,7 @@ export class IndexedSession implements SessionView {
     return this.#transitions.get(transitionId)
   }
 
-  /** Takes over what the plan brings. */
+  /** Applies the plan and takes ownership of its records. */
   carryOut(plan: ChangePlan): void {
     const { session } = this
     if (plan.keepTurns !== undefined) this.#rewind(plan.keepTurns)
@@ -72,7 +72,7 @@ export class IndexedSession implements SessionView {
 
   #rewind(keepTurns: number): void {
     const { session } = this
-    // First the transitions: whether one goes is seen by where its turn stands.
+    // Transitions first: `isDropped` needs the index of the turns.
     session.agentTransitions = session.agentTransitions.filter(transition => !isDropped(this, transition, keepTurns))
     this.#transitions.clear()
     session.agentTransitions.forEach(transition => this.#addTransition(transition))
@@ -89,7 +89,7 @@ export class IndexedSession implements SessionView {
     else places.push(index)
   }
 
-  /** Where an id is there twice, the first is meant. */
+  /** If an id occurs twice, the first one counts. */
   #addTransition(transition: AgentTransitionRecord): void {
     const { transitionId } = transition
     if (transitionId !== null && !this.#transitions.has(transitionId)) this.#transitions.set(transitionId, transition)

@@ -2,7 +2,7 @@ import { isTurnstoreError } from '@turnstore/core'
 import { InMemorySessionStore } from '@turnstore/memory'
 import { describe, expect, it } from 'vitest'
 
-/** The message with which options are refused. */
+/** The message of the refusal of options. */
 function refusal(options: object): string {
   try {
     return new InMemorySessionStore(options).capabilities.durability
@@ -19,8 +19,8 @@ describe('the options of InMemorySessionStore', () => {
   })
 
   it.each([
-    ['a misspelt one', { timeout: 5 }, 'options has no member "timeout"'],
-    ['a timeout that is no whole number', { timeoutMs: 1.5 }, 'options.timeoutMs must be a whole number'],
+    ['a misspelt option', { timeout: 5 }, 'options has no member "timeout"'],
+    ['a timeout that is not a whole number', { timeoutMs: 1.5 }, 'options.timeoutMs must be a whole number'],
     ['a misspelt limit', { limits: { turnbytes: 1 } }, 'limits has no member "turnbytes"'],
   ])('refuse %s', (_what, options, message) => {
     expect(refusal(options)).toContain(message)

@@ -1,21 +1,21 @@
 import { monotonicNow, sleep } from '../basics/runtime.js'
 
 /**
- * Waiting between attempts: full jitter under a bound that doubles, so that writers who met once do
- * not meet again, until a deadline.
+ * Exponential backoff with full jitter, until a deadline. The jitter keeps two writers that collided
+ * from colliding again.
  */
 export class Backoff {
   readonly #deadline: number
   readonly #longestMs: number
   #bound = 1
 
-  /** @param longestMs the longest of the pauses */
+  /** @param longestMs upper bound of a single pause, in milliseconds */
   constructor(timeoutMs: number, longestMs = 64) {
     this.#deadline = monotonicNow() + timeoutMs
     this.#longestMs = longestMs
   }
 
-  /** Waits, or gives false at once when the deadline has passed. */
+  /** Waits and resolves to true. After the deadline it resolves to false at once. */
   async wait(): Promise<boolean> {
     const left = this.#deadline - monotonicNow()
     if (left <= 0) return false

@@ -2,11 +2,11 @@ import { TurnstoreError } from './errors.js'
 import { isPlain } from './json.js'
 import { quote } from './text.js'
 
-/** Of a promise that nobody awaited, or a Map: it would pass for an object that leaves everything out. */
-export const NOTHING_OF_ITS_OWN = 'is an instance of a class without members of its own; await it if it is a promise'
+/** Without this check, a Map or a promise that was not awaited would count as an empty object. */
+export const NOTHING_OF_ITS_OWN = 'is a class instance without own members; if it is a promise, await it'
 
 /**
- * An object whose members are all known; a misspelt one would silently lose a tenant or a condition.
+ * Copies an object and refuses unknown members. Ignoring a misspelt one could drop a tenant or a condition.
  * @throws `INVALID_ARGUMENT`
  */
 export function readObject(source: unknown, what: string, known: readonly string[]): Record<string, unknown> {
@@ -23,13 +23,13 @@ export function checkMembers(source: unknown, what: string, known: readonly stri
     if (typeof key === 'symbol' || !known.includes(key)) {
       throw new TurnstoreError(
         'INVALID_ARGUMENT',
-        `${what} has no member ${quote(String(key))}; it takes ${known.join(', ')}`,
+        `${what} has no member ${quote(String(key))}; known members: ${known.join(', ')}`,
       )
     }
   }
   const inherited = known.find(name => name in source && !Object.hasOwn(source, name))
   if (inherited !== undefined) {
-    throw new TurnstoreError('INVALID_ARGUMENT', `${what} inherits ${inherited}; only members of its own count, spread it first`)
+    throw new TurnstoreError('INVALID_ARGUMENT', `${what} inherits ${inherited}; only own members are read, so spread the object first`)
   }
   if (!isPlain(source) && Reflect.ownKeys(source).length === 0) {
     throw new TurnstoreError('INVALID_ARGUMENT', `${what} ${NOTHING_OF_ITS_OWN}`)

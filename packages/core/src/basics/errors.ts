@@ -1,17 +1,17 @@
 /**
- * What can go wrong. Each code is stable and has a heading in the README; messages may change.
+ * Error codes. Codes are stable, and each has a heading in the README. Messages may change.
  *
- * - `INVALID_ARGUMENT`: an option, query, range or cursor is wrong, or a member that nobody knows
- * - `INVALID_ID`: an id is empty, too long, not well-formed or has a control character
- * - `INVALID_RECORD`: a record holds what JSON cannot, or is too large or too deep
- * - `SESSION_NOT_FOUND`: there is no such session, or not in the workspace that was named
- * - `SESSION_EXISTS`: the id is in use
+ * - `INVALID_ARGUMENT`: an option, query, range or cursor is invalid, or has an unknown member
+ * - `INVALID_ID`: an id is empty, too long, not well-formed or contains a control character
+ * - `INVALID_RECORD`: a record holds a value that JSON cannot represent, or is too large or too deep
+ * - `SESSION_NOT_FOUND`: the session does not exist, or not in the given workspace
+ * - `SESSION_EXISTS`: the session id is in use
  * - `TURN_NOT_FOUND`: an update names a turn that the session does not have
- * - `TURN_ID_CONFLICT`, `TRANSITION_ID_CONFLICT`: the id is there with other content
- * - `REVISION_CONFLICT`: the session is not at the revision that the caller named
- * - `CORRUPT_SESSION`: what is stored cannot be read; nothing was changed
- * - `SCHEMA_TOO_NEW`: a newer version wrote it
- * - `STORE_CLOSED`, `STORE_BUSY`, `STORE_UNAVAILABLE`: the store cannot serve, now or any more
+ * - `TURN_ID_CONFLICT`, `TRANSITION_ID_CONFLICT`: the id exists with different content
+ * - `REVISION_CONFLICT`: the session is not at the revision in `ifRevision`
+ * - `CORRUPT_SESSION`: the stored data cannot be read; nothing was changed
+ * - `SCHEMA_TOO_NEW`: a newer version of Turnstore wrote the data
+ * - `STORE_CLOSED`, `STORE_BUSY`, `STORE_UNAVAILABLE`: the store cannot serve the call
  */
 export type ErrorCode = (typeof errorCodes)[number]
 
@@ -37,17 +37,17 @@ export type WriteOutcome = 'not-stored' | 'unknown'
 
 export interface ErrorDetails {
   sessionId?: string
-  /** On every rejected write. */
+  /** Set on every rejected write. */
   outcome?: WriteOutcome
-  /** On `REVISION_CONFLICT`: the revision that the session has (0: there is none). */
+  /** Set on `REVISION_CONFLICT`: the current revision, or 0 if the session does not exist. */
   actualRevision?: number
-  /** Must be safe to print: no payload, no password, no URL that holds one. */
+  /** Must be safe to print: no payload, no password, no URL with a password. */
   cause?: unknown
 }
 
 /**
- * The one error that stores, the manager and the factories throw. Recognise it by its `code`, never
- * by `instanceof`: two installed copies of core would each have a class of their own.
+ * The error that stores, the manager and the factories throw. Check its `code`, never `instanceof`:
+ * each installed copy of core has its own class.
  *
  * @example
  * try {
@@ -72,7 +72,7 @@ export class TurnstoreError extends Error {
   }
 }
 
-/** Whether a value is a `TurnstoreError` of whichever copy of core, and has that code if one is named. */
+/** Whether a value is a `TurnstoreError`, from any copy of core, and has this code if you pass one. */
 export function isTurnstoreError<Code extends ErrorCode>(
   value: unknown,
   code?: Code,
@@ -85,9 +85,7 @@ export function isTurnstoreError<Code extends ErrorCode>(
   )
 }
 
-/**
- * The same error with more said about it. What is known already stays: the place that threw knew best.
- */
+/** A copy of the error with details added. Details that the error already has are kept. */
 export function withDetails(error: TurnstoreError, details: ErrorDetails): TurnstoreError {
   const complete = new TurnstoreError(error.code, error.message, {
     ...details,
@@ -101,8 +99,8 @@ export function withDetails(error: TurnstoreError, details: ErrorDetails): Turns
 }
 
 /**
- * A stand-in for an error of a driver or of the system, safe to print: its name and its code, never
- * its message, since JSON.parse quotes its input there and Redis clients the command.
+ * A replacement for a driver or system error that is safe to print: it has the error's name and code,
+ * never its message. JSON.parse quotes its input in messages, and Redis clients quote the command.
  */
 export function safeCause(error: unknown): Error {
   const name = error instanceof Error && isPlainWord(error.name) ? error.name : 'Error'
@@ -110,10 +108,10 @@ export function safeCause(error: unknown): Error {
   return new Error(typeof code === 'string' && isPlainWord(code) ? `${name} ${code}` : name)
 }
 
-/** An error of a backend as a caller gets it, stripped of its message, which might quote what was stored. */
+/** Wraps a backend error for the caller, without its message, which might quote stored data. */
 export function backendError(error: unknown): TurnstoreError {
   if (isTurnstoreError(error)) return error
-  return new TurnstoreError('STORE_UNAVAILABLE', 'The backend of the store failed; see cause', { cause: safeCause(error) })
+  return new TurnstoreError('STORE_UNAVAILABLE', "The store's backend failed; see cause", { cause: safeCause(error) })
 }
 
 function isPlainWord(text: string): boolean {
@@ -125,17 +123,17 @@ export function sessionNotFound(sessionId: string): TurnstoreError {
 }
 
 export function sessionExists(sessionId: string): TurnstoreError {
-  return new TurnstoreError('SESSION_EXISTS', `Session exists already: ${sessionId}; choose another id, or resume it`, {
+  return new TurnstoreError('SESSION_EXISTS', `Session already exists: ${sessionId}; choose another id, or resume the session`, {
     sessionId,
     outcome: 'not-stored',
   })
 }
 
 export function revisionConflict(sessionId: string, expected: number, actualRevision: number): TurnstoreError {
-  const found = actualRevision === 0 ? 'there is no such session' : `it is at ${actualRevision}`
+  const actual = actualRevision === 0 ? 'does not exist' : `is at revision ${actualRevision}`
   return new TurnstoreError(
     'REVISION_CONFLICT',
-    `Session ${sessionId} is not at revision ${expected}: ${found}; load it again and decide anew`,
+    `Session ${sessionId} ${actual}, but the write expected revision ${expected}; load the session again and retry`,
     { sessionId, actualRevision, outcome: 'not-stored' },
   )
 }

@@ -3,16 +3,15 @@ import { utf8Length } from './text.js'
 
 const MAX_ID_BYTES = 200
 
-/** C0, DEL and C1. */
-// oxlint-disable-next-line no-control-regex -- finding control characters is its whole purpose
+// oxlint-disable-next-line no-control-regex -- matches control characters on purpose
 const CONTROL_CHARACTER = /[\u0000-\u001F\u007F-\u009F]/
 
 /**
- * Checks the id of a session, workspace, turn, transition or agent: a case-sensitive, well-formed
- * string of 1 to 200 UTF-8 bytes without control characters. Whatever else is in it works.
+ * Checks the id of a session, workspace, turn, agent transition or agent. An id is a case-sensitive,
+ * well-formed string of 1 to 200 UTF-8 bytes without control characters. All other characters are allowed.
  *
- * @param what names the id in the message, `sessionId`. The id itself is never quoted: whatever a
- *   caller handed in by mistake stays out of logs.
+ * @param what the name of the argument, such as `sessionId`. The message never quotes the id itself, so
+ *   a secret passed by mistake stays out of logs.
  * @throws `INVALID_ID`
  */
 export function checkId(id: unknown, what: string): string {
@@ -21,7 +20,7 @@ export function checkId(id: unknown, what: string): string {
   return id
 }
 
-/** Whether {@link checkId} would take it. */
+/** Whether {@link checkId} accepts the id. */
 export function isValidId(id: unknown): id is string {
   return problemOf(id) === null
 }
@@ -30,7 +29,7 @@ function problemOf(id: unknown): string | null {
   if (typeof id !== 'string') return `must be a string, not ${id === null ? 'null' : typeof id}`
   if (id === '') return 'is empty; an id has 1 to 200 bytes'
   if (id.length > MAX_ID_BYTES || utf8Length(id) > MAX_ID_BYTES) return `is longer than ${MAX_ID_BYTES} bytes of UTF-8`
-  if (CONTROL_CHARACTER.test(id)) return 'has a control character'
-  if (/\p{Surrogate}/u.test(id)) return 'has a lone surrogate, which is no character'
+  if (CONTROL_CHARACTER.test(id)) return 'contains a control character'
+  if (/\p{Surrogate}/u.test(id)) return 'contains a lone surrogate, which is not a character'
   return null
 }

@@ -1,14 +1,14 @@
-/** JSON as TypeScript sees it: the values that every store gives back as they went in. */
+/** The JSON values that every store returns unchanged. */
 
 export type JsonValue = string | number | boolean | null | JsonObject | JsonValue[]
 export interface JsonObject {
   [key: string]: JsonValue
 }
 
-/** Where a value went wrong, below the value that was handed in: `['items', 3, 'price']`. */
+/** The path of an invalid value, relative to the value that was checked: `['items', 3, 'price']`. */
 export type JsonPath = readonly (string | number)[]
 
-/** Thrown by {@link copyJson}; carries the path and a reason, never the value. */
+/** Thrown by {@link copyJson}. Carries the path and the reason, never the value. */
 export class NotJson extends Error {
   readonly path: JsonPath
 
@@ -19,9 +19,9 @@ export class NotJson extends Error {
 }
 
 /**
- * Counts the size of a record while it is copied, so that a bomb is refused before it is built.
- * `atLeast` and `atMost` bound the bytes of its JSON in UTF-8: only where the limit lies between
- * them does anybody have to encode the record to know.
+ * Bounds the size of a record while it is copied, so that an oversized one is refused early.
+ * `atLeast` and `atMost` bound the bytes of its JSON in UTF-8. Only if the limit lies between them does
+ * the record have to be encoded to measure it.
  */
 export class SizeBudget {
   atLeast = 0
@@ -32,7 +32,7 @@ export class SizeBudget {
     this.limit = limit
   }
 
-  /** A string of n UTF-16 units takes n bytes, or six times as many where each is escaped. */
+  /** A string of n UTF-16 units takes at least n bytes, and six times as many if each unit is escaped. */
   addText(text: string): void {
     this.add(text.length + 2, 6 * text.length + 3)
   }
@@ -44,22 +44,22 @@ export class SizeBudget {
   }
 }
 
-/** Thrown by {@link SizeBudget} as soon as a record cannot fit any more. */
+/** Thrown by {@link SizeBudget} as soon as a record must exceed its limit. */
 export class OverBudget extends Error {}
 
 /**
- * A deep copy of a value that came from outside, checked on the way.
+ * Deep-copies and checks an untrusted value.
  *
- * Members that are `undefined` are left out, as JSON does, and -0 becomes 0. Label JSON would change
- * or lose without a word (NaN, Infinity, BigInt, functions, symbols, class instances, cycles, holes
- * and `undefined` in arrays) throws {@link NotJson}. Each member is read once, so a getter or a Proxy
- * cannot show one value to the check and another to the store.
+ * Members that are `undefined` are omitted, as in JSON.stringify, and -0 becomes 0. Values that JSON
+ * would silently change or drop (NaN, Infinity, BigInt, functions, symbols, class instances, cycles,
+ * holes and `undefined` in arrays) throw {@link NotJson}. Each member is read once, so a getter or a
+ * Proxy cannot return one value to the check and another to the store.
  */
 export function copyJson(value: unknown, maxDepth: number, budget: SizeBudget): JsonValue {
   return new JsonCopier(maxDepth, budget).copyFrom(value)
 }
 
-/** One {@link copyJson} at work. */
+/** The state of one {@link copyJson} call. */
 class JsonCopier {
   readonly #path: (string | number)[] = []
   readonly #ancestors: object[] = []
@@ -76,7 +76,7 @@ class JsonCopier {
       return this.#copy(source)
     } catch (error) {
       if (error instanceof NotJson || error instanceof OverBudget) throw error
-      // A getter or a Proxy threw. Label it threw may quote anything, so it is not handed on.
+      // A getter or a Proxy threw. Its error may quote data, so it is dropped.
       return this.#fail('threw when it was read')
     }
   }
@@ -91,7 +91,7 @@ class JsonCopier {
         return source
       case 'number':
         this.#budget.add(1, 26)
-        if (!Number.isFinite(source)) return this.#fail(`is ${source}, which JSON cannot hold`)
+        if (!Number.isFinite(source)) return this.#fail(`is ${source}, which JSON cannot represent`)
         return source === 0 ? 0 : source
       case 'object':
         if (source === null) {
@@ -100,7 +100,7 @@ class JsonCopier {
         }
         return this.#copyObject(source)
       default:
-        return this.#fail(source === undefined ? 'is undefined' : `is a ${typeof source}, which JSON cannot hold`)
+        return this.#fail(source === undefined ? 'is undefined' : `is a ${typeof source}, which JSON cannot represent`)
     }
   }
 
@@ -117,7 +117,7 @@ class JsonCopier {
   #copyArray(source: readonly unknown[]): JsonValue[] {
     const length = source.length
     this.#budget.add(2 + Math.max(0, length - 1), 3 + length)
-    // A hole is no key either, so one comparison finds holes and members that JSON would drop.
+    // One comparison finds both holes and named members, which JSON would drop.
     if (Object.keys(source).length !== length) return this.#fail('is an array with holes or named members')
     const result: JsonValue[] = []
     for (let index = 0; index < length; index++) {
@@ -130,9 +130,9 @@ class JsonCopier {
 
   #copyMembers(source: object): JsonObject {
     if (!isPlain(source)) {
-      return this.#fail('is an instance of a class; only plain objects, arrays and scalars are JSON')
+      return this.#fail('is a class instance; JSON has only plain objects, arrays and scalars')
     }
-    if (Object.getOwnPropertySymbols(source).length > 0) return this.#fail('has a symbol as a key')
+    if (Object.getOwnPropertySymbols(source).length > 0) return this.#fail('has a symbol key')
     const result: JsonObject = {}
     this.#budget.add(2, 3)
     for (const key of Object.keys(source)) {
@@ -153,13 +153,13 @@ class JsonCopier {
   }
 }
 
-/** Whether an object is none of a class: nothing that it says is inherited. */
+/** Whether an object is plain: not an instance of a class. */
 export function isPlain(source: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(source)
   return prototype === null || isObjectPrototype(prototype)
 }
 
-/** `Object.prototype` of this realm or of another one (a vm context, a frame). */
+/** `Object.prototype` of any realm, such as a vm context or an iframe. */
 function isObjectPrototype(prototype: unknown): boolean {
   return (
     prototype === Object.prototype ||
@@ -170,7 +170,7 @@ function isObjectPrototype(prototype: unknown): boolean {
   )
 }
 
-/** Sets a member as data: `__proto__` is a key like any other and pollutes nothing. */
+/** Sets a member as data. Treats `__proto__` as an ordinary key, so it cannot pollute the prototype. */
 export function setMember<T>(target: Record<string, T>, key: string, value: T): void {
   if (key === '__proto__') {
     Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true })
@@ -179,7 +179,7 @@ export function setMember<T>(target: Record<string, T>, key: string, value: T): 
   }
 }
 
-/** A deep copy of a value that is known to be JSON. Several times faster than `structuredClone`. */
+/** Deep-copies a value that is known to be JSON. Several times faster than `structuredClone`. */
 export function cloneJson(value: JsonValue): JsonValue {
   if (typeof value !== 'object' || value === null) return value
   return Array.isArray(value) ? value.map(cloneJson) : cloneJsonObject(value)
@@ -194,7 +194,7 @@ export function cloneJsonObject(value: JsonObject): JsonObject {
   return result
 }
 
-/** Equality of two JSON values. The order of keys is not part of it. */
+/** Whether two JSON values are equal. The order of keys does not matter. */
 export function sameJson(a: JsonValue, b: JsonValue): boolean {
   if (a === b) return true
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
@@ -218,12 +218,12 @@ export function sameJson(a: JsonValue, b: JsonValue): boolean {
   })
 }
 
-/** A plain object or array of JSON, as opposed to a scalar. */
+/** Whether a JSON value is an object: not an array, null or a scalar. */
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** For what JSON.parse gave, which is JSON without a look: tells the compiler so. */
+/** A type guard for results of JSON.parse, which need no check at run time. */
 export function isJsonValue(value: unknown): value is JsonValue {
   return value !== undefined
 }

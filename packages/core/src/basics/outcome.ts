@@ -1,8 +1,8 @@
 import { isTurnstoreError, withDetails, type WriteOutcome } from './errors.js'
 
 /**
- * Runs a part of a write, and says of its failure what became of the write, unless the error says so itself:
- * `not-stored` before the write was sent, `unknown` after it.
+ * Runs part of a write and adds `outcome` to its error, unless the error already has one. Use
+ * `not-stored` before the write is sent and `unknown` after.
  */
 export function withOutcome<T>(outcome: WriteOutcome, work: () => Promise<T>): Promise<T>
 export function withOutcome<T>(outcome: WriteOutcome, work: () => T): T

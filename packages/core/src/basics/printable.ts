@@ -1,10 +1,10 @@
-/** Line breaks and tabs may stay; the rest moves cursors, sets colours and titles, or turns the writing direction. */
-// oxlint-disable-next-line no-control-regex -- finding control characters is its whole purpose
+/** Characters that move the cursor, set colours or titles, or change the text direction. Line breaks and tabs are kept. */
+// oxlint-disable-next-line no-control-regex -- matches control characters on purpose
 const UNPRINTABLE = /[\u0000-\u0008\u000B-\u001F\u007F-\u009F\u061C\u200E\u200F\u2028-\u202E\u2066-\u2069]/g
 
 /**
- * Text from a session as it may be printed on a terminal or put into a document: control characters
- * stand there as pictures (␛) or codes (<U+009B>) and do nothing. Lines end with `\n`.
+ * Makes text from a session safe to print on a terminal or write to a document. Control characters
+ * become visible symbols (␛) or codes (<U+009B>), and line breaks become `\n`.
  */
 export function printable(text: string): string {
   return text.replaceAll('\r\n', '\n').replace(UNPRINTABLE, character => {
@@ -14,7 +14,7 @@ export function printable(text: string): string {
   })
 }
 
-/** The same on one line. */
+/** Like {@link printable}, but on one line. */
 export function printableLine(text: string): string {
   return printable(text)
     .replace(/\s*\n\s*/g, ' ')

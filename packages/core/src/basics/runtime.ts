@@ -1,6 +1,6 @@
 /**
- * What core takes from the runtime: three globals that Node, Bun, Deno, browsers and workers have.
- * They are declared here by hand, so that nothing of a platform's can slip in.
+ * The only globals that core uses. Node, Bun, Deno, browsers and workers all have them. They are declared
+ * by hand so that core cannot use a platform API by accident.
  */
 declare function setTimeout(callback: () => void, milliseconds: number): unknown
 declare const crypto: { getRandomValues(bytes: Uint8Array): Uint8Array }
@@ -12,14 +12,14 @@ export function sleep(milliseconds: number): Promise<void> {
   })
 }
 
-/** 128 random bits as 32 hex digits, as the reference's `uuid4().hex`. */
+/** 128 random bits as 32 hex digits, like the reference's `uuid4().hex`. */
 export function randomId(): string {
   let id = ''
   for (const byte of crypto.getRandomValues(new Uint8Array(16))) id += byte.toString(16).padStart(2, '0')
   return id
 }
 
-/** Milliseconds on a clock that never goes back. */
+/** Milliseconds on a monotonic clock. */
 export function monotonicNow(): number {
   return performance.now()
 }

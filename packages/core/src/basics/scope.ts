@@ -3,47 +3,46 @@ import { TurnstoreError } from './errors.js'
 import { checkId } from './ids.js'
 
 /**
- * Which sessions a call may see. `undefined`: all; a string: those of one workspace; null: those
- * without a workspace.
+ * Which sessions a call can see: all (`undefined`), those of one workspace (a string), or those without
+ * a workspace (null).
  */
 export type Scope = string | null | undefined
 
 export interface ScopeOptions {
   /**
-   * The workspace that the session must belong to, null for one without a workspace. Leave the member
-   * out for any; a member whose value is `undefined` is refused, since a forgotten tenant must not
-   * mean all tenants.
+   * The workspace that the session must belong to; null for sessions without one. Omit it to allow any
+   * workspace. An explicit `undefined` is refused, so that a forgotten tenant never means all tenants.
    */
   workspaceId?: string | null
 }
 
 export interface WriteOptions extends ScopeOptions {
-  /** Write only if the session is at this revision. 0, on a save: only if there is none. */
+  /** Write only if the session is at this revision. For a save, 0 means: only if it does not exist. */
   ifRevision?: number
 }
 
 export interface DeleteOptions extends ScopeOptions {
   /**
-   * Deletes a session whose data cannot be read too. Without it such a session is refused with
-   * `CORRUPT_SESSION`, since what is left of it may still be saved. Where the damage hides the workspace,
-   * a call with `workspaceId` is refused all the same.
+   * Also delete a damaged session. Without this, the call fails with `CORRUPT_SESSION`, because the data
+   * may still be recoverable. If the damage hides the session's workspace, a call with `workspaceId` still
+   * fails.
    */
   evenIfDamaged?: boolean
 }
 
-/** How a session is to be deleted, as hooks receive it. */
+/** Checked options of a delete, as hooks receive them. */
 export interface Deletion {
   readonly scope: Scope
   readonly evenIfDamaged: boolean
 }
 
-/** What a write is subject to, as hooks receive it; the check is part of the same atomic operation. */
+/** The condition of a write, as hooks receive it. The check is part of the same atomic operation. */
 export interface Condition {
   readonly ifRevision: number | undefined
   readonly scope: Scope
 }
 
-/** Whether a session of this workspace exists for a call with this scope. */
+/** Whether a call with this scope can see the session. */
 export function inScope(session: { readonly workspaceId: string | null }, scope: Scope): boolean {
   return scope === undefined || session.workspaceId === scope
 }
@@ -69,14 +68,14 @@ export function readDeletion(options: unknown, what = 'options'): Deletion {
   return { scope: scopeOf(members, what), evenIfDamaged: readFlag(members.evenIfDamaged, `${what}.evenIfDamaged`) }
 }
 
-/** The `workspaceId` of options or of a query. @throws `INVALID_ARGUMENT`, `INVALID_ID` */
+/** Reads `workspaceId` from options or a query. @throws `INVALID_ARGUMENT`, `INVALID_ID` */
 export function scopeOf(members: Record<string, unknown>, what: string): Scope {
   if (!('workspaceId' in members)) return undefined
   const { workspaceId } = members
   if (workspaceId === undefined) {
     throw new TurnstoreError(
       'INVALID_ARGUMENT',
-      `${what}.workspaceId is undefined; leave it out for all workspaces, or say null for sessions without one`,
+      `${what}.workspaceId is undefined; omit it for all workspaces, or use null for sessions without one`,
     )
   }
   return workspaceId === null ? null : checkId(workspaceId, `${what}.workspaceId`)

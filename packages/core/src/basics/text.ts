@@ -1,4 +1,4 @@
-/** The length of a string in UTF-8 bytes; a lone surrogate counts three, as U+FFFD would. */
+/** The length of a string in UTF-8 bytes. A lone surrogate counts as three, like U+FFFD. */
 export function utf8Length(text: string): number {
   let bytes = text.length
   for (let index = 0; index < text.length; index++) {
@@ -18,8 +18,8 @@ function isLowSurrogate(unit: number): boolean {
 }
 
 /**
- * Orders strings by their UTF-8 bytes, as SQLite and Redis do. `<` orders UTF-16 units and puts 😀
- * (a surrogate pair, U+1F600) before U+FF01.
+ * Compares strings by their UTF-8 bytes, as SQLite and Redis do. `<` compares UTF-16 units, which sorts
+ * 😀 (U+1F600, a surrogate pair) before U+FF01.
  */
 export function compareUtf8(a: string, b: string): number {
   const length = Math.min(a.length, b.length)
@@ -31,19 +31,19 @@ export function compareUtf8(a: string, b: string): number {
   return a.length - b.length
 }
 
-/** Surrogates stand for code points above U+FFFF, so they rank above U+E000 to U+FFFF. */
+/** Surrogates encode code points above U+FFFF, so they rank above U+E000 to U+FFFF. */
 function codePointRank(unit: number): number {
   if (unit < 0xd800) return unit
   return unit < 0xe000 ? unit + 0x2000 : unit - 0x800
 }
 
-/** Text from outside as it may stand in a message: quoted, cut, and without anything that moves a terminal. */
+/** Makes untrusted text safe for a message: quoted, truncated, and with control characters escaped. */
 export function quote(text: string, longest = 80): string {
   const shown = text.length > longest ? `${text.slice(0, longest)}…` : text
   return JSON.stringify(shown).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, escapeUnits)
 }
 
-/** Unit by unit: one beyond U+FFFF is two of them. */
+/** Escapes each UTF-16 unit. A character above U+FFFF has two. */
 function escapeUnits(character: string): string {
   return Array.from(
     { length: character.length },
@@ -51,7 +51,7 @@ function escapeUnits(character: string): string {
   ).join('')
 }
 
-/** A short digest of text (FNV-1a over UTF-16 units, twice 32 bits). It tells accidents, not attacks. */
+/** A 64-bit digest (two 32-bit FNV-1a hashes over UTF-16 units). Detects accidents, not attacks. */
 export function fingerprint(text: string): string {
   let low = 0x811c9dc5
   let high = 0x1b873593

@@ -1,15 +1,15 @@
 /**
- * Times are ISO 8601 strings, kept as they came: what JavaScript's `Date` and Python's `isoformat`
- * write. They are ordered as instants, to the microsecond; one without a zone is UTC.
+ * Times are ISO 8601 strings as JavaScript's `Date` and Python's `isoformat` write them. They are stored
+ * unchanged and ordered as instants, to the microsecond. A time without a zone is UTC.
  *
- * Up to the second every part has its fixed place, so that only the fraction and the zone are captured.
+ * All parts up to the second have fixed positions, so only the fraction and the zone are captured.
  */
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d(?::\d\d)?)?$/
 
 /**
- * The instant of a time as text of one width, `2024-05-15T15:02:00.123456Z`, so that instants are
- * ordered by comparing strings, in JavaScript as in an index of a database. An empty or unreadable
- * time gives `''`, which sorts first.
+ * Converts a time to fixed-width UTC text, `2024-05-15T15:02:00.123456Z`. Comparing these strings orders
+ * the instants, in JavaScript and in a database index. An empty or invalid time gives `''`, which sorts
+ * first.
  */
 export function timeKey(time: string): string {
   const match = ISO.exec(time)
@@ -20,14 +20,14 @@ export function timeKey(time: string): string {
   const offset = offsetSeconds(zone)
   if (offset === null) return ''
   const micros = `${fraction}000000`.slice(0, 6)
-  // Most times are in UTC, and a listing looks at thousands: they need no Date.
+  // Fast path: most times are in UTC, and a listing converts thousands of them.
   if (offset === 0) return `${clock}.${micros}Z`
   const text = new Date(Date.parse(`${clock}Z`) - offset * 1000).toISOString()
-  if (text.length !== 24) return '' // shifted out of the years 0000 to 9999
+  if (text.length !== 24) return '' // outside the years 0000 to 9999
   return `${text.slice(0, 19)}.${micros}Z`
 }
 
-/** Whether there is such a day and, on it, such a time. A leap second is none that a `Date` knows. */
+/** Whether the date and the time of day exist. Leap seconds do not, as in `Date`. */
 function existsInCalendar(clock: string): boolean {
   const day = twoDigits(clock, 8)
   return (
@@ -45,7 +45,7 @@ function twoDigits(text: string, at: number): number {
 
 const daysOfMonths: readonly number[] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
-/** 0 for a month that there is not. */
+/** 0 for an invalid month. */
 function daysInMonth(year: number, month: number): number {
   const isLeapYear = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0)
   return month === 2 && isLeapYear ? 29 : (daysOfMonths[month - 1] ?? 0)
@@ -61,7 +61,7 @@ function offsetSeconds(zone: string): number | null {
   return zone.startsWith('-') ? -offset : offset
 }
 
-/** The later of two times, as it was written; the first where both are the same instant. */
+/** Returns the later of two times unchanged, or the first if both are the same instant. */
 export function laterTime(a: string, b: string): string {
   return a !== b && timeKey(b) > timeKey(a) ? b : a
 }

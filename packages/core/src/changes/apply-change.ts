@@ -8,14 +8,15 @@ import { readSessionInput } from '../records/record-input.js'
 
 export interface AppliedChange {
   session: SessionRecord
-  /** False where the change altered nothing: revision and `updatedAt` are as before. */
+  /** False if the change altered nothing. Then `revision` and `updatedAt` are as before. */
   changed: boolean
+  /** Ids of appended turns that the session already had. */
   deduplicated: string[]
 }
 
 /**
- * What a change does to a session, as a pure function: the definition that every store is held to.
- * The session that goes in is not altered and shares nothing with the one that comes out.
+ * Applies a change to a session record. This pure function defines what `changeSession` does in every
+ * store. It does not modify its arguments, and the result shares no objects with them.
  *
  * @throws `INVALID_ARGUMENT`, `INVALID_ID`, `INVALID_RECORD`, `TURN_NOT_FOUND`, `TURN_ID_CONFLICT`,
  *   `TRANSITION_ID_CONFLICT`, `REVISION_CONFLICT`
@@ -33,7 +34,7 @@ export function applyChange(
   return applyNormalChange(copy, readChange(change, defaultLimits), checkChangeRevision(options.ifRevision), defaultLimits)
 }
 
-/** A change needs a session, so there is no "must not exist". @throws `INVALID_ARGUMENT` */
+/** Refuses 0 ("must not exist"), because a change needs an existing session. @throws `INVALID_ARGUMENT` */
 export function checkChangeRevision(ifRevision: number | undefined): number | undefined {
   if (ifRevision !== undefined && !(Number.isSafeInteger(ifRevision) && ifRevision >= 1)) {
     throw new TurnstoreError('INVALID_ARGUMENT', 'options.ifRevision of a change must be a whole number of at least 1')
@@ -41,7 +42,7 @@ export function checkChangeRevision(ifRevision: number | undefined): number | un
   return ifRevision
 }
 
-/** {@link applyChange} for arguments that are checked already. What comes out shares what stays. */
+/** Like {@link applyChange}, for checked arguments. The result shares unchanged parts with `session`. */
 export function applyNormalChange(
   session: SessionRecord,
   change: NormalChange,
@@ -52,7 +53,7 @@ export function applyNormalChange(
   return { session: applyPlan(session, plan), changed: plan.changed, deduplicated: plan.deduplicated }
 }
 
-/** Carries a plan out on a record. What comes out shares what stays. */
+/** Applies a plan to a record. The result shares unchanged parts with `session`. */
 export function applyPlan(session: SessionRecord, plan: ChangePlan): SessionRecord {
   if (!plan.changed) return session
   const turns = session.turns.slice(0, plan.keepTurns)
@@ -70,7 +71,7 @@ export function applyPlan(session: SessionRecord, plan: ChangePlan): SessionReco
   }
 }
 
-/** A record as a view, without an index: for what happens once. */
+/** A view of a record. It scans instead of using an index, so it suits a single change. */
 export function viewOf(session: SessionRecord): SessionView {
   return {
     sessionId: session.sessionId,
@@ -89,7 +90,7 @@ export function viewOf(session: SessionRecord): SessionView {
   }
 }
 
-/** What a store answers once a plan is carried out. */
+/** The result of `changeSession` for an applied plan. */
 export function resultOf(plan: ChangePlan): ChangeResult {
   return { revision: plan.revision, turnCount: plan.turnCount, deduplicated: plan.deduplicated }
 }

@@ -16,42 +16,43 @@ import { readMetadataInput, readNewTransition, readNewTurn, readToolCallInput, r
 import { randomId } from '../basics/runtime.js'
 
 /**
- * The one way to alter a stored session without rewriting it. It is applied as a whole or not at
- * all, in the order of its members. `applyChange` defines what each of them means.
+ * Changes a stored session without rewriting it. A change is atomic. Its members are applied in the order
+ * listed here. `applyChange` defines their effect.
  */
 export interface SessionChange {
-  /** Rewind: keep the first n turns, drop the rest and the transitions recorded with them. */
+  /** Rewind: keep the first n turns. Drop the rest, and the agent transitions recorded in them. */
   keepTurns?: number
   updateTurns?: readonly TurnUpdate[]
-  /** Idempotent by `turnId`. */
+  /** Turns to append. `turnId` is the idempotency key. */
   appendTurns?: readonly (TurnInput & Pick<TurnRecord, 'turnId'>)[]
-  /** Idempotent by `transitionId`; one without always appends. */
+  /** `transitionId` is the idempotency key. A transition without one is always appended. */
   appendAgentTransitions?: readonly AgentTransitionInput[]
-  /** Top-level members of the metadata to set, and to take away after that. */
+  /** Top-level metadata members to set. */
   setMetadata?: JsonObject
+  /** Top-level metadata members to remove, after `setMetadata`. */
   unsetMetadata?: readonly string[]
-  /** The agent of the session, which a handover does not alter. */
+  /** The session's agent. An agent transition does not change it. */
   agentId?: string | null
-  /** ISO 8601. The session's becomes the later of the two: it never goes back. */
+  /** ISO 8601. The session keeps the later of this and its own `updatedAt`, so the time never goes back. */
   updatedAt: string
 }
 
 export interface TurnUpdate {
   turnId: string
   set?: TurnPatch
-  /** Add, or replace by `callId`; one without a `callId` gets a new one. */
+  /** Adds tool calls, or replaces those with the same `callId`. A call without a `callId` gets a new one. */
   putToolCalls?: readonly ToolCallInput[]
 }
 
-/** What a change came to. */
+/** The result of a change. */
 export interface ChangeResult {
   revision: number
   turnCount: number
-  /** Ids of the turns that the session had already. */
+  /** Ids of appended turns that the session already had. */
   deduplicated: string[]
 }
 
-/** A change as hooks receive it: copied, checked, complete. Its turns and tool calls belong to the hook. */
+/** A change as hooks receive it: copied, checked and complete. The hook owns its turns and tool calls. */
 export interface NormalChange {
   readonly keepTurns: number | undefined
   readonly updateTurns: readonly NormalTurnUpdate[]
@@ -81,7 +82,7 @@ const members = [
 ]
 
 /**
- * Copies and checks a change that a caller hands in.
+ * Copies and checks the caller's change.
  * @throws `INVALID_ARGUMENT`, `INVALID_ID`, `INVALID_RECORD`
  */
 export function readChange(source: SessionChange, limits: Limits): NormalChange {
@@ -91,7 +92,7 @@ export function readChange(source: SessionChange, limits: Limits): NormalChange 
     throw new TurnstoreError('INVALID_ARGUMENT', 'change.keepTurns must be a whole number of at least 0')
   }
   if (typeof updatedAt !== 'string') {
-    throw new TurnstoreError('INVALID_ARGUMENT', 'change.updatedAt must be a string: the time of the change in ISO 8601')
+    throw new TurnstoreError('INVALID_ARGUMENT', 'change.updatedAt must be a string: an ISO 8601 time')
   }
   if (agentId !== undefined && agentId !== null) checkId(agentId, 'change.agentId')
   return {
@@ -131,11 +132,11 @@ function list(value: unknown, what: string): readonly unknown[] {
 }
 
 function readKey(key: unknown): string {
-  if (typeof key !== 'string') throw new TurnstoreError('INVALID_ARGUMENT', 'change.unsetMetadata must hold strings')
+  if (typeof key !== 'string') throw new TurnstoreError('INVALID_ARGUMENT', 'change.unsetMetadata must be an array of strings')
   return key
 }
 
-/** Whether a change does nothing but append, and at least one turn: the kind whose retry can be recognised. */
+/** Whether a change only appends, and appends at least one turn. Only such a change can be recognised as a retry. */
 export function onlyAppends(change: NormalChange): boolean {
   return (
     change.appendTurns.length > 0 &&

@@ -12,8 +12,8 @@ import { laterTime } from '../basics/time.js'
 import { encodeTurn } from '../records/wire.js'
 
 /**
- * What a decision about a change needs to know of a session. An adapter answers from an array, an
- * index or a SELECT; none of the answers needs the whole session.
+ * What {@link planChange} needs to know about a session. An adapter can answer from an array, an index or
+ * a SELECT, without loading the whole session.
  */
 export interface SessionView {
   readonly sessionId: string
@@ -23,41 +23,40 @@ export interface SessionView {
   readonly updatedAt: string
   readonly metadata: JsonObject
   /**
-   * The last turn with this id among the first `before` turns, and its index. (Old files may have an
-   * id twice; the last is meant.)
+   * The last turn with this id among the first `before` turns, and its index. Old files may contain an id
+   * twice; the last one counts.
    */
   findTurn(turnId: string, before: number): { readonly turn: TurnRecord; readonly index: number } | undefined
-  /** The index of the first turn with this id, -1 where there is none. */
+  /** The index of the first turn with this id, or -1. */
   firstIndexOfTurn(turnId: string): number
   findTransition(transitionId: string): AgentTransitionRecord | undefined
 }
 
-/** What there is to do. Nothing of it is left to decide, so an adapter only writes it down. */
+/** The writes that a change requires. All decisions are made; the adapter only stores the result. */
 export interface ChangePlan {
-  /** False: write nothing, the session stays as it is. */
+  /** If false, write nothing: the session stays as it is. */
   readonly changed: boolean
   readonly revision: number
   readonly turnCount: number
   readonly deduplicated: string[]
-  /** How many turns stay; `undefined` where all do. Turns behind it and their transitions are dropped first. */
+  /** How many turns to keep; `undefined` keeps all. Drop the later turns and their agent transitions first. */
   readonly keepTurns: number | undefined
-  /** Turns to put in the place of those at their index. */
+  /** Turns to replace, by index. */
   readonly replaceTurns: readonly { readonly index: number; readonly turn: TurnRecord; readonly update: NormalTurnUpdate }[]
   readonly appendTurns: readonly TurnRecord[]
   readonly appendAgentTransitions: readonly AgentTransitionRecord[]
-  /** The whole metadata, where it changes. */
+  /** The complete new metadata, if it changes. */
   readonly metadata: JsonObject | undefined
-  /** The agent of the session, where it changes. */
+  /** The session's new agent, if it changes. */
   readonly agentId: string | null | undefined
   readonly updatedAt: string
 }
 
 /**
- * Decides what a change does to a session: the rules of the contract, written once for every adapter.
- * Reads the view and alters nothing.
+ * Decides what a change does to a session. The rules are the same for every adapter. Only reads the view.
  *
  * @throws `REVISION_CONFLICT`, `TURN_NOT_FOUND`, `TURN_ID_CONFLICT`, `TRANSITION_ID_CONFLICT`,
- *   `INVALID_RECORD` where a limit is passed, or there is no revision after this one
+ *   `INVALID_RECORD` if a limit is exceeded or the session is at the highest possible revision
  */
 export function planChange(
   view: SessionView,
@@ -66,7 +65,7 @@ export function planChange(
   limits: Limits = defaultLimits,
 ): ChangePlan {
   if (ifRevision !== undefined && ifRevision !== view.revision) {
-    // First the question whether it has happened already: the answer to an append may have been lost.
+    // The append may already be stored: a retry after a lost response must succeed.
     if (!isAppliedAlready(view, change)) throw revisionConflict(view.sessionId, ifRevision, view.revision)
     return unchanged(
       view,
@@ -123,7 +122,7 @@ function unchanged(view: SessionView, deduplicated: string[]): ChangePlan {
   }
 }
 
-/** Whether all that a change appends is there, so that a conditional retry of it may succeed. */
+/** Whether everything that a change appends is already stored, so that a conditional retry may succeed. */
 function isAppliedAlready(view: SessionView, change: NormalChange): boolean {
   return (
     onlyAppends(change) &&
@@ -155,19 +154,19 @@ function planUpdates(view: SessionView, change: NormalChange, kept: number, limi
     }
     const turn = updateTurn(found.turn, update)
     if (jsonLength(encodeTurn(turn)) > limits.turnBytes) {
-      throw invalidRecord(`turn ${quote(update.turnId)}`, `would be larger than ${limits.turnBytes} bytes of JSON`)
+      throw invalidRecord(`turn ${quote(update.turnId)}`, `would exceed ${limits.turnBytes} bytes of JSON`)
     }
     if (earlier === undefined) originals.set(update.turnId, found.turn)
     updated.set(update.turnId, { index: found.index, turn, update: earlier ? mergeUpdates(earlier.update, update) : update })
   }
-  // Two updates of a turn may undo each other.
+  // Two updates of one turn may cancel out.
   return [...updated.values()].filter(({ turn }) => {
     const original = originals.get(turn.turnId)
     return original === undefined || !equalTurns(original, turn)
   })
 }
 
-/** Two updates of one turn in one change, as one. */
+/** Combines two updates of the same turn. */
 function mergeUpdates(first: NormalTurnUpdate, second: NormalTurnUpdate): NormalTurnUpdate {
   return {
     turnId: first.turnId,
@@ -176,7 +175,7 @@ function mergeUpdates(first: NormalTurnUpdate, second: NormalTurnUpdate): Normal
   }
 }
 
-/** A turn with some members set and tool calls added, or replaced in their place. Shares what stays. */
+/** Sets members of a turn, and adds tool calls or replaces them in place. The result shares unchanged parts with `turn`. */
 export function updateTurn(turn: TurnRecord, update: NormalTurnUpdate): TurnRecord {
   const toolCalls = [...turn.toolCalls]
   for (const call of update.putToolCalls) {
@@ -190,7 +189,7 @@ export function updateTurn(turn: TurnRecord, update: NormalTurnUpdate): TurnReco
   return { ...rest, ...set, toolCalls, ...(after === undefined || Object.keys(after).length === 0 ? {} : { extra: after }) }
 }
 
-/** Equal in everything, times included. */
+/** Whether two turns are equal, including their times. */
 function equalTurns(a: TurnRecord, b: TurnRecord): boolean {
   return a.startedAt === b.startedAt && a.endedAt === b.endedAt && sameTurn(a, b)
 }
@@ -214,7 +213,7 @@ function planAppends(
     } else {
       throw new TurnstoreError(
         'TURN_ID_CONFLICT',
-        `Session ${view.sessionId} has a turn ${quote(turn.turnId)} with other content; give a new turn an id of its own`,
+        `Session ${view.sessionId} already has a turn ${quote(turn.turnId)} with different content; give the new turn another id`,
         { sessionId: view.sessionId, outcome: 'not-stored' },
       )
     }
@@ -239,7 +238,7 @@ function planTransitions(view: SessionView, change: NormalChange, keepTurns: num
     } else if (!sameTransition(known, transition)) {
       throw new TurnstoreError(
         'TRANSITION_ID_CONFLICT',
-        `Session ${view.sessionId} has a transition ${quote(transitionId)} with other content; give a new one an id of its own`,
+        `Session ${view.sessionId} already has an agent transition ${quote(transitionId)} with different content; give the new one another id`,
         { sessionId: view.sessionId, outcome: 'not-stored' },
       )
     }
@@ -248,8 +247,8 @@ function planTransitions(view: SessionView, change: NormalChange, keepTurns: num
 }
 
 /**
- * Whether a transition goes when only the first n turns stay: those recorded with a dropped turn do,
- * and all others stay.
+ * Whether a rewind to `keepTurns` turns drops an agent transition. It drops those recorded in a dropped
+ * turn and keeps all others.
  */
 export function isDropped(
   view: Pick<SessionView, 'firstIndexOfTurn'>,
@@ -270,7 +269,7 @@ function planMetadata(view: SessionView, change: NormalChange, limits: Limits): 
   }
   if (sameJson(metadata, view.metadata)) return undefined
   if (jsonLength(metadata) > limits.metadataBytes) {
-    throw invalidRecord('metadata', `would be larger than ${limits.metadataBytes} bytes of JSON`)
+    throw invalidRecord('metadata', `would exceed ${limits.metadataBytes} bytes of JSON`)
   }
   return metadata
 }

@@ -2,14 +2,14 @@ import { copyJson, isJsonObject, type JsonObject, SizeBudget } from '../basics/j
 import { defaultLimits } from '../records/limits.js'
 
 /**
- * The object that a text is the JSON of; null where it is none, or one that no store takes: too deep, or
- * with a number that JavaScript has not.
+ * Parses the JSON object in a text. Returns null if the text is not a JSON object, or if no store accepts
+ * it: it is nested too deeply, or a number is out of range.
  */
 export function parseArguments(text: string): JsonObject | null {
   try {
     const copy = copyJson(JSON.parse(text), defaultLimits.jsonDepth, new SizeBudget(Infinity))
     return isJsonObject(copy) ? copy : null
   } catch {
-    return null // The message of JSON.parse would quote the text.
+    return null // JSON.parse quotes the text in its message, so the error is dropped.
   }
 }

@@ -5,22 +5,22 @@ import { defaultLimits } from '../records/limits.js'
 import { invalidRecord } from '../records/members.js'
 
 /*
- * Messages as they come: whatever is wrong with one is told, and what remains of it is JSON.
+ * Reads untrusted messages. Every problem is reported; what remains of a message is JSON.
  */
 
-/** What is left out of a message for a problem that it has. */
+/** What a problem causes to be left out of a message. */
 export type Loss = 'message' | 'part' | 'none'
 
-/** Tells of a problem; without a loss, nothing is left out. */
+/** Reports a problem. By default nothing is left out. */
 export type Tell = (message: string, loss?: Loss) => void
 
-/** Leaves room for the nesting of `metadata.chat`. */
+/** Leaves room for nesting inside `metadata.chat`. */
 const MAX_DEPTH = defaultLimits.jsonDepth - 8
 
-/** A message that is JSON, without those of its members that are not. */
+/** A copy of a message, without members that are not JSON. Null if the message is not an object. */
 export function copyMessage(source: unknown, index: number, tell: Tell): JsonObject | null {
   if (typeof source !== 'object' || source === null || Array.isArray(source)) {
-    tell('is no object; left out', 'message')
+    tell('is not an object; left out', 'message')
     return null
   }
   const budget = new SizeBudget(defaultLimits.turnBytes)
@@ -61,22 +61,22 @@ function readMember(source: object, key: string): unknown {
   }
 }
 
-/** A content as the format has it: text, a list of parts, or null. */
+/** Content in a form that the format allows: text, a list of parts, or null. */
 export function readContent(content: JsonValue | undefined, tell: Tell): ChatContent {
   if (content === undefined || content === null) return null
   if (typeof content === 'string') return content
   if (!Array.isArray(content)) {
-    tell('has a content that is neither text, a list of parts nor null; taken for text')
+    tell('has content that is not text, a list of parts or null; converted to text')
     return JSON.stringify(content)
   }
   return content.map((part, index): ContentPart => {
     if (isPart(part) && (part.type !== 'text' || typeof part.text === 'string' || part.text === undefined)) return part
-    tell(`has content[${index}] that is no part with a type; taken for text`)
+    tell(`has content[${index}] that is not a part with a type; converted to text`)
     return { type: 'text', text: typeof part === 'string' ? part : JSON.stringify(part) }
   })
 }
 
-/** The id of a call, `''` where there is none. */
+/** The id of a call as text, `''` if it has none. */
 export function idText(id: JsonValue | undefined): string {
   return typeof id === 'number' ? String(id) : typeof id === 'string' ? id : ''
 }

@@ -3,32 +3,33 @@ import { isJsonObject, type JsonObject, type JsonValue, setMember } from '../bas
 import type { ToolCallRecord, TurnRecord } from '../records/models.js'
 
 /*
- * How the messages of a turn lie. The usual layout is user(prompt), then for each tool call
- * assistant(call) and tool(result), then assistant(response), and needs no word. Any other is kept in
- * `metadata.chat` as a list of messages that refer to the turn:
+ * The layout of a turn: which messages it was imported from. The usual layout is user(prompt), then for
+ * each tool call assistant(call) and tool(result), then assistant(response). It is not stored. Any other
+ * layout is stored in `metadata.chat` as a list of messages that refer to the turn:
  *
  *   "user" | "assistant"                         the prompt; the response
- *   { role: "user", content?, extra? }           no content: the prompt, as text
- *   { role: "assistant", content?, calls?, extra? }   no content: the response; with calls: null
- *   { role: "tool", call, content?, name?, extra? }   no content: the call's result; name true: the tool's name
+ *   { role: "user", content?, extra? }                content omitted: the prompt, as text
+ *   { role: "assistant", content?, calls?, extra? }   content omitted: the response, or null if there are calls
+ *   { role: "tool", call, content?, name?, extra? }   content omitted: the call's result; name true: the tool's name
  *   { role: "system" | "developer", content, extra? }
  *
- * A content is null, false (the message has none), text, or a list of parts. Where it is the prompt or the
- * response, the text itself is not repeated: a number stands for the next so many UTF-16 units of it,
- * as the whole content, as a text part, or as the text of a part with more members. `parts` of a tool
- * message says that the result is the list of parts. Calls are indexes, or { call, id, extra?,
- * functionExtra? } where the id is not to be derived from the call's.
+ * Content is null, false (the message has no content), text, or a list of parts. The text of the prompt and
+ * the response is not repeated. Instead, a number n means the next n UTF-16 units of that text. The number
+ * replaces the whole content, a text part, or the text of a part with more members. The content "parts" of
+ * a tool message means that the result is the list of parts. Calls are indexes, or { call, id, extra?,
+ * functionExtra? } if the id cannot be derived from the call.
  *
- * Turns are updated, and metadata is anybody's: reading takes of a layout what fits the turn as it is.
+ * Turns change after import, and anyone may write metadata. Reading therefore uses only those parts of a
+ * layout that match the turn.
  */
 
-/** The key in a turn's metadata. */
+/** The key of the layout in a turn's metadata. */
 export const LAYOUT_KEY = 'chat'
 
-/** Stands between the text parts of a content where they are one text. */
+/** Separates text parts that are joined into one text. */
 const JOINT = '\n'
 
-/** A message with what it says, looked up in the turn. */
+/** A message of the layout, with its content resolved from the turn. */
 export type PlacedMessage =
   | { readonly role: 'system' | 'developer' | 'user'; readonly content: ChatContent; readonly extra?: JsonObject }
   | {
@@ -41,22 +42,22 @@ export type PlacedMessage =
       readonly role: 'tool'
       readonly call: ToolCallRecord
       readonly index: number
-      /** Undefined: whatever the call came to. */
+      /** Undefined: the call's own result or error. */
       readonly content: ChatContent | undefined
       readonly extra?: JsonObject
     }
 
 export interface PlacedCall {
   readonly call: ToolCallRecord
-  /** Its place in the turn. */
+  /** The call's index in the turn. */
   readonly index: number
-  /** The id that it was imported with, where it is not to be derived from the call's. */
+  /** The imported id, if it cannot be derived from the call. */
   readonly id?: string
   readonly extra?: JsonObject
   readonly functionExtra?: JsonObject
 }
 
-/** The layout that needs no word. */
+/** The layout that is not stored. */
 export function usualLayout(turn: Pick<TurnRecord, 'prompt' | 'responseContent' | 'toolCalls'>): JsonValue[] {
   return [
     ...(turn.prompt === '' ? [] : ['user']),
@@ -69,8 +70,8 @@ export function usualLayout(turn: Pick<TurnRecord, 'prompt' | 'responseContent' 
 }
 
 /**
- * The messages of a turn in their order. Whatever the stored layout says, each call stands exactly once,
- * its result directly behind the message with the call, and prompt and response at most once.
+ * The messages of a turn, in order. For any stored layout, each call appears exactly once, its result
+ * follows the message with the call, and the prompt and the response appear at most once.
  */
 export function layoutOf(turn: TurnRecord): PlacedMessage[] {
   const stored = Object.hasOwn(turn.metadata, LAYOUT_KEY) ? turn.metadata[LAYOUT_KEY] : undefined
@@ -83,7 +84,7 @@ class LayoutReader {
   readonly #turn: TurnRecord
   readonly #messages: PlacedMessage[] = []
   readonly #placed = new Set<number>()
-  /** Calls of the message before that have no result yet. */
+  /** Calls of the previous message that have no result yet. */
   readonly #open = new Map<number, ToolCallRecord>()
   #hasPrompt = false
   #hasResponse = false
@@ -124,14 +125,14 @@ class LayoutReader {
     const refers = isReference(content) || (content === undefined && !Array.isArray(calls))
     const said = refers ? this.#readResponse(content) : (literal(content) ?? (content === false ? undefined : null))
     const extra = readExtra(members)
-    // A response that is gone, or has changed and comes later, leaves nothing to be said here.
+    // If the response was removed, or changed and comes later, this message has no content.
     const isGone = (refers && said === null) || Array.isArray(calls)
     if (isGone && (said === null || said === undefined) && placedCalls.length === 0) return
     this.#messages.push({ role: 'assistant', content: said, calls: placedCalls, ...extra })
     for (const { call, index } of placedCalls) this.#open.set(index, call)
   }
 
-  /** The response as this message says it, or null where it does not any more. */
+  /** The response as this message had it, or null if it no longer matches. */
   #readResponse(content: JsonValue | undefined): ChatContent {
     const response = this.#turn.responseContent
     if (this.#hasResponse || response === null) return null
@@ -173,7 +174,7 @@ class LayoutReader {
     this.#open.clear()
   }
 
-  /** Places what came into the turn after its layout was written. */
+  /** Adds what the turn gained after its layout was written. */
   finish(): PlacedMessage[] {
     this.#closeCalls()
     const { prompt, responseContent, toolCalls } = this.#turn
@@ -200,14 +201,14 @@ class LayoutReader {
   }
 }
 
-/** Members by name; what an object inherits is none. */
+/** The object's own members, without inherited ones. */
 function ownMembers(object: JsonObject): JsonObject {
   return { __proto__: null, ...object }
 }
 
 const reserved = new Set(['role', 'content', 'tool_calls', 'tool_call_id'])
 
-/** Members that the format does not know. Not those on which the order of calls and results hangs. */
+/** Unknown members, except those that would affect how calls and results are matched. */
 function readExtra(members: JsonObject): { extra?: JsonObject } {
   const { extra } = ownMembers(members)
   if (!isJsonObject(extra)) return {}
@@ -218,7 +219,7 @@ function readExtra(members: JsonObject): { extra?: JsonObject } {
   return { extra: kept }
 }
 
-/** A content that stands in the layout itself; undefined where it holds none. */
+/** Content stored in the layout itself, or undefined. */
 function literal(content: JsonValue | undefined): ChatContent | undefined {
   if (typeof content === 'string' || content === null) return content
   return Array.isArray(content) ? content.filter(isPart) : undefined
@@ -228,20 +229,20 @@ export function isPart(part: JsonValue): part is ContentPart {
   return isJsonObject(part) && Object.hasOwn(part, 'type') && typeof part.type === 'string'
 }
 
-/** Whether a content stands for text of the turn. */
+/** Whether content refers to text of the turn. */
 function isReference(content: JsonValue | undefined): boolean {
   return (
     typeof content === 'number' || (Array.isArray(content) && content.some(item => referredLength(item) !== undefined))
   )
 }
 
-/** How much text a part in a layout stands for, or undefined where it is there itself. */
+/** The length of the text that a part refers to, or undefined if the part holds its own text. */
 function referredLength(item: JsonValue): number | undefined {
   if (typeof item === 'number') return item
   return isPart(item) && item.type === 'text' && typeof item.text === 'number' ? item.text : undefined
 }
 
-/** The parts with their text, or null where the text is not the one that they were cut from. */
+/** The parts with their text filled in, or null if the text has changed. */
 function fill(content: JsonValue | undefined, text: string): ContentPart[] | null {
   if (!Array.isArray(content)) return null
   const parts: ContentPart[] = []
@@ -261,7 +262,7 @@ function fill(content: JsonValue | undefined, text: string): ContentPart[] | nul
   return end === text.length ? parts : null
 }
 
-/** Text that has been changed, as one part beside those that are no text. */
+/** The changed text as one part, followed by the parts that are not text. */
 function withoutText(content: readonly JsonValue[], text: string): ContentPart[] {
   return [{ type: 'text', text }, ...content.filter(isPart).filter(part => part.type !== 'text')]
 }
@@ -274,10 +275,10 @@ function resultContent(call: ToolCallRecord, content: JsonValue | undefined): Ch
 }
 
 /*
- * The way in.
+ * Building a layout from messages.
  */
 
-/** The text of a content, null where it has none. */
+/** The text of content, or null if it has none. */
 export function textOf(content: ChatContent | undefined): string | null {
   if (typeof content === 'string' || content === null || content === undefined) return content ?? null
   const texts = content.flatMap(part => (isTextPart(part) ? [part.text] : []))
@@ -288,7 +289,7 @@ function isTextPart(part: ContentPart): part is ContentPart & { text: string } {
   return part.type === 'text' && typeof part.text === 'string'
 }
 
-/** A list of parts whose texts are those of the prompt or the response. */
+/** Replaces the texts of parts with their lengths: references to the prompt or the response. */
 export function referTo(parts: readonly ContentPart[]): JsonValue[] {
   return parts.map(part => {
     if (!isTextPart(part)) return part

@@ -1,9 +1,9 @@
 import type { JsonValue } from '../basics/json.js'
 
-/** A message in the chat-completions format, as most model APIs take it. */
+/** A message in the chat-completions format, which most model APIs accept. */
 export type ChatMessage = SystemMessage | UserMessage | AssistantMessage | ToolMessage
 
-/** Text, or the parts that a multimodal message is made of. */
+/** Text, or the parts of a multimodal message. */
 export type ChatContent = string | ContentPart[] | null
 export interface ContentPart {
   type: string
@@ -24,7 +24,7 @@ export interface UserMessage {
 
 export interface AssistantMessage {
   role: 'assistant'
-  /** Missing only where an imported message had none. */
+  /** Missing only if the imported message had none. */
   content?: ChatContent
   tool_calls?: ChatToolCall[]
   name?: string
@@ -43,8 +43,8 @@ export interface ChatToolCall {
   function: { name: string; arguments: string }
 }
 
-/** What a model is told of a call without a result: it must know of the call, or it would make it again. */
+/** The content of a tool message for a call without a result. The model must see the call, or it would repeat it. */
 export const NO_RESULT = 'No result was recorded for this tool call; it may have taken effect or not.'
 
-/** OpenAI refuses longer ones. */
+/** OpenAI refuses longer ids. */
 export const MAX_CALL_ID_LENGTH = 40

@@ -4,7 +4,7 @@ import { parseArguments } from './call-arguments.js'
 import { isJsonObject, type JsonObject, type JsonValue, sameJson } from '../basics/json.js'
 import type { ToolCallRecord, TurnRecord } from '../records/models.js'
 
-/** A message of a turn that is not finished: which text is the response is known at the end. */
+/** A message of an unfinished turn. Which text is the response is only known at the end. */
 export type Draft =
   | { readonly role: 'system' | 'developer' | 'user'; readonly content: ChatContent; readonly extra: JsonObject }
   | AssistantDraft
@@ -14,11 +14,11 @@ export interface AssistantDraft {
   readonly content: ChatContent | undefined
   readonly calls: JsonValue[]
   readonly extra: JsonObject
-  /** In the order in which they came, which need not be that of the calls. */
+  /** In the order of arrival, which may differ from the order of the calls. */
   readonly results: JsonObject[]
 }
 
-/** A call of the assistant, to be joined with its result. */
+/** A tool call that has no result yet. */
 export interface OpenCall {
   readonly call: ToolCallRecord
   readonly index: number
@@ -26,9 +26,9 @@ export interface OpenCall {
 }
 
 export interface CallSource {
-  /** `''` where it came without one. */
+  /** `''` if the call had no id. */
   readonly id: string
-  /** What a result names to be joined with it, where that is not the id. */
+  /** The key that a result refers to, if not the id. */
   readonly key?: string
   readonly name: string
   readonly written: JsonValue | undefined
@@ -36,7 +36,7 @@ export interface CallSource {
   readonly functionExtra: JsonObject
 }
 
-/** A turn as it is put together, message by message. */
+/** Builds a turn, message by message. */
 export class DraftTurn {
   readonly drafts: Draft[]
   readonly toolCalls: ToolCallRecord[] = []
@@ -65,7 +65,7 @@ export class DraftTurn {
     return call
   }
 
-  /** `id`, `id#2`, …: the same for the same calls, whatever comes after them. */
+  /** `id`, `id#2`, …. Later calls do not change the ids of earlier ones. */
   #uniqueId(id: string): string {
     let count = this.#callIds.get(id) ?? 0
     let unique = id
@@ -98,7 +98,7 @@ export class DraftTurn {
     }
   }
 
-  /** The last message of the assistant that says something; where none does, the last with an empty text. */
+  /** The assistant's last message with text, or else the last with empty text. */
   #findResponse(): AssistantDraft | undefined {
     const said = this.drafts.filter(
       (draft): draft is AssistantDraft => draft.role === 'assistant' && textOf(draft.content) !== null,
@@ -112,7 +112,7 @@ export class DraftTurn {
   }
 }
 
-/** A message of the assistant comes with the results of its calls, wherever those stood. */
+/** An assistant message is followed by the results of its calls, wherever those were. */
 function layoutEntries(draft: Draft, isResponse: boolean): JsonValue[] {
   const { role, content } = draft
   const extra = named('extra', draft.extra)
@@ -141,9 +141,9 @@ function storedContent(content: ChatContent | undefined, refers: boolean): JsonV
   return typeof content === 'string' ? content.length : referTo(content)
 }
 
-/** Joins a call with its result. */
+/** Adds the result to its call. */
 export function answer({ call, index, draft }: OpenCall, content: ChatContent, members: JsonObject): void {
-  const isAnswer = content !== NO_RESULT // which is what we told a model of a call without one
+  const isAnswer = content !== NO_RESULT // the placeholder that messagesFromTurns writes
   if (isAnswer) {
     call.result = content
     call.status = 'success'
@@ -159,12 +159,12 @@ export function answer({ call, index, draft }: OpenCall, content: ChatContent, m
   })
 }
 
-/** A member, if it holds something. */
+/** An object with one member, or an empty one if there is nothing to store. */
 export function named(name: string, members: JsonObject): JsonObject {
   return Object.keys(members).length === 0 ? {} : { [name]: members }
 }
 
-/** Kept as text besides where the object alone does not give the text back. */
+/** Also keeps the text if it cannot be restored from the parsed object. */
 function readArguments(written: JsonValue | undefined): Pick<ToolCallRecord, 'arguments' | 'metadata'> {
   if (written === undefined || written === null) return { arguments: {}, metadata: {} }
   if (isJsonObject(written)) return { arguments: written, metadata: {} }

@@ -22,27 +22,26 @@ import { fingerprint } from '../basics/text.js'
 const ROOM_FOR_COUNT = 5
 
 /**
- * The conversation that turns hold, as chat messages that can be sent to a model as they are, whatever
- * the turns hold: each tool call stands once, directly followed by its result, and no result stands
- * alone.
+ * Converts turns to chat messages that you can send to a model as they are. For any turns, each tool call
+ * appears once and is directly followed by its result, and there is no result without its call.
  *
- * A turn gives its prompt (none where it is `''`), each tool call with its result, and its response,
- * unless `turnsFromMessages` kept another layout in `metadata.chat`, which then holds as far as it fits
- * the turn as it is now. Besides:
+ * A turn becomes its prompt (omitted if `''`), each tool call with its result, and its response. If
+ * `turnsFromMessages` stored another layout in `metadata.chat`, that layout is used as far as it still
+ * matches the turn. In detail:
  *
- * - A result that is no text is given as JSON; a call that failed gives its error, and one without a
- *   result a sentence that says so. What `cancelled` and `error` turns hold is given like that of others.
- *   Nothing is put into the model's mouth: a turn without a response gives none, and its `error` is for
- *   people, not for the model.
- * - The ids of calls are unique in the whole conversation (`id`, `id#2`). Only where an imported
- *   conversation itself used an id again in a later message, it is given back as it was.
- * - System messages stand in the turn in which they were imported: the last n turns come without those
- *   of the turns before.
+ * - A result that is not text is converted to JSON. For a failed call, the content is its error. For a call
+ *   without a result, it is a sentence that says so.
+ * - Turns with status `cancelled` or `error` are treated like all others. A turn without a response gets no
+ *   response message. A turn's `error` is meant for people and is not sent to the model.
+ * - Call ids are unique in the whole conversation (`id`, `id#2`). Exception: if an imported conversation
+ *   reused an id in a later message, that id is kept.
+ * - System messages belong to the turn in which they were imported. If you convert only the last n turns,
+ *   the system messages of earlier turns are missing.
  *
  * @example
  * import type { ChatCompletionMessageParam } from 'openai/resources'
  *
- * // That type is narrower than ours, which an imported message fits as it was: hence the cast.
+ * // The cast is needed because OpenAI's type is narrower than ChatMessage, which also fits imported messages.
  * const messages = messagesFromTurns(session.turns) as ChatCompletionMessageParam[]
  * const completion = await openai.chat.completions.create({ model, messages, tools })
  */
@@ -84,7 +83,7 @@ function renderAssistant(
   return message
 }
 
-/** Gives each call an id that the conversation does not have yet, or the one that it was imported with. */
+/** Gives each call its imported id, or an id that the conversation does not use yet. */
 class CallIds {
   readonly #used = new Set<string>()
   readonly #repeated = new Map<string, number>()
@@ -117,7 +116,7 @@ function renderCall(id: string, { call, extra, functionExtra }: PlacedCall): Cha
   return withMembers({ id, type: 'function', function: target }, extra)
 }
 
-/** The arguments as the model wrote them, where that was kept and is still what the call holds. */
+/** The arguments as the model wrote them, if that text was kept and still matches the call. */
 function argumentsText(call: ToolCallRecord): string {
   const text = Object.hasOwn(call.metadata, 'argumentsText') ? call.metadata.argumentsText : undefined
   if (typeof text === 'string' && sameJson(parseArguments(text) ?? {}, call.arguments)) return text
@@ -146,7 +145,7 @@ function mapMembers(part: ContentPart): JsonObject {
   return copy
 }
 
-/** Adds members that are not the message's own. `__proto__` is data like any other. */
+/** Adds members that the message does not have yet. `__proto__` is treated as data. */
 function withMembers<T extends object>(message: T, members: JsonObject | undefined): T {
   for (const [key, value] of Object.entries(members ?? {})) {
     if (Object.hasOwn(message, key)) continue

@@ -17,44 +17,45 @@ import { invalidRecord } from '../records/members.js'
 import type { TurnRecord } from '../records/models.js'
 import { checkMembers } from '../basics/arguments.js'
 
-/** Something about a message that turns cannot hold as it is. Never quotes the message. */
+/** A part of a message that turns cannot represent exactly. Never quotes the message. */
 export interface MessageProblem {
-  /** Of the message. */
+  /** Index of the message. */
   index: number
   message: string
-  /** What is left out: all of the message, a part of it, or nothing that another form does not keep. */
+  /** What is left out: the whole message, a part of it, or nothing (it is kept in another form). */
   loss: Loss
 }
 
 export interface TurnsFromMessagesOptions {
   /** The agent of all turns; default null. */
   agentId?: string | null
-  /** The id of the n-th turn, counted from 0; default `t1`, `t2`, … */
+  /** Returns the id of a turn, given its index; default `t1`, `t2`, … */
   turnId?: (index: number) => string
-  /** Told of everything that does not go in as it stands. Without it, the first such thing throws. */
+  /** Called for each problem. Without it, the first problem throws. */
   onProblem?: (problem: MessageProblem) => void
 }
 
 /**
- * The turns of a conversation in the chat-completions format. `messagesFromTurns` gives the same
- * messages back.
+ * Converts a conversation in the chat-completions format to turns. `messagesFromTurns` converts it back to
+ * the same messages.
  *
- * A user message opens a turn and is its prompt; what stands before the first one belongs to the first
- * turn, or, where the assistant begins, makes a turn with the prompt `''`. The last text of the assistant in a
- * turn is its response, and the text parts of a content that is a list are joined to one text. Tool calls
- * are joined with their results by id. A call without a result is `running`, and so is the last turn
- * where the assistant has yet to speak; all others are `success`. Turn ids count the turns, so the same
- * conversation gives the same ids when it has grown; times are empty. Arguments that are no JSON object
- * are kept as text in the call's `metadata.argumentsText`. What turns have no member for (system
- * messages, texts between tool calls, parts, members that nobody here knows) is kept in
- * `metadata.chat`, for `messagesFromTurns` to put it back.
+ * - A user message starts a turn and is its prompt. System messages before it belong to the first turn. If
+ *   the assistant speaks first, the first turn has the prompt `''`.
+ * - The assistant's last text in a turn is the response. If content is a list, its text parts are joined.
+ * - Tool calls are matched with their results by id. Arguments that are not a JSON object are kept as text
+ *   in the call's `metadata.argumentsText`.
+ * - A call without a result has the status `running`, and so does the last turn if the assistant has not
+ *   answered. All others have `success`.
+ * - By default, turn ids number the turns, so a conversation keeps its ids as it grows. Times are empty.
+ * - Everything else (system messages, text between tool calls, parts, unknown members) is kept in
+ *   `metadata.chat`, and `messagesFromTurns` restores it.
  *
- * Nothing is left out or altered without a word: a result without a call, an unknown role or a content
- * of a wrong type is told to `onProblem`, and the conversion goes on with the rest; without `onProblem`
- * it throws. Telling nothing are `tool_calls` that are null or empty and missing call ids, which get one.
+ * Everything that is left out or altered is reported to `onProblem`: a result without a call, an unknown
+ * role, content of the wrong type. The conversion continues with the rest. Without `onProblem` it throws.
+ * Not reported are `tool_calls` that are null or empty, and missing call ids, which are filled in.
  *
- * @throws `INVALID_RECORD` for a message larger than a turn may be (16 MiB), or, without `onProblem`,
- *   for the first problem; `INVALID_ARGUMENT`, for an id that `turnId` gives twice as well; `INVALID_ID`
+ * @throws `INVALID_RECORD` if a message is larger than a turn may be (16 MiB), or, without `onProblem`, for
+ *   the first problem; `INVALID_ARGUMENT`, also if `turnId` returns an id twice; `INVALID_ID`
  *
  * @example
  * const problems: MessageProblem[] = []
@@ -67,7 +68,7 @@ export function turnsFromMessages(messages: readonly unknown[], options: TurnsFr
   checkFunction(options.onProblem, 'options.onProblem')
   if (!Array.isArray(messages)) throw new TurnstoreError('INVALID_ARGUMENT', 'messages must be an array')
   const conversation = new Conversation(options)
-  // A plain loop: forEach would pass over holes.
+  // Not forEach, which skips holes.
   for (let index = 0; index < messages.length; index++) conversation.read(messages[index], index)
   return conversation.finish()
 }
@@ -77,7 +78,7 @@ function checkFunction(value: unknown, what: string): void {
   throw new TurnstoreError('INVALID_ARGUMENT', `${what} must be a function`)
 }
 
-/** The calls of one message with one id. */
+/** The calls of one message that share an id. */
 interface OpenCalls {
   readonly draft: AssistantDraft
   readonly calls: OpenCall[]
@@ -88,9 +89,9 @@ class Conversation {
   readonly #options: TurnsFromMessagesOptions
   readonly #turns: DraftTurn[] = []
   readonly #turnIds = new Set<string>()
-  /** System messages before the first turn, which goes on with them. */
+  /** System messages before the first turn. They become part of it. */
   #opening: Draft[] = []
-  /** By id, the last message last. */
+  /** By id; the latest message comes last. */
   readonly #unanswered = new Map<string, OpenCalls[]>()
   readonly #callIds = new Set<string>()
 
@@ -127,14 +128,14 @@ class Conversation {
         this.#readLegacyResult(content, extra, tell)
         return
       default:
-        tell('has a role other than system, developer, user, assistant and tool; left out', 'message')
+        tell('has an unknown role, not system, developer, user, assistant or tool; left out', 'message')
     }
   }
 
   #tell(problem: MessageProblem): void {
     const { onProblem } = this.#options
     if (onProblem === undefined) {
-      throw invalidRecord(`messages[${problem.index}]`, `${problem.message}. Hand in onProblem to go on regardless`)
+      throw invalidRecord(`messages[${problem.index}]`, `${problem.message}. Pass onProblem to continue anyway`)
     }
     onProblem(problem)
   }
@@ -152,8 +153,8 @@ class Conversation {
     if (turnId === undefined) return `t${index + 1}`
     const id = checkId(turnId(index), `options.turnId(${index})`)
     if (this.#turnIds.has(id)) {
-      // A store would take the second turn for a repetition of the first.
-      throw new TurnstoreError('INVALID_ARGUMENT', `options.turnId(${index}) is the id of a turn before that one`)
+      // A store would treat the second turn as a retry of the first.
+      throw new TurnstoreError('INVALID_ARGUMENT', `options.turnId(${index}) returned the id of an earlier turn`)
     }
     this.#turnIds.add(id)
     return id
@@ -161,7 +162,7 @@ class Conversation {
 
   #readAssistant(content: ChatContent | undefined, members: JsonObject, tell: Tell): void {
     const { tool_calls: toolCalls = null, function_call: legacy = null, ...others } = members
-    // A null for the legacy member is what SDKs write today.
+    // SDKs write the legacy member as null.
     const extra =
       Object.hasOwn(members, 'function_call') && legacy === null ? { ...others, function_call: null } : others
     const turn = this.#turns.at(-1) ?? this.#openTurn('')
@@ -172,24 +173,24 @@ class Conversation {
         this.#readCall(turn, draft, call, (problem, loss) => tell(`has tool_calls[${place}] that ${problem}`, loss))
       }
     } else if (toolCalls !== null) {
-      tell('has tool_calls that are no array; they are left out', 'part')
+      tell('has tool_calls that are not an array; left out', 'part')
     }
     if (legacy !== null) this.#readLegacyCall(turn, draft, legacy, tell)
   }
 
   #readCall(turn: DraftTurn, draft: AssistantDraft, source: JsonValue, tell: Tell): void {
     if (!isJsonObject(source)) {
-      tell('is no object; left out', 'part')
+      tell('is not an object; left out', 'part')
       return
     }
     const { id, type, function: target, custom, ...extra } = source
     if (isJsonObject(target) && typeof target.name === 'string') {
       const { name, arguments: written, ...functionExtra } = target
       this.#addCall(turn, draft, { id: idText(id), name, written, extra, functionExtra })
-      if (type !== undefined && type !== 'function') tell('is not of the type function; taken for one')
+      if (type !== undefined && type !== 'function') tell('is not of type function; imported as a function call')
     } else if (isJsonObject(custom) && typeof custom.name === 'string') {
       this.#addCall(turn, draft, { id: idText(id), name: custom.name, written: custom.input, extra, functionExtra: {} })
-      tell('is not of the type function; taken for one, with its input as arguments')
+      tell('is not of type function; imported as a function call with its input as arguments')
     } else {
       tell('has no function with a name; left out', 'part')
     }
@@ -202,14 +203,14 @@ class Conversation {
     }
     const { name, arguments: written } = source
     this.#addCall(turn, draft, { id: '', key: legacyKey(name), name, written, extra: {}, functionExtra: {} })
-    tell('has a function_call, the old form of tool_calls; taken for a tool call')
+    tell('has a legacy function_call; imported as a tool call')
   }
 
   #addCall(turn: DraftTurn, draft: AssistantDraft, source: CallSource): void {
     const { id, key = id } = source
     const index = turn.toolCalls.length
     const call = turn.addCall(source)
-    // The id is kept where messagesFromTurns would give another than the one that came.
+    // Keep the id if messagesFromTurns would generate another one.
     const differs = id !== '' && (call.callId !== id || this.#callIds.has(id) || id.length > MAX_CALL_ID_LENGTH)
     this.#callIds.add(id)
     const place: JsonObject = {
@@ -229,7 +230,7 @@ class Conversation {
   #readResult(content: JsonValue | undefined, members: JsonObject, tell: Tell): void {
     const { tool_call_id: id, ...extra } = members
     const open = this.#takeOpenCall(idText(id))
-    if (open === undefined) tell('is the result of a tool call that is not there; left out', 'message')
+    if (open === undefined) tell('is the result of a missing tool call; left out', 'message')
     else answer(open, readContent(content, tell) ?? (content === undefined ? '' : null), extra)
   }
 
@@ -237,16 +238,16 @@ class Conversation {
     const { name } = members
     const open = typeof name === 'string' ? this.#takeOpenCall(legacyKey(name)) : undefined
     if (open === undefined) {
-      tell('is the result of a function call that is not there; left out', 'message')
+      tell('is the result of a missing function call; left out', 'message')
     } else {
       answer(open, readContent(content, tell) ?? null, {})
-      tell('has the role function, the old form of tool; taken for the result of a tool call')
+      tell('has the legacy role function; imported as the result of a tool call')
     }
   }
 
   /**
-   * The call that a result with this id answers: of the latest message with an unanswered one, and
-   * there the first, since results come in the order of the calls.
+   * The call that a result with this id answers: the first unanswered one in the latest message that has
+   * one, because results arrive in the order of the calls.
    */
   #takeOpenCall(id: string): OpenCall | undefined {
     const messages = this.#unanswered.get(id)
@@ -265,7 +266,7 @@ class Conversation {
   }
 }
 
-/** Results of the legacy form name the function. No id begins so: it would be no text. */
+/** Legacy results name the function. The NUL prefix keeps these keys apart from ids. */
 function legacyKey(name: string): string {
   return `\u0000${name}`
 }

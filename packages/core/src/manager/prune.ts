@@ -9,14 +9,15 @@ import { readQuery, type SessionQuery } from '../queries/query.js'
 import type { SessionStore } from '../stores/session-store.js'
 
 export interface PruneOptions extends ScopeOptions {
-  /** ISO 8601, exclusive. A session without a readable time is not old. */
+  /** ISO 8601, exclusive. A session without a valid time never matches. */
   updatedBefore?: string
+  /** Only sessions that have ended (`true`) or have not (`false`). */
   ended?: boolean
-  /** Told of each session as soon as it is gone, also where pruning fails later on. */
+  /** Called with each session id right after its deletion, even if pruning fails later. */
   onDeleted?: (sessionId: string) => void
 }
 
-/** Pruning with its options checked. */
+/** The checked options of a prune. */
 export interface Pruning {
   readonly scope: ScopeOptions
   readonly query: SessionQuery
@@ -29,7 +30,7 @@ export function readPrune(options: PruneOptions, scope: ScopeOptions): Pruning {
   checkMembers(options, 'options', ['updatedBefore', 'ended', 'workspaceId', 'onDeleted'])
   const { updatedBefore, ended, onDeleted } = options
   if (updatedBefore === undefined && ended === undefined) {
-    throw new TurnstoreError('INVALID_ARGUMENT', 'options must name updatedBefore, ended or both; else all would go')
+    throw new TurnstoreError('INVALID_ARGUMENT', 'options must have updatedBefore, ended or both; otherwise every session would be deleted')
   }
   if (onDeleted !== undefined && typeof onDeleted !== 'function') {
     throw new TurnstoreError('INVALID_ARGUMENT', 'options.onDeleted must be a function')
@@ -43,13 +44,13 @@ export function readPrune(options: PruneOptions, scope: ScopeOptions): Pruning {
   return { scope, query, isMeant: summary => matches(normal, summary), onDeleted }
 }
 
-/** What `SessionManager.pruneSessions` does. */
+/** Implements `SessionManager.pruneSessions`. */
 export async function prune(store: SessionStore, { scope, query, isMeant, onDeleted }: Pruning): Promise<string[]> {
   const deleted: string[] = []
   const damage: TurnstoreError[] = []
   const deleteAll = async (): Promise<void> => {
     for await (const { sessionId } of store.sessions({ ...query, order: 'asc' })) {
-      const isDeleted = await putOffDamage(damage, async () => {
+      const isDeleted = await collectDamage(damage, async () => {
         const summary = await store.loadSummary(sessionId, scope)
         return summary !== null && isMeant(summary) && store.deleteSession(sessionId, scope)
       })
@@ -58,15 +59,15 @@ export async function prune(store: SessionStore, { scope, query, isMeant, onDele
       onDeleted?.(sessionId)
     }
   }
-  // Each delete says itself what became of it; what else fails has written nothing.
-  await withOutcome('not-stored', () => putOffDamage(damage, deleteAll))
+  // A failed delete sets its own outcome. Everything else here only reads.
+  await withOutcome('not-stored', () => collectDamage(damage, deleteAll))
   const [first] = damage
   if (first !== undefined) throw withDetails(first, { outcome: 'not-stored' })
   return deleted
 }
 
-/** Does it, and puts the error of a session that cannot be read by for later. */
-async function putOffDamage<T>(damage: TurnstoreError[], work: () => Promise<T>): Promise<T | undefined> {
+/** Runs `work` and collects its error if the session is damaged. */
+async function collectDamage<T>(damage: TurnstoreError[], work: () => Promise<T>): Promise<T | undefined> {
   try {
     return await work()
   } catch (error) {

@@ -34,54 +34,56 @@ import { wholeNumber } from '../basics/arguments.js'
 
 export interface SessionManagerOptions {
   /**
-   * Binds the manager to one workspace (null: to the sessions without one): it sees no other. Left
-   * out, it sees all; a member whose value is `undefined` is refused.
+   * Restricts the manager to one workspace, or with null to sessions without one. Omit it to see all
+   * sessions. An explicit `undefined` is refused.
    */
   workspaceId?: string | null
-  /** The present time, a `Date` or ISO 8601. */
+  /** Returns the current time, as a `Date` or in ISO 8601. */
   now?: () => Date | string
-  /** A new random id. */
+  /** Returns a new unique id. */
   newId?: () => string
 }
 
 export interface StartSessionOptions {
-  /** Default: that of the manager, or none. */
+  /** Default: the manager's workspace, or none. */
   workspaceId?: string | null
-  /** The agent that the session begins with. */
+  /** The agent that starts the session. */
   agentId?: string | null
-  /** Default: a random one. */
+  /** Default: a random id. */
   sessionId?: string
   metadata?: JsonObject
-  /** Where the id is in use: fail (the default), give the stored session back and take `ended` off it, or replace it. */
+  /**
+   * What to do if the id is in use: `fail` (the default), `resume` the stored session and clear its `ended`
+   * flag, or `replace` it.
+   */
   ifExists?: 'fail' | 'resume' | 'replace'
 }
 
 export interface RecordedTurn {
   /**
-   * The turn that was handed in, completed. Where the session had it already, the stored one, with the
-   * tool calls that it has by now, is in the session.
+   * Your turn, with defaults filled in. If the session already had the turn, the stored one may have more
+   * tool calls.
    */
   turn: TurnRecord
   revision: number
-  /** The session had this turn already; nothing was written. */
+  /** True if the session already had this turn. Nothing was written. */
   deduplicated: boolean
 }
 
 export interface ForkOptions {
-  /** How many turns the fork takes over; default all. */
+  /** How many turns to copy; default all. */
   turns?: number
   sessionId?: string
-  /** Merged over that of the session. */
+  /** Merged over the session's metadata. */
   metadata?: JsonObject
 }
 
 /**
- * Records what agents do. Each mutation is one change of the store, never load, alter and save, so
- * any number of managers in any number of processes may record into one session at once, as far as
- * the store's `sharing` goes.
+ * Records what agents do. Each mutation is one atomic change in the store, never a load, modify and save.
+ * Any number of managers and processes can record into one session at once, within the store's `sharing`.
  *
- * The methods that need a session fail with `SESSION_NOT_FOUND` without one; besides, each hands on
- * the errors of the store. A rejected write has an `outcome`, whether the store refused it or the manager.
+ * Methods that need an existing session fail with `SESSION_NOT_FOUND`. All methods also pass on the store's
+ * errors. Every rejected write has an `outcome`.
  *
  * @example
  * const manager = new SessionManager(store, { workspaceId: 'acme' })
@@ -105,15 +107,15 @@ export class SessionManager {
         now: () => readNow(now()),
         ...(newId === undefined ? {} : { newId }),
       },
-      // The store judges with its own, which may be wider than the default.
+      // The store enforces its own limits, which may be higher than the defaults.
       hardLimits,
     )
   }
 
   /**
-   * Starts a session and gives its record.
-   * @throws `SESSION_EXISTS` where the id is in use; with `resume` and `replace` only where another
-   *   workspace holds it
+   * Starts a session and returns its record.
+   * @throws `SESSION_EXISTS` if the id is in use. With `resume` and `replace`: only if another workspace
+   *   uses it
    */
   async startSession(options: StartSessionOptions = {}): Promise<SessionRecord> {
     const { session, scope, ifExists } = withOutcome('not-stored', () => this.#readStart(options))
@@ -128,7 +130,7 @@ export class SessionManager {
       } catch (error) {
         if (!isTurnstoreError(error, 'REVISION_CONFLICT')) throw error
         if (ifExists === 'fail') throw sessionExists(session.sessionId)
-        // Somebody created it between the two looks: resume that one.
+        // Another caller created the session after the load. Resume it.
       }
     }
   }
@@ -166,8 +168,8 @@ export class SessionManager {
   }
 
   /**
-   * Appends a turn. Give it a `turnId` of your own to make a retry harmless: a turn that is there
-   * already is not recorded twice.
+   * Appends a turn. Set `turnId` to make retries safe: it is the idempotency key, and a turn is never
+   * recorded twice.
    * @throws `TURN_ID_CONFLICT`, `INVALID_RECORD`
    */
   async recordTurn(sessionId: string, turn: TurnInput = {}): Promise<RecordedTurn> {
@@ -177,8 +179,8 @@ export class SessionManager {
   }
 
   /**
-   * Sets some members of a turn. A status other than `running` ends the turn now, unless the patch
-   * has an `endedAt` of its own.
+   * Updates a turn. Setting a status other than `running` also sets `endedAt` to now, unless the patch
+   * contains `endedAt`.
    * @throws `TURN_NOT_FOUND`, `INVALID_RECORD`
    */
   async updateTurn(sessionId: string, turnId: string, patch: TurnPatch): Promise<ChangeResult> {
@@ -189,9 +191,9 @@ export class SessionManager {
   }
 
   /**
-   * Adds a tool call to a turn, or replaces the one with its `callId` in its place. A call is given
-   * whole: what a second recording leaves out, such as its arguments, is gone. What is recorded by two
-   * at once is all kept.
+   * Adds a tool call to a turn, or replaces the one with the same `callId` in place. Always pass the
+   * complete call: members that you omit, such as the arguments, are lost. Concurrent calls of this method
+   * do not overwrite each other's tool calls.
    * @throws `TURN_NOT_FOUND`, `INVALID_RECORD`
    */
   async recordToolCall(
@@ -205,8 +207,8 @@ export class SessionManager {
   }
 
   /**
-   * Records that one agent handed over to another. `agentId` of the session stays: it is the agent that
-   * the session began with, unless a change of the store has set another.
+   * Records an agent transition: one agent passing the session to another. It does not change the
+   * session's `agentId`.
    * @throws `TRANSITION_ID_CONFLICT`, `INVALID_RECORD`
    */
   async recordAgentTransition(
@@ -218,16 +220,17 @@ export class SessionManager {
     return { transition: record, revision }
   }
 
-  /** Sets `metadata.ended`; `startSession` with `resume` takes it off again. */
+  /** Sets `metadata.ended`. `startSession` with `ifExists: 'resume'` clears it. */
   async endSession(sessionId: string): Promise<ChangeResult> {
     return this.#change(sessionId, { setMetadata: { ended: true } })
   }
 
+  /** The whole session, or null if it does not exist. */
   async getSession(sessionId: string): Promise<SessionRecord | null> {
     return this.store.loadSession(sessionId, this.#scope)
   }
 
-  /** The turns of a session, or a stretch of them, without loading the rest. */
+  /** The turns of a session, or a range of them, without loading the rest. */
   async getTurns(sessionId: string, range: TurnRange = {}): Promise<TurnRecord[]> {
     const page = await this.store.readTurns(sessionId, range, this.#scope)
     if (page === null) throw sessionNotFound(sessionId)
@@ -235,9 +238,9 @@ export class SessionManager {
   }
 
   /**
-   * The conversation as chat messages, to resume a model with: no call without its result, no result
-   * without its call. `last` takes only the last n turns, without the system messages of older ones: put
-   * your own in front.
+   * The conversation as chat messages that you can send to a model: every tool call has its result, and
+   * every result its call. `last` limits them to the last n turns. System messages of earlier turns are then
+   * missing, so add your own.
    */
   async getMessages(sessionId: string, options: { last?: number } = {}): Promise<ChatMessage[]> {
     checkMembers(options, 'options', ['last'])
@@ -246,22 +249,22 @@ export class SessionManager {
     return messagesFromTurns(await this.getTurns(sessionId, range))
   }
 
-  /** Ids of the sessions of one workspace, or of all that the manager sees. */
+  /** The session ids of one workspace, or of all sessions that the manager sees. */
   async listSessions(options: ScopeOptions = {}): Promise<string[]> {
     checkMembers(options, 'options', ['workspaceId'])
     return this.store.listSessions(this.#scopeOf(options))
   }
 
-  /** One page of the sessions that the manager sees; `cursor` leads to the next. */
+  /** One page of the sessions that the manager sees. Pass its `cursor` to get the next page. */
   async querySessions(query: SessionQuery = {}): Promise<SessionPage> {
     return this.store.querySessions(this.#scopedQuery(query))
   }
 
   /**
-   * All sessions that the manager sees and a query means, page by page; `limit` is the size of a page.
-   * An error shows when the iteration begins, or where it comes to it.
-   * @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW` behind the last session, where there were some that cannot
-   *   be read; `INVALID_ARGUMENT`
+   * Iterates over all sessions that match the query, page by page. `limit` is the page size. Errors are
+   * thrown during the iteration, never by the call itself.
+   * @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW` after the last session, if some sessions are damaged;
+   *   `INVALID_ARGUMENT`
    *
    * @example
    * for await (const { sessionId, turnCount } of manager.sessions({ ended: false })) console.log(sessionId, turnCount)
@@ -271,8 +274,8 @@ export class SessionManager {
   }
 
   /**
-   * A new session that begins with the first n turns of this one: what a copy rewound to n turns would
-   * hold, with `parentSessionId`, metadata merged, and not ended.
+   * Creates a session from the first n turns of another, like a copy that is rewound to n turns. The fork
+   * has `parentSessionId` set, its metadata merged, and no `ended` flag.
    * @throws `SESSION_EXISTS`
    */
   async forkSession(sessionId: string, options: ForkOptions = {}): Promise<SessionRecord> {
@@ -303,7 +306,7 @@ export class SessionManager {
     }
   }
 
-  /** Keeps the first n turns and drops the rest, with the transitions recorded in them. */
+  /** Keeps the first n turns. Drops the rest, and the agent transitions recorded in them. */
   async rewindSession(sessionId: string, turns: number, options: { ifRevision?: number } = {}): Promise<ChangeResult> {
     withOutcome('not-stored', () => {
       checkMembers(options, 'options', ['ifRevision'])
@@ -313,8 +316,8 @@ export class SessionManager {
   }
 
   /**
-   * Whether there was something to delete.
-   * @throws `CORRUPT_SESSION` for a session that cannot be read, unless `evenIfDamaged` says that it may go
+   * Deletes a session. Resolves to false if it did not exist.
+   * @throws `CORRUPT_SESSION` for a damaged session, unless `evenIfDamaged` is true
    */
   async deleteSession(sessionId: string, options: Pick<DeleteOptions, 'evenIfDamaged'> = {}): Promise<boolean> {
     withOutcome('not-stored', () => checkMembers(options, 'options', ['evenIfDamaged']))
@@ -322,14 +325,14 @@ export class SessionManager {
   }
 
   /**
-   * Deletes old sessions, ended ones, or those that are both, and gives their ids; `onDeleted` hears of
-   * each at once. At least one of `updatedBefore` and `ended` must be named.
+   * Deletes the sessions that match the options, and returns their ids. Pass `updatedBefore`, `ended` or
+   * both. `onDeleted` is called right after each deletion.
    *
-   * Each session is looked at again before it is deleted, so one that has been taken up since it was
-   * listed stays. One that is taken up in the moment between that look and the deletion goes.
+   * Each session is checked again before it is deleted, so a session that changed after it was listed is
+   * kept. A change between this check and the deletion is lost with the session.
    *
-   * A session that cannot be read stays, and the others go; the first such error is thrown when all
-   * else is done. Any other error ends it at once. Either way what `onDeleted` has told of is deleted.
+   * Damaged sessions are kept. The others are deleted first, then the first such error is thrown. Any other
+   * error stops the prune at once. In both cases the sessions reported to `onDeleted` are deleted.
    * @throws `INVALID_ARGUMENT`; `CORRUPT_SESSION` and `SCHEMA_TOO_NEW` at the end
    */
   async pruneSessions(options: PruneOptions): Promise<string[]> {
@@ -344,7 +347,7 @@ export class SessionManager {
     return this.store.changeSession(sessionId, { ...change, updatedAt: this.#factory.now() }, { ...this.#scope, ...options })
   }
 
-  /** The workspace that a call names, which must be the manager's own where it is bound to one. */
+  /** The workspace of a call. If the manager is bound to a workspace, a call cannot name another. */
   #scopeOf(options: ScopeOptions, what = 'options'): ScopeOptions {
     const named = readOwnScope(options, what)
     if (!('workspaceId' in this.#scope)) return named
@@ -360,27 +363,27 @@ export class SessionManager {
   }
 }
 
-/** The workspace that options name, if they do. @throws `INVALID_ARGUMENT`, `INVALID_ID` */
+/** The workspace in the options, if any. @throws `INVALID_ARGUMENT`, `INVALID_ID` */
 function readOwnScope(options: ScopeOptions, what = 'options'): ScopeOptions {
   const workspaceId = scopeOf({ ...options }, what)
   return workspaceId === undefined ? {} : { workspaceId }
 }
 
-/** @throws `INVALID_ARGUMENT`: a session with another time would never be old, nor in its place in a list */
+/** Refuses an invalid time, because the session could not be sorted or pruned. @throws `INVALID_ARGUMENT` */
 function readNow(time: Date | string): string {
   let text = ''
   try {
     text = typeof time === 'string' ? time : time.toISOString()
   } catch {
-    // No Date, or an invalid one.
+    // Not a Date, or an invalid one.
   }
   if (timeKey(text) !== '') return text
-  throw new TurnstoreError('INVALID_ARGUMENT', 'options.now must give a Date, or a time in ISO 8601', {
+  throw new TurnstoreError('INVALID_ARGUMENT', 'options.now must return a Date or an ISO 8601 time', {
     outcome: 'not-stored',
   })
 }
 
-/** Copied, since the session that is forked is loaded first. @throws `INVALID_ARGUMENT`, `INVALID_RECORD` */
+/** Copies the options, because the caller may modify them while the session is loaded. @throws `INVALID_ARGUMENT`, `INVALID_RECORD` */
 function readFork(options: ForkOptions): ForkOptions & { metadata: JsonObject } {
   checkMembers(options, 'options', ['turns', 'sessionId', 'metadata'])
   const { turns, metadata = {} } = options

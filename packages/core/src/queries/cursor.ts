@@ -5,9 +5,9 @@ import { isValidId } from '../basics/ids.js'
 import { fingerprint } from '../basics/text.js'
 
 /**
- * A keyset cursor: the place behind which the next page begins, and a fingerprint of that place and
- * the query, so that one which was cut, invented or taken from another query is found out. It holds
- * no row number: sessions that come and go between pages shift nothing.
+ * Encodes a keyset cursor: the position after which the next page starts, and a fingerprint of the position
+ * and the query. The fingerprint detects a cursor that was truncated, made up or taken from another query.
+ * The cursor contains no row number, so sessions added or deleted between pages do not shift the list.
  */
 export function encodeCursor(position: Position, query: CheckedFilter): string {
   return `${sealOf(position, query)}.${position.time}.${encodeURIComponent(position.sessionId)}`
@@ -19,7 +19,7 @@ export function decodeCursor(cursor: unknown, query: CheckedFilter): Position {
   if (position === null || cursor !== encodeCursor(position, query)) {
     throw new TurnstoreError(
       'INVALID_ARGUMENT',
-      'query.cursor must be the cursor of a page of this same query; leave it out for the first page',
+      'query.cursor must come from a page of the same query; omit it for the first page',
     )
   }
   return position
@@ -27,7 +27,7 @@ export function decodeCursor(cursor: unknown, query: CheckedFilter): Position {
 
 function readPosition(cursor: string): Position | null {
   if (!/^[0-9a-f]{16}\./.test(cursor)) return null
-  // The time is of one width or empty, so the id, which may have dots of its own, is what follows it.
+  // The time is empty or has a fixed width. Everything after it is the id, which may contain dots.
   const rest = cursor.slice(17)
   const time = rest.startsWith('.') ? '' : rest.slice(0, 27)
   if (rest[time.length] !== '.') return null
@@ -44,7 +44,7 @@ function sealOf(position: Position, query: CheckedFilter): string {
     JSON.stringify([
       position.time,
       position.sessionId,
-      // undefined and null differ: any agent, or none.
+      // undefined means any agent, null means no agent.
       query.scope === undefined ? 0 : [query.scope],
       query.agentId === undefined ? 0 : [query.agentId],
       query.parentSessionId === undefined ? 0 : [query.parentSessionId],

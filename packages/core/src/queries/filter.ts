@@ -3,7 +3,7 @@ import type { Scope } from '../basics/scope.js'
 import { timeKey } from '../basics/time.js'
 import { isEnded, type SessionSummary } from '../records/models.js'
 
-/** Which sessions a query means, in which order: all of it but the page. Times are keys, comparable as text. */
+/** The filter and order of a checked query, without the page. Times are `timeKey` values. */
 export interface CheckedFilter {
   readonly scope: Scope
   readonly agentId: string | null | undefined
@@ -18,7 +18,7 @@ export interface CheckedFilter {
   readonly order: 'desc' | 'asc'
 }
 
-/** Whether a session is one that a query means, wherever the page begins. */
+/** Whether a session matches the filter. Ignores the cursor. */
 export function matches(query: CheckedFilter, session: SessionSummary): boolean {
   return (
     (query.scope === undefined || session.workspaceId === query.scope) &&

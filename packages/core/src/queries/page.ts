@@ -5,30 +5,31 @@ import { matches } from './filter.js'
 import { comparePositions, type Position, positionOf } from './position.js'
 import type { NormalQuery } from './query.js'
 
-/** A page may be short, or even empty where a filter is sparse; only `cursor: null` ends the list. */
+/** A page of a listing. A page may be short or even empty. Only `cursor: null` marks the end. */
 export interface SessionPage {
   sessions: SessionSummary[]
   cursor: string | null
   /**
-   * Sessions in the scope of the query whose data cannot be read: on the page where they stand, or, in
-   * a store without an index, all of them on the first. The others are listed all the same.
+   * Damaged sessions in the scope of the query. A store with an index reports each on its page; a store
+   * without one reports all of them on the first page. The other sessions are still listed.
    */
   damaged?: DamagedSession[]
 }
 
+/** A session whose data cannot be read. */
 export interface DamagedSession {
   sessionId: string
   code: 'CORRUPT_SESSION' | 'SCHEMA_TOO_NEW'
   message: string
 }
 
-/** The cursor of a page that ends with this session, or that looked as far as this place. */
+/** The cursor of a page that ends at this session or position. */
 export function cursorBehind(query: NormalQuery, last: SessionSummary | Position): string {
   const { limit: _limit, after: _after, ...filter } = query
   return encodeCursor('time' in last ? last : positionOf(last, query.orderBy), filter)
 }
 
-/** The page that a query means out of summaries in any order, for a store without an index. */
+/** Filters, sorts and pages summaries, for a store without an index. */
 export function pageOfSummaries(query: NormalQuery, summaries: readonly SessionSummary[]): SessionPage {
   const direction = query.order === 'asc' ? 1 : -1
   const { after } = query
@@ -42,12 +43,12 @@ export function pageOfSummaries(query: NormalQuery, summaries: readonly SessionS
   return { sessions, cursor: last === undefined || rest.length <= query.limit ? null : cursorBehind(query, last) }
 }
 
-/** What a listing found: a session, or one whose data cannot be read. */
+/** An entry of a listing: a session, or a damaged session. */
 export type Listed = SessionSummary | DamagedSession
 
-/** The page that a query means out of everything in its scope, in any order, for a store without an index. */
+/** Like {@link pageOfSummaries}, for a listing of everything in the query's scope, damaged sessions included. */
 export async function pageOfListing(query: NormalQuery, listing: AsyncIterable<Listed>): Promise<SessionPage> {
-  // By id: one that is deleted and made anew while the listing goes on may come by twice.
+  // By id: a session that is deleted and recreated during the listing may appear twice.
   const summaries = new Map<string, SessionSummary>()
   const damaged: DamagedSession[] = []
   for await (const listed of listing) {
@@ -58,12 +59,12 @@ export async function pageOfListing(query: NormalQuery, listing: AsyncIterable<L
   return query.after === undefined && damaged.length > 0 ? { ...page, damaged } : page
 }
 
-/** Whether an error says that a session's data cannot be read. */
+/** Whether an error means that a session is damaged. */
 export function isDamage(error: unknown): error is TurnstoreError & { readonly code: DamagedSession['code'] } {
   return isTurnstoreError(error, 'CORRUPT_SESSION') || isTurnstoreError(error, 'SCHEMA_TOO_NEW')
 }
 
-/** Such an error as a listing tells it; null for any other. */
+/** Converts such an error to a listing entry; null for any other error. */
 export function damageOf(sessionId: string, error: unknown): DamagedSession | null {
   return isDamage(error) ? { sessionId, code: error.code, message: error.message } : null
 }

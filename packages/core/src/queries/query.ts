@@ -8,37 +8,37 @@ import { quote } from '../basics/text.js'
 import { timeKey } from '../basics/time.js'
 import { wholeNumber } from '../basics/arguments.js'
 
-/** Which sessions to list, in which order. Everything is optional; what is named must hold together. */
+/** Which sessions to list, and in which order. All members are optional. A session must match all of them. */
 export interface SessionQuery {
-  /** Sessions of one workspace; null: those without one; left out: all. */
+  /** One workspace; null for sessions without a workspace. Omit it for all sessions. */
   workspaceId?: string | null
-  /** The session's own, whoever took over from it; null: sessions without one. */
+  /** The session's `agentId`, which agent transitions do not change; null for sessions without an agent. */
   agentId?: string | null
-  /** The session that they were forked from; null: those that are no fork. */
+  /** Forks of this session; null for sessions that are not forks. */
   parentSessionId?: string | null
-  /** Sessions that were ended, or those that were not. */
+  /** Only sessions that have ended (`true`) or have not (`false`). */
   ended?: boolean
-  /** Exclusive, ISO 8601. A stored time that is empty or unreadable matches none of the four. */
+  /** ISO 8601, exclusive. A stored time that is empty or invalid matches none of these four. */
   updatedAfter?: string
   updatedBefore?: string
   createdAfter?: string
   createdBefore?: string
-  /** Top-level members that must be there and equal, type included. */
+  /** Top-level metadata members that must exist with the same value and type. */
   metadata?: { readonly [key: string]: string | number | boolean | null }
-  /** Default `updatedAt`. Ids decide between equal times. */
+  /** Default `updatedAt`. Sessions with equal times are ordered by id. */
   orderBy?: 'updatedAt' | 'createdAt'
-  /** Default `desc`, the exact reverse of `asc`. */
+  /** Default `desc`, which is the exact reverse of `asc`. */
   order?: 'desc' | 'asc'
-  /** Sessions a page, 1 to 1,000; default 50. */
+  /** Sessions per page, 1 to 1,000; default 50. */
   limit?: number
-  /** That of the page before. It belongs to its query; only `limit` may differ. */
+  /** The `cursor` of the previous page. The query must be the same, except for `limit`. */
   cursor?: string
 }
 
-/** A query as hooks receive it. */
+/** A checked query, as hooks receive it. */
 export interface NormalQuery extends CheckedFilter {
   readonly limit: number
-  /** The page begins after this position, in the direction of the order. */
+  /** The page starts after this position, in the query's order. */
   readonly after: Position | undefined
 }
 
@@ -102,12 +102,12 @@ function readTime(query: Record<string, unknown>, what: string, name: string): s
   if (value === undefined) return undefined
   const key = typeof value === 'string' ? timeKey(value) : ''
   if (key === '') {
-    throw new TurnstoreError('INVALID_ARGUMENT', `${what}.${name} must be a time in ISO 8601, like 2026-01-31T12:00:00Z`)
+    throw new TurnstoreError('INVALID_ARGUMENT', `${what}.${name} must be an ISO 8601 time, like 2026-01-31T12:00:00Z`)
   }
   return key
 }
 
-/** The first of the choices is the default. */
+/** The first choice is the default. */
 function oneOf<T extends string>(
   query: Record<string, unknown>,
   what: string,

@@ -3,22 +3,23 @@ import { cloneTurn } from '../records/clone.js'
 import type { SessionRecord, TurnRecord } from '../records/models.js'
 import { readObject, wholeNumber } from '../basics/arguments.js'
 
-/** Which turns to read: the last n; a stretch, by index; or one by its id. `{}` means all. */
+/** Which turns to read: the last n, a range of indexes, or one turn by id. `{}` means all. */
 export type TurnRange =
   | { last: number; from?: never; limit?: never; turnId?: never }
   | { from?: number; limit?: number; last?: never; turnId?: never }
   | { turnId: string; last?: never; from?: never; limit?: never }
 
-/** A stretch of a session's turns, with where it stands in the whole, all of one moment. */
+/** A range of a session's turns and its position in the session. All members come from the same revision. */
 export interface TurnPage {
   turns: TurnRecord[]
-  /** Index of the first of them; of an empty page, where it would stand. */
+  /** Index of the first turn in `turns`. For an empty page, where it would be. */
   firstIndex: number
+  /** Number of turns in the session. */
   turnCount: number
   revision: number
 }
 
-/** A range as hooks receive it. */
+/** A checked range, as hooks receive it. */
 export type NormalTurnRange =
   | { readonly kind: 'last'; readonly last: number }
   | { readonly kind: 'from'; readonly from: number; readonly limit: number }
@@ -44,8 +45,8 @@ export function readTurnRange(source: unknown): NormalTurnRange {
 }
 
 /**
- * The stretch of indexes that a range means in a session of so many turns: `[first, end)`.
- * @param lastIndexOf the index of the last turn with an id, -1 where there is none
+ * Resolves a range to the indexes `[first, end)` in a session with `turnCount` turns.
+ * @param lastIndexOf returns the index of the last turn with an id, or -1
  */
 export function resolveTurnRange(
   range: NormalTurnRange,
@@ -61,7 +62,7 @@ export function resolveTurnRange(
   return index === -1 ? { first: turnCount, end: turnCount } : { first: index, end: index + 1 }
 }
 
-/** The page of a whole record; its turns are copies. */
+/** The page of a loaded record. Its turns are copies. */
 export function pageOf(session: Pick<SessionRecord, 'turns' | 'revision'>, range: NormalTurnRange): TurnPage {
   const { turns, revision } = session
   const { first, end } = resolveTurnRange(range, turns.length, id => turns.findLastIndex(turn => turn.turnId === id))

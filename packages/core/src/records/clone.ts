@@ -2,8 +2,8 @@ import { cloneJson, cloneJsonObject } from '../basics/json.js'
 import type { AgentTransitionRecord, SessionRecord, SessionSummary, ToolCallRecord, TurnRecord } from './models.js'
 
 /*
- * Copies of records that are known to be whole, for a store that keeps objects: neither what it gave
- * out nor what it holds can be altered through the other.
+ * Deep copies of valid records, for stores that keep objects in memory. Callers cannot modify stored data
+ * through a copy.
  */
 
 export function cloneSession(session: SessionRecord): SessionRecord {

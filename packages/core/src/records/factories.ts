@@ -12,8 +12,8 @@ import type {
 import { type FactoryOptions, RecordFactory } from './record-factory.js'
 
 /**
- * A whole session record out of what is known of it: an id, the times and the defaults are filled in.
- * The result shares nothing with its input. All factories hold what they make to `defaultLimits`.
+ * Creates a complete session record. Fills in a random id, times and defaults. The result shares no objects
+ * with the input. All factories enforce `defaultLimits`.
  * @throws `INVALID_RECORD`, `INVALID_ID`
  *
  * @example
@@ -27,8 +27,8 @@ export function createSession(
 }
 
 /**
- * A whole turn record. Without an id it gets a random one, without times it starts now and, unless it
- * is `running`, ends now. A tool call without an id gets `turnId:index`.
+ * Creates a complete turn record. Default: a random id, and both times set to now. A `running` turn has no
+ * end time. A tool call without an id gets `turnId:index`.
  * @throws `INVALID_RECORD`
  *
  * @example
@@ -38,14 +38,14 @@ export function createTurn(input: TurnInput = {}, options: FactoryOptions = {}):
   return new RecordFactory(options, defaultLimits).turn(input)
 }
 
-/** A whole tool call record, with a random id where it has none. @throws `INVALID_RECORD` */
+/** Creates a complete tool call record. Default: a random id. @throws `INVALID_RECORD` */
 export function createToolCall(input: ToolCallInput, options: FactoryOptions = {}): ToolCallRecord {
   return new RecordFactory(options, defaultLimits).toolCall(input)
 }
 
 /**
- * A whole record of one agent handing over to another. It gets an id, so that recording it may be
- * retried, and the present time.
+ * Creates a complete agent transition record. Default: a random id, which makes recording it safe to retry,
+ * and the current time.
  * @throws `INVALID_RECORD`
  */
 export function createAgentTransition(

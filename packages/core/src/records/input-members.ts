@@ -24,7 +24,7 @@ import {
 import { NOTHING_OF_ITS_OWN } from '../basics/arguments.js'
 import { quote, utf8Length } from '../basics/text.js'
 
-/** @throws `INVALID_RECORD`, naming the path below `what` and never the value */
+/** @throws `INVALID_RECORD` with the path, never the value */
 export function inputMembers(source: unknown, what: Label, limits: Limits, budget: SizeBudget): Members {
   const members = new InputMembers(asObject(source, what), what, limits, budget)
   budget.add(2, 64)
@@ -32,18 +32,18 @@ export function inputMembers(source: unknown, what: Label, limits: Limits, budge
 }
 
 /**
- * Refuses a record whose copy would lack members without a word: those that it inherits, or, of a promise that nobody
- * awaited or a Map, all.
+ * Refuses a record whose copy would silently lack members: inherited ones, or, for a Map or a promise that
+ * was not awaited, all of them.
  * @throws `INVALID_RECORD`
  */
 export function checkOwnMembers(source: object, what: Label, { names }: Shape): void {
   if (isPlain(source)) return
   const inherited = [...names].find(name => name in source && !Object.hasOwn(source, name))
-  if (inherited !== undefined) throw invalidRecord(what, `inherits ${inherited}; only members of its own count`)
+  if (inherited !== undefined) throw invalidRecord(what, `inherits ${inherited}; only own members are read`)
   if (Reflect.ownKeys(source).length === 0) throw invalidRecord(what, NOTHING_OF_ITS_OWN)
 }
 
-/** Where a caller hands in what on the wire stands beside our keys. */
+/** The input member for unknown keys of the wire format. */
 export const extraName: Name = nameOf('extra')
 
 class InputMembers extends MembersBase {
@@ -96,23 +96,23 @@ class InputMembers extends MembersBase {
 
   extra(shape: Shape): { extra?: JsonObject } {
     checkOwnMembers(this.source, this.what, shape)
-    // Names and symbols apart: together, by Reflect.ownKeys, they cost several times as much.
+    // Two calls, because Reflect.ownKeys costs several times as much.
     for (const key of Object.getOwnPropertyNames(this.source)) {
       if (!shape.names.has(key) && key !== extraName.input) {
-        throw invalidRecord(this.what, `has no member ${quote(key)}; what a newer writer added belongs in extra`)
+        throw invalidRecord(this.what, `has no member ${quote(key)}; put unknown members in extra`)
       }
     }
     if (Object.getOwnPropertySymbols(this.source).length > 0) throw invalidRecord(this.what, 'has a symbol as a key')
     if (!this.has(extraName)) return {}
     const extra = this.object(extraName)
     for (const key of shape.wireKeys) {
-      if (Object.hasOwn(extra, key)) this.fail(extraName, `must not hold ${key}, which is a key of ours`)
+      if (Object.hasOwn(extra, key)) this.fail(extraName, `must not contain ${key}, which is a key of the format`)
     }
     return Object.keys(extra).length === 0 ? {} : { extra }
   }
 }
 
-/** Copies JSON from a caller. @throws `INVALID_RECORD` */
+/** Copies a JSON value from the caller. @throws `INVALID_RECORD` */
 export function copyInput(value: unknown, what: Label, limits: Limits, budget: SizeBudget): JsonValue {
   try {
     return copyJson(value, limits.jsonDepth, budget)
@@ -123,9 +123,9 @@ export function copyInput(value: unknown, what: Label, limits: Limits, budget: S
 }
 
 /**
- * Runs a read with a budget of its own. `encode` gives the JSON of the result, for the rare record
- * whose size the bounds leave open.
- * @throws `INVALID_RECORD` where the limit is passed
+ * Runs a read with its own size budget. `measure` returns the size of the result in bytes. It is only
+ * called if the bounds of the budget cannot decide.
+ * @throws `INVALID_RECORD` if the limit is exceeded
  */
 export function withinLimit<T>(what: Label, limit: number, read: (budget: SizeBudget) => T, measure: (result: T) => number): T {
   const budget = new SizeBudget(limit)
@@ -139,7 +139,7 @@ export function withinLimit<T>(what: Label, limit: number, read: (budget: SizeBu
   }
 }
 
-/** A long path shows its two ends. */
+/** Shortens a long path to its two ends. */
 function pathText(path: JsonPath): string {
   return path.length > 12 ? `${stepsText(path.slice(0, 8))}…${stepsText(path.slice(-2))}` : stepsText(path)
 }

@@ -1,15 +1,16 @@
 import { TurnstoreError } from '../basics/errors.js'
 
-/** What a store takes at most. Adjustable per store; the defaults are in {@link defaultLimits}. */
+/** The limits of a store. Set them with the store's `limits` option. See {@link defaultLimits}. */
 export interface Limits {
-  /** Bytes of one turn, as JSON in UTF-8. */
+  /** Maximum size of one turn, in bytes of UTF-8 JSON. */
   readonly turnBytes: number
-  /** Bytes of a session's metadata, as JSON in UTF-8. */
+  /** Maximum size of a session's metadata, in bytes of UTF-8 JSON. */
   readonly metadataBytes: number
-  /** Nesting of a JSON value, counted from the value itself: `{}` is 1. */
+  /** Maximum nesting of a JSON value. `{}` has depth 1. */
   readonly jsonDepth: number
 }
 
+/** 16 MiB per turn, 1 MiB of metadata, depth 128. */
 export const defaultLimits: Limits = {
   turnBytes: 16 * 1024 * 1024,
   metadataBytes: 1024 * 1024,
@@ -19,7 +20,7 @@ export const defaultLimits: Limits = {
 /** JSON.stringify and structuredClone overflow the stack somewhat above this. */
 const MAX_DEPTH = 1000
 
-/** No store takes more. What is built for one is held to these; the store then judges with its own. */
+/** The highest limits that a store can set. The manager uses them, and the store then enforces its own. */
 export const hardLimits: Limits = { turnBytes: Infinity, metadataBytes: Infinity, jsonDepth: MAX_DEPTH }
 
 /** @throws `INVALID_ARGUMENT` */

@@ -4,11 +4,11 @@ import { isJsonObject, type JsonObject, type JsonValue } from '../basics/json.js
 /**
  * Reads the members of one record, in one of two dialects:
  *
- * - `input`, what a caller hands in: camelCase, each value copied and checked, unknown members refused;
- * - `wire`, what was stored: snake_case, null in a member with a default means missing, unknown
- *   members gathered in `extra`, values taken as they are, since JSON.parse made them for us.
+ * - `input`, from callers: camelCase. Values are copied and checked. Unknown members are refused.
+ * - `wire`, from storage: snake_case. Null means missing for a member with a default. Unknown members are
+ *   collected in `extra`. Values come from JSON.parse and are used as they are.
  *
- * The two differ here alone: `read-record.ts` says once what a turn is made of.
+ * The dialects differ only here. `read-record.ts` describes the records once, for both.
  */
 export interface Members {
   readonly dialect: 'input' | 'wire'
@@ -18,19 +18,19 @@ export interface Members {
   texts(name: Name): string[]
   json(name: Name): JsonValue
   object(name: Name): JsonObject
-  /** An object with a limit of its own, not measured with this record. */
+  /** An object with its own size limit, which does not count towards this record. */
   limitedObject(name: Name, limit: number): JsonObject
-  /** The items of an array, unread, each with its place for messages. */
+  /** The unread items of an array, each with its label for messages. */
   items(name: Name): Item[]
-  /** `{ extra }` where there are members that nobody here knows, else `{}`. */
+  /** `{ extra }` if there are unknown members, else `{}`. */
   extra(shape: Shape): { extra?: JsonObject }
   has(name: Name): boolean
-  /** The records in an array, measured together with this one. */
+  /** The records of an array. Their size counts towards this record. */
   list<T>(name: Name, read: (item: Members, index: number) => T): T[]
   fail(name: Name, reason: string): never
 }
 
-/** Label a member is called in each dialect: `toolCalls`, on the wire `tool_calls`. */
+/** A member's name in each dialect: `toolCalls` in input, `tool_calls` on the wire. */
 export interface Name {
   readonly input: string
   readonly wire: string
@@ -40,10 +40,10 @@ export function nameOf(input: string): Name {
   return { input, wire: input.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`) }
 }
 
-/** Those of all members of a record. */
+/** The names of all members of a record. */
 export type NamesOf<T> = Readonly<Record<Exclude<keyof T, 'extra'>, Name>>
 
-/** Made once for a kind of record, so that reading one looks nothing up. */
+/** Builds the names once per kind of record, so that reading needs no lookup. */
 export function namesOf<const N extends string>(...names: readonly N[]): Readonly<Record<N, Name>>
 export function namesOf(...names: readonly string[]): Readonly<Record<string, Name>> {
   return Object.fromEntries(names.map(name => [name, nameOf(name)]))
@@ -52,7 +52,7 @@ export function namesOf(...names: readonly string[]): Readonly<Record<string, Na
 /** All members of a kind of record. */
 export interface Shape {
   readonly names: ReadonlySet<string>
-  /** In the order in which they are written. */
+  /** In the order in which records are written. */
   readonly wireKeys: readonly string[]
 }
 
@@ -63,10 +63,10 @@ export function shape(names: Readonly<Record<string, Name>>, ...onWireAlone: rea
   }
 }
 
-/** Label a message calls the thing. */
+/** What error messages call the value. */
 export type Label = string | LazyLabel
 
-/** A member, or an item of one, put into words only where a message needs them: there are many, and few messages. */
+/** The label of a member or item. Converted to text only for an error message, because most are never needed. */
 export class LazyLabel {
   readonly #parent: MembersBase
   readonly #name: Name
@@ -123,7 +123,7 @@ export abstract class MembersBase implements Members {
     this.what = what
   }
 
-  /** The member as it stands, `undefined` where it is missing. */
+  /** The raw member, or `undefined` if it is missing. */
   protected abstract get(name: Name): unknown
   protected abstract key(name: Name): string
   protected abstract item(source: unknown, what: Label): Members
@@ -181,7 +181,7 @@ export abstract class MembersBase implements Members {
     throw invalidRecord(this.at(name), reason)
   }
 
-  /** @param index of an item of the member */
+  /** @param index index of an item of the member */
   protected checkText(name: Name, value: unknown, index?: number): string {
     if (typeof value === 'string') return value
     throw invalidRecord(new LazyLabel(this, name, index), `must be a string, not ${kindOf(value)}`)
@@ -202,7 +202,7 @@ export abstract class MembersBase implements Members {
   }
 }
 
-/** As Array.from does, at a fraction of its cost: a hole is the undefined that it is, while map would pass it over. */
+/** Like Array.from, but much faster. Reads a hole as undefined, which `map` would skip. */
 function mapItems<T>(array: readonly unknown[], read: (item: unknown, index: number) => T): T[] {
   const result: T[] = []
   for (let index = 0; index < array.length; index++) result.push(read(array[index], index))

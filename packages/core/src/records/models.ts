@@ -1,36 +1,36 @@
 import type { JsonObject, JsonValue } from '../basics/json.js'
 
-/** The version of the wire format that this code writes and the newest that it reads. */
+/** The wire format version that this code writes, and the highest that it reads. */
 export const SCHEMA_VERSION = 1
 
 /**
- * Keys that a newer writer put beside ours, as they stood on the wire. They are kept and written
- * back, at each of the four levels. Missing where there are none; never holds a key of ours.
+ * Unknown keys, for example from a newer version. Stores keep them and write them back unchanged, in
+ * sessions, turns, tool calls and agent transitions. Omitted if there are none. Never contains a known key.
  */
 interface Extensible {
   extra?: JsonObject
 }
 
-/** One conversation with its whole history. */
+/** A conversation with its whole history. */
 export interface SessionRecord extends Extensible {
   sessionId: string
-  /** The tenant; null for a session without one. A session never moves to another. */
+  /** The tenant; null for a session without one. It never changes. */
   workspaceId: string | null
-  /** The session that this one was forked from. */
+  /** The session that this one was forked from, or null. */
   parentSessionId: string | null
-  /** The agent that the session began with, unless a change has set another. A handover does not alter it. */
+  /** The agent that started the session, unless a change set another. An agent transition does not change it. */
   agentId: string | null
-  /** ISO 8601, kept as it came; `''` where unknown. */
+  /** ISO 8601, stored unchanged; `''` if unknown. */
   createdAt: string
   updatedAt: string
   turns: TurnRecord[]
   agentTransitions: AgentTransitionRecord[]
   metadata: JsonObject
-  /** Starts at 1 and is raised by exactly one by each save and each change. Set by the store. */
+  /** Set by the store. Starts at 1; each save and each effective change adds exactly 1. */
   revision: number
 }
 
-/** What somebody asked, what the agent did about it, and what it said. */
+/** A prompt, the agent's tool calls, and its response. */
 export interface TurnRecord extends Extensible {
   turnId: string
   agentId: string | null
@@ -39,7 +39,7 @@ export interface TurnRecord extends Extensible {
   toolCalls: ToolCallRecord[]
   startedAt: string
   endedAt: string | null
-  /** `success`, `error`, `cancelled`, `running`, or a word of one's own. */
+  /** `success`, `error`, `cancelled`, `running`, or any other text. */
   status: string
   error: string | null
   auditEventIds: string[]
@@ -51,7 +51,7 @@ export interface ToolCallRecord extends Extensible {
   toolName: string
   arguments: JsonObject
   result: JsonValue
-  /** `success`, `error`, `timeout`, `skipped`, `running`, or a word of one's own. */
+  /** `success`, `error`, `timeout`, `skipped`, `running`, or any other text. */
   status: string
   error: string | null
   durationMs: number | null
@@ -59,19 +59,19 @@ export interface ToolCallRecord extends Extensible {
   metadata: JsonObject
 }
 
-/** One agent handing over to another. */
+/** One agent passing the session to another. */
 export interface AgentTransitionRecord extends Extensible {
-  /** Makes recording it safe to retry. Null in records of the reference, which has no such id. */
+  /** The idempotency key. Null in records of the reference, which has no such id. */
   transitionId: string | null
   fromAgent: string | null
   toAgent: string
   reason: string | null
-  /** The turn in which it happened; `''` where unknown. */
+  /** The turn in which it happened; `''` if unknown. */
   turnId: string
   timestamp: string
 }
 
-/** What a listing shows of a session: all but its turns and transitions, which are counted. */
+/** A session as listings return it: the counts of its turns and agent transitions instead of their contents. */
 export interface SessionSummary {
   sessionId: string
   workspaceId: string | null
@@ -85,22 +85,23 @@ export interface SessionSummary {
   agentTransitionCount: number
 }
 
-/** A tool call as one may hand it in. Without a callId it gets `turnId:index`, the same again on a retry. */
+/** A tool call as you pass it in. In a turn, a call without a `callId` gets `turnId:index`, also on a retry. */
 export type ToolCallInput = Partial<ToolCallRecord> & Pick<ToolCallRecord, 'toolName'>
 
-/** A turn as one may hand it in: what is missing gets its default. */
+/** A turn as you pass it in. Missing members get their defaults. */
 export type TurnInput = Partial<Omit<TurnRecord, 'toolCalls'>> & { toolCalls?: readonly ToolCallInput[] }
 
+/** An agent transition as you pass it in. Missing members get their defaults. */
 export type AgentTransitionInput = Partial<AgentTransitionRecord> & Pick<AgentTransitionRecord, 'toAgent'>
 
-/** A session as one may hand it to a store: its turns need their ids, since a retry must find them again. */
+/** A session as you pass it to a store. Turns need ids, because a retry must find them again. */
 export type SessionInput = Partial<Omit<SessionRecord, 'turns' | 'agentTransitions'>> &
   Pick<SessionRecord, 'sessionId'> & {
     turns?: readonly (TurnInput & Pick<TurnRecord, 'turnId'>)[]
     agentTransitions?: readonly AgentTransitionInput[]
   }
 
-/** The summary of a whole record. Shares its metadata. */
+/** The summary of a record. Shares the record's metadata object. */
 export function summaryOf(session: SessionRecord): SessionSummary {
   return {
     sessionId: session.sessionId,
@@ -116,10 +117,10 @@ export function summaryOf(session: SessionRecord): SessionSummary {
   }
 }
 
-/** Whether `endSession` has been called on it and no resume since. */
+/** Whether the session was ended by `endSession` and not resumed since. */
 export function isEnded(session: { readonly metadata: JsonObject }): boolean {
   return Object.hasOwn(session.metadata, 'ended') && session.metadata.ended === true
 }
 
-/** The members of a turn that an update may set. */
+/** The members of a turn that an update can set. */
 export type TurnPatch = Partial<Omit<TurnRecord, 'turnId' | 'toolCalls'>>

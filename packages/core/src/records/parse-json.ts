@@ -1,8 +1,8 @@
 import { invalidRecord } from './members.js'
 
 /**
- * Parses JSON, and on failure says where it ends being JSON: `line 3, column 12`. V8's own message
- * quotes the text, so it is not handed on.
+ * Parses JSON. On failure, the error gives the position: `line 3, column 12`. V8's own message quotes the
+ * text, so it is dropped.
  * @throws `INVALID_RECORD`
  */
 export function parseJson(text: string, what: string): unknown {
@@ -25,8 +25,8 @@ interface Place {
 }
 
 /**
- * The place where text that JSON.parse has refused ends being JSON; null where it cannot be told. A
- * scan of its own, since no engine tells the place without quoting.
+ * Finds the position of the first error in text that JSON.parse refused. Returns null if it cannot be
+ * determined. It has its own scanner because the engines' messages quote the text.
  */
 export function locateJsonError(text: string): Place | null {
   try {
@@ -36,7 +36,7 @@ export function locateJsonError(text: string): Place | null {
   }
 }
 
-/** Reads tokens until one does not fit. */
+/** Reads tokens until one is invalid. */
 function scan(text: string): Place {
   const open: ('{' | '[')[] = []
   let expected: 'value' | 'key' | 'colon' | 'comma' | 'end' = 'value'
@@ -50,10 +50,10 @@ function scan(text: string): Place {
     const [, mark, string, scalar] = match
     at = TOKEN.lastIndex
     if (mark === undefined && string === undefined && scalar === undefined) {
-      return placeOf(text, text.length, 'it ends in the middle')
+      return placeOf(text, text.length, 'unexpected end')
     }
     const isValue = string !== undefined || scalar !== undefined
-    if (expected === 'end') return placeOf(text, start, 'something follows the end')
+    if (expected === 'end') return placeOf(text, start, 'text after the end')
     if (mayClose && (mark === '}' || mark === ']') && open.at(-1) === (mark === '}' ? '{' : '[')) {
       open.pop()
       expected = open.length === 0 ? 'end' : 'comma'
@@ -77,19 +77,19 @@ function scan(text: string): Place {
       expected = open.at(-1) === '{' ? 'key' : 'value'
       mayClose = false
     } else {
-      return placeOf(text, start, 'something unexpected stands')
+      return placeOf(text, start, 'unexpected text')
     }
   }
 }
 
 function reasonAt(text: string, at: number): string {
-  if (at >= text.length) return 'it ends in the middle'
-  if (text.startsWith('\uFEFF', at)) return 'a byte-order mark stands'
-  if (text.startsWith('\0', at)) return 'a NUL byte stands'
+  if (at >= text.length) return 'unexpected end'
+  if (text.startsWith('\uFEFF', at)) return 'byte-order mark'
+  if (text.startsWith('\0', at)) return 'NUL byte'
   const word = /^-?(?:NaN|Infinity)/.exec(text.slice(at, at + 10))
-  // Python's json writes these three, and they hold nothing of anybody.
-  if (word !== null) return `${word[0]}, which JSON does not have, stands`
-  return text[at] === '"' ? 'a broken string begins' : 'something unexpected stands'
+  // Python's json writes these three. Quoting them reveals no data.
+  if (word !== null) return `${word[0]}, which is not valid JSON,`
+  return text[at] === '"' ? 'invalid string' : 'unexpected text'
 }
 
 function placeOf(text: string, at: number, reason: string): Place {

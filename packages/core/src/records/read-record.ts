@@ -3,8 +3,8 @@ import { type Members, type Name, nameOf, namesOf, type NamesOf, shape, type Sha
 import type { AgentTransitionRecord, SessionRecord, ToolCallRecord, TurnRecord } from './models.js'
 
 /*
- * Label each record is made of, which of it is required and what is the default. One description
- * for both dialects: what a caller hands in and what stands on the wire.
+ * The members of each record, which of them are required, and their defaults. One description for both
+ * dialects: caller input and the wire format.
  */
 
 export const turnNames: NamesOf<TurnRecord> = namesOf(
@@ -57,7 +57,7 @@ export const sessionNames: NamesOf<SessionRecord> = namesOf(
   'metadata',
   'revision',
 )
-/** Of no interest to a caller, and so a member on the wire alone. */
+/** Exists only in the wire format. */
 export const schemaVersionName: Name = nameOf('schemaVersion')
 export const sessionShape: Shape = shape(sessionNames, schemaVersionName)
 
@@ -108,7 +108,7 @@ export function readTransition(members: Members): AgentTransitionRecord {
   }
 }
 
-/** A session whose turns, transitions and metadata are read already: each of those is measured by itself. */
+/** Reads a session, given its turns, agent transitions and metadata, which are measured separately. */
 export function readSession(
   members: Members,
   turns: TurnRecord[],

@@ -16,13 +16,15 @@ import { sessionShape, transitionShape, turnShape } from './read-record.js'
 import { fillCallIds, readSessionInput, readToolCallInput, readTransitionInput, readTurnInput } from './record-input.js'
 import { randomId } from '../basics/runtime.js'
 
-/** Where factories take times and ids from; the manager hands in its own. */
+/** Sources of times and ids, for example for tests. */
 export interface FactoryOptions {
+  /** Returns the current time in ISO 8601. */
   now?: () => string
+  /** Returns a new unique id. */
   newId?: () => string
 }
 
-/** Fills in the ids, times and defaults of records, and holds them to limits. */
+/** Fills in the ids, times and defaults of records, and enforces limits. */
 export class RecordFactory {
   readonly now: () => string
   readonly newId: () => string
@@ -89,7 +91,7 @@ function currentTime(): string {
   return new Date().toISOString()
 }
 
-/** Before it is spread, which would make a plain object of whatever comes. */
+/** Must run before the input is spread, because spreading turns anything into a plain object. */
 function checkRecord(input: unknown, what: string, shape: Shape): void {
   checkOwnMembers(asObject(input, what), what, shape)
 }

@@ -17,12 +17,12 @@ import { utf8Length } from '../basics/text.js'
 import { encodeSession, encodeToolCall, encodeTransition, encodeTurn } from './wire.js'
 
 /*
- * Records as callers hand them in: copied, checked and measured, each turn and transition by itself.
+ * Copies, checks and measures records from callers. Each turn and agent transition is measured separately.
  */
 
 /**
- * A checked copy of a turn that a caller hands in, at most `limits.turnBytes` large. The id is any
- * string: what a change brings is held to the rules for ids by {@link readNewTurn}.
+ * Copies and checks a turn, up to `limits.turnBytes`. Accepts any string as its id. {@link readNewTurn}
+ * also checks the ids.
  * @throws `INVALID_RECORD`
  */
 export function readTurnInput(source: unknown, limits: Limits, what: Label = 'turn'): TurnRecord {
@@ -34,7 +34,7 @@ export function readTurnInput(source: unknown, limits: Limits, what: Label = 'tu
   )
 }
 
-/** A turn that a change appends. @throws `INVALID_RECORD`, `INVALID_ID` */
+/** Copies and checks a turn that a change appends. @throws `INVALID_RECORD`, `INVALID_ID` */
 export function readNewTurn(source: unknown, limits: Limits, what: string): TurnRecord {
   const turn = fillCallIds(readTurnInput(source, limits, what))
   checkId(turn.turnId, `${what}.turnId`)
@@ -43,8 +43,8 @@ export function readNewTurn(source: unknown, limits: Limits, what: string): Turn
 }
 
 /**
- * Some providers give calls an empty id. It counts as missing, since all calls of a turn would be one by it; the same
- * is filled in on a retry. Label is saved as a whole keeps its ids.
+ * Fills in empty call ids. Some providers send them, and all calls of a turn would count as one. A retry
+ * gets the same ids. `saveSession` does not use this and keeps ids unchanged.
  */
 export function fillCallIds(turn: TurnRecord): TurnRecord {
   if (turn.toolCalls.every(({ callId }) => callId !== '')) return turn
@@ -52,7 +52,7 @@ export function fillCallIds(turn: TurnRecord): TurnRecord {
   return { ...turn, toolCalls }
 }
 
-/** A transition that a change appends. @throws `INVALID_RECORD`, `INVALID_ID` */
+/** Copies and checks an agent transition that a change appends. @throws `INVALID_RECORD`, `INVALID_ID` */
 export function readNewTransition(source: unknown, limits: Limits, what: string): AgentTransitionRecord {
   const transition = readTransitionInput(source, limits, what)
   const { transitionId, fromAgent, toAgent, turnId } = transition
@@ -73,7 +73,7 @@ export function readTransitionInput(source: unknown, limits: Limits, what: Label
   )
 }
 
-/** A tool call that a change puts into a turn. @throws `INVALID_RECORD` */
+/** Copies and checks a tool call that a change puts into a turn. @throws `INVALID_RECORD` */
 export function readToolCallInput(source: unknown, limits: Limits, what: string, newId: () => string): ToolCallRecord {
   return withinLimit(
     what,
@@ -88,8 +88,8 @@ export function readToolCallInput(source: unknown, limits: Limits, what: string,
 }
 
 /**
- * A checked copy of a whole session that a caller hands in. Turns, transitions and agents keep the
- * ids that they have, so that every old file can be copied and forked.
+ * Copies and checks a whole session. Accepts any ids of turns, agent transitions and agents, so that every
+ * old file can be copied and forked.
  * @throws `INVALID_RECORD`, `INVALID_ID`
  */
 export function readSessionInput(source: unknown, limits: Limits): SessionRecord {
@@ -100,7 +100,7 @@ export function readSessionInput(source: unknown, limits: Limits): SessionRecord
     budget => {
       const members = inputMembers(source, what, limits, budget)
       if (!members.has(sessionNames.workspaceId) && isJsonObject(source) && 'workspaceId' in source) {
-        members.fail(sessionNames.workspaceId, 'is undefined; null means a session without a workspace')
+        members.fail(sessionNames.workspaceId, 'is undefined; use null for a session without a workspace')
       }
       return readSession(
         members,
@@ -119,7 +119,7 @@ export function readSessionInput(source: unknown, limits: Limits): SessionRecord
   return session
 }
 
-/** Members of metadata that a change sets. @throws `INVALID_RECORD` */
+/** Copies and checks the metadata members that a change sets. @throws `INVALID_RECORD` */
 export function readMetadataInput(source: unknown, limits: Limits, what: string): JsonObject {
   return withinLimit(
     what,
@@ -136,7 +136,7 @@ function fail(what: string, reason: string): never {
   throw invalidRecord(what, reason)
 }
 
-/** Bytes of a value as JSON in UTF-8, as the limits count them. */
+/** The size of a value in bytes of UTF-8 JSON, as the limits count it. */
 export function jsonLength(value: JsonObject): number {
   return utf8Length(JSON.stringify(value))
 }
@@ -144,11 +144,11 @@ export function jsonLength(value: JsonObject): number {
 const { turnId: _turnId, toolCalls: _toolCalls, ...patchNames } = turnNames
 const patchShape = shape(patchNames, turnNames.turnId, turnNames.toolCalls)
 
-/** Those of a turn that an update may set. */
+/** The members of a turn that an update can set. */
 export const turnPatchMembers: readonly string[] = [...Object.keys(patchNames), 'extra']
 
 /**
- * Some members of a turn, as an update sets them: neither its id nor its tool calls.
+ * Copies and checks the members that an update sets. The id and the tool calls of a turn are not among them.
  * @throws `INVALID_RECORD`, `INVALID_ID`
  */
 export function readTurnPatch(source: unknown, limits: Limits, what: string): TurnPatch {

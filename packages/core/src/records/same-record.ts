@@ -2,7 +2,7 @@ import { sameJson } from '../basics/json.js'
 import type { AgentTransitionRecord, TurnRecord } from './models.js'
 import { encodeTransition, encodeTurn } from './wire.js'
 
-/** Whether two turns hold the same: equal in all but `startedAt` and `endedAt`, which a retry sets anew. */
+/** Whether two turns are equal, except for `startedAt` and `endedAt`, which a retry sets again. */
 export function sameTurn(a: TurnRecord, b: TurnRecord): boolean {
   return (
     a.turnId === b.turnId &&
@@ -12,14 +12,14 @@ export function sameTurn(a: TurnRecord, b: TurnRecord): boolean {
 }
 
 /**
- * Whether appending `incoming` repeats what `stored` came from: the same turn; or one that came as
- * `running`, with the same agent and prompt, and has grown since.
+ * Whether appending `incoming` is a retry of the append that created `stored`. Either the turns are equal,
+ * or `incoming` is `running` with the same agent and prompt, and `stored` has grown since.
  */
 export function isRetryOfTurn(stored: TurnRecord, incoming: TurnRecord): boolean {
   return sameTurn(stored, incoming) || hasGrownFrom(stored, incoming)
 }
 
-/** Growing adds and replaces tool calls and takes none away. */
+/** A turn grows by adding and replacing tool calls. It never loses one. */
 function hasGrownFrom(stored: TurnRecord, incoming: TurnRecord): boolean {
   return (
     incoming.status === 'running' &&
@@ -29,7 +29,7 @@ function hasGrownFrom(stored: TurnRecord, incoming: TurnRecord): boolean {
   )
 }
 
-/** Whether two transitions hold the same: equal in all but `timestamp`. */
+/** Whether two agent transitions are equal, except for `timestamp`. */
 export function sameTransition(a: AgentTransitionRecord, b: AgentTransitionRecord): boolean {
   return sameJson(encodeTransition({ ...a, timestamp: '' }), encodeTransition({ ...b, timestamp: '' }))
 }

@@ -30,7 +30,7 @@ class WireMembers extends MembersBase {
     let extra: JsonObject | undefined
     let index = 0
     for (const key of Object.keys(this.source)) {
-      // Most records have our keys in our order.
+      // Fast path: most records have the known keys in order.
       if (key === shape.wireKeys[index++] || shape.wireKeys.includes(key)) continue
       extra ??= {}
       setMember(extra, key, trusted(this.source[key]))
@@ -39,7 +39,7 @@ class WireMembers extends MembersBase {
   }
 }
 
-/** Label JSON.parse gave is JSON; the compiler has no way to know. */
+/** The value comes from JSON.parse, so it needs no check. */
 function trusted(value: unknown): JsonValue {
   return isJsonValue(value) ? value : null
 }

@@ -6,16 +6,17 @@ import { readSession, readToolCall, readTransition, readTurn, schemaVersionName,
 import { wireMembers } from './wire-members.js'
 
 /*
- * The wire format is the reference's JSON: its keys in its order, then ours (parent_session_id,
- * revision, schema_version, transition_id), then what a newer writer added. Both ways the result shares
- * the JSON values of what went in.
+ * The wire format is the reference's JSON: its keys in its order, then Turnstore's keys (parent_session_id,
+ * revision, schema_version, transition_id), then unknown keys. Encoded and decoded records share JSON values
+ * with their source.
  */
 
+/** Encodes a session to the wire format. The result shares JSON values with the session. */
 export function encodeSession(session: SessionRecord): JsonObject {
   return encodeSessionHead(session, session.turns.map(encodeTurn))
 }
 
-/** A session with turns that are encoded already. */
+/** Encodes a session whose turns are already encoded. */
 export function encodeSessionHead(session: Omit<SessionRecord, 'turns'>, turns: JsonObject[]): JsonObject {
   return withExtra(
     {
@@ -79,7 +80,7 @@ export function encodeTransition(transition: AgentTransitionRecord): JsonObject 
       reason: transition.reason,
       turn_id: transition.turnId,
       timestamp: transition.timestamp,
-      // The reference's records have none, and are written back without.
+      // The reference's records have no id and must be written back without one.
       ...(transition.transitionId === null ? {} : { transition_id: transition.transitionId }),
     },
     transition.extra,
@@ -93,8 +94,8 @@ function withExtra(record: JsonObject, extra: JsonObject | undefined): JsonObjec
 }
 
 /**
- * A turn as it stands on the wire. The result shares the JSON values of its source.
- * @throws `INVALID_RECORD`, naming the place and never the value
+ * Decodes a turn from the wire format. The result shares JSON values with the source.
+ * @throws `INVALID_RECORD` with the path, never the value
  */
 export function decodeTurn(source: unknown, what: Label = 'turn'): TurnRecord {
   return readTurn(wireMembers(source, what))
@@ -111,10 +112,10 @@ export function decodeTransition(source: unknown, what: Label = 'agent_transitio
 }
 
 /**
- * A session as it stands on the wire, in the reference's format and in ours: missing keys get their
- * defaults, unknown ones are kept in `extra`. The result shares the JSON values of its source.
+ * Decodes a session from the wire format, also as the reference writes it. Missing keys get their defaults,
+ * unknown keys are kept in `extra`. The result shares JSON values with the source.
  *
- * @throws `INVALID_RECORD`, naming the place and never the value; `SCHEMA_TOO_NEW`
+ * @throws `INVALID_RECORD` with the path, never the value; `SCHEMA_TOO_NEW`
  */
 export function decodeSession(source: unknown, what = 'session'): SessionRecord {
   const members = wireMembers(source, what)
@@ -130,18 +131,18 @@ export function decodeSession(source: unknown, what = 'session'): SessionRecord 
   if (!Number.isSafeInteger(session.revision) || session.revision < 1) {
     members.fail(sessionNames.revision, 'must be a whole number of at least 1')
   }
-  // The reference writes an empty workspace for none.
+  // The reference writes '' for a session without a workspace.
   if (session.workspaceId === '') session.workspaceId = null
   return session
 }
 
-/** First of all: of a newer format, nothing else may be judged. */
+/** Must run first: the other checks do not apply to a newer format. */
 function checkSchemaVersion(members: Members): void {
   const version = members.numberOrNull(schemaVersionName) ?? SCHEMA_VERSION
   if (version > SCHEMA_VERSION) {
     throw new TurnstoreError(
       'SCHEMA_TOO_NEW',
-      `This session was written in version ${version} of the format; this version of Turnstore reads up to ${SCHEMA_VERSION}, a newer one is needed`,
+      `This session has format version ${version}; this version of Turnstore reads up to version ${SCHEMA_VERSION}. Upgrade Turnstore`,
     )
   }
   if (!Number.isSafeInteger(version) || version < 1) {

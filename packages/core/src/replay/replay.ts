@@ -4,7 +4,7 @@ import type { AgentTransitionRecord, SessionRecord, ToolCallRecord, TurnRecord }
 import { printable, printableLine } from '../basics/printable.js'
 import { timeKey } from '../basics/time.js'
 
-/** A thing that happened in a session. `time` is as recorded, `''` where it is not known. */
+/** An event in a session. `time` is as recorded, `''` if unknown. */
 export type TimelineEntry =
   | { readonly kind: 'turn-start'; readonly time: string; readonly turn: TurnRecord; readonly index: number }
   | {
@@ -14,35 +14,35 @@ export type TimelineEntry =
       readonly index: number
       readonly toolCall: ToolCallRecord
     }
-  | { readonly kind: 'handover'; readonly time: string; readonly transition: AgentTransitionRecord }
+  | { readonly kind: 'agent-transition'; readonly time: string; readonly transition: AgentTransitionRecord }
   | { readonly kind: 'turn-end'; readonly time: string; readonly turn: TurnRecord; readonly index: number }
 
-/** A session to be looked at: nothing that it gives can be altered. */
+/** A read-only view of a session. Everything it returns is frozen. */
 export interface SessionReplay {
   readonly session: Readonly<SessionRecord>
   readonly turns: readonly TurnRecord[]
-  /** By its place, from the end where negative, or by its id; where an old file has an id twice, the last. */
+  /** A turn by index, negative from the end, or by id. If an old file contains an id twice, the last one. */
   turn(place: number | string): TurnRecord | undefined
-  /** Those of all turns, in the order of the turns. */
+  /** The tool calls of all turns, in order. */
   readonly toolCalls: readonly ToolCallRecord[]
   readonly transitions: readonly AgentTransitionRecord[]
   /**
-   * Everything in time order. What has no readable time, like every tool call, stays behind what was
-   * recorded before it; within a turn that is its start, its tool calls, its handovers, its end. A turn that
-   * is still running has no end.
+   * All events in time order. An event without a valid time, such as a tool call, follows the event that was
+   * recorded before it. Within a turn the recorded order is: start, tool calls, agent transitions, end. A
+   * running turn has no end.
    */
   readonly timeline: readonly TimelineEntry[]
   /**
-   * What one agent had a part in: its turns and the handovers from and to it. A turn without an agent
-   * counts for the agent of the session.
+   * The part of the session that involves one agent: its turns, and the agent transitions from and to it. A
+   * turn without an agent belongs to the session's agent.
    */
   forAgent(agentId: string): SessionReplay
-  /** The whole as Markdown. Whatever the session holds, it cannot leave its place in the document. */
+  /** The session as Markdown. Its contents are escaped and cannot alter the structure of the document. */
   toMarkdown(): string
 }
 
 /**
- * A read-only view of a session, of a copy made now.
+ * Creates a read-only view of a session. The record is copied.
  *
  * @example
  * const replay = replaySession(session)
@@ -77,7 +77,7 @@ function viewFrozen(session: SessionRecord): SessionReplay {
   })
 }
 
-/** Freezes the record and all that it holds. What is frozen already is not gone through again. */
+/** Deep-freezes a record. Skips values that are already frozen. */
 function freeze<T extends object>(value: T): T {
   if (Object.isFrozen(value)) return value
   for (const member of Object.values(value)) {
@@ -91,19 +91,19 @@ function timelineOf(session: SessionRecord): TimelineEntry[] {
 }
 
 function recordedEntries({ turns, agentTransitions }: SessionRecord): TimelineEntry[] {
-  const handovers = byTurn(agentTransitions)
+  const transitions = byTurn(agentTransitions)
   const entries: TimelineEntry[] = []
   for (const [index, turn] of turns.entries()) {
     entries.push({ kind: 'turn-start', time: turn.startedAt, turn, index })
     for (const toolCall of turn.toolCalls) entries.push({ kind: 'tool-call', time: '', turn, index, toolCall })
-    for (const transition of handovers.get(turn.turnId) ?? []) entries.push(handover(transition))
-    handovers.delete(turn.turnId)
+    for (const transition of transitions.get(turn.turnId) ?? []) entries.push(transitionEntry(transition))
+    transitions.delete(turn.turnId)
     if (turn.endedAt !== null || turn.status !== 'running') {
       entries.push({ kind: 'turn-end', time: turn.endedAt ?? '', turn, index })
     }
   }
-  // Those of no turn, or of one that is not here.
-  for (const transition of [...handovers.values()].flat()) entries.push(handover(transition))
+  // The remaining ones belong to no turn, or to one that is not in the record.
+  for (const transition of [...transitions.values()].flat()) entries.push(transitionEntry(transition))
   return entries
 }
 
@@ -117,23 +117,23 @@ function byTurn(transitions: readonly AgentTransitionRecord[]): Map<string, Agen
   return groups
 }
 
-function handover(transition: AgentTransitionRecord): TimelineEntry {
-  return { kind: 'handover', time: transition.timestamp, transition }
+function transitionEntry(transition: AgentTransitionRecord): TimelineEntry {
+  return { kind: 'agent-transition', time: transition.timestamp, transition }
 }
 
-/** Sorts by time, and moves what has none together with the entry before it. */
+/** Sorts by time. An entry without a time stays with the entry before it. */
 function inTimeOrder(entries: readonly TimelineEntry[]): TimelineEntry[] {
-  const stretches: { key: string; entries: TimelineEntry[] }[] = [{ key: '', entries: [] }]
+  const groups: { key: string; entries: TimelineEntry[] }[] = [{ key: '', entries: [] }]
   for (const entry of entries) {
     const key = timeKey(entry.time)
-    if (key === '') stretches.at(-1)?.entries.push(entry)
-    else stretches.push({ key, entries: [entry] })
+    if (key === '') groups.at(-1)?.entries.push(entry)
+    else groups.push({ key, entries: [entry] })
   }
-  return stretches.toSorted((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)).flatMap(({ entries }) => entries)
+  return groups.toSorted((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)).flatMap(({ entries }) => entries)
 }
 
 /*
- * Markdown. Content stands in fences and code spans longer than any run of backticks in it.
+ * Markdown. Content is put in fences and code spans longer than any run of backticks in it.
  */
 
 function markdownOf(session: SessionRecord): string {
@@ -146,9 +146,9 @@ function markdownOf(session: SessionRecord): string {
   ]
   const transitions = byTurn(session.agentTransitions)
   const turns = session.turns.map((turn, index) => {
-    const handovers = transitions.get(turn.turnId) ?? []
+    const transitionsOfTurn = transitions.get(turn.turnId) ?? []
     transitions.delete(turn.turnId)
-    return markdownOfTurn(turn, index, handovers)
+    return markdownOfTurn(turn, index, transitionsOfTurn)
   })
   const others = [...transitions.values()].flat()
   return blocks([
@@ -156,11 +156,11 @@ function markdownOf(session: SessionRecord): string {
     facts.filter(Boolean).join('\n'),
     Object.keys(session.metadata).length === 0 ? '' : fence(JSON.stringify(session.metadata, null, 2), 'json'),
     ...turns,
-    others.length === 0 ? '' : blocks(['## Handovers', others.map(markdownOfHandover).join('\n')]),
+    others.length === 0 ? '' : blocks(['## Agent transitions', others.map(markdownOfTransition).join('\n')]),
   ]).concat('\n')
 }
 
-function markdownOfTurn(turn: TurnRecord, index: number, handovers: readonly AgentTransitionRecord[]): string {
+function markdownOfTurn(turn: TurnRecord, index: number, transitions: readonly AgentTransitionRecord[]): string {
   const facts = [
     fact('Status', turn.status),
     fact('Agent', turn.agentId),
@@ -172,7 +172,7 @@ function markdownOfTurn(turn: TurnRecord, index: number, handovers: readonly Age
     facts.filter(Boolean).join('\n'),
     ...labelled('Prompt', turn.prompt),
     ...turn.toolCalls.map(markdownOfToolCall),
-    handovers.map(markdownOfHandover).join('\n'),
+    transitions.map(markdownOfTransition).join('\n'),
     ...labelled('Response', turn.responseContent),
     ...labelled('Error', turn.error),
   ])
@@ -194,9 +194,9 @@ function argumentsShown({ arguments: object, metadata }: ToolCallRecord): string
   return isText ? argumentsText : JSON.stringify(object, null, 2)
 }
 
-function markdownOfHandover({ fromAgent, toAgent, reason }: AgentTransitionRecord): string {
+function markdownOfTransition({ fromAgent, toAgent, reason }: AgentTransitionRecord): string {
   const from = fromAgent === null ? '' : ` from ${span(fromAgent)}`
-  return `- Handover${from} to ${span(toAgent)}${reason === null ? '' : `: ${span(reason)}`}`
+  return `- Agent transition${from} to ${span(toAgent)}${reason === null ? '' : `: ${span(reason)}`}`
 }
 
 function fact(name: string, value: string | null): string {
@@ -224,11 +224,11 @@ function fence(content: string, language = ''): string {
 function span(content: string): string {
   const text = printableLine(content)
   const marks = '`'.repeat(longestRun(text) + 1)
-  // The blanks keep a backtick at the edge from joining the marks; they are not part of the code.
+  // The spaces separate a backtick at the edge from the delimiters. CommonMark strips them.
   return /^[\s`]|[\s`]$|^$/.test(text) ? `${marks} ${text} ${marks}` : `${marks}${text}${marks}`
 }
 
-/** Of backticks. */
+/** The length of the longest run of backticks. */
 function longestRun(text: string): number {
   let longest = 0
   for (const [run] of text.matchAll(/`+/g)) longest = Math.max(longest, run.length)

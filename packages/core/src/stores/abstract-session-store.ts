@@ -14,24 +14,24 @@ import type { Capabilities, SessionStore } from './session-store.js'
 import { type NormalTurnRange, readTurnRange, type TurnPage, type TurnRange } from '../queries/turn-range.js'
 import { wholeNumber } from '../basics/arguments.js'
 
-/** The options that every store takes. */
+/** The options of every store. */
 export interface BaseStoreOptions {
+  /** Limits that differ from `defaultLimits`. */
   limits?: Partial<Limits>
-  /** Milliseconds after which a write that others keep overtaking fails with `STORE_BUSY`; default 10,000. */
+  /** How long a write retries while other writers change the session, in milliseconds; default 10,000. Then it fails with `STORE_BUSY`. */
   timeoutMs?: number
 }
 
 /**
- * The public methods of every store. They check the arguments, the ids, the record and the state of
- * the store, once for every adapter, and call the hooks, whose names begin with `_`: what a hook
- * receives is valid, complete and its own, and so is what it gives.
+ * The public methods of every store. They check the arguments and the state of the store, then call the
+ * hooks, whose names start with `_`. A hook receives valid, complete arguments and owns them. The caller
+ * owns what a hook returns.
  *
- * Extend this one where the backend does all of it itself, each hook in one atomic step of its own.
- * Everything else is easier with `BaseSessionStore`, where four hooks suffice.
+ * Extend this class if the backend can run each hook as one atomic operation. Otherwise extend
+ * `BaseSessionStore`, which needs only four hooks.
  *
- * A hook may throw a `TurnstoreError` with the fitting code. Anything else that it throws becomes
- * `STORE_UNAVAILABLE`, stripped of its message, which might quote what was stored. A hook must settle
- * within a bounded time.
+ * A hook may throw a `TurnstoreError` with a suitable code. Any other error becomes `STORE_UNAVAILABLE`
+ * without its message, which might quote stored data. A hook must settle within a bounded time.
  */
 export abstract class NativeSessionStore implements SessionStore {
   abstract readonly capabilities: Capabilities
@@ -48,22 +48,22 @@ export abstract class NativeSessionStore implements SessionStore {
     this.timeoutMs = options.timeoutMs === undefined ? 10_000 : wholeNumber(options.timeoutMs, 'options.timeoutMs', 1)
   }
 
-  // ---- The hooks. A session outside the scope is one that is not there.
+  // ---- The hooks. They treat a session outside the scope as missing.
 
-  /** @throws `CORRUPT_SESSION` for data that cannot be read, as every hook that reads */
+  /** @throws `CORRUPT_SESSION` if the data cannot be read; the same applies to every hook that reads */
   protected abstract _loadSession(sessionId: string, scope: Scope): Promise<SessionRecord | null>
 
   /**
-   * Creates or replaces as a whole, with the next revision; the one that `session` has means nothing.
-   * @throws `CORRUPT_SESSION` where the session that it would replace cannot be read as a whole
+   * Creates or replaces a whole session and returns its new revision. Ignores `session.revision`.
+   * @throws `CORRUPT_SESSION` if the session to replace is damaged
    */
   protected abstract _replace(session: SessionRecord, condition: Condition): Promise<number>
 
   protected abstract _change(sessionId: string, change: NormalChange, condition: Condition): Promise<ChangeResult>
 
   /**
-   * Whether there was something to delete.
-   * @throws `CORRUPT_SESSION` for a session that cannot be read as a whole, unless `evenIfDamaged`
+   * Deletes a session. Resolves to false if it did not exist.
+   * @throws `CORRUPT_SESSION` for a damaged session, unless `evenIfDamaged`
    */
   protected abstract _remove(sessionId: string, deletion: Deletion): Promise<boolean>
 
@@ -73,18 +73,18 @@ export abstract class NativeSessionStore implements SessionStore {
 
   protected abstract _query(query: NormalQuery): Promise<SessionPage>
 
-  /** All ids; with a scope, those of one workspace, or with null those without one. */
+  /** The ids of all sessions in the scope, in any order. */
   protected abstract _list(scope: Scope): Promise<string[]>
 
-  /** Connects and reads the settings on which the capabilities depend. Called once, and again if it failed. */
+  /** Connects, and reads the settings that determine the capabilities. Called once, and again after a failure. */
   protected async _ready(): Promise<void> {}
 
-  /** Lets go of everything. Called once, when no other call is under way. */
+  /** Releases all resources. Called once, when no other call is pending. */
   protected async _close(): Promise<void> {}
 
   /**
-   * Runs a public method of the adapter's own as the others are run: on an open store, waited for by
-   * `close`, with errors that are safe to print.
+   * Runs an adapter's own public method like the built-in ones: it opens the store, `close` waits for it,
+   * and its errors are safe to print.
    */
   protected _perform<T>(kind: 'read' | 'write', prepare: () => Operation<T>): Promise<T> {
     return this.#lifecycle.perform(kind, prepare)
@@ -97,7 +97,7 @@ export abstract class NativeSessionStore implements SessionStore {
       const record = readSessionInput(session, this.limits)
       const condition = readCondition(options)
       if (!inScope(record, condition.scope)) {
-        throw new TurnstoreError('INVALID_ARGUMENT', 'options.workspaceId must be the workspace of the record')
+        throw new TurnstoreError('INVALID_ARGUMENT', 'options.workspaceId must equal the workspaceId of the session')
       }
       return { sessionId: record.sessionId, run: () => this._replace(record, condition) }
     })
@@ -197,15 +197,15 @@ export abstract class NativeSessionStore implements SessionStore {
   }
 }
 
-/** The caller may alter his query while he iterates. @throws `INVALID_ARGUMENT`, `INVALID_ID` */
+/** Copies the query, because the caller may modify it during the iteration. @throws `INVALID_ARGUMENT`, `INVALID_ID` */
 function copyQuery(query: SessionQuery): SessionQuery {
   readQuery(query)
   return { limit: MAX_LIMIT, ...query, ...(query.metadata && { metadata: { ...query.metadata } }) }
 }
 
 /**
- * Refuses options that nobody knows: a misspelt one would be lost without a word.
- * @param own the options that an adapter has besides those of every store
+ * Refuses unknown options. Otherwise a misspelt one would be silently ignored.
+ * @param own the names of the adapter's own options
  * @throws `INVALID_ARGUMENT`
  */
 export function checkStoreOptions(options: object, own: readonly string[] = []): void {

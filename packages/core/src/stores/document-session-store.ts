@@ -12,42 +12,41 @@ import type { NormalQuery } from '../queries/query.js'
 import type { SessionPage } from '../queries/page.js'
 import { type NormalTurnRange, pageOf, type TurnPage } from '../queries/turn-range.js'
 
-/** A session as a hook loaded it. */
+/** A session as `_load` returns it. */
 export interface Loaded {
   readonly session: SessionRecord
-  /** Changes with every write and is never used again: an ETag, the version of a row. */
+  /** Changes with every write and never repeats, for example an ETag or a row version. */
   readonly token: unknown
 }
 
 /**
- * What an adapter extends whose backend can load a record and save it on condition. Four hooks suffice:
- * `_load`, `_save`, `_delete`, `_list`. The others have defaults on top of these, correct over any
- * number of processes; override one where the backend can do better. Whether an adapter does is seen in
- * its speed, never in its results.
+ * The base class for a backend that can load a record and save it conditionally (optimistic concurrency).
+ * Four hooks are enough: `_load`, `_save`, `_delete`, `_list`. The others have defaults that are correct with
+ * any number of processes. Override one if the backend can do it faster. The results must stay the same.
  */
 export abstract class BaseSessionStore extends NativeSessionStore {
   // ---- The four hooks.
 
   /**
-   * The session and its token, or null.
-   * @param scope where it may be looked for; a hint, since whoever calls looks at its workspace again
-   * @throws `CORRUPT_SESSION` for data that cannot be read
+   * Returns the session and its token, or null.
+   * @param scope a hint where to look; the caller checks the workspace again
+   * @throws `CORRUPT_SESSION` if the data cannot be read
    */
   protected abstract _load(sessionId: string, scope?: Scope): Promise<Loaded | null>
 
   /**
-   * Compare-and-set: stores the session if its token is still this one, or, with null, if there is
-   * none. False: somebody was first, and nothing was written.
+   * Compare-and-set: stores the session if the stored token still equals `token`, or, if `token` is null,
+   * if the session does not exist. Resolves to false, and writes nothing, if another writer was first.
    */
   protected abstract _save(session: SessionRecord, token: unknown): Promise<boolean>
 
   /**
-   * Deletes the session if its token is still this one, or, with null, whatever is stored under the id:
-   * a session that cannot be read has no token. False: somebody was first.
+   * Deletes the session if the stored token still equals `token`. If `token` is null, deletes whatever is
+   * stored under the id, because a damaged session has no token. Resolves to false if another writer was first.
    */
   protected abstract _delete(sessionId: string, token: unknown): Promise<boolean>
 
-  // The fourth is `_list`, which every store has.
+  // The fourth hook, `_list`, is inherited.
 
   // ---- Hooks with a default.
 
@@ -78,7 +77,7 @@ export abstract class BaseSessionStore extends NativeSessionStore {
   protected _remove(sessionId: string, { scope, evenIfDamaged }: Deletion): Promise<boolean> {
     return this.#retry(sessionId, async () => {
       const current = await this.#loadToWrite(sessionId).catch((error: unknown) => {
-        // The workspace of what cannot be read is unknown, so a call with one must not delete it.
+        // The workspace of a damaged session is unknown, so a call with a scope must not delete it.
         if (!evenIfDamaged || scope !== undefined || !isDamage(error)) throw error
         return 'damaged' as const
       })
@@ -102,7 +101,7 @@ export abstract class BaseSessionStore extends NativeSessionStore {
     return pageOfListing(query, this._summaries(query.scope))
   }
 
-  /** Everything that there is in a scope, for {@link _query}. A session deleted meanwhile may be missing. */
+  /** Lists everything in a scope, for {@link _query}. May omit a session that is deleted meanwhile. */
   protected async *_summaries(scope: Scope): AsyncIterable<Listed> {
     for (const sessionId of await this._list(scope)) {
       const summary = await this.#summaryOrDamage(sessionId, scope)
@@ -110,9 +109,9 @@ export abstract class BaseSessionStore extends NativeSessionStore {
     }
   }
 
-  // ---- What they share.
+  // ---- Helpers.
 
-  /** Loads in order to write: whatever goes wrong here, nothing was written. */
+  /** Loads before a write. An error here means that nothing was written. */
   #loadToWrite(sessionId: string): Promise<Loaded | null> {
     return withOutcome('not-stored', async () => {
       try {
@@ -123,14 +122,14 @@ export abstract class BaseSessionStore extends NativeSessionStore {
     })
   }
 
-  /** Tries until an attempt is done, with jitter between attempts, at most until the deadline. */
+  /** Repeats `attempt` with backoff until it succeeds or the deadline passes. */
   async #retry<T>(sessionId: string, attempt: () => Promise<{ done: T } | null>): Promise<T> {
     const backoff = new Backoff(this.timeoutMs)
     for (;;) {
       const result = await attempt()
       if (result !== null) return result.done
       if (!(await backoff.wait())) {
-        throw new TurnstoreError('STORE_BUSY', `Others kept changing session ${sessionId}; try again`, { outcome: 'not-stored' })
+        throw new TurnstoreError('STORE_BUSY', `Other writers kept changing session ${sessionId}; try again`, { outcome: 'not-stored' })
       }
     }
   }

@@ -1,16 +1,16 @@
 import { backendError, isTurnstoreError, TurnstoreError, withDetails } from '../basics/errors.js'
 import { withOutcome } from '../basics/outcome.js'
 
-/** One public method at work: what it is about, and what is left to do once its arguments are checked. */
+/** A call whose arguments are checked: its session and the work to run. */
 export interface Operation<T> {
   readonly sessionId?: string
   run(): Promise<T>
 }
 
 /**
- * Opening, serving, closing: the states of a store, and what every public method goes through. It opens
- * the store at the first call, lets `close` wait for the calls under way, refuses those that come later,
- * and turns whatever goes wrong into a `TurnstoreError` that is safe to print.
+ * The states of a store. Every public method runs through it. It opens the store on the first call, makes
+ * `close` wait for pending calls, refuses later calls, and converts every error to a `TurnstoreError` that is
+ * safe to print.
  */
 export class Lifecycle {
   readonly #openStore: () => Promise<void>
@@ -21,8 +21,8 @@ export class Lifecycle {
   readonly #pending = new Set<Promise<unknown>>()
 
   /**
-   * @param openStore called before the first call is served, and again if it failed
-   * @param closeStore called once, when no call is under way any more
+   * @param openStore runs before the first call, and again after a failure
+   * @param closeStore runs once, when no call is pending
    */
   constructor(openStore: () => Promise<void>, closeStore: () => Promise<void>) {
     this.#openStore = openStore
@@ -47,9 +47,9 @@ export class Lifecycle {
   }
 
   /**
-   * Runs one public method: `prepare` at once, so that arguments are copied when the call is made, the
-   * rest when the store is ready. Whatever goes wrong becomes a rejection with a `TurnstoreError`,
-   * that of a write with an outcome.
+   * Runs one public method. `prepare` runs synchronously and copies the arguments. The operation runs when
+   * the store is open. Every error becomes a rejection with a `TurnstoreError`. For a write it has an
+   * `outcome`.
    */
   async perform<T>(kind: 'read' | 'write', prepare: () => Operation<T>): Promise<T> {
     let sessionId: string | undefined
@@ -68,8 +68,8 @@ export class Lifecycle {
       const error = backendError(thrown)
       throw withDetails(error, {
         ...(sessionId === undefined ? {} : { sessionId }),
-        // An adapter that knows better says so itself. Everything but a failing backend is a check
-        // that failed before anything was written.
+        // An outcome set by the adapter takes precedence. Every other code means that a check failed
+        // before the write.
         ...(kind === 'write' ? { outcome: error.code === 'STORE_UNAVAILABLE' ? 'unknown' : 'not-stored' } : {}),
       })
     }
@@ -81,7 +81,7 @@ export class Lifecycle {
     }
   }
 
-  /** Open, or why not; of a write also that nothing was written. */
+  /** Opens the store. For a write, a failure means that nothing was written. */
   #opened(kind: 'read' | 'write'): Promise<void> {
     return kind === 'write' ? withOutcome('not-stored', () => this.#open()) : this.#open()
   }
@@ -100,7 +100,7 @@ export class Lifecycle {
   }
 }
 
-/** A getter or a Proxy among the arguments may throw, and what it throws may quote anything. */
+/** A getter or a Proxy in the arguments may throw an error that quotes data. It is replaced. */
 function prepareSafely<T>(prepare: () => T): T {
   try {
     return prepare()
@@ -110,7 +110,7 @@ function prepareSafely<T>(prepare: () => T): T {
   }
 }
 
-/** Does it now and says later how it went: an iteration reports what is wrong when it begins. */
+/** Runs `work` now, and returns or throws its result later, when an iteration starts. */
 export function attempt<T>(work: () => T): () => T {
   try {
     const result = prepareSafely(work)

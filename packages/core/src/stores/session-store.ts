@@ -5,77 +5,75 @@ import type { SessionPage } from '../queries/page.js'
 import type { SessionQuery } from '../queries/query.js'
 import type { TurnPage, TurnRange } from '../queries/turn-range.js'
 
-/** What a store can promise. A suite that anyone can run holds it to these. */
+/** What a store guarantees. `@turnstore/conformance` tests it. */
 export interface Capabilities {
-  /** What an acknowledged write survives: nothing, the end of the process by any means, or a power cut. */
+  /** What an acknowledged write survives: nothing, a crash of the process, or a power loss. */
   readonly durability: 'none' | 'process-crash' | 'power-loss'
-  /** Who may change one session at once without losing a change: handles in one process, processes of one host, or hosts. */
+  /** Who can safely change the same sessions at once: handles in one process, processes on one host, or several hosts. */
   readonly sharing: 'process' | 'host' | 'network'
-  /** Appending costs the same however long the session is. */
+  /** Whether the cost of an append is independent of the length of the session. */
   readonly constantAppend: boolean
-  /** Where a backend's failover may lose what was acknowledged. */
+  /** Set if a failover of the backend may lose acknowledged writes. */
   readonly failover?: 'may-lose-acknowledged'
 }
 
 /**
- * Stores the sessions of agents. Every store means the same by the same call; `docs/guarantees.md`
- * words the promises.
+ * Stores the sessions of agents. All stores behave the same. `docs/guarantees.md` defines the guarantees.
  *
- * All methods reject with a `TurnstoreError`; recognise it by `code`. On writes its `outcome` says
- * whether the write may have happened. Codes that any method may give: `STORE_CLOSED`, `STORE_BUSY`,
- * `STORE_UNAVAILABLE`, `INVALID_ARGUMENT`, `INVALID_ID`; those that read a session: `CORRUPT_SESSION`,
- * `SCHEMA_TOO_NEW`. Everything that goes in is copied when the call is made, and what comes out
- * belongs to the caller.
+ * All methods reject with a `TurnstoreError`; check its `code`. Any method may fail with `STORE_CLOSED`,
+ * `STORE_BUSY`, `STORE_UNAVAILABLE`, `INVALID_ARGUMENT` or `INVALID_ID`. Methods that read a session may also
+ * fail with `CORRUPT_SESSION` or `SCHEMA_TOO_NEW`. If a write fails, `outcome` says whether it may have
+ * happened. Arguments are copied when you make the call. You own the results.
  */
 export interface SessionStore extends AsyncDisposable {
-  /** The weakest values until the store is ready. */
+  /** Final when {@link ready} resolves. Until then, the weakest values that are possible. */
   readonly capabilities: Capabilities
 
   /**
-   * Creates a session or replaces it as a whole, and gives its new revision. The last writer wins
-   * unless `ifRevision` says otherwise; to add to a session, use {@link changeSession}.
-   * @throws `INVALID_RECORD`; `SESSION_EXISTS` where another workspace holds the id; `REVISION_CONFLICT`
+   * Creates a session or replaces it completely, and returns its new revision. Without `ifRevision`, the
+   * last writer wins. To add to a session, use {@link changeSession}.
+   * @throws `INVALID_RECORD`; `SESSION_EXISTS` if another workspace uses the id; `REVISION_CONFLICT`
    */
   saveSession(session: SessionInput, options?: WriteOptions): Promise<number>
 
-  /** The whole session, or null. What it costs grows with the session: see {@link readTurns}. */
+  /** The whole session, or null. The cost grows with the session; {@link readTurns} reads only a part. */
   loadSession(sessionId: string, options?: ScopeOptions): Promise<SessionRecord | null>
 
-  /** All ids, of one workspace (null: of none) or of all, in no particular order. */
+  /** The ids of all sessions, or of those in one workspace (null: without a workspace), in no particular order. */
   listSessions(options?: ScopeOptions): Promise<string[]>
 
   /**
-   * Whether there was something to delete.
-   * @throws `CORRUPT_SESSION` for a session that cannot be read, unless `evenIfDamaged` says that it may go
+   * Deletes a session. Resolves to false if it did not exist.
+   * @throws `CORRUPT_SESSION` for a damaged session, unless `evenIfDamaged` is true
    */
   deleteSession(sessionId: string, options?: DeleteOptions): Promise<boolean>
 
   /**
-   * Alters a session without rewriting it, as a whole or not at all. Repeating a change that appends
-   * turns applies it once.
+   * Changes a session atomically, without rewriting it. Repeating a change that appends turns applies it
+   * once: `turnId` is the idempotency key.
    * @throws `INVALID_RECORD`, `SESSION_NOT_FOUND`, `TURN_NOT_FOUND`, `TURN_ID_CONFLICT`,
    *   `TRANSITION_ID_CONFLICT`, `REVISION_CONFLICT`
    */
   changeSession(sessionId: string, change: SessionChange, options?: WriteOptions): Promise<ChangeResult>
 
-  /** A stretch of turns, or null where there is no such session. */
+  /** A range of turns, or null if the session does not exist. */
   readTurns(sessionId: string, range: TurnRange, options?: ScopeOptions): Promise<TurnPage | null>
 
-  /** All of a session but its turns, or null. */
+  /** The session without its turns and agent transitions, or null. */
   loadSummary(sessionId: string, options?: ScopeOptions): Promise<SessionSummary | null>
 
-  /** One page of sessions by keyset. */
+  /** One page of sessions, with keyset pagination. */
   querySessions(query?: SessionQuery): Promise<SessionPage>
 
   /**
-   * All pages, one session after the other; `limit` is the size of a page.
-   * @throws `CORRUPT_SESSION` behind the last session, where there were some that cannot be read
+   * Iterates over the sessions of all pages. `limit` is the page size.
+   * @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW` after the last session, if some sessions are damaged
    */
   sessions(query?: SessionQuery): AsyncIterable<SessionSummary>
 
-  /** Resolves when the store is connected and its capabilities are final. Other calls wait for it by themselves. */
+  /** Resolves when the store is connected and its capabilities are final. Other calls wait for this automatically. */
   ready(): Promise<void>
 
-  /** Waits for the calls under way, then lets go of everything. Later calls fail with `STORE_CLOSED`. */
+  /** Waits for pending calls, then releases all resources. Later calls fail with `STORE_CLOSED`. */
   close(): Promise<void>
 }

@@ -6,7 +6,7 @@ import { cloneJson, copyJson, type JsonValue, NotJson, sameJson, SizeBudget, Ove
 const copy = (value: unknown, maxDepth = 128, limit = 1e6): JsonValue => copyJson(value, maxDepth, new SizeBudget(limit))
 const json = fc.jsonValue().map(value => copy(value))
 
-/** The path and the reason with which a value is refused. */
+/** The path and reason of the refusal of a value. */
 function refusal(value: unknown): [path: string, reason: string] {
   try {
     copy(value)
@@ -18,7 +18,7 @@ function refusal(value: unknown): [path: string, reason: string] {
 }
 
 describe('copying JSON', () => {
-  it('gives what JSON.stringify and JSON.parse give, and shares nothing', () => {
+  it('equals a round trip through JSON.stringify and JSON.parse, and shares nothing', () => {
     fc.assert(
       fc.property(fc.jsonValue(), value => {
         const result = copy(value)
@@ -28,17 +28,17 @@ describe('copying JSON', () => {
     )
   })
 
-  it('makes 0 of -0 and leaves out what is undefined', () => {
+  it('converts -0 to 0 and omits undefined members', () => {
     expect(copy({ a: -0, b: undefined, c: { d: undefined } })).toStrictEqual({ a: 0, c: {} })
     expect(Object.is(copy(-0), 0)).toBe(true)
   })
 
-  it('takes objects without a prototype and of another realm', () => {
+  it('accepts objects without a prototype and from another realm', () => {
     expect(copy(Object.assign(Object.create(null), { a: 1 }))).toStrictEqual({ a: 1 })
     expect(copy(runInNewContext('({ a: [{ b: 1 }] })'))).toStrictEqual({ a: [{ b: 1 }] })
   })
 
-  it('keeps __proto__ as data and pollutes nothing', () => {
+  it('keeps __proto__ as data without prototype pollution', () => {
     const result = copy(JSON.parse('{"a":{"__proto__":{"admin":true}}}'))
     expect(JSON.stringify(result)).toBe('{"a":{"__proto__":{"admin":true}}}')
     expect('admin' in {}).toBe(false)
@@ -69,8 +69,8 @@ describe('copying JSON', () => {
     ['an array with a named member', Object.assign([1], { a: 1 })],
     ['a symbol key', { [Symbol('x')]: 1 }],
     ['toJSON', { toJSON: () => 1 }],
-    ['a prototype that is no Object.prototype', Object.create({ a: 1 })],
-  ])('refuses %s, and names its path', (_name, value) => {
+    ['an object with another prototype', Object.create({ a: 1 })],
+  ])('refuses %s and reports its path', (_name, value) => {
     expect(refusal({ list: [0, { 'a b': value }] })[0]).toMatch(/^list\/1\/a b/)
   })
 
@@ -80,12 +80,12 @@ describe('copying JSON', () => {
     expect(refusal(cycle)[1]).toMatch(/cycle|deeper/)
   })
 
-  it('takes the same object twice, since that is no cycle', () => {
+  it('accepts the same object twice, which is not a cycle', () => {
     const shared = { a: 1 }
     expect(copy([shared, shared])).toStrictEqual([{ a: 1 }, { a: 1 }])
   })
 
-  it('hands on nothing of what a getter or a Proxy throws', () => {
+  it('reveals nothing of the error that a getter or a Proxy throws', () => {
     const thrower = (): never => {
       throw new Error('secret')
     }
@@ -95,19 +95,19 @@ describe('copying JSON', () => {
     expect(refusal({ a: new Proxy([], { get: thrower }) })[1]).toBe('threw when it was read')
   })
 
-  it('reads each member once, so that none can change between the check and the store', () => {
+  it('reads each member once, so that it cannot change between the check and the store', () => {
     let reads = 0
     const value = Object.defineProperty({}, 'x', { enumerable: true, get: () => (++reads === 1 ? 'first' : () => 1) })
     expect(copy(value)).toStrictEqual({ x: 'first' })
   })
 
-  it('takes what is 128 deep and refuses 129 and a million', () => {
+  it('accepts depth 128 and refuses 129 and a million', () => {
     expect(() => copy(nested(128))).not.toThrow()
     expect(refusal(nested(129))[1]).toBe('is nested deeper than 128')
     expect(refusal(nested(1_000_000))[1]).toBe('is nested deeper than 128')
   })
 
-  it('gives up on a bomb as soon as it cannot fit any more', () => {
+  it('refuses an oversized value as soon as it exceeds the limit', () => {
     let bomb: unknown = 'x'
     for (let doubling = 0; doubling < 60; doubling++) bomb = [bomb, bomb]
     expect(() => copy(bomb)).toThrow(OverBudget)
@@ -115,7 +115,7 @@ describe('copying JSON', () => {
     expect(() => copy(Array(1e9))).toThrow(OverBudget)
   })
 
-  it('weighs between the bounds that it knows', () => {
+  it('bounds the size from below and above', () => {
     fc.assert(
       fc.property(fc.jsonValue(), value => {
         const budget = new SizeBudget(1e9)
@@ -128,7 +128,7 @@ describe('copying JSON', () => {
 })
 
 describe('comparing JSON', () => {
-  it('does not look at the order of keys', () => {
+  it('ignores the order of keys', () => {
     expect(sameJson({ a: 1, b: [{ c: 2, d: 3 }] }, { b: [{ d: 3, c: 2 }], a: 1 })).toBe(true)
   })
 
@@ -147,11 +147,11 @@ describe('comparing JSON', () => {
     ['', null],
     [{}, null],
     [{ toString: 1 }, { a: 1 }],
-  ])('tells %j and %j apart', (a, b) => {
+  ])('%j and %j differ', (a, b) => {
     expect([sameJson(a, b), sameJson(b, a)]).toStrictEqual([false, false])
   })
 
-  it('finds a copy equal and an altered copy not', () => {
+  it('a copy is equal, a modified copy is not', () => {
     fc.assert(
       fc.property(json, json, (a, b) => {
         expect(sameJson(a, cloneJson(a))).toBe(true)

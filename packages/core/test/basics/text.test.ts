@@ -12,7 +12,7 @@ const text = fc.string({
 const wellFormed = text.filter(value => !/\p{Surrogate}/u.test(value))
 const bytes = (value: string): Uint8Array => new TextEncoder().encode(value)
 
-it('the length in UTF-8 is what an encoder writes', () => {
+it('the UTF-8 length equals the length that TextEncoder produces', () => {
   fc.assert(
     fc.property(text, value => {
       expect(utf8Length(value)).toBe(bytes(value).length)
@@ -20,7 +20,7 @@ it('the length in UTF-8 is what an encoder writes', () => {
   )
 })
 
-it('ids are ordered by their UTF-8 bytes', () => {
+it('strings are ordered by their UTF-8 bytes', () => {
   const compareBytes = (a: string, b: string): number => Buffer.compare(bytes(a), bytes(b))
   fc.assert(
     fc.property(wellFormed, wellFormed, (a, b) => {
@@ -31,16 +31,16 @@ it('ids are ordered by their UTF-8 bytes', () => {
 })
 
 describe('quoted text', () => {
-  it('moves no terminal and breaks no line', () => {
+  it('escapes control characters and line breaks', () => {
     expect(quote('a\u001b[2J\n\u2028\u202e\u200b\u0085')).toBe('"a\\u001b[2J\\n\\u2028\\u202e\\u200b\\u0085"')
   })
 
-  it('is cut', () => {
+  it('is truncated', () => {
     expect(quote('x'.repeat(1000)).length).toBeLessThan(100)
   })
 })
 
-it('a fingerprint has one width and tells texts apart', () => {
+it('fingerprints have a fixed width and differ for different texts', () => {
   const prints = Array.from({ length: 10_000 }, (_, index) => fingerprint(`text ${index}`))
   expect(new Set(prints).size).toBe(10_000)
   expect(prints.every(print => /^[0-9a-f]{16}$/.test(print))).toBe(true)
@@ -83,7 +83,7 @@ describe('an id', () => {
   })
 })
 
-it('quoted text shows both halves of a character beyond U+FFFF that could move a terminal', () => {
+it('quoted text escapes both halves of a format character above U+FFFF', () => {
   expect(quote('a\u{E0001}b\u202E\u0007')).toBe(String.raw`"a\udb40\udc01b\u202e\u0007"`)
   expect(JSON.parse(quote('\u{E0001}\u{1D173}😀'))).toBe('\u{E0001}\u{1D173}😀')
 })

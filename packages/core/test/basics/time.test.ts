@@ -62,7 +62,7 @@ describe('the key of a time', () => {
     expect(timeKey(time)).toBe('')
   })
 
-  it('is there for the days that a calendar has, and for no other', () => {
+  it('exists for valid dates only', () => {
     for (const year of [0, 4, 99, 100, 400, 1899, 1900, 1970, 2000, 2023, 2024, 2100, 9999]) {
       for (let month = 0; month <= 13; month++) {
         for (let day = 0; day <= 32; day++) {
@@ -75,7 +75,7 @@ describe('the key of a time', () => {
     }
   })
 
-  it('orders instants as text, whatever their offsets', () => {
+  it('orders instants by comparing text, for any offsets', () => {
     const instant = fc.record({
       milliseconds: fc.integer({ min: -6e13, max: 2.5e14 }),
       minutes: fc.integer({ min: -1439, max: 1439 }),
@@ -89,7 +89,7 @@ describe('the key of a time', () => {
   })
 })
 
-it('the later of two times stays as it was written, the first where both are the same', () => {
+it('laterTime returns the later time unchanged, or the first if both are equal', () => {
   expect(laterTime('2024-05-15T15:02Z', '2024-05-15T15:02:00.000001')).toBe('2024-05-15T15:02:00.000001')
   expect(laterTime('2024-05-15T15:02Z', '2024-05-15T16:00+01:00')).toBe('2024-05-15T15:02Z')
   expect(laterTime('2024-05-15T15:02Z', '2024-05-15T17:02+02:00')).toBe('2024-05-15T15:02Z')
@@ -99,7 +99,7 @@ it('the later of two times stays as it was written, the first where both are the
   expect(laterTime('', '')).toBe('')
 })
 
-/** An instant as a clock in another zone shows it. */
+/** Formats an instant in another time zone. */
 function write({ milliseconds, minutes }: { milliseconds: number; minutes: number }): string {
   const local = new Date(milliseconds + minutes * 60_000).toISOString().slice(0, -1)
   const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60].map(pair)

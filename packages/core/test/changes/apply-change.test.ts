@@ -23,12 +23,12 @@ const code = (expected: string, members: object = {}): unknown =>
   expect.objectContaining({ code: expected, ...members })
 
 describe('applyChange', () => {
-  it('raises the revision by one and takes the later time', () => {
+  it('increases the revision by one and keeps the later time', () => {
     const { session: after, changed } = apply(session(), { agentId: 'a' })
     expect([after.revision, after.updatedAt, after.agentId, changed]).toStrictEqual([6, T1, 'a', true])
   })
 
-  it('leaves revision and updatedAt alone where nothing is altered', () => {
+  it('keeps revision and updatedAt if nothing changes', () => {
     const before = session({ metadata: { a: { b: 1, c: 2 } }, turns: [turn('t')], agentId: 'a' })
     const nothing = {
       agentId: 'a',
@@ -41,7 +41,7 @@ describe('applyChange', () => {
     expect(result).toStrictEqual({ session: before, changed: false, deduplicated: ['t'] })
   })
 
-  it('alters nothing that went in and shares nothing with it', () => {
+  it('does not modify its arguments and shares nothing with them', () => {
     const before = session({ turns: [turn('t', { metadata: { a: [1] } })], metadata: { b: {} } })
     const text = JSON.stringify(before)
     const after = apply(before, {
@@ -54,7 +54,7 @@ describe('applyChange', () => {
     expect(JSON.stringify(before)).toBe(text)
   })
 
-  it('goes in its order: rewind, update, append, transitions, set, unset', () => {
+  it('applies in order: rewind, update, append, agent transitions, set, unset', () => {
     const before = session({ turns: [turn('a'), turn('b', { prompt: 'old' })], metadata: { x: 1 } })
     const result = apply(before, {
       keepTurns: 1,
@@ -70,7 +70,7 @@ describe('applyChange', () => {
     )
   })
 
-  it('an append after an update of the same turn is compared with the updated turn', () => {
+  it('compares an append with the turn as updated by the same change', () => {
     const before = session({ turns: [turn('a')] })
     const updateTurns = [{ turnId: 'a', set: { status: 'done' } }]
     expect(apply(before, { updateTurns, appendTurns: [turn('a', { status: 'done' })] }).deduplicated).toStrictEqual([
@@ -79,7 +79,7 @@ describe('applyChange', () => {
     expect(() => apply(before, { updateTurns, appendTurns: [turn('a')] })).toThrow(code('TURN_ID_CONFLICT'))
   })
 
-  it('takes a turn for a retry when it is equal in all but its times', () => {
+  it('a turn that is equal except for its times is a retry', () => {
     const before = session({ turns: [turn('a', { prompt: 'x', metadata: { k: [null] } })] })
     expect(
       apply(before, { appendTurns: [turn('a', { prompt: 'x', metadata: { k: [null] }, startedAt: T1, endedAt: T1 })] })
@@ -99,7 +99,7 @@ describe('applyChange', () => {
     }
   })
 
-  it('knows what a running turn came from', () => {
+  it('recognizes the retry of a running turn that has grown', () => {
     const call = { callId: 'c', toolName: 'search' }
     const grown = session({
       turns: [{ ...turn('a', { prompt: 'x', responseContent: 'y' }), toolCalls: [{ ...call, result: 1 }] }],
@@ -116,7 +116,7 @@ describe('applyChange', () => {
     }
   })
 
-  it('lets the retry of a conditional append succeed, and nothing else', () => {
+  it('lets the retry of a conditional append succeed, but no other conditional change', () => {
     const before = session({ turns: [turn('a'), turn('b')] })
     const retry = { appendTurns: [turn('b')] }
     expect(apply(before, retry, 4)).toStrictEqual({ session: before, changed: false, deduplicated: ['b'] })
@@ -132,7 +132,7 @@ describe('applyChange', () => {
     }
   })
 
-  it('drops the transitions of dropped turns and frees their ids', () => {
+  it('drops the agent transitions of dropped turns and frees their ids', () => {
     const agentTransitions = [
       { transitionId: 'kept', toAgent: 'x', turnId: 'a' },
       { transitionId: 'dropped', toAgent: 'x', turnId: 'b' },
@@ -150,7 +150,7 @@ describe('applyChange', () => {
     expect(() => apply(before, conflict)).toThrow(code('TRANSITION_ID_CONFLICT'))
   })
 
-  it('means the last of two turns with one id', () => {
+  it('uses the last of two turns with the same id', () => {
     const before = session({ turns: [turn('a', { prompt: '1' }), turn('a', { prompt: '2' })] })
     const statuses = (change: Omit<SessionChange, 'updatedAt'>): string[] =>
       apply(before, change).session.turns.map(({ status }) => status)
@@ -158,7 +158,7 @@ describe('applyChange', () => {
     expect(statuses({ keepTurns: 1, updateTurns: [{ turnId: 'a', set: { status: 'x' } }] })).toStrictEqual(['x'])
   })
 
-  it('puts tool calls in their place, and gives new ids to those without', () => {
+  it('replaces tool calls in place, and gives new ids to calls without one', () => {
     const before = session({
       turns: [
         {
@@ -176,7 +176,7 @@ describe('applyChange', () => {
     expect(new Set(calls.map(({ callId }) => callId)).size).toBe(4)
   })
 
-  it('refuses what is no change, with the code that says so', () => {
+  it('refuses an invalid change with the right code', () => {
     const wrong: [change: object, code: string][] = [
       [{ updatedAt: 1 }, 'INVALID_ARGUMENT'],
       [{ keepTurns: -1 }, 'INVALID_ARGUMENT'],
@@ -192,7 +192,7 @@ describe('applyChange', () => {
     expect(() => apply(session(), {}, 0)).toThrow(code('INVALID_ARGUMENT'))
   })
 
-  it('applied twice, an append is applied once', () => {
+  it('an append that is repeated is applied once', () => {
     const change = fc.array(
       fc.record({ turnId: fc.constantFrom('a', 'b', 'c', 'd'), prompt: fc.constantFrom('x', 'y') }),
       { minLength: 1 },

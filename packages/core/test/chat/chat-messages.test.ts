@@ -57,7 +57,7 @@ function turnOf(input: TurnInput): TurnRecord {
   return createTurn({ turnId: 't1', startedAt: '', endedAt: null, ...input })
 }
 
-/** What every API asks of a conversation. */
+/** What every API requires of a conversation. */
 function expectSendable(messages: readonly ChatMessage[], options?: { uniqueIds: boolean }): void {
   expect(faultsOf(messages, options)).toEqual([])
 }
@@ -72,7 +72,7 @@ function faultsOf(messages: readonly ChatMessage[], { uniqueIds = true } = {}): 
       if (!open.delete(message.tool_call_id)) fault('is a result without its call')
       continue
     }
-    if (open.size > 0) fault('stands between a call and its result')
+    if (open.size > 0) fault('is between a call and its result')
     if (!['system', 'developer', 'user', 'assistant'].includes(message.role)) fault('has an unknown role')
     const toolCalls = message.role === 'assistant' ? message.tool_calls : undefined
     if (toolCalls?.length === 0) fault('has tool_calls that are empty')
@@ -90,8 +90,8 @@ function faultsOf(messages: readonly ChatMessage[], { uniqueIds = true } = {}): 
   return faults
 }
 
-describe('a conversation becomes turns', () => {
-  it('a user message opens a turn, assistant text is its response', () => {
+describe('converting a conversation to turns', () => {
+  it('a user message starts a turn, and assistant text is its response', () => {
     const { turns } = convert([user('Hello'), says('Hello!'), user('Bye'), says('Bye!')])
     expect(turns).toEqual([
       turnOf({ turnId: 't1', prompt: 'Hello', responseContent: 'Hello!' }),
@@ -99,7 +99,7 @@ describe('a conversation becomes turns', () => {
     ])
   })
 
-  it('tool calls are joined with their results, and the usual layout needs no metadata', () => {
+  it('tool calls are matched with their results, and the usual layout needs no metadata', () => {
     const { turns } = convert([user('Tea?'), calls(call('a')), result('a', '{"n": 1}'), says('Yes')])
     expect(turns).toEqual([
       turnOf({
@@ -110,7 +110,7 @@ describe('a conversation becomes turns', () => {
     ])
   })
 
-  it('takes the agent and the ids of the turns from the options', () => {
+  it('sets the agent and the ids of the turns from the options', () => {
     const turns = turnsFromMessages([user('a'), says('b'), user('c')], {
       agentId: 'support',
       turnId: index => `s:${index}`,
@@ -122,27 +122,27 @@ describe('a conversation becomes turns', () => {
   })
 
   it.each<[string, string, object]>([
-    ['INVALID_ID', 'an agent without a name', { agentId: '' }],
-    ['INVALID_ID', 'an agent that is no text', { agentId: 7 }],
-    ['INVALID_ID', 'turns without an id', { turnId: () => '' }],
-    ['INVALID_ID', 'turns with an id that is no text', { turnId: Number }],
-    ['INVALID_ID', 'turns for which ids have run out', { turnId: (index: number) => ['a'][index] }],
-    ['INVALID_ARGUMENT', 'two turns with one id', { turnId: () => 'a' }],
-    ['INVALID_ARGUMENT', 'a turnId that is no function', { turnId: 'a' }],
-    ['INVALID_ARGUMENT', 'an onProblem that is no function', { onProblem: [] }],
+    ['INVALID_ID', 'an empty agent', { agentId: '' }],
+    ['INVALID_ID', 'an agent that is not a string', { agentId: 7 }],
+    ['INVALID_ID', 'turns with an empty id', { turnId: () => '' }],
+    ['INVALID_ID', 'turns with an id that is not a string', { turnId: Number }],
+    ['INVALID_ID', 'turns with an undefined id', { turnId: (index: number) => ['a'][index] }],
+    ['INVALID_ARGUMENT', 'two turns with the same id', { turnId: () => 'a' }],
+    ['INVALID_ARGUMENT', 'a turnId that is not a function', { turnId: 'a' }],
+    ['INVALID_ARGUMENT', 'an onProblem that is not a function', { onProblem: [] }],
   ])('refuses with %s what a store would refuse or mix up: %s', (code, _name, options) => {
     const messages = [user('SECRET'), says('b'), user('SECRET')]
     expect(() => turnsFromMessages(messages, options)).toThrow(expect.objectContaining({ code }))
   })
 
-  it('refuses options that nobody knows and messages that are no array', () => {
+  it('refuses unknown options, and messages that are not an array', () => {
     const misspelt: object = { agent: 'x' }
     expect(() => turnsFromMessages([], misspelt)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
-    // @ts-expect-error -- plain JavaScript hands in anything
+    // @ts-expect-error -- JavaScript callers can pass anything
     expect(() => turnsFromMessages({})).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
   })
 
-  it('the last text of the assistant is the response, text before it stays where it was', () => {
+  it('the last text of the assistant is the response, and earlier text keeps its place', () => {
     const { turns } = convert([
       user('Tea?'),
       says('Let me look', { tool_calls: [call('a')] }),
@@ -173,14 +173,14 @@ describe('a conversation becomes turns', () => {
   it.each([
     ['a user message without an answer', [user('Hello')]],
     ['a call without a result', [user('Tea?'), calls(call('a'))]],
-    ['a result that nobody has taken up', [user('Tea?'), calls(call('a')), result('a')]],
-    ['a system message behind the question', [user('Hello'), system('Be kind')]],
-  ])('the last turn is running where it ends with %s', (_name, messages) => {
+    ['a result without a response', [user('Tea?'), calls(call('a')), result('a')]],
+    ['a system message after the question', [user('Hello'), system('Be kind')]],
+  ])('the last turn is running if it ends with %s', (_name, messages) => {
     const { turns } = convert([user('First'), says('1'), ...messages])
     expect(turns.map(({ status }) => status)).toEqual(['success', 'running'])
   })
 
-  it('a call without a result is running, in an earlier turn too, which is finished', () => {
+  it('a call without a result is running, even in an earlier turn that is finished', () => {
     const { turns } = convert([user('Tea?'), calls(call('a')), user('Well?'), says('Sorry')])
     expect(turns.map(({ status }) => status)).toEqual(['success', 'success'])
     expect(turns[0]?.toolCalls).toMatchObject([{ status: 'running', result: null }])
@@ -200,7 +200,7 @@ describe('a conversation becomes turns', () => {
     ])
   })
 
-  it('where one message has an id twice, results come in the order of the calls', () => {
+  it('if one message has an id twice, results are matched in the order of the calls', () => {
     const { turns } = convert([
       user('?'),
       calls(call('a', 'first'), call('a', 'second')),
@@ -213,14 +213,14 @@ describe('a conversation becomes turns', () => {
     ])
   })
 
-  it('an id with a count of its own does not collide with a counted one', () => {
+  it('an id that looks like a numbered one does not collide with it', () => {
     const { turns } = convert([user('?'), calls(call('a#2'), call('a'), call('a'), call('a#2'))])
     const ids = turns[0]?.toolCalls.map(({ callId }) => callId) ?? []
     expect(ids.slice(0, 3)).toEqual(['a#2', 'a', 'a#3'])
     expect(new Set(ids).size).toBe(4)
   })
 
-  it('calls without an id get one, and their results are joined by their order', () => {
+  it('calls without an id get one, and their results are matched by order', () => {
     const { turns, problems, back } = convert([
       user('?'),
       {
@@ -238,7 +238,7 @@ describe('a conversation becomes turns', () => {
     expectSendable(back)
   })
 
-  it('a grown conversation gives the same turns before the one that grew', () => {
+  it('a conversation that grew has the same turns before the last one', () => {
     const messages = [
       system('Be kind'),
       user('1'),
@@ -260,7 +260,7 @@ describe('a conversation becomes turns', () => {
     }
   })
 
-  it('takes a hundred thousand messages, with one call id throughout, in a moment', () => {
+  it('converts a hundred thousand messages with the same call id quickly', () => {
     const messages: Message[] = [user('?')]
     for (let index = 0; index < 33_333; index++) messages.push(calls(call('a')))
     for (let index = 0; index < 33_333; index++) messages.push(result('a'))
@@ -269,16 +269,16 @@ describe('a conversation becomes turns', () => {
     const turns = turnsFromMessages(messages)
     for (const turn of turns) turn.metadata = {}
     expectSendable(messagesFromTurns(turns))
-    // Quadratic work takes minutes.
+    // Quadratic work would take minutes.
     expect(performance.now() - begun).toBeLessThan(15_000)
   })
 })
 
-describe('the turns give the messages back', () => {
+describe('converting turns back to the same messages', () => {
   const cases: Record<string, Message[]> = {
     nothing: [],
     'a plain conversation': [user('Hello'), says('Hello!'), user('Bye'), says('Bye!')],
-    'a conversation that the assistant begins': [says('What can I do?'), user('Nothing'), says('Good')],
+    'a conversation started by the assistant': [says('What can I do?'), user('Nothing'), says('Good')],
     'system messages at the start, in the middle and at the end': [
       system('a'),
       { role: 'developer', content: 'b' },
@@ -290,7 +290,7 @@ describe('the turns give the messages back', () => {
       says('h'),
       system('i'),
     ],
-    'nothing but a system message': [system('Be kind')],
+    'only a system message': [system('Be kind')],
     'two user messages in a row, and empty ones': [user('a'), user(''), user(''), says(''), user(''), says('b')],
     'several calls in one message': [
       user('?'),
@@ -313,7 +313,7 @@ describe('the turns give the messages back', () => {
       says('b'),
       says(''),
     ],
-    'one id again and again': [
+    'the same id many times': [
       user('?'),
       calls(call('a')),
       result('a', '1'),
@@ -327,7 +327,7 @@ describe('the turns give the messages back', () => {
       result('b'),
       says('y'),
     ],
-    'ids that look counted': [
+    'ids that look numbered': [
       user('?'),
       calls(call('a')),
       result('a'),
@@ -373,7 +373,7 @@ describe('the turns give the messages back', () => {
       result('a', null),
       says(null, { refusal: 'No' }),
     ],
-    'members that nobody here knows': [
+    'unknown members': [
       user('a', { name: 'Mia' }),
       says('b', { refusal: null, audio: { id: 'x' }, annotations: [], function_call: null }),
       user('c'),
@@ -408,7 +408,7 @@ describe('the turns give the messages back', () => {
       `${'{"a":'.repeat(500)}1${'}'.repeat(500)}`,
     ].flatMap((text, index) => [user('?'), calls(call(`c${index}`, 'f', text)), result(`c${index}`), says('x')]),
     'a result that is JSON text, as it was': [user('?'), calls(call('a')), result('a', '{ "a": [1,\n2] }'), says('x')],
-    'keys and texts that mean something to JavaScript': [
+    'keys and texts with a special meaning in JavaScript': [
       user('__proto__', parse('{"__proto__":{"admin":true},"constructor":1}')),
       calls(call('__proto__', 'toString')),
       result('__proto__', '\ud800'),
@@ -424,18 +424,18 @@ describe('the turns give the messages back', () => {
     expect(turnsFromMessages(back)).toEqual(turnsFromMessages(messages))
   })
 
-  it('turns survive a store: they are JSON and no deeper than a store takes', () => {
+  it('turns can be stored: they are JSON within the depth limit', () => {
     for (const messages of Object.values(cases)) {
       for (const turn of turnsFromMessages(messages)) expect(createTurn(turn)).toEqual(turn)
     }
   })
 
-  it.skipIf(!existsSync(transcripts))('the sixty transcripts of shared/data', () => {
+  it.skipIf(!existsSync(transcripts))('sixty sample transcripts', () => {
     const lines = readFileSync(transcripts, 'utf8').trim().split('\n')
     expect(lines).toHaveLength(60)
     for (const line of lines) {
       const { messages } = parse(line)
-      if (!Array.isArray(messages)) throw new Error('The data is not what it was')
+      if (!Array.isArray(messages)) throw new Error('Unexpected sample data')
       const { back, problems } = convert(messages)
       expect(back).toEqual(messages)
       expect(problems).toEqual([])
@@ -443,7 +443,7 @@ describe('the turns give the messages back', () => {
     }
   })
 
-  it('every conversation that an API takes', () => {
+  it('every conversation that an API accepts', () => {
     fc.assert(
       fc.property(conversation(), messages => {
         const { back, problems, turns } = convert(messages)
@@ -509,15 +509,15 @@ describe('damaged conversations', () => {
     'no role': [[user('a'), { content: 'SECRET' }], 1, 1, 'message'],
     'a message that is null': [[null, user('a')], 0, 1, 'message'],
     'a message that is text': [['SECRET', user('a')], 0, 1, 'message'],
-    'a message that is a list': [[[user('SECRET')], user('a')], 0, 1, 'message'],
+    'a message that is an array': [[[user('SECRET')], user('a')], 0, 1, 'message'],
     'a hole': [Array.from({ length: 1 }), 0, 0, 'message'],
     'a class instance': [[new Date(0), user('a')], 0, 1, 'message'],
-    'a content that is a number': [[user(12)], 0, 1, 'none'],
-    'a content that is an object': [[user({ type: 'text', text: 'SECRET' })], 0, 1, 'none'],
-    'parts that are none': [[user([{ text: 'SECRET' }])], 0, 1, 'none'],
-    'a text part whose text is none': [[user([{ type: 'text', text: 5 }])], 0, 1, 'none'],
-    'tool_calls that are no array': [[user('a'), { role: 'assistant', content: 'b', tool_calls: 'SECRET' }], 1, 2, 'part'],
-    'a call that is no object': [[user('a'), { role: 'assistant', content: 'b', tool_calls: ['SECRET'] }], 1, 2, 'part'],
+    'content that is a number': [[user(12)], 0, 1, 'none'],
+    'content that is an object': [[user({ type: 'text', text: 'SECRET' })], 0, 1, 'none'],
+    'parts without a type': [[user([{ text: 'SECRET' }])], 0, 1, 'none'],
+    'a text part whose text is a number': [[user([{ type: 'text', text: 5 }])], 0, 1, 'none'],
+    'tool_calls that are not an array': [[user('a'), { role: 'assistant', content: 'b', tool_calls: 'SECRET' }], 1, 2, 'part'],
+    'a call that is not an object': [[user('a'), { role: 'assistant', content: 'b', tool_calls: ['SECRET'] }], 1, 2, 'part'],
     'a call without a name': [[user('a'), { role: 'assistant', content: 'b', tool_calls: [{ id: 'x' }] }], 1, 2, 'part'],
     'a custom call': [[user('a'), calls({ id: 'x', type: 'custom', custom: { name: 'f', input: 'SECRET' } })], 1, 3, 'none'],
     'a legacy function_call': [
@@ -526,7 +526,7 @@ describe('damaged conversations', () => {
       3,
       'none',
     ],
-    'a member that JSON cannot hold': [
+    'a member that is not JSON': [
       [user('a'), { role: 'assistant', content: 'b', parsed: new Map([['SECRET', 1]]) }],
       1,
       2,
@@ -545,7 +545,7 @@ describe('damaged conversations', () => {
       1,
       'part',
     ],
-    'a content that is too deep': [
+    'content that is too deep': [
       [{ role: 'user', content: parse(`{"a":${'['.repeat(200)}${']'.repeat(200)}}`) }],
       0,
       1,
@@ -553,7 +553,7 @@ describe('damaged conversations', () => {
     ],
   }
 
-  it.each(Object.keys(damaged))('%s: told with its place and without its content; what comes out is valid', name => {
+  it.each(Object.keys(damaged))('%s: reported with its index and without its content, and the result is valid', name => {
     const [messages, index, left, loss] = damaged[name] ?? [[], 0, 0, 'none']
     const { problems, back, turns } = convert(messages)
     expect(problems).toMatchObject([{ index, loss }])
@@ -566,7 +566,7 @@ describe('damaged conversations', () => {
     expect(() => turnsFromMessages(messages)).not.toThrow('SECRET')
   })
 
-  it('legacy calls and results are joined by the name of the function', () => {
+  it('legacy calls and results are matched by function name', () => {
     const { turns, back } = convert([
       user('a'),
       { role: 'assistant', content: null, function_call: { name: 'f', arguments: '{"a":1}' } },
@@ -577,21 +577,21 @@ describe('damaged conversations', () => {
     expectSendable(back)
   })
 
-  it('a message larger than a turn may be is told by its place', () => {
+  it('a message that exceeds the limit of a turn is reported with its index', () => {
     const huge = 'x'.repeat(16 * 1024 * 1024)
     expect(() => turnsFromMessages([user('a'), says(huge)], { onProblem: () => {} })).toThrow(
       /messages\[1\] is larger than 16777216 bytes/,
     )
   })
 
-  it('a late result still finds its call, and stands behind it', () => {
+  it('a late result is matched with its call and follows it', () => {
     const { turns, problems, back } = convert([user('a'), calls(call('x')), user('b'), result('x', 'late'), says('c')])
     expect(problems).toEqual([])
     expect(turns[0]?.toolCalls).toMatchObject([{ result: 'late', status: 'success' }])
     expectSendable(back)
   })
 
-  it('whatever they hold, what comes out can be sent and stored', () => {
+  it('any result can be sent and stored', () => {
     const junk = fc.oneof(
       fc.jsonValue().map((value): unknown => value),
       fc.record(
@@ -625,8 +625,8 @@ describe('damaged conversations', () => {
   })
 })
 
-describe('any turns give messages that can be sent', () => {
-  it('a turn recorded by hand: prompt, each call with its result, response', () => {
+describe('converting any turns to messages that can be sent', () => {
+  it('a recorded turn: prompt, each call with its result, response', () => {
     const turn = turnOf({
       prompt: 'Tea?',
       responseContent: 'Yes',
@@ -645,7 +645,7 @@ describe('any turns give messages that can be sent', () => {
     ])
   })
 
-  it('a call without a result is told as one, so that the model does not make it again', () => {
+  it('a call without a result gets a placeholder, so that the model does not repeat it', () => {
     const turn = turnOf({
       prompt: 'Pay',
       status: 'running',
@@ -656,13 +656,13 @@ describe('any turns give messages that can be sent', () => {
       result('a', 'No result was recorded for this tool call; it may have taken effect or not.'),
     )
     expectSendable(messages)
-    // And what the model was told is not taken for a result when the conversation comes back.
+    // The placeholder is not imported as a result.
     expect(turnsFromMessages(messages)).toMatchObject([
       { status: 'running', toolCalls: [{ status: 'running', result: null }] },
     ])
   })
 
-  it('a failed call gives its error, and one that ended without a word says how', () => {
+  it('a failed call has its error as content, or else its status', () => {
     const turn = turnOf({
       prompt: 'x',
       toolCalls: [
@@ -680,7 +680,7 @@ describe('any turns give messages that can be sent', () => {
     ])
   })
 
-  it('a cancelled or failed turn puts nothing into the mouth of the model', () => {
+  it('a cancelled or failed turn gets no made-up response', () => {
     const turns = ['cancelled', 'error'].map(status =>
       turnOf({ turnId: status, prompt: status, status, error: 'stack trace' }),
     )
@@ -691,7 +691,7 @@ describe('any turns give messages that can be sent', () => {
     expect(messagesFromTurns([turnOf({ responseContent: 'Good morning' }), turnOf({})])).toEqual([says('Good morning')])
   })
 
-  it('ids that repeat, in one turn or over turns, are made unique', () => {
+  it('repeated ids are made unique, within a turn and across turns', () => {
     const toolCalls = [
       { callId: 'a', toolName: 'f' },
       { callId: 'a', toolName: 'f' },
@@ -709,7 +709,7 @@ describe('any turns give messages that can be sent', () => {
     ])
   })
 
-  it('ids are no longer than APIs take', () => {
+  it('ids do not exceed the maximum length of APIs', () => {
     const toolCalls = [1, 2, 3]
       .map(() => ({ callId: 'x'.repeat(39), toolName: 'f' }))
       .concat({ callId: 'y'.repeat(200), toolName: 'f' })
@@ -719,14 +719,14 @@ describe('any turns give messages that can be sent', () => {
   })
 
   const reference = new URL('reference-layout/airline-00-0.json', dataFolder)
-  it.skipIf(!existsSync(reference))('turns of the reference, whose call ids repeat (shared/data)', () => {
+  it.skipIf(!existsSync(reference))('turns of the reference, whose call ids repeat', () => {
     const session = decodeSession(JSON.parse(readFileSync(fileURLToPath(reference), 'utf8')))
     const messages = messagesFromTurns(session.turns)
     expectSendable(messages)
     expect(messages.filter(({ role }) => role === 'user')).toHaveLength(session.turns.length)
   })
 
-  describe('a layout that no longer fits', () => {
+  describe('a layout that no longer matches', () => {
     const imported = turnsFromMessages([
       system('Be kind'),
       user([
@@ -742,7 +742,7 @@ describe('any turns give messages that can be sent', () => {
       return messages
     }
 
-    it('a new response stands at the end, behind what was called meanwhile', () => {
+    it('a new response comes last, after new calls', () => {
       const toolCalls = turnOf({
         toolCalls: [...(imported?.toolCalls ?? []), { callId: 'b', toolName: 'g', result: 1 }],
       }).toolCalls
@@ -759,14 +759,14 @@ describe('any turns give messages that can be sent', () => {
       expect(messages.at(-1)).toEqual(says('Yes, we have tea'))
     })
 
-    it('calls that came later stand before the response', () => {
+    it('new calls come before the response', () => {
       const [turn] = turnsFromMessages([system('Be kind'), user('Tea?'), says('Yes')])
       const toolCalls = turnOf({ toolCalls: [{ toolName: 'f' }] }).toolCalls
       const messages = turn === undefined ? [] : messagesFromTurns([{ ...turn, toolCalls }])
       expect(messages.map(({ role }) => role)).toEqual(['system', 'user', 'assistant', 'tool', 'assistant'])
     })
 
-    it('a new prompt keeps the parts that are no text', () => {
+    it('a new prompt keeps the parts that are not text', () => {
       expect(grown({ prompt: 'Coffee?' })[1]).toEqual(
         user([
           { type: 'text', text: 'Coffee?' },
@@ -775,15 +775,15 @@ describe('any turns give messages that can be sent', () => {
       )
     })
 
-    it('a response that was taken away leaves the call', () => {
+    it('a removed response leaves the call', () => {
       expect(grown({ responseContent: null }).map(({ role }) => role)).toEqual(['system', 'user', 'assistant', 'tool'])
     })
 
-    it('calls that are gone leave nothing', () => {
+    it('removed calls leave nothing', () => {
       expect(grown({ toolCalls: [], responseContent: null }).map(({ role }) => role)).toEqual(['system', 'user'])
     })
 
-    it('arguments that were replaced are not those of the text', () => {
+    it('replaced arguments are used instead of the kept text', () => {
       const [turn] = turnsFromMessages([user('?'), calls(call('a', 'f', '{"a": 1}'))])
       const [toolCall] = turn?.toolCalls ?? []
       expect(toolCall?.metadata).toEqual({ argumentsText: '{"a": 1}' })
@@ -792,7 +792,7 @@ describe('any turns give messages that can be sent', () => {
     })
   })
 
-  it('whatever stands in metadata.chat', () => {
+  it('any value of metadata.chat', () => {
     const index = fc.oneof(fc.integer({ min: -1, max: 4 }), fc.constantFrom<JsonValue>(null, 'x', 0.5, 1e9))
     const content: fc.Arbitrary<JsonValue> = fc.oneof(
       fc.constantFrom<JsonValue>(
@@ -869,7 +869,7 @@ describe('any turns give messages that can be sent', () => {
     )
   })
 
-  it('gives copies: altering the messages does not alter the turns', () => {
+  it('returns copies: modifying the messages does not modify the turns', () => {
     const turns = turnsFromMessages([
       user(
         [

@@ -10,7 +10,7 @@ import {
 } from '../../src/index.ts'
 import { MapStore } from '../map-store.ts'
 
-/** A manager whose clock goes on by a second with each look. */
+/** A manager whose clock advances by one second per call. */
 function manage(
   options: SessionManagerOptions = {},
   store = new MapStore(),
@@ -44,7 +44,7 @@ describe('startSession', () => {
     expect(await manager.getSession(session.sessionId)).toEqual(session)
   })
 
-  it('an id in use fails and destroys nothing, unlike the reference', async () => {
+  it('fails if the id is in use, and overwrites nothing, unlike the reference', async () => {
     const { manager } = manage()
     await manager.startSession({ sessionId: 's' })
     await manager.recordTurn('s', { prompt: 'Hello' })
@@ -52,7 +52,7 @@ describe('startSession', () => {
     expect(await manager.getTurns('s')).toHaveLength(1)
   })
 
-  it('resume gives the stored session and takes ended off; without one it starts one', async () => {
+  it('resume returns the stored session and clears ended, or starts a session if there is none', async () => {
     const { manager } = manage()
     expect(await manager.startSession({ sessionId: 's', ifExists: 'resume' })).toMatchObject({ revision: 1 })
     await manager.recordTurn('s', { prompt: 'Hello' })
@@ -62,7 +62,7 @@ describe('startSession', () => {
     expect(await manager.getSession('s')).toEqual(resumed)
   })
 
-  it('resume takes the session that somebody created between the two looks', async () => {
+  it('resume returns a session that another caller created in the meantime', async () => {
     const { manager, store } = manage()
     store.beforeSave = async () => {
       store.beforeSave = async () => {}
@@ -73,7 +73,7 @@ describe('startSession', () => {
     })
   })
 
-  it('replace starts anew; no mode reaches the session of another workspace', async () => {
+  it('replace starts again; no mode reaches a session of another workspace', async () => {
     const { manager } = manage()
     await manager.startSession({ sessionId: 's', workspaceId: 'acme' })
     await manager.recordTurn('s', { prompt: 'Hello' })
@@ -87,7 +87,7 @@ describe('startSession', () => {
     })
   })
 
-  it('resume without a workspace gives the session wherever it is', async () => {
+  it('resume without a workspace finds a session in any workspace', async () => {
     const { manager } = manage()
     await manager.startSession({ sessionId: 's', workspaceId: 'acme' })
     expect(await manager.startSession({ sessionId: 's', ifExists: 'resume' })).toMatchObject({ workspaceId: 'acme' })
@@ -117,7 +117,7 @@ describe('recording', () => {
     expect(await manager.getTurns('s')).toEqual([turn])
   })
 
-  it('a turn that is there already is not recorded twice, and another with its id is refused', async () => {
+  it('a turn is not recorded twice, and a different turn with its id is refused', async () => {
     const { manager } = manage()
     await manager.startSession({ sessionId: 's' })
     await manager.recordTurn('s', { turnId: 't', prompt: 'Hello' })
@@ -131,7 +131,7 @@ describe('recording', () => {
     expect(await manager.getTurns('s')).toHaveLength(1)
   })
 
-  it('a running turn that has grown is not recorded again, and what is given back is what was handed in', async () => {
+  it('a running turn that has grown is not recorded again, and the result is the turn that was passed in', async () => {
     const { manager } = manage()
     await manager.startSession({ sessionId: 's' })
     const turn = { turnId: 't', prompt: 'Tea?', status: 'running' }
@@ -160,7 +160,7 @@ describe('recording', () => {
     expect(turn?.endedAt).not.toBe(null)
   })
 
-  it('updateTurn leaves an endedAt of the caller, and that of a turn that goes on', async () => {
+  it('updateTurn keeps an endedAt from the caller, and does not end a running turn', async () => {
     const { manager } = manage()
     await manager.startSession({ sessionId: 's' })
     await manager.recordTurn('s', { turnId: 't', status: 'running' })
@@ -170,7 +170,7 @@ describe('recording', () => {
     expect(await manager.getTurns('s')).toMatchObject([{ endedAt: null, status: 'cancelled' }])
   })
 
-  it('what many record at once is all kept', async () => {
+  it('keeps everything that is recorded concurrently', async () => {
     const { manager, store } = manage()
     await manager.startSession({ sessionId: 's' })
     await manager.recordTurn('s', { turnId: 't', status: 'running' })
@@ -187,7 +187,7 @@ describe('recording', () => {
     expect(await store.loadSummary('s')).toMatchObject({ revision: 12 })
   })
 
-  it('handovers are recorded with an id, and the session keeps the agent that began', async () => {
+  it('agent transitions are recorded with an id and do not change the agentId of the session', async () => {
     const { manager } = manage()
     await manager.startSession({ sessionId: 's', agentId: 'front' })
     const { transition, revision } = await manager.recordAgentTransition('s', {
@@ -209,7 +209,7 @@ describe('recording', () => {
     expect(await manager.getSession('s')).toMatchObject({ metadata: { lang: 'en', ended: true } })
   })
 
-  it('every mutation sets updatedAt, and a clock that goes back does not', async () => {
+  it('every mutation sets updatedAt, unless the clock went back', async () => {
     const times = ['2026-01-01T00:00:00Z', '2026-01-03T00:00:00Z', '2026-01-02T00:00:00Z']
     const { manager } = manage({ now: () => times.shift() ?? '' })
     await manager.startSession({ sessionId: 's' })
@@ -221,7 +221,7 @@ describe('recording', () => {
     })
   })
 
-  it('without a session they say so in the words of the reference', async () => {
+  it('without a session, the error message is the same as in the reference', async () => {
     const { manager } = manage()
     const mutations = [
       manager.recordTurn('nope'),
@@ -248,7 +248,7 @@ describe('the limits of the store', () => {
   const depth = (levels: number): JsonObject => (levels === 1 ? {} : { a: depth(levels - 1) })
   const large = 'x'.repeat(17 * 1024 * 1024)
 
-  it('hold for what the manager records, where they are wider than the default', async () => {
+  it('apply to what the manager records if they are higher than the default', async () => {
     const MiB = 1024 * 1024
     const store = new MapStore({ limits: { turnBytes: 64 * MiB, metadataBytes: 4 * MiB, jsonDepth: 500 } })
     const { manager } = manage({}, store)
@@ -263,7 +263,7 @@ describe('the limits of the store', () => {
     expect(await manager.getSession('f')).toEqual(fork)
   })
 
-  it('hold where they are the default, and where they are narrower', async () => {
+  it('apply if they are the default, and if they are lower', async () => {
     const { manager } = manage()
     await manager.startSession({ sessionId: 's' })
     const { manager: narrow, store } = manage({}, new MapStore({ limits: { turnBytes: 1000, jsonDepth: 5 } }))
@@ -285,7 +285,7 @@ describe('the limits of the store', () => {
   })
 })
 
-describe('an object that would be taken for an empty one', () => {
+describe('an object that looks empty', () => {
   class Said {
     readonly prompt = 'x'
     get responseContent(): string {
@@ -294,11 +294,11 @@ describe('an object that would be taken for an empty one', () => {
   }
 
   it.each<[string, object, RegExp]>([
-    ['a promise that nobody awaited', Promise.resolve({ prompt: 'x' }), /await it/],
-    ['a map', new Map([['prompt', 'x']]), /without members of its own/],
+    ['a promise that was not awaited', Promise.resolve({ prompt: 'x' }), /await it/],
+    ['a map', new Map([['prompt', 'x']]), /without own members/],
     ['a list', [], /must be an object/],
-    ['one that inherits its prompt', Object.create({ prompt: 'x' }), /inherits prompt/],
-    ['one whose response is a getter of its class', new Said(), /inherits responseContent/],
+    ['an object that inherits its prompt', Object.create({ prompt: 'x' }), /inherits prompt/],
+    ['an object whose response is a getter of its class', new Said(), /inherits responseContent/],
   ])('%s is refused', async (_name, source, message) => {
     const { manager, store } = manage()
     await manager.startSession({ sessionId: 's' })
@@ -315,16 +315,16 @@ describe('an object that would be taken for an empty one', () => {
   })
 })
 
-describe('a clock that gives no time', () => {
+describe('a clock that returns no valid time', () => {
   it.each([
     ['milliseconds', () => Date.now()],
     ['an invalid Date', () => new Date(Number.NaN)],
     ['another text', () => 'yesterday'],
-  ])('is told: %s', async (_name, now) => {
+  ])('is refused: %s', async (_name, now) => {
     const options: object = { now }
     const { store, manager } = manage(options)
     await manage({}, store).manager.startSession({ sessionId: 's', metadata: { ended: true } })
-    const message = 'options.now must give a Date, or a time in ISO 8601'
+    const message = 'options.now must return a Date or an ISO 8601 time'
     const expected = failsWith('INVALID_ARGUMENT', { outcome: 'not-stored', message })
     const calls = [
       () => manager.startSession(),
@@ -339,7 +339,7 @@ describe('a clock that gives no time', () => {
 })
 
 describe('a rejected call', () => {
-  // What TypeScript would refuse.
+  // TypeScript would refuse these.
   const date: object = { metadata: { a: new Date() } }
   const withToolCalls: object = { toolCalls: [] }
   const wrongOptions: object = { ifRevison: 1 }
@@ -354,21 +354,21 @@ describe('a rejected call', () => {
 
   it.each<[string, (manager: SessionManager) => Promise<unknown>]>([
     ['recordTurn', manager => manager.recordTurn('s', date)],
-    ['recordTurn of another id', manager => manager.recordTurn('', {})],
+    ['recordTurn with an empty id', manager => manager.recordTurn('', {})],
     ['updateTurn', manager => manager.updateTurn('s', 't', withToolCalls)],
     ['recordToolCall', manager => manager.recordToolCall('s', 't', { toolName: 'f', ...date })],
     ['recordAgentTransition', manager => manager.recordAgentTransition('s', { toAgent: 'x', ...withToolCalls })],
     ['startSession with an empty id', manager => manager.startSession({ sessionId: '' })],
     ['startSession with wrong options', manager => manager.startSession(wrongOptions)],
-    ['startSession with an agent of no name', manager => manager.startSession({ agentId: '' })],
+    ['startSession with an empty agent id', manager => manager.startSession({ agentId: '' })],
     ['startSession with wrong metadata', manager => manager.startSession(date)],
-    ['startSession that resumes nothing', manager => manager.startSession({ sessionId: '', ifExists: 'resume' })],
+    ['startSession with an empty id to resume', manager => manager.startSession({ sessionId: '', ifExists: 'resume' })],
     ['endSession', manager => manager.endSession('')],
-    ['forkSession of no turns', manager => manager.forkSession('s', { turns: -1 })],
+    ['forkSession with a negative number of turns', manager => manager.forkSession('s', { turns: -1 })],
     ['forkSession with wrong options', manager => manager.forkSession('s', wrongOptions)],
     ['forkSession with wrong metadata', manager => manager.forkSession('s', date)],
-    ['forkSession of no session', manager => manager.forkSession('')],
-    ['forkSession to no id', manager => manager.forkSession('s', { sessionId: '' })],
+    ['forkSession of an empty id', manager => manager.forkSession('')],
+    ['forkSession to an empty id', manager => manager.forkSession('s', { sessionId: '' })],
     ['rewindSession', manager => manager.rewindSession('s', -1)],
     ['rewindSession with wrong options', manager => manager.rewindSession('s', 1, wrongOptions)],
     ['deleteSession', manager => manager.deleteSession('')],
@@ -381,7 +381,7 @@ describe('a rejected call', () => {
     expect(await manager.getSession('s')).toMatchObject({ revision: 2 })
   })
 
-  it.each(['forkSession', 'startSession'] as const)('%s says so too where the session cannot be loaded', async method => {
+  it.each(['forkSession', 'startSession'] as const)('%s has outcome not-stored if the session cannot be loaded', async method => {
     const { manager, store } = manage()
     store.loadSession = async () => Promise.reject(new TurnstoreError('CORRUPT_SESSION', 'damaged', { sessionId: 's' }))
     const write = method === 'forkSession' ? manager.forkSession('s') : manager.startSession({ ifExists: 'resume' })
@@ -390,7 +390,7 @@ describe('a rejected call', () => {
     )
   })
 
-  it('claims nothing where the store itself says nothing', async () => {
+  it('has no outcome if the store sets none', async () => {
     const { manager, store } = manage()
     const broken = new TurnstoreError('STORE_UNAVAILABLE', 'broken')
     store.saveSession = async () => Promise.reject(broken)
@@ -410,7 +410,7 @@ describe('a rejected call', () => {
     await expect(read(await ready())).rejects.not.toHaveProperty('outcome')
   })
 
-  it('names the argument as the caller called it', async () => {
+  it('names the argument as the caller knows it', async () => {
     const manager = await ready()
     const wrongLast: object = { last: '1' }
     await expect(manager.forkSession('s', { turns: -1 })).rejects.toThrow(/^options\.turns must be a whole number/)
@@ -427,8 +427,8 @@ describe('a rejected call', () => {
   })
 })
 
-describe('messages to resume with', () => {
-  it('the whole conversation, or its last turns', async () => {
+describe('getMessages', () => {
+  it('returns the whole conversation, or its last turns', async () => {
     const { manager } = manage()
     await manager.startSession({ sessionId: 's' })
     await manager.recordTurn('s', { prompt: '1', responseContent: 'one' })
@@ -451,7 +451,7 @@ describe('messages to resume with', () => {
     expect(await manager.getMessages('s', { last: 0 })).toEqual([])
   })
 
-  it('a turn that was broken off tells of the call whose result is not known', async () => {
+  it('an interrupted turn contains the call whose result is unknown', async () => {
     const { manager } = manage()
     await manager.startSession({ sessionId: 's' })
     await manager.recordTurn('s', { turnId: 't', prompt: 'Pay', status: 'running' })
@@ -471,7 +471,7 @@ describe('forks and rewinds', () => {
     return manager
   }
 
-  it('a fork holds what a copy rewound to n turns would, is not ended, and knows its parent', async () => {
+  it('a fork equals a copy rewound to n turns, is not ended, and has parentSessionId', async () => {
     const manager = await threeTurns()
     const fork = await manager.forkSession('s', { turns: 2, sessionId: 'f', metadata: { try: 2 } })
     expect(fork).toMatchObject({
@@ -488,7 +488,7 @@ describe('forks and rewinds', () => {
     expect(await manager.getTurns('s')).toHaveLength(3)
   })
 
-  it('a fork holds the metadata that it was called with, whatever the caller does to it meanwhile', async () => {
+  it('a fork has the metadata as passed, even if the caller modifies it afterwards', async () => {
     const manager = await threeTurns()
     const metadata = { try: [2] }
     const forking = manager.forkSession('s', { sessionId: 'f', metadata })
@@ -498,20 +498,20 @@ describe('forks and rewinds', () => {
     await expect(manager.forkSession('s', text)).rejects.toThrow(/^options\.metadata must be an object/)
   })
 
-  it('a fork takes all turns where no number is named, and no id that is in use', async () => {
+  it('a fork copies all turns by default, and refuses an id in use', async () => {
     const manager = await threeTurns()
     expect((await manager.forkSession('s')).turns).toHaveLength(3)
     await expect(manager.forkSession('s', { sessionId: 's' })).rejects.toMatchObject(failsWith('SESSION_EXISTS'))
   })
 
-  it('a rewind drops turns with their handovers, and frees their ids', async () => {
+  it('a rewind drops turns with their agent transitions, and frees their ids', async () => {
     const manager = await threeTurns()
     expect(await manager.rewindSession('s', 2)).toMatchObject({ turnCount: 2 })
     expect(await manager.getSession('s')).toMatchObject({ agentTransitions: [{ toAgent: 'x' }] })
     expect(await manager.recordTurn('s', { turnId: 'c', prompt: 'another' })).toMatchObject({ deduplicated: false })
   })
 
-  it('a rewind on condition fails where somebody was first', async () => {
+  it('a conditional rewind fails if another writer was first', async () => {
     const manager = await threeTurns()
     await expect(manager.rewindSession('s', 1, { ifRevision: 2 })).rejects.toMatchObject(
       failsWith('REVISION_CONFLICT', { actualRevision: 7 }),
@@ -521,7 +521,7 @@ describe('forks and rewinds', () => {
 })
 
 describe('a manager that is bound to a workspace', () => {
-  it('sees no session of another, whatever is done', async () => {
+  it('sees no session of another workspace, with any method', async () => {
     const { manager, store } = manage()
     await manager.startSession({ sessionId: 's', workspaceId: 'globex' })
     await manager.recordTurn('s', { turnId: 't', prompt: 'SECRET' })
@@ -546,7 +546,7 @@ describe('a manager that is bound to a workspace', () => {
     expect(await manager.getSession('s')).toMatchObject({ revision: 2 })
   })
 
-  it('starts sessions in its workspace, and refuses to be told of another', async () => {
+  it('starts sessions in its workspace, and refuses another workspace', async () => {
     const { manager } = manage({ workspaceId: 'acme' })
     expect(await manager.startSession()).toMatchObject({ workspaceId: 'acme' })
     await expect(manager.startSession({ workspaceId: 'globex' })).rejects.toMatchObject(failsWith('INVALID_ARGUMENT'))
@@ -558,7 +558,7 @@ describe('a manager that is bound to a workspace', () => {
     )
   })
 
-  it('bound to null it sees the sessions without a workspace alone', async () => {
+  it('bound to null, it sees only sessions without a workspace', async () => {
     const { manager, store } = manage()
     await manager.startSession({ sessionId: 'a', workspaceId: 'acme' })
     await manager.startSession({ sessionId: 'b' })
@@ -567,7 +567,7 @@ describe('a manager that is bound to a workspace', () => {
     expect(await none.getSession('a')).toBe(null)
   })
 
-  it('a workspace that is undefined by mistake is refused, not taken for all', () => {
+  it('refuses an undefined workspace instead of seeing all sessions', () => {
     const options: object = { workspaceId: undefined }
     expect(() => new SessionManager(new MapStore(), options)).toThrow(
       expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
@@ -576,7 +576,7 @@ describe('a manager that is bound to a workspace', () => {
 })
 
 describe('sessions', () => {
-  it('gives all pages of what the manager sees, in order and filtered', async () => {
+  it('returns all pages of what the manager sees, in order and filtered', async () => {
     const { manager, store } = manage()
     for (const sessionId of ['a', 'b', 'c']) await manager.startSession({ sessionId, workspaceId: 'acme' })
     await manager.startSession({ sessionId: 'd', workspaceId: 'globex' })
@@ -588,7 +588,7 @@ describe('sessions', () => {
     expect(await idsOf(manager.sessions({ workspaceId: 'globex' }))).toEqual(['d'])
   })
 
-  it('takes the query as it is when it is called, and tells what is wrong with it when the iteration begins', async () => {
+  it('copies the query when called, and reports its errors when the iteration starts', async () => {
     const { manager } = manage()
     await manager.startSession({ sessionId: 'a', metadata: { n: 1 } })
     const query = { metadata: { n: 1 } }
@@ -601,7 +601,7 @@ describe('sessions', () => {
 })
 
 describe('pruneSessions', () => {
-  it('deletes what is old, ended, or both, and gives the ids', async () => {
+  it('deletes sessions that are old, ended, or both, and returns their ids', async () => {
     const { manager, store } = manage()
     for (const [sessionId, updatedAt, ended] of [
       ['old', '2020', true],
@@ -618,7 +618,7 @@ describe('pruneSessions', () => {
     expect((await manager.pruneSessions({ ended: true })).toSorted()).toEqual(['new', 'timeless'])
   })
 
-  it('a session that was taken up meanwhile stays', async () => {
+  it('keeps a session that was changed in the meantime', async () => {
     const { manager, store } = manage()
     await manager.startSession({ sessionId: 's' })
     await manager.endSession('s')
@@ -630,32 +630,32 @@ describe('pruneSessions', () => {
     expect(await manager.pruneSessions({ ended: true })).toEqual([])
   })
 
-  describe('where a session cannot be read', () => {
+  describe('with a damaged session', () => {
     async function ended(...ids: string[]): Promise<{ manager: SessionManager; store: MapStore }> {
       const managed = manage()
       for (const sessionId of ids) await managed.manager.startSession({ sessionId, metadata: { ended: true } })
       return managed
     }
 
-    it('deletes the others, says of each at once, and tells of the damage when it is done', async () => {
+    it('deletes the others, reports each at once, and throws the damage at the end', async () => {
       const { manager, store } = await ended('a', 'b', 'c')
       store.damaged.add('b')
-      const told: [string, boolean][] = []
+      const reported: [string, boolean][] = []
       const pruning = manager.pruneSessions({
         ended: true,
-        onDeleted: sessionId => told.push([sessionId, store.ids.includes(sessionId)]),
+        onDeleted: sessionId => reported.push([sessionId, store.ids.includes(sessionId)]),
       })
       await expect(pruning).rejects.toMatchObject(
         failsWith('CORRUPT_SESSION', { sessionId: 'b', outcome: 'not-stored' }),
       )
-      expect(told).toEqual([
+      expect(reported).toEqual([
         ['a', false],
         ['c', false],
       ])
       expect(store.ids).toEqual(['b'])
     })
 
-    it.each(['loadSummary', 'deleteSession'] as const)('goes on where that shows only in %s', async method => {
+    it.each(['loadSummary', 'deleteSession'] as const)('continues if only %s detects the damage', async method => {
       const { manager, store } = await ended('a', 'b', 'c', 'd')
       const work = store[method].bind(store)
       const failures = new Map([
@@ -675,21 +675,21 @@ describe('pruneSessions', () => {
       expect(store.ids).toEqual(['b', 'c'])
     })
 
-    it('another failure ends it at once; what went before was told', async () => {
+    it('another failure stops it at once; earlier deletions were reported', async () => {
       const { manager, store } = await ended('a', 'b', 'c')
       const deleteSession = store.deleteSession.bind(store)
       store.deleteSession = async sessionId => {
         if (sessionId === 'b') throw new TurnstoreError('STORE_UNAVAILABLE', 'broken', { outcome: 'unknown' })
         return deleteSession(sessionId)
       }
-      const told: string[] = []
-      const pruning = manager.pruneSessions({ ended: true, onDeleted: sessionId => told.push(sessionId) })
+      const reported: string[] = []
+      const pruning = manager.pruneSessions({ ended: true, onDeleted: sessionId => reported.push(sessionId) })
       await expect(pruning).rejects.toMatchObject(failsWith('STORE_UNAVAILABLE', { outcome: 'unknown' }))
-      expect([told, store.ids]).toEqual([['a'], ['b', 'c']])
+      expect([reported, store.ids]).toEqual([['a'], ['b', 'c']])
     })
   })
 
-  it('an onDeleted that is no function is refused before anything goes', async () => {
+  it('refuses an onDeleted that is not a function before it deletes anything', async () => {
     const { manager, store } = manage()
     await manager.startSession({ sessionId: 's', metadata: { ended: true } })
     const wrong: object = { ended: true, onDeleted: 'print' }
@@ -697,7 +697,7 @@ describe('pruneSessions', () => {
     expect(store.ids).toEqual(['s'])
   })
 
-  it('without a condition it is refused, since all would go', async () => {
+  it('refuses to run without a condition, which would delete everything', async () => {
     const { manager } = manage()
     await expect(manager.pruneSessions({})).rejects.toMatchObject(failsWith('INVALID_ARGUMENT'))
   })

@@ -22,7 +22,7 @@ describe('a cursor', () => {
     { noNullPrototype: true },
   )
 
-  it('gives back its place', () => {
+  it('round-trips its position', () => {
     fc.assert(
       fc.property(position, place => {
         expect(decodeCursor(encodeCursor(place, query), query)).toStrictEqual(place)
@@ -30,7 +30,7 @@ describe('a cursor', () => {
     )
   })
 
-  it('is refused when it was cut or altered', () => {
+  it('is refused if it was truncated or modified', () => {
     fc.assert(
       fc.property(position, fc.nat(), (place, at) => {
         const cursor = encodeCursor(place, query)
@@ -41,7 +41,7 @@ describe('a cursor', () => {
     )
   })
 
-  it('does not mind another limit or another order of keys, and any other query', () => {
+  it('accepts another limit and another order of keys, but no other query', () => {
     const cursor = encodeCursor({ time: '', sessionId: 's' }, query)
     expect(readQuery({ metadata: { b: null, a: 1 }, limit: 7, cursor }).after?.sessionId).toBe('s')
     for (const other of [
@@ -58,7 +58,7 @@ describe('a cursor', () => {
 describe('a page', () => {
   const sessions = ['c', 'a', 'b'].map(id => summary(id, '2024-05-15T15:02:00Z'))
 
-  it('ends with null exactly where there is no more', () => {
+  it('has a null cursor only at the end', () => {
     expect(pageOfSummaries(readQuery({ limit: 3 }), sessions).cursor).toBe(null)
     const first = pageOfSummaries(readQuery({ limit: 2 }), sessions)
     expect(first.sessions.map(({ sessionId }) => sessionId)).toStrictEqual(['c', 'b'])
@@ -66,7 +66,7 @@ describe('a page', () => {
     expect([rest.sessions.map(({ sessionId }) => sessionId), rest.cursor]).toStrictEqual([['a'], null])
   })
 
-  it('puts times that cannot be read first, and leaves them out where a time is asked for', () => {
+  it('sorts invalid times first, and omits them if the query filters by time', () => {
     const mixed = [...sessions, summary('x', ''), summary('y', 'soon')]
     const ids = (query: object): string =>
       pageOfSummaries(readQuery(query), mixed)
@@ -91,7 +91,7 @@ describe('a range of turns', () => {
     [{ turnId: 't1' }, 1, 2],
     [{ turnId: 'none' }, 5, 5],
     [{ from: 1, limit: Number.MAX_SAFE_INTEGER }, 1, 5],
-  ])('%j of five turns is from %i to %i', (range, first, end) => {
+  ])('%j of five turns resolves to [%i, %i)', (range, first, end) => {
     const lastIndexOf = (turnId: string): number => ['t0', 't1', 't2', 't3', 't4'].indexOf(turnId)
     expect(resolveTurnRange(readTurnRange(range), 5, lastIndexOf)).toStrictEqual({ first, end })
   })
@@ -106,7 +106,7 @@ describe('a range of turns', () => {
     { turnId: 1 },
     { first: 1 },
     Object.create({ last: 1 }),
-  ])('is not %j', range => {
+  ])('cannot be %j', range => {
     expect(() => readTurnRange(range)).toThrow(invalid)
   })
 })

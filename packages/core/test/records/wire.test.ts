@@ -15,7 +15,7 @@ const object = fc.oneof(
   json,
   fc.constant<JsonObject>(Object.fromEntries([['__proto__', { a: 1 }]])),
 )
-/** Keys of a newer writer; at one level, a key of another level is no key of ours. */
+/** Unknown keys. A key of one level is unknown at another level. */
 const extra = fc.option(fc.constantFrom<JsonObject>({ newer: [1] }, { new_key: null, other: {} }, { Turn_id: 'x' }), {
   nil: undefined,
 })
@@ -88,7 +88,7 @@ function withExtra<T extends object>(record: fc.Arbitrary<T>): fc.Arbitrary<T> {
 const throughText = (value: unknown): unknown => JSON.parse(JSON.stringify(value))
 
 describe('the wire format', () => {
-  it('gives back every record as it was', () => {
+  it('round-trips every record', () => {
     fc.assert(
       fc.property(session, record => {
         expect(decodeSession(throughText(encodeSession(record)))).toStrictEqual(record)
@@ -96,7 +96,7 @@ describe('the wire format', () => {
     )
   })
 
-  it('gives back every text as it was, once its defaults are filled in', () => {
+  it('round-trips every document that has all its keys', () => {
     fc.assert(
       fc.property(session, record => {
         const wire = encodeSession(record)
@@ -105,7 +105,7 @@ describe('the wire format', () => {
     )
   })
 
-  it('fills in defaults for what is missing, and for null where there is one', () => {
+  it('fills in defaults for missing members, and for null if there is a default', () => {
     const defaults = decodeSession({
       session_id: 's',
       turns: [{ turn_id: 't', tool_calls: [{ call_id: 'c', tool_name: 'x' }] }],
@@ -173,11 +173,11 @@ describe('the wire format', () => {
     expect(decodeSession(nulls)).toStrictEqual(defaults)
   })
 
-  it('takes an empty workspace for none, as the reference does', () => {
+  it('reads an empty workspace as no workspace, like the reference', () => {
     expect(decodeSession({ session_id: 's', workspace_id: '' }).workspaceId).toBe(null)
   })
 
-  it('writes the keys of the reference in its order, then ours, then those of a newer writer', () => {
+  it('writes the keys of the reference in order, then the keys of Turnstore, then unknown keys', () => {
     const wire = encodeSession(decodeSession({ newer: 1, session_id: 's', agent_transitions: [{ to_agent: 'a' }] }))
     expect(Object.keys(wire).join(' ')).toBe(
       'session_id workspace_id created_at updated_at agent_id turns agent_transitions metadata ' +
@@ -188,7 +188,7 @@ describe('the wire format', () => {
     )
   })
 
-  it('refuses a newer schema before it judges anything else', () => {
+  it('refuses a newer schema before any other check', () => {
     expect(() => decodeSession({ schema_version: 2, turns: 'other' })).toThrow(
       expect.objectContaining({ code: 'SCHEMA_TOO_NEW' }),
     )
@@ -218,7 +218,7 @@ describe('the wire format', () => {
     ],
     ['session.agent_transitions[0].to_agent', { session_id: 's', agent_transitions: [{}] }],
     ['session.metadata', { session_id: 's', metadata: 'secret' }],
-  ])('refuses a wrong %s, names the place and not the value', (place, source) => {
+  ])('refuses an invalid %s and reports the path, not the value', (place, source) => {
     const message: unknown = expect.stringMatching(/^(?!.*secret)/)
     const refusal: unknown = expect.objectContaining({ code: 'INVALID_RECORD', message })
     expect(() => decodeSession(source)).toThrow(refusal)

@@ -34,19 +34,19 @@ const session = createSession({
   ],
 })
 
-function told(entries: readonly TimelineEntry[]): string[] {
+function labels(entries: readonly TimelineEntry[]): string[] {
   return entries.map(entry => {
     if (entry.kind === 'tool-call') return `tool-call ${entry.toolCall.toolName}`
-    return entry.kind === 'handover' ? `handover to ${entry.transition.toAgent}` : `${entry.kind} ${entry.turn.turnId}`
+    return entry.kind === 'agent-transition' ? `agent-transition to ${entry.transition.toAgent}` : `${entry.kind} ${entry.turn.turnId}`
   })
 }
 
 function timelineOf(input: Omit<SessionInput, 'sessionId'>): string[] {
-  return told(replaySession(createSession(input)).timeline)
+  return labels(replaySession(createSession(input)).timeline)
 }
 
 describe('a replay', () => {
-  it('gives turns by their place, from either end, and by their id', () => {
+  it('finds turns by index from either end, and by id', () => {
     const replay = replaySession(session)
     expect([replay.turn(0), replay.turn(-1), replay.turn('a'), replay.turn('b')].map(turn => turn?.turnId)).toEqual([
       'a',
@@ -57,7 +57,7 @@ describe('a replay', () => {
     expect([replay.turn(2), replay.turn('c'), replay.turn('0')]).toEqual([undefined, undefined, undefined])
   })
 
-  it('gives the last turn with an id that an old file has twice, as a store does', () => {
+  it('finds the last turn if an old file contains an id twice, as a store does', () => {
     const replay = replaySession(
       createSession({
         turns: [
@@ -69,25 +69,25 @@ describe('a replay', () => {
     expect(replay.turn('a')?.prompt).toBe('2')
   })
 
-  it('gives all tool calls and the handovers', () => {
+  it('lists all tool calls and agent transitions', () => {
     const replay = replaySession(session)
     expect(replay.toolCalls.map(({ toolName }) => toolName)).toEqual(['track', 'tell'])
     expect(replay.transitions.map(({ toAgent }) => toAgent)).toEqual(['back', 'front'])
   })
 
-  it('the timeline is in time order: a turn starts, calls, hands over, ends', () => {
-    expect(told(replaySession(session).timeline)).toEqual([
+  it('the timeline is in time order: turn start, tool calls, agent transition, turn end', () => {
+    expect(labels(replaySession(session).timeline)).toEqual([
       'turn-start a',
       'tool-call track',
       'tool-call tell',
-      'handover to back',
+      'agent-transition to back',
       'turn-end a',
-      'handover to front',
+      'agent-transition to front',
       'turn-start b',
     ])
   })
 
-  it('times are ordered as instants, whatever their zone', () => {
+  it('orders times as instants, in any time zone', () => {
     expect(
       timelineOf({
         turns: [
@@ -98,7 +98,7 @@ describe('a replay', () => {
     ).toEqual(['turn-start earlier', 'turn-start later', 'turn-end earlier', 'turn-end later'])
   })
 
-  it('without times it is in the order of the record', () => {
+  it('without times, the timeline keeps the recorded order', () => {
     expect(
       timelineOf({
         turns: [
@@ -110,16 +110,16 @@ describe('a replay', () => {
     ).toEqual([
       'turn-start a',
       'tool-call x',
-      'handover to three',
+      'agent-transition to three',
       'turn-end a',
       'turn-start b',
-      'handover to one',
+      'agent-transition to one',
       'turn-end b',
-      'handover to two',
+      'agent-transition to two',
     ])
   })
 
-  it('what has no time stays behind what was recorded before it', () => {
+  it('an event without a time follows the event recorded before it', () => {
     expect(
       timelineOf({
         turns: [
@@ -140,24 +140,24 @@ describe('a replay', () => {
     ])
   })
 
-  it('holds everything exactly once, in time order, whatever the times', () => {
+  it('contains every event exactly once, in time order, for any times', () => {
     const time = fc.constantFrom('', 'x', '2026-01-01T00:00:00Z', '2026-01-02T00:00:00', '2026-01-01T12:00:00-11:00')
     const turns = fc.array(
       fc.record({ startedAt: time, endedAt: fc.option(time), status: fc.constantFrom('running', 'success') }),
       { maxLength: 5 },
     )
-    const handovers = fc.array(fc.record({ turnId: fc.constantFrom('', 't0', 't1', 'gone'), timestamp: time }), {
+    const transitions = fc.array(fc.record({ turnId: fc.constantFrom('', 't0', 't1', 'gone'), timestamp: time }), {
       maxLength: 4,
     })
     fc.assert(
-      fc.property(turns, handovers, (turns, handovers) => {
+      fc.property(turns, transitions, (turns, transitions) => {
         const record = createSession({
           turns: turns.map((turn, index) => ({ ...turn, turnId: `t${index}`, toolCalls: [{ toolName: 'f' }] })),
-          agentTransitions: handovers.map(handover => ({ ...handover, toAgent: 'x' })),
+          agentTransitions: transitions.map(transition => ({ ...transition, toAgent: 'x' })),
         })
         const { timeline } = replaySession(record)
         const ends = turns.filter(({ endedAt, status }) => endedAt !== null || status !== 'running').length
-        expect(timeline).toHaveLength(2 * turns.length + ends + handovers.length)
+        expect(timeline).toHaveLength(2 * turns.length + ends + transitions.length)
         const times = timeline
           .map(entry =>
             Date.parse(/^\d/.test(entry.time) ? entry.time.replace(/:00$/, ':00Z').replace(/(-11:00)Z$/, '$1') : ''),
@@ -168,23 +168,23 @@ describe('a replay', () => {
     )
   })
 
-  it('an agent has the turns that it took and the handovers that it had a part in', () => {
+  it('forAgent returns the turns of one agent and the agent transitions from and to it', () => {
     const front = replaySession(session).forAgent('front')
     expect(front.turns.map(({ turnId }) => turnId)).toEqual(['a'])
-    expect(told(front.timeline)).toEqual([
+    expect(labels(front.timeline)).toEqual([
       'turn-start a',
       'tool-call track',
       'tool-call tell',
-      'handover to back',
+      'agent-transition to back',
       'turn-end a',
-      'handover to front',
+      'agent-transition to front',
     ])
     const back = replaySession(session).forAgent('back')
     expect([back.turns.length, back.transitions.length, back.toolCalls.length]).toEqual([1, 1, 0])
     expect(replaySession(session).forAgent('nobody').timeline).toEqual([])
   })
 
-  it('cannot be altered, nor altered through the record that it was made of', () => {
+  it('is frozen and independent of the original record', () => {
     const record: SessionRecord = structuredClone(session)
     const replay = replaySession(record)
     const [turn] = record.turns
@@ -265,7 +265,7 @@ Where?
 offline
 \`\`\`
 
-- Handover from \`front\` to \`back\`: \`busy\`
+- Agent transition from \`front\` to \`back\`: \`busy\`
 
 **Response**
 
@@ -285,20 +285,20 @@ There
 Thanks
 \`\`\`
 
-## Handovers
+## Agent transitions
 
-- Handover to \`front\`
+- Agent transition to \`front\`
 `,
     )
   })
 
-  it('ids with backticks stay code', () => {
+  it('ids with backticks stay code spans', () => {
     const markdown = replaySession(createSession({ sessionId: 'a``b`', workspaceId: '`' })).toMarkdown()
     expect(markdown).toContain('# Session ``` a``b` ```\n')
     expect(markdown).toContain('- Workspace: `` ` ``\n')
   })
 
-  it('no content leaves its place: neither fences, nor headings, nor control characters', () => {
+  it('content cannot break out of its place with fences, headings or control characters', () => {
     const evil = fc
       .array(
         fc.constantFrom(
@@ -351,7 +351,7 @@ Thanks
         )
           .toMarkdown()
           .split('\n')
-        // Read as CommonMark does: a fence is closed by a line of at least as many backticks and nothing else.
+        // As in CommonMark, only a line of at least as many backticks closes a fence.
         const outside: string[] = []
         let fence: string | null = null
         for (const line of lines) {
@@ -362,10 +362,10 @@ Thanks
         }
         expect(fence).toBe(null)
         const known =
-          /^(|# Session .*|## Turn 1: .*|### Tool call .*|\*\*(Prompt|Response|Error|Result)\*\*|- (Status|Agent|Created|Updated): .*|- Handover.*)$/
+          /^(|# Session .*|## Turn 1: .*|### Tool call .*|\*\*(Prompt|Response|Error|Result)\*\*|- (Status|Agent|Created|Updated): .*|- Agent transition.*)$/
         expect(outside.filter(line => !known.test(line))).toEqual([])
         expect(outside.filter(line => /^#+ /.test(line))).toHaveLength(3)
-        // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
+        // oxlint-disable-next-line no-control-regex -- matches control characters on purpose
         expect(lines.join('\n')).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028-\u202e]/)
       }),
       { numRuns: 300 },

@@ -6,7 +6,7 @@ import { createSession } from '../../src/records/factories.ts'
 import type { SessionRecord } from '../../src/records/models.ts'
 import type { Capabilities } from '../../src/stores/session-store.ts'
 
-/** A store whose hooks do what a test says. */
+/** A store whose hooks are set by the test. */
 class HookedStore extends BaseSessionStore {
   readonly capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: false }
   onReady = async (): Promise<void> => {}
@@ -45,7 +45,7 @@ async function errorOf(call: Promise<unknown>): Promise<TurnstoreError> {
   return error
 }
 
-describe('what a hook throws', () => {
+describe('an error thrown by a hook', () => {
   it('becomes STORE_UNAVAILABLE with a cause that is safe to print', async () => {
     const store = new HookedStore()
     store.onLoad = failing
@@ -55,7 +55,7 @@ describe('what a hook throws', () => {
     expect(String(error.cause)).toBe('Error: Error ECONNRESET')
   })
 
-  it('says whether a write may have happened: not when loading failed, perhaps when saving did', async () => {
+  it('sets outcome: not-stored if loading failed, unknown if saving failed', async () => {
     const store = new HookedStore()
     store.onLoad = failing
     expect((await errorOf(store.saveSession({ sessionId: 's' }))).outcome).toBe('not-stored')
@@ -65,7 +65,7 @@ describe('what a hook throws', () => {
     expect((await errorOf(store.changeSession('s', { agentId: 'a', updatedAt: '' }))).outcome).toBe('unknown')
   })
 
-  it('stays as it is where the hook says what went wrong', async () => {
+  it('is kept if it is a TurnstoreError', async () => {
     const store = new HookedStore()
     store.onLoad = loaded
     store.onSave = async () => {
@@ -76,7 +76,7 @@ describe('what a hook throws', () => {
   })
 })
 
-it('a write that others keep overtaking fails with STORE_BUSY after its deadline', async () => {
+it('a write that loses every race fails with STORE_BUSY after its deadline', async () => {
   const store = new HookedStore(20)
   store.onLoad = loaded
   store.onSave = async () => false
@@ -86,7 +86,7 @@ it('a write that others keep overtaking fails with STORE_BUSY after its deadline
   })
 })
 
-it('getting ready is tried again when it has failed, and a write that waited for it was not stored', async () => {
+it('ready is retried after a failure, and a write that waited for it has outcome not-stored', async () => {
   const store = new HookedStore()
   store.onReady = failing
   expect(await errorOf(store.saveSession({ sessionId: 's' }))).toMatchObject({
@@ -97,14 +97,14 @@ it('getting ready is tried again when it has failed, and a write that waited for
   await expect(store.saveSession({ sessionId: 's' })).resolves.toBe(1)
 })
 
-it('a backend that fails on closing is told, and the store is closed all the same', async () => {
+it('close reports a failure of the backend and still closes the store', async () => {
   const store = new HookedStore()
   store.onClose = failing
   expect((await errorOf(store.close())).code).toBe('STORE_UNAVAILABLE')
   expect((await errorOf(store.loadSession('s'))).code).toBe('STORE_CLOSED')
 })
 
-it('damaged sessions are listed beside the others, and end an iteration with an error behind the last', async () => {
+it('damaged sessions are listed with the others, and an iteration throws after the last session', async () => {
   const store = new HookedStore()
   store.onLoad = async () => {
     throw new TurnstoreError('CORRUPT_SESSION', 'line 3')
@@ -120,7 +120,7 @@ it('damaged sessions are listed beside the others, and end an iteration with an 
 })
 
 describe('an error', () => {
-  it('is known by its code, of whichever copy of core it is', () => {
+  it('is identified by its code, from any copy of core', () => {
     const foreign = Object.assign(new Error('x'), { name: 'TurnstoreError', code: 'STORE_BUSY' })
     expect([
       isTurnstoreError(foreign),
@@ -137,7 +137,7 @@ describe('an error', () => {
     }
   })
 
-  it('keeps what is known already when more is said about it', () => {
+  it('keeps its own details when details are added', () => {
     const error = new TurnstoreError('STORE_BUSY', 'x', { outcome: 'not-stored' })
     expect(withDetails(error, { outcome: 'unknown', sessionId: 's' })).toMatchObject({
       outcome: 'not-stored',
@@ -147,7 +147,7 @@ describe('an error', () => {
     })
   })
 
-  it('has a stand-in for its cause that quotes nothing', () => {
+  it('has a safe cause that quotes nothing', () => {
     expect(safeCause(driverError).message).toBe('Error ECONNRESET')
     expect(safeCause(Object.assign(new Error('x'), { name: secret, code: secret })).message).toBe('Error')
     expect(safeCause(secret).message).toBe('Error')
