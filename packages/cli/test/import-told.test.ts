@@ -298,20 +298,6 @@ describe('messages that turns cannot hold', () => {
 
 describe('files that are not what they seem', () => {
   it.each([
-    ['is too long', 'x'.repeat(210)],
-    ['has a control character', 'a\u0001b'],
-  ])('a record without an id in a file whose name %s', async (_what, name) => {
-    const file = join(temporaryFolder(), name)
-    writeFileSync(file, '{"messages":[]}')
-    const { code, stderr } = await turnstore(['import', file], { url: temporaryStore() })
-    expect(code).toBe(1)
-    expect(stderr).toContain(
-      ':1: is left out: has no id, and none can be made of the name of its file, ' +
-        'which is too long or has a control character\n',
-    )
-  })
-
-  it.each([
     ['JSON Lines', '{"id":"a","messages":[]},\n{"id":"b","messages":[]}, \r\n{"id":"c","messages":[]},\n'],
     ['JSON Lines, the last without', '{"id":"a","messages":[]},\n{"id":"b","messages":[]},\n{"id":"c","messages":[]}'],
     [

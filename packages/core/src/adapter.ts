@@ -6,6 +6,7 @@ export { applyNormalChange, applyPlan, resultOf, viewOf } from './apply-change.j
 export { Backoff } from './backoff.js'
 export { BaseSessionStore, type Loaded } from './base-session-store.js'
 export type { NormalChange, NormalTurnUpdate } from './change.js'
+export { LAYOUT_KEY } from './chat-layout.js'
 export { cloneSession, cloneSummary, cloneTransition, cloneTurn } from './clone.js'
 export { revisionConflict, safeCause, sessionExists, sessionNotFound, withDetails } from './errors.js'
 export { checkId, isValidId } from './ids.js'

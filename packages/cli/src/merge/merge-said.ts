@@ -1,0 +1,136 @@
+import { isDeepStrictEqual } from 'node:util'
+import { type ChatMessage, messagesFromTurns, NO_RESULT, type ToolCallRecord, type TurnRecord } from '@turnstore/core'
+import { isSystem, type Layout, layoutIn, withLayout, withoutLayout, withResults, withSystems } from './layout.js'
+import { type Contradict, furtherOf, isBeginningOf, isOpen, lacks, unitedObjects } from './members.js'
+import { outcomeOf } from './merge-call.js'
+
+type Said = Pick<TurnRecord, 'responseContent' | 'metadata'>
+
+/**
+ * Joins what two stages of a turn say: the response, and the order of all messages where they do not lie as usual.
+ * `mayGrow`: messages that follow those of the target are growth.
+ */
+export function mergeSaid(
+  stored: TurnRecord,
+  incoming: TurnRecord,
+  mayGrow: boolean,
+  contradict: Contradict,
+): Said {
+  const before = layoutIn(stored)
+  const after = layoutIn(incoming)
+  const plain = (): string | null => mergeResponse(stored, incoming, mayGrow, () => contradict('its response'))
+  const metadataContradicts = (): void => contradict('its metadata')
+  if (before === null || after === null) {
+    return { responseContent: plain(), metadata: unitedObjects(stored.metadata, incoming.metadata, metadataContradicts) }
+  }
+
+  const metadata = unitedObjects(
+    withoutLayout(stored.metadata),
+    withoutLayout(incoming.metadata),
+    metadataContradicts,
+  )
+  if (isDeepStrictEqual(before, after)) return { responseContent: plain(), metadata: withLayout(metadata, before) }
+
+  const relation = relate(stored, incoming, mayGrow)
+  if (relation === 'later') {
+    const layout = after === undefined ? undefined : joined(after, before ?? [], contradict)
+    return { responseContent: incoming.responseContent, metadata: withLayout(metadata, layout) }
+  }
+  const kept = withLayout(metadata, before === undefined || after === undefined ? before : withResults(before, after))
+  if (relation === 'earlier') return { responseContent: stored.responseContent, metadata: kept }
+  // Where the messages of one side lie as usual, nothing says that they are others.
+  if (after === undefined) return { responseContent: plain(), metadata: kept }
+  if (before === undefined && fits(stored, incoming)) {
+    return { responseContent: plain(), metadata: withLayout(metadata, after) }
+  }
+  contradict('its messages')
+  return { responseContent: stored.responseContent, metadata: kept }
+}
+
+/** The layout of the later stage, without a loss of what only the stored one has. */
+function joined(after: Layout, before: Layout, contradict: Contradict): Layout {
+  const layout = withSystems(after, before)
+  if (!isDeepStrictEqual(layout, after)) contradict('its system messages')
+  return withResults(layout, before)
+}
+
+function mergeResponse(
+  stored: TurnRecord,
+  incoming: TurnRecord,
+  mayGrow: boolean,
+  contradict: () => void,
+): string | null {
+  const isPassing = isOpen(incoming) || (lacks(incoming.startedAt) && lacks(incoming.endedAt))
+  const further = furtherOf(
+    { value: stored.responseContent, isOpen: mayGrow },
+    { value: incoming.responseContent, isOpen: isPassing },
+  )
+  if (further === undefined) contradict()
+  return further ?? stored.responseContent
+}
+
+/** Whether a layout that comes can be taken for a turn that has none: it names calls by their place. */
+function fits(stored: TurnRecord, incoming: TurnRecord): boolean {
+  const hasOtherResponse =
+    !lacks(stored.responseContent) &&
+    !lacks(incoming.responseContent) &&
+    stored.responseContent !== incoming.responseContent
+  return !hasOtherResponse && stored.toolCalls.every((call, index) => call.callId === incoming.toolCalls[index]?.callId)
+}
+
+/** Which of two stages says what the other does, and more. Of equal ones that which knows more results. */
+function relate(stored: TurnRecord, incoming: TurnRecord, mayGrow: boolean): 'later' | 'earlier' | 'other' {
+  const [before, after] = comparable(stored, incoming)
+  const isForward = begins(before, after, mayGrow)
+  const isBackward = begins(after, before, true)
+  if (!isForward) return isBackward ? 'earlier' : 'other'
+  if (!isBackward) return mayGrow || isSameBesideSystems(before, after) ? 'later' : 'other'
+  const hasAnswer = stored.toolCalls.some((call, index) => isOpen(call) && !isOpenAt(incoming, index))
+  const lacksAnswer = stored.toolCalls.some((call, index) => !isOpen(call) && isOpenAt(incoming, index))
+  return hasAnswer && !lacksAnswer ? 'later' : 'earlier'
+}
+
+function isOpenAt({ toolCalls }: TurnRecord, index: number): boolean {
+  const call = toolCalls[index]
+  return call === undefined || isOpen(call)
+}
+
+/**
+ * The messages of both without what is compared elsewhere: the results, as those of one side may be yet to come, and
+ * the texts of system messages.
+ */
+function comparable(stored: TurnRecord, incoming: TurnRecord): [ChatMessage[], ChatMessage[]] {
+  const answered = stored.toolCalls.map((call, index) => !isOpen(call) && !isOpenAt(incoming, index))
+  return [saidIn(stored, stored, answered), saidIn(incoming, stored, answered)]
+}
+
+function saidIn(turn: TurnRecord, stored: TurnRecord, answered: readonly boolean[]): ChatMessage[] {
+  const toolCalls = turn.toolCalls.map((call, index): ToolCallRecord => {
+    const known = stored.toolCalls[index]
+    if (known !== undefined && answered[index] === true) return { ...call, ...outcomeOf(known) }
+    return known === undefined ? call : { ...call, result: null, error: null, status: 'running' }
+  })
+  return messagesFromTurns([{ ...turn, toolCalls }])
+    .filter(({ role, content }) => role !== 'tool' || content !== NO_RESULT)
+    .map(message => (isSystem(message.role) ? { role: 'system', content: '' } : message))
+}
+
+/** Whether messages are the beginning of others; the last of them, where `mayGrow`, in part. */
+function begins(before: readonly ChatMessage[], after: readonly ChatMessage[], mayGrow: boolean): boolean {
+  const others = hasSystem(before) ? after : after.filter(({ role }) => role !== 'system')
+  return before.every((message, index) => {
+    const isLast = index === before.length - 1
+    return (
+      isDeepStrictEqual(message, others[index]) || (isLast && mayGrow && isBeginningOf(message, others[index]))
+    )
+  })
+}
+
+/** Where the target has no system message at all, one that comes is an addition whatever follows the turn. */
+function isSameBesideSystems(before: readonly ChatMessage[], after: readonly ChatMessage[]): boolean {
+  return !hasSystem(before) && before.length === after.filter(({ role }) => role !== 'system').length
+}
+
+function hasSystem(messages: readonly ChatMessage[]): boolean {
+  return messages.some(({ role }) => role === 'system')
+}
