@@ -344,16 +344,11 @@ describe('files that are not what they seem', () => {
     expect(stderr).toBe(`${join(folder, 'a.jsonl.gz')}: ${message}\n`)
   })
 
-  it('a comment in front of an array is not told once for each of its lines', async () => {
+  it('a comment in front of an array is told, and the items of the array go in', async () => {
     const records = Array.from({ length: 40 }, (_, index) => ({ id: `s${index}`, messages: said }))
-    const text = `// SECRET\n${JSON.stringify(records, null, 2)}\n`
-    const { code, stdout, stderr } = await importText(text)
-    const told = stderr.trim().split('\n')
-    const left = text.trim().split('\n').length
-    expect([code, stdout]).toEqual([1, `${left} sessions: 0 added, 0 grown, 0 unchanged, ${left} left out\n`])
-    expect(told).toHaveLength(11)
-    expect(told[0]).toBe('stdin:1: is no JSON')
-    expect(told[10]).toBe(`stdin:11: and ${left - 10} more from here on that are no JSON objects`)
+    const { code, stdout, stderr } = await importText(`// SECRET\n${JSON.stringify(records, null, 2)}\n`)
+    expect([code, stdout]).toEqual([1, '41 sessions: 40 added, 0 grown, 0 unchanged, 1 left out\n'])
+    expect(stderr).toBe('stdin:1: is no JSON\n')
   })
 
   it.each([

@@ -302,6 +302,14 @@ describe('import', () => {
       expect(await ids(url)).toEqual(['hello'])
     })
 
+    it('of a file whose first two lines are cut, the others go in (the whole file was left out)', async () => {
+      const cut = JSON.stringify(answered).slice(0, 60)
+      const { url, code, stdout, stderr } = await importText(`${cut}\n${cut.slice(0, 20)}\n${lines(hello, calling)}`)
+      expect([code, stdout]).toEqual([1, '4 sessions: 2 added, 0 grown, 0 unchanged, 2 left out\n'])
+      expect(stderr).toBe('stdin:1: is no JSON\nstdin:2: is no JSON\n')
+      expect(await ids(url)).toEqual(['calling', 'hello'])
+    })
+
     it('members that are not imported are told', async () => {
       const { code, stderr } = await importText(lines({ ...hello, tools: [], model: 'm' }))
       expect([code, stderr]).toEqual([0, 'stdin:1: has members that are not imported: tools, model\n'])

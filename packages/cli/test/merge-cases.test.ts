@@ -85,6 +85,15 @@ describe('copying again', () => {
       stderr: 'Session s: the target has other content in turn 1 (t): the result of call c1; it is not changed\n',
     })
     expect(await load(to, 's')).toMatchObject({ turns: [{ toolCalls: [{ result: 'SECRET' }] }, { turnId: 'u' }] })
+    const { stdout } = await turnstore(['copy', '--from', from, '--to', to, '--json'])
+    expect(JSON.parse(stdout)).toEqual({
+      added: 0,
+      grown: 0,
+      unchanged: 1,
+      contradicting: 1,
+      leftAlone: 0,
+      contradictions: [{ sessionId: 's', places: ['turn 1 (t): the result of call c1'] }],
+    })
   })
 
   it('an old export imported over the store it came from takes nothing back', async () => {

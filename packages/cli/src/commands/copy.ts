@@ -46,6 +46,7 @@ Examples:
 async function copy(cli: Cli, source: SessionStore, target: SessionStore, options: CopyOptions): Promise<void> {
   const scope = scopeOf(options)
   const counts = new MergeCounts()
+  const contradictions: { sessionId: string; places: readonly string[] }[] = []
   let leftAlone = 0
   const { length: total } = await source.listSessions(scope)
   const progress = new Progress(cli, { verb: 'Copying', total, quiet: options.json === true })
@@ -55,13 +56,16 @@ async function copy(cli: Cli, source: SessionStore, target: SessionStore, option
       if (cli.isStopped) return
       const result = await copyOne(cli, source, target, id, scope)
       if (result === 'leftAlone') leftAlone++
-      else if (result !== null) counts.add(result)
+      else if (result !== null) {
+        counts.add(result)
+        if (result.contradictions.length > 0) contradictions.push({ sessionId: id, places: result.contradictions })
+      }
       progress.advance(++done)
     }
   } finally {
     progress.stop()
   }
-  if (options.json === true) await cli.printJson({ ...counts.members, leftAlone })
+  if (options.json === true) await cli.printJson({ ...counts.members, leftAlone, contradictions })
   else await cli.printLine(counts.sentence({ 'left alone': leftAlone }))
 }
 
