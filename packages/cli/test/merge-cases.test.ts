@@ -198,6 +198,14 @@ describe('importing again', () => {
     expect(await load(url, 's')).toMatchObject({ turns: [{ ...annotations, metadata: { rating: 5 } }, {}] })
   })
 
+  it('keeps a result, and its form, that a longer transcript does not have', async () => {
+    const parts = { role: 'tool', tool_call_id: 'a', content: [{ type: 'text', text: '3 kinds' }], name: 'find' }
+    const { url } = await importText(lines({ id: 's', messages: [...messages.slice(0, 3), parts] }))
+    const longer = [...messages.slice(0, 3), ...messages.slice(4)]
+    expect(await importText(lines({ id: 's', messages: longer }), { url })).toMatchObject({ code: 0, stderr: '' })
+    expect(await said(url)).toEqual([...messages.slice(0, 3), parts, ...messages.slice(4)])
+  })
+
   it('completes an answer that was imported while it was streamed', async () => {
     const half = [...messages.slice(0, 4), { role: 'assistant', content: 'Three k' }]
     const url = await annotated(half)
@@ -218,6 +226,16 @@ describe('importing again', () => {
       stderr: 'stdin:1: the target has other content in turn 1 (t1): its system messages; it is not changed\n',
     })
     expect(await said(url)).toEqual([...messages, { role: 'user', content: 'Thanks' }])
+  })
+
+  it('reports a changed system prompt also where nothing else is new', async () => {
+    const { url } = await importText(lines({ id: 's', messages }))
+    const changed = [{ role: 'system', content: 'SECRET' }, ...messages.slice(1)]
+    expect(await importText(lines({ id: 's', messages: changed }), { url })).toMatchObject({
+      code: 1,
+      stdout: '1 session: 0 added, 0 grown, 1 unchanged (1 with contradictions)\n',
+    })
+    expect(await said(url)).toEqual(messages)
   })
 
   it('leaves what an application keeps under the key of the layout', async () => {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { JsonObject, JsonValue, TurnRecord } from '@turnstore/core'
 import { isJsonObject, LAYOUT_KEY } from '@turnstore/core/adapter'
 import { memberOf } from './members.js'
@@ -30,19 +31,33 @@ export function withLayout(metadata: JsonObject, layout: Layout | undefined): Js
 export function withResults(layout: Layout, other: Layout): Layout {
   const result = [...layout]
   for (const entry of other) {
-    const call = roleOf(entry) === 'tool' ? memberIn(entry, 'call') : undefined
-    if (call === undefined || result.some(each => roleOf(each) === 'tool' && memberIn(each, 'call') === call)) continue
+    const call = isResult(entry) ? memberIn(entry, 'call') : undefined
+    if (call === undefined || result.some(each => isResult(each) && memberIn(each, 'call') === call)) continue
     const asked = result.findIndex(each => callsOf(each).includes(call))
-    const end = result.findIndex((each, index) => index > asked && roleOf(each) !== 'tool')
+    const end = result.findIndex((each, index) => index > asked && !isResult(each))
     if (asked !== -1) result.splice(end === -1 ? result.length : end, 0, entry)
   }
   return result
 }
 
-/** A layout with the system messages that another one has in their place. */
-export function withSystems(layout: Layout, other: Layout): Layout {
+/** A later layout, in which what an earlier one says of results and of system messages stays as it was. */
+export function withKept(later: Layout, earlier: Layout): Layout {
+  const systems = earlier.filter(isSystem)
+  const kept = later.map(entry => {
+    if (isSystem(entry)) return systems.shift() ?? entry
+    return earlier.find(each => isResult(each) && isResult(entry) && memberIn(each, 'call') === memberIn(entry, 'call')) ?? entry
+  })
+  return withResults(kept, earlier)
+}
+
+/** Whether two layouts have system messages that differ. One that only one of them has is no difference. */
+export function hasOtherSystems(layout: Layout, other: Layout): boolean {
   const systems = other.filter(isSystem)
-  return layout.map(entry => (isSystem(entry) ? (systems.shift() ?? entry) : entry))
+  return layout.filter(isSystem).some((entry, index) => index < systems.length && !isDeepStrictEqual(entry, systems[index]))
+}
+
+function isResult(entry: JsonValue): boolean {
+  return roleOf(entry) === 'tool'
 }
 
 export function isSystem(entry: JsonValue): boolean {

@@ -64,7 +64,7 @@ function textOf({ metadata }: ToolCallRecord): JsonValue {
   return memberOf(metadata, 'argumentsText') ?? null
 }
 
-export type Outcome = Pick<ToolCallRecord, 'status' | 'result' | 'error' | 'durationMs'>
+type Outcome = Pick<ToolCallRecord, 'status' | 'result' | 'error' | 'durationMs'>
 
 /** What a call came to is one thing: half of one answer beside half of another would be neither. */
 function mergeOutcome(stored: ToolCallRecord, incoming: ToolCallRecord, contradict: Contradict): Outcome {
@@ -99,6 +99,6 @@ function answerOver(earlier: Outcome, answer: Outcome): Outcome {
   }
 }
 
-export function outcomeOf({ status, result, error, durationMs }: Outcome): Outcome {
+function outcomeOf({ status, result, error, durationMs }: Outcome): Outcome {
   return { status, result, error, durationMs }
 }

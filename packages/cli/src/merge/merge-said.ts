@@ -1,8 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
-import { type ChatMessage, messagesFromTurns, NO_RESULT, type ToolCallRecord, type TurnRecord } from '@turnstore/core'
-import { isSystem, type Layout, layoutIn, withLayout, withoutLayout, withResults, withSystems } from './layout.js'
+import { type ChatMessage, messagesFromTurns, type TurnRecord } from '@turnstore/core'
+import { hasOtherSystems, isSystem, layoutIn, withKept, withLayout, withoutLayout, withResults } from './layout.js'
 import { type Contradict, furtherOf, isBeginningOf, isOpen, lacks, unitedObjects } from './members.js'
-import { outcomeOf } from './merge-call.js'
 
 type Said = Pick<TurnRecord, 'responseContent' | 'metadata'>
 
@@ -32,8 +31,9 @@ export function mergeSaid(
   if (isDeepStrictEqual(before, after)) return { responseContent: plain(), metadata: withLayout(metadata, before) }
 
   const relation = relate(stored, incoming, mayGrow)
+  if (relation !== 'other' && hasOtherSystems(before ?? [], after ?? [])) contradict('its system messages')
   if (relation === 'later') {
-    const layout = after === undefined ? undefined : joined(after, before ?? [], contradict)
+    const layout = after === undefined ? undefined : withKept(after, before ?? [])
     return { responseContent: incoming.responseContent, metadata: withLayout(metadata, layout) }
   }
   const kept = withLayout(metadata, before === undefined || after === undefined ? before : withResults(before, after))
@@ -45,13 +45,6 @@ export function mergeSaid(
   }
   contradict('its messages')
   return { responseContent: stored.responseContent, metadata: kept }
-}
-
-/** The layout of the later stage, without a loss of what only the stored one has. */
-function joined(after: Layout, before: Layout, contradict: Contradict): Layout {
-  const layout = withSystems(after, before)
-  if (!isDeepStrictEqual(layout, after)) contradict('its system messages')
-  return withResults(layout, before)
 }
 
 function mergeResponse(
@@ -78,40 +71,19 @@ function fits(stored: TurnRecord, incoming: TurnRecord): boolean {
   return !hasOtherResponse && stored.toolCalls.every((call, index) => call.callId === incoming.toolCalls[index]?.callId)
 }
 
-/** Which of two stages says what the other does, and more. Of equal ones that which knows more results. */
+/** Which of two stages says what the other does, and more. */
 function relate(stored: TurnRecord, incoming: TurnRecord, mayGrow: boolean): 'later' | 'earlier' | 'other' {
-  const [before, after] = comparable(stored, incoming)
-  const isForward = begins(before, after, mayGrow)
-  const isBackward = begins(after, before, true)
-  if (!isForward) return isBackward ? 'earlier' : 'other'
-  if (!isBackward) return mayGrow || isSameBesideSystems(before, after) ? 'later' : 'other'
-  const hasAnswer = stored.toolCalls.some((call, index) => isOpen(call) && !isOpenAt(incoming, index))
-  const lacksAnswer = stored.toolCalls.some((call, index) => !isOpen(call) && isOpenAt(incoming, index))
-  return hasAnswer && !lacksAnswer ? 'later' : 'earlier'
+  const before = saidIn(stored)
+  const after = saidIn(incoming)
+  if (begins(after, before, true)) return 'earlier'
+  return begins(before, after, mayGrow) && (mayGrow || isSameBesideSystems(before, after)) ? 'later' : 'other'
 }
 
-function isOpenAt({ toolCalls }: TurnRecord, index: number): boolean {
-  const call = toolCalls[index]
-  return call === undefined || isOpen(call)
-}
-
-/**
- * The messages of both without what is compared elsewhere: the results, as those of one side may be yet to come, and
- * the texts of system messages.
- */
-function comparable(stored: TurnRecord, incoming: TurnRecord): [ChatMessage[], ChatMessage[]] {
-  const answered = stored.toolCalls.map((call, index) => !isOpen(call) && !isOpenAt(incoming, index))
-  return [saidIn(stored, stored, answered), saidIn(incoming, stored, answered)]
-}
-
-function saidIn(turn: TurnRecord, stored: TurnRecord, answered: readonly boolean[]): ChatMessage[] {
-  const toolCalls = turn.toolCalls.map((call, index): ToolCallRecord => {
-    const known = stored.toolCalls[index]
-    if (known !== undefined && answered[index] === true) return { ...call, ...outcomeOf(known) }
-    return known === undefined ? call : { ...call, result: null, error: null, status: 'running' }
-  })
+/** The messages of a turn without what is merged by itself: the results of calls, the texts of system messages. */
+function saidIn(turn: TurnRecord): ChatMessage[] {
+  const toolCalls = turn.toolCalls.map(call => ({ ...call, result: null, error: null, status: 'running' }))
   return messagesFromTurns([{ ...turn, toolCalls }])
-    .filter(({ role, content }) => role !== 'tool' || content !== NO_RESULT)
+    .filter(({ role }) => role !== 'tool')
     .map(message => (isSystem(message.role) ? { role: 'system', content: '' } : message))
 }
 
