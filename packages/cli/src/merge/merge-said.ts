@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type ChatMessage, messagesFromTurns, type TurnRecord } from '@turnstore/core'
 import { hasOtherSystems, isSystem, layoutIn, withKept, withLayout, withoutLayout, withResults } from './layout.js'
-import { type Contradict, furtherOf, isBeginningOf, isOpen, lacks, unitedObjects } from './members.js'
+import { type Contradict, filled, furtherOf, isBeginningOf, isOpen, lacks, unitedObjects } from './members.js'
 
 type Said = Pick<TurnRecord, 'responseContent' | 'metadata'>
 
@@ -34,17 +34,25 @@ export function mergeSaid(
   if (relation !== 'other' && hasOtherSystems(before ?? [], after ?? [])) contradict('its system messages')
   if (relation === 'later') {
     const layout = after === undefined ? undefined : withKept(after, before ?? [])
-    return { responseContent: incoming.responseContent, metadata: withLayout(metadata, layout) }
+    return {
+      responseContent: mayGrow ? incoming.responseContent : stored.responseContent,
+      metadata: withLayout(metadata, layout),
+    }
   }
-  const kept = withLayout(metadata, before === undefined || after === undefined ? before : withResults(before, after))
-  if (relation === 'earlier') return { responseContent: stored.responseContent, metadata: kept }
+  if (relation === 'earlier') {
+    const layout = before === undefined || after === undefined ? before : withResults(before, after)
+    return { responseContent: stored.responseContent, metadata: withLayout(metadata, layout) }
+  }
   // Where the messages of one side lie as usual, nothing says that they are others.
-  if (after === undefined) return { responseContent: plain(), metadata: kept }
+  if (after === undefined) return { responseContent: plain(), metadata: withLayout(metadata, before) }
   if (before === undefined && fits(stored, incoming)) {
     return { responseContent: plain(), metadata: withLayout(metadata, after) }
   }
   contradict('its messages')
-  return { responseContent: stored.responseContent, metadata: kept }
+  return {
+    responseContent: filled(stored.responseContent, incoming.responseContent),
+    metadata: withLayout(metadata, before),
+  }
 }
 
 function mergeResponse(
