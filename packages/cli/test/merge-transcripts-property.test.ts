@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { createSession, messagesFromTurns, type SessionRecord, turnsFromMessages } from '@turnstore/core'
+import { createSession, messagesFromTurns, NO_RESULT, type SessionRecord, turnsFromMessages } from '@turnstore/core'
 import { InMemorySessionStore } from '@turnstore/memory'
 import { expect, it } from 'vitest'
 import { mergeIntoStore } from '../src/merge/merge-into-store.ts'
@@ -73,3 +73,45 @@ it('a transcript that is imported at any of its lengths, in any order, says in t
     { numRuns },
   )
 })
+
+it('another transcript under the same id takes nothing from what the target says', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(message, { maxLength: 6 }),
+      fc.array(message, { maxLength: 6 }),
+      fc.array(message, { maxLength: 6 }),
+      async (shared, mine, theirs) => {
+        const store = new InMemorySessionStore()
+        await mergeIntoStore(store, transcript([...shared, ...mine]))
+        const before = said((await store.loadSession('s'))?.turns)
+        const incoming = transcript([...shared, ...theirs])
+        const { contradictions } = await mergeIntoStore(store, incoming)
+        const now = await store.loadSession('s')
+        const after = said(now?.turns)
+        let from = 0
+        for (const each of before) {
+          const place = after.findIndex((other, index) => index >= from && isStillIn(each, other))
+          expect([each, place]).not.toEqual([each, -1])
+          from = place + 1
+        }
+        expect(await mergeIntoStore(store, incoming)).toEqual({ outcome: 'unchanged', contradictions })
+      },
+    ),
+    { numRuns },
+  )
+})
+
+/** Without what stands for results that are yet to come. */
+function said(turns: SessionRecord['turns'] = []): object[] {
+  return messagesFromTurns(turns).filter(({ role, content }) => role !== 'tool' || content !== NO_RESULT)
+}
+
+/** Member by member; a text may have grown. */
+function isStillIn(before: unknown, after: unknown): boolean {
+  if (before === null || before === after) return true
+  // A text may have come with an image beside it.
+  if (typeof before === 'string' && Array.isArray(after)) return JSON.stringify(after).includes(before)
+  if (typeof before === 'string') return typeof after === 'string' && after.startsWith(before)
+  if (typeof before !== 'object' || typeof after !== 'object' || after === null) return false
+  return Object.entries(before).every(([key, value]) => isStillIn(value, Reflect.get(after, key)))
+}

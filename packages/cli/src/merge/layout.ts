@@ -43,11 +43,10 @@ export function withResults(layout: Layout, other: Layout): Layout {
 /** A later layout, in which what an earlier one says of results and of system messages stays as it was. */
 export function withKept(later: Layout, earlier: Layout): Layout {
   const systems = earlier.filter(isSystem)
-  const kept = later.map(entry => {
-    if (isSystem(entry)) return systems.shift() ?? entry
-    return earlier.find(each => isResult(each) && isResult(entry) && memberIn(each, 'call') === memberIn(entry, 'call')) ?? entry
-  })
-  return withResults(kept, earlier)
+  const kept = later
+    .filter(entry => !isResult(entry))
+    .map(entry => (isSystem(entry) ? (systems.shift() ?? entry) : entry))
+  return withResults(withResults(kept, earlier), later)
 }
 
 /** Whether two layouts have system messages that differ. One that only one of them has is no difference. */

@@ -7,11 +7,12 @@ type Said = Pick<TurnRecord, 'responseContent' | 'metadata'>
 
 /**
  * Joins what two stages of a turn say: the response, and the order of all messages where they do not lie as usual.
- * `mayGrow`: messages that follow those of the target are growth.
+ * `mayGrow`: messages that follow those of the target are growth. `beside`: what was joined already.
  */
 export function mergeSaid(
   stored: TurnRecord,
   incoming: TurnRecord,
+  beside: Pick<TurnRecord, 'prompt' | 'toolCalls'>,
   mayGrow: boolean,
   contradict: Contradict,
 ): Said {
@@ -44,15 +45,21 @@ export function mergeSaid(
     return { responseContent: stored.responseContent, metadata: withLayout(metadata, layout) }
   }
   // Where the messages of one side lie as usual, nothing says that they are others.
-  if (after === undefined) return { responseContent: plain(), metadata: withLayout(metadata, before) }
+  if (after === undefined) {
+    return { responseContent: responseThatFits(stored, plain()), metadata: withLayout(metadata, before) }
+  }
   if (before === undefined && fits(stored, incoming)) {
     return { responseContent: plain(), metadata: withLayout(metadata, after) }
   }
-  contradict('its messages')
-  return {
-    responseContent: filled(stored.responseContent, incoming.responseContent),
+  const said = {
+    responseContent: responseThatFits(stored, filled(stored.responseContent, incoming.responseContent)),
     metadata: withLayout(metadata, before),
   }
+  const joined = { ...stored, ...beside, ...said }
+  // With what else has come, the turn may say all that the other does.
+  if (!isDeepStrictEqual(joined, stored)) return mergeSaid(joined, incoming, beside, mayGrow, contradict)
+  contradict('its messages')
+  return said
 }
 
 function mergeResponse(
@@ -68,6 +75,12 @@ function mergeResponse(
   )
   if (further === undefined) contradict()
   return further ?? stored.responseContent
+}
+
+/** A layout may hold the parts of a response by their lengths: of another text it would show none of them. */
+function responseThatFits(stored: TurnRecord, responseContent: string | null): string | null {
+  const isFitting = begins(saidIn(stored), saidIn({ ...stored, responseContent }), true)
+  return isFitting ? responseContent : stored.responseContent
 }
 
 /** Whether a layout that comes can be taken for a turn that has none: it names calls by their place. */

@@ -19,12 +19,15 @@ export function mergeTurn(
 ): TurnRecord {
   // A transcript has no times, and its last turn no end.
   const isOfTranscript = lacks(incoming.startedAt) && lacks(incoming.endedAt)
+  const beside = {
+    prompt: filled(stored.prompt, incoming.prompt),
+    toolCalls: mergeCalls(stored.toolCalls, incoming.toolCalls, contradict),
+  }
   return {
     ...stored,
     agentId: filled(stored.agentId, incoming.agentId),
-    prompt: filled(stored.prompt, incoming.prompt),
-    ...mergeSaid(stored, incoming, isOpen(stored) || (isLast && isOfTranscript), contradict),
-    toolCalls: mergeCalls(stored.toolCalls, incoming.toolCalls, contradict),
+    ...beside,
+    ...mergeSaid(stored, incoming, beside, isOpen(stored) || (isLast && isOfTranscript), contradict),
     startedAt: filled(stored.startedAt, incoming.startedAt),
     ...mergeEnd(stored, incoming, contradict),
     auditEventIds: stored.auditEventIds.concat(incoming.auditEventIds.filter(id => !stored.auditEventIds.includes(id))),
