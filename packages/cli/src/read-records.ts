@@ -1,6 +1,7 @@
 import { TextDecoder } from 'node:util'
-import { Failure } from './cli.js'
+import { checkEncoding, isBlank, type Line, Lines, MAX_RECORD_BYTES } from './lines.js'
 import { isObject, type ParsedJson, parseJson } from './parse-json.js'
+import { BRACE, BRACKET, CLOSING_BRACKET, COMMA, ValueScanner } from './value-scanner.js'
 
 /** A JSON value as it was found in a file. */
 export interface FileRecord {
@@ -14,135 +15,192 @@ export interface FileRecord {
   readonly bytes: number
 }
 
-/** Nothing larger can be a string in JavaScript, nor a session in any store. */
-const MAX_RECORD_BYTES = 256 * 1024 * 1024
-
-const LF = 0x0a
-const QUOTE = 0x22
-const BACKSLASH = 0x5c
-const BLANK = new Set([0x20, 0x09, 0x0a, 0x0d])
-const COMMA = 0x2c
-const LINE_BREAK = Buffer.from([LF])
-const BOM = Buffer.from([0xef, 0xbb, 0xbf])
+type Found = Omit<FileRecord, 'place'>
 
 /**
- * The records of a file, one after the other, never the file as a whole: JSON Lines, where a line that is
- * no JSON leaves the others readable; one JSON array, whose items are the records; or JSON values over
- * several lines. Which of the three it is shows in its first two lines. Commas behind the records do no harm.
+ * The records of a file, one after the other, never the file as a whole: JSON Lines, the items of a JSON array, or
+ * JSON values over several lines. A line that is cut off somewhere takes no other line with it. Commas after the
+ * records do no harm.
  *
- * @throws {Failure} for a file that is no text in UTF-8 as a whole, with a message that goes behind its name
+ * @throws {Failure} for a file that is no text in UTF-8 as a whole, with a message that follows its name
  */
 export async function* readRecords(source: AsyncIterable<Buffer>): AsyncGenerator<FileRecord> {
-  const lines = new Lines(source)
   let place = 0
-  const first = await lines.next()
-  if (first === undefined) return
-  checkEncoding(first)
-  if (first.content !== null && first.content.find(byte => !BLANK.has(byte)) === 0x5b) {
-    lines.unread(first)
-    yield* readValues(lines, true)
-    return
+  for await (const found of new RecordReader(new Lines(source)).records()) yield { ...found, place: ++place }
+}
+
+/** A value that goes on after its first line. */
+interface Pending {
+  readonly lines: Line[]
+  readonly scanner: ValueScanner
+  readonly parts: Buffer[]
+  length: number
+}
+
+class RecordReader {
+  readonly #lines: Lines
+  /** Whether the records are the items of an array, and whether it has not ended. */
+  #hasArray = false
+  #isInArray = false
+
+  constructor(lines: Lines) {
+    this.#lines = lines
   }
-  const firstValue = parseLine(first)
-  if ('problem' in firstValue && first.content?.find(byte => !BLANK.has(byte)) === 0x7b) {
-    const second = await lines.next()
-    if (second !== undefined) lines.unread(second)
-    if (second !== undefined && !isWhole(parse(second))) {
-      lines.unread(first)
-      yield* readValues(lines, false)
+
+  async *records(): AsyncGenerator<Found> {
+    let last: Found | undefined
+    let line = await this.#lines.next()
+    if (line === undefined) return
+    checkEncoding(line)
+    for (let isFirst = true; line !== undefined; line = await this.#lines.next(), isFirst = false) {
+      for await (const found of this.#readLine(line, isFirst)) {
+        last = found
+        yield found
+      }
+      if (last !== undefined && 'problem' in last.value && last.value.problem === tooLong) return
+    }
+    if (!this.#isInArray || (last !== undefined && 'problem' in last.value)) return
+    const { number, bytes } = this.#lines
+    yield { line: number, value: { problem: 'is where the file ends, before its JSON does' }, bytes }
+  }
+
+  async *#readLine(line: Line, isFirst: boolean): AsyncGenerator<Found> {
+    const { content } = line
+    if (content === null) {
+      yield found(line, { problem: `is longer than ${MAX_RECORD_BYTES} bytes` })
+      return
+    }
+    const start = indentOf(line)
+    const isAlone = start === content.findLastIndex(byte => !isBlank(byte))
+    if (content[start] === BRACKET && (isFirst || isAlone)) this.#hasArray = true
+    let at = this.#skip(content, start)
+    if (at === start && (content[at] === BRACE || !this.#hasArray)) {
+      const value = parseLine(line)
+      if ('json' in value || isScalar(content[at])) {
+        yield found(line, value)
+        return
+      }
+    }
+    for (; at < content.length; at = this.#skip(content, at)) {
+      const end = isScalar(content[at]) ? scalarEnd(content, at) : new ValueScanner().scan(content, at)
+      if (end === null) {
+        yield* this.#readOn(line, at)
+        return
+      }
+      yield found(line, parse(content.subarray(at, end)))
+      at = end
+    }
+  }
+
+  /** Past what stands between records. */
+  #skip(content: Buffer, from: number): number {
+    let at = from
+    for (; at < content.length; at++) {
+      const byte = content[at] ?? 0
+      if (byte === BRACKET && this.#hasArray && !this.#isInArray) this.#isInArray = true
+      else if (byte === CLOSING_BRACKET && this.#hasArray) this.#isInArray = false
+      else if (byte !== COMMA && !isBlank(byte)) break
+    }
+    return at
+  }
+
+  /** A value that has not ended with its first line. */
+  async *#readOn(first: Line, at: number): AsyncGenerator<Found> {
+    const start = first.content?.subarray(at) ?? Buffer.alloc(0)
+    const scanner = new ValueScanner()
+    scanner.scan(start, 0)
+    const pending: Pending = { lines: [first], scanner, parts: [start], length: start.length }
+    const indent = indentOf(first)
+    while (!scanner.isInText) {
+      const line = await this.#lines.next()
+      if (line === undefined) break
+      pending.lines.push(line)
+      const { content } = line
+      pending.length += content?.length ?? Infinity
+      if (content === null || pending.length > MAX_RECORD_BYTES) {
+        yield found(first, { problem: tooLong })
+        return
+      }
+      if (indentOf(line) <= indent && isNextRecord(line, scanner)) break
+      const end = scanner.scan(content, 0)
+      pending.parts.push(lineBreak, content.subarray(0, end ?? content.length))
+      if (end === null) continue
+      const value = parse(Buffer.concat(pending.parts))
+      if ('problem' in value && !isBlock(pending, indent)) break
+      yield found(first, value, line)
+      this.#lines.unread({ ...line, content: content.subarray(end) })
+      return
+    }
+    // Its first line is no JSON; each of the others may be a record of its own.
+    yield found(first, { problem: noJson })
+    if (isBlock(pending, indent)) await this.#skipBlock(pending, indent)
+    else for (const line of pending.lines.slice(1).toReversed()) this.#lines.unread(line)
+  }
+
+  /** The rest of a value that is written over indented lines, and is reported once. */
+  async #skipBlock({ lines }: Pending, indent: number): Promise<void> {
+    const last = lines.at(-1)
+    if (last !== undefined && indentOf(last) <= indent) this.#lines.unread(last)
+    for (let line = await this.#lines.next(); line !== undefined; line = await this.#lines.next()) {
+      if (indentOf(line) > indent) continue
+      if (!isClosing(line)) this.#lines.unread(line)
       return
     }
   }
-  for (let line: Line | undefined = first; line !== undefined; line = await lines.next()) {
-    place++
-    yield { line: line.number, place, value: line === first ? firstValue : parseLine(line), bytes: line.bytes }
-  }
 }
 
-/** Files of another kind show it in their first two bytes. Else each of their lines would be told. */
-function checkEncoding({ content }: Line): void {
-  const start = content?.subarray(0, 2).toString('hex')
-  if (start === '1f8b') {
-    throw new Failure('is compressed (gzip); unpack it first, as in zcat FILE | turnstore import -')
-  }
-  if (start === 'fffe' || start === 'feff') {
-    throw new Failure(
-      'is text in UTF-16; turn it into UTF-8 first, as in iconv -f UTF-16 -t UTF-8 FILE | turnstore import -',
-    )
-  }
+const noJson = 'is no JSON'
+const tooLong = `is longer than ${MAX_RECORD_BYTES} bytes, and so is not read, nor is what follows it`
+const lineBreak = Buffer.from('\n')
+
+function found(line: Line, value: FileRecord['value'], { bytes }: Line = line): Found {
+  return { line: line.number, value, bytes }
 }
 
-function isWhole(value: FileRecord['value']): boolean {
-  return 'json' in value && typeof value.json === 'object' && value.json !== null
+function indentOf({ content }: Line): number {
+  return content?.findIndex(byte => !isBlank(byte)) ?? 0
 }
 
-interface Line {
-  readonly number: number
-  /** Null where it is too long to be read. */
-  readonly content: Buffer | null
-  readonly bytes: number
+/** Whether a line begins another record, though the one before it has not ended. */
+function isNextRecord(line: Line, scanner: ValueScanner): boolean {
+  if (line.content?.[indentOf(line)] !== BRACE) return false
+  if (!scanner.takesValue) return true
+  const value = parseLine(line)
+  if (!('json' in value) || !isObject(value.json)) return false
+  return ['messages', 'session_id', 'turns'].some(name => isObject(value.json) && Object.hasOwn(value.json, name))
 }
 
-/** The lines of a stream that are not blank, as bytes. */
-class Lines {
-  readonly #chunks: AsyncIterator<Buffer>
-  readonly #unread: Line[] = []
-  #rest: Buffer = Buffer.alloc(0)
-  #number = 0
-  #bytes = 0
-  #ended = false
-
-  constructor(source: AsyncIterable<Buffer>) {
-    this.#chunks = source[Symbol.asyncIterator]()
-  }
-
-  /** Gives a line back, to be read again before those that were given back before it. */
-  unread(line: Line): void {
-    this.#unread.push(line)
-  }
-
-  async next(): Promise<Line | undefined> {
-    for (;;) {
-      const line = this.#unread.pop() ?? (await this.#read())
-      if (line === undefined || line.content === null || line.content.some(byte => !BLANK.has(byte))) return line
-    }
-  }
-
-  async #read(): Promise<Line | undefined> {
-    const parts: Buffer[] = []
-    let length = 0
-    for (;;) {
-      const end = this.#rest.indexOf(LF)
-      const part = end === -1 ? this.#rest : this.#rest.subarray(0, end)
-      length += part.length
-      if (length <= MAX_RECORD_BYTES) parts.push(part)
-      if (end !== -1) {
-        this.#rest = this.#rest.subarray(end + 1)
-        this.#bytes += length + 1
-        break
-      }
-      const chunk = this.#ended ? undefined : await this.#chunks.next()
-      if (chunk === undefined || chunk.done === true) {
-        this.#ended = true
-        this.#rest = Buffer.alloc(0)
-        if (length === 0) return undefined
-        this.#bytes += length
-        break
-      }
-      this.#rest = chunk.value
-    }
-    this.#number++
-    const content = length > MAX_RECORD_BYTES ? null : Buffer.concat(parts)
-    return { number: this.#number, content: content === null ? null : withoutBom(content), bytes: this.#bytes }
-  }
+/** Whether a value is written over lines as a program indents it: a brace alone, then what is further in. */
+function isBlock({ lines, parts: [start] }: Pending, indent: number): boolean {
+  const isFurtherIn = (line: Line): boolean => indentOf(line) > indent
+  const [second, ...others] = lines.slice(1)
+  return (
+    start?.findIndex((byte, index) => index > 0 && !isBlank(byte)) === -1 &&
+    second !== undefined &&
+    isFurtherIn(second) &&
+    others.slice(0, -1).every(isFurtherIn)
+  )
 }
 
-/** One stands at the start of a file, and inside where files were put together. */
-function withoutBom(line: Buffer): Buffer {
-  return line.subarray(0, 3).equals(BOM) ? line.subarray(3) : line
+function isScalar(byte: number | undefined): boolean {
+  return byte !== BRACE && byte !== BRACKET
 }
 
-function parse({ content }: { readonly content: Buffer | null }): FileRecord['value'] {
+function isClosing({ content }: Line): boolean {
+  return /^[\s\]},]*$/.test(content?.toString() ?? '')
+}
+
+/** Where a value that is neither an object nor an array ends: at the first comma that leaves it JSON, or with its line. */
+function scalarEnd(content: Buffer, from: number): number {
+  for (let at = from; at < content.length; at++) {
+    const byte = content[at]
+    if (byte !== COMMA && byte !== CLOSING_BRACKET) continue
+    if ('json' in parse(content.subarray(from, at))) return at
+  }
+  return content.length
+}
+
+function parse(content: Buffer | null): FileRecord['value'] {
   if (content === null) return { problem: `is longer than ${MAX_RECORD_BYTES} bytes` }
   let text: string
   try {
@@ -153,93 +211,16 @@ function parse({ content }: { readonly content: Buffer | null }): FileRecord['va
   try {
     return parseJson(text)
   } catch {
-    return { problem: 'is no JSON' } // The message of JSON.parse would quote it.
+    return { problem: noJson } // The message of JSON.parse would quote it.
   }
 }
 
-/** A line of JSON Lines. An object may have a comma behind it: it was cut out of an array. */
-function parseLine(line: Line): FileRecord['value'] {
-  const value = parse(line)
-  const end = line.content?.findLastIndex(byte => !BLANK.has(byte)) ?? -1
-  if ('json' in value || line.content?.[end] !== COMMA) return value
-  const item = parse({ content: line.content.subarray(0, end) })
+/** A line of JSON Lines. An object may have a comma after it: it was cut out of an array. */
+function parseLine({ content }: Line): FileRecord['value'] {
+  const value = parse(content)
+  const end = content?.findLastIndex(byte => !isBlank(byte)) ?? -1
+  if ('json' in value || content?.[end] !== COMMA) return value
+  const item = parse(content.subarray(0, end))
   // Of anything else, the line may be one of many that an indented value has.
   return 'json' in item && isObject(item.json) ? item : value
-}
-
-/**
- * The values of a stream by their brackets, over any number of lines: the items of one array, or values one
- * after the other.
- */
-async function* readValues(lines: Lines, inArray: boolean): AsyncGenerator<FileRecord> {
-  const outside = inArray ? 1 : 0
-  let depth = 0
-  let inText = false
-  let escaped = false
-  let parts: Buffer[] = []
-  let length = 0
-  let start: number | null = null
-  let place = 0
-
-  const add = (part: Buffer): void => {
-    parts.push(part)
-    length += part.length
-  }
-  /** What has been gathered since the value before, if it is more than blanks. */
-  const take = (line: Line): FileRecord[] => {
-    const content = Buffer.concat(parts)
-    const record = { line: start ?? line.number, value: parse({ content }), bytes: line.bytes }
-    parts = []
-    length = 0
-    start = null
-    return content.every(byte => BLANK.has(byte)) ? [] : [{ ...record, place: ++place }]
-  }
-
-  let last: Line = { number: 1, content: null, bytes: 0 }
-  for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
-    last = line
-    const content = line.content ?? Buffer.alloc(0)
-    let from = 0
-    for (let at = 0; at < content.length; at++) {
-      const byte = content[at] ?? 0
-      if (inText) {
-        if (escaped) escaped = false
-        else if (byte === BACKSLASH) escaped = true
-        else if (byte === QUOTE) inText = false
-      } else if (byte === QUOTE) {
-        inText = true
-      } else if (byte === 0x5b || byte === 0x7b) {
-        if (inArray && depth === 0) from = at + 1
-        else if (depth === outside) start ??= line.number
-        depth++
-      } else if (byte === 0x5d || byte === 0x7d) {
-        depth--
-        if (depth > 0) continue
-        add(content.subarray(from, inArray ? at : at + 1))
-        from = at + 1
-        yield* take(line)
-      } else if (byte === COMMA && depth === outside) {
-        add(content.subarray(from, at))
-        from = at + 1
-        yield* take(line)
-      }
-    }
-    add(content.subarray(from))
-    add(LINE_BREAK)
-    if (line.content === null || length > MAX_RECORD_BYTES) {
-      const problem = `is longer than ${MAX_RECORD_BYTES} bytes, and so is not read, nor is what comes behind it`
-      yield { line: start ?? line.number, place: place + 1, value: { problem }, bytes: line.bytes }
-      return
-    }
-  }
-  const [record] = take(last)
-  if (record !== undefined) yield record
-  if (depth > 0 && (record === undefined || 'json' in record.value)) {
-    yield {
-      line: last.number,
-      place: place + 1,
-      value: { problem: 'is where the file ends, before its JSON does' },
-      bytes: last.bytes,
-    }
-  }
 }

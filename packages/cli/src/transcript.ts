@@ -1,4 +1,3 @@
-import { basename } from 'node:path'
 import {
   createSession,
   decodeSession,
@@ -11,11 +10,11 @@ import { isValidId } from '@turnstore/core/adapter'
 import { Failure } from './cli.js'
 import { tellProblems } from './message-problems.js'
 import { isAsWritten, isObject, type ParsedJson } from './parse-json.js'
+import type { RecordSource } from './record-source.js'
 
 /** A record of a file, read as a session. */
 export interface ReadSession {
   readonly session: SessionRecord
-  readonly kind: 'transcript' | 'export'
   /** What of it turns cannot hold, a sentence for each kind, the worst first. */
   readonly problems: readonly string[]
   /** What its user may want to know, though nothing is wrong. */
@@ -24,7 +23,7 @@ export interface ReadSession {
 
 /** Where a record comes from, and which workspace it goes into. */
 interface Origin {
-  readonly file: string
+  readonly source: RecordSource
   readonly place: number
   readonly workspaceId: string | undefined
 }
@@ -42,7 +41,7 @@ export function readSession(parsed: ParsedJson, origin: Origin): ReadSession {
   return { ...read, notes: [...read.notes, note] }
 }
 
-function readRecord({ json, writtenIds }: ParsedJson, { file, place, workspaceId }: Origin): ReadSession {
+function readRecord({ json, writtenIds }: ParsedJson, { source, place, workspaceId }: Origin): ReadSession {
   if (!isObject(json)) throw new Failure('is no JSON object')
   const idName = Object.hasOwn(json, 'session_id') ? 'session_id' : 'id'
   if (idName === 'session_id' && !isTranscript(json)) return readExport(json, workspaceId)
@@ -64,12 +63,8 @@ function readRecord({ json, writtenIds }: ParsedJson, { file, place, workspaceId
   if (unknown.length > 0) notes.push(`has members that are not imported: ${unknown.join(', ')}`)
   const isNamed = id !== null && id !== ''
   const written = writtenIds.get(idName)
-  const sessionId = isNamed ? (typeof id === 'number' ? numericId(id, written) : id) : `${basename(file)}#${place}`
-  if (!isNamed && !isValidId(sessionId)) {
-    throw new Failure(
-      'has no id, and none can be made of the name of its file, which is too long or has a control character',
-    )
-  }
+  const givenId = typeof id === 'number' ? numericId(id, written) : id
+  const sessionId = isNamed ? givenId : source.nameOf({ json, place })
   if (!isValidId(sessionId)) throw new Failure('has an id that is no text of 1 to 200 bytes without control characters')
   if (!isNamed) notes.push(`has no id; imported as ${sessionId}`)
 
@@ -91,7 +86,7 @@ function readRecord({ json, writtenIds }: ParsedJson, { file, place, workspaceId
     turns,
     metadata: metadata ?? {},
   })
-  return { session, kind: 'transcript', problems: sentences, notes }
+  return { session, problems: sentences, notes }
 }
 
 /** A message of a transcript, where one would expect the transcript. */
@@ -130,7 +125,6 @@ function readExport(json: Record<string, unknown>, workspaceId: string | undefin
   }
   return {
     session: { ...session, ...(workspaceId === undefined ? {} : { workspaceId }) },
-    kind: 'export',
     problems: [],
     notes,
   }

@@ -307,7 +307,7 @@ describe('copy', () => {
         ],
       },
     ],
-  ])('%s that has come to a source with an id that it had is told, and the rest is copied', async (_what, more) => {
+  ])('%s that has come to a source with an id that it had is added, once', async (_what, more) => {
     const { turns = [], agentTransitions = [] } = more
     const url = await filled(plain('a', { turns: turns.slice(0, 1), agentTransitions: agentTransitions.slice(0, 1) }))
     const to = temporaryStore()
@@ -317,25 +317,39 @@ describe('copy', () => {
       await store.saveSession(plain('a', more))
       await store.saveSession(plain('b'))
     }
-    for (const counts of ['1 added, 0 grown, 0 unchanged', '0 added, 0 grown, 1 unchanged']) {
+    for (const counts of ['1 added, 1 grown, 0 unchanged', '0 added, 0 grown, 2 unchanged']) {
       const { code, stdout, stderr } = await turnstore(['copy', '--from', url, '--to', to])
-      expect([code, stdout]).toEqual([1, `2 sessions: ${counts}, 1 left alone\n`])
-      expect(stderr).toMatch(/^Left alone: session a\. .+\n$/)
-      expect(stderr).not.toContain('SECRET')
+      expect([code, stdout, stderr]).toEqual([0, `2 sessions: ${counts}\n`, ''])
     }
+    expect((await contents(to)).map(session => ({ ...session, revision: 0 }))).toEqual(
+      (await contents(url)).map(session => ({ ...session, revision: 0 })),
+    )
+  })
+
+  it.each<[string, SessionInput, string]>([
+    ['another turn', { ...support, turns: [{ turnId: 'a', prompt: 'SECRET' }] }, 'turn 1 (a), which has another prompt'],
+    ['other metadata', { ...support, metadata: { lang: 'SECRET' } }, 'its metadata'],
+    ['another agent', { ...support, agentId: 'SECRET' }, 'its agent'],
+    ['another parent', { ...support, parentSessionId: 'SECRET' }, ''],
+    ['more turns', { ...support, turns: [...(support.turns ?? []), { turnId: 'z', prompt: 'SECRET' }] }, ''],
+    ['more metadata', { ...support, metadata: { lang: 'en', more: 'SECRET' } }, ''],
+    ['another beginning', { ...support, createdAt: '1999-01-01T00:00:00Z' }, ''],
+  ])('a target that has %s keeps it, and the rest is copied', async (_name, other, where) => {
+    const url = await filled(support, plain('b'))
+    const to = await filled(other)
+    const before = await contents(to)
+    const { code, stdout, stderr } = await turnstore(['copy', '--from', url, '--to', to])
+    const note = where === '' ? '' : ' (1 with contradictions)'
+    expect([code, stdout]).toEqual([where === '' ? 0 : 1, `2 sessions: 1 added, 0 grown, 1 unchanged${note}\n`])
+    const line = `Session support: the target has other content in ${where}; it is not changed\n`
+    expect(stderr).toBe(where === '' ? '' : line)
+    expect((await contents(to)).find(({ sessionId }) => sessionId === 'support')).toEqual(before[0])
   })
 
   it.each<[string, SessionInput]>([
-    ['another turn', { ...support, turns: [{ turnId: 'a', prompt: 'SECRET' }] }],
-    ['more turns', { ...support, turns: [...(support.turns ?? []), { turnId: 'z', prompt: 'SECRET' }] }],
-    ['other metadata', { ...support, metadata: { lang: 'SECRET' } }],
-    ['more metadata', { ...support, metadata: { lang: 'en', more: 'SECRET' } }],
-    ['another agent transition', { ...support, agentTransitions: [{ toAgent: 'SECRET' }] }],
-    ['another agent', { ...support, agentId: 'SECRET' }],
-    ['another beginning', { ...support, createdAt: '1999-01-01T00:00:00Z' }],
     ['another workspace', { ...support, workspaceId: 'SECRET' }],
     ['no workspace', { ...support, workspaceId: null }],
-  ])('a target that has %s is told and left alone, and the rest is copied', async (_name, other) => {
+  ])('a target that has %s is left alone, and the rest is copied', async (_name, other) => {
     const url = await filled(support, plain('b'))
     const to = await filled(other)
     const before = await contents(to)
@@ -344,6 +358,17 @@ describe('copy', () => {
     expect(stderr).toMatch(/^Left alone: session support\. .+\n$/)
     expect(stderr).not.toContain('SECRET')
     expect((await contents(to)).find(({ sessionId }) => sessionId === 'support')).toEqual(before[0])
+  })
+
+  it('a target that has an agent transition of its own gets those of the source beside it', async () => {
+    const url = await filled(support)
+    const to = await filled({ ...support, agentTransitions: [{ toAgent: 'billing' }] })
+    expect(await turnstore(['copy', '--from', url, '--to', to])).toMatchObject({
+      code: 0,
+      stdout: '1 session: 0 added, 1 grown, 0 unchanged\n',
+    })
+    const [copy] = await contents(to)
+    expect(copy?.agentTransitions.map(({ toAgent }) => toAgent)).toEqual(['billing', 'shipping'])
   })
 
   it('one workspace only, and a damaged session is told', async () => {
@@ -408,6 +433,17 @@ describe('rm and prune', () => {
     ])
     expect(result.stderr).not.toContain('SECRET')
     expect(readFileSync(damaged, 'utf8')).toBe('SECRET')
+  })
+
+  it('rm deletes a session that cannot be read where --even-if-damaged says so', async () => {
+    const url = await filled(...['a', 'b'].map(id => plain(id)))
+    writeFileSync(join(url.slice('file:'.length), 'b.json'), 'SECRET')
+    const refused = await turnstore(['rm', 'b'], { url })
+    expect([refused.code, refused.stdout]).toEqual([1, ''])
+    expect(refused.stderr).toContain('--even-if-damaged')
+    const result = await turnstore(['rm', 'b', '--even-if-damaged'], { url })
+    expect(result).toMatchObject({ code: 0, stdout: 'Deleted b\n', stderr: '' })
+    expect((await turnstore(['ls'], { url })).stdout).not.toMatch(/^b /m)
   })
 
   it.each([

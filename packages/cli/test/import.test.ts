@@ -144,7 +144,7 @@ describe('import', () => {
     expect(await load(url, 'calling')).toMatchObject({ revision: 1, turns: [{ status: 'success' }, {}] })
   })
 
-  it('a transcript that says something else in an earlier turn is told and left alone', async () => {
+  it('of a transcript that says something else in an earlier turn, nothing that follows it is added', async () => {
     const { url } = await importText(lines(answered, hello))
     const [first, ...rest] = answered.messages
     const changed = {
@@ -153,8 +153,10 @@ describe('import', () => {
     }
     const { code, stdout, stderr } = await importText(lines(changed, hello), { url })
     expect(code).toBe(1)
-    expect(stdout).toBe('2 sessions: 0 added, 0 grown, 1 unchanged, 1 left out\n')
-    expect(stderr).toBe('stdin:1: is left alone: the store has this session with other content in turn 1\n')
+    expect(stdout).toBe('2 sessions: 0 added, 0 grown, 2 unchanged (1 with contradictions)\n')
+    expect(stderr).toBe(
+      'stdin:1: the target has other content in turn 1 (t1), which has another prompt; it is not changed\n',
+    )
     expect(await load(url, 'calling')).toMatchObject({ revision: 1, turns: [{ prompt: 'Tea?' }, {}] })
   })
 
@@ -168,7 +170,7 @@ describe('import', () => {
     const { code, stderr } = await importText(lines({ ...answered, messages }), { url })
     expect([code, stderr]).toEqual([
       1,
-      'stdin:1: is left alone: the store has this session with other content in turn 1\n',
+      'stdin:1: the target has other content in turn 1 (t1): its messages; it is not changed\n',
     ])
     expect(await load(url, 'calling')).toMatchObject({ revision: 1, turns: [{ responseContent: 'Three kinds' }, {}] })
   })
@@ -295,23 +297,17 @@ describe('import', () => {
       )
       expect(code).toBe(1)
       expect(stderr).toBe(
-        'stdin:1: is imported, but 1 of its 3 messages is left out: messages[2] is the result of a tool call that is not there\n',
+        'stdin:1: is imported, but 1 of its 3 messages is left out: messages[2] is the result of a missing tool call\n',
       )
       expect(await ids(url)).toEqual(['hello'])
     })
 
-    it('a transcript without an id is called after its file and its place, and told', async () => {
-      const file = join(temporaryFolder(), 'chats.jsonl')
-      const { id: _id, ...nameless } = hello
-      writeFileSync(file, lines(nameless, { ...calling, id: null }))
-      const url = temporaryStore()
-      const { code, stderr } = await turnstore(['import', file], { url })
-      expect(code).toBe(0)
-      expect(stderr).toBe(
-        `${file}:1: has no id; imported as chats.jsonl#1\n${file}:2: has no id; imported as chats.jsonl#2\n`,
-      )
-      expect(await ids(url)).toEqual(['chats.jsonl#1', 'chats.jsonl#2'])
-      expect((await turnstore(['import', file], { url })).stdout).toContain('2 unchanged')
+    it('of a file whose first two lines are cut, the others go in (the whole file was left out)', async () => {
+      const cut = JSON.stringify(answered).slice(0, 60)
+      const { url, code, stdout, stderr } = await importText(`${cut}\n${cut.slice(0, 20)}\n${lines(hello, calling)}`)
+      expect([code, stdout]).toEqual([1, '4 sessions: 2 added, 0 grown, 0 unchanged, 2 left out\n'])
+      expect(stderr).toBe('stdin:1: is no JSON\nstdin:2: is no JSON\n')
+      expect(await ids(url)).toEqual(['calling', 'hello'])
     })
 
     it('members that are not imported are told', async () => {
@@ -319,11 +315,11 @@ describe('import', () => {
       expect([code, stderr]).toEqual([0, 'stdin:1: has members that are not imported: tools, model\n'])
     })
 
-    it('an id twice in one file: once if it says the same or more, else told', async () => {
+    it('an id twice in one file is one session, and what contradicts the first is reported', async () => {
       const { url, code, stdout, stderr } = await importText(
         lines(calling, answered, calling, { ...calling, messages: [{ role: 'user', content: 'x' }] }),
       )
-      expect(stdout).toBe('4 sessions: 1 added, 1 grown, 1 unchanged, 1 left out\n')
+      expect(stdout).toBe('4 sessions: 1 added, 1 grown, 2 unchanged (1 with contradictions)\n')
       expect([code, stderr.startsWith('stdin:4: ')]).toEqual([1, true])
       expect(await load(url, 'calling')).toMatchObject({ turns: [{}, {}] })
     })
@@ -369,6 +365,7 @@ describe('import', () => {
       added: 1,
       grown: 0,
       unchanged: 0,
+      contradicting: 0,
       leftOut: 1,
       problems: [{ file: 'stdin', line: 2, message: 'is no JSON' }],
       notes: [],

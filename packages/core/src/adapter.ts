@@ -6,6 +6,7 @@ export { applyNormalChange, applyPlan, resultOf, viewOf } from './changes/apply-
 export { Backoff } from './adapter-kit/backoff.js'
 export { BaseSessionStore, type Loaded } from './stores/document-session-store.js'
 export type { NormalChange, NormalTurnUpdate } from './changes/change.js'
+export { LAYOUT_KEY } from './chat/chat-layout.js'
 export { cloneSession, cloneSummary, cloneTransition, cloneTurn } from './records/clone.js'
 export { revisionConflict, safeCause, sessionExists, sessionNotFound, withDetails } from './basics/errors.js'
 export { checkId, isValidId } from './basics/ids.js'

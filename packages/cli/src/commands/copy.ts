@@ -1,8 +1,10 @@
 import { isTurnstoreError, type ScopeOptions, type SessionStore } from '@turnstore/core'
 import { Command } from 'commander'
-import { bringUpToDate, type Compare, compareSession, OtherContent, type Outcome } from '../bring-up-to-date.js'
-import { type Cli, count, messageOf, UsageError } from '../cli.js'
+import { type Cli, messageOf, UsageError } from '../cli.js'
 import { noteLargeNumbers } from '../large-numbers.js'
+import { contradictionSentences } from '../merge/contradiction-sentences.js'
+import { mergeIntoStore, type MergeResult } from '../merge/merge-into-store.js'
+import { MergeCounts } from '../merge-counts.js'
 import { scopeOf, workspaceOption } from '../options.js'
 import { Progress } from '../progress.js'
 import { sessionIds } from '../session-ids.js'
@@ -24,8 +26,9 @@ export function copyCommand(cli: Cli): Command {
     .addHelpText(
       'after',
       `
-Copies everything but the revision, which is the target's own. It may be broken off and run again: a second
-run adds only what is missing. A session that the target has with other content is told and left alone.
+Copies everything but the revision, which is the target's own. You can stop it and run it again: a second run
+adds what is missing. It never removes or changes what the target has. Where the target says something else, the
+place is reported, what the target has stays, and the exit code is 1.
 
 Examples:
   $ turnstore copy --from file:./sessions --to sqlite:./sessions.db
@@ -42,31 +45,28 @@ Examples:
 
 async function copy(cli: Cli, source: SessionStore, target: SessionStore, options: CopyOptions): Promise<void> {
   const scope = scopeOf(options)
-  const counts: Record<Outcome | 'leftAlone', number> = { added: 0, grown: 0, unchanged: 0, leftAlone: 0 }
+  const counts = new MergeCounts()
+  const contradictions: { sessionId: string; places: readonly string[] }[] = []
+  let leftAlone = 0
   const { length: total } = await source.listSessions(scope)
   const progress = new Progress(cli, { verb: 'Copying', total, quiet: options.json === true })
   let done = 0
   try {
     for await (const id of sessionIds(cli, source, scope)) {
       if (cli.isStopped) return
-      const outcome = await copyOne(cli, source, target, id, scope)
-      if (outcome !== null) counts[outcome]++
+      const result = await copyOne(cli, source, target, id, scope)
+      if (result === 'leftAlone') leftAlone++
+      else if (result !== null) {
+        counts.add(result)
+        if (result.contradictions.length > 0) contradictions.push({ sessionId: id, places: result.contradictions })
+      }
       progress.advance(++done)
     }
   } finally {
     progress.stop()
   }
-  const { added, grown, unchanged, leftAlone } = counts
-  if (options.json === true) await cli.printJson(counts)
-  else {
-    const parts = [
-      `${added} added`,
-      `${grown} grown`,
-      `${unchanged} unchanged`,
-      ...(leftAlone === 0 ? [] : [`${leftAlone} left alone`]),
-    ]
-    await cli.printLine(`${count(added + grown + unchanged + leftAlone, 'session')}: ${parts.join(', ')}`)
-  }
+  if (options.json === true) await cli.printJson({ ...counts.members, leftAlone, contradictions })
+  else await cli.printLine(counts.sentence({ 'left alone': leftAlone }))
 }
 
 /** Null for one that has been deleted since it was listed. */
@@ -76,27 +76,19 @@ async function copyOne(
   target: SessionStore,
   id: string,
   scope: ScopeOptions,
-): Promise<Outcome | 'leftAlone' | null> {
+): Promise<MergeResult | 'leftAlone' | null> {
   try {
     const session = await source.loadSession(id, scope)
     if (session === null) return null
     noteLargeNumbers(cli, session)
-    return await bringUpToDate(target, session, compareCopy)
+    const result = await mergeIntoStore(target, session)
+    for (const sentence of contradictionSentences(result.contradictions)) cli.fail(`Session ${id}: ${sentence}`)
+    return result
   } catch (error) {
-    if (error instanceof OtherContent)
-      cli.fail(`Left alone: session ${id}. The target has it with other content in ${error.message}`)
-    else if (isOfSession(error)) cli.fail(`Left alone: session ${id}. ${messageOf(error)}`)
-    else throw error
+    if (!isOfSession(error)) throw error
+    cli.fail(`Left alone: session ${id}. ${messageOf(error)}`)
     return 'leftAlone'
   }
-}
-
-/** A target that has more is no copy. */
-const compareCopy: Compare = (stored, incoming) => {
-  const comparison = compareSession(stored, incoming)
-  return comparison.kind === 'ahead'
-    ? { kind: 'other', where: 'its last turns, which the source does not have' }
-    : comparison
 }
 
 function isOfSession(error: unknown): boolean {

@@ -1,14 +1,16 @@
 import { once } from 'node:events'
 import { createReadStream } from 'node:fs'
-import { stat } from 'node:fs/promises'
 import { isTurnstoreError, type SessionStore } from '@turnstore/core'
 import { Command } from 'commander'
-import { bringUpToDate, compareSession, compareTranscript, OtherContent, type Outcome } from '../bring-up-to-date.js'
-import { type Cli, count, Failure, messageOf } from '../cli.js'
+import { type Cli, Failure, messageOf, UsageError } from '../cli.js'
+import { contradictionSentence, contradictionSentences } from '../merge/contradiction-sentences.js'
+import { mergeIntoStore } from '../merge/merge-into-store.js'
+import { MergeCounts } from '../merge-counts.js'
 import { workspaceOption } from '../options.js'
 import { isObject } from '../parse-json.js'
 import { Progress } from '../progress.js'
 import { type FileRecord, readRecords } from '../read-records.js'
+import { type RecordSource, sourceOf, unnamedSource } from '../record-source.js'
 import { isMessage, readSession } from '../transcript.js'
 
 interface ImportOptions {
@@ -50,9 +52,10 @@ Reads JSON Lines, a JSON array or a JSON object of
   - transcripts, { "id", "messages", "metadata" }, the messages in the chat-completions format;
   - sessions as turnstore export writes them.
 
-Importing again adds nothing. A transcript that has grown adds what is new and completes its last turn;
-one that says something else than the store is told and left alone. A transcript without an id is called
-after its file and its place there. What cannot be read is told with its line, and the rest goes in.
+Importing again adds nothing. A transcript that has grown adds what is new. Import never removes or changes what
+the store has: where the store says something else, the place is reported and the exit code is 1. A transcript
+without an id is named after its file and its place there, one from stdin after its content. What cannot be
+read is reported with its line, and the rest goes in.
 
 Examples:
   $ turnstore import chats.jsonl --to sqlite:./sessions.db
@@ -60,6 +63,7 @@ Examples:
   $ zcat chats.jsonl.gz | turnstore import - --to file:./sessions`,
     )
     .action(async (files: string[], options: ImportOptions) => {
+      if (files.indexOf('-') !== files.lastIndexOf('-')) throw new UsageError('stdin can be read only once; name - once')
       const run = new Import(cli, await cli.open(options.to, '--to'), options)
       for (const file of files) await run.readFile(file)
       await run.finish()
@@ -70,7 +74,7 @@ class Import {
   readonly #cli: Cli
   readonly #store: SessionStore
   readonly #options: ImportOptions
-  readonly #counts: Record<Outcome, number> = { added: 0, grown: 0, unchanged: 0 }
+  readonly #counts = new MergeCounts()
   readonly #problems: Told[] = []
   readonly #notes: Told[] = []
   #leftOut = 0
@@ -85,15 +89,18 @@ class Import {
 
   async readFile(file: string): Promise<void> {
     const name = file === '-' ? 'stdin' : file
-    let total = 0
     try {
-      total = file === '-' ? 0 : await sizeOf(file)
+      const source = file === '-' ? unnamedSource : await sourceOf(file)
       const input = this.#cli.untilStopped(file === '-' ? this.#cli.stdin : createReadStream(file))
       if (file !== '-') await once(input, 'open')
-      const progress = new Progress(this.#cli, { verb: `Importing ${name}`, total, quiet: this.#options.json === true })
+      const progress = new Progress(this.#cli, {
+        verb: `Importing ${name}`,
+        total: source.size,
+        quiet: this.#options.json === true,
+      })
       try {
         for await (const record of readRecords(input)) {
-          await this.#readRecord(name, record)
+          await this.#readRecord(name, source, record)
           progress.advance(record.bytes)
         }
         this.#endRow()
@@ -111,7 +118,7 @@ class Import {
     }
   }
 
-  async #readRecord(file: string, { line, place, value }: FileRecord): Promise<void> {
+  async #readRecord(file: string, source: RecordSource, { line, place, value }: FileRecord): Promise<void> {
     if (this.#cli.isStopped) return
     const kind = strayKind(value)
     if (kind !== this.#row.kind) this.#endRow(kind)
@@ -122,15 +129,13 @@ class Import {
     }
     try {
       if ('problem' in value) throw new Unreadable(value.problem)
-      const { session, kind, problems, notes } = readSession(value, {
-        file,
-        place,
-        workspaceId: this.#options.workspace,
-      })
+      const { session, problems, notes } = readSession(value, { source, place, workspaceId: this.#options.workspace })
       for (const message of notes) this.#note({ file, line, message })
-      const compare = kind === 'transcript' ? compareTranscript : compareSession
-      this.#counts[await bringUpToDate(this.#store, session, compare)]++
+      const result = await mergeIntoStore(this.#store, session)
+      this.#counts.add(result)
       this.#failInPart(problems.map(message => ({ file, line, message: `is imported, but ${message}` })))
+      for (const where of result.contradictions) this.#problems.push({ file, line, message: contradictionSentence(where) })
+      for (const message of contradictionSentences(result.contradictions)) this.#cli.fail(sentence({ file, line, message }))
     } catch (error) {
       // Not the record's fault, and the next one would fare no better.
       if (this.#cli.isStopped || isOfStore(error)) throw error
@@ -171,20 +176,13 @@ class Import {
   }
 
   async finish(): Promise<void> {
-    const { added, grown, unchanged } = this.#counts
     const leftOut = this.#leftOut
-    if (this.#options.json === true) {
-      await this.#cli.printJson({ added, grown, unchanged, leftOut, problems: this.#problems, notes: this.#notes })
+    if (this.#options.json !== true) {
+      await this.#cli.printLine(this.#counts.sentence({ 'left out': leftOut }))
       return
     }
-    const total = added + grown + unchanged + leftOut
-    const parts = [
-      `${added} added`,
-      `${grown} grown`,
-      `${unchanged} unchanged`,
-      ...(leftOut === 0 ? [] : [`${leftOut} left out`]),
-    ]
-    await this.#cli.printLine(`${count(total, 'session')}: ${parts.join(', ')}`)
+    const { members } = this.#counts
+    await this.#cli.printJson({ ...members, leftOut, problems: this.#problems, notes: this.#notes })
   }
 }
 
@@ -197,8 +195,6 @@ class Unreadable extends Error {}
 
 function problemOf(error: unknown): string {
   if (error instanceof Unreadable) return error.message
-  if (error instanceof OtherContent)
-    return `is left alone: the store has this session with other content in ${error.message}`
   if (isTurnstoreError(error, 'SESSION_EXISTS')) {
     return 'is left out: its id is in use in another workspace than the one that is imported into'
   }
@@ -230,7 +226,3 @@ const systemErrors = new Map<unknown, string>([
   ['EPERM', 'may not be read'],
   ['EIO', 'could not be read to its end'],
 ])
-
-async function sizeOf(file: string): Promise<number> {
-  return (await stat(file)).size
-}

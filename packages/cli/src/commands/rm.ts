@@ -1,4 +1,4 @@
-import type { ScopeOptions, SessionStore } from '@turnstore/core'
+import type { DeleteOptions, SessionStore } from '@turnstore/core'
 import { isDamage } from '@turnstore/core/adapter'
 import { Command } from 'commander'
 import { type Cli, count, messageOf, UsageError } from '../cli.js'
@@ -7,6 +7,7 @@ import { scopeOf, storeOption, workspaceOption } from '../options.js'
 interface RmOptions {
   readonly store?: string
   readonly workspace?: string
+  readonly evenIfDamaged?: true
   readonly json?: true
 }
 
@@ -16,6 +17,7 @@ export function rmCommand(cli: Cli): Command {
     .argument('[id...]', 'the sessions')
     .addOption(storeOption())
     .addOption(workspaceOption('all sessions of this workspace; with ids, only those of them that belong to it'))
+    .option('--even-if-damaged', 'also sessions that cannot be read')
     .option('--json', 'print what was done as JSON')
     .addHelpText(
       'after',
@@ -37,7 +39,7 @@ Examples:
       try {
         for (const id of chosen) {
           if (cli.isStopped) break
-          const isDeleted = await deleteOne(cli, store, id, scope)
+          const isDeleted = await deleteOne(cli, store, id, { ...scope, evenIfDamaged: options.evenIfDamaged ?? false })
           if (isDeleted === true) {
             deleted.push(id)
             if (json !== true) await cli.reportLine(`Deleted ${id}`)
@@ -53,13 +55,13 @@ Examples:
     })
 }
 
-/** Null for one that cannot be read: it is told, and stays. */
-async function deleteOne(cli: Cli, store: SessionStore, id: string, scope: ScopeOptions): Promise<boolean | null> {
+/** Null for a session that cannot be read: it is reported, and stays. */
+async function deleteOne(cli: Cli, store: SessionStore, id: string, how: DeleteOptions): Promise<boolean | null> {
   try {
-    return await store.deleteSession(id, scope)
+    return await store.deleteSession(id, how)
   } catch (error) {
     if (!isDamage(error)) throw error
-    cli.fail(`Not deleted: session ${id}. ${messageOf(error)}`)
+    cli.fail(`Not deleted: session ${id}. ${messageOf(error)}. --even-if-damaged deletes it, whatever is left of it`)
     return null
   }
 }

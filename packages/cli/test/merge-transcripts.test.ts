@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { createSession, type SessionRecord, turnsFromMessages } from '@turnstore/core'
+import { createSession, messagesFromTurns, type SessionRecord, turnsFromMessages } from '@turnstore/core'
 import { InMemorySessionStore } from '@turnstore/memory'
-import { bringUpToDate, compareSession, compareTranscript, OtherContent } from '../src/bring-up-to-date.ts'
+import { mergeIntoStore } from '../src/merge/merge-into-store.ts'
 import { parseObject } from './turnstore.ts'
 
 const airline = fileURLToPath(new URL('../../../../shared/data/airline-support-chats.jsonl', import.meta.url))
@@ -41,47 +41,16 @@ function transcript(messages: readonly unknown[]): SessionRecord {
 async function expectToGrow(messages: readonly unknown[], step: number): Promise<void> {
   const store = new InMemorySessionStore()
   for (let length = 0; length < messages.length; length += step) {
-    await bringUpToDate(store, transcript(messages.slice(0, length)), compareTranscript)
+    await mergeIntoStore(store, transcript(messages.slice(0, length)))
   }
-  await bringUpToDate(store, transcript(messages), compareTranscript)
+  await mergeIntoStore(store, transcript(messages))
   const grown = await store.loadSession('s')
   expect(grown).toEqual({ ...transcript(messages), revision: grown?.revision })
+  expect(messagesFromTurns(grown?.turns ?? [])).toEqual(messagesFromTurns(turnsFromMessages(messages)))
   for (let length = 0; length <= messages.length; length += step) {
-    expect(await bringUpToDate(store, transcript(messages.slice(0, length)), compareTranscript)).toBe('unchanged')
+    expect(await mergeIntoStore(store, transcript(messages.slice(0, length)))).toEqual({ outcome: 'unchanged', contradictions: [] })
   }
 }
-
-describe('a running turn with two calls of one id', () => {
-  const running = (more: object, ...names: string[]): SessionRecord =>
-    createSession({
-      sessionId: 's',
-      createdAt: '',
-      updatedAt: '',
-      turns: [
-        {
-          turnId: 't',
-          status: 'running',
-          startedAt: '',
-          toolCalls: names.map(toolName => ({ callId: 'c', toolName })),
-          ...more,
-        },
-      ],
-    })
-
-  it.each<[string, SessionRecord, string]>([
-    ['its end', running({ status: 'success', endedAt: '' }, 'f', 'g'), 'grown'],
-    ['the growth of its last call', running({}, 'f', 'h'), 'grown'],
-    ['the growth of its first call', running({}, 'h', 'g'), 'turn 1'],
-    ['another one', running({}, 'f', 'g', 'h'), 'turn 1'],
-  ])('is a copy of its source after %s, or is told and left alone', async (_what, after, expected) => {
-    const store = new InMemorySessionStore()
-    const before = running({}, 'f', 'g')
-    await bringUpToDate(store, before, compareSession)
-    const told = (error: unknown): string => (error instanceof OtherContent ? error.message : 'failed')
-    expect(await bringUpToDate(store, after, compareSession).catch(told)).toBe(expected)
-    expect((await store.loadSession('s'))?.turns).toEqual((expected === 'grown' ? after : before).turns)
-  })
-})
 
 describe('a transcript that grows', () => {
   it.each([1, 2, 3, 5])(
@@ -99,12 +68,13 @@ describe('a transcript that grows', () => {
   })
 })
 
-describe('a session', () => {
-  it('is only brought up to date where the store has an earlier stage of it', () => {
-    const before = createSession({ sessionId: 's', turns: [{ turnId: 'a', prompt: 'x', status: 'running' }] })
-    const after = { ...before, turns: before.turns.map(turn => ({ ...turn, status: 'success', responseContent: 'y' })) }
-    expect(compareSession(before, after)).toMatchObject({ kind: 'behind', change: { updateTurns: [{ turnId: 'a' }] } })
-    expect(compareSession(after, before)).toEqual({ kind: 'ahead' })
-    expect(compareSession(after, { ...after, revision: 9, updatedAt: 'x' })).toEqual({ kind: 'same' })
-  })
+
+it('a transcript does not contradict a status that somebody set: it says nothing of how a turn ended', async () => {
+  const store = new InMemorySessionStore()
+  const turns = turnsFromMessages([{ role: 'user', content: 'Tea?' }, { role: 'assistant', content: 'Three kinds.' }])
+  const incoming = createSession({ sessionId: 's', createdAt: '', updatedAt: '', turns })
+  await mergeIntoStore(store, incoming)
+  await store.changeSession('s', { updateTurns: [{ turnId: 't1', set: { status: 'cancelled' } }], updatedAt: '2026-01-01T00:00:00Z' })
+  expect(await mergeIntoStore(store, incoming)).toEqual({ outcome: 'unchanged', contradictions: [] })
+  expect((await store.loadSession('s'))?.turns[0]?.status).toBe('cancelled')
 })

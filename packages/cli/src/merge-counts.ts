@@ -1,0 +1,27 @@
+import { count } from './cli.js'
+import type { MergeResult } from './merge/merge-into-store.js'
+
+/** How many sessions a run added, grew and left unchanged, and how many of those contradict the target. */
+export class MergeCounts {
+  readonly members = { added: 0, grown: 0, unchanged: 0, contradicting: 0 }
+
+  add({ outcome, contradictions }: MergeResult): void {
+    this.members[outcome]++
+    if (contradictions.length > 0) this.members.contradicting++
+  }
+
+  /** The last line of a run. `others` are the sessions that never reached the target, by what became of them. */
+  sentence(others: Readonly<Record<string, number>>): string {
+    const { added, grown, unchanged, contradicting } = this.members
+    const rest = Object.entries(others).filter(([, number]) => number > 0)
+    const total = rest.reduce((sum, [, number]) => sum + number, added + grown + unchanged)
+    const parts = [
+      `${added} added`,
+      `${grown} grown`,
+      `${unchanged} unchanged`,
+      ...rest.map(([name, number]) => `${number} ${name}`),
+    ]
+    const note = contradicting === 0 ? '' : ` (${contradicting} with contradictions)`
+    return `${count(total, 'session')}: ${parts.join(', ')}${note}`
+  }
+}

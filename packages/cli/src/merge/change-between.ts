@@ -1,0 +1,45 @@
+import { isDeepStrictEqual } from 'node:util'
+import { applyChange, isTurnstoreError, type SessionChange, type SessionRecord, type TurnRecord } from '@turnstore/core'
+import { memberOf } from './members.js'
+
+/**
+ * The change that makes one session of another; null where none does. A change sets no `createdAt`, appends no id a
+ * second time and puts no turn between others: that takes a whole record.
+ */
+export function changeBetween(stored: SessionRecord, merged: SessionRecord): SessionChange | null {
+  const updateTurns = stored.turns.flatMap((before, index) => {
+    const after = merged.turns[index]
+    return after === undefined || isDeepStrictEqual(before, after) ? [] : [updateBetween(before, after)]
+  })
+  const appendTurns = merged.turns.slice(stored.turns.length)
+  const appendAgentTransitions = merged.agentTransitions.slice(stored.agentTransitions.length)
+  const setMetadata = Object.fromEntries(
+    Object.entries(merged.metadata).filter(([key, value]) => !isDeepStrictEqual(memberOf(stored.metadata, key), value)),
+  )
+  const change = {
+    updateTurns,
+    appendTurns,
+    appendAgentTransitions,
+    setMetadata,
+    ...(stored.agentId === merged.agentId ? {} : { agentId: merged.agentId }),
+    updatedAt: merged.updatedAt,
+  }
+  return isDeepStrictEqual(changed(stored, change), merged) ? change : null
+}
+
+function changed(stored: SessionRecord, change: SessionChange): SessionRecord | null {
+  try {
+    return { ...applyChange(stored, change).session, revision: stored.revision }
+  } catch (error) {
+    if (isTurnstoreError(error)) return null
+    throw error
+  }
+}
+
+function updateBetween(before: TurnRecord, after: TurnRecord): NonNullable<SessionChange['updateTurns']>[number] {
+  const { turnId, toolCalls, ...members } = after
+  const set = Object.fromEntries(
+    Object.entries(members).filter(([name, value]) => !isDeepStrictEqual(Reflect.get(before, name), value)),
+  )
+  return { turnId, set, putToolCalls: toolCalls.filter((call, place) => !isDeepStrictEqual(before.toolCalls[place], call)) }
+}

@@ -1,0 +1,63 @@
+import type { TurnRecord } from '@turnstore/core'
+import { type Contradict, filled, isOpen, lacks, united, unitedExtra } from './members.js'
+import { mergeCalls } from './merge-call.js'
+import { mergeSaid } from './merge-said.js'
+
+/** What makes a turn another one under the same id, or null. */
+export function otherTurn(stored: TurnRecord, incoming: TurnRecord): string | null {
+  if (filled(stored.prompt, incoming.prompt) !== filled(incoming.prompt, stored.prompt)) return 'another prompt'
+  if (lacks(stored.agentId) || lacks(incoming.agentId) || stored.agentId === incoming.agentId) return null
+  return 'another agent'
+}
+
+/** Joins two stages of one turn. `isLast`: no turn follows it in the target. */
+export function mergeTurn(
+  stored: TurnRecord,
+  incoming: TurnRecord,
+  isLast: boolean,
+  contradict: Contradict,
+): TurnRecord {
+  // A transcript has no times, and its last turn no end.
+  const isOfTranscript = lacks(incoming.startedAt) && lacks(incoming.endedAt)
+  const beside = {
+    prompt: filled(stored.prompt, incoming.prompt),
+    toolCalls: mergeCalls(stored.toolCalls, incoming.toolCalls, contradict),
+  }
+  return {
+    ...stored,
+    agentId: filled(stored.agentId, incoming.agentId),
+    ...beside,
+    ...mergeSaid(stored, incoming, beside, isOpen(stored) || (isLast && isOfTranscript), contradict),
+    startedAt: filled(stored.startedAt, incoming.startedAt),
+    ...mergeEnd(stored, incoming, isOfTranscript, contradict),
+    auditEventIds: stored.auditEventIds.concat(incoming.auditEventIds.filter(id => !stored.auditEventIds.includes(id))),
+    ...unitedExtra(stored, incoming, () => contradict('unknown members')),
+  }
+}
+
+type End = Pick<TurnRecord, 'status' | 'endedAt' | 'error'>
+
+/**
+ * A turn ends once, and its end is one thing. `isInferred`: an import concluded how the incoming turn ended, since a
+ * transcript does not say it, so a status that somebody set is not contradicted.
+ */
+function mergeEnd(stored: TurnRecord, incoming: TurnRecord, isInferred: boolean, contradict: Contradict): End {
+  const { status, endedAt, error } = stored
+  if (isOpen(stored)) {
+    return {
+      status: isOpen(incoming) ? filled(status, incoming.status) : incoming.status,
+      endedAt: filled(endedAt, incoming.endedAt),
+      error: isOpen(incoming) ? filled(error, incoming.error) : filled(incoming.error, error),
+    }
+  }
+  if (isOpen(incoming) || isInferred) return { status, endedAt, error }
+  if (status !== incoming.status) {
+    contradict('its status')
+    return { status, endedAt, error }
+  }
+  return {
+    status,
+    endedAt: filled(endedAt, incoming.endedAt),
+    error: united(error, incoming.error, () => contradict('its error')),
+  }
+}

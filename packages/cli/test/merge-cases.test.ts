@@ -1,0 +1,248 @@
+import { describe, expect, it } from 'vitest'
+import { messagesFromTurns, type SessionChange, type SessionInput } from '@turnstore/core'
+import { openStore } from '../src/open-store.ts'
+import { importText, lines, load, temporaryStore, turnstore } from './turnstore.ts'
+
+/*
+ * What was acknowledged in a target stays there, whatever is copied or imported over it.
+ */
+
+const updatedAt = '2026-01-01T00:00:00Z'
+
+async function save(url: string, session: SessionInput): Promise<void> {
+  await using store = await openStore(url)
+  await store.saveSession(session)
+}
+
+async function change(url: string, id: string, what: Omit<SessionChange, 'updatedAt'>): Promise<void> {
+  await using store = await openStore(url)
+  await store.changeSession(id, { ...what, updatedAt })
+}
+
+describe('copying again', () => {
+  const call = { callId: 'c1', toolName: 'pay', arguments: { amount: 7 }, status: 'running' }
+  const session: SessionInput = {
+    sessionId: 's',
+    turns: [{ turnId: 't', prompt: 'Pay it', status: 'running', toolCalls: [call] }],
+  }
+
+  it('never reopens a call that the target has answered (an answered payment was running again)', async () => {
+    const from = temporaryStore()
+    const to = temporaryStore()
+    await save(from, session)
+    await turnstore(['copy', '--from', from, '--to', to])
+    await change(to, 's', {
+      updateTurns: [
+        { turnId: 't', set: { metadata: { rating: 5 } }, putToolCalls: [{ ...call, status: 'success', result: 'paid' }] },
+      ],
+      setMetadata: { channel: 'web' },
+    })
+    const before = await load(to, 's')
+    expect(await turnstore(['copy', '--from', from, '--to', to])).toEqual({
+      code: 0,
+      stdout: '1 session: 0 added, 0 grown, 1 unchanged\n',
+      stderr: '',
+    })
+    expect(await load(to, 's')).toEqual(before)
+  })
+
+  it('adds what the source has further along to what the target has further along', async () => {
+    const from = temporaryStore()
+    const to = temporaryStore()
+    await save(from, session)
+    await turnstore(['copy', '--from', from, '--to', to])
+    await change(to, 's', {
+      updateTurns: [{ turnId: 't', putToolCalls: [{ ...call, status: 'success', result: 'paid' }] }],
+    })
+    await change(from, 's', {
+      updateTurns: [{ turnId: 't', set: { status: 'success', responseContent: 'Done' } }],
+      appendTurns: [{ turnId: 'u', prompt: 'Thanks' }],
+    })
+    expect((await turnstore(['copy', '--from', from, '--to', to])).stdout).toBe(
+      '1 session: 0 added, 1 grown, 0 unchanged\n',
+    )
+    expect(await load(to, 's')).toMatchObject({
+      turns: [
+        { status: 'success', responseContent: 'Done', toolCalls: [{ status: 'success', result: 'paid' }] },
+        { turnId: 'u' },
+      ],
+    })
+  })
+
+  it('reports two answers to one call by their place, keeps that of the target and copies the rest', async () => {
+    const from = temporaryStore()
+    const to = temporaryStore()
+    await save(from, session)
+    await turnstore(['copy', '--from', from, '--to', to])
+    const answer = (result: string): Omit<SessionChange, 'updatedAt'> => ({
+      updateTurns: [{ turnId: 't', putToolCalls: [{ ...call, status: 'success', result }] }],
+    })
+    await change(to, 's', answer('SECRET'))
+    await change(from, 's', { ...answer('SECRET 2'), appendTurns: [{ turnId: 'u', prompt: 'Thanks' }] })
+    expect(await turnstore(['copy', '--from', from, '--to', to])).toEqual({
+      code: 1,
+      stdout: '1 session: 0 added, 1 grown, 0 unchanged (1 with contradictions)\n',
+      stderr: 'Session s: the target has other content in turn 1 (t): the result of call c1; it is not changed\n',
+    })
+    expect(await load(to, 's')).toMatchObject({ turns: [{ toolCalls: [{ result: 'SECRET' }] }, { turnId: 'u' }] })
+    const { stdout } = await turnstore(['copy', '--from', from, '--to', to, '--json'])
+    expect(JSON.parse(stdout)).toEqual({
+      added: 0,
+      grown: 0,
+      unchanged: 1,
+      contradicting: 1,
+      leftAlone: 0,
+      contradictions: [{ sessionId: 's', places: ['turn 1 (t): the result of call c1'] }],
+    })
+  })
+
+  it('an old export imported over the store it came from takes nothing back', async () => {
+    const url = temporaryStore()
+    await save(url, session)
+    const old = (await turnstore(['export'], { url })).stdout
+    await change(url, 's', {
+      updateTurns: [
+        {
+          turnId: 't',
+          set: { status: 'success', responseContent: 'Done', endedAt: updatedAt },
+          putToolCalls: [{ ...call, status: 'success', result: 'paid' }],
+        },
+      ],
+    })
+    const before = await load(url, 's')
+    expect(await importText(old, { url })).toMatchObject({ code: 0, stderr: '' })
+    expect(await load(url, 's')).toEqual(before)
+  })
+})
+
+describe('importing again', () => {
+  const find = { id: 'a', type: 'function', function: { name: 'find', arguments: '{"q":"tea"}' } }
+  const messages: object[] = [
+    { role: 'system', content: 'Be kind' },
+    {
+      role: 'user',
+      content: [
+        { type: 'text', text: 'What is this?' },
+        { type: 'image_url', image_url: { url: 'data:image/png;base64,AAAA' } },
+      ],
+    },
+    { role: 'assistant', content: 'Let me look', tool_calls: [find] },
+    { role: 'tool', tool_call_id: 'a', content: '3 kinds' },
+    { role: 'assistant', content: 'Three kinds' },
+  ]
+  const annotations = {
+    auditEventIds: ['e1'],
+    agentId: 'front',
+    startedAt: '2026-01-01T10:00:00Z',
+    endedAt: '2026-01-01T10:01:00Z',
+  }
+
+  async function annotated(said: readonly object[]): Promise<string> {
+    const { url } = await importText(lines({ id: 's', messages: said }))
+    const turn = (await load(url, 's'))?.turns[0]
+    const call = turn?.toolCalls[0]
+    await change(url, 's', {
+      updateTurns: [
+        {
+          turnId: 't1',
+          set: { ...annotations, metadata: { ...turn?.metadata, rating: 5 } },
+          ...(call === undefined ? {} : { putToolCalls: [{ ...call, durationMs: 12 }] }),
+        },
+      ],
+    })
+    return url
+  }
+
+  async function said(url: string): Promise<unknown> {
+    return messagesFromTurns((await load(url, 's'))?.turns ?? [])
+  }
+
+  it('wipes no annotation (rating, audit events, agent, times and duration were gone)', async () => {
+    const url = await annotated(messages)
+    const before = await load(url, 's')
+    expect(await importText(lines({ id: 's', messages }), { url })).toMatchObject({
+      code: 0,
+      stdout: '1 session: 0 added, 0 grown, 1 unchanged\n',
+    })
+    expect(await load(url, 's')).toEqual(before)
+  })
+
+  it.each([2, 3, 4, 5])('goes on after an annotation of the turn that grows (of %i messages)', async length => {
+    const url = await annotated(messages.slice(0, length))
+    const grown = [...messages, { role: 'user', content: 'Black, please' }]
+    expect(await importText(lines({ id: 's', messages: grown }), { url })).toMatchObject({
+      code: 0,
+      stdout: '1 session: 0 added, 1 grown, 0 unchanged\n',
+    })
+    expect(await load(url, 's')).toMatchObject({ turns: [{ ...annotations, metadata: { rating: 5 } }, {}] })
+    expect(await said(url)).toEqual(grown)
+  })
+
+  it('goes on after an annotation of an earlier turn (it was refused for good)', async () => {
+    const first = [...messages, { role: 'user', content: 'Black, please' }]
+    const url = await annotated(first)
+    const grown = [...first, { role: 'assistant', content: 'Here it is' }]
+    expect(await importText(lines({ id: 's', messages: grown }), { url })).toMatchObject({ code: 0, stderr: '' })
+    expect(await said(url)).toEqual(grown)
+  })
+
+  it('takes a late result for a call of an earlier turn, in the form in which it came', async () => {
+    const open = [...messages.slice(0, 3), { role: 'user', content: 'Are you there?' }]
+    const url = await annotated(open)
+    const result = { role: 'tool', tool_call_id: 'a', content: [{ type: 'text', text: '3 kinds' }], name: 'find' }
+    expect(await importText(lines({ id: 's', messages: [...open, result] }), { url })).toMatchObject({
+      code: 0,
+      stdout: '1 session: 0 added, 1 grown, 0 unchanged\n',
+    })
+    expect(await said(url)).toEqual([...open.slice(0, 3), result, ...open.slice(3)])
+    expect(await load(url, 's')).toMatchObject({ turns: [{ ...annotations, metadata: { rating: 5 } }, {}] })
+  })
+
+  it('keeps a result, and its form, that a longer transcript does not have', async () => {
+    const parts = { role: 'tool', tool_call_id: 'a', content: [{ type: 'text', text: '3 kinds' }], name: 'find' }
+    const { url } = await importText(lines({ id: 's', messages: [...messages.slice(0, 3), parts] }))
+    const longer = [...messages.slice(0, 3), ...messages.slice(4)]
+    expect(await importText(lines({ id: 's', messages: longer }), { url })).toMatchObject({ code: 0, stderr: '' })
+    expect(await said(url)).toEqual([...messages.slice(0, 3), parts, ...messages.slice(4)])
+  })
+
+  it('completes an answer that was imported while it was streamed', async () => {
+    const half = [...messages.slice(0, 4), { role: 'assistant', content: 'Three k' }]
+    const url = await annotated(half)
+    expect(await importText(lines({ id: 's', messages }), { url })).toMatchObject({ code: 0, stderr: '' })
+    expect(await said(url)).toEqual(messages)
+    expect(await importText(lines({ id: 's', messages: half }), { url })).toMatchObject({
+      code: 0,
+      stdout: '1 session: 0 added, 0 grown, 1 unchanged\n',
+    })
+  })
+
+  it('goes on where the system prompt has changed, which is reported', async () => {
+    const url = await annotated(messages.slice(0, 4))
+    const changed = [{ role: 'system', content: 'SECRET' }, ...messages.slice(1), { role: 'user', content: 'Thanks' }]
+    expect(await importText(lines({ id: 's', messages: changed }), { url })).toMatchObject({
+      code: 1,
+      stdout: '1 session: 0 added, 1 grown, 0 unchanged (1 with contradictions)\n',
+      stderr: 'stdin:1: the target has other content in turn 1 (t1): its system messages; it is not changed\n',
+    })
+    expect(await said(url)).toEqual([...messages, { role: 'user', content: 'Thanks' }])
+  })
+
+  it('reports a changed system prompt also where nothing else is new', async () => {
+    const { url } = await importText(lines({ id: 's', messages }))
+    const changed = [{ role: 'system', content: 'SECRET' }, ...messages.slice(1)]
+    expect(await importText(lines({ id: 's', messages: changed }), { url })).toMatchObject({
+      code: 1,
+      stdout: '1 session: 0 added, 0 grown, 1 unchanged (1 with contradictions)\n',
+    })
+    expect(await said(url)).toEqual(messages)
+  })
+
+  it('leaves what an application keeps under the key of the layout', async () => {
+    const { url } = await importText(lines({ id: 's', messages }))
+    await change(url, 's', { updateTurns: [{ turnId: 't1', set: { metadata: { chat: ['room 5'] } } }] })
+    const { code } = await importText(lines({ id: 's', messages }), { url })
+    expect(code).toBe(1)
+    expect(await load(url, 's')).toMatchObject({ turns: [{ metadata: { chat: ['room 5'] } }] })
+  })
+})
