@@ -65,8 +65,14 @@ export class Connection {
    */
   get file(): string | null {
     this.#checkOpen()
+    this.checkFiles()
     if (!isOfThisDriver(this.#database) || this.isExclusive) return null
     return this.#file()
+  }
+
+  /** That another handle finds at the path what this one has open. @throws `STORE_UNAVAILABLE` */
+  checkFiles(): void {
+    if (this.#database.open) this.#files?.checkMain()
   }
 
   #file(): string | null {
@@ -138,7 +144,8 @@ export class Connection {
         unlessIterating(() => this.run(begin))
         if (this.#settings.isLent) this.#refuseHiding()
         result = work()
-        this.#files?.check()
+        if (begin === WRITING) this.#files?.checkToCommit()
+        else this.#files?.check()
       } catch (error) {
         this.#rollBack()
         throw this.#files?.causeOf(error) ?? error

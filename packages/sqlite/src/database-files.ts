@@ -1,6 +1,8 @@
 import { isTurnstoreError, TurnstoreError } from '@turnstore/core'
 import { quote } from '@turnstore/core/adapter'
-import { descriptorOf, type FileIdentity, identityOf, isSameFile } from './file-identity.js'
+import { type DatabaseHeader, follows, readHeader } from './database-header.js'
+import { descriptorOf, type FileIdentity, type FoundFile, identityOf, isSameFile } from './file-identity.js'
+import { QuietFolder } from './quiet-folder.js'
 import { storeError } from './sqlite-errors.js'
 
 export interface WatchedHandle {
@@ -23,9 +25,15 @@ export class DatabaseFiles {
   readonly main: FileIdentity
   readonly #handle: WatchedHandle
   readonly #paths: readonly string[]
+  readonly #folder: QuietFolder | null
   readonly #beside = new Map<string, FileIdentity>()
   /** Of a handle of our own, once it is set up: nobody changes it. */
   #suffixes: readonly string[] | null = null
+  /** As of the last check in a transaction. */
+  #inUse: readonly string[] = []
+  /** When the database was changed last, by a checkpoint as a rule, and its header since then. */
+  #changedAt: bigint | null = null
+  #header: DatabaseHeader | null = null
   #displaced: TurnstoreError | null = null
   #mayClose = true
 
@@ -33,6 +41,8 @@ export class DatabaseFiles {
     this.main = main
     this.#handle = handle
     this.#paths = handle.path === handle.file ? [handle.file] : [handle.path, handle.file]
+    // The owner of a handle may make SQLite open other files in a folder that stays as it is.
+    this.#folder = handle.isLent ? null : QuietFolder.of(handle.path, handle.file)
   }
 
   /** @throws `STORE_UNAVAILABLE` where the file at the path is not the one that SQLite has open */
@@ -58,8 +68,8 @@ export class DatabaseFiles {
   }
 
   /**
-   * False where another file has the name of the WAL: as the last one to close, SQLite would write its own WAL into
-   * the database and remove the other.
+   * False where another file has the name of the WAL, or the content of the database is another: as the last one to
+   * close, SQLite would write its own WAL into the database, and remove the one at the path.
    */
   get mayClose(): boolean {
     return this.#mayClose
@@ -67,7 +77,28 @@ export class DatabaseFiles {
 
   /** Inside a transaction, when SQLite has all of them open. @throws `STORE_UNAVAILABLE`, from then on at each use */
   check(): void {
-    const message = this.#mainDisplaced() ?? this.#besideDisplaced()
+    this.#inUse = this.#suffixes ?? this.#suffixesInUse()
+    this.#look()
+  }
+
+  #look(): void {
+    const look = (): void => {
+      const message = this.#mainDisplaced() ?? this.#besideDisplaced()
+      if (message !== null) throw this.#refuse(message)
+    }
+    if (this.#folder === null) look()
+    else this.#folder.unlessQuiet(look)
+  }
+
+  /** The same before a commit, when what is in the database matters too. */
+  checkToCommit(): void {
+    this.check()
+    this.checkMain()
+  }
+
+  /** At any time, even when others keep the database locked. @throws `STORE_UNAVAILABLE`, from then on at each use */
+  checkMain(): void {
+    const message = this.#mainDisplaced()
     if (message !== null) throw this.#refuse(message)
   }
 
@@ -84,7 +115,8 @@ export class DatabaseFiles {
   /** A commit was made. It counts only if whoever opens the path finds it. @throws `STORE_UNAVAILABLE` */
   checkCommitted(): void {
     try {
-      this.check()
+      // Without asking SQLite: somebody else may have the database locked again.
+      this.#look()
     } catch (error) {
       throw storeError(error, this.#handle.path, 'unknown')
     }
@@ -95,12 +127,30 @@ export class DatabaseFiles {
       const found = identityOf(path)
       if (found === undefined) return `The database ${quote(path)} was removed or moved away`
       if (!isSameFile(found, this.main)) return `The database ${quote(path)} was replaced by another file`
+      if (this.#isOverwritten(found)) return `The database ${quote(path)} was overwritten`
     }
     return null
   }
 
+  /** By what SQLite did not make: another file that was copied into this one. Of a handle of our own, which is in WAL. */
+  #isOverwritten({ mtimeNs }: FoundFile): boolean {
+    if (this.#suffixes === null || mtimeNs === this.#changedAt) return false
+    const descriptor = descriptorOf(this.main)
+    if (typeof descriptor !== 'number') return false
+    const before = this.#header
+    // Twice, since a checkpoint may be writing it at this moment.
+    const headers = [readHeader(descriptor), readHeader(descriptor)]
+    if (before !== null && !headers.some(header => follows(header, before))) {
+      this.#mayClose = false
+      return true
+    }
+    this.#header = headers[1] ?? before
+    this.#changedAt = mtimeNs
+    return false
+  }
+
   #besideDisplaced(): string | null {
-    const changed = this.#suffixesInUse().filter(suffix => !this.#isAsBefore(suffix))
+    const changed = this.#inUse.filter(suffix => !this.#isAsBefore(suffix))
     const [first] = changed
     if (first === undefined) return null
     this.#mayClose = changed.every(suffix => identityOf(this.#handle.file + suffix) === undefined)
@@ -118,7 +168,6 @@ export class DatabaseFiles {
   }
 
   #suffixesInUse(): readonly string[] {
-    if (this.#suffixes !== null) return this.#suffixes
     const { isLent, pragma } = this.#handle
     // Read from the database: SQLite opens the others with it, and then knows the mode.
     pragma('schema_version')

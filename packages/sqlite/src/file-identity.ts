@@ -6,11 +6,17 @@ export interface FileIdentity {
   readonly ino: bigint
 }
 
+/** Of a file or a folder at a path, with the times at which its content and anything of it changed last. */
+export interface FoundFile extends FileIdentity {
+  readonly ctimeNs: bigint
+  readonly mtimeNs: bigint
+}
+
 /** A missing file is an answer, not an error. */
 const OPTIONS = { bigint: true, throwIfNoEntry: false } as const
 
 /** Links are followed. Undefined where there is no file. @throws an error of the system where it cannot be looked at */
-export function identityOf(path: string): FileIdentity | undefined {
+export function identityOf(path: string): FoundFile | undefined {
   return statSync(path, OPTIONS)
 }
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, readSync, renameSync, statSync } from 'node:fs'
+import { existsSync, renameSync, statSync } from 'node:fs'
 import type { DatabaseFiles } from './database-files.js'
+import { readHeader } from './database-header.js'
 import { descriptorOf, type FileIdentity, identityOf, isSameFile } from './file-identity.js'
 import { LeftBeside } from './sqlite-errors.js'
 
@@ -8,10 +9,6 @@ import { LeftBeside } from './sqlite-errors.js'
  * Files beside a database that belong to another one, which was there before. SQLite takes them for those of the
  * database that it opens: what is in the WAL would be read as if it were of this one, and what is written be lost.
  */
-
-/** Where a database file says how it is written: 1, with a rollback journal; 2, with a WAL. */
-const FORMAT_AT = 18
-const WITHOUT_WAL = 1
 
 /** The files that a database which does not exist has left. */
 export function leftBeside(path: string): ReadonlyMap<string, FileIdentity> {
@@ -56,7 +53,6 @@ export function checkPairing(files: DatabaseFiles, file: string): void {
   if (!existsSync(wal)) return
   const descriptor = descriptorOf(files.main)
   if (typeof descriptor !== 'number') return
-  const format = Buffer.alloc(1)
-  const isWhole = readSync(descriptor, format, 0, 1, FORMAT_AT) === 1
-  if (isWhole && format[0] === WITHOUT_WAL && existsSync(wal)) throw new LeftBeside(wal)
+  const header = readHeader(descriptor)
+  if (header !== null && header.isDatabase && !header.isInWal && existsSync(wal)) throw new LeftBeside(wal)
 }

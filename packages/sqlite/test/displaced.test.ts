@@ -1,5 +1,6 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type SqliteDatabase, SqliteSessionStore, type SqliteStatement, type SqlValue } from '@turnstore/sqlite'
 import type Database from 'better-sqlite3'
 import { describe, expect, it } from 'vitest'
@@ -69,6 +70,24 @@ describe.each(['power-loss', 'process-crash'] as const)('a store that acknowledg
     expect((await failureOf(store.loadSession('s'))).code).toBe('STORE_UNAVAILABLE')
   })
 })
+
+it('what happens to a database in a folder in which nothing has changed for long is noticed as well', async () => {
+  const stores = ways.map(([, displace], index) => {
+    mkdirSync(folder.path(`data${index}`, 'in'), { recursive: true })
+    const path = folder.path(`data${index}`, 'in', 'sessions.db')
+    return { path, displace, store: folder.open({ durability: 'process-crash' }, path) }
+  })
+  for (const { store } of stores) await store.saveSession({ sessionId: 's', createdAt: at })
+  // The time of a change says nothing about others right after it.
+  await sleep(3500)
+  for (const { path, displace, store } of stores) {
+    for (const id of ['a', 'b']) await store.changeSession('s', append(id))
+    await store.loadSession('s')
+    displace(path)
+    await expectDisplaced(store)
+    rmSync(folder.path('moved'), { recursive: true, force: true })
+  }
+}, 20_000)
 
 it.each(ways)('a store on a shared handle acknowledges nothing once its database %s', async (_name, displace) => {
   mkdirSync(folder.path('data'))
@@ -161,6 +180,17 @@ it('a backup that is put over a database is not read with the WAL of that one', 
   await refused.changeSession('s', append('b'))
   expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual(['b'])
   expect(await folder.open().checkIntegrity()).toEqual({ ok: true, problems: [] })
+})
+
+it.each([
+  ['backup', (store: SqliteSessionStore) => store.backup(folder.path('backup.db'))],
+  ['checkIntegrity', (store: SqliteSessionStore) => store.checkIntegrity()],
+])('%s of a database that was replaced fails, and is not one of the other', async (_name, call) => {
+  const store = folder.open()
+  await store.saveSession({ sessionId: 's', createdAt: at })
+  replaceByCopy(folder.database)
+  expect(await failureOf(call(store))).toMatchObject({ code: 'STORE_UNAVAILABLE', message: containing('anew') })
+  expect(existsSync(folder.path('backup.db'))).toBe(false)
 })
 
 it('a link that leads to another database by now is noticed, and one above the folder as well', async () => {
