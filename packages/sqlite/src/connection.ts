@@ -2,7 +2,9 @@ import { isAbsolute } from 'node:path'
 import { TurnstoreError } from '@turnstore/core'
 import { quote } from '@turnstore/core/adapter'
 import type { Row } from './columns.js'
+import { DatabaseFiles } from './database-files.js'
 import type { SqliteDatabase, SqliteStatement, SqlValue } from './driver.js'
+import { checkPairing } from './left-beside.js'
 import { isOfThisDriver } from './open-database.js'
 import { commitError, Occupied } from './sqlite-errors.js'
 
@@ -16,6 +18,8 @@ export interface Settings {
 
 const HIDING = `
   SELECT type, name FROM temp.sqlite_schema WHERE type IN ('table', 'view') AND name LIKE 'turnstore!_%' ESCAPE '!'`
+
+const WRITING = 'BEGIN IMMEDIATE'
 
 type Wanted = readonly [pragma: string, value: () => number]
 
@@ -43,6 +47,8 @@ export class Connection {
     ['fullfsync', () => Number(process.platform === 'darwin' && this.#settings.synchronous === 'FULL')],
   ]
   readonly #statements = new Map<string, SqliteStatement>()
+  /** Null before they are watched, and for a database without a file of a name. */
+  #files: DatabaseFiles | null = null
 
   constructor(database: SqliteDatabase, settings: Settings) {
     this.#database = database
@@ -59,9 +65,34 @@ export class Connection {
    */
   get file(): string | null {
     this.#checkOpen()
+    this.checkFiles()
     if (!isOfThisDriver(this.#database) || this.isExclusive) return null
+    return this.#file()
+  }
+
+  /** That another handle finds at the path what this one has open. @throws `STORE_UNAVAILABLE` */
+  checkFiles(): void {
+    if (this.#database.open) this.#files?.checkMain()
+  }
+
+  #file(): string | null {
     const file = this.get('PRAGMA database_list')?.file
     return typeof file === 'string' && isAbsolute(file) ? file : null
+  }
+
+  /**
+   * Notes which files SQLite has open. From then on, no transaction succeeds once they are others than those at the
+   * path. To be called before anything is read with a handle of our own.
+   * @throws `STORE_UNAVAILABLE`, `LeftBeside`
+   */
+  watchFiles(): void {
+    this.#checkOpen()
+    const file = this.#file()
+    if (this.isInMemory || file === null) return
+    const { isLent } = this
+    const pragma = (name: string): unknown => this.value(`PRAGMA main.${name}`)
+    this.#files = DatabaseFiles.of({ path: isLent ? file : this.path, file, isLent, pragma })
+    if (!isLent) checkPairing(this.#files, file)
   }
 
   /** Whether the handle is its owner's, who may use it at any time. */
@@ -91,7 +122,7 @@ export class Connection {
   /** All that `work` writes, or, if it throws, nothing. @throws `Occupied`, or what the driver throws */
   write<T>(work: () => T): T {
     // Immediate: a transaction that reads first and writes then may find that others wrote in between.
-    return this.#transaction('BEGIN IMMEDIATE', work)
+    return this.#transaction(WRITING, work)
   }
 
   /** That the owner of a lent handle has not closed it, and does not use it. @throws `Occupied`, `STORE_UNAVAILABLE` */
@@ -101,20 +132,23 @@ export class Connection {
   }
 
   #checkOpen(): void {
+    this.#files?.refuseDisplaced()
     if (this.#database.open) return
     throw new TurnstoreError('STORE_UNAVAILABLE', 'The database was closed by its owner; open a new one and a new store')
   }
 
   #transaction<T>(begin: string, work: () => T): T {
     return this.#use(this.#wanted, () => {
-      this.#begin(begin)
       let result: T
       try {
+        unlessIterating(() => this.run(begin))
         if (this.#settings.isLent) this.#refuseHiding()
         result = work()
+        if (begin === WRITING) this.#files?.checkToCommit()
+        else this.#files?.check()
       } catch (error) {
         this.#rollBack()
-        throw error
+        throw this.#files?.causeOf(error) ?? error
       }
       try {
         this.run('COMMIT')
@@ -122,6 +156,7 @@ export class Connection {
         this.#rollBack()
         throw commitError(error, this.path)
       }
+      if (begin === WRITING) this.#files?.checkCommitted()
       return result
     })
   }
@@ -134,6 +169,7 @@ export class Connection {
       return work()
     } finally {
       putBack?.()
+      if (this.#files?.isDisplaced === true) this.close()
     }
   }
 
@@ -145,10 +181,6 @@ export class Connection {
       'STORE_UNAVAILABLE',
       `The lent handle has a temporary ${String(hiding.type)} ${quote(String(hiding.name))} of its owner's, which hides what Turnstore has under that name; drop it`,
     )
-  }
-
-  #begin(begin: string): void {
-    unlessIterating(() => this.run(begin))
   }
 
   #rollBack(): void {
@@ -234,13 +266,18 @@ export class Connection {
   /** Closes a handle of our own, after the WAL has gone into the database. One that was lent stays as it is. */
   close(): void {
     this.#statements.clear()
+    const files = this.#files
     if (this.#settings.isLent || !this.#database.open) return
     try {
-      if (!this.isInMemory) this.value('PRAGMA wal_checkpoint(TRUNCATE)')
+      if (files !== null && files.hasUsedWal) {
+        files.refuseDisplaced()
+        files.check()
+        this.value('PRAGMA wal_checkpoint(TRUNCATE)')
+      }
     } catch {
       // The WAL stays, and whoever opens the database next reads it.
     }
-    this.#database.close()
+    if (files?.mayClose !== false) this.#database.close()
   }
 }
 

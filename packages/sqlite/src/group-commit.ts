@@ -5,16 +5,30 @@ import type { LastSession } from './last-session.js'
 import { busyError, isBusy, storeError } from './sqlite-errors.js'
 import { newBackoff } from './while-busy.js'
 
+/** What to answer once a write is stored, and what is left to do for that. */
+export interface Decision<T> {
+  readonly answer: T
+  readonly carryOut?: () => void
+}
+
+/** Of a write that may lose what is stored, and so waits until all of it was read. */
+export const UNREAD: unique symbol = Symbol('unread')
+
 /**
  * A write, run inside a transaction: it reads and decides, and throws where it must not happen, before
- * anything is written. What it gives is what to answer once it is stored, and what is left to do for that.
+ * anything is written.
+ * @param isRead whether what it asked for with `UNREAD` was done
  */
-export type Write<T> = () => { readonly answer: T; readonly carryOut?: () => void }
+export type Write<T> = (isRead: boolean) => Decision<T> | typeof UNREAD
 
 interface Waiting {
   readonly deadline: number
-  readonly decide: () => { readonly carryOut: (() => void) | undefined; readonly resolve: () => void }
+  /** Null where it has to read first. */
+  readonly decide: (isRead: boolean) => { readonly carryOut: (() => void) | undefined; readonly resolve: () => void } | null
   readonly reject: (error: unknown) => void
+  /** Rejects where the write must not happen. */
+  readonly read: () => Promise<unknown>
+  reading: 'not needed' | 'needed' | 'done'
 }
 
 /** Longest stretch of writing, in milliseconds, before the rest of the process gets its turn. */
@@ -49,13 +63,19 @@ export class GroupCommit {
     this.#mayHurry = mayHurry
   }
 
-  write<T>(write: Write<T>): Promise<T> {
+  /**
+   * Writes are decided in the order of the calls. One that has to read first holds up those after it, though not the
+   * process.
+   */
+  write<T>(write: Write<T>, read: () => Promise<unknown> = async () => {}): Promise<T> {
     return new Promise((resolve, reject) => {
-      const decide: Waiting['decide'] = () => {
-        const { answer, carryOut } = write()
+      const decide: Waiting['decide'] = isRead => {
+        const decision = write(isRead)
+        if (decision === UNREAD) return null
+        const { answer, carryOut } = decision
         return { carryOut, resolve: () => resolve(answer) }
       }
-      this.#queue.push({ deadline: performance.now() + this.#timeoutMs, decide, reject })
+      this.#queue.push({ deadline: performance.now() + this.#timeoutMs, decide, reject, read, reading: 'not needed' })
       if (!this.#isDraining) void this.#drain()
     })
   }
@@ -68,6 +88,7 @@ export class GroupCommit {
       const busy = this.#commitSome()
       if (busy === null) {
         backoff = null
+        await this.#readFirst()
         continue
       }
       this.#rejectOverdue(busy)
@@ -75,6 +96,19 @@ export class GroupCommit {
       if (!(await backoff.wait())) backoff = null
     }
     this.#isDraining = false
+  }
+
+  /** The first of the queue, where it has to be read before it is decided. */
+  async #readFirst(): Promise<void> {
+    const [first] = this.#queue
+    if (first?.reading !== 'needed') return
+    try {
+      await first.read()
+      first.reading = 'done'
+    } catch (error) {
+      this.#take(1)
+      first.reject(storeError(error, this.#connection.path, 'not-stored'))
+    }
   }
 
   /** Who calls at this moment comes along; so does, but after writes that came alone, whoever a timer or a socket wakes. */
@@ -115,12 +149,16 @@ export class GroupCommit {
       if (settle.length > 0 && performance.now() > end) return
       let decision: ReturnType<Waiting['decide']>
       try {
-        decision = waiting.decide()
+        decision = waiting.decide(waiting.reading === 'done')
       } catch (error) {
         settle.push(() => waiting.reject(storeError(error, this.#connection.path, 'not-stored')))
         // With the transaction, what the others wrote is gone.
         if (!this.#connection.inTransaction) throw error
         continue
+      }
+      if (decision === null) {
+        waiting.reading = 'needed'
+        return
       }
       settle.push(decision.resolve)
       decision.carryOut?.()

@@ -3,9 +3,10 @@ import { timeKey } from '@turnstore/core/adapter'
 import { type Row, text } from './columns.js'
 import type { Connection } from './connection.js'
 import { checkVersion } from './schema.js'
-import { readRawSession, readTurn } from './session-reader.js'
+import { readRawSession } from './session-reader.js'
 import { sql } from './sql.js'
 import { storeError } from './sqlite-errors.js'
+import { readTurn } from './turn-bodies.js'
 import { placesOfTurn } from './turn-ids.js'
 
 /** What `checkIntegrity` found. */

@@ -12,7 +12,8 @@ import {
 import { count, exact, type Row, text } from './columns.js'
 import type { Connection } from './connection.js'
 import type { SqlValue } from './driver.js'
-import { ofSession, summaryOfRow } from './session-reader.js'
+import { ofSession } from './damage.js'
+import { summaryOfRow } from './session-reader.js'
 import { sql, withHead } from './sql.js'
 
 /** A transaction that waits while the database is busy. */

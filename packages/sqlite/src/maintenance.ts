@@ -32,6 +32,7 @@ export async function backUp(connection: Connection, target: string, timeoutMs: 
     const { file } = connection
     const isDone = file !== null && (await inThread({ kind: 'backup', path: file, target: partial, timeoutMs })) !== null
     if (!isDone) await whileBusy(() => connection.vacuumInto(partial), timeoutMs, connection.path)
+    connection.checkFiles()
     await sync(partial)
     await publish(partial, target)
   } catch (error) {
@@ -46,6 +47,7 @@ export async function backUp(connection: Connection, target: string, timeoutMs: 
 export async function checkIntegrity(connection: Connection, timeoutMs: number): Promise<IntegrityReport> {
   const { file } = connection
   const found = file === null ? null : await inThread({ kind: 'check', path: file, timeoutMs })
+  connection.checkFiles()
   const problems = found ?? (await whileBusy(() => findProblems(connection), timeoutMs, connection.path))
   return { ok: problems.length === 0, problems }
 }

@@ -1,15 +1,17 @@
-import { closeSync, existsSync, openSync, statSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { closeSync, existsSync, openSync, realpathSync, statSync } from 'node:fs'
+import { dirname, isAbsolute, resolve } from 'node:path'
 import { TurnstoreError } from '@turnstore/core'
 import { quote } from '@turnstore/core/adapter'
 import Database from 'better-sqlite3'
 import type { SqliteDatabase } from './driver.js'
+import { checkBeside, leftBeside, setAside } from './left-beside.js'
 
 /** The version of Node-API that better-sqlite3 13 is built against. On a Node without it, loading it ends the process. */
 const NODE_API = 10
 
 /**
- * The path as the driver is to get it: absolute, so that none is taken for a URI. `:memory:` stays.
+ * The path as the driver is to get it: absolute, so that none is taken for a URI. `:memory:` stays. An absolute one is
+ * taken as it is, since a file may have any name.
  * @throws `INVALID_ARGUMENT`
  */
 export function databasePath(path: string): string {
@@ -17,8 +19,20 @@ export function databasePath(path: string): string {
   if (path === '' || path.includes('\0')) throw new TurnstoreError('INVALID_ARGUMENT', 'SqliteSessionStore takes the path of a database')
   // The driver would cut it off, and open another file.
   if (path !== path.trimEnd()) throw new TurnstoreError('INVALID_ARGUMENT', `The path ${quote(path)} ends with a blank; leave it out`)
+  if (!isAbsolute(path) && LIKE_URI.some(pattern => pattern.test(path))) {
+    const advice = 'leave the rest out, or make the path absolute if the file has this name'
+    throw new TurnstoreError('INVALID_ARGUMENT', `${quote(path)} looks like a URI, and SqliteSessionStore takes the path of a file; ${advice}`)
+  }
   return resolve(path)
 }
+
+/** What SQLite reads in URIs. Here it would become the name of a file, and its settings mean nothing. */
+const LIKE_URI = [
+  /^(file|sqlite3?|libsql):/i,
+  /^[a-z][a-z0-9+.-]*:\/\//i,
+  /^:/,
+  /\?(.*&)?(mode|cache|immutable|nolock|psow|vfs|modeof)=[^/]*$/i,
+]
 
 /**
  * Opens a handle on a database, which is created where there is none, for its owner alone. The handle
@@ -60,8 +74,14 @@ function checkRuntime(): void {
 
 /** An empty file is a database without tables. Those beside it get its permissions. */
 function createPrivately(path: string): void {
+  const left = leftBeside(path)
+  if (isCreated(path)) setAside(left)
+}
+
+function isCreated(path: string): boolean {
   try {
     closeSync(openSync(path, 'wx', 0o600))
+    return true
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error
     if (error.code === 'ENOENT') {
@@ -69,12 +89,13 @@ function createPrivately(path: string): void {
     }
     if (error.code === 'EEXIST') checkFound(path)
     // It is there already, or SQLite will say why it cannot be.
+    return false
   }
 }
 
 function checkFound(path: string): void {
   if (!existsSync(path)) return createBehindLink(path)
-  if (statSync(path).isFile()) return
+  if (statSync(path).isFile()) return checkBeside(realpathSync(path))
   // A FIFO that may only be read would hold up the process until somebody writes into it.
   throw new TurnstoreError('STORE_UNAVAILABLE', `${quote(path)} is no file; look at the path`)
 }

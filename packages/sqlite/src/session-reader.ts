@@ -1,19 +1,10 @@
-import { setImmediate } from 'node:timers/promises'
-import {
-  type AgentTransitionRecord,
-  isTurnstoreError,
-  type JsonObject,
-  type SessionRecord,
-  type SessionSummary,
-  type TurnPage,
-  type TurnRecord,
-  TurnstoreError,
-} from '@turnstore/core'
-import { decodeTransition, decodeTurn, inScope, isJsonObject, type NormalTurnRange, quote, resolveTurnRange, type Scope } from '@turnstore/core/adapter'
+import type { AgentTransitionRecord, JsonObject, SessionRecord, SessionSummary, TurnPage } from '@turnstore/core'
+import { decodeTransition, inScope, isJsonObject, type NormalTurnRange, resolveTurnRange, type Scope } from '@turnstore/core/adapter'
 import { count, fromExact, fromExactOrNull, type Row, text, textOrNull } from './columns.js'
 import type { Connection } from './connection.js'
+import { damaged, ofSession, turnsMissing } from './damage.js'
 import { sql } from './sql.js'
-import { placesOfTurn } from './turn-ids.js'
+import { areTurnIdsIndexed, placesOfTurn } from './turn-ids.js'
 
 /*
  * Rows as records. What is read from the database is checked like anything that comes from outside; the
@@ -53,7 +44,8 @@ export function readCountedHead(connection: Connection, sessionId: string, scope
 
 function headOf(row: Row, sessionId: string, scope: Scope): Head | null {
   checkId(row, sessionId)
-  const head: Head = {
+  if (!isRowInScope(row, scope)) return null
+  return {
     id: count(row, 'id'),
     workspaceId: textOrNull(row, 'workspace_id'),
     agentId: fromExactOrNull(row, 'agent_id'),
@@ -64,7 +56,24 @@ function headOf(row: Row, sessionId: string, scope: Scope): Head | null {
     turnCount: count(row, 'turn_count'),
     transitionCount: count(row, 'transition_count'),
   }
-  return inScope(head, scope) ? head : null
+}
+
+/**
+ * The id of a session of which nothing else need be readable; null where there is no such session in the scope.
+ * @throws `CORRUPT_SESSION` where it is not certain which session it is, or, with a scope, whose
+ */
+export function findDamaged(connection: Connection, sessionId: string, scope: Scope): number | null {
+  const row = connection.get(sql.head, sessionId)
+  if (row === undefined) return null
+  return ofSession(sessionId, () => {
+    checkId(row, sessionId)
+    return isRowInScope(row, scope) ? count(row, 'id') : null
+  })
+}
+
+/** Before anything else is read of a session: damage in one of another workspace is not the caller's to know. */
+function isRowInScope(row: Row, scope: Scope): boolean {
+  return scope === undefined || inScope({ workspaceId: textOrNull(row, 'workspace_id') }, scope)
 }
 
 function checkId(row: Row, sessionId: string): void {
@@ -98,13 +107,13 @@ export function readSummary(connection: Connection, sessionId: string, scope: Sc
   if (row === undefined) return null
   return ofSession(sessionId, () => {
     checkId(row, sessionId)
-    const summary = summaryOfRow(row)
-    return inScope(summary, scope) ? summary : null
+    return isRowInScope(row, scope) ? summaryOfRow(row) : null
   })
 }
 
 /** A session as it lies in the database at one moment, its turns not parsed yet. */
 export interface RawSession {
+  readonly id: number
   readonly head: Omit<SessionRecord, 'turns'>
   readonly turns: readonly Row[]
 }
@@ -114,14 +123,27 @@ export function readRawSession(connection: Connection, sessionId: string, scope:
   if (row === undefined) return null
   return ofSession(sessionId, () => {
     checkId(row, sessionId)
+    if (!isRowInScope(row, scope)) return null
     const { turnCount, agentTransitionCount, ...head } = summaryOfRow(row)
-    if (!inScope(head, scope)) return null
     checkTurnCount(row)
     const id = count(row, 'id')
-    const agentTransitions = connection.values(sql.transitions, id).map(readTransition)
+    const agentTransitions = connection.all(sql.transitions, id).map(transitionOfRow)
     if (agentTransitions.length !== agentTransitionCount) throw damaged('transitions are missing')
     const extra = row.extra === null ? {} : { extra: objectOf(row.extra, 'extra') }
-    return { head: { ...head, agentTransitions, ...extra }, turns: turnRows(connection, id, 0, turnCount) }
+    return { id, head: { ...head, agentTransitions, ...extra }, turns: turnRows(connection, id, 0, turnCount) }
+  })
+}
+
+/**
+ * The same, and the index of ids besides: what a change or a rewind would go wrong with is damage, whether or not it
+ * keeps the session from being read.
+ */
+export function readWholeSession(connection: Connection, sessionId: string, scope: Scope): RawSession | null {
+  const raw = readRawSession(connection, sessionId, scope)
+  if (raw === null) return null
+  return ofSession(sessionId, () => {
+    if (!areTurnIdsIndexed(connection, raw.id, raw.turns.length)) throw damaged('the index of its turns has other ids than the turns')
+    return raw
   })
 }
 
@@ -145,66 +167,11 @@ export function readRawTurns(connection: Connection, sessionId: string, head: He
   })
 }
 
-/** Longest stretch of parsing, in milliseconds, before the rest of the process gets its turn. */
-const SLICE_MS = 8
-
-/** So many are parsed before they are decoded: turn by turn, each of the two finds the caches full of the other. */
-const BATCH = 64
-
-/** @param turnId that of all of them, where they were found by it */
-export async function parseTurns(sessionId: string, rows: readonly Row[], turnId?: string): Promise<TurnRecord[]> {
-  const turns: TurnRecord[] = []
-  let end = performance.now() + SLICE_MS
-  try {
-    for (let first = 0; first < rows.length; first += BATCH) {
-      if (performance.now() > end) {
-        await setImmediate()
-        end = performance.now() + SLICE_MS
-      }
-      const parsed = rows.slice(first, first + BATCH).map(row => ({ row, value: parseBody(row) }))
-      for (const { row, value } of parsed) turns.push(withId(row, decodeBody(row, value), turnId))
-    }
-    return turns
-  } catch (error) {
-    throw naming(sessionId, error)
-  }
-}
-
-/** Out of a row with `seq` and `body`. */
-export function readTurn(row: Row): TurnRecord {
-  return decodeBody(row, parseBody(row))
-}
-
-function parseBody(row: Row): unknown {
-  try {
-    return JSON.parse(text(row, 'body'))
-  } catch {
-    throw damagedTurn(row)
-  }
-}
-
-function decodeBody(row: Row, value: unknown): TurnRecord {
-  try {
-    return decodeTurn(value)
-  } catch {
-    throw damagedTurn(row)
-  }
-}
-
-/** Not the error that it failed with: that quotes what is stored, or speaks of a caller's record. */
-function damagedTurn(row: Row): TurnstoreError {
-  return damaged(`turn ${count(row, 'seq')} is not what was stored there`)
-}
-
-/** The same for a row that was found by the id of its turn. */
-export function readTurnWithId(row: Row | undefined, turnId: string): TurnRecord {
-  if (row === undefined) throw turnsMissing()
-  return withId(row, readTurn(row), turnId)
-}
-
-function withId(row: Row, turn: TurnRecord, turnId: string | undefined): TurnRecord {
-  if (turnId === undefined || turn.turnId === turnId) return turn
-  throw damaged(`turn ${count(row, 'seq')} is found by the id of another one`)
+/** That the columns by which it is found, or dropped in a rewind, are its own. */
+function transitionOfRow(row: Row): AgentTransitionRecord {
+  const transition = readTransition(row.body)
+  if (fromExactOrNull(row, 'transition_id') === transition.transitionId && fromExact(row, 'turn_id') === transition.turnId) return transition
+  throw damaged('a transition is found by the id of another one')
 }
 
 export function readTransition(body: unknown): AgentTransitionRecord {
@@ -226,26 +193,4 @@ export function objectOf(json: unknown, what: string): JsonObject {
     }
   }
   throw damaged(`${what} is not what was stored there`)
-}
-
-function turnsMissing(): TurnstoreError {
-  return damaged('turns are missing')
-}
-
-function damaged(reason: string): TurnstoreError {
-  return new TurnstoreError('CORRUPT_SESSION', reason)
-}
-
-/** Names the session in what is said of its damage. */
-export function ofSession<T>(sessionId: string, read: () => T): T {
-  try {
-    return read()
-  } catch (error) {
-    throw naming(sessionId, error)
-  }
-}
-
-function naming(sessionId: string, error: unknown): unknown {
-  if (!isTurnstoreError(error, 'CORRUPT_SESSION') || error.sessionId !== undefined) return error
-  return new TurnstoreError('CORRUPT_SESSION', `Session ${quote(sessionId)} cannot be read: ${error.message}`, { sessionId })
 }

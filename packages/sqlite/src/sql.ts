@@ -41,19 +41,31 @@ export const sql = {
 
   // A turn that is not of this session and place is missing, wherever a damaged place may lead.
   turns: `
-    SELECT p.seq, t.body FROM turnstore_places AS p
+    SELECT p.seq, p.turn_id, t.body FROM turnstore_places AS p
     CROSS JOIN turnstore_turns AS t ON t.id = p.turn AND t.session = p.session AND t.seq = p.seq
     WHERE p.session = +? AND p.is_head = 0 AND p.seq >= +? AND p.seq < +? ORDER BY p.seq`,
   turn: `
     SELECT p.seq, t.body FROM turnstore_places AS p
     CROSS JOIN turnstore_turns AS t ON t.id = p.turn AND t.session = p.session AND t.seq = p.seq
     WHERE p.session = +? AND p.is_head = 0 AND p.seq = +?`,
+  /** Of all turns of a session, without reading them. */
+  turnBytes: `
+    SELECT total(octet_length(t.body)) FROM turnstore_places AS p
+    CROSS JOIN turnstore_turns AS t ON t.id = p.turn
+    WHERE p.session = +? AND p.is_head = 0`,
   /** Where an id stands, by the index of ids, and by the places from one on. */
   placesOfTurn: `
     SELECT seq FROM turnstore_turn_ids WHERE session = +? AND turn_id = +?
     UNION ALL
     SELECT seq FROM turnstore_places WHERE session = +? AND is_head = 0 AND seq >= +? AND turn_id = +?`,
-  transitions: `SELECT body FROM turnstore_transitions WHERE session = +? ORDER BY seq`,
+  /** How many ids the index has, how many of them are those of a place, and how many are of the places before one. */
+  turnIdCounts: `
+    SELECT count(*) AS ids, total(i.seq < +?) AS needed, total(EXISTS (
+      SELECT 1 FROM turnstore_places AS p
+      WHERE p.session = i.session AND p.is_head = 0 AND p.seq = i.seq AND p.turn_id = i.turn_id
+    )) AS placed
+    FROM turnstore_turn_ids AS i WHERE i.session = +?`,
+  transitions: `SELECT transition_id, turn_id, body FROM turnstore_transitions WHERE session = +? ORDER BY seq`,
   /** Where an id is there twice, the first is meant. */
   transitionWithId: `
     SELECT body FROM turnstore_transitions WHERE session = +? AND transition_id = +? ORDER BY seq LIMIT 1`,
@@ -122,8 +134,19 @@ export const sql = {
     DELETE FROM turnstore_turns
     WHERE id IN (SELECT turn FROM turnstore_places WHERE session = +? AND is_head = 0 AND seq >= +?)
       AND session = +? AND seq >= +?`,
-  /** Those that no place leads to: a look through the turns of all sessions. */
-  dropStrayTurns: `DELETE FROM turnstore_turns WHERE session = +? AND seq >= +?`,
+  /**
+   * Those that the places of a damaged session lead to, though by their own columns they are another's: unless they
+   * are, since a place of that session leads to them as well.
+   */
+  deleteTurnsAstray: `
+    DELETE FROM turnstore_turns AS t
+    WHERE t.id IN (SELECT turn FROM turnstore_places WHERE session = +? AND is_head = 0)
+      AND NOT EXISTS (
+        SELECT 1 FROM turnstore_places AS p
+        WHERE p.session = t.session AND p.is_head = 0 AND p.seq = t.seq AND p.turn = t.id
+      )`,
+  /** Wherever they are: a look through the turns of all sessions, since no index has the session of a turn. */
+  deleteTurns: `DELETE FROM turnstore_turns WHERE session = +?`,
   dropPlaces: `DELETE FROM turnstore_places WHERE session = +? AND is_head = 0 AND seq >= +?`,
   deleteTurnIds: `DELETE FROM turnstore_turn_ids WHERE session = +?`,
   deletePlaces: `DELETE FROM turnstore_places WHERE session = +?`,

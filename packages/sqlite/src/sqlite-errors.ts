@@ -4,9 +4,20 @@ import { quote, safeCause, withDetails } from '@turnstore/core/adapter'
 /** A lent handle is in use by its owner: a transaction of his is open, or an iterator. */
 export class Occupied extends Error {}
 
-/** Whether waiting may help: others hold a lock, or the owner of a lent handle uses it. */
+/** Beside the database is a file of another one. Or another process is opening it, and the next look finds none. */
+export class LeftBeside extends Error {
+  readonly path: string
+
+  /** @param path of that file */
+  constructor(path: string) {
+    super()
+    this.path = path
+  }
+}
+
+/** Whether waiting may help: others hold a lock, open the database, or the owner of a shared handle uses it. */
 export function isBusy(error: unknown): boolean {
-  return error instanceof Occupied || /^SQLITE_(BUSY|LOCKED)/.test(codeOf(error))
+  return error instanceof Occupied || error instanceof LeftBeside || /^SQLITE_(BUSY|LOCKED)/.test(codeOf(error))
 }
 
 /** Whether a statement does not fit the schema, or the schema needs what the handle does not have. */
@@ -16,6 +27,12 @@ export function isOfSchema(error: unknown): boolean {
 
 /** What is thrown once waiting is over. */
 export function busyError(error: unknown, waitedMs: number): TurnstoreError {
+  if (error instanceof LeftBeside) {
+    return new TurnstoreError(
+      'STORE_UNAVAILABLE',
+      `${quote(error.path)} belongs to another database, which was at this path before; move it to that one, or remove it with all others that end with -wal or -shm`,
+    )
+  }
   const message =
     error instanceof Occupied
       ? `The lent database has had a transaction or an iterator of its owner's open for ${waitedMs} ms; end it, or lend a handle of its own`
@@ -31,6 +48,7 @@ export function isDamage(error: unknown): boolean {
 /** By the beginning of the code, which may be an extended one. */
 const causes: readonly (readonly [code: string, reason: string])[] = [
   ['SQLITE_NOTADB', 'it is not a SQLite database, or an encrypted one'],
+  ['SQLITE_READONLY_DBMOVED', 'it was removed, moved or replaced while it was in use; open the store anew'],
   ['SQLITE_READONLY', 'it cannot be written: the file, its folder or the handle is read-only'],
   ['SQLITE_FULL', 'there is no space left for it'],
   ['SQLITE_CANTOPEN', 'it or the files beside it cannot be opened: look at the path, and at the permissions of the folder'],

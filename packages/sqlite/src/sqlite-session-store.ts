@@ -5,6 +5,7 @@ import {
   type SessionRecord,
   type SessionSummary,
   type TurnPage,
+  isTurnstoreError,
   TurnstoreError,
 } from '@turnstore/core'
 import {
@@ -24,17 +25,19 @@ import {
 } from '@turnstore/core/adapter'
 import { Connection } from './connection.js'
 import { isDatabase, type SqliteDatabase } from './driver.js'
-import { GroupCommit } from './group-commit.js'
+import { GroupCommit, UNREAD, type Write } from './group-commit.js'
 import type { IntegrityReport } from './integrity.js'
 import { LastSession } from './last-session.js'
 import { listIds, readPage } from './listing.js'
 import { backUp, checkIntegrity } from './maintenance.js'
 import { databasePath, openDatabase } from './open-database.js'
 import { bringUpToDate, refuseNewer } from './schema.js'
-import { type Head, parseTurns, readCountedHead, readRawSession, readRawTurns, readSummary } from './session-reader.js'
+import { findDamaged, type Head, readCountedHead, readRawTurns, readSummary, readWholeSession } from './session-reader.js'
 import { applySettings, checkLent, checkSqliteVersion } from './settings.js'
-import { removeSession, replaceSession, StoredSession } from './stored-session.js'
+import { removeDamaged, removeSession, replaceSession, StoredSession } from './stored-session.js'
+import { parseTurns } from './turn-bodies.js'
 import { whileBusy } from './while-busy.js'
+import { readIfSmall } from './whole-session.js'
 
 export interface SqliteSessionStoreOptions extends BaseStoreOptions {
   /**
@@ -97,6 +100,7 @@ export class SqliteSessionStore extends NativeSessionStore {
     try {
       const isAlone = await whileBusy(() => {
         connection.checkFree()
+        connection.watchFiles()
         checkSqliteVersion(database)
         if (isLent) checkLent(connection)
         refuseNewer(connection)
@@ -133,8 +137,9 @@ export class SqliteSessionStore extends NativeSessionStore {
    * @example
    * await store.backup(`./backups/${new Date().toISOString().slice(0, 10)}.db`)
    */
-  backup(path: string): Promise<void> {
+  backup(path: string, ...others: never[]): Promise<void> {
     return this._perform('read', () => {
+      refuseOthers('backup', others, 'the path of a new file and nothing else')
       if (typeof path !== 'string' || path === ':memory:') {
         throw new TurnstoreError('INVALID_ARGUMENT', 'backup takes the path of a new file')
       }
@@ -147,14 +152,17 @@ export class SqliteSessionStore extends NativeSessionStore {
    * Reads the whole database, in a thread, and tells of everything that is damaged: in the structure of
    * the file, and in each session. Nothing is altered.
    */
-  checkIntegrity(): Promise<IntegrityReport> {
-    return this._perform('read', () => ({ run: () => checkIntegrity(this.#opened().connection, this.timeoutMs) }))
+  checkIntegrity(...others: never[]): Promise<IntegrityReport> {
+    return this._perform('read', () => {
+      refuseOthers('checkIntegrity', others, 'no arguments')
+      return { run: () => checkIntegrity(this.#opened().connection, this.timeoutMs) }
+    })
   }
 
   // ---- Reading: one transaction each, so all that a call gives is of one moment.
 
   protected async _loadSession(sessionId: string, scope: Scope): Promise<SessionRecord | null> {
-    const raw = await this.#read(connection => readRawSession(connection, sessionId, scope))
+    const raw = await this.#read(connection => readWholeSession(connection, sessionId, scope))
     return raw === null ? null : { ...raw.head, turns: await parseTurns(sessionId, raw.turns) }
   }
 
@@ -194,34 +202,67 @@ export class SqliteSessionStore extends NativeSessionStore {
   // ---- Writing. What is stored is encoded before the transaction, so that others wait no longer than they must.
 
   protected _change(sessionId: string, change: NormalChange, condition: Condition): Promise<ChangeResult> {
-    const { connection, writes, last } = this.#opened()
+    const { connection, last } = this.#opened()
     const bodies = new Map(change.appendTurns.map(turn => [turn, JSON.stringify(encodeTurn(turn))]))
-    return writes.write(() => {
+    return this.#writeRead(sessionId, condition.scope, isRead => {
       const head = this.#countedHead(sessionId, condition.scope)
       if (head === null) throw sessionNotFound(sessionId)
       const session = new StoredSession(connection, sessionId, head)
       const plan = planChange(session, change, condition.ifRevision, this.limits)
       const answer = resultOf(plan)
       if (!plan.changed) return { answer }
+      if (plan.keepTurns !== undefined && !isRead && !readIfSmall(connection, sessionId, head)) return UNREAD
       return { answer, carryOut: () => last.isNow(sessionId, session.carryOut(plan, turn => bodies.get(turn) ?? '')) }
     })
   }
 
   protected _replace(session: SessionRecord, condition: Condition): Promise<number> {
-    const { connection, writes, last } = this.#opened()
+    const { connection, last } = this.#opened()
     const turnBodies = session.turns.map(turn => JSON.stringify(encodeTurn(turn)))
-    return writes.write(() => {
+    return this.#writeRead(session.sessionId, session.workspaceId, isRead => {
       last.forget()
-      return replaceSession(connection, session, turnBodies, condition)
+      return replaceSession(connection, session, turnBodies, condition, isRead)
     })
   }
 
-  protected _remove(sessionId: string, { scope }: Deletion): Promise<boolean> {
+  protected _remove(sessionId: string, { scope, evenIfDamaged }: Deletion): Promise<boolean> {
     const { connection, writes, last } = this.#opened()
-    return writes.write(() => {
+    if (!evenIfDamaged) {
+      return this.#writeRead(sessionId, scope, isRead => {
+        last.forget()
+        return removeSession(connection, sessionId, scope, isRead)
+      })
+    }
+    let isDamaged = false
+    const write: Write<boolean> = isRead => {
       last.forget()
-      return removeSession(connection, sessionId, scope)
-    })
+      if (isDamaged) return removeDamaged(connection, sessionId, scope)
+      if (isRead) return removeSession(connection, sessionId, scope, true)
+      return findDamaged(connection, sessionId, scope) === null ? { answer: false } : UNREAD
+    }
+    const read = async (): Promise<void> => {
+      isDamaged = await this.#isDamaged(sessionId, scope)
+    }
+    return writes.write(write, read)
+  }
+
+  async #isDamaged(sessionId: string, scope: Scope): Promise<boolean> {
+    try {
+      await this._loadSession(sessionId, scope)
+      return false
+    } catch (error) {
+      if (!isTurnstoreError(error, 'CORRUPT_SESSION')) throw error
+      return true
+    }
+  }
+
+  /**
+   * A write that may lose what is stored: where it asks for it, all of the session is read before it, so that nothing
+   * is lost of one that is damaged. Another process may change it in between; what was whole stays so, since every
+   * change through a store keeps it whole.
+   */
+  #writeRead<T>(sessionId: string, scope: Scope, write: Write<T>): Promise<T> {
+    return this.#opened().writes.write(write, () => this._loadSession(sessionId, scope))
   }
 
   /** Within a transaction. Null where there is no such session in the scope. */
@@ -234,4 +275,9 @@ export class SqliteSessionStore extends NativeSessionStore {
     if (this.#open === null) throw new TurnstoreError('STORE_UNAVAILABLE', 'The store is not ready')
     return this.#open
   }
+}
+
+/** An option that nobody knows would be lost without a word. @throws `INVALID_ARGUMENT` */
+function refuseOthers(method: string, others: readonly unknown[], takes: string): void {
+  if (others.length > 0) throw new TurnstoreError('INVALID_ARGUMENT', `${method} takes ${takes}`)
 }

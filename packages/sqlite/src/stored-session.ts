@@ -4,10 +4,14 @@ import { type ChangePlan, encodeTransition, encodeTurn, nextRevision, type Condi
 import { exact } from './columns.js'
 import type { Connection } from './connection.js'
 import type { SqlValue } from './driver.js'
+import { type Decision, UNREAD } from './group-commit.js'
 import { markMoved } from './moved-sessions.js'
-import { type Head, objectOf, ofSession, readHead, readTransition, readTurnWithId } from './session-reader.js'
+import { ofSession, turnsMissing } from './damage.js'
+import { findDamaged, type Head, objectOf, readHead, readTransition } from './session-reader.js'
 import { sql } from './sql.js'
+import { readTurnWithId } from './turn-bodies.js'
 import { indexAllTurnIds, indexTurnIds, placesOfTurn } from './turn-ids.js'
+import { readIfSmall } from './whole-session.js'
 
 /** A session as a change sees it: each answer is a SELECT, none reads the whole. Inside a transaction. */
 export class StoredSession implements SessionView {
@@ -63,7 +67,7 @@ export class StoredSession implements SessionView {
    */
   carryOut(plan: ChangePlan, bodyOf: (turn: TurnRecord) => string): Head {
     const { id, hasMoved, turnCount } = this.#head
-    const dropped = plan.keepTurns === undefined ? 0 : rewind(this.#connection, this.#head, plan.keepTurns)
+    const dropped = plan.keepTurns === undefined ? 0 : rewind(this.#connection, this.sessionId, this.#head, plan.keepTurns)
     for (const { index, turn } of plan.replaceTurns) {
       this.#connection.run(sql.replaceTurn, JSON.stringify(encodeTurn(turn)), id, index, id)
     }
@@ -90,10 +94,12 @@ export function replaceSession(
   session: SessionRecord,
   turnBodies: readonly string[],
   condition: Condition,
-): { answer: number; carryOut: () => void } {
+  isRead: boolean,
+): Decision<number> | typeof UNREAD {
   const { sessionId } = session
   const current = readHead(connection, sessionId, undefined)
   const revision = nextRevision(session, current, condition)
+  if (current !== null && !isRead && !readIfSmall(connection, sessionId, current)) return UNREAD
   const carryOut = (): void => {
     const columns: SqlValue[] = [
       sessionId,
@@ -111,7 +117,7 @@ export function replaceSession(
     } else {
       id = current.id
       connection.run(sql.replaceSession, ...columns, id)
-      deleteTurns(connection, current)
+      deleteTurns(connection, sessionId, current)
     }
     connection.run(
       sql.putHead,
@@ -136,13 +142,27 @@ export function removeSession(
   connection: Connection,
   sessionId: string,
   scope: Scope,
-): { answer: boolean; carryOut?: () => void } {
+  isRead: boolean,
+): Decision<boolean> | typeof UNREAD {
   const head = readHead(connection, sessionId, scope)
   if (head === null) return { answer: false }
+  if (!isRead && !readIfSmall(connection, sessionId, head)) return UNREAD
   const carryOut = (): void => {
-    deleteTurns(connection, head)
-    connection.run(sql.deleteDetails, head.id)
-    connection.run(sql.deleteSession, head.id)
+    deleteTurns(connection, sessionId, head)
+    deleteSession(connection, head.id)
+  }
+  return { answer: true, carryOut }
+}
+
+/** The same for one that cannot be read: whatever is there of it goes. @throws `CORRUPT_SESSION`, see `findDamaged` */
+export function removeDamaged(connection: Connection, sessionId: string, scope: Scope): Decision<boolean> {
+  const id = findDamaged(connection, sessionId, scope)
+  if (id === null) return { answer: false }
+  const carryOut = (): void => {
+    connection.run(sql.deleteTurnsAstray, id)
+    connection.run(sql.deleteTurns, id)
+    deletePlacesAndTransitions(connection, id)
+    deleteSession(connection, id)
   }
   return { answer: true, carryOut }
 }
@@ -163,29 +183,41 @@ function insertTurns(
   indexTurnIds(connection, id, first, seq)
 }
 
-/** Drops the turns behind those that stay, and the transitions that name them. Gives how many those were. */
-function rewind(connection: Connection, { id, turnCount }: Head, keepTurns: number): number {
+/** Drops the turns after those that stay, and the transitions that name them. Gives how many those were. */
+function rewind(connection: Connection, sessionId: string, { id, turnCount }: Head, keepTurns: number): number {
   indexAllTurnIds(connection, id, turnCount)
   const transitions = connection.run(sql.dropTransitions, id, keepTurns)
   connection.run(sql.dropTurnIds, id, keepTurns)
-  dropTurns(connection, id, keepTurns, turnCount)
+  dropTurns(connection, sessionId, id, keepTurns, turnCount)
   connection.run(sql.dropPlaces, id, keepTurns)
   return transitions
 }
 
-/** Those from one place on. Before their places, by which they are found. */
-function dropTurns(connection: Connection, id: number, first: number, turnCount: number): void {
+/** Those from one place on. Before their places, by which they are found. @throws `CORRUPT_SESSION` */
+function dropTurns(connection: Connection, sessionId: string, id: number, first: number, turnCount: number): void {
   const dropped = connection.run(sql.dropTurns, id, first, id, first)
-  // A place is damaged. What it led to must not stay behind.
-  if (dropped !== turnCount - first) connection.run(sql.dropStrayTurns, id, first)
+  if (dropped === turnCount - first) return
+  // Damaged since it was read. The transaction is undone.
+  ofSession(sessionId, () => {
+    throw turnsMissing()
+  })
 }
 
 /** All turns and transitions of a session, and its head. */
-function deleteTurns(connection: Connection, { id, turnCount }: Head): void {
-  dropTurns(connection, id, 0, turnCount)
+function deleteTurns(connection: Connection, sessionId: string, { id, turnCount }: Head): void {
+  dropTurns(connection, sessionId, id, 0, turnCount)
+  deletePlacesAndTransitions(connection, id)
+}
+
+function deletePlacesAndTransitions(connection: Connection, id: number): void {
   connection.run(sql.deleteTurnIds, id)
   connection.run(sql.deletePlaces, id)
   connection.run(sql.deleteTransitions, id)
+}
+
+function deleteSession(connection: Connection, id: number): void {
+  connection.run(sql.deleteDetails, id)
+  connection.run(sql.deleteSession, id)
 }
 
 function insertTransitions(connection: Connection, id: number, transitions: readonly AgentTransitionRecord[]): void {

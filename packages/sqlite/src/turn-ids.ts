@@ -35,3 +35,10 @@ export function indexTurnIds(connection: Connection, id: number, countBefore: nu
 export function indexAllTurnIds(connection: Connection, id: number, turnCount: number): void {
   connection.run(sql.insertTurnIds, id, indexedUpTo(turnCount), turnCount)
 }
+
+/** Whether the index has the ids that it must have, and none that a place does not have. */
+export function areTurnIdsIndexed(connection: Connection, id: number, turnCount: number): boolean {
+  const needed = indexedUpTo(turnCount)
+  const found = connection.get(sql.turnIdCounts, needed, id)
+  return found !== undefined && found.needed === needed && found.placed === found.ids
+}

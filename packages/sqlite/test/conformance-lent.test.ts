@@ -5,6 +5,7 @@ import { sessionStoreSuite } from '@turnstore/conformance'
 import { SqliteSessionStore } from '@turnstore/sqlite'
 import Database from 'better-sqlite3'
 import { describe, it } from 'vitest'
+import { damagesIn } from './damages.ts'
 
 const paths = new WeakMap<SqliteSessionStore, string>()
 
@@ -32,11 +33,12 @@ await sessionStoreSuite({
   describe,
   it,
   // Who is killed opened it by path, so a crash is the same with a handle that was lent beside it.
-  groups: [...groups, 'processes'],
+  groups: [...groups, 'processes', 'damage'],
   name: 'SqliteSessionStore on a lent handle',
   open: () => lend(join(mkdtempSync(join(tmpdir(), 'turnstore-sqlite-')), 'sessions.db')),
   reopen: store => lend(pathOf(store)),
   child: store => ({ module: new URL('open-store.mjs', import.meta.url), args: pathOf(store) }),
+  damages: damagesIn(pathOf),
   destroy: store => rmSync(dirname(pathOf(store)), { recursive: true, force: true }),
 })
 

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { sessionStoreSuite } from '@turnstore/conformance'
 import { SqliteSessionStore } from '@turnstore/sqlite'
 import { describe, it } from 'vitest'
+import { damagesIn } from './damages.ts'
 
 const paths = new WeakMap<SqliteSessionStore, string>()
 
@@ -24,5 +25,6 @@ await sessionStoreSuite({
   open: () => open(join(mkdtempSync(join(tmpdir(), 'turnstore-sqlite-')), 'sessions.db')),
   reopen: store => open(pathOf(store)),
   child: store => ({ module: new URL('open-store.mjs', import.meta.url), args: pathOf(store) }),
+  damages: damagesIn(pathOf),
   destroy: store => rmSync(dirname(pathOf(store)), { recursive: true, force: true }),
 })

@@ -320,26 +320,79 @@ describe('rows that somebody altered', () => {
        WHERE ${place(3)}`,
     ],
   ]
-  const goings: [name: string, call: (store: SqliteSessionStore) => Promise<unknown>, left: readonly string[]][] = [
-    ['deleted', store => store.deleteSession('s'), []],
-    ['saved over', store => store.saveSession({ sessionId: 's', workspaceId: 'w', turns: [{ turnId: 'only' }] }), ['only']],
-    ['rewound', store => store.changeSession('s', { keepTurns: 2, updatedAt: at }), ['t0', 't1']],
+  const goings: [name: string, call: (store: SqliteSessionStore) => Promise<unknown>][] = [
+    ['deleted', store => store.deleteSession('s')],
+    ['saved over', store => store.saveSession({ sessionId: 's', workspaceId: 'w', turns: [{ turnId: 'only' }] })],
+    ['rewound', store => store.changeSession('s', { keepTurns: 2, updatedAt: at })],
   ]
-  it.each(goings.flatMap(([going, call, left]) => astray.map(([name, sql]) => [going, name, call, left, sql] as const)))(
-    'leave no turn behind when their session is %s, and take none along that stays (%s)',
-    async (_going, _name, call, left, sql) => {
+  it.each(goings.flatMap(([going, call]) => [...damages, ...astray].map(([name, sql]) => [going, name, call, sql] as const)))(
+    'keep their session from being %s, and nothing of it is lost (%s)',
+    async (_going, _name, call, sql) => {
+      const damaged = await store()
+      const database = folder.handle()
+      expect(database.prepare(sql).run().changes).toBe(1)
+      const before = contentOf(database)
+      expect(await failureOf(call(damaged))).toMatchObject({ code: 'CORRUPT_SESSION', sessionId: 's', outcome: 'not-stored' })
+      expect(contentOf(database)).toEqual(before)
+    },
+  )
+
+  it.each([...damages, ...astray].map(([name, sql]) => [name, sql] as const))(
+    'go with their session where evenIfDamaged says so, and take nothing along that stays (%s)',
+    async (_name, sql) => {
       const damaged = await store()
       await damaged.changeSession('well', append('a'))
       const database = folder.handle()
       expect(database.prepare(sql).run().changes).toBe(1)
-      await call(damaged)
-      expect(turnIdsOf(await damaged.loadSession('s')) ?? []).toEqual(left)
+      expect(await damaged.deleteSession('s', { workspaceId: 'another', evenIfDamaged: true })).toBe(false)
+      expect(await damaged.deleteSession('s', { workspaceId: 'w', evenIfDamaged: true })).toBe(true)
+      expect(await damaged.deleteSession('s', { evenIfDamaged: true })).toBe(false)
+      expect(await damaged.loadSession('s')).toBe(null)
       expect(turnIdsOf(await damaged.loadSession('well'))).toEqual(['a'])
-      const rows = database.prepare(`SELECT body ->> 'turn_id' FROM turnstore_turns WHERE session = 1 ORDER BY seq`)
-      expect(rows.pluck().all()).toEqual(left)
+      expect(database.prepare(`SELECT body ->> 'turn_id' FROM turnstore_turns`).pluck().all()).toEqual(['a'])
       expect(await damaged.checkIntegrity()).toEqual({ ok: true, problems: [] })
+      expect(await damaged.saveSession({ sessionId: 's', turns: [{ turnId: 'new' }] }, { ifRevision: 0 })).toBe(1)
     },
   )
+
+  it('whose workspace cannot be read go only in a call without one', async () => {
+    const damaged = await store()
+    const database = folder.handle()
+    database.unsafeMode(true)
+    database.pragma('writable_schema = ON')
+    // No longer STRICT, so that a column takes what is no text.
+    database.exec(`UPDATE sqlite_schema SET sql = replace(sql, ') STRICT', ')') WHERE name = 'turnstore_sessions'`)
+    database.exec('PRAGMA writable_schema = RESET')
+    database.exec(`UPDATE turnstore_sessions SET workspace_id = x'00' WHERE session_id = 's'`)
+    for (const workspaceId of ['w', 'another', null]) {
+      const error = await failureOf(damaged.deleteSession('s', { workspaceId, evenIfDamaged: true }))
+      expect(error).toMatchObject({ code: 'CORRUPT_SESSION', outcome: 'not-stored' })
+    }
+    expect(await damaged.deleteSession('s', { evenIfDamaged: true })).toBe(true)
+    expect(await damaged.listSessions()).toEqual(['well'])
+  })
+
+  it('of a long session keep it from being deleted or rewound, while the process goes on', async () => {
+    const long = folder.open()
+    const many = Array.from({ length: 10_000 }, (_, index) => ({ turnId: `t${index}`, prompt: 'x'.repeat(500) }))
+    await long.saveSession({ sessionId: 's', turns: many })
+    await long.saveSession({ sessionId: 'well' })
+    const database = folder.handle()
+    database.exec(`UPDATE turnstore_turns SET body = '{' WHERE seq = 9000`)
+    let ticks = 0
+    const timer = setInterval(() => ticks++, 1)
+    for (const change of [{ keepTurns: 0 }, { keepTurns: 9500 }]) {
+      const rewinding = failureOf(long.changeSession('s', { ...change, updatedAt: at }))
+      const after = long.changeSession('well', append(`after ${change.keepTurns}`))
+      expect(await rewinding).toMatchObject({ code: 'CORRUPT_SESSION', outcome: 'not-stored', message: matching(/turn 9000/) })
+      await after
+    }
+    expect((await failureOf(long.deleteSession('s'))).code).toBe('CORRUPT_SESSION')
+    clearInterval(timer)
+    expect(ticks).toBeGreaterThan(3)
+    expect(await long.deleteSession('s', { evenIfDamaged: true })).toBe(true)
+    expect(await long.checkIntegrity()).toEqual({ ok: true, problems: [] })
+  })
 
   it.each([
     ['a turn', `INSERT INTO turnstore_turns (session, seq, body) VALUES (1, 1, '{}')`, '1 turns have no place in their session'],
@@ -633,6 +686,30 @@ describe('a path', () => {
     expect(statSync(folder.path('elsewhere', 'real.db')).mode & 0o777).toBe(0o600)
     await folder.once(store => store.changeSession('s', append('a')), folder.path('elsewhere', 'real.db'))
     expect(turnIdsOf(await folder.open({}, folder.path('link.db')).loadSession('s'))).toEqual(['a'])
+  })
+
+  it.each([
+    'file:x.db',
+    'FILE:x.db?mode=ro',
+    'file:///tmp/x.db',
+    'sqlite:x.db',
+    'sqlite://x.db',
+    'https://example.org/x.db',
+    'x.db?mode=memory',
+    './x.db?cache=shared&mode=ro',
+    'data/x.db?immutable=1',
+    ':memory:?cache=shared',
+    ':MEMORY:',
+    '::memory::',
+  ])('that looks like a URI is refused, and nothing is made: %s', async path => {
+    const refused = { code: 'INVALID_ARGUMENT', message: containing('path of a file') }
+    expect(() => folder.open({}, path)).toThrow(expect.objectContaining(refused))
+    expect(await failureOf(folder.open().backup(path))).toMatchObject(refused)
+    expect(existsSync(path)).toBe(false)
+  })
+
+  it.each(['x?.db', 'what?mode', './a=b?c=d.db', 'profile:x.db', 'C:x.db'])('that is relative may have such characters: %s', path => {
+    expect(folder.open({}, path)).toBeDefined()
   })
 
   it.each(['', '\0', 'a\0b', 'blank ', 'line\n', 'tab\t'])(

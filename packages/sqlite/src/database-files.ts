@@ -1,0 +1,179 @@
+import { isTurnstoreError, TurnstoreError } from '@turnstore/core'
+import { quote } from '@turnstore/core/adapter'
+import { type DatabaseHeader, follows, readHeader } from './database-header.js'
+import { descriptorOf, type FileIdentity, type FoundFile, identityOf, isSameFile } from './file-identity.js'
+import { QuietFolder } from './quiet-folder.js'
+import { storeError } from './sqlite-errors.js'
+
+export interface WatchedHandle {
+  /** The path that the user gave. */
+  readonly path: string
+  /** The absolute path that SQLite opened, with all links followed: beside it is the WAL. */
+  readonly file: string
+  /** Whether its owner may make SQLite open other files beside the database. */
+  readonly isLent: boolean
+  /** A setting of the handle. */
+  readonly pragma: (name: 'schema_version' | 'journal_mode' | 'locking_mode') => unknown
+}
+
+/**
+ * The files that SQLite has open on a database, and whether they are still those that the path leads to. SQLite does
+ * not look: it goes on writing into a file that was moved away, or whose WAL was, and nobody who opens the path finds
+ * what it wrote.
+ */
+export class DatabaseFiles {
+  readonly main: FileIdentity
+  readonly #handle: WatchedHandle
+  readonly #paths: readonly string[]
+  readonly #folder: QuietFolder | null
+  readonly #beside = new Map<string, FileIdentity>()
+  /** Of a handle of our own, once it is set up: nobody changes it. */
+  #suffixes: readonly string[] | null = null
+  /** As of the last check in a transaction. */
+  #inUse: readonly string[] = []
+  /** When the database was changed last, by a checkpoint as a rule, and its header since then. */
+  #changedAt: bigint | null = null
+  #header: DatabaseHeader | null = null
+  #displaced: TurnstoreError | null = null
+  #mayClose = true
+
+  private constructor(main: FileIdentity, handle: WatchedHandle) {
+    this.main = main
+    this.#handle = handle
+    this.#paths = handle.path === handle.file ? [handle.file] : [handle.path, handle.file]
+    // The owner of a handle may make SQLite open other files in a folder that stays as it is.
+    this.#folder = handle.isLent ? null : QuietFolder.of(handle.path, handle.file)
+  }
+
+  /** @throws `STORE_UNAVAILABLE` where the file at the path is not the one that SQLite has open */
+  static of(handle: WatchedHandle): DatabaseFiles {
+    const main = identityOf(handle.file)
+    if (main !== undefined && descriptorOf(main) !== 'none') return new DatabaseFiles(main, handle)
+    const what = `The database ${quote(handle.path)} was removed, moved or replaced since this handle opened it`
+    throw new TurnstoreError('STORE_UNAVAILABLE', `${what}; open the database and the store anew`)
+  }
+
+  /** @throws `STORE_UNAVAILABLE` once a check has failed */
+  refuseDisplaced(): void {
+    if (this.#displaced !== null) throw this.#displaced
+  }
+
+  get isDisplaced(): boolean {
+    return this.#displaced !== null
+  }
+
+  /** Whether a WAL of this database was used, which may go into it when the handle is closed. */
+  get hasUsedWal(): boolean {
+    return this.#beside.size > 0
+  }
+
+  /**
+   * False where another file has the name of the WAL, or the content of the database is another: as the last one to
+   * close, SQLite would write its own WAL into the database, and remove the one at the path.
+   */
+  get mayClose(): boolean {
+    return this.#mayClose
+  }
+
+  /** Inside a transaction, when SQLite has all of them open. @throws `STORE_UNAVAILABLE`, from then on at each use */
+  check(): void {
+    this.#inUse = this.#suffixes ?? this.#suffixesInUse()
+    this.#look()
+  }
+
+  #look(): void {
+    const look = (): void => {
+      const message = this.#mainDisplaced() ?? this.#besideDisplaced()
+      if (message !== null) throw this.#refuse(message)
+    }
+    if (this.#folder === null) look()
+    else this.#folder.unlessQuiet(look)
+  }
+
+  /** The same before a commit, when what is in the database matters too. */
+  checkToCommit(): void {
+    this.check()
+    this.checkMain()
+  }
+
+  /** At any time, even when others keep the database locked. @throws `STORE_UNAVAILABLE`, from then on at each use */
+  checkMain(): void {
+    const message = this.#mainDisplaced()
+    if (message !== null) throw this.#refuse(message)
+  }
+
+  /** What a failure of the driver comes from: SQLite meets some of it by itself. */
+  causeOf(error: unknown): unknown {
+    const message = isTurnstoreError(error) ? null : this.#mainDisplaced()
+    return message === null ? error : this.#refuse(message)
+  }
+
+  #refuse(message: string): TurnstoreError {
+    return (this.#displaced = new TurnstoreError('STORE_UNAVAILABLE', `${message} while it was in use; open the store anew`))
+  }
+
+  /** A commit was made. It counts only if whoever opens the path finds it. @throws `STORE_UNAVAILABLE` */
+  checkCommitted(): void {
+    try {
+      // Without asking SQLite: somebody else may have the database locked again.
+      this.#look()
+    } catch (error) {
+      throw storeError(error, this.#handle.path, 'unknown')
+    }
+  }
+
+  #mainDisplaced(): string | null {
+    for (const path of this.#paths) {
+      const found = identityOf(path)
+      if (found === undefined) return `The database ${quote(path)} was removed or moved away`
+      if (!isSameFile(found, this.main)) return `The database ${quote(path)} was replaced by another file`
+      if (this.#isOverwritten(found)) return `The database ${quote(path)} was overwritten`
+    }
+    return null
+  }
+
+  /** By what SQLite did not make: another file that was copied into this one. Of a handle of our own, which is in WAL. */
+  #isOverwritten({ mtimeNs }: FoundFile): boolean {
+    if (this.#suffixes === null || mtimeNs === this.#changedAt) return false
+    const descriptor = descriptorOf(this.main)
+    if (typeof descriptor !== 'number') return false
+    const before = this.#header
+    // Twice, since a checkpoint may be writing it at this moment.
+    const headers = [readHeader(descriptor), readHeader(descriptor)]
+    if (before !== null && !headers.some(header => follows(header, before))) {
+      this.#mayClose = false
+      return true
+    }
+    this.#header = headers[1] ?? before
+    this.#changedAt = mtimeNs
+    return false
+  }
+
+  #besideDisplaced(): string | null {
+    const changed = this.#inUse.filter(suffix => !this.#isAsBefore(suffix))
+    const [first] = changed
+    if (first === undefined) return null
+    this.#mayClose = changed.every(suffix => identityOf(this.#handle.file + suffix) === undefined)
+    return `${quote(this.#handle.file + first)}, a part of the database, was removed or replaced`
+  }
+
+  #isAsBefore(suffix: string): boolean {
+    const found = identityOf(this.#handle.file + suffix)
+    if (found === undefined) return false
+    const before = this.#beside.get(suffix)
+    if (before !== undefined && isSameFile(found, before)) return true
+    if ((before !== undefined && !this.#handle.isLent) || descriptorOf(found) === 'none') return false
+    this.#beside.set(suffix, found)
+    return true
+  }
+
+  #suffixesInUse(): readonly string[] {
+    const { isLent, pragma } = this.#handle
+    // Read from the database: SQLite opens the others with it, and then knows the mode.
+    pragma('schema_version')
+    if (pragma('journal_mode') !== 'wal') return []
+    const suffixes = isLent && pragma('locking_mode') === 'exclusive' ? ['-wal'] : ['-wal', '-shm']
+    if (!isLent) this.#suffixes = suffixes
+    return suffixes
+  }
+}
