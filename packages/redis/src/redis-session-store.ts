@@ -20,9 +20,11 @@ import {
 } from '@turnstore/core/adapter'
 import { ChangeWriter } from './change-writer.js'
 import { type Call, Connection } from './connection.js'
+import { checkConnection } from './connection-check.js'
+import { createClient } from './create-client.js'
 import { Keyspace, SHARDS } from './keyspace.js'
 import { SessionMover } from './moving-session.js'
-import { createClient, readOptions, type RedisSessionStoreOptions, type Settings } from './options.js'
+import { readOptions, type RedisSessionStoreOptions, type Settings } from './options.js'
 import { beforeWriting } from './redis-errors.js'
 import { SaveWriter } from './save-writer.js'
 import { inspectServers } from './server-settings.js'
@@ -69,8 +71,7 @@ export class RedisSessionStore extends NativeSessionStore {
     super(baseOptions(options))
     this.#settings = settings
     this.#keyspace = new Keyspace(settings.keyPrefix)
-    const { client, isOwn } = createClient(settings.connection, this.timeoutMs)
-    this.#connection = new Connection(client, isOwn, this.timeoutMs)
+    this.#connection = new Connection(createClient(settings.target, this.timeoutMs), this.timeoutMs)
     this.#index = new IndexWriter(this.#connection)
     this.#reader = new SessionReader(this.#connection, this.#keyspace)
     const views = new ViewReader(this.#connection, this.#keyspace, this.#reader)
@@ -89,6 +90,7 @@ export class RedisSessionStore extends NativeSessionStore {
 
   protected override async _ready(): Promise<void> {
     const durability = await inspectServers(this.#connection, this.#call(), this.#settings)
+    await checkConnection(this.#connection, this.#settings.target, this.#call())
     await this.#checkFormat(false)
     this.#connection.spreadsKeys = await this.#isSpread()
     this.#capabilities = { ...this.#capabilities, durability, sharing: 'network' }

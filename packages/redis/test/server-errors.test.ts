@@ -257,21 +257,24 @@ describe('an error of the server becomes one that says what to do', () => {
   it('a wrong host, and a port where nobody listens', async () => {
     // Longer than a label of DNS may be, so that no server of names is asked, which may take its time.
     const nobody = 'nobody'.repeat(11)
-    for (const [url, why] of [
+    const started = performance.now()
+    const asked = [
       [`redis://:${SECRET}@${nobody}.invalid:6379`, /cannot be reached \((ENOTFOUND|EAI_AGAIN)\)/],
       [`redis://:${SECRET}@127.0.0.1:1`, /cannot be reached \(ECONNREFUSED\)/],
-    ] as const) {
-      const store = newStore(url, 600)
-      const started = performance.now()
-      await assertFails(() => append(store), { outcome: 'not-stored', message: why })
-      await assertFails(() => store.loadSession('s'), { message: why })
-      expect(performance.now() - started).toBeLessThan(10_000)
-    }
+    ] as const
+    await Promise.all(
+      asked.map(async ([url, why]) => {
+        const store = newStore(url, 3000)
+        await assertFails(() => append(store), { outcome: 'not-stored', message: why })
+        await assertFails(() => store.loadSession('s'), { message: why })
+      }),
+    )
+    expect(performance.now() - started).toBeLessThan(30_000)
   })
 
   it('a server that is gone: what was under way is unknown, and says so', async () => {
     const server = await newServer()
-    const store = newStore(server.url, 500)
+    const store = newStore(server.url, 5000)
     await store.saveSession({ sessionId: 's' })
     server.signal('SIGSTOP')
     await assertFails(() => append(store), { outcome: 'unknown', message: /answer was lost/ })
@@ -283,14 +286,15 @@ describe('an error of the server becomes one that says what to do', () => {
 describe('a call that waits behind one that is stuck', () => {
   it('has the time that it was given', async () => {
     const server = await newServer()
-    const store = newStore(server.url, 1500)
+    const store = newStore(server.url, 8000)
     await store.saveSession({ sessionId: 's' })
     server.signal('SIGSTOP')
     const appendOf = (turnId: string) => store.changeSession('s', { appendTurns: [{ turnId }], updatedAt: T1 })
     const stuck = assertFails(() => appendOf('a'), { outcome: 'unknown', message: /cannot be reached/ })
     await sleep(300)
     const early = appendOf('b').catch(() => {})
-    await sleep(900)
+    // Half of the time: the late one has four seconds left when the stuck one ends.
+    await sleep(3700)
     const late = appendOf('c')
     await stuck
     await early
@@ -354,6 +358,6 @@ describe('what the server says of itself', () => {
 
   it('refuses to use a Cluster as if it were one server', async () => {
     const server = await newServer({ 'cluster-enabled': 'yes', 'cluster-config-file': 'nodes.conf' })
-    await assertFails(() => newStore(server.url, 1000).ready(), { message: /belongs to a Cluster; give \{ nodes \}/ })
+    await assertFails(() => newStore(server.url).ready(), { message: /belongs to a Cluster; give \{ nodes \}/ })
   })
 })
