@@ -149,11 +149,11 @@ describe('an error of the server becomes one that says what to do', () => {
 
   it('READONLY, where the server has become a replica, and goes on when it is a master again', async () => {
     const [server, other] = await Promise.all([newServer(), newServer()])
-    const store = newStore(server.url, 400)
+    const store = newStore(server.url, 3000)
     await store.saveSession({ sessionId: 's' })
     await server.admin.replicaof('127.0.0.1', other.port)
     await assertFails(() => append(store), { outcome: 'not-stored', message: /replica.*\(READONLY\)/ })
-    await assertFails(() => newStore(server.url, 400).ready(), { message: /replica.*connect to its master/ })
+    await assertFails(() => newStore(server.url).ready(), { message: /replica.*connect to its master/ })
     await server.admin.replicaof('NO', 'ONE')
     await store.saveSession({ sessionId: 's' })
     expect((await append(store)).turnCount).toBe(1)
@@ -161,11 +161,12 @@ describe('an error of the server becomes one that says what to do', () => {
 
   it('LOADING, while it reads its data, and waits for it where there is time', async () => {
     const server = await newServer({ 'loading-process-events-interval-bytes': '1024' })
-    const [impatient, patient] = [newStore(server.url, 600), newStore(server.url)]
+    const [impatient, patient] = [newStore(server.url, 3000), newStore(server.url, 60_000)]
     await impatient.saveSession({ sessionId: 's' })
     await patient.ready()
     await server.admin.call('DEBUG', 'POPULATE', '20000')
-    await server.admin.config('SET', 'key-load-delay', '100')
+    // Twenty seconds, unless somebody ends it.
+    await server.admin.config('SET', 'key-load-delay', '1000')
     const other = new Redis({ port: server.port, host: '127.0.0.1' })
     other.on('error', () => {})
     await other.ping()
@@ -178,9 +179,11 @@ describe('an error of the server becomes one that says what to do', () => {
     )
     await assertFails(() => append(impatient), { outcome: 'not-stored', message: /\(LOADING\)/ })
     await assertFails(() => impatient.readTurns('s', { last: 1 }), { message: /\(LOADING\)/ })
-    expect((await append(patient)).turnCount).toBe(1)
-    expect((await impatient.readTurns('s', { last: 1 }))?.turns).toHaveLength(1)
+    const waiting = append(patient)
+    await other.config('SET', 'key-load-delay', '0')
+    expect((await waiting).turnCount).toBe(1)
     await loading
+    expect((await impatient.readTurns('s', { last: 1 }))?.turns).toHaveLength(1)
     other.disconnect()
   })
 
@@ -188,12 +191,12 @@ describe('an error of the server becomes one that says what to do', () => {
     const server = await newServer({ requirepass: 'right' })
     const host = `127.0.0.1:${server.port}`
     for (const url of [`redis://:${SECRET}@${host}`, `redis://somebody:${SECRET}@${host}`]) {
-      await assertFails(() => append(newStore(url, 1000)), {
+      await assertFails(() => append(newStore(url)), {
         outcome: 'not-stored',
         message: /username or password \(WRONGPASS\)/,
       })
     }
-    await assertFails(() => append(newStore(`redis://${host}`, 1000)), {
+    await assertFails(() => append(newStore(`redis://${host}`)), {
       outcome: 'not-stored',
       message: /asks for a password \(NOAUTH\)/,
     })
