@@ -22,6 +22,7 @@ import { ChangeWriter } from './change-writer.js'
 import { type Call, Connection } from './connection.js'
 import { checkConnection } from './connection-check.js'
 import { createClient } from './create-client.js'
+import { DeleteWriter } from './delete-writer.js'
 import { Keyspace, SHARDS } from './keyspace.js'
 import { SessionMover } from './moving-session.js'
 import { readOptions, type RedisSessionStoreOptions, type Settings } from './options.js'
@@ -61,6 +62,7 @@ export class RedisSessionStore extends NativeSessionStore {
   readonly #reader: SessionReader
   readonly #changes: ChangeWriter
   readonly #saves: SaveWriter
+  readonly #deletes: DeleteWriter
   readonly #listing: SessionListing
   /** Recorded by the first write, and looked at when the store opens. */
   #format: Promise<void> | null = null
@@ -80,8 +82,9 @@ export class RedisSessionStore extends NativeSessionStore {
       limits: this.limits,
       ttl: settings.ttl,
     })
-    this.#saves = new SaveWriter(this.#connection, this.#keyspace, this.#index, mover, settings.ttl)
-    this.#listing = new SessionListing(this.#connection, this.#keyspace, this.#index)
+    this.#saves = new SaveWriter(this.#connection, this.#keyspace, this.#index, this.#reader, mover, settings.ttl)
+    this.#deletes = new DeleteWriter(this.#connection, this.#keyspace, this.#index, this.#reader, mover)
+    this.#listing = new SessionListing(this.#connection, this.#keyspace, this.#index, this.#reader)
   }
 
   get capabilities(): Capabilities {
@@ -123,8 +126,8 @@ export class RedisSessionStore extends NativeSessionStore {
     return this.#changes.change(sessionId, change, condition, this.#call(sessionId))
   }
 
-  protected _remove(sessionId: string, { scope }: Deletion): Promise<boolean> {
-    return this.#saves.remove(sessionId, scope, this.#call(sessionId))
+  protected _remove(sessionId: string, deletion: Deletion): Promise<boolean> {
+    return this.#deletes.remove(sessionId, deletion, this.#call(sessionId))
   }
 
   protected _query(query: NormalQuery): Promise<SessionPage> {

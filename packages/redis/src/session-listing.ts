@@ -13,6 +13,7 @@ import { type Keyspace, scopeField } from './keyspace.js'
 import { readTexts, readTextsOrNull } from './redis-client.js'
 import { isOutOfMemory } from './redis-errors.js'
 import { decodeEntry, type Entry, type IndexWriter, isOver, memberOf, rangeOf } from './session-index.js'
+import type { SessionReader } from './session-reader.js'
 import { decodeFields, HEAD_FIELDS, type Head } from './stored-session.js'
 
 /** What an entry leads to: the session's head, what is wrong with it, or null where it is not in the scope. */
@@ -32,11 +33,13 @@ export class SessionListing {
   readonly #connection: Connection
   readonly #keyspace: Keyspace
   readonly #index: IndexWriter
+  readonly #reader: SessionReader
 
-  constructor(connection: Connection, keyspace: Keyspace, index: IndexWriter) {
+  constructor(connection: Connection, keyspace: Keyspace, index: IndexWriter, reader: SessionReader) {
     this.#connection = connection
     this.#keyspace = keyspace
     this.#index = index
+    this.#reader = reader
   }
 
   async page(query: NormalQuery, call: Call): Promise<SessionPage> {
@@ -171,8 +174,30 @@ export class SessionListing {
     })
   }
 
-  /** Some fields of the heads that entries lead to, or what is wrong with one. */
+  /**
+   * Some fields of the heads that entries lead to, or what is wrong with a session: that may be a head which is gone
+   * alone.
+   */
   async #readHeads(
+    entries: readonly Entry[],
+    fields: readonly string[],
+    call: Call,
+  ): Promise<((string | null)[] | DamagedSession)[]> {
+    const heads = await this.#askHeads(entries, fields, call)
+    const checked = async (head: (string | null)[] | DamagedSession, entry: Entry | undefined) => {
+      if ('code' in head || entry === undefined || head.some(field => field !== null)) return head
+      const { sessionId } = entry
+      try {
+        await this.#reader.checkGone(sessionId, { ...call, sessionId })
+        return head
+      } catch (error) {
+        return damageOrThrow(sessionId, error)
+      }
+    }
+    return Promise.all(heads.map((head, index) => checked(head, entries[index])))
+  }
+
+  async #askHeads(
     entries: readonly Entry[],
     fields: readonly string[],
     call: Call,

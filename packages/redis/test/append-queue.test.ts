@@ -14,7 +14,7 @@ const append = (turnId: string): WaitingAppend => {
     agentId: undefined,
     updatedAt: '',
   }
-  return { change, condition: { scope: undefined, ifRevision: undefined }, deadline: performance.now() + 1000 }
+  return { change, condition: { scope: undefined, ifRevision: undefined }, deadline: DEADLINE }
 }
 
 const outcome = (turnCount: number): AppendOutcome => ({ revision: turnCount, turnCount, deduplicated: [] })

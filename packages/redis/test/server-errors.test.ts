@@ -164,7 +164,8 @@ describe('an error of the server becomes one that says what to do', () => {
     const [impatient, patient] = [newStore(server.url, 3000), newStore(server.url, 60_000)]
     await impatient.saveSession({ sessionId: 's' })
     await patient.ready()
-    await server.admin.call('DEBUG', 'POPULATE', '20000')
+    // Each large enough for the server to answer between two of them.
+    await server.admin.call('DEBUG', 'POPULATE', '20000', 'key', '2048')
     // Twenty seconds, unless somebody ends it.
     await server.admin.config('SET', 'key-load-delay', '1000')
     const other = new Redis({ port: server.port, host: '127.0.0.1' })
