@@ -46,7 +46,8 @@ describe('a URL that says more than its store understands', () => {
     ['rediss://127.0.0.1:1/0?tls=no', /question mark/],
     ['redis-cluster://a:1,b:2/3', /only database 0/],
   ])('is refused in one sentence, by the library and by the command: %s', async (url, message) => {
-    await expect(openStore(url)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', message: expect.stringMatching(message) })
+    await expect(openStore(url)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    await expect(openStore(url)).rejects.toThrow(message)
     const { code, stdout, stderr } = await turnstore(['ls'], { url })
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toMatch(sentence)
@@ -98,7 +99,8 @@ describe('a database of Redis that the server does not give', () => {
       await using opened = store
       await opened.saveSession({ sessionId: 'a' })
     })
-    await expect(saving).rejects.toMatchObject({ code, message: expect.stringMatching(message) })
+    await expect(saving).rejects.toMatchObject({ code })
+    await expect(saving).rejects.toThrow(message)
     expect(await server.admin.info('keyspace')).not.toMatch(/^db/m)
   })
 

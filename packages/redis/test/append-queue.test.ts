@@ -3,6 +3,9 @@ import type { NormalChange } from '@turnstore/core/adapter'
 import { expect, it } from 'vitest'
 import { type AppendOutcome, AppendQueue, type WaitingAppend } from '../src/append-queue.ts'
 
+/** One for all: what has about the same time left is sent together. */
+const DEADLINE = 60_000
+
 const append = (turnId: string): WaitingAppend => {
   const change: NormalChange = {
     appendTurns: [createTurn({ turnId })],
