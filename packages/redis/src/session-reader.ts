@@ -8,7 +8,7 @@ import {
 } from '@turnstore/core'
 import { Backoff, inScope, type NormalTurnRange, type Scope } from '@turnstore/core/adapter'
 import type { Args, Call, Connection } from './connection.js'
-import { type Keyspace, scopeField, transitionField, turnField } from './keyspace.js'
+import { type Keyspace, scopeField, turnField } from './keyspace.js'
 import { readTexts, readTextsOrNull } from './redis-client.js'
 import { corruptSession, isOutOfMemory } from './redis-errors.js'
 import {
@@ -90,9 +90,11 @@ export class SessionReader {
   async examine(sessionId: string, scope: Scope, call: Call): Promise<Whole | null> {
     const whole = await this.#whole(sessionId, scope, ['from', 0, ALL], ALL, call)
     if (whole === null) return null
-    const ids = new Set(whole.turns.map(({ turnId }) => turnField(turnId)))
-    for (const { transitionId } of whole.transitions) if (transitionId !== null) ids.add(transitionField(transitionId))
-    if (ids.size !== whole.idCount) throw corruptSession(sessionId, 'ids of turns are missing or too many')
+    // The ids themselves: making their fields would cost a fifth of the load.
+    const [turnIds, transitionIds] = [new Set<string>(), new Set<string>()]
+    for (const { turnId } of whole.turns) turnIds.add(turnId)
+    for (const { transitionId } of whole.transitions) if (transitionId !== null) transitionIds.add(transitionId)
+    if (turnIds.size + transitionIds.size !== whole.idCount) throw corruptSession(sessionId, 'ids of turns are missing or too many')
     return whole
   }
 
