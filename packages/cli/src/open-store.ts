@@ -18,7 +18,16 @@ export interface OpenOptions {
 }
 
 const schemes: ReadonlyMap<string, Scheme> = new Map<string, Scheme>([
-  ['memory', { form: 'memory:', open: async () => new (await import('@turnstore/memory')).InMemorySessionStore() }],
+  [
+    'memory',
+    {
+      form: 'memory:',
+      open: async rest => {
+        if (rest !== '') throw unusable('memory: takes nothing after the colon; for a folder use file:, for a database sqlite:')
+        return new (await import('@turnstore/memory')).InMemorySessionStore()
+      },
+    },
+  ],
   [
     'file',
     {
@@ -61,7 +70,8 @@ export const storeForms: string = [...schemes.values()].map(({ form }) => form).
  * `redis-cluster://HOST:PORT,HOST:PORT`. Close it when you are done.
  *
  * `file:` and `sqlite:` take a path as it stands (`file:./sessions`, `sqlite:~/my sessions.db`) or as in a URL
- * (`file:///var/sessions`).
+ * (`file:///var/sessions`). There, and only there, the name of a file can have `?` and `#`, as `%3F` and `%23`. What a URL
+ * says and its store does not understand is refused: a query, a fragment, a path after `memory:`.
  *
  * @throws `INVALID_ARGUMENT`; the message does not repeat the URL, which may hold a password
  *
@@ -69,6 +79,8 @@ export const storeForms: string = [...schemes.values()].map(({ form }) => form).
  * const store = await openStore(process.env.TURNSTORE_URL ?? 'sqlite:./sessions.db')
  */
 export async function openStore(url: string, options: OpenOptions = {}): Promise<SessionStore> {
+  if (typeof url !== 'string') throw unusable('The URL of a store must be a string')
+  checkOptions(options)
   const colon = url.indexOf(':')
   if (colon === -1) throw unusable(`A store is named by a URL, one of ${storeForms}; for a folder put file: before it, for a database sqlite:`)
   const name = url.slice(0, colon).toLowerCase()
@@ -80,8 +92,23 @@ export async function openStore(url: string, options: OpenOptions = {}): Promise
   return scheme.open(url.slice(colon + 1), options)
 }
 
+/** A misspelt one would be lost. */
+function checkOptions(options: OpenOptions): void {
+  if (typeof options !== 'object' || options === null) throw unusable('The options of openStore must be an object')
+  const unknown = Reflect.ownKeys(options).find(name => name !== 'mustExist')
+  if (unknown !== undefined) throw unusable(`openStore has no option ${quote(String(unknown))}; it takes mustExist`)
+  const { mustExist } = options
+  if (mustExist !== undefined && typeof mustExist !== 'boolean') throw unusable('mustExist must be true or false')
+}
+
 function pathOf(scheme: string, rest: string, what: string): string {
   if (rest === '') throw unusable(`${scheme}: needs ${what}`)
+  // A URL ends there: what follows would be lost, or become a part of the name of a new file.
+  if (/[?#]/.test(rest)) {
+    throw unusable(
+      `${scheme}: takes no options; where ? or # is in the name, give the whole path and write %3F or %23, as in ${scheme}:///var/what%3F`,
+    )
+  }
   if (rest.startsWith('~/')) return join(homedir(), rest.slice(2))
   if (!rest.startsWith('//')) return rest
   try {

@@ -1,7 +1,9 @@
-import { existsSync, readdirSync, symlinkSync } from 'node:fs'
+import { existsSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { openStore } from 'turnstore'
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Server, startServer } from '../../redis/test/servers.ts'
 import { importText, temporaryFolder, turnstore } from './turnstore.ts'
 
 describe('openStore', () => {
@@ -19,6 +21,94 @@ describe('openStore', () => {
       expect(error).toMatchObject({ code: 'INVALID_ARGUMENT' })
       expect(String(error)).not.toContain('canary')
     }
+  })
+})
+
+/** One sentence of one line. */
+const sentence = /^[^\n\r]*[^.\s]\n$/
+
+describe('a URL that says more than its store understands', () => {
+  it.each([
+    ['memory:foo', /takes nothing after the colon/],
+    ['memory://', /takes nothing after the colon/],
+    ['memory:?x=1', /takes nothing after the colon/],
+    ['sqlite:./a.db?mode=ro', /takes no options.*%3F/],
+    ['sqlite:///tmp/a.db?mode=ro', /takes no options.*%3F/],
+    ['sqlite:./a.db#x', /takes no options.*%23/],
+    ['sqlite::memory:?cache=shared', /takes no options/],
+    ['sqlite:~/a.db?mode=ro', /takes no options/],
+    ['file:./dir?x=1', /takes no options.*%3F/],
+    ['file:///tmp/dir?x=1', /takes no options/],
+    ['file:///tmp/dir#x', /takes no options/],
+    ['file://elsewhere/dir', /absolute path on this machine/],
+    ['redis://127.0.0.1:1?db=3', /question mark/],
+    ['redis://127.0.0.1:1/x', /number of a database/],
+    ['rediss://127.0.0.1:1/0?tls=no', /question mark/],
+    ['redis-cluster://a:1,b:2/3', /only database 0/],
+  ])('is refused in one sentence, by the library and by the command: %s', async (url, message) => {
+    await expect(openStore(url)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    await expect(openStore(url)).rejects.toThrow(message)
+    const { code, stdout, stderr } = await turnstore(['ls'], { url })
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toMatch(sentence)
+    expect(stderr).toMatch(message)
+  })
+
+  it('is no reason to lose files with such a name: a whole path is percent-encoded', async () => {
+    const path = join(temporaryFolder(), 'what? #1.db')
+    const { pathname } = pathToFileURL(path)
+    expect(await importText('{"id":"a","messages":[]}', { url: `sqlite://${pathname}` })).toMatchObject({ code: 0 })
+    expect(existsSync(path)).toBe(true)
+  })
+
+  it('is refused where an option is misspelt, too', async () => {
+    for (const options of [{ mustexist: true }, { mustExist: 'yes' }, null]) {
+      const opening: unknown = Reflect.apply(openStore, undefined, ['memory:', options])
+      await expect(opening).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    }
+    await expect(Reflect.apply(openStore, undefined, [undefined])).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+  })
+})
+
+describe('a database of Redis that the server does not give', () => {
+  let server: Server
+  beforeAll(async () => {
+    server = await startServer()
+    await server.admin.call('ACL', 'SETUSER', 'noselect', 'on', '>canary', '~*', '&*', '+@all', '-select')
+  })
+  afterAll(() => server.stop())
+
+  it.each([
+    ['', '/99', 1, 'STORE_UNAVAILABLE', /no database 99 on this server, which has databases 0 to 15/],
+    ['noselect:canary@', '/7', 1, 'STORE_UNAVAILABLE', /may not use database 7 \(NOPERM\)/],
+    ['noselect:canary-2@', '/7', 1, 'STORE_UNAVAILABLE', /WRONGPASS/],
+    ['', '/-1', 2, 'INVALID_ARGUMENT', /number of a database/],
+    ['', '/abc', 2, 'INVALID_ARGUMENT', /number of a database/],
+    ['', '/1.5', 2, 'INVALID_ARGUMENT', /number of a database/],
+    ['', '?db=3', 2, 'INVALID_ARGUMENT', /question mark/],
+    ['', '#x', 2, 'INVALID_ARGUMENT', /number sign/],
+  ] as const)('is an error of import, and nothing is written elsewhere: %s…%s', async (userinfo, end, exitCode, code, message) => {
+    const url = `redis://${userinfo}127.0.0.1:${server.port}${end}`
+    const file = join(temporaryFolder(), 'one.jsonl')
+    writeFileSync(file, '{"id":"a","messages":[{"role":"user","content":"hello"}]}\n')
+    const finished = await turnstore(['import', file, '--to', url])
+    expect(finished).toMatchObject({ code: exitCode, stdout: '' })
+    expect(finished.stderr).toMatch(message)
+    expect(finished.stderr).not.toContain('canary')
+    const saving = openStore(url).then(async store => {
+      await using opened = store
+      await opened.saveSession({ sessionId: 'a' })
+    })
+    await expect(saving).rejects.toMatchObject({ code })
+    await expect(saving).rejects.toThrow(message)
+    expect(await server.admin.info('keyspace')).not.toMatch(/^db/m)
+  })
+
+  it('is none where the server gives it', async () => {
+    const url = `redis://127.0.0.1:${server.port}/7`
+    expect(await importText('{"id":"a","messages":[]}', { url })).toMatchObject({ code: 0 })
+    expect(await server.admin.info('keyspace')).toMatch(/^db7:[^\n]*\s*$/m)
+    expect(await server.admin.dbsize()).toBe(0)
   })
 })
 

@@ -2,6 +2,8 @@ import { createHash, randomBytes } from 'node:crypto'
 import { TurnstoreError, type WriteOutcome } from '@turnstore/core'
 import { Backoff } from '@turnstore/core/adapter'
 import { hearErrors } from './client-errors.js'
+import type { StoreClient } from './create-client.js'
+import type { DatabaseGuard } from './database-guard.js'
 import { luaSources, type ScriptName } from './lua-sources.js'
 import { mastersOf, type RedisClient, readTexts, UnexpectedReply } from './redis-client.js'
 import { callFailed, codeOf, corruptSession, type Failure, failureOf, isRefusal, storeBusy } from './redis-errors.js'
@@ -27,6 +29,9 @@ const HELD_PAUSE_MS = 16
 /** Thrown at the deadline of a call. */
 class TimedOut extends Error {}
 
+/** Thrown where the guard has ended the connection. */
+class Ended extends Error {}
+
 /**
  * Commands with a deadline of their own, whichever client carries them: one whose answer is lost is sent
  * again until then, which scripts that write recognise by their token.
@@ -36,15 +41,17 @@ export class Connection {
   /** Whether a command may only name keys of one slot: on a Cluster, and behind some proxies. */
   spreadsKeys = true
   readonly #isOwn: boolean
+  readonly #guard: DatabaseGuard | null
   readonly #timeoutMs: number
   /** What to add to `performance.now` to have the clock of the server. */
   #clockOffset = Date.now() - performance.now()
   #lastErrorCode: string | null = null
   readonly #stopHearing: () => void
 
-  constructor(client: RedisClient, isOwn: boolean, timeoutMs: number) {
+  constructor({ client, isOwn, guard }: StoreClient, timeoutMs: number) {
     this.client = client
     this.#isOwn = isOwn
+    this.#guard = guard
     this.#timeoutMs = timeoutMs
     // Without a listener ioredis prints errors, with the address; and an emitter would throw them.
     this.#stopHearing = hearErrors(client, error => {
@@ -69,6 +76,15 @@ export class Connection {
   /** Sends a command that reads, or may be repeated without harm. @throws `STORE_UNAVAILABLE`, `CORRUPT_SESSION` */
   send(command: string, args: Args, call: Call): Promise<unknown> {
     return this.#untilDeadline('read', call, () => this.client.call(command, [...args]))
+  }
+
+  /** As {@link send}; null where the server answers with an error of a certain kind. */
+  ask(command: string, args: Args, call: Call, isNothing: (error: unknown) => boolean): Promise<unknown> {
+    const orNull = (error: unknown): null => {
+      if (isNothing(error)) return null
+      throw error
+    }
+    return this.#untilDeadline('read', call, () => this.client.call(command, [...args]).catch(orNull))
   }
 
   /** Asks the servers themselves, anew as long as one does not answer: it may not be there any more. */
@@ -154,26 +170,39 @@ export class Connection {
     let backoff: Backoff | null = null
     let mayBeDone = false
     for (;;) {
+      this.#guard?.reopen()
+      const mayBeSent = this.#guard?.watch()
       try {
-        const reply = await within(call.deadline, send())
+        const reply = await within(call.deadline, send(), this.#guard)
         // What was wrong before has nothing to do with what goes wrong next.
         this.#lastErrorCode = null
         return reply
       } catch (error) {
-        const failure = this.#failureOf(error)
-        mayBeDone ||= failure.kind === 'lost' || failure.kind === 'broke off'
+        const ended = this.#endedByGuard(error)
+        const failure = ended ?? this.#failureOf(error)
+        mayBeDone ||= ended === null ? failure.kind === 'lost' || failure.kind === 'broke off' : mayBeSent?.() === true
         if (failure.word === 'WRONGTYPE' && call.sessionId !== undefined) {
           throw corruptSession(call.sessionId, 'one of its keys holds something else')
         }
         const isFinal = failure.kind === 'refused' || failure.kind === 'broke off'
-        const isOver = isFinal || error instanceof TimedOut || this.client.status === 'end'
+        const outcome = mayBeDone ? 'unknown' : 'not-stored'
+        if (isFinal && ended !== null && this.#guard !== null) {
+          throw withoutOutcome(kind, await this.#guard.explain(outcome))
+        }
+        const isOver = isFinal || error instanceof TimedOut || (this.client.status === 'end' && ended === null)
         backoff ??= new Backoff(call.deadline - performance.now())
         // Sent at the last moment, a command would not be answered in time, and nobody could say what became of it.
         if (isOver || !(await backoff.wait()) || call.deadline - performance.now() < LEAST_MS) {
-          throw callFailedOf(kind, failure, error, mayBeDone ? 'unknown' : 'not-stored')
+          throw callFailedOf(kind, failure, error, outcome)
         }
       }
     }
+  }
+
+  /** Why the guard has ended the connection that a command was to go over; null for any other error. */
+  #endedByGuard(error: unknown): Failure | null {
+    if (this.#guard === null || error instanceof TimedOut || failureOf(error).kind !== 'lost') return null
+    return this.#guard.failure
   }
 
   /** The driver's own errors seldom say what is wrong with the network; what it emitted before does. */
@@ -192,24 +221,33 @@ function firstErrorOf(error: unknown): unknown {
   return Array.isArray(before) && before[0] instanceof Error ? before[0] : error
 }
 
-/** A read has no outcome. */
 function callFailedOf(kind: 'read' | 'write', failure: Failure, error: unknown, outcome: WriteOutcome): Error {
-  if (kind === 'write') return callFailed(failure, error, outcome)
-  const { code, message, cause } = callFailed(failure, error, 'not-stored')
+  return withoutOutcome(kind, callFailed(failure, error, kind === 'write' ? outcome : 'not-stored'))
+}
+
+/** A read has no outcome. */
+function withoutOutcome(kind: 'read' | 'write', error: TurnstoreError): TurnstoreError {
+  if (kind === 'write') return error
+  const { code, message, cause } = error
   return new TurnstoreError(code, message, { cause })
 }
 
-/** Settles at the deadline at the latest: a client that was lent may wait for ever. */
-function within<T>(deadline: number, work: Promise<T>): Promise<T> {
+/** Settles at the deadline at the latest, and when the guard ends the connection: a client may wait for ever. */
+function within<T>(deadline: number, work: Promise<T>, guard: DatabaseGuard | null): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new TimedOut()), Math.max(0, deadline - performance.now()))
+    const unsubscribe = guard?.whenEnded(() => reject(new Ended()))
+    const stop = (): void => {
+      clearTimeout(timer)
+      unsubscribe?.()
+    }
     work.then(
       value => {
-        clearTimeout(timer)
+        stop()
         resolve(value)
       },
       (error: unknown) => {
-        clearTimeout(timer)
+        stop()
         reject(error)
       },
     )

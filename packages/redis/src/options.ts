@@ -1,9 +1,11 @@
-import { Cluster, type ClusterNode, type ClusterOptions, Redis, type RedisOptions } from 'ioredis'
 import { TurnstoreError } from '@turnstore/core'
 import { type BaseStoreOptions, checkStoreOptions } from '@turnstore/core/adapter'
+import type { ClusterNode, ClusterOptions, RedisOptions } from 'ioredis'
+import { checkClusterOptions, checkNodeOptions, checkServerOptions, readNodes } from './driver-options.js'
 import { isRedisClient, type RedisClient, staleReadsOf } from './redis-client.js'
+import { readUrl } from './redis-url.js'
 
-/** How the store reaches Redis: by a URL, by ioredis options, by nodes of a Cluster, or by a client that is lent. */
+/** How the store reaches Redis: by a URL, by ioredis options, by nodes of a Cluster, or by a client of the caller's. */
 export type RedisConnection =
   | {
       /** `redis://`, `rediss://` or `redis-cluster://host:port,host:port`. */
@@ -43,9 +45,15 @@ export type RedisSessionStoreOptions = BaseStoreOptions &
     allowEviction?: boolean
   }
 
+/** What the store connects to: one way to say it, whatever form the options have. */
+export type Target =
+  | { readonly kind: 'client'; readonly client: RedisClient }
+  | { readonly kind: 'server'; readonly options: RedisOptions }
+  | { readonly kind: 'cluster'; readonly nodes: ClusterNode[]; readonly options: ClusterOptions }
+
 /** The options, checked and with their defaults. */
 export interface Settings {
-  readonly connection: RedisConnection
+  readonly target: Target
   readonly keyPrefix: string
   /** 0: none. */
   readonly ttl: number
@@ -57,9 +65,6 @@ const LONGEST_TTL = 100 * 366 * 24 * 3600 * 1000
 
 /** Results of operations are kept for 15 minutes, so no call may take longer. */
 const LONGEST_TIMEOUT = 600_000
-
-/** How often a replica that should be a master is left for whom its name leads to. */
-const RECONNECT_MS = 2000
 
 /** @throws `INVALID_ARGUMENT`; no message repeats a URL or a password */
 export function readOptions(options: RedisSessionStoreOptions): Settings {
@@ -79,127 +84,64 @@ export function readOptions(options: RedisSessionStoreOptions): Settings {
   }
   if (typeof allowEviction !== 'boolean') throw invalid('options.allowEviction must be true or false')
   if (timeoutMs > LONGEST_TIMEOUT) throw invalid(`options.timeoutMs must be at most ${LONGEST_TIMEOUT}`)
-  return { connection: readConnection(options), keyPrefix, ttl: ttl ?? 0, allowEviction }
+  return { target: readTarget(options), keyPrefix, ttl: ttl ?? 0, allowEviction }
 }
 
-function readConnection(options: RedisSessionStoreOptions): RedisConnection {
+function readTarget(options: RedisSessionStoreOptions): Target {
   const { url, redis, nodes, cluster, client } = options
   const forms = [url !== undefined || redis !== undefined, nodes !== undefined, client !== undefined]
   if (forms.filter(Boolean).length !== 1) {
     throw invalid('RedisSessionStore takes one of { url }, { redis }, { nodes } and { client }')
   }
-  if (client !== undefined) {
-    if (!isRedisClient(client)) throw invalid('options.client must be a client of ioredis, Redis or Cluster')
-    const why = staleReadsOf(client)
-    if (why !== null)
-      throw invalid(`options.client reads from replicas (${why}), which would miss what was just written`)
-    if (client.isCluster && Reflect.get(client.options, 'enableAutoPipelining') === true) {
-      throw invalid(
-        'options.client has enableAutoPipelining, with which ioredis sends scripts to the wrong node of a Cluster',
-      )
-    }
-    return { client }
-  }
+  if (cluster !== undefined && nodes === undefined) throw invalid('options.cluster belongs to { nodes }; leave it out')
+  if (client !== undefined) return { kind: 'client', client: checkClient(client) }
   if (nodes !== undefined) {
-    if (!Array.isArray(nodes) || nodes.length === 0) throw invalid('options.nodes must be an array of { host, port }')
-    if (cluster?.scaleReads !== undefined && cluster.scaleReads !== 'master') {
-      throw invalid('options.cluster.scaleReads must be "master": replicas would miss what was just written')
-    }
-    if (cluster?.enableAutoPipelining === true) {
-      throw invalid('options.cluster.enableAutoPipelining sends scripts to the wrong node; leave it out')
-    }
-    return { nodes, ...(cluster && { cluster }) }
+    const addresses = readNodes(nodes)
+    if (cluster !== undefined) checkClusterOptions(cluster, 'options.cluster')
+    return { kind: 'cluster', nodes: addresses, options: { ...cluster } }
   }
-  if (redis !== undefined && (typeof redis !== 'object' || redis === null))
-    throw invalid('options.redis must be an object')
-  if (redis?.readOnly === true || redis?.role === 'slave') {
-    throw invalid('options.redis must not read from replicas, which would miss what was just written')
-  }
-  if (url === undefined) return { redis: redis ?? {} }
-  if (typeof url !== 'string') throw invalid('options.url must be a string')
-  return url.startsWith('redis-cluster:') ? nodesOf(url, redis ?? {}) : { url: checkUrl(url), ...(redis && { redis }) }
+  return url === undefined ? readServer(redis) : readTargetUrl(url, redis)
 }
 
-function checkUrl(url: string): string {
-  if (!/^rediss?:\/\//.test(url) || !URL.canParse(url)) {
+function readServer(redis: RedisOptions = {}): Target {
+  checkServerOptions(redis, 'options.redis')
+  return { kind: 'server', options: { ...redis } }
+}
+
+/** A URL, with options of ioredis that say nothing which the URL says. */
+function readTargetUrl(url: string, redis: RedisOptions | undefined): Target {
+  if (typeof url !== 'string') throw invalid('options.url must be a string')
+  const { username, password, ...where } = readUrl(url)
+  const credentials = { ...(username !== undefined && { username }), ...(password !== undefined && { password }) }
+  if ('nodes' in where) {
+    if (redis !== undefined) checkNodeOptions(redis, 'options.redis')
+    refuseTwice(redis, Object.keys(credentials))
+    return { kind: 'cluster', nodes: where.nodes, options: { redisOptions: { ...redis, ...credentials } } }
+  }
+  const { isTls, ...address } = where
+  if (redis !== undefined) checkServerOptions(redis, 'options.redis')
+  refuseTwice(redis, ['host', 'port', 'path', 'sentinels', 'Connector', ...Object.keys({ ...address, ...credentials })])
+  return { kind: 'server', options: { ...(isTls && { tls: {} }), ...redis, ...address, ...credentials } }
+}
+
+/** Of two places that say the same, one would be lost. */
+function refuseTwice(redis: RedisOptions | undefined, names: readonly string[]): void {
+  const found = names.find(name => redis !== undefined && Reflect.get(redis, name) !== undefined)
+  if (found !== undefined) throw invalid(`options.redis.${found} is what options.url says already; leave one of them out`)
+}
+
+function checkClient(client: RedisClient): RedisClient {
+  if (!isRedisClient(client)) throw invalid('options.client must be a client of ioredis, Redis or Cluster')
+  const why = staleReadsOf(client)
+  if (why !== null) {
+    throw invalid(`options.client reads from replicas (${why}), which would miss what was just written`)
+  }
+  if (client.isCluster && Reflect.get(client.options, 'enableAutoPipelining') === true) {
     throw invalid(
-      'options.url must be redis://, rediss:// or redis-cluster:// with a host, as in redis://localhost:6379',
+      'options.client has enableAutoPipelining, with which ioredis sends scripts to the wrong node of a Cluster',
     )
   }
-  return url
-}
-
-/** `redis-cluster://user:password@host:port,host:port` */
-function nodesOf(url: string, redis: RedisOptions): RedisConnection {
-  const [, credentials, hosts = ''] = /^redis-cluster:\/\/(?:([^@]*)@)?([^/?#@]+)\/?$/.exec(url) ?? []
-  const nodes = hosts.split(',').map(host => {
-    const parsed = URL.canParse(`redis://${host}`) ? new URL(`redis://${host}`) : null
-    if (parsed === null || parsed.hostname === '') {
-      throw invalid(
-        'A URL of a Cluster is redis-cluster://host:port,host:port, with user:password@ before the hosts if needed',
-      )
-    }
-    return { host: parsed.hostname.replace(/^\[|\]$/g, ''), port: parsed.port === '' ? 6379 : Number(parsed.port) }
-  })
-  const [username = '', password = ''] = (credentials ?? '').split(/:(.*)/s).map(decode)
-  const { host: _host, port: _port, path: _path, ...rest } = redis
-  return {
-    nodes,
-    cluster: { redisOptions: { ...rest, ...(username && { username }), ...(password && { password }) } },
-  }
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    throw invalid('The username or password in the URL is not percent-encoded as it must be')
-  }
-}
-
-/** A client of our own, which connects when it is first used; or the one that was lent. */
-export function createClient(connection: RedisConnection, timeoutMs: number): { client: RedisClient; isOwn: boolean } {
-  if (connection.client !== undefined) return { client: connection.client, isOwn: false }
-  if (connection.nodes !== undefined) {
-    const { cluster = {}, nodes } = connection
-    const client = new Cluster(nodes, {
-      lazyConnect: true,
-      clusterRetryStrategy: times => Math.min(50 * times, 500),
-      slotsRefreshTimeout: Math.min(2000, timeoutMs),
-      ...cluster,
-      redisOptions: { ...ownOptions(timeoutMs), ...cluster.redisOptions, replyMapping: 'legacy' },
-    })
-    return { client, isOwn: true }
-  }
-  const options = {
-    ...ownOptions(timeoutMs),
-    lazyConnect: true,
-    retryStrategy: (times: number): number => Math.min(25 * 2 ** Math.min(times, 5), 500),
-    ...connection.redis,
-    replyMapping: 'legacy' as const,
-  }
-  return { client: connection.url === undefined ? new Redis(options) : new Redis(connection.url, options), isOwn: true }
-}
-
-/**
- * Commands are sent again by us, with their tokens and until their deadline, so the driver gives up early.
- * A connection on which nothing comes back any more is given up as well: it would swallow every command
- * until the system noticed.
- */
-function ownOptions(timeoutMs: number) {
-  let reconnected = Number.NEGATIVE_INFINITY
-  return {
-    connectTimeout: Math.min(5000, timeoutMs),
-    socketTimeout: Math.max(100, timeoutMs >> 2),
-    maxRetriesPerRequest: 1,
-    // After a failover the old master is a replica: the name may lead to the new one by now. Not for every
-    // command, since those that are under way on the connection would lose their answers.
-    reconnectOnError: (error: Error): boolean => {
-      const isDue = error.message.startsWith('READONLY') && performance.now() > reconnected + RECONNECT_MS
-      if (isDue) reconnected = performance.now()
-      return isDue
-    },
-  }
+  return client
 }
 
 function invalid(message: string): TurnstoreError {

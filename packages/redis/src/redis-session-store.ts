@@ -20,9 +20,12 @@ import {
 } from '@turnstore/core/adapter'
 import { ChangeWriter } from './change-writer.js'
 import { type Call, Connection } from './connection.js'
+import { checkConnection } from './connection-check.js'
+import { createClient } from './create-client.js'
+import { DeleteWriter } from './delete-writer.js'
 import { Keyspace, SHARDS } from './keyspace.js'
 import { SessionMover } from './moving-session.js'
-import { createClient, readOptions, type RedisSessionStoreOptions, type Settings } from './options.js'
+import { readOptions, type RedisSessionStoreOptions, type Settings } from './options.js'
 import { beforeWriting } from './redis-errors.js'
 import { SaveWriter } from './save-writer.js'
 import { inspectServers } from './server-settings.js'
@@ -59,6 +62,7 @@ export class RedisSessionStore extends NativeSessionStore {
   readonly #reader: SessionReader
   readonly #changes: ChangeWriter
   readonly #saves: SaveWriter
+  readonly #deletes: DeleteWriter
   readonly #listing: SessionListing
   /** Recorded by the first write, and looked at when the store opens. */
   #format: Promise<void> | null = null
@@ -69,8 +73,7 @@ export class RedisSessionStore extends NativeSessionStore {
     super(baseOptions(options))
     this.#settings = settings
     this.#keyspace = new Keyspace(settings.keyPrefix)
-    const { client, isOwn } = createClient(settings.connection, this.timeoutMs)
-    this.#connection = new Connection(client, isOwn, this.timeoutMs)
+    this.#connection = new Connection(createClient(settings.target, this.timeoutMs), this.timeoutMs)
     this.#index = new IndexWriter(this.#connection)
     this.#reader = new SessionReader(this.#connection, this.#keyspace)
     const views = new ViewReader(this.#connection, this.#keyspace, this.#reader)
@@ -79,8 +82,9 @@ export class RedisSessionStore extends NativeSessionStore {
       limits: this.limits,
       ttl: settings.ttl,
     })
-    this.#saves = new SaveWriter(this.#connection, this.#keyspace, this.#index, mover, settings.ttl)
-    this.#listing = new SessionListing(this.#connection, this.#keyspace, this.#index)
+    this.#saves = new SaveWriter(this.#connection, this.#keyspace, this.#index, this.#reader, mover, settings.ttl)
+    this.#deletes = new DeleteWriter(this.#connection, this.#keyspace, this.#index, this.#reader, mover)
+    this.#listing = new SessionListing(this.#connection, this.#keyspace, this.#index, this.#reader)
   }
 
   get capabilities(): Capabilities {
@@ -89,6 +93,7 @@ export class RedisSessionStore extends NativeSessionStore {
 
   protected override async _ready(): Promise<void> {
     const durability = await inspectServers(this.#connection, this.#call(), this.#settings)
+    await checkConnection(this.#connection, this.#settings.target, this.#call())
     await this.#checkFormat(false)
     this.#connection.spreadsKeys = await this.#isSpread()
     this.#capabilities = { ...this.#capabilities, durability, sharing: 'network' }
@@ -121,8 +126,8 @@ export class RedisSessionStore extends NativeSessionStore {
     return this.#changes.change(sessionId, change, condition, this.#call(sessionId))
   }
 
-  protected _remove(sessionId: string, { scope }: Deletion): Promise<boolean> {
-    return this.#saves.remove(sessionId, scope, this.#call(sessionId))
+  protected _remove(sessionId: string, deletion: Deletion): Promise<boolean> {
+    return this.#deletes.remove(sessionId, deletion, this.#call(sessionId))
   }
 
   protected _query(query: NormalQuery): Promise<SessionPage> {

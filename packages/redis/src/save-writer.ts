@@ -1,28 +1,38 @@
-import type { SessionRecord } from '@turnstore/core'
-import { Backoff, type Condition, revisionConflict, type Scope, sessionExists, timeKey } from '@turnstore/core/adapter'
+import { isTurnstoreError, type SessionRecord } from '@turnstore/core'
+import { Backoff, type Condition, revisionConflict, sessionExists, timeKey } from '@turnstore/core/adapter'
 import { type Args, type Call, type Connection, newToken } from './connection.js'
-import { type IndexOrder, type Keyspace, scopeField, workspaceField, workspaceOf } from './keyspace.js'
+import { type IndexOrder, type Keyspace, workspaceField } from './keyspace.js'
 import { readWritten, type SessionMover } from './moving-session.js'
 import { beforeWriting, storeBusy } from './redis-errors.js'
 import { encodeSave, type EncodedSave } from './saved-session.js'
 import { type IndexWriter, memberOf, newStamp, type Placed } from './session-index.js'
+import type { SessionReader } from './session-reader.js'
 import { encodeFrame, refusalOf, type Stamped } from './stored-session.js'
 
 /** Most turns and bytes that one script writes; a longer session is put together in parts. */
 const PART = { items: 1000, bytes: 2 * 1024 * 1024 }
 
-/** Saves and deletes whole sessions. */
+/** Saves whole sessions. */
 export class SaveWriter {
   readonly #connection: Connection
   readonly #keyspace: Keyspace
   readonly #index: IndexWriter
+  readonly #reader: SessionReader
   readonly #mover: SessionMover
   readonly #ttl: number
 
-  constructor(connection: Connection, keyspace: Keyspace, index: IndexWriter, mover: SessionMover, ttl: number) {
+  constructor(
+    connection: Connection,
+    keyspace: Keyspace,
+    index: IndexWriter,
+    reader: SessionReader,
+    mover: SessionMover,
+    ttl: number,
+  ) {
     this.#connection = connection
     this.#keyspace = keyspace
     this.#index = index
+    this.#reader = reader
     this.#mover = mover
     this.#ttl = ttl
   }
@@ -37,26 +47,30 @@ export class SaveWriter {
       ...this.#entries('updated', workspaceId, sessionId, updated),
       ...this.#entries('created', workspaceId, sessionId, created),
     ]
+    const args = [
+      this.#ttl,
+      workspaceField(workspaceId),
+      ifRevision ?? '',
+      newToken(),
+      encodeFrame({ ...session, turnCount: 0, agentTransitionCount: 0 }),
+      JSON.stringify(session.metadata),
+      JSON.stringify(session.updatedAt),
+      updated.time,
+      stamp,
+      created.time,
+      stamp,
+      encoded.turns.length,
+      encoded.transitions.length,
+    ]
+    // Most saves create: where that is likely and costs little, the script finds out whether there is something to look at.
+    const looksFirst = (ifRevision ?? 0) > 0 || isLong(encoded)
+    const before = looksFirst ? await this.#examine(session, call) : ''
     // First of all: a session that no index has would be found by nobody.
     await beforeWriting(this.#index.add(entries, call))
-    const reply = await this.#sendSave(
-      sessionId,
-      encoded,
-      [
-        this.#ttl,
-        workspaceField(workspaceId),
-        ifRevision ?? '',
-        newToken(),
-        encodeFrame({ ...session, turnCount: 0, agentTransitionCount: 0 }),
-        JSON.stringify(session.metadata),
-        JSON.stringify(session.updatedAt),
-        updated.time,
-        stamp,
-        created.time,
-        stamp,
-      ],
-      call,
-    )
+    const reply = await this.#saveOver(session, encoded, args, before, call).catch((error: unknown) => {
+      if (isTurnstoreError(error, 'CORRUPT_SESSION')) this.#index.leave(entries)
+      throw error
+    })
     const refusal = refusalOf(sessionId, reply)
     const written = refusal === null ? readWritten(reply) : null
     if (written === null) {
@@ -79,24 +93,50 @@ export class SaveWriter {
     return written.revision
   }
 
-  async #sendSave(sessionId: string, save: EncodedSave, args: Args, call: Call): Promise<string[]> {
+  /** Saves on condition that what is replaced was read as a whole, and reads it again where it has become another. */
+  async #saveOver(
+    session: SessionRecord,
+    encoded: EncodedSave,
+    args: Args,
+    before: string,
+    call: Call,
+  ): Promise<string[]> {
+    // One operation, so that an attempt which is delivered again is told by the result of the one that succeeded.
+    const token = newToken()
+    let backoff: Backoff | null = null
+    for (let generation = before; ; generation = await this.#examine(session, call)) {
+      const reply = await this.#sendSave(session.sessionId, encoded, [...args, generation], call, token)
+      if (reply[0] !== 'stale') return reply
+      if (backoff !== null && !(await backoff.wait())) return reply
+      backoff ??= new Backoff(call.deadline - performance.now())
+    }
+  }
+
+  /** The generation of the session that a save replaces; '' where there is none in its workspace. */
+  async #examine({ sessionId, workspaceId }: SessionRecord, call: Call): Promise<string> {
+    const whole = await beforeWriting(this.#reader.examine(sessionId, workspaceId, call))
+    return whole?.head.generation ?? ''
+  }
+
+  async #sendSave(
+    sessionId: string,
+    save: EncodedSave,
+    args: Args,
+    call: Call,
+    operation: string,
+  ): Promise<string[]> {
     const keys = this.#keyspace.session(sessionId)
     const { turns, transitions, ids } = save
-    const counts = [turns.length, transitions.length]
-    if (save.items <= PART.items && save.bytes <= PART.bytes) {
-      return this.#connection.operate(
-        'save',
-        keys,
-        [...args, ...counts, ids.length, ...turns, ...transitions, ...ids.flat()],
-        call,
-      )
+    if (!isLong(save)) {
+      const texts = [ids.length, ...turns, ...transitions, ...ids.flat()]
+      return this.#connection.operate('save', keys, [...args, ...texts], call, operation)
     }
     const backoff = new Backoff(call.deadline - performance.now())
     for (;;) {
       const token = newToken()
       const staged = this.#keyspace.staged(sessionId, token)
       if (await beforeWriting(this.#stage(staged, save, call, token))) {
-        const reply = await this.#connection.operate('save', [...keys, ...staged], [...args, ...counts], call, token)
+        const reply = await this.#connection.operate('save', [...keys, ...staged], args, call, operation)
         if (reply[0] !== 'unstaged') return reply
       }
       if (!(await backoff.wait())) return ['unstaged']
@@ -129,24 +169,12 @@ export class SaveWriter {
     return true
   }
 
-  async remove(sessionId: string, scope: Scope, call: Call): Promise<boolean> {
-    const reply = await this.#connection.operate('delete', this.#keyspace.session(sessionId), [scopeField(scope)], call)
-    const refusal = refusalOf(sessionId, reply)
-    if (refusal !== null) throw refusal
-    const [status, workspace = '', ...stamps] = reply
-    if (status !== 'ok') return false
-    const [updatedTime = '', updatedStamp = '', createdTime = '', createdStamp = ''] = stamps
-    const workspaceId = workspaceOf(workspace)
-    this.#mover.forget(sessionId)
-    this.#index.leave([
-      ...this.#entries('updated', workspaceId, sessionId, { time: updatedTime, stamp: updatedStamp }),
-      ...this.#entries('created', workspaceId, sessionId, { time: createdTime, stamp: createdStamp }),
-    ])
-    return true
-  }
-
   #entries(order: IndexOrder, workspaceId: string | null, sessionId: string, place: Stamped): Placed[] {
     const member = memberOf(sessionId, place)
     return this.#keyspace.indexesOf(order, workspaceId).map(key => ({ key, member }))
   }
+}
+
+function isLong({ items, bytes }: EncodedSave): boolean {
+  return items > PART.items || bytes > PART.bytes
 }

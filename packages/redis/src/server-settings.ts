@@ -2,6 +2,7 @@ import { type Capabilities, TurnstoreError } from '@turnstore/core'
 import type { Call, Connection } from './connection.js'
 import type { RedisClient } from './redis-client.js'
 import { isForbidden } from './redis-errors.js'
+import { pairsOf, parseInfo } from './server-replies.js'
 
 /** What a server says of itself; null where it does not say. */
 interface ServerSettings {
@@ -70,27 +71,6 @@ async function readSettings(server: RedisClient): Promise<ServerSettings> {
 function whereForbidden(error: unknown): null {
   if (isForbidden(error)) return null
   throw error
-}
-
-function parseInfo(info: unknown): Map<string, string> {
-  const lines = typeof info === 'string' ? info.split('\r\n') : []
-  return new Map(lines.flatMap(line => (line.includes(':') ? [splitAt(line, line.indexOf(':'))] : [])))
-}
-
-function splitAt(line: string, at: number): [string, string] {
-  return [line.slice(0, at), line.slice(at + 1)]
-}
-
-/** CONFIG GET gives a list of names and values, or a map where the client asks for maps. */
-function pairsOf(reply: unknown): [string, string][] {
-  const pairs: [string, string][] = []
-  if (Array.isArray(reply)) {
-    for (let index = 0; index + 1 < reply.length; index += 2)
-      pairs.push([String(reply[index]), String(reply[index + 1])])
-  } else if (typeof reply === 'object' && reply !== null) {
-    for (const [name, value] of Object.entries(reply)) pairs.push([name, String(value)])
-  }
-  return pairs
 }
 
 function checkVersion({ version }: ServerSettings): void {

@@ -1,18 +1,18 @@
 import { type DamagedSession, isTurnstoreError, type SessionPage } from '@turnstore/core'
 import {
   comparePositions,
-  cursorBehind,
   damageOf,
   inScope,
-  matches,
   type NormalQuery,
   type Scope,
 } from '@turnstore/core/adapter'
 import type { Call, Connection } from './connection.js'
 import { type Keyspace, scopeField } from './keyspace.js'
+import { ListingPage } from './listing-page.js'
 import { readTexts, readTextsOrNull } from './redis-client.js'
 import { isOutOfMemory } from './redis-errors.js'
 import { decodeEntry, type Entry, type IndexWriter, isOver, memberOf, rangeOf } from './session-index.js'
+import type { SessionReader } from './session-reader.js'
 import { decodeFields, HEAD_FIELDS, type Head } from './stored-session.js'
 
 /** What an entry leads to: the session's head, what is wrong with it, or null where it is not in the scope. */
@@ -32,16 +32,18 @@ export class SessionListing {
   readonly #connection: Connection
   readonly #keyspace: Keyspace
   readonly #index: IndexWriter
+  readonly #reader: SessionReader
 
-  constructor(connection: Connection, keyspace: Keyspace, index: IndexWriter) {
+  constructor(connection: Connection, keyspace: Keyspace, index: IndexWriter, reader: SessionReader) {
     this.#connection = connection
     this.#keyspace = keyspace
     this.#index = index
+    this.#reader = reader
   }
 
   async page(query: NormalQuery, call: Call): Promise<SessionPage> {
     const key = this.#keyspace.index(query.orderBy === 'updatedAt' ? 'updated' : 'created', query.scope)
-    const page = new Page(query)
+    const page = new ListingPage(query)
     const bounds = rangeOf(query)
     for (let size = Math.min(query.limit + 1, BATCH); ; size = BATCH) {
       const members = await this.#members(key, bounds, query.order, size, call)
@@ -72,7 +74,7 @@ export class SessionListing {
     entry: Entry,
     found: Found,
     batch: ReadonlySet<string>,
-    page: Page,
+    page: ListingPage,
     call: Call,
   ): Promise<'next' | 'again' | 'full'> {
     if (found === null || found === 'gone') {
@@ -171,8 +173,30 @@ export class SessionListing {
     })
   }
 
-  /** Some fields of the heads that entries lead to, or what is wrong with one. */
+  /**
+   * Some fields of the heads that entries lead to, or what is wrong with a session: that may be a head which is gone
+   * alone.
+   */
   async #readHeads(
+    entries: readonly Entry[],
+    fields: readonly string[],
+    call: Call,
+  ): Promise<((string | null)[] | DamagedSession)[]> {
+    const heads = await this.#askHeads(entries, fields, call)
+    const checked = async (head: (string | null)[] | DamagedSession, entry: Entry | undefined) => {
+      if ('code' in head || entry === undefined || head.some(field => field !== null)) return head
+      const { sessionId } = entry
+      try {
+        await this.#reader.checkGone(sessionId, { ...call, sessionId })
+        return head
+      } catch (error) {
+        return damageOrThrow(sessionId, error)
+      }
+    }
+    return Promise.all(heads.map((head, index) => checked(head, entries[index])))
+  }
+
+  async #askHeads(
     entries: readonly Entry[],
     fields: readonly string[],
     call: Call,
@@ -221,68 +245,4 @@ function damageOrThrow(sessionId: string, error: unknown): DamagedSession {
   const damage = damageOf(sessionId, error)
   if (damage === null) throw error
   return damage
-}
-
-/** A page that is being filled. */
-class Page {
-  /** How many entries were looked at. */
-  entries = 0
-  readonly #query: NormalQuery
-  readonly #shown = new Map<string, Head>()
-  readonly #damaged = new Map<string, DamagedSession>()
-  readonly #moving = new Map<string, string>()
-  /** The place of the entry that was looked at last, and the one before it. */
-  #last: Entry | null = null
-  #before: Entry | null = null
-
-  constructor(query: NormalQuery) {
-    this.#query = query
-  }
-
-  pass(entry: Entry): 'next' {
-    this.entries++
-    if (this.#last !== null && comparePositions(this.#last, entry) !== 0) this.#before = this.#last
-    this.#last = entry
-    return 'next'
-  }
-
-  damage(entry: Entry, damage: DamagedSession): 'next' {
-    this.#damaged.set(damage.sessionId, damage)
-    return this.pass(entry)
-  }
-
-  /** 'full' where there is no room any more: then there is a next page. */
-  show(entry: Entry, head: Head): 'next' | 'full' {
-    if (this.#shown.has(entry.sessionId) || !matches(this.#query, head.summary)) return this.pass(entry)
-    if (this.#shown.size === this.#query.limit) return 'full'
-    this.#shown.set(entry.sessionId, head)
-    return this.pass(entry)
-  }
-
-  /** Whether a session was found at two places that are not where it was looked for: somebody is changing it. */
-  sawMoving(sessionId: string, member: string): boolean {
-    const before = this.#moving.get(sessionId)
-    this.#moving.set(sessionId, member)
-    return before !== undefined && before !== member
-  }
-
-  end(): SessionPage {
-    return this.#page(null)
-  }
-
-  result(): SessionPage {
-    const last = this.#last
-    if (last === null) return this.#page(null)
-    const isTold = this.#shown.has(last.sessionId) || this.#damaged.has(last.sessionId)
-    // At one place there may be several entries, and the right one is yet to come where the session was not told of.
-    return this.#page(cursorBehind(this.#query, isTold ? last : (this.#before ?? last)))
-  }
-
-  #page(cursor: string | null): SessionPage {
-    return {
-      sessions: [...this.#shown.values()].map(({ summary }) => summary),
-      cursor,
-      ...(this.#damaged.size === 0 ? {} : { damaged: [...this.#damaged.values()] }),
-    }
-  }
 }

@@ -45,14 +45,17 @@ interface Part {
   readonly turns: readonly string[]
   readonly firstTransition: number
   readonly transitions: readonly string[]
+  readonly idCount: number
 }
 
 /** What was asked for of a session, of one moment. */
-interface Whole {
+export interface Whole {
   readonly head: Head
   readonly firstIndex: number
   readonly turns: TurnRecord[]
   readonly transitions: AgentTransitionRecord[]
+  /** How many ids lead to turns and transitions, at the moment of the first part. */
+  readonly idCount: number
 }
 
 /** Which stretches a part is to hold, and how many bytes of them about. */
@@ -73,11 +76,34 @@ export class SessionReader {
   }
 
   async load(sessionId: string, scope: Scope, call: Call): Promise<SessionRecord | null> {
-    const whole = await this.#whole(sessionId, scope, ['from', 0, ALL], ALL, call)
+    const whole = await this.examine(sessionId, scope, call)
     if (whole === null) return null
     const { turnCount: _turns, agentTransitionCount: _transitions, ...summary } = whole.head.summary
     const { extra } = whole.head
     return { ...summary, turns: whole.turns, agentTransitions: whole.transitions, ...(extra && { extra }) }
+  }
+
+  /**
+   * Reads all of a session, as who is about to replace or remove it must.
+   * @throws `CORRUPT_SESSION` where any of it cannot be read, or does not fit the rest
+   */
+  async examine(sessionId: string, scope: Scope, call: Call): Promise<Whole | null> {
+    const whole = await this.#whole(sessionId, scope, ['from', 0, ALL], ALL, call)
+    if (whole === null) return null
+    // The ids themselves: making their fields would cost a fifth of the load.
+    const [turnIds, transitionIds] = [new Set<string>(), new Set<string>()]
+    for (const { turnId } of whole.turns) turnIds.add(turnId)
+    for (const { transitionId } of whole.transitions) if (transitionId !== null) transitionIds.add(transitionId)
+    if (turnIds.size + transitionIds.size !== whole.idCount) throw corruptSession(sessionId, 'ids of turns are missing or too many')
+    return whole
+  }
+
+  /**
+   * For a session whose head is not there: returns where nothing else of it is there either.
+   * @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW`
+   */
+  async checkGone(sessionId: string, call: Call): Promise<void> {
+    await this.#part(sessionId, undefined, { turns: ['last', 0, 0], transitions: [0, 0], bytes: 0 }, call)
   }
 
   async readTurns(sessionId: string, range: NormalTurnRange, scope: Scope, call: Call): Promise<TurnPage | null> {
@@ -91,6 +117,10 @@ export class SessionReader {
     }
     const whole = await this.#whole(sessionId, scope, rangeArgs(range), 0, call)
     if (whole === null) return null
+    const [first] = whole.turns
+    if (range.kind === 'turnId' && first !== undefined && first.turnId !== range.turnId) {
+      throw corruptSession(sessionId, `the id of another turn leads to turn ${whole.firstIndex}`)
+    }
     const { turnCount, revision } = whole.head.summary
     return { turns: whole.turns, firstIndex: whole.firstIndex, turnCount, revision }
   }
@@ -104,6 +134,7 @@ export class SessionReader {
     ]
     const [fields, texts] = await this.#connection.sendTogether(commands, call)
     const state = decodeStateFields(sessionId, readTextsOrNull(fields))
+    if (state === null) await this.checkGone(sessionId, { ...call, sessionId })
     if (state === null || !inScope(state, scope)) return null
     const { turnCount, revision } = state
     const found = readTexts(texts)
@@ -123,15 +154,8 @@ export class SessionReader {
       sessionId,
       readTextsOrNull(await this.#connection.send('hmget', [head, ...HEAD_FIELDS], call)),
     )
+    if (stored === null) await this.checkGone(sessionId, { ...call, sessionId })
     return stored === null || !inScope(stored.summary, scope) ? null : stored.summary
-  }
-
-  /** All transitions of a session, with its head. */
-  async transitions(
-    sessionId: string,
-    call: Call,
-  ): Promise<{ head: Head; transitions: AgentTransitionRecord[] } | null> {
-    return this.#whole(sessionId, undefined, ['last', 0, 0], ALL, call)
   }
 
   /**
@@ -182,7 +206,7 @@ export class SessionReader {
       for (const text of part.transitions)
         transitions.push(decodeStoredTransition(sessionId, text, transitions.length))
       const next = await coming
-      if (next === null) return isLast ? { head, firstIndex, turns, transitions } : null
+      if (next === null) return isLast ? { head, firstIndex, turns, transitions, idCount: first.idCount } : null
       if (next.head.generation !== head.generation || next.head.wideRevision !== head.wideRevision) return null
       part = next
     }
@@ -195,8 +219,8 @@ export class SessionReader {
     if (reply[0] === 'missing') return null
     const refusal = refusalOf(sessionId, reply)
     if (refusal !== null) throw refusal
-    const [firstIndex = 0, endIndex = 0, count = 0] = reply.slice(HEAD_LENGTH, HEAD_LENGTH + 4).map(Number)
-    const firstText = HEAD_LENGTH + 4
+    const firstText = HEAD_LENGTH + 5
+    const [firstIndex = 0, endIndex = 0, count = 0, , idCount = 0] = reply.slice(HEAD_LENGTH, firstText).map(Number)
     return {
       head: decodeHead(sessionId, reply.slice(1, HEAD_LENGTH)),
       firstIndex,
@@ -204,6 +228,7 @@ export class SessionReader {
       turns: reply.slice(firstText, firstText + count),
       firstTransition: Number(wanted.transitions[0]),
       transitions: reply.slice(firstText + count),
+      idCount,
     }
   }
 }

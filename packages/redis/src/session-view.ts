@@ -3,6 +3,7 @@ import { type NormalChange, type Scope, type SessionView } from '@turnstore/core
 import type { Call, Connection } from './connection.js'
 import { type Keyspace, scopeField, transitionField, turnField } from './keyspace.js'
 import { readTextsOrNull } from './redis-client.js'
+import { corruptSession } from './redis-errors.js'
 import type { SessionReader } from './session-reader.js'
 import {
   decodeHead,
@@ -86,7 +87,10 @@ export class ViewReader {
       at += 3
       places.set(turnField(id), known)
       const index = Number(last)
-      if (last !== '') turns.set(id, { turn: decodeStoredTurn(sessionId, text, index), index })
+      if (last === '') continue
+      const turn = decodeStoredTurn(sessionId, text, index)
+      if (turn.turnId !== id) throw corruptSession(sessionId, `the id of another turn leads to turn ${index}`)
+      turns.set(id, { turn, index })
     }
     for (const id of transitionIds) {
       const [known = '', text = ''] = reply.slice(at, at + 2)
@@ -118,17 +122,13 @@ export class ViewReader {
     await this.#connection.run('release', [head], [holder], call).catch(() => {})
   }
 
-  /** What goes with the turns behind the first so many. */
+  /** What goes with the turns behind the first so many. All of the session is read, also what stays: it is replaced. */
   async #readRewind(sessionId: string, keepTurns: number, head: Head, call: Call) {
-    const range = { kind: 'from', from: keepTurns, limit: Number.MAX_SAFE_INTEGER } as const
-    const [page, handovers] = await Promise.all([
-      this.#reader.readTurns(sessionId, range, undefined, call),
-      this.#reader.transitions(sessionId, call),
-    ])
-    const { revision } = head.summary
-    if (page?.revision !== revision || handovers?.head.summary.revision !== revision) return 'moved'
-    const turnIds = new Set(page.turns.map(({ turnId }) => turnId))
-    const ids = [...new Set([...turnIds, ...handovers.transitions.map(({ turnId }) => turnId)])]
+    const whole = await this.#reader.examine(sessionId, undefined, call)
+    if (whole?.head.summary.revision !== head.summary.revision) return 'moved'
+    const { transitions } = whole
+    const turnIds = new Set(whole.turns.slice(keepTurns).map(({ turnId }) => turnId))
+    const ids = [...new Set([...turnIds, ...transitions.map(({ turnId }) => turnId)])]
     const dropped = new Map<string, string>()
     const firstIndexes = new Map<string, number>()
     for (let from = 0; from < ids.length; from += MOST_IDS) {
@@ -142,10 +142,10 @@ export class ViewReader {
         if (turnIds.has(id)) dropped.set(turnField(id), places.filter(place => indexOf(place) < keepTurns).join(' '))
       }
     }
-    for (const { transitionId } of handovers.transitions) {
+    for (const { transitionId } of transitions) {
       if (transitionId !== null) dropped.set(transitionField(transitionId), '')
     }
-    return { dropped, firstIndexes, transitions: handovers.transitions }
+    return { dropped, firstIndexes, transitions }
   }
 }
 

@@ -7,7 +7,7 @@ import {
   type SessionSummary,
   type TurnRecord,
 } from '@turnstore/core'
-import { decodeTransition, decodeTurn, encodeSession } from '@turnstore/core/adapter'
+import { decodeTransition, decodeTurn, encodeSession, timeKey } from '@turnstore/core/adapter'
 import { workspaceField, workspaceOf } from './keyspace.js'
 import { corruptSession, newerSession } from './redis-errors.js'
 
@@ -87,9 +87,12 @@ export function decodeStateFields(sessionId: string, fields: readonly (string | 
 
 function decodeState(sessionId: string, fields: readonly (string | null | undefined)[]): State {
   const [version, revision, turns, workspace] = fields
-  if (isText(version) && version !== FORMAT) throw newerSession(sessionId, version)
+  if (version !== FORMAT) {
+    if (isText(version) && /^[1-9]\d*$/.test(version)) throw newerSession(sessionId, version)
+    throw corruptSession(sessionId, 'its head has no version')
+  }
   const [revisionNumber, turnCount] = [countOf(revision), countOf(turns)]
-  if (!isText(workspace) || revisionNumber === null || turnCount === null) {
+  if (!isText(workspace) || !/^(?:n$|w.)/s.test(workspace) || revisionNumber === null || turnCount === null) {
     throw corruptSession(sessionId, LACKS_A_MEMBER)
   }
   return { revision: revisionNumber, turnCount, workspaceId: workspaceOf(workspace) }
@@ -119,6 +122,10 @@ export function decodeHead(sessionId: string, fields: readonly (string | null | 
   const record = decodePart(sessionId, 'its head', frame, source => decodeSession(source))
   if (record.sessionId !== sessionId) throw corruptSession(sessionId, 'its head is that of another session')
   if (workspaceField(record.workspaceId) !== workspace) throw corruptSession(sessionId, 'its head names two workspaces')
+  const updated = decodePart(sessionId, 'its updatedAt', updatedAt, textOf)
+  if (timeKey(updated) !== uk || timeKey(record.createdAt) !== ck) {
+    throw corruptSession(sessionId, 'its head names two times')
+  }
   return {
     summary: {
       sessionId,
@@ -126,7 +133,7 @@ export function decodeHead(sessionId: string, fields: readonly (string | null | 
       parentSessionId: record.parentSessionId,
       agentId: record.agentId,
       createdAt: record.createdAt,
-      updatedAt: decodePart(sessionId, 'its updatedAt', updatedAt, textOf),
+      updatedAt: updated,
       metadata: decodePart(sessionId, 'its metadata', metadata, objectOf),
       revision: state.revision,
       turnCount: state.turnCount,
@@ -196,7 +203,7 @@ function objectOf(source: unknown): JsonObject {
 }
 
 function countOf(field: string | null | undefined): number | null {
-  const count = isText(field) ? Number(field) : Number.NaN
+  const count = isText(field) && /^\d+$/.test(field) ? Number(field) : Number.NaN
   return Number.isSafeInteger(count) ? count : null
 }
 

@@ -3,6 +3,9 @@ import type { NormalChange } from '@turnstore/core/adapter'
 import { expect, it } from 'vitest'
 import { type AppendOutcome, AppendQueue, type WaitingAppend } from '../src/append-queue.ts'
 
+/** One for all: what has about the same time left is sent together. */
+const DEADLINE = 60_000
+
 const append = (turnId: string): WaitingAppend => {
   const change: NormalChange = {
     appendTurns: [createTurn({ turnId })],
@@ -14,7 +17,7 @@ const append = (turnId: string): WaitingAppend => {
     agentId: undefined,
     updatedAt: '',
   }
-  return { change, condition: { scope: undefined, ifRevision: undefined }, deadline: performance.now() + 1000 }
+  return { change, condition: { scope: undefined, ifRevision: undefined }, deadline: DEADLINE }
 }
 
 const outcome = (turnCount: number): AppendOutcome => ({ revision: turnCount, turnCount, deduplicated: [] })

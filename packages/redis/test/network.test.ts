@@ -14,7 +14,7 @@ const faults: [Fault, number][] = [
 ]
 
 /** Long enough to get over every fault, so that each write can be asked to succeed. */
-const timeoutMs = 30_000
+const timeoutMs = 120_000
 
 /** The same faults in the same order, whenever the bytes come. */
 function faultOf(stretch: number): Fault | null {

@@ -1,5 +1,4 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type RedisClient, RedisSessionStore } from '@turnstore/redis'
 import { Redis } from 'ioredis'
 import { afterEach, describe, expect, inject, it } from 'vitest'
@@ -22,7 +21,7 @@ const writing = new Set(
 )
 
 /** A store whose client, a real one, notes the scripts that write, so that they can be delivered again. */
-function openNoting(timeoutMs = 10_000) {
+function openNoting() {
   const client = new Redis(server)
   opened.push(() => client.disconnect())
   let last: [command: string, args: (string | number)[]] = ['ping', []]
@@ -39,11 +38,14 @@ function openNoting(timeoutMs = 10_000) {
     },
   })
   const keyPrefix = `${randomUUID()}:`
-  const store = new RedisSessionStore({ client: noting, keyPrefix, timeoutMs })
+  const store = new RedisSessionStore({ client: noting, keyPrefix })
   opened.push(() => store.close())
-  /** Delivers the last script once more, now or later, and gives its result. */
-  const note = (): (() => Promise<unknown>) => {
-    const [command, args] = last
+  /** Delivers the last script once more, now or later, and gives its result; also as one of a caller that gave up. */
+  const note = ({ isLate = false } = {}): (() => Promise<unknown>) => {
+    const [command, sent] = last
+    // Behind the script, the number of keys, the keys and the token.
+    const deadline = Number(sent[1]) + 3
+    const args = isLate ? sent.with(deadline, 1) : sent
     return async () => {
       const reply: unknown = await client.call(command, args)
       return Array.isArray(reply) ? reply.map(String) : reply
@@ -109,22 +111,21 @@ describe('a command that is delivered twice', () => {
   })
 
   it('is refused where its caller has given up, whatever is left of the first delivery', async () => {
-    const { store, keyPrefix, note } = openNoting(200)
+    const { store, keyPrefix, note } = openNoting()
     await store.saveSession({ sessionId: 's' })
     const client = new Redis(server)
     opened.push(() => client.disconnect())
     const late: (() => Promise<unknown>)[] = []
     for (const change of [{ appendTurns: [{ turnId: 'a' }] }, { setMetadata: { a: 1 } }]) {
       await store.changeSession('s', { ...change, updatedAt: T1 })
-      late.push(note())
+      late.push(note({ isLate: true }))
     }
     await store.saveSession({ sessionId: 's' })
-    late.push(note())
+    late.push(note({ isLate: true }))
     await store.deleteSession('s')
-    late.push(note())
+    late.push(note({ isLate: true }))
     await store.saveSession({ sessionId: 's' })
     await client.del(`${keyPrefix}{s}o`)
-    await sleep(300)
     for (const again of late) expect(await again()).toEqual(['late', expect.stringMatching(/^\d+$/)])
     expect(await store.loadSession('s')).toMatchObject({ turns: [], metadata: {}, revision: 1 })
   })

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { sessionStoreSuite } from '@turnstore/conformance'
 import { RedisSessionStore } from '@turnstore/redis'
+import { Cluster, Redis } from 'ioredis'
 import { describe, it } from 'vitest'
+import { damages } from './damages.js'
 
 type Connection = { readonly url: string } | { readonly nodes: { host: string; port: number }[] }
 
@@ -13,6 +15,15 @@ export async function holdToContract(name: string, connection: Connection): Prom
     prefixes.set(store, keyPrefix)
     return store
   }
+  /** Damages a session with a client of the test's own. */
+  const damaged = async (store: RedisSessionStore, sessionId: string, kind: string): Promise<void> => {
+    const client = 'nodes' in connection ? new Cluster(connection.nodes) : new Redis(connection.url)
+    try {
+      await damages.get(kind)?.(client, suffix => `${prefixOf(store)}{${sessionId}}${suffix}`)
+    } finally {
+      client.disconnect()
+    }
+  }
   const prefixOf = (store: RedisSessionStore): string => prefixes.get(store) ?? ''
 
   await sessionStoreSuite({
@@ -21,6 +32,12 @@ export async function holdToContract(name: string, connection: Connection): Prom
     name,
     open: () => open(`${randomUUID()}:`),
     reopen: store => open(prefixOf(store)),
+    damages: Object.fromEntries(
+      [...damages.keys()].map(kind => [
+        kind,
+        (store: RedisSessionStore, sessionId: string) => damaged(store, sessionId, kind),
+      ]),
+    ),
     child: store => ({
       module: new URL('open-store.mjs', import.meta.url),
       args: { ...connection, keyPrefix: prefixOf(store) },

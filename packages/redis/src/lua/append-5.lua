@@ -17,7 +17,7 @@
 local now = now_ms()
 local earlier = begin_operation(KEYS[5], ARGV[1], ARGV[2], now)
 if earlier then return earlier end
-local head, refusal = read_head(KEYS[1], '*')
+local head, refusal = read_head(KEYS, '*')
 if not head then return refusal end
 if is_held(head, '', now) then return { 'held' } end
 
@@ -27,12 +27,16 @@ local places = get_all(KEYS[3], ARGV, fields + 1, texts)
 local revision, n, m, uk, u = head.r, head.n, head.m, head.uk, nil
 local turns, transitions, ids = {}, {}, {}
 -- What this call adds, by id field.
-local added, is_known_by_ids = {}, true
+local added, is_known_by_ids, has_ids = {}, true, false
 
--- The text that is there under the id of the item; nil where it is plainly new.
+-- The text that is there under the id of the item; nil where it is plainly new, '' where its place leads nowhere.
 local function text_there(item, list)
   local field, place = ARGV[fields + item], places[item]
-  return field ~= '' and (added[field] or place and redis.call('LINDEX', list, last_place(place))) or nil
+  if field == '' then return nil end
+  if added[field] or not place then return added[field] end
+  has_ids = true
+  local index = last_place(place)
+  return index and redis.call('LINDEX', list, index) or ''
 end
 
 local function add(item, texts_to, index)
@@ -49,7 +53,9 @@ end
 
 -- Carries out the append whose description begins at `at`, and which brings the items from `first` on.
 local function carry_out(at, first, behind_turns, behind)
-  if ARGV[at] ~= '*' and ARGV[at] ~= head.ws then return 'missing' end
+  if ARGV[at] ~= '*' and ARGV[at] ~= head.ws then
+    return workspace_of(head.ws, redis.call('HGET', KEYS[1], 'f')) and 'missing' or 'decide'
+  end
   if ARGV[at + 1] ~= '' and tonumber(ARGV[at + 1]) ~= revision then return 'decide' end
   local is_there, repeated, news = {}, {}, 0
   for item = first, behind - 1 do
@@ -93,6 +99,10 @@ if revision == head.r then return reply end
 
 if #transitions > 0 and redis.call('LLEN', KEYS[4]) ~= head.m then
   return { 'corrupt', 'transitions are missing or too many' }
+end
+-- Each turn has an id.
+if head.n > 0 and not has_ids and redis.call('EXISTS', KEYS[3]) == 0 then
+  return { 'corrupt', 'the ids of its turns are missing' }
 end
 if u then add_entries(KEYS, ARGV[4], uk, ARGV[5]) end
 -- Pushing tells the length, which spares the question before it.

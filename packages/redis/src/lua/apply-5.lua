@@ -19,7 +19,7 @@
 local now = now_ms()
 local earlier = begin_operation(KEYS[5], ARGV[1], ARGV[2], now)
 if earlier then return earlier end
-local head, refusal = read_head(KEYS[1], '*')
+local head, refusal = read_head(KEYS, '*')
 if not head then return refusal end
 if is_held(head, ARGV[15], now) then return { 'held' } end
 local damaged = damage(head, KEYS[2], KEYS[4])

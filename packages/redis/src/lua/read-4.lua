@@ -6,10 +6,10 @@
 --       3 how many, the first index, or the id field, 4 how many at most behind the first,
 --       5 first transition, 6 how many at most, 7 bytes
 -- reply 'ok', v, g, r, w, n, m, ws, f, d, u, uk, us, ck, cs, index of the first turn, index behind the last one
---         that is meant, number of turns, number of transitions, the turns, the transitions
+--         that is meant, number of turns, number of transitions, number of ids, the turns, the transitions
 --       'missing' | 'newer', version | 'corrupt', reason
 -- include session
-local head, refusal = read_head(KEYS[1], ARGV[1])
+local head, refusal = read_head(KEYS, ARGV[1])
 if not head then return refusal end
 local damaged = damage(head, KEYS[2], KEYS[4])
 if damaged then return damaged end
@@ -25,12 +25,14 @@ elseif ARGV[2] == 'from' then
 else
   local places = redis.call('HGET', KEYS[3], ARGV[3])
   first = places and last_place(places) or head.n
+  if places and first >= head.n then return { 'corrupt', 'the place of a turn is none' } end
   behind = math.min(head.n, first + 1)
 end
 
 local reply = {
   'ok', SCHEMA, head.g, integer(head.r), integer(head.w), integer(head.n), integer(head.m), head.ws,
   texts[1], texts[2], texts[3], head.uk, head.us, head.ck, head.cs, integer(first), integer(behind), '', '',
+  integer(redis.call('HLEN', KEYS[3])),
 }
 local bytes, limit = 0, tonumber(ARGV[7])
 -- At least one, however large it is.

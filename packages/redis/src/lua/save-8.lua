@@ -4,23 +4,35 @@
 -- ARGV  1 token, 2 deadline (ms of the server's clock), 3 ttl in ms or 0, 4 workspace as in the head,
 --       5 revision that the session must be at (0: must not exist), or '', 6 generation,
 --       7 frame (JSON), 8 metadata (JSON), 9 updatedAt (JSON), 10 its instant, 11 its stamp,
---       12 instant of createdAt, 13 its stamp, 14 number of turns, 15 number of transitions;
---       and where nothing was staged 16 number of ids, the turns, the transitions, and for each id its field and places
+--       12 instant of createdAt, 13 its stamp, 14 number of turns, 15 number of transitions,
+--       16 generation of the session that was read as a whole, or '' where there was none;
+--       and where nothing was staged 17 number of ids, the turns, the transitions, and for each id its field and places
 -- reply 'ok', revision, turns, '', workspace, instant and stamp of updatedAt, the two as they were before
 --         ('' for none), instant and stamp of createdAt as they were before
---       'exists' | 'conflict', revision | 'unstaged' | 'held' | 'late', server's ms | 'newer', version | 'corrupt', reason
+--       'exists' | 'conflict', revision | 'stale' | 'unstaged' | 'held' | 'late', server's ms | 'newer', version | 'corrupt', reason
 -- include session
 -- include operation
 -- include arguments
 local now = now_ms()
 local earlier = begin_operation(KEYS[5], ARGV[1], ARGV[2], now)
 if earlier then return earlier end
-local head, refusal = read_head(KEYS[1], '*')
+local head, refusal = read_head(KEYS, '*')
 if not head and refusal[1] ~= 'missing' then return refusal end
 if head and is_held(head, '', now) then return { 'held' } end
-if head and head.ws ~= ARGV[4] then return { 'exists' } end
+if head and head.ws ~= ARGV[4] then
+  if not workspace_of(head.ws, redis.call('HGET', KEYS[1], 'f')) then
+    return { 'corrupt', 'its head names two workspaces' }
+  end
+  return { 'exists' }
+end
 local revision = head and head.r or 0
 if ARGV[5] ~= '' and tonumber(ARGV[5]) ~= revision then return { 'conflict', integer(revision) } end
+if head then
+  -- Nobody has looked whether what it would replace can be read. What scripts have changed since can.
+  if head.g ~= ARGV[16] then return { 'stale' } end
+  local damaged = damage(head, KEYS[2], KEYS[4])
+  if damaged then return damaged end
+end
 for index, kind in ipairs({ 'hash', 'list', 'hash', 'list' }) do
   local found = redis.call('TYPE', KEYS[index]).ok
   if found ~= 'none' and found ~= kind then return { 'corrupt', 'one of its keys is a ' .. found } end
@@ -57,10 +69,10 @@ if staged then
     end
   end
 else
-  local next_values = values_from(17)
+  local next_values = values_from(18)
   call_all('RPUSH', KEYS[2], next_values(turns))
   call_all('RPUSH', KEYS[4], next_values(transitions))
-  call_all('HSET', KEYS[3], next_values(2 * tonumber(ARGV[16])))
+  call_all('HSET', KEYS[3], next_values(2 * tonumber(ARGV[17])))
 end
 expire_all(expiry, KEYS)
 return end_operation(KEYS[5], ARGV[1], {

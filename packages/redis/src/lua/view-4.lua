@@ -9,7 +9,7 @@
 --         one that stays or '', and its text or ''; for each transition id its place or '' and its text or ''
 --       'missing' | 'held' | 'newer', version | 'corrupt', reason
 -- include session
-local head, refusal = read_head(KEYS[1], ARGV[1])
+local head, refusal = read_head(KEYS, ARGV[1])
 if not head then return refusal end
 local damaged = damage(head, KEYS[2], KEYS[4])
 if damaged then return damaged end
@@ -32,6 +32,7 @@ for index = 1, turn_ids do
   local known, last, text = places[index] or '', '', ''
   for place in string.gmatch(known, '%S+') do
     local at = tonumber(string.match(place, '^%d+'))
+    if not at then return { 'corrupt', 'the place of a turn is none' } end
     if at < kept then last = integer(at) end
   end
   if last ~= '' then text = redis.call('LINDEX', KEYS[2], last) or '' end
@@ -42,6 +43,8 @@ end
 for index = turn_ids + 1, turn_ids + transition_ids do
   local known = places[index] or ''
   reply[#reply + 1] = known
-  reply[#reply + 1] = known == '' and '' or redis.call('LINDEX', KEYS[4], last_place(known)) or ''
+  local place = known ~= '' and last_place(known)
+  if known ~= '' and not place then return { 'corrupt', 'the place of a transition is none' } end
+  reply[#reply + 1] = place and redis.call('LINDEX', KEYS[4], place) or ''
 end
 return reply

@@ -23,14 +23,39 @@ local function now_ms()
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 
--- Gives the head; or nil and a reply that says why there is none.
-local function read_head(key, scope)
+local function is_count(text)
+  return string.find(text, '^%d+$') ~= nil
+end
+
+-- Whether a version, which is not ours, is one at all.
+local function is_newer(version)
+  return string.find(version, '^[1-9]%d*$') ~= nil
+end
+
+-- The workspace of a session, out of two members of its head; nil where it cannot be read, or where they name two.
+local function workspace_of(ws, frame)
+  if not ws or not (ws == 'n' or string.find(ws, '^w.')) then return nil end
+  local is_json, members = pcall(cjson.decode, frame or '')
+  if is_json and type(members) == 'table' and members.workspace_id ~= nil then
+    local named = members.workspace_id
+    if (named == cjson.null and 'n' or 'w' .. tostring(named)) ~= ws then return nil end
+  end
+  return ws
+end
+
+-- Gives the head; or nil and a reply that says why there is none. The keys are head, turns, ids, transitions.
+local function read_head(keys, scope)
+  local key = keys[1]
   local field = redis.call('HMGET', key, 'v', 'g', 'r', 'w', 'n', 'm', 'ws', 'uk', 'us', 'ck', 'cs', 'e', 'x', 'h')
   if not field[1] then
     if redis.call('EXISTS', key) == 1 then return nil, { 'corrupt', 'it has no version' } end
+    if redis.call('EXISTS', keys[2], keys[3], keys[4]) > 0 then return nil, { 'corrupt', 'its head is missing' } end
     return nil, { 'missing' }
   end
-  if field[1] ~= SCHEMA then return nil, { 'newer', field[1] } end
+  if field[1] ~= SCHEMA then
+    if is_newer(field[1]) then return nil, { 'newer', field[1] } end
+    return nil, { 'corrupt', 'its version is none' }
+  end
   local head = {
     g = field[2], r = tonumber(field[3]), w = tonumber(field[4]), n = tonumber(field[5]), m = tonumber(field[6]),
     ws = field[7], uk = field[8], us = field[9], ck = field[10], cs = field[11], e = field[12],
@@ -39,8 +64,21 @@ local function read_head(key, scope)
   for at = 2, 11 do
     if not field[at] then return nil, { 'corrupt', 'it lacks a member' } end
   end
-  if not (head.r and head.w and head.n and head.m) then return nil, { 'corrupt', 'a count of it is none' } end
-  if scope ~= '*' and scope ~= head.ws then return nil, { 'missing' } end
+  for at = 3, 6 do
+    if not is_count(field[at]) then return nil, { 'corrupt', 'a count of it is none' } end
+  end
+  -- They are used behind the writes of a script, where nothing may fail.
+  if (head.e and not is_count(head.e)) or (head.x and not is_count(head.x)) then
+    return nil, { 'corrupt', 'a time of it is none' }
+  end
+  if not workspace_of(head.ws) then return nil, { 'corrupt', 'its workspace cannot be read' } end
+  if scope ~= '*' and scope ~= head.ws then
+    -- Only who can tell whose it is may be told that it is not there.
+    if not workspace_of(head.ws, redis.call('HGET', key, 'f')) then
+      return nil, { 'corrupt', 'its head names two workspaces' }
+    end
+    return nil, { 'missing' }
+  end
   return head
 end
 
