@@ -1,5 +1,5 @@
 #!/usr/bin/env -S node --disable-warning=ExperimentalWarning
-import { Cli } from './cli.js'
+import { Cli } from './terminal/cli.js'
 import { run } from './program.js'
 
 const cli = new Cli(process)

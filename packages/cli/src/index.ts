@@ -1,1 +1,1 @@
-export { openStore, type OpenOptions } from './open-store.js'
+export { openStore, type OpenOptions } from './stores/open-store.js'

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { printable } from '@turnstore/core'
 import { Command, CommanderError } from 'commander'
-import { type Cli, withoutPasswords } from './cli.js'
+import { type Cli, withoutPasswords } from './terminal/cli.js'
 import { copyCommand } from './commands/copy.js'
 import { exportCommand } from './commands/export.js'
 import { importCommand } from './commands/import.js'
@@ -9,7 +9,7 @@ import { lsCommand } from './commands/ls.js'
 import { pruneCommand } from './commands/prune.js'
 import { rmCommand } from './commands/rm.js'
 import { showCommand } from './commands/show.js'
-import { storeForms } from './open-store.js'
+import { storeForms } from './stores/open-store.js'
 
 /**
  * Runs the command line and gives the exit code: 0, 1 for a failure, 2 for wrong usage, 130 after Ctrl-C.

@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { SessionRecord } from '@turnstore/core'
 import { onTestFinished } from 'vitest'
-import { Cli } from '../src/cli.ts'
-import { openStore } from '../src/open-store.ts'
+import { Cli } from '../src/terminal/cli.ts'
+import { openStore } from '../src/stores/open-store.ts'
 import { run } from '../src/program.ts'
 
 const bin = fileURLToPath(new URL('../dist/bin.js', import.meta.url))

@@ -1,13 +1,13 @@
 import { isTurnstoreError, type ScopeOptions, type SessionStore } from '@turnstore/core'
 import { Command } from 'commander'
-import { type Cli, messageOf, UsageError } from '../cli.js'
-import { noteLargeNumbers } from '../large-numbers.js'
-import { contradictionSentences } from '../merge/contradiction-sentences.js'
+import { type Cli, messageOf, UsageError } from '../terminal/cli.js'
+import { noteLargeNumbers } from '../terminal/large-numbers.js'
+import { contradictionSentences } from '../output/contradiction-sentences.js'
 import { mergeIntoStore, type MergeResult } from '../merge/merge-into-store.js'
-import { MergeCounts } from '../merge-counts.js'
-import { scopeOf, workspaceOption } from '../options.js'
-import { Progress } from '../progress.js'
-import { sessionIds } from '../session-ids.js'
+import { MergeCounts } from '../output/merge-counts.js'
+import { scopeOf, workspaceOption } from '../terminal/options.js'
+import { Progress } from '../output/progress.js'
+import { sessionIds } from '../terminal/session-ids.js'
 
 interface CopyOptions {
   readonly from?: string

@@ -1,10 +1,10 @@
 import { encodeSession, type SessionStore } from '@turnstore/core'
 import { isDamage } from '@turnstore/core/adapter'
 import { Command } from 'commander'
-import { type Cli, jsonText, messageOf } from '../cli.js'
-import { noteLargeNumbers } from '../large-numbers.js'
-import { scopeOf, storeOption, workspaceOption } from '../options.js'
-import { sessionIds } from '../session-ids.js'
+import { type Cli, jsonText, messageOf } from '../terminal/cli.js'
+import { noteLargeNumbers } from '../terminal/large-numbers.js'
+import { scopeOf, storeOption, workspaceOption } from '../terminal/options.js'
+import { sessionIds } from '../terminal/session-ids.js'
 
 interface ExportOptions {
   readonly store?: string

@@ -1,8 +1,8 @@
 import { isEnded, printableLine, type SessionQuery, type SessionSummary } from '@turnstore/core'
 import { Command, InvalidArgumentError } from 'commander'
 import stringWidth from 'string-width'
-import { type Cli, jsonText } from '../cli.js'
-import { scopeOf, storeOption, workspaceOption } from '../options.js'
+import { type Cli, jsonText } from '../terminal/cli.js'
+import { scopeOf, storeOption, workspaceOption } from '../terminal/options.js'
 
 interface LsOptions {
   readonly store?: string

@@ -1,8 +1,8 @@
 import { SessionManager } from '@turnstore/core'
 import { isDamage, timeKey } from '@turnstore/core/adapter'
 import { Command, InvalidArgumentError } from 'commander'
-import { type Cli, count, messageOf, UsageError } from '../cli.js'
-import { scopeOf, storeOption, workspaceOption } from '../options.js'
+import { type Cli, count, messageOf, UsageError } from '../terminal/cli.js'
+import { scopeOf, storeOption, workspaceOption } from '../terminal/options.js'
 
 interface PruneCommandOptions {
   readonly store?: string

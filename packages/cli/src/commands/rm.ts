@@ -1,8 +1,8 @@
 import type { DeleteOptions, SessionStore } from '@turnstore/core'
 import { isDamage } from '@turnstore/core/adapter'
 import { Command } from 'commander'
-import { type Cli, count, messageOf, UsageError } from '../cli.js'
-import { scopeOf, storeOption, workspaceOption } from '../options.js'
+import { type Cli, count, messageOf, UsageError } from '../terminal/cli.js'
+import { scopeOf, storeOption, workspaceOption } from '../terminal/options.js'
 
 interface RmOptions {
   readonly store?: string

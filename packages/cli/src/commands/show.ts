@@ -1,8 +1,8 @@
 import { encodeSession, messagesFromTurns, replaySession, type SessionRecord } from '@turnstore/core'
 import { Command, Option } from 'commander'
-import { type Cli, Failure } from '../cli.js'
-import { scopeOf, storeOption, workspaceOption } from '../options.js'
-import { timelineText } from '../timeline-text.js'
+import { type Cli, Failure } from '../terminal/cli.js'
+import { scopeOf, storeOption, workspaceOption } from '../terminal/options.js'
+import { timelineText } from '../output/timeline-text.js'
 
 interface ShowOptions {
   readonly store?: string

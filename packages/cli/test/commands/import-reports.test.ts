@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { messagesFromTurns } from '@turnstore/core'
-import { ids, importText, lines, load, parseObject, temporaryFolder, temporaryStore, turnstore } from './turnstore.ts'
+import { ids, importText, lines, load, parseObject, temporaryFolder, temporaryStore, turnstore } from '../turnstore.ts'
 
 /*
  * Nothing of a file is lost, altered or mixed up without a word, and what is told is true and short.

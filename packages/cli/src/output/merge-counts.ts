@@ -1,5 +1,5 @@
-import { count } from './cli.js'
-import type { MergeResult } from './merge/merge-into-store.js'
+import { count } from '../terminal/cli.js'
+import type { MergeResult } from '../merge/merge-into-store.js'
 
 /** How many sessions a run added, grew and left unchanged, and how many of those contradict the target. */
 export class MergeCounts {

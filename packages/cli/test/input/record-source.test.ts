@@ -2,7 +2,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { isValidId } from '@turnstore/core/adapter'
 import { describe, expect, it } from 'vitest'
-import { ids, importText, lines, temporaryFolder, temporaryStore, turnstore } from './turnstore.ts'
+import { ids, importText, lines, temporaryFolder, temporaryStore, turnstore } from '../turnstore.ts'
 
 /*
  * What a transcript without an id is called: the same each time, and never what that of another source is called.

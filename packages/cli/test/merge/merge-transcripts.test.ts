@@ -3,10 +3,10 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { createSession, messagesFromTurns, type SessionRecord, turnsFromMessages } from '@turnstore/core'
 import { InMemorySessionStore } from '@turnstore/memory'
-import { mergeIntoStore } from '../src/merge/merge-into-store.ts'
-import { parseObject } from './turnstore.ts'
+import { mergeIntoStore } from '../../src/merge/merge-into-store.ts'
+import { parseObject } from '../turnstore.ts'
 
-const airline = fileURLToPath(new URL('../../../../shared/data/airline-support-chats.jsonl', import.meta.url))
+const airline = fileURLToPath(new URL('../../../../../shared/data/airline-support-chats.jsonl', import.meta.url))
 
 const call = (id: string): object => ({ id, type: 'function', function: { name: 'f', arguments: '{ "a": 1 }' } })
 const hard: readonly unknown[] = [

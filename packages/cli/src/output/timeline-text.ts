@@ -5,7 +5,7 @@ import {
   type ToolCallRecord,
   type TurnRecord,
 } from '@turnstore/core'
-import { count } from './cli.js'
+import { count } from '../terminal/cli.js'
 
 /** Text is cut to this many characters: a timeline is an overview. */
 const MAX_TEXT = 160

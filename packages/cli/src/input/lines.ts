@@ -1,4 +1,4 @@
-import { Failure } from './cli.js'
+import { Failure } from '../terminal/cli.js'
 
 /** Nothing larger can be a string in JavaScript, nor a session in any store. */
 export const MAX_RECORD_BYTES: number = 256 * 1024 * 1024

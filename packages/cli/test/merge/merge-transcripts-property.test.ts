@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { createSession, messagesFromTurns, NO_RESULT, type SessionRecord, turnsFromMessages } from '@turnstore/core'
 import { InMemorySessionStore } from '@turnstore/memory'
 import { expect, it } from 'vitest'
-import { mergeIntoStore } from '../src/merge/merge-into-store.ts'
+import { mergeIntoStore } from '../../src/merge/merge-into-store.ts'
 
 /*
  * A conversation is imported again and again while it goes on, and its turns are annotated meanwhile.

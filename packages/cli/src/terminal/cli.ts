@@ -1,6 +1,6 @@
 import { addAbortSignal, type Readable, type Writable } from 'node:stream'
 import { isTurnstoreError, printable, printableLine, type SessionStore } from '@turnstore/core'
-import { openStore } from './open-store.js'
+import { openStore } from '../stores/open-store.js'
 
 /** A wrong argument: told with exit code 2. */
 export class UsageError extends Error {}

@@ -1,8 +1,8 @@
 import { createSession, type SessionInput, type SessionRecord, type ToolCallInput, type TurnInput } from '@turnstore/core'
 import { InMemorySessionStore } from '@turnstore/memory'
 import { describe, expect, it } from 'vitest'
-import { mergeIntoStore } from '../src/merge/merge-into-store.ts'
-import { mergeSession } from '../src/merge/merge-session.ts'
+import { mergeIntoStore } from '../../src/merge/merge-into-store.ts'
+import { mergeSession } from '../../src/merge/merge-session.ts'
 
 /*
  * The table in the README, row by row.

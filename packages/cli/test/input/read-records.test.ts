@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { readRecords } from '../src/read-records.ts'
+import { readRecords } from '../../src/input/read-records.ts'
 
 /*
  * Whatever is wrong with some lines of a file, the records in its other lines are read, and each bad line is reported.

@@ -7,7 +7,7 @@ import {
   turnsFromMessages,
 } from '@turnstore/core'
 import { isValidId } from '@turnstore/core/adapter'
-import { Failure } from './cli.js'
+import { Failure } from '../terminal/cli.js'
 import { tellProblems } from './message-problems.js'
 import { isAsWritten, isObject, type ParsedJson } from './parse-json.js'
 import type { RecordSource } from './record-source.js'

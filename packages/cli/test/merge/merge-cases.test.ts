@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { messagesFromTurns, type SessionChange, type SessionInput } from '@turnstore/core'
-import { openStore } from '../src/open-store.ts'
-import { importText, lines, load, temporaryStore, turnstore } from './turnstore.ts'
+import { openStore } from '../../src/stores/open-store.ts'
+import { importText, lines, load, temporaryStore, turnstore } from '../turnstore.ts'
 
 /*
  * What was acknowledged in a target stays there, whatever is copied or imported over it.

@@ -16,9 +16,9 @@ import {
   temporaryFolder,
   temporaryStore,
   turnstore,
-} from './turnstore.ts'
+} from '../turnstore.ts'
 
-const airline = fileURLToPath(new URL('../../../../shared/data/airline-support-chats.jsonl', import.meta.url))
+const airline = fileURLToPath(new URL('../../../../../shared/data/airline-support-chats.jsonl', import.meta.url))
 
 const hello = {
   id: 'hello',

@@ -3,15 +3,15 @@ import { cpSync, existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { parseObjects, temporaryFolder, turnstore } from './turnstore.ts'
+import { parseObjects, temporaryFolder, turnstore } from '../turnstore.ts'
 
 /** The reference's reader: Python, which knows nothing of ours. */
-const reader = fileURLToPath(new URL('../../file/test/reference_store.py', import.meta.url))
+const reader = fileURLToPath(new URL('../../../file/test/reference_store.py', import.meta.url))
 const needs = spawnSync('python3', ['--version']).status === 0 ? '' : ' (needs python3)'
 
 const layouts = [
-  ['the folder beside the tests of the file store', '../../file/test/data/reference-layout'],
-  ['the folder that is shared with the project', '../../../../shared/data/reference-layout'],
+  ['the folder beside the tests of the file store', '../../../file/test/data/reference-layout'],
+  ['the folder that is shared with the project', '../../../../../shared/data/reference-layout'],
 ].map(([name = '', path = '']) => ({ name, path: fileURLToPath(new URL(path, import.meta.url)) }))
 
 /** Every record of a folder as the reference reads it. */

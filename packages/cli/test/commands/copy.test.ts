@@ -2,9 +2,9 @@ import { type SessionRecord } from '@turnstore/core'
 import { InMemorySessionStore } from '@turnstore/memory'
 import { Readable } from 'node:stream'
 import { expect, it } from 'vitest'
-import { Cli } from '../src/cli.ts'
-import { copyCommand } from '../src/commands/copy.ts'
-import { Printed } from './turnstore.ts'
+import { Cli } from '../../src/terminal/cli.ts'
+import { copyCommand } from '../../src/commands/copy.ts'
+import { Printed } from '../turnstore.ts'
 
 /** Between listing and loading, its session is deleted and its id taken by another workspace. */
 class OvertakenStore extends InMemorySessionStore {

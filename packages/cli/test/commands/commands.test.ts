@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { openStore } from 'turnstore'
 import { describe, expect, it } from 'vitest'
 import { decodeSession, type SessionInput, type SessionRecord } from '@turnstore/core'
-import { Cli } from '../src/cli.ts'
-import { run } from '../src/program.ts'
+import { Cli } from '../../src/terminal/cli.ts'
+import { run } from '../../src/program.ts'
 import {
   finished,
   parseObject,
@@ -17,7 +17,7 @@ import {
   temporaryFolder,
   temporaryStore,
   turnstore,
-} from './turnstore.ts'
+} from '../turnstore.ts'
 
 const support: SessionInput = {
   sessionId: 'support',
@@ -580,7 +580,7 @@ describe('usage', () => {
     expect([code, stdout.includes('TURNSTORE_URL')]).toEqual([0, true])
     expect(await turnstore(['help'])).toEqual({ code, stdout, stderr: '' })
     expect((await turnstore(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+/)
-    const folder = fileURLToPath(new URL('../src/commands/', import.meta.url))
+    const folder = fileURLToPath(new URL('../../src/commands/', import.meta.url))
     for (const file of readdirSync(folder)) {
       const command = file.replace('.ts', '')
       const help = await turnstore([command, '--help'])

@@ -7,7 +7,7 @@ import { FileSessionStore } from '@turnstore/file'
 import { InMemorySessionStore } from '@turnstore/memory'
 import { SqliteSessionStore } from '@turnstore/sqlite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { mergeIntoStore } from '../src/merge/merge-into-store.ts'
+import { mergeIntoStore } from '../../src/merge/merge-into-store.ts'
 import { lostFrom, missingFrom } from './merge-oracle.ts'
 import { after, session, steps } from './merge-sessions.ts'
 

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { openStore } from 'turnstore'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Server, startServer } from '../../redis/test/servers.ts'
-import { importText, temporaryFolder, turnstore } from './turnstore.ts'
+import { type Server, startServer } from '../../../redis/test/servers.ts'
+import { importText, temporaryFolder, turnstore } from '../turnstore.ts'
 
 describe('openStore', () => {
   it('opens a store in Redis without a word to the server, which is asked when it is first used', async () => {

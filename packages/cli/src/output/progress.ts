@@ -1,6 +1,6 @@
 import { printableLine } from '@turnstore/core'
 import cliProgress from 'cli-progress'
-import { type Cli, count } from './cli.js'
+import { type Cli, count } from '../terminal/cli.js'
 
 /** Without a terminal, a line is told after so many sessions. */
 const LINE_EVERY = 1000
