@@ -12,6 +12,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const rooms = {
   core: ['manager', 'stores', 'adapter-kit', 'chat', 'replay', 'queries', 'changes', 'records', 'basics'],
   memory: [],
+  file: ['session', 'folder', 'format', 'locks', 'disk'],
   conformance: ['command', 'suite', 'groups', 'cases', 'child', 'histories', 'samples', 'checks'],
 }
 

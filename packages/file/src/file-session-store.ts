@@ -29,19 +29,19 @@ import {
   type Scope,
   sessionNotFound,
 } from '@turnstore/core/adapter'
-import { corruptSession, inTwoPlaces, readError, writeError } from './file-errors.js'
-import { identify } from './file-identity.js'
-import { createFormat, readFormat, resolveBase } from './folder-format.js'
-import { LockFolder } from './kernel-lock.js'
-import { keyOf, OpenFiles } from './open-files.js'
-import type { StoreFolder } from './open-session.js'
-import { RecentMap } from './recent-map.js'
-import { ensureFolder, sweepTemporaries } from './replace-file.js'
-import type { SessionFile } from './session-file.js'
-import { type FoundDocument, Layout, OWN_FOLDER, type SessionPaths } from './session-paths.js'
-import { readSummary } from './session-reader.js'
-import { Slices } from './slices.js'
-import { SummaryCache, versionOf } from './summary-cache.js'
+import { corruptSession, inTwoPlaces, readError, writeError } from './folder/file-errors.js'
+import { identify } from './disk/file-identity.js'
+import { createFormat, readFormat, resolveBase } from './folder/format-file.js'
+import { LockFolder } from './locks/lock-folder.js'
+import { keyOf, OpenFiles } from './session/open-sessions.js'
+import type { StoreFolder } from './session/session-state.js'
+import { RecentMap } from './folder/recent-map.js'
+import { ensureFolder, sweepTemporaries } from './disk/replace-file.js'
+import type { SessionFile } from './session/session-file.js'
+import { type FoundDocument, Layout, OWN_FOLDER, type SessionPaths } from './folder/layout.js'
+import { readSummary } from './session/refresh-index.js'
+import { Slices } from './format/yielding.js'
+import { SummaryCache, versionOf } from './folder/summary-cache.js'
 
 export interface FileSessionStoreOptions extends BaseStoreOptions {}
 

@@ -1,0 +1,121 @@
+import { chmodSync, closeSync, lstatSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { openNow } from '../disk/descriptors.js'
+import { LockError, wrapErrors, wrapped } from './lock-error.js'
+import { isOutOfDescriptors } from '../disk/system-code.js'
+
+/** An empty file on which SQLite takes and frees a kernel lock. Nothing is ever written into it. */
+export class LockFile {
+  readonly #path: string
+  readonly #identity: string
+  readonly #database: DatabaseSync
+  readonly #begin: StatementSync
+  readonly #rollback: StatementSync
+
+  private constructor(path: string, identity: string, database: DatabaseSync) {
+    this.#path = path
+    this.#identity = identity
+    this.#database = database
+    // The default journal mode would create and unlink a journal for each BEGIN IMMEDIATE on an empty database.
+    database.exec('PRAGMA journal_mode = MEMORY')
+    this.#begin = database.prepare('BEGIN IMMEDIATE')
+    this.#rollback = database.prepare('ROLLBACK')
+  }
+
+  static open(path: string): LockFile {
+    for (let attempt = 0; attempt < 3; attempt++) {
+      // Looked at before it is opened: opening a FIFO would hang, and a link would be followed.
+      const before = identify(path)
+      const database = wrapErrors(path, () => openNow(() => openDatabase(path)))
+      try {
+        if (before === undefined) chmodSync(path, 0o600)
+        const identity = identify(path)
+        if (identity !== undefined && (before === undefined || before === identity)) {
+          return wrapErrors(path, () => new LockFile(path, identity, database))
+        }
+      } catch (error) {
+        database.close()
+        throw error
+      }
+      database.close()
+    }
+    throw new LockError('LOCK_FAILED', `The lock file is replaced again and again while it is opened: ${path}`)
+  }
+
+  tryLock(): boolean {
+    try {
+      this.#begin.run()
+      return true
+    } catch (error) {
+      if (isBusy(error)) return false
+      throw wrapped(this.#path, error)
+    }
+  }
+
+  unlock(): void {
+    wrapErrors(this.#path, () => this.#rollback.run())
+  }
+
+  /** Whether the path still names the file that is open here. */
+  isInPlace(): boolean {
+    try {
+      return identify(this.#path) === this.#identity
+    } catch {
+      return false
+    }
+  }
+
+  close(): void {
+    this.#database.close()
+  }
+}
+
+/** @throws `EMFILE`, `ENFILE` where that is why, which SQLite does not tell */
+function openDatabase(path: string): DatabaseSync {
+  const { DatabaseSync } = loadSqlite()
+  try {
+    return new DatabaseSync(path, { timeout: 0 })
+  } catch (error) {
+    throw descriptorErrorAt(dirname(path)) ?? error
+  }
+}
+
+/** Opens the folder and no lock file: closing that would free the locks on it. */
+function descriptorErrorAt(folder: string): unknown {
+  try {
+    closeSync(openSync(folder, 'r'))
+  } catch (error) {
+    if (isOutOfDescriptors(error)) return error
+  }
+  return null
+}
+
+/** The device and inode of the lock file at `path`, undefined where there is none yet. Refuses everything else. */
+function identify(path: string): string | undefined {
+  const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false })
+  if (stats === undefined) return undefined
+  if (!stats.isFile() || stats.size > 0n) {
+    throw new LockError('LOCK_FILE_REFUSED', `Not an empty regular file, as a lock file is: ${path}. Remove it.`)
+  }
+  return `${stats.dev}:${stats.ino}`
+}
+
+function loadSqlite(): { DatabaseSync: typeof DatabaseSync } {
+  // Loaded when it is needed, so that a runtime without it can import this module. Typed as always present.
+  const sqlite: { DatabaseSync: typeof DatabaseSync } | undefined = process.getBuiltinModule('node:sqlite')
+  if (sqlite === undefined) {
+    throw new LockError(
+      'LOCK_UNSUPPORTED',
+      'This runtime has no node:sqlite, which the locks need. Use Node 22.14 or later, or a current Bun or Deno.',
+    )
+  }
+  return sqlite
+}
+
+function isBusy(error: unknown): boolean {
+  const sqliteBusy = 5
+  return (
+    error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' && (error.errcode & 0xff) === sqliteBusy
+  )
+}
