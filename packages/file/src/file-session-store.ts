@@ -33,14 +33,14 @@ import { corruptSession, inTwoPlaces, readError, writeError } from './folder/fil
 import { identify } from './disk/file-identity.js'
 import { createFormat, readFormat, resolveBase } from './folder/format-file.js'
 import { LockFolder } from './locks/lock-folder.js'
-import { keyOf, OpenFiles } from './session/open-sessions.js'
+import { keyOf, OpenSessions } from './session/open-sessions.js'
 import type { StoreFolder } from './session/session-state.js'
 import { RecentMap } from './folder/recent-map.js'
 import { ensureFolder, sweepTemporaries } from './disk/replace-file.js'
 import type { SessionFile } from './session/session-file.js'
 import { type FoundDocument, Layout, OWN_FOLDER, type SessionPaths } from './folder/layout.js'
 import { readSummary } from './session/refresh-index.js'
-import { Slices } from './format/yielding.js'
+import { TimeSlice } from './format/yielding.js'
 import { SummaryCache, versionOf } from './folder/summary-cache.js'
 
 export interface FileSessionStoreOptions extends BaseStoreOptions {}
@@ -48,8 +48,8 @@ export interface FileSessionStoreOptions extends BaseStoreOptions {}
 /** Places of sessions that are not open. Beyond that many, a journal is left to whoever changes its session next. */
 const REMEMBERED = 20_000
 
-/** Sessions that `close` folds at a time. */
-const FOLDS = 4
+/** Sessions that `close` compacts at a time. */
+const COMPACTIONS = 4
 
 /** So many folders are looked through in one go. */
 const FEW_FOLDERS = 100
@@ -79,11 +79,11 @@ export class FileSessionStore extends NativeSessionStore {
   #preparing: Promise<void> | null = null
   /** Once, beside the first write, what crashes left is removed. */
   #sweeping: Promise<void> | null = null
-  readonly #files = new OpenFiles()
+  readonly #files = new OpenSessions()
   /** Where a session was found last. */
   readonly #places = new RecentMap<SessionPaths>(REMEMBERED)
   /** Documents beside which this handle left a journal. */
-  readonly #unfolded = new RecentMap<SessionPaths>(REMEMBERED)
+  readonly #uncompacted = new RecentMap<SessionPaths>(REMEMBERED)
   readonly #summaries = new SummaryCache()
 
   /** @param path the folder; it is created by the first write */
@@ -119,17 +119,17 @@ export class FileSessionStore extends NativeSessionStore {
     }
   }
 
-  /** Folds what this handle wrote, as long as its time lasts; the rest is correct, and folded by the next. */
+  /** Compacts what this handle wrote, as long as its time lasts; the rest is correct, and compacted by the next. */
   protected override async _close(): Promise<void> {
     const deadline = performance.now() + this.timeoutMs
-    const waiting = [...this.#unfolded.values()]
-    const foldAll = async (): Promise<void> => {
+    const waiting = [...this.#uncompacted.values()]
+    const compactAll = async (): Promise<void> => {
       for (let paths = waiting.pop(); paths !== undefined && performance.now() < deadline; paths = waiting.pop()) {
-        // What cannot be folded now stays in its journal, which is complete.
+        // What cannot be compacted now stays in its journal, which is complete.
         if (this.#layout().isInPlace(paths)) await this.#open(paths).close().catch(() => undefined)
       }
     }
-    await Promise.all(Array.from({ length: FOLDS }, foldAll))
+    await Promise.all(Array.from({ length: COMPACTIONS }, compactAll))
     await this.#sweeping
     await this.#files.close()
     this.#folder?.locks.close()
@@ -158,10 +158,10 @@ export class FileSessionStore extends NativeSessionStore {
    * would overtake another where the machine is busy.
    */
   async #first<T>(sessionId: string, scope: Scope, ask: (file: SessionFile) => Promise<T | null>): Promise<T | null> {
-    const slices = new Slices()
+    const slice = new TimeSlice()
     let looked = 0
     for (const paths of this.#layout().find(sessionId, scope, this.#places.get(sessionId))) {
-      if (looked++ > FEW_FOLDERS && slices.isOver) await slices.next()
+      if (looked++ > FEW_FOLDERS && slice.isOver) await slice.next()
       if (paths === null) continue
       const answer = await ask(this.#open(paths))
       if (answer === null) continue
@@ -217,10 +217,10 @@ export class FileSessionStore extends NativeSessionStore {
   }
 
   async *#documents(scope: Scope): AsyncIterable<FoundDocument | DamagedSession> {
-    const slices = new Slices()
+    const slice = new TimeSlice()
     for (const document of this.#layout().documents(scope)) {
       yield document
-      if (slices.isOver) await slices.next()
+      if (slice.isOver) await slice.next()
     }
   }
 
@@ -247,7 +247,7 @@ export class FileSessionStore extends NativeSessionStore {
     const file = this.#openAlready(sessionId) ?? (await this.#findToWrite(sessionId, condition.scope))
     if (file === null) throw sessionNotFound(sessionId)
     if (!this.#isPrepared || this.#sweeping === null) await this.#prepare()
-    this.#unfolded.set(keyOf(file.paths), file.paths)
+    this.#uncompacted.set(keyOf(file.paths), file.paths)
     try {
       return await file.change(change, condition)
     } catch (error) {
@@ -284,7 +284,7 @@ export class FileSessionStore extends NativeSessionStore {
     return this.#locked(sessionId, async () => {
       const found = await this.#findToWrite(sessionId, scope, evenIfDamaged)
       if (found === null || !(await found.remove(deletion))) return false
-      this.#unfolded.delete(keyOf(found.paths))
+      this.#uncompacted.delete(keyOf(found.paths))
       return true
     })
   }

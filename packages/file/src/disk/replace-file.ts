@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { constants, type Stats } from 'node:fs'
 import { lstat, mkdir, open, readdir, rename, unlink, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { letGoOfIdle } from './descriptors.js'
+import { closeIdleDescriptors } from './descriptors.js'
 import { identityOf } from './file-identity.js'
 import { isOutOfDescriptors, systemCode } from './system-code.js'
 
@@ -90,7 +90,7 @@ export class StagedFile {
       folder = await openFolder(dirname(path))
       const temporary = join(dirname(path), `.turnstore-${randomBytes(16).toString('hex')}.tmp`)
       const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
-      const file = await openPatiently(() => open(temporary, flags, 0o600))
+      const file = await waitForDescriptor(() => open(temporary, flags, 0o600))
       return new StagedFile(path, temporary, options.mode ?? 0o600, old, file, folder)
     } catch (error) {
       await folder?.close().catch(() => undefined)
@@ -233,14 +233,14 @@ const descriptorWaitMs = 2000
  * Opens something; where the process or the system is out of descriptors, lets go of what is idle and tries again for
  * two seconds, since others close theirs, and then rejects with that error (`EMFILE`, `ENFILE`).
  */
-export async function openPatiently<T>(openIt: () => Promise<T>): Promise<T> {
+export async function waitForDescriptor<T>(openIt: () => Promise<T>): Promise<T> {
   const deadline = performance.now() + descriptorWaitMs
   for (let wait = 5; ; wait = Math.min(wait * 2, 100)) {
     try {
       return await openIt()
     } catch (error) {
       if (!isOutOfDescriptors(error) || performance.now() + wait > deadline) throw error
-      if (letGoOfIdle()) continue
+      if (closeIdleDescriptors()) continue
     }
     await new Promise((resolve) => setTimeout(resolve, wait * (0.5 + Math.random() / 2)))
   }
@@ -262,7 +262,7 @@ async function keepOwner(file: FileHandle, now: Pick<Stats, 'uid' | 'gid'>, old:
 /** Null on Windows, where a folder cannot be opened and synced. */
 async function openFolder(path: string): Promise<FileHandle | null> {
   if (process.platform === 'win32') return null
-  return openPatiently(() => open(path, constants.O_RDONLY | constants.O_DIRECTORY))
+  return waitForDescriptor(() => open(path, constants.O_RDONLY | constants.O_DIRECTORY))
 }
 
 async function syncHandle(folder: FileHandle | null): Promise<void> {

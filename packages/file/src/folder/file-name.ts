@@ -24,7 +24,7 @@ const foldable = /[A-Z~\u0080-\u{10ffff}]/u
  * How a workspace's folder must not end: the reference takes every *.json in the base for a session, a folder too, and
  * the others are what stands beside a session's document.
  */
-const takenEndings = /\.(?:json|journal|sealed)$/i
+const takenEndings = /\.(?:json|journal|rotated)$/i
 
 /** Needs no escape anywhere, unless it is a device. Nearly all ids are such, and listing looks at thousands. */
 const plain = /^[a-z0-9_-]{1,200}$/

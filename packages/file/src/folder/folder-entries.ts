@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { type Dirent, readdirSync } from 'node:fs'
-import { openNow } from '../disk/descriptors.js'
+import { withDescriptor } from '../disk/descriptors.js'
 import { unreadable } from './file-errors.js'
 import { isOutOfDescriptors } from '../disk/system-code.js'
 
@@ -22,7 +22,7 @@ export interface UnnameableEntry {
  */
 export function entriesOf(folder: string): FolderEntries {
   try {
-    const entries = openNow(() => readdirSync(folder, { withFileTypes: true }))
+    const entries = withDescriptor(() => readdirSync(folder, { withFileTypes: true }))
     // Node puts it in the place of what is no UTF-8. There may be a name that has it of its own.
     return entries.some(({ name }) => name.includes('\ufffd')) ? entriesByBytes(folder) : { entries, unnameable: [] }
   } catch (error) {

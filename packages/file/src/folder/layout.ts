@@ -22,7 +22,7 @@ export interface SessionPaths {
   /** The changes since the document was written. */
   readonly journal: string
   /** A journal that is being folded into the document. */
-  readonly sealed: string
+  readonly rotated: string
 }
 
 /** A document that a listing came by. */
@@ -130,7 +130,7 @@ export class Layout {
       const id = decodeName(name, { foldsCase: this.foldsCase, kind: 'session' })
       const isNameCertain = isFolderCertain && id !== null && !name.includes('%')
       const sessionId = id ?? name
-      const hasJournal = names.has(`${name}.journal`) || names.has(`${name}.sealed`)
+      const hasJournal = names.has(`${name}.journal`) || names.has(`${name}.rotated`)
       yield { ...this.#paths(sessionId, workspaceFolder, name), isNameCertain, hasJournal }
     }
     const folder = workspaceFolder === null ? this.base : join(this.base, workspaceFolder)
@@ -232,7 +232,7 @@ export class Layout {
       name,
       document: join(folder, `${name}.json`),
       journal: join(folder, `${name}.journal`),
-      sealed: join(folder, `${name}.sealed`),
+      rotated: join(folder, `${name}.rotated`),
     }
   }
 }

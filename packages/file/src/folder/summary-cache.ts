@@ -25,6 +25,6 @@ export class SummaryCache {
 export function versionOf(paths: SessionPaths, mayHaveJournal: boolean): string | null {
   const document = identify(paths.document)
   if (document === null) return null
-  const journals = mayHaveJournal ? [identify(paths.journal)?.version, identify(paths.sealed)?.version] : []
+  const journals = mayHaveJournal ? [identify(paths.journal)?.version, identify(paths.rotated)?.version] : []
   return [document.version, ...journals].join(' ')
 }

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { decodeSession, encodeSession, type SessionRecord, type TurnRecord, TurnstoreError } from '@turnstore/core'
 import { decodeTurn, encodeTurn, isJsonObject, parseJson } from '@turnstore/core/adapter'
 import { mayHoldInfinity, parseExactly } from './exact-json.js'
-import { Slices } from './yielding.js'
+import { TimeSlice } from './yielding.js'
 
 /*
  * A session's document is the reference's: JSON, UTF-8, indented by two. A string in JSON holds no
@@ -85,13 +85,13 @@ async function outlineByIndentation(bytes: Buffer): Promise<DocumentOutline | nu
   const session = decodeSession(head.value)
   let { hasBigIntegers } = head
   const turns: TurnRecord[] = []
-  const slices = new Slices()
+  const slice = new TimeSlice()
   for (const span of spans) {
     const turn = parseTolerantly(bytes.toString('utf8', span.offset, span.offset + span.length))
     if (turn === null) return null
     hasBigIntegers ||= turn.hasBigIntegers
     turns.push(decodeTurn(turn.value, `turns[${turns.length}]`))
-    if (slices.isOver) await slices.next()
+    if (slice.isOver) await slice.next()
   }
   return { head: session, spans, turns, isForeign: isForeign(head.value), hasBigIntegers }
 }

@@ -1,7 +1,7 @@
 import { chmodSync, closeSync, lstatSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { openNow } from '../disk/descriptors.js'
+import { withDescriptor } from '../disk/descriptors.js'
 import { LockError, wrapErrors, wrapped } from './lock-error.js'
 import { isOutOfDescriptors } from '../disk/system-code.js'
 
@@ -27,7 +27,7 @@ export class LockFile {
     for (let attempt = 0; attempt < 3; attempt++) {
       // Looked at before it is opened: opening a FIFO would hang, and a link would be followed.
       const before = identify(path)
-      const database = wrapErrors(path, () => openNow(() => openDatabase(path)))
+      const database = wrapErrors(path, () => withDescriptor(() => openDatabase(path)))
       try {
         if (before === undefined) chmodSync(path, 0o600)
         const identity = identify(path)

@@ -1,6 +1,6 @@
 import { lstatSync, mkdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
-import { keep, type Keeper, keepNoLonger } from '../disk/descriptors.js'
+import { addHolder, type DescriptorHolder, removeHolder } from '../disk/descriptors.js'
 import { LockError, wrapErrors, wrapped } from './lock-error.js'
 import { LockFile } from './lock-file.js'
 import { systemCode } from '../disk/system-code.js'
@@ -111,7 +111,7 @@ interface Waiter {
  * while he polls. Without it, a process that takes the lock again at once after releasing it nearly always wins
  * against those who poll.
  */
-class Gate implements Keeper {
+class Gate implements DescriptorHolder {
   static readonly #open = new Map<string, Gate>()
 
   readonly #path: string
@@ -155,7 +155,7 @@ class Gate implements Keeper {
     })
   }
 
-  letGo(): boolean {
+  closeIdle(): boolean {
     if (this.#files === undefined || this.#held || this.#waiting.length > 0) return false
     this.#dropFiles()
     return true
@@ -287,7 +287,7 @@ class Gate implements Keeper {
     const queue = LockFile.open(`${this.#path}.queue`)
     try {
       const lock = LockFile.open(`${this.#path}.lock`)
-      keep(this)
+      addHolder(this)
       return { queue, lock }
     } catch (error) {
       queue.close()
@@ -300,7 +300,7 @@ class Gate implements Keeper {
     this.#files?.queue.close()
     this.#files?.lock.close()
     this.#files = undefined
-    keepNoLonger(this)
+    removeHolder(this)
   }
 
   #closeIfUnused(): void {

@@ -1,13 +1,13 @@
 import { type ChangeResult, isEnded } from '@turnstore/core'
 import { type ChangePlan, type Condition, inScope, type NormalChange, planChange, resultOf, sessionNotFound } from '@turnstore/core/adapter'
-import { Appending } from './journal-batch.js'
+import { JournalBatch } from './journal-batch.js'
 import { rewriteDocument } from './document-writer.js'
 import { writeError } from '../folder/file-errors.js'
-import type { Folding } from './compaction.js'
+import type { Compaction } from './compaction.js'
 import type { Lock } from '../locks/lock-folder.js'
-import type { OpenSession } from './session-state.js'
+import type { SessionState } from './session-state.js'
 import { syncFolder } from '../disk/replace-file.js'
-import type { SessionIndex } from './turn-index.js'
+import type { TurnIndex } from './turn-index.js'
 
 /** A change that waits to be written with the others that wait at the same moment. */
 interface Waiting {
@@ -26,16 +26,16 @@ const BATCH = 256
  * one after the other, written with one call and synced once, each with its own success or failure.
  */
 export class ChangeQueue {
-  readonly #session: OpenSession
-  readonly #folding: Folding
+  readonly #session: SessionState
+  readonly #compaction: Compaction
   readonly #queue: Waiting[] = []
   #draining: Promise<void> | null = null
   /** One of the changes that were written since the queue was empty has ended the session. */
   #endsNow = false
 
-  constructor(session: OpenSession, folding: Folding) {
+  constructor(session: SessionState, compaction: Compaction) {
     this.#session = session
-    this.#folding = folding
+    this.#compaction = compaction
   }
 
   /** Resolves when nothing waits any more; null where nothing does. */
@@ -55,7 +55,7 @@ export class ChangeQueue {
     // Whoever calls from here on finds it under way, and whoever calls once it is not is told so in the same
     // moment in which the queue was seen empty: a change that came in between would wait for ever.
     await Promise.resolve()
-    let written: SessionIndex | null = null
+    let written: TurnIndex | null = null
     while (this.#queue.length > 0) {
       let lock: Lock
       try {
@@ -74,7 +74,7 @@ export class ChangeQueue {
     }
     this.#draining = null
     if (this.#session.isReleased) this.#session.writer.close()
-    else if (written !== null) this.#folding.beginIfDue(written, this.#endsNow)
+    else if (written !== null) this.#compaction.beginIfDue(written, this.#endsNow)
     this.#endsNow = false
   }
 
@@ -85,9 +85,9 @@ export class ChangeQueue {
   }
 
   /** Gives the index as it is then, null where a document was written anew or nothing at all. */
-  async #commit(batch: readonly Waiting[]): Promise<SessionIndex | null> {
+  async #commit(batch: readonly Waiting[]): Promise<TurnIndex | null> {
     const answers: (() => void)[] = []
-    let index: SessionIndex | null
+    let index: TurnIndex | null
     try {
       index = await this.#session.exclusively(() => this.#decideAndWrite(batch, answers))
       if (index !== null) await this.#sync(index)
@@ -121,7 +121,7 @@ export class ChangeQueue {
   }
 
   /** Gives what has to be on the disk before anything is answered; null where all is. */
-  async #decideAndWrite(batch: readonly Waiting[], answers: (() => void)[]): Promise<SessionIndex | null> {
+  async #decideAndWrite(batch: readonly Waiting[], answers: (() => void)[]): Promise<TurnIndex | null> {
     const rewinds = batch.some(({ change }) => change.keepTurns !== undefined)
     const index = await (rewinds ? this.#session.readAnewToWrite() : this.#session.refreshToWrite())
     if (index === null) {
@@ -130,7 +130,7 @@ export class ChangeQueue {
     }
     const wasEnded = isEnded(index.head)
     const rewrites = this.#session.distrustsJournal || rewinds
-    const appending = rewrites ? null : new Appending(index, this.#session.writer)
+    const journal = rewrites ? null : new JournalBatch(index, this.#session.writer)
     let changed = this.#session.distrustsJournal
     for (const { change, condition, resolve, reject } of batch) {
       let plan: ChangePlan
@@ -145,19 +145,19 @@ export class ChangeQueue {
       answers.push(() => resolve(resultOf(plan)))
       if (!plan.changed) continue
       changed = true
-      if (appending === null) {
-        index.carryOut(plan)
+      if (journal === null) {
+        index.applyPlan(plan)
       } else {
-        await appending.begin()
-        appending.add(plan, change)
+        await journal.begin()
+        journal.add(plan, change)
       }
     }
     if (!changed) return index
-    if (appending === null) {
+    if (journal === null) {
       await rewriteDocument(this.#session, index)
       return null
     }
-    appending.write()
+    journal.write()
     this.#endsNow ||= !wasEnded && isEnded(index.head)
     return index
   }
@@ -166,7 +166,7 @@ export class ChangeQueue {
    * What is acknowledged now may build on what another process wrote and did not live to sync, so that
    * goes to the disk with it.
    */
-  async #sync(index: SessionIndex): Promise<void> {
+  async #sync(index: TurnIndex): Promise<void> {
     if (this.#session.settledDocument !== index.document.version) {
       await syncFolder(this.#session.paths.folder)
       this.#session.settledDocument = index.document.version

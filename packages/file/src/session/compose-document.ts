@@ -2,9 +2,9 @@ import { beforeFirstTurn, betweenTurns, documentText, frameOf, type Span, turnTe
 import type { StagedFile } from '../disk/replace-file.js'
 import type { Snapshot, TurnPlace } from './turn-index.js'
 import { assemble, Entries, isUnsliced, parseToKeep, withTurnsOfDocument } from './refresh-index.js'
-import type { Sources } from './part-reader.js'
+import type { PartReader } from './part-reader.js'
 
-/** Written, read and parsed at a time. In between others run, so that folding stalls nobody. */
+/** Written, read and parsed at a time. In between others run, so that compaction stalls nobody. */
 const CHUNK_BYTES = 256 * 1024
 const CHUNK_TURNS = 64
 
@@ -12,10 +12,10 @@ const CHUNK_TURNS = 64
  * Writes a session as one document, out of its old one and the journals, and says where its turns
  * stand in it. Turns that nothing altered are copied as they are, byte for byte.
  */
-export async function composeDocument(staged: StagedFile, snapshot: Snapshot, sources: Sources): Promise<Span[]> {
+export async function composeDocument(staged: StagedFile, snapshot: Snapshot, parts: PartReader): Promise<Span[]> {
   const { head } = snapshot
   const places = snapshot.places.some(isUnsliced)
-    ? await withTurnsOfDocument(snapshot.places, sources, true)
+    ? await withTurnsOfDocument(snapshot.places, parts, true)
     : snapshot.places
   const output = new Output(staged)
   if (places.length === 0) {
@@ -28,7 +28,7 @@ export async function composeDocument(staged: StagedFile, snapshot: Snapshot, so
   await output.text(before)
   for (const stretch of stretchesOf(places)) {
     await output.text(spans.length === 0 ? beforeFirstTurn : betweenTurns)
-    spans.push(...(stretch.isUnaltered ? await copyTurns(output, stretch, sources) : await writeTurns(output, stretch, sources)))
+    spans.push(...(stretch.isUnaltered ? await copyTurns(output, stretch, parts) : await writeTurns(output, stretch, parts)))
   }
   await output.text(after)
   await output.flush()
@@ -60,7 +60,7 @@ function unalteredSpan({ base, patches }: TurnPlace): Span | null {
 }
 
 /** Copies neighbours, and what stands between them, in one piece. */
-async function copyTurns(output: Output, stretch: Stretch, sources: Sources): Promise<Span[]> {
+async function copyTurns(output: Output, stretch: Stretch, parts: PartReader): Promise<Span[]> {
   const old = stretch.places.map(unalteredSpan).filter(span => span !== null)
   const [first] = old
   const last = old.at(-1)
@@ -68,14 +68,14 @@ async function copyTurns(output: Output, stretch: Stretch, sources: Sources): Pr
   const shift = output.bytes - first.offset
   const end = last.offset + last.length
   for (let offset = first.offset; offset < end; offset += CHUNK_BYTES) {
-    await output.write(await sources.documentBytes({ offset, length: Math.min(CHUNK_BYTES, end - offset) }))
+    await output.write(await parts.documentBytes({ offset, length: Math.min(CHUNK_BYTES, end - offset) }))
   }
   return old.map(({ offset, length }) => ({ offset: offset + shift, length }))
 }
 
-async function writeTurns(output: Output, stretch: Stretch, sources: Sources): Promise<Span[]> {
-  await sources.load(stretch.places)
-  const entries = new Entries(part => sources.text(part))
+async function writeTurns(output: Output, stretch: Stretch, parts: PartReader): Promise<Span[]> {
+  await parts.load(stretch.places)
+  const entries = new Entries(part => parts.text(part))
   const spans: Span[] = []
   for (const [index, place] of stretch.places.entries()) {
     if (index > 0) await output.text(betweenTurns)

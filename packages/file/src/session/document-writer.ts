@@ -6,11 +6,11 @@ import { corruptSession, movedAway } from '../folder/file-errors.js'
 import { isMissing } from '../disk/system-code.js'
 import { identify } from '../disk/file-identity.js'
 import { composeDocument } from './compose-document.js'
-import type { OpenSession } from './session-state.js'
+import type { SessionState } from './session-state.js'
 import { replaceFile, StagedFile, syncFolder } from '../disk/replace-file.js'
-import type { SessionIndex, Snapshot } from './turn-index.js'
+import type { TurnIndex, Snapshot } from './turn-index.js'
 import type { SessionPaths } from '../folder/layout.js'
-import { Sources } from './part-reader.js'
+import { PartReader } from './part-reader.js'
 
 /*
  * Whatever writes a document anew, or ends it. But for `stageDocument`, the caller holds the session's
@@ -19,7 +19,7 @@ import { Sources } from './part-reader.js'
  */
 
 /** Writes the document with what the index holds, for who has the index to himself. */
-export async function rewriteDocument(open: OpenSession, index: SessionIndex): Promise<void> {
+export async function rewriteDocument(open: SessionState, index: TurnIndex): Promise<void> {
   const { file } = await stageDocument(open.paths, index.snapshot())
   let written: string
   try {
@@ -45,22 +45,22 @@ export async function stageDocument(
   paths: SessionPaths,
   snapshot: Snapshot,
 ): Promise<{ file: StagedFile; spans: Span[] }> {
-  const sources = new Sources(snapshot.document, paths)
+  const parts = new PartReader(snapshot.document, paths)
   const file = await StagedFile.open(paths.document)
   try {
-    const spans = await composeDocument(file, snapshot, sources)
+    const spans = await composeDocument(file, snapshot, parts)
     await file.finish()
     return { file, spans }
   } catch (error) {
     await file.discard()
     throw error
   } finally {
-    await sources.close()
+    await parts.close()
   }
 }
 
 /** Creates the document or replaces it as a whole; gives its revision. The caller holds the lock. */
-export function replaceSession(open: OpenSession, session: SessionRecord, condition: Condition): Promise<number> {
+export function replaceSession(open: SessionState, session: SessionRecord, condition: Condition): Promise<number> {
   return open.exclusively(async () => {
     const current = await open.readAnewToWrite()
     const revision = nextRevision(session, current?.head ?? null, condition)
@@ -86,7 +86,7 @@ export function replaceSession(open: OpenSession, session: SessionRecord, condit
  * Deletes the session. The caller holds the lock. First the document: without it there is no session. One that cannot
  * be read is known by its place, and so is its workspace.
  */
-export function removeSession(open: OpenSession, { scope, evenIfDamaged }: Deletion): Promise<boolean> {
+export function removeSession(open: SessionState, { scope, evenIfDamaged }: Deletion): Promise<boolean> {
   return open.exclusively(async () => {
     try {
       const current = await open.readAnewToWrite()
@@ -115,12 +115,12 @@ function unlinkDocument({ sessionId, document }: SessionPaths): void {
 }
 
 function hasJournals(paths: SessionPaths): boolean {
-  return identify(paths.journal) !== null || identify(paths.sealed) !== null
+  return identify(paths.journal) !== null || identify(paths.rotated) !== null
 }
 
-function endJournals({ writer, paths }: OpenSession): void {
+function endJournals({ writer, paths }: SessionState): void {
   writer.close()
-  for (const path of [paths.journal, paths.sealed]) removeFile(path)
+  for (const path of [paths.journal, paths.rotated]) removeFile(path)
 }
 
 export function removeFile(path: string): void {

@@ -2,19 +2,19 @@ import type { ChangePlan, NormalChange } from '@turnstore/core/adapter'
 import { encodeEntry, entryOf } from '../format/entry.js'
 import { encodeRecord } from '../format/journal.js'
 import type { JournalWriter } from './journal-writer.js'
-import type { JournalFile, SessionIndex } from './turn-index.js'
-import { Moved } from './part-reader.js'
+import type { JournalFile, TurnIndex } from './turn-index.js'
+import { FilesChanged } from './part-reader.js'
 
 /** Changes on their way into the journal: decided one after the other, written at once. */
-export class Appending {
-  readonly #index: SessionIndex
+export class JournalBatch {
+  readonly #index: TurnIndex
   readonly #writer: JournalWriter
   #text = ''
   /** Where the next line will stand. */
   #end = 0
   #last: JournalFile['last'] = null
 
-  constructor(index: SessionIndex, writer: JournalWriter) {
+  constructor(index: TurnIndex, writer: JournalWriter) {
     this.#index = index
     this.#writer = writer
   }
@@ -50,7 +50,7 @@ export class Appending {
 
   #journal(): JournalFile {
     const { journal } = this.#index
-    if (journal === null) throw new Moved()
+    if (journal === null) throw new FilesChanged()
     return journal
   }
 }

@@ -3,15 +3,15 @@ import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { TurnstoreError, type WriteOutcome } from '@turnstore/core'
 import { safeCause } from '@turnstore/core/adapter'
-import { keep, type Keeper, keepNoLonger } from '../disk/descriptors.js'
+import { addHolder, type DescriptorHolder, removeHolder } from '../disk/descriptors.js'
 import { encodeHeader } from '../format/entry.js'
 import { systemCode } from '../disk/system-code.js'
 import { movedAway } from '../folder/file-errors.js'
 import { identify, identityOf } from '../disk/file-identity.js'
 import { encodeRecord } from '../format/journal.js'
-import { openPatiently, syncFolder } from '../disk/replace-file.js'
-import { type JournalFile, newJournalFile, type SessionIndex } from './turn-index.js'
-import { Moved } from './part-reader.js'
+import { waitForDescriptor, syncFolder } from '../disk/replace-file.js'
+import { type JournalFile, newJournalFile, type TurnIndex } from './turn-index.js'
+import { FilesChanged } from './part-reader.js'
 
 const sync = promisify(fdatasync)
 
@@ -22,7 +22,7 @@ const { O_WRONLY, O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constant
  * journal to its end. Writing is one system call and goes to the page cache, which takes
  * microseconds; waiting for the disk is left to `sync`, beside which others run.
  */
-export class JournalWriter implements Keeper {
+export class JournalWriter implements DescriptorHolder {
   readonly #path: string
   #open: { readonly descriptor: number; readonly identity: string } | null = null
   /** From `begin` until it is synced, or closed: what was written is synced through the same descriptor. */
@@ -35,9 +35,9 @@ export class JournalWriter implements Keeper {
   /**
    * Opens the journal, or begins one, and gives what has to stand before the next record: the header
    * of a new one, a line break behind a tear.
-   * @throws {@link Moved} where the journal is not the one that was read
+   * @throws {@link FilesChanged} where the journal is not the one that was read
    */
-  async begin(index: SessionIndex): Promise<{ journal: JournalFile; preface: string }> {
+  async begin(index: TurnIndex): Promise<{ journal: JournalFile; preface: string }> {
     const journal = await this.#attach(index.journal, 'not-stored')
     let preface = journal.torn ? '\n' : ''
     if (journal.header === null) {
@@ -98,10 +98,10 @@ export class JournalWriter implements Keeper {
     if (this.#open !== null) closeSync(this.#open.descriptor)
     this.#open = null
     this.#isInUse = false
-    keepNoLonger(this)
+    removeHolder(this)
   }
 
-  letGo(): boolean {
+  closeIdle(): boolean {
     if (this.#open === null || this.#isInUse) return false
     this.close()
     return true
@@ -112,7 +112,7 @@ export class JournalWriter implements Keeper {
     if (journal === null || this.#open?.identity !== journal.identity) await this.#reopen(journal, outcome)
     this.#isInUse = true
     const { identity } = this.#known()
-    if (journal !== null && identity !== journal.identity) throw new Moved()
+    if (journal !== null && identity !== journal.identity) throw new FilesChanged()
     return journal ?? newJournalFile(identity, this.#path)
   }
 
@@ -121,19 +121,19 @@ export class JournalWriter implements Keeper {
     const create = journal === null ? O_CREAT | O_EXCL : 0
     try {
       const flags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | create
-      const descriptor = await openPatiently(async () => openSync(this.#path, flags, 0o600))
+      const descriptor = await waitForDescriptor(async () => openSync(this.#path, flags, 0o600))
       const identity = identityOf(fstatSync(descriptor, { bigint: true })).file
       this.#open = { descriptor, identity }
       this.#isInUse = true
-      keep(this)
+      addHolder(this)
     } catch (error) {
-      if (['EEXIST', 'ENOENT'].includes(systemCode(error) ?? '')) throw new Moved()
+      if (['EEXIST', 'ENOENT'].includes(systemCode(error) ?? '')) throw new FilesChanged()
       throw unavailable(error, outcome)
     }
   }
 
   #known(): { readonly descriptor: number; readonly identity: string } {
-    if (this.#open === null) throw new Moved()
+    if (this.#open === null) throw new FilesChanged()
     return this.#open
   }
 

@@ -7,7 +7,7 @@ const OPEN_SESSIONS = 256
 const KNOWN_TURNS = 1_000_000
 
 /** The sessions that a store has open: a bounded number, the one used longest ago goes first. */
-export class OpenFiles {
+export class OpenSessions {
   readonly #files = new Map<string, SessionFile>()
 
   open(paths: SessionPaths, folder: StoreFolder): SessionFile {

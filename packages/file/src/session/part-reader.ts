@@ -2,14 +2,14 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import type { Span } from '../format/document.js'
 import { isMissing, isOutOfDescriptors } from '../disk/system-code.js'
-import { openNow } from '../disk/descriptors.js'
+import { withDescriptor } from '../disk/descriptors.js'
 import { type FileIdentity, identify, identityOf } from '../disk/file-identity.js'
-import { openPatiently } from '../disk/replace-file.js'
-import type { JournalFile, RecordSpan, SessionIndex, TurnPlace } from './turn-index.js'
+import { waitForDescriptor } from '../disk/replace-file.js'
+import type { JournalFile, RecordSpan, TurnIndex, TurnPlace } from './turn-index.js'
 import type { SessionPaths } from '../folder/layout.js'
 
 /** Thrown when what was read does not fit together, as it may while others write: look again. */
-export class Moved extends Error {
+export class FilesChanged extends Error {
   constructor() {
     super('the files moved while they were read')
   }
@@ -32,20 +32,20 @@ const CHUNK_BYTES = 8 * 1024 * 1024
 
 /**
  * The files of one session, open for reading parts of them, each held to be the very file that the
- * parts were found in, wherever a fold may have moved it since.
+ * parts were found in, wherever a compaction may have moved it since.
  */
-export class Sources {
-  readonly document: SessionIndex['document']
+export class PartReader {
+  readonly document: TurnIndex['document']
   readonly #paths: SessionPaths
   readonly #handles = new Map<JournalFile | 'document', FileHandle>()
   readonly #texts = new Map<Part, string>()
 
-  constructor(document: SessionIndex['document'], paths: SessionPaths) {
+  constructor(document: TurnIndex['document'], paths: SessionPaths) {
     this.document = document
     this.#paths = paths
   }
 
-  /** Reads all parts of these places, neighbours together. @throws {@link Moved} */
+  /** Reads all parts of these places, neighbours together. @throws {@link FilesChanged} */
   async load(places: readonly TurnPlace[]): Promise<void> {
     this.#texts.clear()
     const byFile = new Map<JournalFile | 'document', Set<Part>>()
@@ -60,7 +60,7 @@ export class Sources {
       for (const group of groupsOf([...parts])) {
         const bytes =
           group.span.length <= SMALL_BYTES
-            ? await openPatiently(async () => readNow(file, group.span, this.#paths, this.document.version))
+            ? await waitForDescriptor(async () => readNow(file, group.span, this.#paths, this.document.version))
             : await readSpan(await this.#handle(file), group.span)
         for (const part of group.parts) {
           const start = part.offset - group.span.offset
@@ -73,7 +73,7 @@ export class Sources {
   /** A part that was loaded. */
   text(part: Part): string {
     const text = this.#texts.get(part)
-    if (text === undefined) throw new Moved()
+    if (text === undefined) throw new FilesChanged()
     return text
   }
 
@@ -94,7 +94,7 @@ export class Sources {
   async #handle(file: JournalFile | 'document'): Promise<FileHandle> {
     const known = this.#handles.get(file)
     if (known !== undefined) return known
-    for (const path of file === 'document' ? [this.#paths.document] : [file.path, this.#paths.journal, this.#paths.sealed]) {
+    for (const path of file === 'document' ? [this.#paths.document] : [file.path, this.#paths.journal, this.#paths.rotated]) {
       const handle = await openOrNull(path)
       if (handle === null) continue
       const identity = identityOf(await handle.stat({ bigint: true }))
@@ -104,7 +104,7 @@ export class Sources {
       }
       await handle.close()
     }
-    throw new Moved()
+    throw new FilesChanged()
   }
 }
 
@@ -139,7 +139,7 @@ function groupsOf(parts: readonly Part[]): Group[] {
 /** Null where there is no such file. */
 export async function openOrNull(path: string): Promise<FileHandle | null> {
   try {
-    return await openPatiently(async () => {
+    return await waitForDescriptor(async () => {
       try {
         return await open(path, READ)
       } catch (error) {
@@ -154,7 +154,7 @@ export async function openOrNull(path: string): Promise<FileHandle | null> {
   }
 }
 
-/** A whole file, null where there is none. @throws {@link Moved} where it changed meanwhile */
+/** A whole file, null where there is none. @throws {@link FilesChanged} where it changed meanwhile */
 export async function readWhole(path: string): Promise<{ bytes: Buffer; identity: FileIdentity } | null> {
   const handle = await openOrNull(path)
   if (handle === null) return null
@@ -167,13 +167,13 @@ export async function readWhole(path: string): Promise<{ bytes: Buffer; identity
   }
 }
 
-/** @throws {@link Moved} where there are not so many bytes */
+/** @throws {@link FilesChanged} where there are not so many bytes */
 export async function readSpan(handle: FileHandle, { offset, length }: Span): Promise<Buffer> {
   const bytes = Buffer.allocUnsafe(length)
   let read = 0
   while (read < length) {
     const { bytesRead } = await handle.read(bytes, read, length - read, offset + read)
-    if (bytesRead === 0) throw new Moved()
+    if (bytesRead === 0) throw new FilesChanged()
     read += bytesRead
   }
   return bytes
@@ -185,14 +185,14 @@ function isItself(file: JournalFile | 'document', identity: FileIdentity, paths:
   return identity.file === file.identity && identify(paths.document)?.version === documentVersion
 }
 
-/** Reads a stretch of a file, or all of it, without letting others run. @throws {@link Moved} */
+/** Reads a stretch of a file, or all of it, without letting others run. @throws {@link FilesChanged} */
 export function readNow(
   file: JournalFile | 'document',
   span: Span | 'whole',
   paths: SessionPaths,
   documentVersion: string,
 ): Buffer {
-  for (const path of file === 'document' ? [paths.document] : [file.path, paths.journal, paths.sealed]) {
+  for (const path of file === 'document' ? [paths.document] : [file.path, paths.journal, paths.rotated]) {
     const descriptor = openNowOrNull(path)
     if (descriptor === null) continue
     try {
@@ -202,7 +202,7 @@ export function readNow(
       const bytes = Buffer.allocUnsafe(length)
       for (let read = 0; read < length; ) {
         const bytesRead = readSync(descriptor, bytes, read, length - read, offset + read)
-        if (bytesRead === 0) throw new Moved()
+        if (bytesRead === 0) throw new FilesChanged()
         read += bytesRead
       }
       return bytes
@@ -210,12 +210,12 @@ export function readNow(
       closeSync(descriptor)
     }
   }
-  throw new Moved()
+  throw new FilesChanged()
 }
 
 function openNowOrNull(path: string): number | null {
   try {
-    return openNow(() => openSync(path, READ))
+    return withDescriptor(() => openSync(path, READ))
   } catch (error) {
     if (isMissing(error)) return null
     throw error

@@ -8,9 +8,9 @@ import { parseExactly, toPlainObject } from '../format/exact-json.js'
 import { corruptSession, readError } from '../folder/file-errors.js'
 import { type FileIdentity, identify, identityOf } from '../disk/file-identity.js'
 import { DamagedJournal, scanJournal } from '../format/journal.js'
-import { type JournalFile, newJournalFile, type RecordSpan, SessionIndex, type TurnPlace } from './turn-index.js'
+import { type JournalFile, newJournalFile, type RecordSpan, TurnIndex, type TurnPlace } from './turn-index.js'
 import type { Layout, SessionPaths } from '../folder/layout.js'
-import { fileOf, Moved, openOrNull, type Part, readNow, readSpan, readWhole, Sources } from './part-reader.js'
+import { fileOf, FilesChanged, openOrNull, type Part, readNow, readSpan, readWhole, PartReader } from './part-reader.js'
 
 /** How often one looks again while others keep moving the files. */
 export const LOOKS = 100
@@ -22,11 +22,11 @@ export const LOOKS = 100
  * @param known an index of an earlier moment, which is brought up to date if it can be
  * @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW`; then `known` is of no use any more
  */
-export async function bringUpToDate(
-  known: SessionIndex | null,
+export async function refreshIndex(
+  known: TurnIndex | null,
   paths: SessionPaths,
   layout: Layout,
-): Promise<SessionIndex | null> {
+): Promise<TurnIndex | null> {
   if (known !== null && isCurrent(known, paths)) return known
   let before: string | null = null
   for (let look = 0; ; look++) {
@@ -45,7 +45,7 @@ export async function bringUpToDate(
       const isDamage = isTurnstoreError(error, 'CORRUPT_SESSION') && (look === LOOKS || files === versionsOf(paths))
       if (isDamage || !isPassing(error)) throw readError(error, paths.sessionId, paths.document)
     }
-    if (look === LOOKS || (files !== null && files === before)) throw restless(paths)
+    if (look === LOOKS || (files !== null && files === before)) throw journalMismatch(paths)
     before = files
     await sleep(Math.min(look, 10))
   }
@@ -53,22 +53,22 @@ export async function bringUpToDate(
 
 /** What may be the others' doing: what does not fit together, and what looks damaged because of that. */
 function isPassing(error: unknown): boolean {
-  return error instanceof Moved || isTurnstoreError(error, 'CORRUPT_SESSION')
+  return error instanceof FilesChanged || isTurnstoreError(error, 'CORRUPT_SESSION')
 }
 
-function versionsOf({ document, journal, sealed }: SessionPaths): string {
-  return [document, journal, sealed].map(path => identify(path)?.version).join(' ')
+function versionsOf({ document, journal, rotated }: SessionPaths): string {
+  return [document, journal, rotated].map(path => identify(path)?.version).join(' ')
 }
 
 /**
  * Whether nothing has changed. The document comes last: if it is still the one that was known, a journal
  * with changes that it lacks was in nobody's way, and is the one that was known and no other with its inode.
  */
-function isCurrent(index: SessionIndex, paths: SessionPaths): boolean {
+function isCurrent(index: TurnIndex, paths: SessionPaths): boolean {
   const journal = identify(paths.journal)
   if (!isSame(index.journal, journal)) return false
-  // One that was begun and sealed since leaves no trace under its own name.
-  if (journal === null && !isSame(index.sealed, identify(paths.sealed))) return false
+  // One that was begun and rotated since leaves no trace under its own name.
+  if (journal === null && !isSame(index.rotated, identify(paths.rotated))) return false
   return identify(paths.document)?.version === index.document.version
 }
 
@@ -78,13 +78,13 @@ function isSame(known: JournalFile | null, now: FileIdentity | null): boolean {
 }
 
 /** After so many looks, or where nothing moves, it is not the others' doing: the journal goes on from a revision that is nowhere. */
-export function restless({ sessionId, journal }: SessionPaths): TurnstoreError {
+export function journalMismatch({ sessionId, journal }: SessionPaths): TurnstoreError {
   return corruptSession(sessionId, journal, 'it does not continue the document beside it')
 }
 
 /** The summary of the session in a document that a listing came by, whichever of those with that name it is. */
 export async function readSummary(paths: SessionPaths, layout: Layout): Promise<SessionSummary | null> {
-  const index = (await bringUpToDate(null, paths, layout)) ?? (await bringUpToDate(null, await withOwnId(paths), layout))
+  const index = (await refreshIndex(null, paths, layout)) ?? (await refreshIndex(null, await withOwnId(paths), layout))
   return index === null ? null : plainSummary(index)
 }
 
@@ -94,13 +94,13 @@ async function withOwnId(paths: SessionPaths): Promise<SessionPaths> {
     const read = await readWhole(paths.document)
     return read === null ? paths : { ...paths, sessionId: (await outlineDocument(read.bytes)).head.sessionId }
   } catch (error) {
-    if (error instanceof Moved) return paths
+    if (error instanceof FilesChanged) return paths
     throw readError(error, paths.sessionId, paths.document)
   }
 }
 
 /** All but the turns, as a caller gets it. */
-export function plainSummary({ summary, hasBigIntegers }: SessionIndex): SessionSummary {
+export function plainSummary({ summary, hasBigIntegers }: TurnIndex): SessionSummary {
   return hasBigIntegers ? { ...summary, metadata: toPlainObject(summary.metadata) } : cloneSummary(summary)
 }
 
@@ -108,7 +108,7 @@ export function plainSummary({ summary, hasBigIntegers }: SessionIndex): Session
  * Reads a document and finds its turns; null where the file is gone or is that of another session.
  * @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW`
  */
-async function openIndex(paths: SessionPaths, layout: Layout): Promise<SessionIndex | null> {
+async function openIndex(paths: SessionPaths, layout: Layout): Promise<TurnIndex | null> {
   try {
     const read = await readWhole(paths.document)
     if (read === null) return null
@@ -121,7 +121,7 @@ async function openIndex(paths: SessionPaths, layout: Layout): Promise<SessionIn
     if (!layout.isPlaceOf(paths, sessionId, workspaceId)) {
       throw corruptSession(paths.sessionId, paths.document, 'its workspace_id is not that of its folder')
     }
-    return new SessionIndex(outline, { version: read.identity.version, bytes: read.bytes.length }, (index, place) =>
+    return new TurnIndex(outline, { version: read.identity.version, bytes: read.bytes.length }, (index, place) =>
       readTurnNow(index, place, paths),
     )
   } catch (error) {
@@ -131,41 +131,41 @@ async function openIndex(paths: SessionPaths, layout: Layout): Promise<SessionIn
 
 /**
  * Reads what the journals hold since they were last read.
- * @throws {@link Moved}; `CORRUPT_SESSION`
+ * @throws {@link FilesChanged}; `CORRUPT_SESSION`
  */
-async function catchUp(index: SessionIndex, paths: SessionPaths): Promise<void> {
+async function catchUp(index: TurnIndex, paths: SessionPaths): Promise<void> {
   // The one that is written is opened first: were it moved aside in between, it would be found twice,
   // and not missed.
   const journal = await openJournal(paths.journal, paths)
-  let sealed: FileHandle | null = null
+  let rotated: FileHandle | null = null
   try {
-    sealed = await openJournal(paths.sealed, paths)
-    const sealedIdentity = sealed === null ? null : identityOf(await sealed.stat({ bigint: true }))
+    rotated = await openJournal(paths.rotated, paths)
+    const rotatedIdentity = rotated === null ? null : identityOf(await rotated.stat({ bigint: true }))
     const journalIdentity = journal === null ? null : identityOf(await journal.stat({ bigint: true }))
-    if (sealed !== null && sealedIdentity !== null) {
-      if (index.sealed?.identity !== sealedIdentity.file) {
-        const isOurs = index.journal?.identity === sealedIdentity.file
-        index.sealed = isOurs ? index.journal : newJournalFile(sealedIdentity.file, paths.sealed)
+    if (rotated !== null && rotatedIdentity !== null) {
+      if (index.rotated?.identity !== rotatedIdentity.file) {
+        const isOurs = index.journal?.identity === rotatedIdentity.file
+        index.rotated = isOurs ? index.journal : newJournalFile(rotatedIdentity.file, paths.rotated)
         if (isOurs) index.journal = null
       }
-      if (index.sealed !== null) await readJournal(index, index.sealed, sealed, paths.sealed)
+      if (index.rotated !== null) await readJournal(index, index.rotated, rotated, paths.rotated)
     } else {
       // It went with the document that it continues, or had nothing that the document lacks.
-      if (index.sealed?.isNeeded === true) throw new Moved()
-      index.sealed = null
+      if (index.rotated?.isNeeded === true) throw new FilesChanged()
+      index.rotated = null
     }
-    if (journal === null || journalIdentity === null || journalIdentity.file === sealedIdentity?.file) {
-      if (index.journal !== null) throw new Moved()
+    if (journal === null || journalIdentity === null || journalIdentity.file === rotatedIdentity?.file) {
+      if (index.journal !== null) throw new FilesChanged()
     } else {
       if (index.journal?.identity !== journalIdentity.file) {
-        if (index.journal !== null) throw new Moved()
+        if (index.journal !== null) throw new FilesChanged()
         index.journal = newJournalFile(journalIdentity.file, paths.journal)
       }
       await readJournal(index, index.journal, journal, paths.journal)
     }
   } finally {
     await journal?.close()
-    await sealed?.close()
+    await rotated?.close()
   }
 }
 
@@ -177,11 +177,11 @@ async function openJournal(path: string, { sessionId }: SessionPaths): Promise<F
   }
 }
 
-async function readJournal(index: SessionIndex, file: JournalFile, handle: FileHandle, path: string): Promise<void> {
+async function readJournal(index: TurnIndex, file: JournalFile, handle: FileHandle, path: string): Promise<void> {
   file.path = path
   const identity = identityOf(await handle.stat({ bigint: true }))
   if (!identity.isFile) throw corruptSession(index.sessionId, path, 'it is no regular file')
-  if (identity.size < file.end || !(await isStillItself(file, handle))) throw new Moved()
+  if (identity.size < file.end || !(await isStillItself(file, handle))) throw new FilesChanged()
   if (identity.size === file.size && file.last !== null) return
   const bytes = await readSpan(handle, { offset: file.end, length: identity.size - file.end })
   try {
@@ -196,7 +196,7 @@ async function readJournal(index: SessionIndex, file: JournalFile, handle: FileH
     file.size = identity.size
     file.torn = scan.torn
   } catch (error) {
-    if (error instanceof Moved || isTurnstoreError(error, 'SCHEMA_TOO_NEW')) throw error
+    if (error instanceof FilesChanged || isTurnstoreError(error, 'SCHEMA_TOO_NEW')) throw error
     const place = error instanceof DamagedJournal ? `at byte ${error.offset}` : `behind byte ${file.end}`
     throw corruptSession(index.sessionId, path, `a record is damaged ${place}`)
   }
@@ -220,7 +220,7 @@ function readPayload(text: string): Payload {
   return decodePayload(value)
 }
 
-function replay(index: SessionIndex, file: JournalFile, revision: number, payload: Payload, span: RecordSpan): void {
+function replay(index: TurnIndex, file: JournalFile, revision: number, payload: Payload, span: RecordSpan): void {
   if ('sessionId' in payload) {
     file.header = payload
     file.isStale = payload.sessionId !== index.sessionId || payload.createdAt !== index.head.createdAt
@@ -231,8 +231,8 @@ function replay(index: SessionIndex, file: JournalFile, revision: number, payloa
   if (file.isStale) return
   if (!index.isForeign) {
     if (revision <= index.revision) return
-    // A revision is missing: it was folded into a document that we have not seen yet, or it is lost.
-    if (revision !== index.revision + 1) throw new Moved()
+    // A revision is missing: it was compacted into a document that we have not seen yet, or it is lost.
+    if (revision !== index.revision + 1) throw new FilesChanged()
   }
   index.apply(payload, revision, span)
   file.isNeeded = true
@@ -240,21 +240,21 @@ function replay(index: SessionIndex, file: JournalFile, revision: number, payloa
 
 /**
  * The turns at these places.
- * @throws {@link Moved}; `CORRUPT_SESSION`
+ * @throws {@link FilesChanged}; `CORRUPT_SESSION`
  */
-export async function readPlaces(
+export async function readTurnsAt(
   places: readonly TurnPlace[],
-  document: SessionIndex['document'],
+  document: TurnIndex['document'],
   paths: SessionPaths,
 ): Promise<TurnRecord[]> {
-  const sources = new Sources(document, paths)
+  const parts = new PartReader(document, paths)
   try {
-    const sliced = places.some(isUnsliced) ? await withTurnsOfDocument(places, sources, false) : places
-    await sources.load(sliced)
-    const entries = new Entries(part => sources.text(part))
+    const sliced = places.some(isUnsliced) ? await withTurnsOfDocument(places, parts, false) : places
+    await parts.load(sliced)
+    const entries = new Entries(part => parts.text(part))
     return sliced.map(place => assemble(place, entries))
   } finally {
-    await sources.close()
+    await parts.close()
   }
 }
 
@@ -265,10 +265,10 @@ export function isUnsliced({ base }: TurnPlace): boolean {
 /** From a document of another form no turn can be cut: it is parsed as a whole. */
 export async function withTurnsOfDocument(
   places: readonly TurnPlace[],
-  sources: Sources,
+  parts: PartReader,
   keepBigIntegers: boolean,
 ): Promise<readonly TurnPlace[]> {
-  const { turns } = parseDocument(await sources.wholeDocument(), keepBigIntegers)
+  const { turns } = parseDocument(await parts.wholeDocument(), keepBigIntegers)
   return withDocumentTurns(places, turns)
 }
 
@@ -295,7 +295,7 @@ export class Entries {
     let entry = this.#entries.get(part)
     if (entry === undefined) {
       const payload = readPayload(this.textOf(part))
-      if ('sessionId' in payload) throw new Moved()
+      if ('sessionId' in payload) throw new FilesChanged()
       entry = payload
       this.#entries.set(part, entry)
     }
@@ -320,10 +320,10 @@ export function assemble(
 
 function beginningOf({ base }: TurnPlace, entries: Entries, parse: (text: string) => unknown): TurnRecord {
   if (base.kind === 'value') return base.turn
-  if (base.span === null) throw new Moved()
+  if (base.span === null) throw new FilesChanged()
   if (base.kind === 'document') return decodeTurn(parse(entries.textOf(base.span)))
   const turn = entries.get(base.span).appendTurns[base.item]
-  if (turn === undefined) throw new Moved()
+  if (turn === undefined) throw new FilesChanged()
   return turn
 }
 
@@ -333,7 +333,7 @@ export function parseToKeep(text: string): unknown {
 }
 
 /** Reads one turn at once, without letting others run: a decision under way needs it, which is rare. */
-function readTurnNow({ document }: SessionIndex, place: TurnPlace, paths: SessionPaths): TurnRecord {
+function readTurnNow({ document }: TurnIndex, place: TurnPlace, paths: SessionPaths): TurnRecord {
   const known = isUnsliced(place)
     ? withTurnOf(place, parseDocument(readNow('document', 'whole', paths, document.version), true).turns)
     : place

@@ -3,12 +3,12 @@ import { cloneSession, cloneTurn, type Condition, type Deletion, inScope, isDama
 import { ChangeQueue } from './change-queue.js'
 import { removeSession, replaceSession } from './document-writer.js'
 import { toPlainObject } from '../format/exact-json.js'
-import { Folding } from './compaction.js'
-import { OpenSession, type StoreFolder } from './session-state.js'
-import type { SessionIndex } from './turn-index.js'
+import { Compaction } from './compaction.js'
+import { SessionState, type StoreFolder } from './session-state.js'
+import type { TurnIndex } from './turn-index.js'
 import type { SessionPaths } from '../folder/layout.js'
-import { LOOKS, plainSummary, readPlaces, restless, withDocumentTurns } from './refresh-index.js'
-import { Moved } from './part-reader.js'
+import { LOOKS, plainSummary, readTurnsAt, journalMismatch, withDocumentTurns } from './refresh-index.js'
+import { FilesChanged } from './part-reader.js'
 
 /**
  * One session on disk: its document and the journal beside it, as a store reads and writes them.
@@ -18,15 +18,15 @@ import { Moved } from './part-reader.js'
  */
 export class SessionFile {
   readonly paths: SessionPaths
-  readonly #open: OpenSession
-  readonly #folding: Folding
+  readonly #open: SessionState
+  readonly #compaction: Compaction
   readonly #queue: ChangeQueue
 
   constructor(paths: SessionPaths, folder: StoreFolder) {
     this.paths = paths
-    this.#open = new OpenSession(paths, folder)
-    this.#folding = new Folding(this.#open)
-    this.#queue = new ChangeQueue(this.#open, this.#folding)
+    this.#open = new SessionState(paths, folder)
+    this.#compaction = new Compaction(this.#open)
+    this.#queue = new ChangeQueue(this.#open, this.#compaction)
   }
 
   /** All but the turns; null where there is no such session here. */
@@ -38,7 +38,7 @@ export class SessionFile {
     return this.#read(async (index, documentTurns) => {
       if (!inScope(index.head, scope)) return null
       const { head, places, document } = index.snapshot()
-      const turns = await readPlaces(withDocumentTurns(places, documentTurns), document, this.paths)
+      const turns = await readTurnsAt(withDocumentTurns(places, documentTurns), document, this.paths)
       // Through the wire, so that big integers anywhere in it become what a caller can take.
       const whole = index.hasBigIntegers ? decodeSession(toPlainObject(encodeSession(head))) : cloneSession(head)
       return { ...whole, turns }
@@ -53,7 +53,7 @@ export class SessionFile {
       const recent = index.recall(first, end)
       if (recent !== null) return { turns: recent.map(cloneTurn), firstIndex: first, turnCount, revision }
       const places = index.places.slice(first, end)
-      const turns = await readPlaces(places, index.document, this.paths)
+      const turns = await readTurnsAt(places, index.document, this.paths)
       index.rememberTurns(first, places, turns)
       return { turns: turns.map(cloneTurn), firstIndex: first, turnCount, revision }
     })
@@ -81,7 +81,7 @@ export class SessionFile {
 
   /** Reads from an index that is up to date, again where the files were moved meanwhile. */
   async #read<T>(
-    read: (index: SessionIndex, documentTurns: readonly TurnRecord[] | null) => Promise<T>,
+    read: (index: TurnIndex, documentTurns: readonly TurnRecord[] | null) => Promise<T>,
   ): Promise<T | null> {
     for (let look = 0; ; look++) {
       const index = await this.#open.upToDate()
@@ -89,8 +89,8 @@ export class SessionFile {
       try {
         return await read(index, index.takeDocumentTurns())
       } catch (error) {
-        if (!(error instanceof Moved)) throw error
-        if (look === LOOKS) throw restless(this.paths)
+        if (!(error instanceof FilesChanged)) throw error
+        if (look === LOOKS) throw journalMismatch(this.paths)
         if (this.#open.index === index) this.#open.index = null
       }
     }
@@ -113,16 +113,16 @@ export class SessionFile {
 
   /** Whether nothing is under way, so that it may be forgotten. */
   get isIdle(): boolean {
-    return this.#queue.drained === null && this.#folding.underWay === null
+    return this.#queue.drained === null && this.#compaction.underWay === null
   }
 
-  /** Folds what is left, and lets go of the files. */
+  /** Compacts what is left, and lets go of the files. */
   async close(): Promise<void> {
     await this.settle()
-    // Twice where a fold that did not come to its end left a sealed journal beside the one that is written.
-    for (let folds = 0; folds < 2; folds++) {
+    // Twice where a compaction that did not come to its end left a rotated journal beside the one that is written.
+    for (let runs = 0; runs < 2; runs++) {
       const index = await this.#open.upToDate()
-      if (index !== null && index.journalBytes > 0) await this.#folding.fold()
+      if (index !== null && index.journalBytes > 0) await this.#compaction.run()
     }
     this.release()
   }
@@ -130,7 +130,7 @@ export class SessionFile {
   /** Waits for what is under way, and lets go of the files. */
   async settle(): Promise<void> {
     await this.#queue.drained
-    await this.#folding.underWay
+    await this.#compaction.underWay
     this.release()
   }
 

@@ -5,9 +5,9 @@ import type { Limits } from '@turnstore/core'
 import { JournalWriter } from './journal-writer.js'
 import type { LockFolder } from '../locks/lock-folder.js'
 import { Mutex } from './mutex.js'
-import type { SessionIndex } from './turn-index.js'
+import type { TurnIndex } from './turn-index.js'
 import type { Layout, SessionPaths } from '../folder/layout.js'
-import { bringUpToDate } from './refresh-index.js'
+import { refreshIndex } from './refresh-index.js'
 
 /** What all sessions of a store share. */
 export interface StoreFolder {
@@ -20,18 +20,18 @@ export interface StoreFolder {
 }
 
 /**
- * What this handle knows of one session on disk, shared by those who read it, change it and fold it.
+ * What this handle knows of one session on disk, shared by those who read it, change it and compact it.
  *
  * Every write happens under the session's lock, which the kernel keeps between processes. The index is
  * touched by one at a time; to wait for the disk nobody has to hold it.
  */
-export class OpenSession {
+export class SessionState {
   readonly paths: SessionPaths
   readonly folder: StoreFolder
   readonly writer: JournalWriter
   readonly #mutex = new Mutex()
   /** Null where the session is not known, or not any more. */
-  index: SessionIndex | null = null
+  index: TurnIndex | null = null
   /** The document that is known to be in its folder for good. */
   settledDocument: string | null = null
   /** A sync failed: what stands in the journal may not be on the disk, whatever a later sync says. */
@@ -61,20 +61,20 @@ export class OpenSession {
   }
 
   /** The index as of now; null where the session is not in this place. */
-  upToDate(): Promise<SessionIndex | null> {
+  upToDate(): Promise<TurnIndex | null> {
     return this.exclusively(() => this.refresh())
   }
 
   /** {@link upToDate} for who has the index to himself. */
-  async refresh(): Promise<SessionIndex | null> {
+  async refresh(): Promise<TurnIndex | null> {
     const known = this.index
     this.index = null
-    this.index = await bringUpToDate(known, this.paths, this.folder.layout)
+    this.index = await refreshIndex(known, this.paths, this.folder.layout)
     return this.index
   }
 
   /** The same for who holds the lock as well. What a session that was deleted left behind is moved out of the way. */
-  async refreshToWrite(): Promise<SessionIndex | null> {
+  async refreshToWrite(): Promise<TurnIndex | null> {
     const index = await this.refresh()
     if (index === null) return null
     index.takeDocumentTurns()
@@ -82,9 +82,9 @@ export class OpenSession {
       this.#moveAside(this.paths.journal)
       index.journal = null
     }
-    if (index.sealed?.isStale === true) {
-      this.#moveAside(this.paths.sealed)
-      index.sealed = null
+    if (index.rotated?.isStale === true) {
+      this.#moveAside(this.paths.rotated)
+      index.rotated = null
     }
     return index
   }
@@ -93,7 +93,7 @@ export class OpenSession {
    * {@link refreshToWrite} for what removes or replaces stored data: it reads all of it again, since damage that came
    * after the last look shows in no size and no time.
    */
-  readAnewToWrite(): Promise<SessionIndex | null> {
+  readAnewToWrite(): Promise<TurnIndex | null> {
     this.index = null
     return this.refreshToWrite()
   }

@@ -14,7 +14,7 @@ import type { Entry, JournalHeader } from '../format/entry.js'
 
 /** A journal as far as it has been read. */
 export interface JournalFile {
-  /** Device and inode: a journal keeps them when a fold moves it aside. Once it is removed, another may get them. */
+  /** Device and inode: a journal keeps them when a compaction moves it aside. Once it is removed, another may get them. */
   readonly identity: string
   path: string
   /** Null until one was read. */
@@ -58,7 +58,7 @@ export interface TurnPlace {
 export interface Snapshot {
   readonly head: SessionRecord
   readonly places: readonly TurnPlace[]
-  readonly document: SessionIndex['document']
+  readonly document: TurnIndex['document']
   readonly isSliceable: boolean
 }
 
@@ -73,7 +73,7 @@ const RECENT_BYTES = 1024 * 1024
  * What is known of a session without holding its turns: everything else of it, and where each turn
  * stands. An append needs no more than this, so it costs the same however long the session is.
  */
-export class SessionIndex implements SessionView {
+export class TurnIndex implements SessionView {
   /** All of the session but its turns. */
   readonly head: SessionRecord
   readonly hasBigIntegers: boolean
@@ -82,8 +82,8 @@ export class SessionIndex implements SessionView {
   isForeign: boolean
   document: { readonly version: string; readonly bytes: number }
   readonly places: TurnPlace[]
-  /** The journal that a fold has moved aside, and the one that is written. */
-  sealed: JournalFile | null = null
+  /** The journal that a compaction has moved aside, and the one that is written. */
+  rotated: JournalFile | null = null
   journal: JournalFile | null = null
   readonly #lastIndex = new Map<string, number>()
   #hasRepeatedIds = false
@@ -91,13 +91,13 @@ export class SessionIndex implements SessionView {
   readonly #recent = new Map<number, { turn: TurnRecord; bytes: number }>()
   #recentBytes = 0
   #documentTurns: readonly TurnRecord[] | null
-  readonly #readTurn: (index: SessionIndex, place: TurnPlace) => TurnRecord
+  readonly #readTurn: (index: TurnIndex, place: TurnPlace) => TurnRecord
 
   /** @param readTurn reads one turn from disk, at once: a decision needs it that is under way */
   constructor(
     outline: DocumentOutline,
     document: { readonly version: string; readonly bytes: number },
-    readTurn: (index: SessionIndex, place: TurnPlace) => TurnRecord,
+    readTurn: (index: TurnIndex, place: TurnPlace) => TurnRecord,
   ) {
     this.head = { ...outline.head, agentTransitions: [] }
     for (const transition of outline.head.agentTransitions) this.#addTransition(transition)
@@ -138,7 +138,7 @@ export class SessionIndex implements SessionView {
 
   /** Bytes that the journals hold. */
   get journalBytes(): number {
-    return (this.sealed?.end ?? 0) + (this.journal?.end ?? 0)
+    return (this.rotated?.end ?? 0) + (this.journal?.end ?? 0)
   }
 
   findTurn(turnId: string, before: number): { turn: TurnRecord; index: number } | undefined {
@@ -272,7 +272,7 @@ export class SessionIndex implements SessionView {
    * Carries out a plan whose result is about to be written as a new document, since it drops turns.
    * What it adds is kept in memory until then.
    */
-  carryOut(plan: ChangePlan): void {
+  applyPlan(plan: ChangePlan): void {
     const { head } = this
     const transitions = head.agentTransitions.filter(transition => !isDropped(this, transition, plan.keepTurns))
     head.agentTransitions = []
@@ -291,7 +291,7 @@ export class SessionIndex implements SessionView {
     head.revision = plan.revision
   }
 
-  /** What there is at this moment, for a fold that writes it down while changes go on. */
+  /** What there is at this moment, for a compaction that writes it down while changes go on. */
   snapshot(): Snapshot {
     return {
       head: { ...this.head, agentTransitions: [...this.head.agentTransitions] },
@@ -301,18 +301,18 @@ export class SessionIndex implements SessionView {
     }
   }
 
-  /** Goes over to the document into which a snapshot was folded; what came since stays in the journal. */
-  rebase(snapshot: Snapshot, spans: readonly Span[], document: SessionIndex['document']): void {
+  /** Goes over to the document into which a snapshot was compacted; what came since stays in the journal. */
+  rebase(snapshot: Snapshot, spans: readonly Span[], document: TurnIndex['document']): void {
     spans.forEach((span, item) => {
       const place = this.places[item]
-      const folded = snapshot.places[item]?.patches.length ?? 0
+      const compacted = snapshot.places[item]?.patches.length ?? 0
       if (place === undefined) return
-      this.places[item] = { turnId: place.turnId, base: { kind: 'document', span, item }, patches: place.patches.slice(folded) }
+      this.places[item] = { turnId: place.turnId, base: { kind: 'document', span, item }, patches: place.patches.slice(compacted) }
     })
     this.document = document
     this.isSliceable = true
     this.isForeign = false
-    this.sealed = null
+    this.rotated = null
     if (this.journal !== null) this.journal.isNeeded = this.revision > snapshot.head.revision
   }
 

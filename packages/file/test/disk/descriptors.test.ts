@@ -2,7 +2,7 @@ import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { describe, expect, it, vi } from 'vitest'
 import { append, at, failureOf, turnIdsOf } from '../../../../scripts/testing/sessions.ts'
-import { letGoOfIdle } from '../../src/disk/descriptors.ts'
+import { closeIdleDescriptors } from '../../src/disk/descriptors.ts'
 import { Folder } from '../folder.ts'
 
 const folder = new Folder()
@@ -78,14 +78,14 @@ it('what is in use is not let go', async () => {
   const ids = Array.from({ length: 20 }, (_, index) => `s${index}`)
   await folder.once(store => Promise.all(ids.map(sessionId => store.saveSession({ sessionId, createdAt: at }))))
   const turnIds = Array.from({ length: 10 }, (_, index) => `t${index}`)
-  const letGo = setInterval(letGoOfIdle, 1)
+  const closeIdle = setInterval(closeIdleDescriptors, 1)
   await Promise.all(
     stores.flatMap((store, half) =>
       ids.map(async id => {
         for (const turnId of turnIds) await store.changeSession(id, append(`${turnId}-${half}`))
       }),
     ),
-  ).finally(() => clearInterval(letGo))
+  ).finally(() => clearInterval(closeIdle))
   for (const id of ids) {
     expect(turnIdsOf(await folder.open().loadSession(id))).toHaveLength(20)
   }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { ensureFolder, FileWriteError, isTemporaryName, openPatiently, replaceFile, sweepTemporaries, syncFolder } from '../../src/disk/replace-file.ts'
+import { ensureFolder, FileWriteError, isTemporaryName, waitForDescriptor, replaceFile, sweepTemporaries, syncFolder } from '../../src/disk/replace-file.ts'
 
 const source = new URL('../../dist/disk/replace-file.js', import.meta.url).href
 const node = [process.execPath, ...(process.features.typescript ? [] : ['--experimental-strip-types']), '--no-warnings', '--input-type=module', '-e']
@@ -188,7 +188,7 @@ describe.skipIf(!hasStrace)('what the system is asked for (needs strace)', () =>
 describe('running out of descriptors', () => {
   it('is waited for, for others close theirs', async () => {
     let attempts = 0
-    const opened = await openPatiently(async () => {
+    const opened = await waitForDescriptor(async () => {
       if (++attempts < 4) throw Object.assign(new Error('too many'), { code: attempts % 2 ? 'EMFILE' : 'ENFILE' })
       return 'opened'
     })
@@ -197,7 +197,7 @@ describe('running out of descriptors', () => {
 
   it('does not hide other errors', async () => {
     let attempts = 0
-    const failure = openPatiently(async () => {
+    const failure = waitForDescriptor(async () => {
       attempts++
       throw Object.assign(new Error('no'), { code: 'EACCES' })
     })

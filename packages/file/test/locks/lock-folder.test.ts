@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { letGoOfIdle } from '../../src/disk/descriptors.ts'
+import { closeIdleDescriptors } from '../../src/disk/descriptors.ts'
 import { LockFolder, type Lock } from '../../src/locks/lock-folder.ts'
 
 const source = new URL('../../dist/locks/lock-folder.js', import.meta.url).href
@@ -124,13 +124,13 @@ describe('between processes', () => {
   it('a lock that is held stays so where descriptors have run out, and its files are let go with it', async () => {
     const folder = open()
     const lock = await folder.acquire('k', within(patient))
-    expect(letGoOfIdle()).toBe(false)
+    expect(closeIdleDescriptors()).toBe(false)
     const attempt = `await folder.acquire('k', within(100))
       .then(() => console.log('held'), (error) => console.log(error.code))`
     expect(await line(run(attempt))).toBe('LOCK_TIMEOUT')
     lock.release()
-    expect(letGoOfIdle()).toBe(true)
-    expect(letGoOfIdle()).toBe(false)
+    expect(closeIdleDescriptors()).toBe(true)
+    expect(closeIdleDescriptors()).toBe(false)
     ;(await folder.acquire('k', within(patient))).release()
     expect(await line(run(attempt))).toBe('held')
   })

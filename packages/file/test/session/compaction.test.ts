@@ -10,8 +10,8 @@ import type { FileSessionStore } from '../../src/index.ts'
 import { LockFolder } from '../../src/locks/lock-folder.ts'
 import type { TurnPlace } from '../../src/session/turn-index.ts'
 import { Layout } from '../../src/folder/layout.ts'
-import { bringUpToDate, readPlaces } from '../../src/session/refresh-index.ts'
-import { Moved } from '../../src/session/part-reader.ts'
+import { refreshIndex, readTurnsAt } from '../../src/session/refresh-index.ts'
+import { FilesChanged } from '../../src/session/part-reader.ts'
 import { Folder } from '../folder.ts'
 
 const folder = new Folder()
@@ -90,7 +90,7 @@ describe('the journal becomes part of the document', () => {
     expect(names.length).toBe(21)
   })
 
-  it('on close, as far as there is time: what remains is complete, and folded by who changes it next', async () => {
+  it('on close, as far as there is time: what remains is complete, and compacted by who changes it next', async () => {
     const store = folder.open({ timeoutMs: 40 })
     const ids = Array.from({ length: 60 }, (_, i) => `s${i}`)
     for (const sessionId of ids) {
@@ -193,7 +193,7 @@ describe('documents of another form', () => {
     ['with escapes for ASCII', canonical.replace('"a"', String.raw`"\u0061"`)],
   ]
 
-  it.each(forms)('%s are read, added to, updated, rewound and folded', async (_name, text) => {
+  it.each(forms)('%s are read, added to, updated, rewound and compacted', async (_name, text) => {
     writeFileSync(document(), text)
     const store = folder.open()
     expect(turnIdsOf(await store.loadSession('s'))).toEqual(['a', 'b'])
@@ -210,7 +210,7 @@ describe('documents of another form', () => {
   })
 })
 
-describe('while a fold runs', () => {
+describe('while a compaction runs', () => {
   it('appends and reads go on, and the event loop does not stand still', async () => {
     const turns = 10_000
     const store = await leaveLargeSession(turns)
@@ -222,7 +222,7 @@ describe('while a fold runs', () => {
     }
     const whole = await time(() => folder.open().loadSession('s'))
     let appended = 0
-    const besideOneFold = async (): Promise<{ waits: number[]; longestPause: number }> => {
+    const besideOneCompaction = async (): Promise<{ waits: number[]; longestPause: number }> => {
       const inode = statSync(document()).ino
       await store.changeSession('s', { setMetadata: { ended: true, appended }, updatedAt: at })
       const delay = monitorEventLoopDelay({ resolution: 2 })
@@ -237,10 +237,10 @@ describe('while a fold runs', () => {
       return { waits, longestPause: delay.max / 1e6 }
     }
     // Some took place beside it, and none waited for as long as it takes to read the whole session, let alone to write
-    // it. Looked for more than once, since a disk that stalls holds up an append as it does a fold.
+    // it. Looked for more than once, since a disk that stalls holds up an append as it does a compaction.
     let isShown = false
-    for (let fold = 0; fold < 10 && !isShown; fold++) {
-      const { waits, longestPause } = await besideOneFold()
+    for (let attempt = 0; attempt < 10 && !isShown; attempt++) {
+      const { waits, longestPause } = await besideOneCompaction()
       const median = waits.toSorted((x, y) => x - y)[waits.length >> 1] ?? Infinity
       isShown = waits.length > 5 && median < whole / 10 && longestPause < whole
     }
@@ -250,7 +250,7 @@ describe('while a fold runs', () => {
     expect((await folder.open().loadSummary('s'))?.turnCount).toBe(turns + 1 + appended)
   })
 
-  it('two processes may fold one session at once, over and over', async () => {
+  it('two processes may compact one session at once, over and over', async () => {
     await leaveLargeSession(200)
     const code = (name: string): string => `for (let i = 0; i < 25; i++) {
         await store.changeSession('s', append('${name}' + i))
@@ -289,7 +289,7 @@ describe('while a fold runs', () => {
     expect(await reader.line()).toBe('ready')
     for (let i = 0; i < 400; i++) {
       await store.changeSession('s', append(`t${i}`))
-      // Ends it, so that each change is folded from here on, or no more.
+      // Ends it, so that each change is compacted from here on, or no more.
       if (i % 20 === 10) await store.changeSession('s', { setMetadata: { ended: i % 40 === 10 }, updatedAt: at })
     }
     reader.tell('enough')
@@ -306,20 +306,20 @@ it('a turn is never read out of a journal that took over the inode of the one be
   const store = folder.open()
   await store.saveSession({ sessionId: 's', createdAt: at })
   await store.changeSession('s', append('before'))
-  const index = await bringUpToDate(null, paths, layout)
+  const index = await refreshIndex(null, paths, layout)
   if (index === null) throw new Error('not found')
   const { places, document: known } = index.snapshot()
-  expect((await readPlaces(places, known, paths))[0]?.turnId).toBe('before')
+  expect((await readTurnsAt(places, known, paths))[0]?.turnId).toBe('before')
   const old = readFileSync(journal())
   await store.changeSession('s', { setMetadata: { ended: true }, updatedAt: at })
-  await eventually(() => !existsSync(journal()) && !existsSync(folder.path('s.sealed')))
+  await eventually(() => !existsSync(journal()) && !existsSync(folder.path('s.rotated')))
   // A new file often gets the inode that was freed last; here for certain.
   writeFileSync(journal(), '')
   const other = Buffer.from(old.toString('latin1').replaceAll('before', 'behind'), 'latin1')
   const identity = identify(journal())?.file ?? ''
   writeFileSync(journal(), other)
   const moved = places.map(place => movedTo(place, identity))
-  await expect(readPlaces(moved, known, paths)).rejects.toThrow(Moved)
+  await expect(readTurnsAt(moved, known, paths)).rejects.toThrow(FilesChanged)
 })
 
 function movedTo(place: TurnPlace, identity: string): TurnPlace {
@@ -346,7 +346,7 @@ describe('names', () => {
     '../x', '..', '.', '/etc/passwd', 'a/../../b', '..\\x', 'C:x', '\\\\?\\C:\\x', 'CON', 'NUL.json', 'COM1 ', 'COM¹', 'a.', 'a ', 'a:stream',
     '%2e%2e%2f', '%252e', '%2E', '%', 'ß', 'ss', 'A', 'a', 'ﬁ', 'fi', 'İ', 'i̇', '\u00e9', 'e\u0301', 'x'.repeat(200), '😀'.repeat(50), '\u202e',
     '\u200b', 'x.json', 'x', '.hidden', '-rf', '~', '__proto__', 'constructor', 'toString', '{a}b', '*', '?', '[a-z]', '"', '<>|', ' a', "x') OR '1'='1",
-    'x.journal', 'x.sealed', '.turnstore', 'a.json', `%h${'0'.repeat(64)}`, ':'.repeat(200), '%'.repeat(200), '/'.repeat(199), 'ü'.repeat(100),
+    'x.journal', 'x.rotated', '.turnstore', 'a.json', `%h${'0'.repeat(64)}`, ':'.repeat(200), '%'.repeat(200), '/'.repeat(199), 'ü'.repeat(100),
   ]
 
   it('every id works as a session’s and as a workspace’s, is listed as it is, and none leaves the folder', async () => {
@@ -375,7 +375,7 @@ describe('names', () => {
     for (const id of ids) expect(await folder.open({}, base).deleteSession(id)).toBe(true)
   })
 
-  it('names as the reference writes them are found and listed, and folded where they are', async () => {
+  it('names as the reference writes them are found and listed, and compacted where they are', async () => {
     const found: [string, string | null][] = [
       ['a:b', null], ['A', null], ['a', null], ['a%2fb', null], ['a%2Fb', null], ['%2E', null], ['CON', null], ['.hidden', null], ['a?', null],
       ['one', 'a:b'], ['two', 'A%2F'], ['three', '.hidden'], ['four', '%2E'],

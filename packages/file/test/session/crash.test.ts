@@ -17,10 +17,10 @@ describe('SIGKILL at a random moment', () => {
   it('keeps what was acknowledged, once, in order and whole, and the next process goes on', async () => {
     const exists = await killAgainAndAgain({ rounds: 14 * thoroughness, start: code => folder.run(code), open: () => folder.open() })
     if (exists) await folder.once(store => store.changeSession('s', append('end')))
-    expect(readdirSync(folder.base).filter(name => name.endsWith('.sealed'))).toEqual([])
+    expect(readdirSync(folder.base).filter(name => name.endsWith('.rotated'))).toEqual([])
   })
 
-  it('in the middle of a fold loses nothing, twice in a row, and the next fold ends it', async () => {
+  it('in the middle of a compaction loses nothing, twice in a row, and the next compaction ends it', async () => {
     const turns = 3000
     const ids = Array.from({ length: turns }, (_, i) => `t${i}`)
     const base = folder.open()
@@ -257,7 +257,7 @@ describe.skipIf(!mayMount)(`a power cut${mayMount ? '' : ' (needs root, to mount
   const work = `for (let s = 0; s < 3; s++) await store.saveSession({ sessionId: 's' + s, workspaceId: s === 2 ? 'w' : null, createdAt: at })
     for (let i = 0; ; i++) {
       const id = 's' + (i % 3)
-      // One of them is folded at times; in the others nothing but the journal holds what was told.
+      // One of them is compacted at times; in the others nothing but the journal holds what was told.
       await store.changeSession(id, { ...append('t' + i), setMetadata: { ended: id === 's1' && i % 5 === 0 } })
       say(id + ' t' + i)
     }`
@@ -282,7 +282,7 @@ describe.skipIf(!mayMount)(`a power cut${mayMount ? '' : ' (needs root, to mount
     ['a first change', `await ${save}; await store.changeSession('s', append('c'))`, ['a', 'b', 'c']],
     ['a rewind', `await ${save}; await store.changeSession('s', { keepTurns: 1, updatedAt: at })`, ['a']],
     ['a delete', `await ${save}; await store.deleteSession('s')`, null],
-    ['a fold', `await ${save}; await store.changeSession('s', append('c')); await store.close()`, ['a', 'b', 'c']],
+    ['a compaction', `await ${save}; await store.changeSession('s', append('c')); await store.close()`, ['a', 'b', 'c']],
   ])('nor %s that is the last that was written', async (_name, code, turns) => {
     await cut(`${code}; say('done'); await sleep(60_000)`, 1, async () => {
       const store = folder.open({}, mountPoint())

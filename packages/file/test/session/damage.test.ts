@@ -555,7 +555,7 @@ describe('what others left behind', () => {
     const files = await leaveSession()
     const base = put(files)
     rmSync(`${base}/s.json`)
-    writeFileSync(`${base}/s.sealed`, files.journal)
+    writeFileSync(`${base}/s.rotated`, files.journal)
     const store = folder.open({}, base)
     expect(await store.listSessions()).toEqual([])
     expect(await store.loadSession('s')).toBeNull()
@@ -565,12 +565,12 @@ describe('what others left behind', () => {
     expect(readdirSync(base).toSorted()).toEqual(['.turnstore', 's.json'])
   })
 
-  it('a sealed journal that a fold did not come to fold is read, gone on from, and folded', async () => {
+  it('a rotated journal that a compaction did not come to compact is read, gone on from, and compacted', async () => {
     const live = folder.open()
     await live.saveSession({ sessionId: 's', createdAt: at })
     expect(await live.loadSession('s')).not.toBeNull()
     await folder.open().changeSession('s', append('a'))
-    renameSync(journal(), folder.path('s.sealed'))
+    renameSync(journal(), folder.path('s.rotated'))
     // One knew the session before there was a journal at all.
     expect(turnIdsOf(await live.loadSession('s'))).toEqual(['a'])
     expect((await live.changeSession('s', append('b'))).revision).toBe(3)
@@ -580,12 +580,12 @@ describe('what others left behind', () => {
     expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual(['a', 'b'])
   })
 
-  it('a writer who knew nothing of a journal that was sealed meanwhile does not write its revision again', async () => {
+  it('a writer who knew nothing of a journal that was rotated meanwhile does not write its revision again', async () => {
     const live = folder.open()
     await live.saveSession({ sessionId: 's', createdAt: at })
     await live.loadSession('s')
     await folder.open().changeSession('s', append('a'))
-    renameSync(journal(), folder.path('s.sealed'))
+    renameSync(journal(), folder.path('s.rotated'))
     expect((await live.changeSession('s', append('b'))).revision).toBe(3)
     expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual(['a', 'b'])
   })

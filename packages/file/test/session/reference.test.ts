@@ -203,7 +203,7 @@ describe('what we wrote', () => {
 describe(`the reference rewrites a document while our journal stands beside it${needsPython}`, () => {
   const document = (): string => folder.path('s.json')
 
-  it.skipIf(!hasPython)('no turn of either is lost, in a live handle, in a fresh one, and after a fold', async () => {
+  it.skipIf(!hasPython)('no turn of either is lost, in a live handle, in a fresh one, and after a compaction', async () => {
     const store = folder.open()
     await store.saveSession({ sessionId: 's', createdAt: at, turns: [{ turnId: 'first' }] })
     await store.changeSession('s', append('a', 'b'))
@@ -222,7 +222,7 @@ describe(`the reference rewrites a document while our journal stands beside it${
     expect(turnIdsOf(await folder.open().loadSession('s'))?.at(-1)).toBe('last')
   })
 
-  it.skipIf(!hasPython)('tool calls, metadata, the agent and handovers of the journal are kept as well', async () => {
+  it.skipIf(!hasPython)('tool calls, metadata, the agent and agent transitions of the journal are kept as well', async () => {
     const store = folder.open()
     await store.saveSession({ sessionId: 's', createdAt: at, parentSessionId: 'parent', turns: [{ turnId: 'first' }], metadata: { old: 1 } })
     await store.changeSession('s', {
@@ -386,7 +386,7 @@ describe('numbers that JavaScript does not have', () => {
     for (const number of Object.values(places)) expect(now).toMatch(new RegExp(`: ${number}\\b`))
   }
 
-  it('integers beyond 2^53 survive an append, an update and a fold', async () => {
+  it('integers beyond 2^53 survive an append, an update and a compaction', async () => {
     writeFileSync(folder.path('s.json'), text)
     const store = folder.open()
     await store.changeSession('s', append('t3'))
