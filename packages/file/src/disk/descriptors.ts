@@ -1,12 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { isOutOfDescriptors } from './system-code.js'
 
-/** Who keeps files open for no other reason than that they may be used again. */
+/** Keeps files open between uses, only to save opening them again. */
 export interface DescriptorHolder {
-  /** Closes those that are not in use; says whether there were any. */
+  /** Closes the files that are not in use. Returns whether there were any. */
   closeIdle(): boolean
 }
 
-/** Of all stores of this thread: descriptors run out for the process as a whole. */
+/** The holders of all stores in this thread: the limit on descriptors is one of the whole process. */
 const holders = new Set<DescriptorHolder>()
 
 export function addHolder(holder: DescriptorHolder): void {
@@ -17,19 +18,38 @@ export function removeHolder(holder: DescriptorHolder): void {
   holders.delete(holder)
 }
 
-/** Says whether anything was closed, so that it is worth to try again. */
+/** Returns whether anything was closed, so that another attempt may succeed. */
 export function closeIdleDescriptors(): boolean {
-  let isAny = false
-  for (const holder of holders) if (holder.closeIdle()) isAny = true
-  return isAny
+  let isAnyClosed = false
+  for (const holder of holders) if (holder.closeIdle()) isAnyClosed = true
+  return isAnyClosed
 }
 
-/** Opens something; where descriptors have run out, what is idle is let go and it is tried once more. */
-export function withDescriptor<T>(openIt: () => T): T {
+/** Opens something. If the process is out of descriptors, closes the idle ones and tries once more. */
+export function withDescriptor<T>(open: () => T): T {
   try {
-    return openIt()
+    return open()
   } catch (error) {
     if (!isOutOfDescriptors(error) || !closeIdleDescriptors()) throw error
-    return openIt()
+    return open()
+  }
+}
+
+const MAX_WAIT_MS = 2000
+
+/**
+ * Opens something. If the process is out of descriptors, closes the idle ones and retries for two seconds,
+ * since other code closes some too. Then rejects with the system's error (`EMFILE`, `ENFILE`).
+ */
+export async function waitForDescriptor<T>(open: () => Promise<T>): Promise<T> {
+  const deadline = performance.now() + MAX_WAIT_MS
+  for (let wait = 5; ; wait = Math.min(wait * 2, 100)) {
+    try {
+      return await open()
+    } catch (error) {
+      if (!isOutOfDescriptors(error) || performance.now() + wait > deadline) throw error
+      if (closeIdleDescriptors()) continue
+    }
+    await sleep(wait * (0.5 + Math.random() / 2))
   }
 }

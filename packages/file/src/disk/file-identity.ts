@@ -1,10 +1,11 @@
 import { type BigIntStats, lstatSync } from 'node:fs'
+import { systemCode } from './system-code.js'
 
-/** What a path held at a moment. */
+/** What is at a path at one moment. */
 export interface FileIdentity {
-  /** Device and inode: stays when the file is renamed or grows. */
+  /** Device and inode. They stay when the file is renamed or grows. */
   readonly file: string
-  /** The file as it was at this moment: changes with every write. */
+  /** Changes with every write. */
   readonly version: string
   readonly size: number
   readonly isFile: boolean
@@ -13,16 +14,16 @@ export interface FileIdentity {
 }
 
 /**
- * Looks at a path without following a link; null where there is nothing. Synchronous: it takes some
- * 4 µs, an asynchronous call six times as long.
+ * Looks at a path without following a link. Returns null if nothing is there. Synchronous, because it
+ * takes about 4 µs and an asynchronous call takes six times as long.
  */
 export function identify(path: string): FileIdentity | null {
   let stats: BigIntStats | undefined
   try {
     stats = lstatSync(path, { bigint: true, throwIfNoEntry: false })
   } catch (error) {
-    // A folder on the way is a file.
-    if (error instanceof Error && 'code' in error && error.code === 'ENOTDIR') return null
+    // A parent of the path is a file.
+    if (systemCode(error) === 'ENOTDIR') return null
     throw error
   }
   return stats === undefined ? null : identityOf(stats)

@@ -1,4 +1,4 @@
-/** The code of an error of the system (`ENOENT`), null where it has none. */
+/** The code of a system error (`ENOENT`), or null if the error has none. */
 export function systemCode(error: unknown): string | null {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null
 }

@@ -7,7 +7,7 @@ import {
 } from '@turnstore/core'
 import { quote, safeCause, withDetails } from '@turnstore/core/adapter'
 import { LockError } from '../locks/lock-error.js'
-import { FileWriteError } from '../disk/replace-file.js'
+import { FileWriteError } from '../disk/file-write-error.js'
 import { systemCode } from '../disk/system-code.js'
 
 /** Damage, naming the file. What reads it knows the place in it, and never quotes. */

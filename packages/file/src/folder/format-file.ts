@@ -7,7 +7,8 @@ import { unreadable } from './file-errors.js'
 import { isMissing, systemCode } from '../disk/system-code.js'
 import { type FileIdentity, identify } from '../disk/file-identity.js'
 import { probeFolding } from './probe.js'
-import { ensureFolder, replaceFile, syncFolder } from '../disk/replace-file.js'
+import { ensureFolder, syncFolder } from '../disk/folders.js'
+import { replaceFile } from '../disk/replace-file.js'
 import { OWN_FOLDER } from './layout.js'
 
 /** The version of what we put beside the reference's documents: journals, names, locks. */

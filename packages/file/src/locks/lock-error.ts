@@ -1,10 +1,10 @@
 import { isOutOfDescriptors, systemCode } from '../disk/system-code.js'
 
 /**
- * What a lock can fail with. `LOCK_TIMEOUT`: not ours by the deadline. `LOCK_FOLDER_CLOSED`: the folder was closed
- * before or while waiting. `LOCK_FILE_REFUSED`: what stands at the path is no lock file of ours. `LOCK_UNSUPPORTED`:
- * the runtime has no `node:sqlite`. `LOCK_NO_DESCRIPTORS`: too many files are open. `LOCK_FAILED`: the operating
- * system or SQLite refused otherwise; the message has its code.
+ * `LOCK_TIMEOUT`: the deadline passed. `LOCK_FOLDER_CLOSED`: the folder was closed before or while waiting.
+ * `LOCK_FILE_REFUSED`: something else is at the path of the lock file. `LOCK_UNSUPPORTED`: the runtime has no
+ * `node:sqlite`. `LOCK_NO_DESCRIPTORS`: too many files are open. `LOCK_FAILED`: the operating system or SQLite
+ * reported another error, whose code is in the message.
  */
 export type LockErrorCode =
   | 'LOCK_TIMEOUT'
@@ -14,7 +14,7 @@ export type LockErrorCode =
   | 'LOCK_NO_DESCRIPTORS'
   | 'LOCK_FAILED'
 
-/** A lock was not given. Nothing is held. Recognise the reason by `code`. */
+/** A lock was not acquired and nothing is held. `code` gives the reason. */
 export class LockError extends Error {
   override readonly name: string = 'LockError'
   readonly code: LockErrorCode
@@ -25,17 +25,17 @@ export class LockError extends Error {
   }
 }
 
-/** What `call` gives; what it throws becomes a {@link LockError}. */
-export function wrapErrors<T>(path: string, call: () => T): T {
+/** Runs `call` and turns its error into a {@link LockError}. */
+export function withLockErrors<T>(path: string, call: () => T): T {
   try {
     return call()
   } catch (error) {
-    throw wrapped(path, error)
+    throw lockError(path, error)
   }
 }
 
-/** An error of the system or of SQLite without its message, but for its codes. */
-export function wrapped(path: string, error: unknown): LockError {
+/** An error of the system or of SQLite as a {@link LockError}, with its codes but without its message. */
+export function lockError(path: string, error: unknown): LockError {
   if (error instanceof LockError) return error
   const failed = `The lock at ${path} could not be used`
   const code = systemCode(error) ?? 'unknown error'

@@ -2,8 +2,8 @@ import { chmodSync, closeSync, lstatSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { withDescriptor } from '../disk/descriptors.js'
-import { LockError, wrapErrors, wrapped } from './lock-error.js'
 import { isOutOfDescriptors } from '../disk/system-code.js'
+import { LockError, lockError, withLockErrors } from './lock-error.js'
 
 /** An empty file on which SQLite takes and frees a kernel lock. Nothing is ever written into it. */
 export class LockFile {
@@ -25,14 +25,14 @@ export class LockFile {
 
   static open(path: string): LockFile {
     for (let attempt = 0; attempt < 3; attempt++) {
-      // Looked at before it is opened: opening a FIFO would hang, and a link would be followed.
-      const before = identify(path)
-      const database = wrapErrors(path, () => withDescriptor(() => openDatabase(path)))
+      // Checked before opening: opening a FIFO would hang, and a link would be followed.
+      const before = identityOf(path)
+      const database = withLockErrors(path, () => withDescriptor(() => openDatabase(path)))
       try {
         if (before === undefined) chmodSync(path, 0o600)
-        const identity = identify(path)
+        const identity = identityOf(path)
         if (identity !== undefined && (before === undefined || before === identity)) {
-          return wrapErrors(path, () => new LockFile(path, identity, database))
+          return withLockErrors(path, () => new LockFile(path, identity, database))
         }
       } catch (error) {
         database.close()
@@ -40,7 +40,7 @@ export class LockFile {
       }
       database.close()
     }
-    throw new LockError('LOCK_FAILED', `The lock file is replaced again and again while it is opened: ${path}`)
+    throw new LockError('LOCK_FAILED', `The lock file is replaced repeatedly while it is opened: ${path}`)
   }
 
   tryLock(): boolean {
@@ -49,18 +49,18 @@ export class LockFile {
       return true
     } catch (error) {
       if (isBusy(error)) return false
-      throw wrapped(this.#path, error)
+      throw lockError(this.#path, error)
     }
   }
 
   unlock(): void {
-    wrapErrors(this.#path, () => this.#rollback.run())
+    withLockErrors(this.#path, () => this.#rollback.run())
   }
 
   /** Whether the path still names the file that is open here. */
   isInPlace(): boolean {
     try {
-      return identify(this.#path) === this.#identity
+      return identityOf(this.#path) === this.#identity
     } catch {
       return false
     }
@@ -71,7 +71,7 @@ export class LockFile {
   }
 }
 
-/** @throws `EMFILE`, `ENFILE` where that is why, which SQLite does not tell */
+/** @throws `EMFILE`, `ENFILE` if the process is out of descriptors, which SQLite's own error does not say */
 function openDatabase(path: string): DatabaseSync {
   const { DatabaseSync } = loadSqlite()
   try {
@@ -81,7 +81,7 @@ function openDatabase(path: string): DatabaseSync {
   }
 }
 
-/** Opens the folder and no lock file: closing that would free the locks on it. */
+/** Opens the folder, not a lock file: closing a lock file would free the locks on it. */
 function descriptorErrorAt(folder: string): unknown {
   try {
     closeSync(openSync(folder, 'r'))
@@ -91,18 +91,18 @@ function descriptorErrorAt(folder: string): unknown {
   return null
 }
 
-/** The device and inode of the lock file at `path`, undefined where there is none yet. Refuses everything else. */
-function identify(path: string): string | undefined {
+/** Device and inode of the lock file at `path`, undefined if there is none. Refuses anything else. */
+function identityOf(path: string): string | undefined {
   const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false })
   if (stats === undefined) return undefined
   if (!stats.isFile() || stats.size > 0n) {
-    throw new LockError('LOCK_FILE_REFUSED', `Not an empty regular file, as a lock file is: ${path}. Remove it.`)
+    throw new LockError('LOCK_FILE_REFUSED', `A lock file must be an empty regular file, and this is not: ${path}. Remove it.`)
   }
   return `${stats.dev}:${stats.ino}`
 }
 
 function loadSqlite(): { DatabaseSync: typeof DatabaseSync } {
-  // Loaded when it is needed, so that a runtime without it can import this module. Typed as always present.
+  // Loaded on first use, so that a runtime without it can import this module. Typed as always present.
   const sqlite: { DatabaseSync: typeof DatabaseSync } | undefined = process.getBuiltinModule('node:sqlite')
   if (sqlite === undefined) {
     throw new LockError(

@@ -4,9 +4,9 @@ import { JournalBatch } from './journal-batch.js'
 import { rewriteDocument } from './document-writer.js'
 import { writeError } from '../folder/file-errors.js'
 import type { Compaction } from './compaction.js'
-import type { Lock } from '../locks/lock-folder.js'
+import type { Lock } from '../locks/gate.js'
 import type { SessionState } from './session-state.js'
-import { syncFolder } from '../disk/replace-file.js'
+import { syncFolder } from '../disk/folders.js'
 import type { TurnIndex } from './turn-index.js'
 
 /** A change that waits to be written with the others that wait at the same moment. */

@@ -2,12 +2,12 @@ import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { describe, expect, it, vi } from 'vitest'
 import { append, at, failureOf, turnIdsOf } from '../../../../scripts/testing/sessions.ts'
-import { closeIdleDescriptors } from '../../src/disk/descriptors.ts'
+import { closeIdleDescriptors, waitForDescriptor } from '../../src/disk/descriptors.ts'
 import { Folder } from '../folder.ts'
 
 const folder = new Folder()
 
-it('a listing without descriptors fails, and takes no workspace for damaged or empty', async () => {
+it('a listing without descriptors fails, and does not report a workspace as damaged or empty', async () => {
   const store = folder.open()
   await store.saveSession({ sessionId: 'plain', createdAt: at })
   await store.saveSession({ sessionId: 's', workspaceId: 'w', createdAt: at })
@@ -48,16 +48,16 @@ describe('more sessions than the process may have files open', () => {
     await store.close()`
 
   it.skipIf(process.platform !== 'linux').each([
-    ['one after the other', 'false'],
+    ['one by one', 'false'],
     ['at once', 'true'],
-  ])('are appended to and read %s (needs prlimit)', async (_name, order) => {
+  ])('can be appended to and read %s (needs prlimit)', async (_name, order) => {
     const child = folder.run(program(order), { under: ['prlimit', '--nofile=90:90'] })
     expect(await child.rest()).toEqual(['stored', 'stored', '2', '120'])
     expect(child.errors).toBe('')
   })
 })
 
-it.skipIf(process.platform !== 'linux')('a process that has none left for a lock says so (needs prlimit)', async () => {
+it.skipIf(process.platform !== 'linux')('a lock without a descriptor fails and says so (needs prlimit)', async () => {
   await folder.once(store => store.saveSession({ sessionId: 's', createdAt: at }))
   const child = folder.run(
     `await store.ready()
@@ -68,25 +68,46 @@ it.skipIf(process.platform !== 'linux')('a process that has none left for a lock
     say((await store.changeSession('s', append('a'))).turnCount)`,
     { under: ['prlimit', '--nofile=90:90'] },
   )
-  const [said, turnCount] = await child.rest()
-  expect(said).toMatch(/^STORE_UNAVAILABLE not-stored The lock at .+: too many files are open \(EMFILE\)/)
+  const [failure, turnCount] = await child.rest()
+  expect(failure).toMatch(/^STORE_UNAVAILABLE not-stored The lock at .+: too many files are open \(EMFILE\)/)
   expect(turnCount).toBe('1')
 })
 
-it('what is in use is not let go', async () => {
+it('descriptors in use are not closed', async () => {
   const stores = [folder.open(), folder.open()]
   const ids = Array.from({ length: 20 }, (_, index) => `s${index}`)
   await folder.once(store => Promise.all(ids.map(sessionId => store.saveSession({ sessionId, createdAt: at }))))
   const turnIds = Array.from({ length: 10 }, (_, index) => `t${index}`)
-  const closeIdle = setInterval(closeIdleDescriptors, 1)
+  const closing = setInterval(closeIdleDescriptors, 1)
   await Promise.all(
     stores.flatMap((store, half) =>
       ids.map(async id => {
         for (const turnId of turnIds) await store.changeSession(id, append(`${turnId}-${half}`))
       }),
     ),
-  ).finally(() => clearInterval(closeIdle))
+  ).finally(() => clearInterval(closing))
   for (const id of ids) {
     expect(turnIdsOf(await folder.open().loadSession(id))).toHaveLength(20)
   }
+})
+
+describe('opening without a descriptor left', () => {
+  it('is retried, since other code closes some', async () => {
+    let attempts = 0
+    const opened = await waitForDescriptor(async () => {
+      if (++attempts < 4) throw Object.assign(new Error('too many'), { code: attempts % 2 ? 'EMFILE' : 'ENFILE' })
+      return 'opened'
+    })
+    expect([opened, attempts]).toEqual(['opened', 4])
+  })
+
+  it('reports other errors at once', async () => {
+    let attempts = 0
+    const failure = waitForDescriptor(async () => {
+      attempts++
+      throw Object.assign(new Error('no'), { code: 'EACCES' })
+    })
+    await expect(failure).rejects.toMatchObject({ code: 'EACCES' })
+    expect(attempts).toBe(1)
+  })
 })

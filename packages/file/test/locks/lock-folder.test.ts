@@ -1,6 +1,20 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFileSync, chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -8,12 +22,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { closeIdleDescriptors } from '../../src/disk/descriptors.ts'
-import { LockFolder, type Lock } from '../../src/locks/lock-folder.ts'
+import type { Lock } from '../../src/locks/gate.ts'
+import { LockFolder } from '../../src/locks/lock-folder.ts'
 
 const source = new URL('../../dist/locks/lock-folder.js', import.meta.url).href
 const stripsTypes = process.features.typescript ? [] : ['--experimental-strip-types']
 
-/** Starting processes takes its time on a busy machine. No test waits for that long by itself. */
 let base: string
 let dir: string
 let children: ChildProcess[]
@@ -61,18 +75,18 @@ async function line(child: ChildProcess): Promise<string> {
   if (!child.stdout) throw new Error('The child has no stdout')
   const lines = createInterface(child.stdout)
   for await (const text of lines) return text
-  throw new Error('The child ended without a word')
+  throw new Error('The child printed nothing')
 }
 
 const within = (ms: number): { deadline: number } => ({ deadline: performance.now() + ms })
 
-/** A deadline for what should work: it only ends a test that hangs. */
+/** A deadline for what should succeed. It only ends a test that hangs. */
 const patient = 20_000
 
 const holdForever = `await folder.acquire('k', within(20000)); console.log('held'); setInterval(() => {}, 1000)`
 
 describe('between processes', () => {
-  it('four processes that count in one file lose no count, and none of them starves', async () => {
+  it('four processes that count in one file lose no count and none starves', async () => {
     writeFileSync(join(base, 'counter'), '0')
     const count = 250
     const counting = Array.from({ length: 4 }, () =>
@@ -94,7 +108,7 @@ describe('between processes', () => {
     expect(readFileSync(join(base, 'counter'), 'utf8')).toBe(String(4 * count))
   })
 
-  it('two processes that each take the lock again and again get it about equally often, and by turns', async () => {
+  it('two processes that keep taking the lock get it about equally often and in turn', async () => {
     const log = join(base, 'holders')
     const other = run(`console.log('running')
       for (;;) {
@@ -121,7 +135,7 @@ describe('between processes', () => {
     expect(holders.match(/-\+/g)?.length).toBeGreaterThan(times / 3)
   })
 
-  it('a lock that is held stays so where descriptors have run out, and its files are let go with it', async () => {
+  it('a held lock survives running out of descriptors, and its files can be closed after its release', async () => {
     const folder = open()
     const lock = await folder.acquire('k', within(patient))
     expect(closeIdleDescriptors()).toBe(false)
@@ -145,7 +159,7 @@ describe('between processes', () => {
     ;(await waiting).release()
   })
 
-  it('a process that is stopped while it waits keeps nobody from the lock', async () => {
+  it('a process that is stopped while it waits does not keep others from the lock', async () => {
     const folder = open()
     const first = await folder.acquire('k', within(patient))
     const waiting = run(`console.log('waiting'); await folder.acquire('k', within(20000)); console.log('got it')`)
@@ -161,7 +175,7 @@ describe('between processes', () => {
     expect(acquired).toBe(3)
   })
 
-  it('waiting ends at the deadline, and the event loop goes on meanwhile', async () => {
+  it('waiting ends at the deadline and does not block the event loop', async () => {
     const holder = run(holdForever)
     await line(holder)
     let ticks = 0
@@ -173,7 +187,7 @@ describe('between processes', () => {
     expect(ticks).toBeGreaterThan(20)
   })
 
-  it('a thread of this process is kept out as another process is', async () => {
+  it('a thread of this process is excluded like another process', async () => {
     const lock = await open().acquire('k', within(patient))
     const worker = new Worker(
       `const { workerData, parentPort } = require('node:worker_threads')
@@ -198,7 +212,7 @@ describe('between processes', () => {
 })
 
 describe('within a process', () => {
-  it('the waiting are served in the order in which they came, over all handles', async () => {
+  it('waiters of all handles are served in order of arrival', async () => {
     const folders = [open(), open()]
     const order: number[] = []
     let holders = 0
@@ -215,7 +229,7 @@ describe('within a process', () => {
     expect(order).toEqual(Array.from({ length: 50 }, (_, i) => i))
   })
 
-  it('who gave up at his deadline is passed over', async () => {
+  it('a waiter whose deadline passed is skipped', async () => {
     const folder = open()
     const lock = await folder.acquire('k', within(patient))
     const given = folder.acquire('k', within(10))
@@ -226,12 +240,12 @@ describe('within a process', () => {
     ;(await waiting).release()
   })
 
-  it('a deadline that has passed gives no lock, even a free one', async () => {
+  it('a past deadline gives no lock, not even a free one', async () => {
     await expect(open().acquire('k', within(-1))).rejects.toMatchObject({ code: 'LOCK_TIMEOUT' })
     await expect(open().acquire('k', { deadline: Number.NaN })).rejects.toThrow(RangeError)
   })
 
-  it('a deadline that never comes is taken as such, and overflows no timer', async () => {
+  it('an infinite deadline is accepted and overflows no timer', async () => {
     const warnings: string[] = []
     const warned = (warning: Error): number => warnings.push(warning.name)
     process.on('warning', warned)
@@ -244,7 +258,7 @@ describe('within a process', () => {
     expect(warnings).not.toContain('TimeoutOverflowWarning')
   })
 
-  it('releasing twice frees nobody else’s lock', async () => {
+  it('a second release does not free the lock of the next holder', async () => {
     const folder = open()
     const first = await folder.acquire('k', within(patient))
     first.release()
@@ -255,7 +269,7 @@ describe('within a process', () => {
     second.release()
   })
 
-  it('closing rejects who waits, and leaves what is held until its release', async () => {
+  it('closing rejects waiters and keeps a held lock until its release', async () => {
     const folder = open()
     const lock = await folder.acquire('k', within(patient))
     const waiting = folder.acquire('k', within(patient))
@@ -271,7 +285,7 @@ describe('within a process', () => {
     ;(await open().acquire('k', within(patient))).release()
   })
 
-  it.skipIf(process.platform !== 'linux')('closing gives all descriptors back (needs /proc)', async () => {
+  it.skipIf(process.platform !== 'linux')('closing closes all descriptors (needs /proc)', async () => {
     const descriptors = (): number => readdirSync('/proc/self/fd').map((fd) => linkOf(fd)).filter((path) => path.startsWith(dir)).length
     const folder = open()
     ;(await folder.acquire('k', within(patient))).release()
@@ -282,7 +296,7 @@ describe('within a process', () => {
 })
 
 describe('the files', () => {
-  it('are made by the first use, for the owner alone, and stay empty', async () => {
+  it('are created by the first use, for their owner alone, and stay empty', async () => {
     const folder = open()
     expect(existsSync(dir)).toBe(false)
     const lock = await folder.acquire('k', within(patient))
@@ -303,7 +317,7 @@ describe('the files', () => {
     ['a file with content', (path) => writeFileSync(path, 'content')],
     ['a FIFO', (path) => execFileSync('mkfifo', [path])],
   ]
-  it.each(planted)('%s in their place is refused and left alone', async (_, plant) => {
+  it.each(planted)('are refused, and left alone, where there is %s', async (_, plant) => {
     for (const name of ['0000.lock', '0000.queue']) {
       mkdirSync(dir, { recursive: true })
       plant(join(dir, name))
@@ -314,14 +328,14 @@ describe('the files', () => {
     ;(await open().acquire('k', within(patient))).release()
   })
 
-  it('a link in place of the folder is refused', async () => {
+  it('are refused where their folder is a link', async () => {
     mkdirSync(join(base, 'elsewhere'))
     symlinkSync(join(base, 'elsewhere'), dir)
     await expect(open().acquire('k', within(patient))).rejects.toMatchObject({ code: 'LOCK_FILE_REFUSED' })
     expect(readdirSync(join(base, 'elsewhere'))).toEqual([])
   })
 
-  it('no folder to make it in is an error with a code', async () => {
+  it('fail with a code where their folder has no parent', async () => {
     const folder = new LockFolder(join(base, 'none', '.turnstore'))
     await expect(folder.acquire('k', within(patient))).rejects.toMatchObject({ code: 'LOCK_FAILED' })
   })
@@ -331,7 +345,7 @@ describe('the files', () => {
     ['the whole folder', () => rmSync(dir, { recursive: true })],
     ['the lock file, with a new one in its place', () => replaceLockFile()],
   ]
-  it.each(removals)('when somebody deletes %s, the next lock is on the new file', async (_, remove) => {
+  it.each(removals)('are new after %s was removed, and the next lock is on them', async (_, remove) => {
     const folder = open()
     ;(await folder.acquire('k', within(patient))).release()
     remove()
@@ -342,7 +356,7 @@ describe('the files', () => {
   })
 })
 
-it('a runtime without node:sqlite is told what to use', async () => {
+it('the error in a runtime without node:sqlite says what to use', async () => {
   const child = run(`process.getBuiltinModule = () => undefined
     await folder.acquire('k', within(1000)).catch((error) => console.log(error.code, error.message)); process.exit()`)
   expect(await line(child)).toMatch(/^LOCK_UNSUPPORTED .*Node 22\.14/)
