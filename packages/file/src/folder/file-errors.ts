@@ -6,32 +6,31 @@ import {
   type WriteOutcome,
 } from '@turnstore/core'
 import { quote, safeCause, withDetails } from '@turnstore/core/adapter'
-import { LockError } from '../locks/lock-error.js'
 import { FileWriteError } from '../disk/file-write-error.js'
 import { systemCode } from '../disk/system-code.js'
+import { LockError } from '../locks/lock-error.js'
 
-/** Damage, naming the file. What reads it knows the place in it, and never quotes. */
+/** `CORRUPT_SESSION`, with the file. `reason` names the place in it and never quotes content. */
 export function corruptSession(sessionId: string, path: string, reason: string): TurnstoreError {
   return new TurnstoreError('CORRUPT_SESSION', `Session ${sessionId} cannot be read. ${quotePath(path)}: ${reason}`, {
     sessionId,
   })
 }
 
-/** Codes that say that this one file cannot be read, not that the disk fails. */
-const OWN_FAULT = new Set(['EACCES', 'EPERM', 'EISDIR', 'ELOOP', 'ENXIO', 'NOT_A_FILE'])
+/** Codes that mean that this one file cannot be read, rather than that the disk fails. */
+const CODES_OF_ONE_FILE = new Set(['EACCES', 'EPERM', 'EISDIR', 'ELOOP', 'ENXIO', 'NOT_A_FILE'])
 
-/** An error met while a session's file was read, as the caller gets it. */
+/** The error that a caller gets for one thrown while a session's file was read. */
 export function readError(error: unknown, sessionId: string, path: string): unknown {
   if (isTurnstoreError(error, 'INVALID_RECORD')) return corruptSession(sessionId, path, error.message)
   const code = systemCode(error)
-  return code !== null && OWN_FAULT.has(code) ? corruptSession(sessionId, path, `it cannot be opened (${code})`) : error
+  return code !== null && CODES_OF_ONE_FILE.has(code) ? corruptSession(sessionId, path, `it cannot be opened (${code})`) : error
 }
 
 const NOT_ALLOWED = 'Let this account read it, or move it away'
-const DISK_FAILS = 'The disk or its file system fails: see the log of the system'
-const TOO_MANY_OPEN = 'Too many files are open: let the process open more, or close some'
+const DISK_FAILS = 'The disk or its file system failed. See the system log'
+const TOO_MANY_OPEN = 'Too many files are open. Raise the limit of the process, or close some'
 
-/** What to do, where the code tells. */
 const ADVICE: ReadonlyMap<string, string> = new Map([
   ['EACCES', NOT_ALLOWED],
   ['EPERM', NOT_ALLOWED],
@@ -42,41 +41,41 @@ const ADVICE: ReadonlyMap<string, string> = new Map([
   ['ENFILE', TOO_MANY_OPEN],
 ])
 
-/** A folder, or a file of ours, that cannot be read: what it holds is not known, and nothing is made up. */
+/** A folder, or a file of the store itself, cannot be read, so nothing is known of what it holds. */
 export function unreadable(path: string, error: unknown): TurnstoreError {
   if (isTurnstoreError(error)) return error
   const code = systemCode(error) ?? 'an error without a code'
-  const reason = code === 'ENOTDIR' ? 'is a file where a folder has to be' : `cannot be read (${code})`
+  const reason = code === 'ENOTDIR' ? 'is a file where a folder must be' : `cannot be read (${code})`
   const advice = ADVICE.get(code)
   const message = `${quotePath(path)} ${reason}${advice === undefined ? '' : `. ${advice}`}`
   return new TurnstoreError('STORE_UNAVAILABLE', message, { cause: safeCause(error) })
 }
 
-/** A write went into a file that is no longer the one at its path: nobody will find it there. */
+/** The file that was written is no longer the one at its path, so no reader will find the change. */
 export function movedAway(path: string): TurnstoreError {
-  const message = `${quotePath(path)} was moved, removed or replaced while it was written, and the change may be lost with it`
-  return new TurnstoreError('STORE_UNAVAILABLE', `${message}. Look what is stored there now, then write it again`, { outcome: 'unknown' })
+  const message = `${quotePath(path)} was moved, removed or replaced while it was written, so the change may be lost`
+  return new TurnstoreError('STORE_UNAVAILABLE', `${message}. Check what is stored there, then write again`, { outcome: 'unknown' })
 }
 
-/** What a listing came by that may be a session, or hold some, and cannot be listed. */
+/** Something in a listing that may be a session, or contain some, and cannot be listed. */
 export function damagedPlace(shown: string, path: string, reason: string): DamagedSession {
   return { sessionId: shown, code: 'CORRUPT_SESSION', message: `${quotePath(path)}: ${reason}` }
 }
 
-/** A session that a listing of all cannot name: calls that name its id alone reach another. */
+/** A session whose id another workspace has too. Calls with its id alone reach the other one. */
 export function inTwoPlaces(sessionId: string, path: string, other: string): DamagedSession {
-  const reason = `another session has this id, in ${quotePath(other)}; name the workspace of the one that is meant`
+  const reason = `another session has this id, in ${quotePath(other)}. Name the workspace of the one you mean`
   return damagedPlace(sessionId, path, reason)
 }
 
 /**
- * An error met while something was written, as the caller gets it: with its outcome, and in a sentence.
- * @param outcome of an error that does not say it itself
+ * The error that a caller gets for one thrown during a write, with its outcome.
+ * @param outcome used if the error has none
  */
 export function writeError(error: unknown, outcome: WriteOutcome = 'unknown'): TurnstoreError {
   if (isTurnstoreError(error)) {
-    const isOpen = error.code === 'STORE_UNAVAILABLE' && error.outcome === undefined
-    return isOpen ? withDetails(error, { outcome }) : error
+    const lacksOutcome = error.code === 'STORE_UNAVAILABLE' && error.outcome === undefined
+    return lacksOutcome ? withDetails(error, { outcome }) : error
   }
   if (error instanceof LockError) {
     const code = error.code === 'LOCK_TIMEOUT' ? 'STORE_BUSY' : 'STORE_UNAVAILABLE'
@@ -96,7 +95,7 @@ function placeOf(error: unknown): string {
   return typeof path === 'string' ? ` at ${quotePath(path)}` : ''
 }
 
-/** A path holds ids and may hold anything; no character in it moves a terminal. */
+/** A path contains ids and may contain anything. Quoted, none of its characters controls a terminal. */
 function quotePath(path: string): string {
   return quote(path, 1000)
 }

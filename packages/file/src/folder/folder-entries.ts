@@ -2,34 +2,34 @@ import { isUtf8 } from 'node:buffer'
 import { type Dirent, readdirSync } from 'node:fs'
 import { withDescriptor } from '../disk/descriptors.js'
 import { unreadable } from './file-errors.js'
-import { isOutOfDescriptors } from '../disk/system-code.js'
+import { isMissing, isOutOfDescriptors, systemCode } from '../disk/system-code.js'
 
 export interface FolderEntries {
   readonly entries: readonly Dirent[]
-  /** What has a name that is no UTF-8, and so none by which it could be opened. */
+  /** Entries whose names are not UTF-8, so that they cannot be opened. */
   readonly unnameable: readonly UnnameableEntry[]
 }
 
 export interface UnnameableEntry {
-  /** Its name in printable ASCII, all other bytes as `\xE9`. */
+  /** The name in printable ASCII, with all other bytes like `\xE9`. */
   readonly shown: string
   readonly isFolder: boolean
 }
 
 /**
- * What is in a folder; nothing where there is none.
- * @throws `STORE_UNAVAILABLE` where it may not be read; `EMFILE`, `ENFILE` as they come
+ * The entries of a folder; none if it does not exist.
+ * @throws `STORE_UNAVAILABLE` if it cannot be read; `EMFILE` and `ENFILE` unchanged
  */
 export function entriesOf(folder: string): FolderEntries {
   try {
     const entries = withDescriptor(() => readdirSync(folder, { withFileTypes: true }))
-    // Node puts it in the place of what is no UTF-8. There may be a name that has it of its own.
+    // Node puts U+FFFD in place of invalid bytes. A valid name may also contain it.
     return entries.some(({ name }) => name.includes('\ufffd')) ? entriesByBytes(folder) : { entries, unnameable: [] }
   } catch (error) {
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) {
+    if (isMissing(error) || systemCode(error) === 'ENOTDIR') {
       return { entries: [], unnameable: [] }
     }
-    // The process's doing, not the folder's: it is neither damaged nor empty.
+    // The process is out of descriptors: the folder is neither damaged nor empty.
     if (isOutOfDescriptors(error)) throw error
     throw unreadable(folder, error)
   }
@@ -52,7 +52,7 @@ function shownBytes(name: Buffer): string {
   return Array.from(name, byte => (isPlain(byte) ? String.fromCharCode(byte) : `\\x${hex(byte)}`)).join('')
 }
 
-/** A printable one of ASCII, but for the backslash. */
+/** Printable ASCII except the backslash. */
 function isPlain(byte: number): boolean {
   return byte > 0x1f && byte < 0x7f && byte !== 0x5c
 }

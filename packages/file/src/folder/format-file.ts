@@ -1,5 +1,4 @@
-import { mkdir } from 'node:fs/promises'
-import { readFile, realpath } from 'node:fs/promises'
+import { mkdir, readFile, realpath } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { TurnstoreError } from '@turnstore/core'
 import { isJsonObject, parseJson } from '@turnstore/core/adapter'
@@ -11,18 +10,19 @@ import { ensureFolder, syncFolder } from '../disk/folders.js'
 import { replaceFile } from '../disk/replace-file.js'
 import { OWN_FOLDER } from './layout.js'
 
-/** The version of what we put beside the reference's documents: journals, names, locks. */
-const FORMAT = 1
+/** The version of what the store adds to the reference's documents: journals, names, locks. */
+const VERSION = 1
 
-/** What a folder was found to be by the first who wrote to it; all others go by that. */
+/** The content of `.turnstore/format`. The first writer creates it and all others follow it. */
 export interface FolderFormat {
+  /** Whether the file system ignores differences in case or Unicode normalisation. */
   readonly foldsCase: boolean
 }
 
 /**
- * What a base folder is; null where nothing of ours is there yet. Reading leaves no trace: the folder
- * may be the reference's alone, or read-only.
- * @throws `INVALID_ARGUMENT` where the base is no folder; `SCHEMA_TOO_NEW`; `STORE_UNAVAILABLE`
+ * The format of a folder, or null if the store has not written there yet. Creates nothing: the folder may belong
+ * to the reference, or be read-only.
+ * @throws `INVALID_ARGUMENT` if the base is not a folder; `SCHEMA_TOO_NEW`; `STORE_UNAVAILABLE`
  */
 export async function readFormat(base: string): Promise<FolderFormat | null> {
   const found = lookAt(base)
@@ -38,9 +38,9 @@ export async function readFormat(base: string): Promise<FolderFormat | null> {
     throw unreadable(systemCode(error) === 'ENOTDIR' ? join(base, OWN_FOLDER) : path, error)
   }
   const value = parseFormat(text)
-  if (value === null) throw new TurnstoreError('STORE_UNAVAILABLE', `${OWN_FOLDER}/format is damaged; it says how names are written`)
-  if (value.version > FORMAT) {
-    throw new TurnstoreError('SCHEMA_TOO_NEW', 'A newer version of Turnstore wrote to this folder; this one leaves it untouched')
+  if (value === null) throw new TurnstoreError('STORE_UNAVAILABLE', `${OWN_FOLDER}/format is damaged, so the names of the files are not known. Restore it from a backup`)
+  if (value.version > VERSION) {
+    throw new TurnstoreError('SCHEMA_TOO_NEW', 'A newer version of Turnstore wrote to this folder. Upgrade Turnstore to use it')
   }
   return { foldsCase: value.foldsCase }
 }
@@ -56,7 +56,7 @@ function parseFormat(text: string): { version: number; foldsCase: boolean } | nu
   }
 }
 
-/** Makes the base and our own folder in it, and finds out what names it holds. */
+/** Creates the base and the store's own folder in it, and finds out how the file system treats names. */
 export async function createFormat(base: string): Promise<FolderFormat> {
   await makeFolders(dirname(base))
   await ensureFolder(base, dirname(base))
@@ -65,19 +65,19 @@ export async function createFormat(base: string): Promise<FolderFormat> {
   const known = await readFormat(base)
   if (known !== null) return known
   const format = { foldsCase: await probeFolding(own) }
-  // Whoever else is first finds out the same.
-  await replaceFile(join(own, 'format'), JSON.stringify({ version: FORMAT, folds_case: format.foldsCase }))
+  // Another process that does the same finds the same.
+  await replaceFile(join(own, 'format'), JSON.stringify({ version: VERSION, folds_case: format.foldsCase }))
   return format
 }
 
-/** Makes a folder and those above it; each is on the disk only with its entry in the one above it. */
+/** Creates a folder and its parents. Each survives a power cut only once its parent is synced. */
 async function makeFolders(path: string): Promise<void> {
   const first = await mkdir(path, { recursive: true })
   if (first === undefined) return
   for (let made = path; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made))
 }
 
-/** The folder that a path means, so that it stays the same wherever the process goes. */
+/** The real path of the folder, so that it stays the same when the process changes its working directory. */
 export async function resolveBase(base: string): Promise<string> {
   try {
     return await realpath(base)

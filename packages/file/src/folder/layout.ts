@@ -7,14 +7,14 @@ import { type FileIdentity, identify } from '../disk/file-identity.js'
 import { entriesOf, type FolderEntries } from './folder-entries.js'
 import { decodeName, encodeName, hashedName, verbatimName } from './file-name.js'
 
-/** The folder with what is ours alone: locks, the format. */
+/** The store's own folder in the base: the format, the locks. */
 export const OWN_FOLDER = '.turnstore'
 
-/** Where the files of one session stand. */
+/** Where the files of one session are. */
 export interface SessionPaths {
   readonly sessionId: string
   readonly folder: string
-  /** The folder's name below the base, null in the base itself. */
+  /** The name of the folder in the base, or null for the base itself. */
   readonly workspaceFolder: string | null
   /** The file's name without `.json`. */
   readonly name: string
@@ -25,18 +25,18 @@ export interface SessionPaths {
   readonly rotated: string
 }
 
-/** A document that a listing came by. */
+/** A document in a listing. */
 export interface FoundDocument extends SessionPaths {
-  /** False where the names do not tell the ids of session and workspace for certain: they are to be read in the document. */
+  /** Whether the names determine the ids of session and workspace. If not, they must be read in the document. */
   readonly isNameCertain: boolean
-  /** Whether a journal stood beside it. */
+  /** Whether a journal was beside it. */
   readonly hasJournal: boolean
 }
 
 /**
  * The reference's layout: `{base}/{session}.json` without a workspace, `{base}/{workspace}/{session}.json`
- * with one. Finds a session as the reference does: the flat file first, then in each folder. What is
- * ours is named by `encodeName`; what the reference wrote as it came is found as well.
+ * with one. Finds a session as the reference does: in the base first, then in each folder. New files are named
+ * by `encodeName`; files that the reference named by the bare id are found too.
  */
 export class Layout {
   readonly base: string
@@ -47,7 +47,7 @@ export class Layout {
     this.foldsCase = foldsCase
   }
 
-  /** Where a new session goes. The reference may have given the name that we would to another: `%2E` is the one of `.` */
+  /** Where to create a session. The reference may already use the escaped name for another id: `%2E` is that of `.` */
   pathsForNew(sessionId: string, workspaceId: string | null): SessionPaths {
     const workspaceFolder = workspaceId === null ? null : this.#folderFor(workspaceId)
     const paths = this.#paths(sessionId, workspaceFolder, this.#encode(sessionId, 'session'))
@@ -55,10 +55,10 @@ export class Layout {
   }
 
   /**
-   * Where documents of this session may stand, in the order in which they count; only those that exist,
-   * and null for each folder, so that who asks may pause.
-   * @param hint where it was found last, so that not every folder has to be looked through
-   * @throws `STORE_UNAVAILABLE` at the end, where a folder could not be looked into: it may be there
+   * The existing documents that may be this session's, in order of precedence. Also yields null for each folder,
+   * so that the caller can pause.
+   * @param hint where it was found last; searched first
+   * @throws `STORE_UNAVAILABLE` at the end if a folder could not be searched: the session may be there
    */
   *find(sessionId: string, scope: Scope, hint?: SessionPaths): Generator<SessionPaths | null> {
     const names = this.#sessionNames(sessionId)
@@ -80,8 +80,8 @@ export class Layout {
   }
 
   /**
-   * All documents of a scope, and what cannot be listed in it.
-   * @throws `STORE_UNAVAILABLE` where all of it cannot be read
+   * All documents of a scope, and what in it cannot be listed.
+   * @throws `STORE_UNAVAILABLE` if the folder of the scope cannot be read
    */
   *documents(scope: Scope): Generator<FoundDocument | DamagedSession> {
     if (typeof scope === 'string') {
@@ -98,7 +98,7 @@ export class Layout {
     for (const { shown, isFolder } of found.unnameable) if (isFolder) yield this.#unnameable(`${shown}/`, this.base)
   }
 
-  /** The documents of a workspace among others. Where its folder cannot be read, that is told. */
+  /** The documents of one workspace in a listing of all. Reports a folder that cannot be read. */
   *#documentsIn(entry: Dirent): Generator<FoundDocument | DamagedSession> {
     const { name } = entry
     if (name === OWN_FOLDER) return
@@ -125,7 +125,7 @@ export class Layout {
     const names = new Set(entries.map(entry => entry.name))
     for (const entry of entries) {
       if (!entry.name.endsWith('.json')) continue
-      // The reference takes a dotfile for a session as well, and a folder too; the latter cannot be read.
+      // The reference reads a dotfile as a session too, and tries to read a folder.
       const name = entry.name.slice(0, -'.json'.length)
       const id = decodeName(name, { foldsCase: this.foldsCase, kind: 'session' })
       const isNameCertain = isFolderCertain && id !== null && !name.includes('%')
@@ -138,16 +138,16 @@ export class Layout {
   }
 
   #linked(name: string): DamagedSession {
-    const reason = 'this folder is a link, and links are not followed: they may lead out of the store'
+    const reason = 'this folder is a link, and links are not followed, since they may lead out of the store'
     return damagedPlace(quote(`${name}/`), join(this.base, name), reason)
   }
 
   #unnameable(shown: string, folder: string): DamagedSession {
-    const reason = `the name of "${shown}" in it is no UTF-8, so it cannot be opened; rename it`
+    const reason = `the name of "${shown}" in it is not UTF-8, so it cannot be opened. Rename it`
     return damagedPlace(`"${shown}"`, folder, reason)
   }
 
-  /** Whether a document in this place may hold this session of this workspace. */
+  /** Whether the document at these paths may be this session of this workspace. */
   isPlaceOf(paths: SessionPaths, sessionId: string, workspaceId: string | null): boolean {
     const hasFolder =
       workspaceId === null
@@ -156,19 +156,19 @@ export class Layout {
     return hasFolder && this.#sessionNames(sessionId).includes(paths.name)
   }
 
-  /** The folder that the reference made for this workspace, where there is one, so that it finds what we add; else ours. */
+  /** The folder that the reference created for this workspace, if any, so that it finds new sessions. Otherwise the escaped name. */
   #folderFor(workspaceId: string): string {
     return this.workspaceNames(workspaceId).findLast(name => this.#isFolder(name)) ?? this.#encode(workspaceId, 'workspace')
   }
 
-  /** The names that a workspace's folder may have, ours first. */
+  /** The names that a workspace's folder may have, the escaped one first. */
   workspaceNames(workspaceId: string): string[] {
     return withVerbatim(this.#encode(workspaceId, 'workspace'), workspaceId).filter(name => name !== OWN_FOLDER)
   }
 
   #sessionNames(sessionId: string): string[] {
     const encoded = this.#encode(sessionId, 'session')
-    // Only what is escaped can be another's name.
+    // Only an escaped name can be that of another id.
     return encoded === sessionId ? [encoded] : [...withVerbatim(encoded, sessionId), hashedName(sessionId)]
   }
 
@@ -185,33 +185,33 @@ export class Layout {
     }
   }
 
-  /** Whether the folder of a place is still one: somebody may have put a link there. */
+  /** Whether the folder still is one: it may have been replaced by a link. */
   isInPlace({ workspaceFolder }: SessionPaths): boolean {
     return workspaceFolder === null || this.#isFolder(workspaceFolder)
   }
 
-  /** Every folder that holds files of ours. */
+  /** Every folder with files of the store. */
   folders(): string[] {
     const workspaces = [...this.#foldersOf(undefined)].map(folder => (folder === null ? this.base : join(this.base, folder)))
     return [...workspaces, join(this.base, OWN_FOLDER)]
   }
 
-  /** A link to a folder is not followed: it may lead out of the base. */
+  /** False for a link to a folder: it may lead out of the base. */
   #isFolder(name: string): boolean {
-    return this.#look(name)?.isFolder === true
+    return this.#identify(name)?.isFolder === true
   }
 
   #isLinkToFolder(name: string): boolean {
-    if (this.#look(name)?.isLink !== true) return false
+    if (this.#identify(name)?.isLink !== true) return false
     try {
       return statSync(join(this.base, name)).isDirectory()
     } catch {
-      // To nothing, or to what nobody here may look at.
+      // A link to nothing, or to something that this account may not see.
       return false
     }
   }
 
-  #look(name: string): FileIdentity | null {
+  #identify(name: string): FileIdentity | null {
     try {
       return identify(join(this.base, name))
     } catch (error) {

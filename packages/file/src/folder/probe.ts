@@ -2,19 +2,19 @@ import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { lstat, open, readdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isMissing, systemCode } from '../disk/system-code.js'
 
 /**
- * Whether the file system of this folder takes names for one that differ in case or in Unicode normalisation, or does
- * not keep a name as it was given. Found by creating files with random names in it and looking for them under another
- * spelling; they are gone when the promise settles. Rejects with the file system's error where the folder cannot be
- * written.
+ * Whether the file system of this folder ignores differences in case or Unicode normalisation, or does not keep
+ * names as given. Creates files with random names and looks for them in another spelling. The files are gone when
+ * the promise settles. Rejects with the system's error if the folder cannot be written.
  *
- * Says nothing of other folders: ext4 and NTFS can fold in one and not in the next, but a new folder takes this from
- * the one that it is made in.
+ * The answer is for this folder and those created in it: ext4 and NTFS can fold case per folder, and a new folder
+ * inherits the setting.
  */
 export async function probeFolding(dir: string): Promise<boolean> {
   const random = randomBytes(12).toString('hex')
-  // Apart, so that a file system which refuses all but ASCII still tells about the case.
+  // Separate, so that a file system that allows only ASCII still shows how it treats case.
   const spellings = [
     [`probe-${random}-a`, `PROBE-${random.toUpperCase()}-A`],
     [`probe-${random}-\u00e9`, `probe-${random}-e\u0301`],
@@ -48,17 +48,13 @@ async function exists(path: string): Promise<boolean> {
     return true
   } catch (error) {
     if (isRefusedName(error)) return true
-    if (codeOf(error) === 'ENOENT') return false
+    if (isMissing(error)) return false
     throw error
   }
 }
 
-/** A file system that does not hold such a name needs it escaped just as one that folds it. */
+/** A name that the file system refuses must be escaped, like one that it folds. */
 function isRefusedName(error: unknown): boolean {
-  const code = codeOf(error)
+  const code = systemCode(error)
   return code === 'EILSEQ' || code === 'EINVAL'
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined
 }

@@ -1,16 +1,16 @@
-/** A map that keeps so many entries and forgets the one set or got longest ago. For what can be found out again. */
+/** A map of limited size that drops the entry used longest ago. For values that can be found out again. */
 export class RecentMap<Value> {
   readonly #entries = new Map<string, Value>()
-  readonly #most: number
+  readonly #limit: number
 
-  constructor(most: number) {
-    this.#most = most
+  constructor(limit: number) {
+    this.#limit = limit
   }
 
   get(key: string): Value | undefined {
     const value = this.#entries.get(key)
-    // While there is room for as many again, nothing is about to be forgotten and the order does not matter.
-    if (value !== undefined && this.#entries.size > this.#most / 2) this.set(key, value)
+    // Below half the limit nothing is about to be dropped, so the order does not matter.
+    if (value !== undefined && this.#entries.size > this.#limit / 2) this.set(key, value)
     return value
   }
 
@@ -18,7 +18,7 @@ export class RecentMap<Value> {
     this.#entries.delete(key)
     this.#entries.set(key, value)
     const [oldest] = this.#entries.keys()
-    if (this.#entries.size > this.#most && oldest !== undefined) this.#entries.delete(oldest)
+    if (this.#entries.size > this.#limit && oldest !== undefined) this.#entries.delete(oldest)
   }
 
   delete(key: string): void {

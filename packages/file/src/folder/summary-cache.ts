@@ -1,16 +1,16 @@
 import type { SessionSummary } from '@turnstore/core'
 import { identify } from '../disk/file-identity.js'
-import { RecentMap } from './recent-map.js'
 import type { SessionPaths } from './layout.js'
+import { RecentMap } from './recent-map.js'
 
-/** Some 100 MB at half a kilobyte each, and far above the number of files that a folder serves well. */
+/** About 100 MB at half a kilobyte each, and far more sessions than a folder serves well. */
 const CACHED = 200_000
 
-/** Summaries by the identity of the files that they were read from: a listing looks at a file and reads none. */
+/** Summaries by the version of the files that they were read from, so that a listing reads only changed files. */
 export class SummaryCache {
   readonly #known = new RecentMap<{ readonly version: string; readonly summary: SessionSummary }>(CACHED)
 
-  /** The summary if it is that of the files as they are. The caller copies what he gives away. */
+  /** The summary, if the files still have this version. The caller must copy it before giving it out. */
   get(paths: SessionPaths, version: string): SessionSummary | undefined {
     const known = this.#known.get(paths.document)
     return known?.version === version ? known.summary : undefined
@@ -21,7 +21,7 @@ export class SummaryCache {
   }
 }
 
-/** What tells that nothing of a session has changed; null where it is gone. */
+/** Changes with every change of the session's files. Null if there is no document. */
 export function versionOf(paths: SessionPaths, mayHaveJournal: boolean): string | null {
   const document = identify(paths.document)
   if (document === null) return null

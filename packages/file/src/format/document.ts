@@ -1,30 +1,24 @@
 import { isUtf8 } from 'node:buffer'
 import { decodeSession, encodeSession, type SessionRecord, type TurnRecord, TurnstoreError } from '@turnstore/core'
 import { decodeTurn, encodeTurn, isJsonObject, parseJson } from '@turnstore/core/adapter'
+import type { Span } from '../disk/read-file.js'
 import { mayHoldInfinity, parseExactly } from './exact-json.js'
 import { TimeSlice } from './yielding.js'
 
 /*
- * A session's document is the reference's: JSON, UTF-8, indented by two. A string in JSON holds no
- * line break, so in this form a turn is found by its indentation alone: it begins with a line of four
- * blanks and `{` and ends with the next one of four blanks and `}`. That lets a turn be read, copied
- * and counted without parsing the rest.
+ * A session's document has the form of the reference: JSON in UTF-8, indented by two. A JSON string contains
+ * no line break, so indentation alone delimits a turn: it begins with a line of four spaces and `{` and ends
+ * with the next line of four spaces and `}`. So a turn can be read, copied and counted without parsing the rest.
  */
 
-/** A stretch of bytes in a file. */
-export interface Span {
-  readonly offset: number
-  readonly length: number
-}
-
-/** A document cut into its turns and what stands around them. */
+/** A document, split into its turns and the rest. */
 export interface DocumentOutline {
   /** The session without its turns. */
   readonly head: SessionRecord
-  /** Where each turn stands; null where the document is JSON of another form. */
+  /** Where each turn is, or null if the document is JSON of another form. */
   readonly spans: Span[] | null
   readonly turns: readonly TurnRecord[]
-  /** Somebody wrote it who knows no revisions: the reference. */
+  /** It has no revision, so the reference wrote it. */
   readonly isForeign: boolean
   readonly hasBigIntegers: boolean
 }
@@ -34,7 +28,7 @@ const TURN_OPEN = '\n    {'
 const TURN_CLOSE = '\n    }'
 const TURNS_CLOSE = '\n  ]'
 
-/** @throws `INVALID_RECORD`, `SCHEMA_TOO_NEW`, naming the place and never the value */
+/** @throws `INVALID_RECORD`, `SCHEMA_TOO_NEW`; the message names the place, never the value */
 export function parseDocument(bytes: Buffer, keepBigIntegers = false): SessionRecord {
   checkUtf8(bytes)
   const text = bytes.toString()
@@ -43,8 +37,7 @@ export function parseDocument(bytes: Buffer, keepBigIntegers = false): SessionRe
 }
 
 /**
- * Finds the turns of a document, and reads each of them, so that damage anywhere is found. Lets
- * others run in between.
+ * Finds the turns of a document and reads each, so that damage anywhere is found. Yields in between.
  * @throws `INVALID_RECORD`, `SCHEMA_TOO_NEW`
  */
 export async function outlineDocument(bytes: Buffer): Promise<DocumentOutline> {
@@ -76,12 +69,12 @@ async function outlineByIndentation(bytes: Buffer): Promise<DocumentOutline | nu
   }
 
   const head = parseTolerantly(
-    `${bytes.toString('utf8', 0, open + TURNS_OPEN.length)}"${IN_PLACE_OF_TURNS}"]${bytes.toString('utf8', at)}`,
+    `${bytes.toString('utf8', 0, open + TURNS_OPEN.length)}"${PLACEHOLDER}"]${bytes.toString('utf8', at)}`,
   )
-  // Anything but the one list that was just put there: the lines only looked like the session's turns.
-  if (head === null || !takesOutMark(head.value)) return null
+  // Without the placeholder in its place, the lines only looked like the session's turns.
+  if (head === null || !removePlaceholder(head.value)) return null
 
-  // Before its turns: of a newer format, nothing else may be judged.
+  // Before the turns: nothing else may be judged in a newer format.
   const session = decodeSession(head.value)
   let { hasBigIntegers } = head
   const turns: TurnRecord[] = []
@@ -91,12 +84,12 @@ async function outlineByIndentation(bytes: Buffer): Promise<DocumentOutline | nu
     if (turn === null) return null
     hasBigIntegers ||= turn.hasBigIntegers
     turns.push(decodeTurn(turn.value, `turns[${turns.length}]`))
-    if (slice.isOver) await slice.next()
+    if (slice.isOver) await slice.yield()
   }
   return { head: session, spans, turns, isForeign: isForeign(head.value), hasBigIntegers }
 }
 
-/** JSON of whatever form, read in one go. Whatever is wrong with it is told from here. */
+/** Reads JSON of any form at once, and reports what is wrong with it. */
 function outlineByParsing(bytes: Buffer): DocumentOutline {
   const text = bytes.toString()
   const value = parseChecked(text)
@@ -111,23 +104,21 @@ function outlineByParsing(bytes: Buffer): DocumentOutline {
   }
 }
 
-/** A whole document. */
 export function documentText(session: SessionRecord): string {
   return JSON.stringify(encodeSession(session), null, 2)
 }
 
-/** What stands before the first and behind the last turn of a document that has some. */
+/** The text before the first turn and after the last, of a document with turns. */
 export function frameOf(head: SessionRecord): { before: string; after: string } {
   const text = documentText({ ...head, turns: [] })
   const end = text.indexOf(`${TURNS_OPEN}]`) + TURNS_OPEN.length
   return { before: text.slice(0, end), after: `${TURNS_CLOSE}${text.slice(end + 1)}` }
 }
 
-/** Between two turns, and before the first: the line break and the blanks that their text begins behind. */
 export const beforeFirstTurn = '\n    '
 export const betweenTurns = ',\n    '
 
-/** A turn as it stands in a document, from its `{` to its `}`. */
+/** A turn as text of a document, from its `{` to its `}`. */
 export function turnText(turn: TurnRecord): string {
   return JSON.stringify(encodeTurn(turn), null, 2).replaceAll('\n', '\n    ')
 }
@@ -138,7 +129,7 @@ function startsWith(bytes: Buffer, at: number, text: string): boolean {
   return bytes.toString('latin1', at, at + text.length) === text
 }
 
-/** Bytes that are no UTF-8 would become U+FFFD without a word. */
+/** Decoding would silently replace invalid bytes by U+FFFD. */
 function checkUtf8(bytes: Buffer): void {
   if (!isUtf8(bytes)) throw new TurnstoreError('INVALID_RECORD', 'document is not UTF-8')
 }
@@ -159,16 +150,16 @@ function parseTolerantly(text: string): ReturnType<typeof parseExactly> | null {
   }
 }
 
-/** Stands for the turns while the rest is parsed: of several members with one name, the last counts. */
-const IN_PLACE_OF_TURNS = 'the turns stood here'
+/** In place of the turns while the rest is parsed. If a member is repeated, the last one counts. */
+const PLACEHOLDER = 'the turns go here'
 
-function takesOutMark(value: unknown): boolean {
-  if (!isJsonObject(value) || !Array.isArray(value.turns) || value.turns[0] !== IN_PLACE_OF_TURNS) return false
+function removePlaceholder(value: unknown): boolean {
+  if (!isJsonObject(value) || !Array.isArray(value.turns) || value.turns[0] !== PLACEHOLDER) return false
   value.turns = []
   return true
 }
 
-/** The reference knows no revisions and drops them when it rewrites a document. */
+/** The reference drops the revision when it rewrites a document. */
 function isForeign(value: unknown): boolean {
   return isJsonObject(value) && !Object.hasOwn(value, 'revision')
 }

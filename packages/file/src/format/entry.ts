@@ -7,12 +7,13 @@ import {
   encodeToolCall,
   encodeTransition,
   encodeTurn,
+  isJsonValue,
   type NormalChange,
   type NormalTurnUpdate,
   readTurnPatch,
 } from '@turnstore/core/adapter'
 
-/** One change as the journal holds it: what was decided, so that replaying it decides nothing. */
+/** One change in the journal. It holds what was decided, so that replaying it decides nothing. */
 export interface Entry {
   readonly updatedAt: string
   readonly appendTurns: readonly TurnRecord[]
@@ -23,11 +24,11 @@ export interface Entry {
   readonly agentId: string | null | undefined
 }
 
-/** The first record of a journal: which life of which session it continues. */
+/** The first record of a journal: the session that it continues, and when that was created. */
 export interface JournalHeader {
   readonly sessionId: string
   readonly createdAt: string
-  /** Kept here as well, since the reference drops it when it rewrites the document. */
+  /** Repeated here because the reference drops it when it rewrites the document. */
   readonly parentSessionId: string | null
 }
 
@@ -48,17 +49,21 @@ export function encodeEntry(entry: Entry): string {
   })
 }
 
-/** `set` holds members by their names in TypeScript: on the wire, null would mean missing. */
+/** `set` uses the TypeScript names of the members: in the wire format, null would mean missing. */
 function encodeUpdate({ turnId, set, putToolCalls }: NormalTurnUpdate): JsonObject {
   return { turn_id: turnId, set: { ...set }, put_tool_calls: putToolCalls.map(encodeToolCall) }
 }
 
-/** @throws `INVALID_RECORD` */
-export function decodePayload(payload: JsonValue): Entry | JournalHeader {
-  const record = asObject(payload)
+/** @throws `SCHEMA_TOO_NEW`; Error if the text is no payload */
+export function parsePayload(text: string): Entry | JournalHeader {
+  const value: unknown = JSON.parse(text)
+  const record = asObject(isJsonValue(value) ? value : undefined)
   if ('journal' in record) {
     if (record.journal !== 1) {
-      throw new TurnstoreError('SCHEMA_TOO_NEW', 'A newer version of Turnstore wrote the journal of this session; a newer one is needed')
+      throw new TurnstoreError(
+        'SCHEMA_TOO_NEW',
+        'A newer version of Turnstore wrote the journal of this session. Upgrade Turnstore to read it',
+      )
     }
     const parent = record.parent_session_id
     return {
@@ -83,31 +88,31 @@ function decodeUpdate(value: JsonValue): NormalTurnUpdate {
   const update = asObject(value)
   return {
     turnId: asText(update.turn_id),
-    set: readTurnPatch(update.set ?? {}, unlimited, 'set'),
+    set: readTurnPatch(update.set ?? {}, UNLIMITED, 'set'),
     putToolCalls: asList(update.put_tool_calls).map(call => decodeToolCall(call)),
   }
 }
 
-/** What was taken once is taken again, whatever the limits are by now. */
-const unlimited = { ...defaultLimits, turnBytes: Number.MAX_SAFE_INTEGER, metadataBytes: Number.MAX_SAFE_INTEGER }
+/** A stored change stays valid when the limits are lowered. */
+const UNLIMITED = { ...defaultLimits, turnBytes: Number.MAX_SAFE_INTEGER, metadataBytes: Number.MAX_SAFE_INTEGER }
 
 function asObject(value: JsonValue | undefined): JsonObject {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
-  throw new Error('a record of another form')
+  throw new Error('not a record of a journal')
 }
 
 function asText(value: JsonValue | undefined): string {
   if (typeof value === 'string') return value
-  throw new Error('a record of another form')
+  throw new Error('not a record of a journal')
 }
 
 function asList(value: JsonValue | undefined): JsonValue[] {
   if (value === undefined) return []
   if (Array.isArray(value)) return value
-  throw new Error('a record of another form')
+  throw new Error('not a record of a journal')
 }
 
-/** The entry that a plan amounts to. */
+/** The entry of a planned change. */
 export function entryOf(plan: ChangePlan, change: NormalChange): Entry {
   const hasMetadata = plan.metadata !== undefined
   return {

@@ -1,20 +1,20 @@
 import { crc32 } from 'node:zlib'
 
 /*
- * The journal of a session: the changes since its document was written, one line each,
+ * The journal of a session: the changes since its document was written, one per line,
  *
- *   <revision> <bytes> <crc32 of the payload> <crc32 of the three before> <payload>\n
+ *   <revision> <bytes> <crc32 of the payload> <crc32 of the three fields before> <payload>\n
  *
- * where the payload is JSON without a line break. Length and checksums tell a record that a killed
- * writer left unfinished, which nobody was told about, from one that was damaged afterwards.
- * docs/file-format.md has the payloads.
+ * The payload is JSON without a line break. Length and checksums distinguish a record that a killed writer
+ * left unfinished, and never acknowledged, from one that was damaged later. docs/file-format.md describes the
+ * payloads.
  */
 
-/** A whole record, with where its payload stands in the journal. */
+/** A complete record, and where its payload is in the journal. */
 export interface JournalRecord {
   /** The revision that the session has with this change. */
   readonly revision: number
-  /** What stands before the payload: no two records of one session's life share it. */
+  /** The text before the payload. It is unique among the records of one session. */
   readonly front: string
   readonly offset: number
   readonly length: number
@@ -23,13 +23,13 @@ export interface JournalRecord {
 
 export interface JournalScan {
   readonly records: JournalRecord[]
-  /** Where the next scan goes on: behind the last line that is finished. */
+  /** Where the next scan continues: after the last finished line. */
   readonly end: number
-  /** Something unfinished stands behind `end`; a writer must begin with a line break of his own. */
+  /** Something unfinished follows `end`. A writer must begin with a line break. */
   readonly torn: boolean
 }
 
-/** Thrown for a record that was whole once. */
+/** A record that was complete is damaged. */
 export class DamagedJournal extends Error {
   readonly offset: number
 
@@ -41,7 +41,7 @@ export class DamagedJournal extends Error {
 
 const LINE_BREAK = 0x0a
 
-/** A record as one line: its text, its bytes in UTF-8, and where its payload stands among them. */
+/** A record as one line: its text, its length in UTF-8, and where its payload is in it. */
 export interface Line {
   readonly text: string
   readonly bytes: number
@@ -49,7 +49,7 @@ export interface Line {
   readonly length: number
 }
 
-/** JSON.stringify escapes lone surrogates, so the payload's text and its UTF-8 say the same. */
+/** JSON.stringify escapes lone surrogates, so encoding the payload as UTF-8 loses nothing. */
 export function encodeRecord(revision: number, payload: string): Line {
   const length = Buffer.byteLength(payload)
   const front = `${revision} ${length} ${hex(crc32(payload))}`
@@ -58,11 +58,11 @@ export function encodeRecord(revision: number, payload: string): Line {
 }
 
 /**
- * Reads the records in a stretch of a journal that begins at `start`.
+ * Reads the records in a part of a journal that begins at `start`.
  *
- * A proper prefix of a record, with or without NULs behind it, is a tear: its writer was killed, or
- * the power went, before anybody was told. It is passed over, in the middle too, where the next writer
- * went on behind it. A last line that is not finished may be one that is being written this moment.
+ * A proper prefix of a record, with or without NULs after it, is a torn write: the writer was killed or the
+ * power failed before the change was acknowledged. It is skipped, also in the middle, where the next writer
+ * continued after it. An unfinished last line may be one that is being written right now.
  *
  * @throws {@link DamagedJournal}
  */
@@ -76,10 +76,10 @@ export function scanJournal(bytes: Buffer, start: number): JournalScan {
     const line = withoutNuls(raw)
     const record = readLine(line, start + at)
     if (record !== null) records.push(record)
-    else if (!isTear(line) || (isFinished && wasWhole(raw))) throw new DamagedJournal(start + at, 'a record is damaged')
-    // Only the line break is missing: nobody was told of this record, yet from now on it counts, for
-    // with the next writer's line break it would be as good as any.
+    else if (!isTorn(line) || (isFinished && wasWhole(raw))) throw new DamagedJournal(start + at, 'a record is damaged')
     else if (!isFinished) return { records, end: start + at, torn: true }
+    // Only the line break is missing. The record was not acknowledged, but it counts: the next writer's line
+    // break will complete it.
     if (!isFinished) return { records, end: start + bytes.length, torn: true }
     at = lineBreak + 1
   }
@@ -87,16 +87,15 @@ export function scanJournal(bytes: Buffer, start: number): JournalScan {
 }
 
 /**
- * Whether a line stands where a whole one ended, though its end is gone: a writer begins with a line
- * break of his own only behind what he found unfinished, so no line is empty, and none whose end became
- * NULs has its line break in its place.
+ * Whether a line that ends in its place was once complete. A writer begins with a line break only after an
+ * unfinished line. So no line is empty, and no torn line that ends in NULs has the length of a complete one.
  */
 function wasWhole(raw: Buffer): boolean {
   const front = readFront(raw)
   return raw.length === 0 || (front !== null && raw.length === front.length + front.payloadBytes)
 }
 
-/** Behind what was written, a file system that lost power may leave NULs. JSON never ends in one. */
+/** After a power cut, a file system may leave NULs after what was written. JSON never ends in one. */
 function withoutNuls(line: Buffer): Buffer {
   let length = line.length
   while (length > 0 && line[length - 1] === 0) length--
@@ -137,8 +136,8 @@ function readFront(line: Buffer): Front | null {
   return { revision: Number(revision), payloadBytes: Number(payloadBytes), checksum, length: whole.length }
 }
 
-/** Whether a line is a proper beginning of a record, or empty. */
-function isTear(line: Buffer): boolean {
+/** Whether a line is a proper prefix of a record, or empty. */
+function isTorn(line: Buffer): boolean {
   const front = readFront(line)
   if (front !== null) return line.length < front.length + front.payloadBytes
   return isPartOfFront(line.toString('latin1', 0, FRONT_BYTES))

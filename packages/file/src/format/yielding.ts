@@ -1,9 +1,8 @@
 import { setImmediate } from 'node:timers/promises'
 
-/** Longest stretch of work before others get their turn, in milliseconds. */
 const SLICE_MS = 5
 
-/** Work that is cut into slice, so that the event loop does not stand still however long it takes. */
+/** Long work that yields to the event loop every few milliseconds. */
 export class TimeSlice {
   #end = performance.now() + SLICE_MS
 
@@ -11,8 +10,8 @@ export class TimeSlice {
     return performance.now() > this.#end
   }
 
-  /** Lets others run. */
-  async next(): Promise<void> {
+  /** Lets other work run, then begins the next slice. */
+  async yield(): Promise<void> {
     await setImmediate()
     this.#end = performance.now() + SLICE_MS
   }

@@ -1,15 +1,22 @@
 import { type ChangeResult, isEnded } from '@turnstore/core'
-import { type ChangePlan, type Condition, inScope, type NormalChange, planChange, resultOf, sessionNotFound } from '@turnstore/core/adapter'
-import { JournalBatch } from './journal-batch.js'
-import { rewriteDocument } from './document-writer.js'
-import { writeError } from '../folder/file-errors.js'
-import type { Compaction } from './compaction.js'
-import type { Lock } from '../locks/gate.js'
-import type { SessionState } from './session-state.js'
+import {
+  type ChangePlan,
+  type Condition,
+  inScope,
+  type NormalChange,
+  planChange,
+  resultOf,
+  sessionNotFound,
+} from '@turnstore/core/adapter'
 import { syncFolder } from '../disk/folders.js'
+import { writeError } from '../folder/file-errors.js'
+import type { Lock } from '../locks/gate.js'
+import type { Compaction } from './compaction.js'
+import { rewriteDocument } from './document-writer.js'
+import { JournalBatch } from './journal-batch.js'
+import type { SessionState } from './session-state.js'
 import type { TurnIndex } from './turn-index.js'
 
-/** A change that waits to be written with the others that wait at the same moment. */
 interface Waiting {
   readonly change: NormalChange
   readonly condition: Condition
@@ -18,50 +25,50 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
-/** Changes written with one sync at the most. */
+/** The most changes that share one sync. */
 const BATCH = 256
 
 /**
- * The changes of one session that wait to be written. Those that wait at the same moment are decided
- * one after the other, written with one call and synced once, each with its own success or failure.
+ * Group commit for the changes of one session. Changes that wait at the same time are decided one after the
+ * other, written with one call and synced once. Each has its own success or failure.
  */
 export class ChangeQueue {
-  readonly #session: SessionState
+  readonly #state: SessionState
   readonly #compaction: Compaction
   readonly #queue: Waiting[] = []
   #draining: Promise<void> | null = null
-  /** One of the changes that were written since the queue was empty has ended the session. */
+  /** A change since the queue was last empty has ended the session. */
   #endsNow = false
 
-  constructor(session: SessionState, compaction: Compaction) {
-    this.#session = session
+  constructor(state: SessionState, compaction: Compaction) {
+    this.#state = state
     this.#compaction = compaction
   }
 
-  /** Resolves when nothing waits any more; null where nothing does. */
+  /** Resolves when the queue is empty. Null if it is. */
   get drained(): Promise<void> | null {
     return this.#draining
   }
 
   change(change: NormalChange, condition: Condition): Promise<ChangeResult> {
     return new Promise((resolve, reject) => {
-      const deadline = performance.now() + this.#session.folder.timeoutMs
+      const deadline = performance.now() + this.#state.folder.timeoutMs
       this.#queue.push({ change, condition, deadline, resolve, reject })
-      this.#draining ??= this.#drain().catch((error: unknown) => this.#giveUp(error))
+      this.#draining ??= this.#drain().catch((error: unknown) => this.#rejectAll(error))
     })
   }
 
   async #drain(): Promise<void> {
-    // Whoever calls from here on finds it under way, and whoever calls once it is not is told so in the same
-    // moment in which the queue was seen empty: a change that came in between would wait for ever.
+    // Lets `change` set #draining first. Below, #draining must be reset in the same tick in which the queue was
+    // found empty, or a change in between would wait forever.
     await Promise.resolve()
     let written: TurnIndex | null = null
     while (this.#queue.length > 0) {
       let lock: Lock
       try {
-        // Before the lock, so that nobody waits for us while we read a long session for the first time.
-        if (this.#session.index === null) await this.#session.upToDate()
-        lock = await this.#session.folder.locks.acquire(this.#session.paths.sessionId, { deadline: this.#queue[0]?.deadline ?? 0 })
+        // Before taking the lock, so that the first read of a long session keeps no other process waiting.
+        if (this.#state.index === null) await this.#state.current()
+        lock = await this.#state.folder.locks.acquire(this.#state.paths.sessionId, { deadline: this.#queue[0]?.deadline ?? 0 })
       } catch (error) {
         this.#queue.shift()?.reject(writeError(error, 'not-stored'))
         continue
@@ -73,27 +80,27 @@ export class ChangeQueue {
       }
     }
     this.#draining = null
-    if (this.#session.isReleased) this.#session.writer.close()
-    else if (written !== null) this.#compaction.beginIfDue(written, this.#endsNow)
+    if (this.#state.isReleased) this.#state.writer.close()
+    else if (written !== null) this.#compaction.startIfDue(written, this.#endsNow)
     this.#endsNow = false
   }
 
-  /** Something failed that should not, such as letting go of the lock: nobody is left waiting. */
-  #giveUp(error: unknown): void {
+  /** For an unexpected error, such as a lock that cannot be released: no caller is left waiting. */
+  #rejectAll(error: unknown): void {
     this.#draining = null
     for (const { reject } of this.#queue.splice(0)) reject(writeError(error, 'not-stored'))
   }
 
-  /** Gives the index as it is then, null where a document was written anew or nothing at all. */
+  /** Returns the index after the changes, or null if a document or nothing was written. */
   async #commit(batch: readonly Waiting[]): Promise<TurnIndex | null> {
     const answers: (() => void)[] = []
     let index: TurnIndex | null
     try {
-      index = await this.#session.exclusively(() => this.#decideAndWrite(batch, answers))
+      index = await this.#state.exclusively(() => this.#decideAndWrite(batch, answers))
       if (index !== null) await this.#sync(index)
     } catch (error) {
-      this.#session.index = null
-      this.#session.writer.close()
+      this.#state.index = null
+      this.#state.writer.close()
       for (const { reject } of batch) reject(writeError(error))
       await this.#abandonJournal()
       return null
@@ -103,48 +110,48 @@ export class ChangeQueue {
   }
 
   /**
-   * After a failed sync the journal may lack on the disk what the page cache still shows, and another
-   * process would sync what it adds with success. So nothing is to depend on it any more: what can be
-   * read goes into a new document, now, while the lock is held, or else with the next change.
+   * After a failed sync, the disk may lack what the page cache still shows, and another process that adds to the
+   * journal would sync it with success. So the session is written to a new document, now, while the lock is held,
+   * or else with the next change.
    */
   async #abandonJournal(): Promise<void> {
-    if (!this.#session.distrustsJournal) return
+    if (!this.#state.isJournalSuspect) return
     try {
-      await this.#session.exclusively(async () => {
-        const index = await this.#session.refreshToWrite()
-        if (index !== null) await rewriteDocument(this.#session, index)
+      await this.#state.exclusively(async () => {
+        const index = await this.#state.refreshToWrite()
+        if (index !== null) await rewriteDocument(this.#state, index)
       })
     } catch {
-      // The disk fails still. The callers were told already, and the next change tries again.
-      this.#session.index = null
+      // The disk still fails. The callers have their errors, and the next change tries again.
+      this.#state.index = null
     }
   }
 
-  /** Gives what has to be on the disk before anything is answered; null where all is. */
+  /** Returns the index that must be synced before any answer, or null if nothing must. */
   async #decideAndWrite(batch: readonly Waiting[], answers: (() => void)[]): Promise<TurnIndex | null> {
     const rewinds = batch.some(({ change }) => change.keepTurns !== undefined)
-    const index = await (rewinds ? this.#session.readAnewToWrite() : this.#session.refreshToWrite())
+    const index = await (rewinds ? this.#state.rereadToWrite() : this.#state.refreshToWrite())
     if (index === null) {
-      for (const { reject } of batch) reject(sessionNotFound(this.#session.paths.sessionId))
+      for (const { reject } of batch) reject(sessionNotFound(this.#state.paths.sessionId))
       return null
     }
     const wasEnded = isEnded(index.head)
-    const rewrites = this.#session.distrustsJournal || rewinds
-    const journal = rewrites ? null : new JournalBatch(index, this.#session.writer)
-    let changed = this.#session.distrustsJournal
+    const rewrites = this.#state.isJournalSuspect || rewinds
+    const journal = rewrites ? null : new JournalBatch(index, this.#state.writer)
+    let isChanged = this.#state.isJournalSuspect
     for (const { change, condition, resolve, reject } of batch) {
       let plan: ChangePlan
       try {
-        if (!inScope(index.head, condition.scope)) throw sessionNotFound(this.#session.paths.sessionId)
-        plan = planChange(index, change, condition.ifRevision, this.#session.folder.limits)
+        if (!inScope(index.head, condition.scope)) throw sessionNotFound(this.#state.paths.sessionId)
+        plan = planChange(index, change, condition.ifRevision, this.#state.folder.limits)
       } catch (error) {
-        // With the others: what it fails on may be what one before it is about to write.
+        // Not before the others are stored: it may have failed because of one of them.
         answers.push(() => reject(error))
         continue
       }
       answers.push(() => resolve(resultOf(plan)))
       if (!plan.changed) continue
-      changed = true
+      isChanged = true
       if (journal === null) {
         index.applyPlan(plan)
       } else {
@@ -152,9 +159,9 @@ export class ChangeQueue {
         journal.add(plan, change)
       }
     }
-    if (!changed) return index
+    if (!isChanged) return index
     if (journal === null) {
-      await rewriteDocument(this.#session, index)
+      await rewriteDocument(this.#state, index)
       return null
     }
     journal.write()
@@ -162,20 +169,17 @@ export class ChangeQueue {
     return index
   }
 
-  /**
-   * What is acknowledged now may build on what another process wrote and did not live to sync, so that
-   * goes to the disk with it.
-   */
+  /** Also syncs what another process wrote and did not live to sync, since these changes may build on it. */
   async #sync(index: TurnIndex): Promise<void> {
-    if (this.#session.settledDocument !== index.document.version) {
-      await syncFolder(this.#session.paths.folder)
-      this.#session.settledDocument = index.document.version
+    if (this.#state.syncedDocument !== index.document.version) {
+      await syncFolder(this.#state.paths.folder)
+      this.#state.syncedDocument = index.document.version
     }
     if (index.journal === null) return
     try {
-      await this.#session.writer.sync(index.journal)
+      await this.#state.writer.sync(index.journal)
     } catch (error) {
-      this.#session.distrustsJournal = true
+      this.#state.isJournalSuspect = true
       throw error
     }
   }

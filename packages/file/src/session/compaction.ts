@@ -1,96 +1,97 @@
 import { renameSync } from 'node:fs'
-import type { Span } from '../format/document.js'
-import { removeFile, stageDocument } from './document-writer.js'
-import { keepsBigIntegers } from '../format/exact-json.js'
 import { identify } from '../disk/file-identity.js'
-import type { SessionState } from './session-state.js'
+import type { Span } from '../disk/read-file.js'
 import type { StagedFile } from '../disk/replace-file.js'
-import type { TurnIndex, Snapshot } from './turn-index.js'
+import { keepsBigIntegers } from '../format/exact-json.js'
+import { removeFile, stageDocument } from './document-writer.js'
+import type { SessionState } from './session-state.js'
+import type { TurnIndex } from './turn-index.js'
+import type { Snapshot } from './turn-places.js'
 
-/** A journal is compacted when it has outgrown the document, and this. */
+/** A smaller journal is not compacted before the session ends. */
 const MIN_JOURNAL_BYTES = 256 * 1024
 
-/** Turns document and journal of one session into one plain document again. */
+/** Merges the journal of one session into its document. */
 export class Compaction {
-  readonly #session: SessionState
-  #underWay: Promise<void> | null = null
+  readonly #state: SessionState
+  #running: Promise<void> | null = null
   #threshold = MIN_JOURNAL_BYTES
-  /** The session has ended, and was not compacted since. */
+  /** The session ended and was not compacted since. */
   #hasEnded = false
 
-  constructor(session: SessionState) {
-    this.#session = session
+  constructor(state: SessionState) {
+    this.#state = state
   }
 
-  /** Resolves when no compaction is under way any more; null where none is. */
-  get underWay(): Promise<void> | null {
-    return this.#underWay
+  /** Resolves when the running compaction is done. Null if none is running. */
+  get running(): Promise<void> | null {
+    return this.#running
   }
 
   /**
-   * Begins to compact, beside everything else, where it is time: when the session ends, and whenever its
-   * journal has outgrown the document. One that goes on after its end is not compacted for each change.
+   * Starts a compaction in the background if the session ends or its journal has outgrown the document. Changes
+   * after the end do not each start one.
    */
-  beginIfDue(index: TurnIndex, endsNow: boolean): void {
+  startIfDue(index: TurnIndex, endsNow: boolean): void {
     this.#hasEnded ||= endsNow
     const { journalBytes, document } = index
-    if (this.#underWay !== null || journalBytes === 0) return
+    if (this.#running !== null || journalBytes === 0) return
     const hasOutgrown = journalBytes > this.#threshold && journalBytes > document.bytes
     if (!this.#hasEnded && !hasOutgrown) return
     this.#hasEnded = false
-    this.#underWay = this.run()
-      // A compaction that fails leaves the journal, and that is complete. The next one tries again, later.
+    this.#running = this.run()
+      // The journal is still complete. The next attempt is made later.
       .catch(() => {
         this.#threshold = 2 * journalBytes
       })
       .finally(() => {
-        this.#underWay = null
-        // It ended after that compaction had rotated the journal.
-        if (this.#hasEnded && this.#session.index !== null) this.beginIfDue(this.#session.index, false)
+        this.#running = null
+        // The session ended after this compaction had rotated the journal.
+        if (this.#hasEnded && this.#state.index !== null) this.startIfDue(this.#state.index, false)
       })
   }
 
   /**
-   * Compacts the journal into the document, beside the appends: rotates it under the lock, writes the new
-   * document with no lock held, and puts it in its place under the lock, if nobody else did meanwhile.
+   * Rotates the journal under the lock, writes the new document without the lock, and puts it in place under the
+   * lock, unless another process replaced the document meanwhile. Appends continue in a new journal.
    */
   async run(): Promise<void> {
-    const rotated = await this.#session.locked(() => this.#rotate())
-    if (rotated === null) return
-    const { file, spans } = await stageDocument(this.#session.paths, rotated)
+    const snapshot = await this.#state.locked(() => this.#rotate())
+    if (snapshot === null) return
+    const { file, spans } = await stageDocument(this.#state.paths, snapshot)
     try {
-      await this.#session.locked(() => this.#putInPlace(rotated, file, spans))
+      await this.#state.locked(() => this.#putInPlace(snapshot, file, spans))
     } finally {
       await file.discard()
     }
   }
 
-  async #putInPlace(rotated: Snapshot, file: StagedFile, spans: readonly Span[]): Promise<void> {
-    // Somebody wrote the document anew, with all that we would write or without our session.
-    if (identify(this.#session.paths.document)?.version !== rotated.document.version) return
+  async #putInPlace(snapshot: Snapshot, file: StagedFile, spans: readonly Span[]): Promise<void> {
+    // The document was replaced, with these changes or by another session, or it was deleted.
+    if (identify(this.#state.paths.document)?.version !== snapshot.document.version) return
     await file.commit()
-    removeFile(this.#session.paths.rotated)
-    const document = identify(this.#session.paths.document)
+    removeFile(this.#state.paths.rotated)
+    const document = identify(this.#state.paths.document)
     if (document === null) return
-    this.#session.settledDocument = document.version
-    if (this.#session.index?.document.version === rotated.document.version) {
-      this.#session.index.rebase(rotated, spans, { version: document.version, bytes: document.size })
+    this.#state.syncedDocument = document.version
+    if (this.#state.index?.document.version === snapshot.document.version) {
+      this.#state.index.rebase(snapshot, spans, { version: document.version, bytes: document.size })
     }
   }
 
-  /** A journal moved aside takes no more changes; a new one begins with the next. */
+  /** Moves the journal aside, so that the next change begins a new one. Null if there is nothing to compact. */
   async #rotate(): Promise<Snapshot | null> {
-    const index = await this.#session.refreshToWrite()
+    const index = await this.#state.refreshToWrite()
     if (index === null || (index.journal === null && index.rotated === null)) return null
     if (index.hasBigIntegers && !keepsBigIntegers) return null
-    // One that is rotated already is what a compaction left that did not come to its end.
+    // A rotated journal that is there already was left by a compaction that did not finish.
     if (index.rotated === null && index.journal !== null) {
-      // What is acknowledged from now on builds on it, and only the next journal is synced then.
-      await this.#session.writer.sync(index.journal)
-      this.#session.writer.close()
-      renameSync(this.#session.paths.journal, this.#session.paths.rotated)
+      // Later changes build on this journal, but only the next one is synced with them.
+      await this.#state.writer.sync(index.journal)
+      this.#state.writer.close()
+      renameSync(this.#state.paths.journal, this.#state.paths.rotated)
       index.rotated = index.journal
-      index.rotated.path = this.#session.paths.rotated
+      index.rotated.path = this.#state.paths.rotated
       index.journal = null
     }
     return index.snapshot()

@@ -1,21 +1,22 @@
-import { beforeFirstTurn, betweenTurns, documentText, frameOf, type Span, turnText } from '../format/document.js'
+import type { Span } from '../disk/read-file.js'
 import type { StagedFile } from '../disk/replace-file.js'
-import type { Snapshot, TurnPlace } from './turn-index.js'
-import { assemble, Entries, isUnsliced, parseToKeep, withTurnsOfDocument } from './refresh-index.js'
+import { beforeFirstTurn, betweenTurns, documentText, frameOf, turnText } from '../format/document.js'
+import { assembleTurn, ParsedEntries, parseKeepingIntegers, readDocumentTurns } from './assemble-turns.js'
 import type { PartReader } from './part-reader.js'
+import { lacksSpan, type Snapshot, type TurnPlace } from './turn-places.js'
 
-/** Written, read and parsed at a time. In between others run, so that compaction stalls nobody. */
+/** What is read, parsed and written at a time. Other work runs in between. */
 const CHUNK_BYTES = 256 * 1024
 const CHUNK_TURNS = 64
 
 /**
- * Writes a session as one document, out of its old one and the journals, and says where its turns
- * stand in it. Turns that nothing altered are copied as they are, byte for byte.
+ * Writes a session as one document, from its old document and the journals. Returns where its turns are in the new
+ * one. Unchanged turns are copied byte for byte.
  */
-export async function composeDocument(staged: StagedFile, snapshot: Snapshot, parts: PartReader): Promise<Span[]> {
+export async function composeDocument(staged: StagedFile, snapshot: Snapshot, reader: PartReader): Promise<Span[]> {
   const { head } = snapshot
-  const places = snapshot.places.some(isUnsliced)
-    ? await withTurnsOfDocument(snapshot.places, parts, true)
+  const places = snapshot.places.some(lacksSpan)
+    ? await readDocumentTurns(snapshot.places, reader, true)
     : snapshot.places
   const output = new Output(staged)
   if (places.length === 0) {
@@ -26,67 +27,67 @@ export async function composeDocument(staged: StagedFile, snapshot: Snapshot, pa
   const { before, after } = frameOf(head)
   const spans: Span[] = []
   await output.text(before)
-  for (const stretch of stretchesOf(places)) {
+  for (const run of runsOf(places)) {
     await output.text(spans.length === 0 ? beforeFirstTurn : betweenTurns)
-    spans.push(...(stretch.isUnaltered ? await copyTurns(output, stretch, parts) : await writeTurns(output, stretch, parts)))
+    spans.push(...(run.isUnchanged ? await copyTurns(output, run, reader) : await writeTurns(output, run, reader)))
   }
   await output.text(after)
   await output.flush()
   return spans
 }
 
-/** Turns that are treated alike. */
-interface Stretch {
-  readonly isUnaltered: boolean
+/** Consecutive turns that are all copied or all written anew. */
+interface Run {
+  readonly isUnchanged: boolean
   readonly places: TurnPlace[]
 }
 
-function* stretchesOf(places: readonly TurnPlace[]): Generator<Stretch> {
-  let stretch: Stretch | null = null
+function* runsOf(places: readonly TurnPlace[]): Generator<Run> {
+  let run: Run | null = null
   for (const place of places) {
-    const isUnaltered = unalteredSpan(place) !== null
-    const isFull = stretch !== null && !isUnaltered && stretch.places.length >= CHUNK_TURNS
-    if (stretch === null || stretch.isUnaltered !== isUnaltered || isFull) {
-      if (stretch !== null) yield stretch
-      stretch = { isUnaltered, places: [] }
+    const isUnchanged = unchangedSpan(place) !== null
+    const isFull = run !== null && !isUnchanged && run.places.length >= CHUNK_TURNS
+    if (run === null || run.isUnchanged !== isUnchanged || isFull) {
+      if (run !== null) yield run
+      run = { isUnchanged, places: [] }
     }
-    stretch.places.push(place)
+    run.places.push(place)
   }
-  if (stretch !== null) yield stretch
+  if (run !== null) yield run
 }
 
-function unalteredSpan({ base, patches }: TurnPlace): Span | null {
+function unchangedSpan({ base, patches }: TurnPlace): Span | null {
   return base.kind === 'document' && patches.length === 0 ? base.span : null
 }
 
-/** Copies neighbours, and what stands between them, in one piece. */
-async function copyTurns(output: Output, stretch: Stretch, parts: PartReader): Promise<Span[]> {
-  const old = stretch.places.map(unalteredSpan).filter(span => span !== null)
+/** Copies the turns and what is between them in one piece. */
+async function copyTurns(output: Output, run: Run, reader: PartReader): Promise<Span[]> {
+  const old = run.places.map(unchangedSpan).filter(span => span !== null)
   const [first] = old
   const last = old.at(-1)
   if (first === undefined || last === undefined) return []
   const shift = output.bytes - first.offset
   const end = last.offset + last.length
   for (let offset = first.offset; offset < end; offset += CHUNK_BYTES) {
-    await output.write(await parts.documentBytes({ offset, length: Math.min(CHUNK_BYTES, end - offset) }))
+    await output.write(await reader.documentBytes({ offset, length: Math.min(CHUNK_BYTES, end - offset) }))
   }
   return old.map(({ offset, length }) => ({ offset: offset + shift, length }))
 }
 
-async function writeTurns(output: Output, stretch: Stretch, parts: PartReader): Promise<Span[]> {
-  await parts.load(stretch.places)
-  const entries = new Entries(part => parts.text(part))
+async function writeTurns(output: Output, run: Run, reader: PartReader): Promise<Span[]> {
+  await reader.load(run.places)
+  const entries = new ParsedEntries(part => reader.text(part))
   const spans: Span[] = []
-  for (const [index, place] of stretch.places.entries()) {
+  for (const [index, place] of run.places.entries()) {
     if (index > 0) await output.text(betweenTurns)
-    const text = Buffer.from(turnText(assemble(place, entries, parseToKeep)))
+    const text = Buffer.from(turnText(assembleTurn(place, entries, parseKeepingIntegers)))
     spans.push({ offset: output.bytes, length: text.length })
     await output.write(text)
   }
   return spans
 }
 
-/** Gathers small pieces into larger writes. */
+/** Joins small pieces into larger writes. */
 class Output {
   bytes = 0
   readonly #staged: StagedFile

@@ -1,104 +1,105 @@
 import { rmdirSync, unlinkSync } from 'node:fs'
 import { type SessionRecord, TurnstoreError } from '@turnstore/core'
 import { type Condition, type Deletion, inScope, isDamage, nextRevision, quote } from '@turnstore/core/adapter'
-import { documentText, type Span } from '../format/document.js'
-import { corruptSession, movedAway } from '../folder/file-errors.js'
-import { isMissing } from '../disk/system-code.js'
 import { identify } from '../disk/file-identity.js'
-import { composeDocument } from './compose-document.js'
-import type { SessionState } from './session-state.js'
 import { syncFolder } from '../disk/folders.js'
+import type { Span } from '../disk/read-file.js'
 import { replaceFile, StagedFile } from '../disk/replace-file.js'
-import type { TurnIndex, Snapshot } from './turn-index.js'
+import { isMissing } from '../disk/system-code.js'
+import { corruptSession, movedAway } from '../folder/file-errors.js'
 import type { SessionPaths } from '../folder/layout.js'
+import { documentText } from '../format/document.js'
+import { composeDocument } from './compose-document.js'
 import { PartReader } from './part-reader.js'
+import type { SessionState } from './session-state.js'
+import type { TurnIndex } from './turn-index.js'
+import type { Snapshot } from './turn-places.js'
 
 /*
- * Whatever writes a document anew, or ends it. But for `stageDocument`, the caller holds the session's
- * lock. The order is always the same: the new document is in its place for good before a journal goes,
- * so that a crash in between leaves records which the document has already, and they are passed over.
+ * Whatever replaces or removes a document. Except for `stageDocument`, the caller holds the session's lock. The
+ * order is always the same: the new document is synced before a journal is removed. A crash in between leaves
+ * records that the document already has, and they are skipped.
  */
 
-/** Writes the document with what the index holds, for who has the index to himself. */
-export async function rewriteDocument(open: SessionState, index: TurnIndex): Promise<void> {
-  const { file } = await stageDocument(open.paths, index.snapshot())
+/** Writes the document from the index. The caller has exclusive use of the index. */
+export async function rewriteDocument(state: SessionState, index: TurnIndex): Promise<void> {
+  const { file } = await stageDocument(state.paths, index.snapshot())
   let written: string
   try {
     written = await file.commit()
   } finally {
     await file.discard()
   }
-  open.index = null
-  endJournals(open)
-  open.distrustsJournal = false
-  open.settledDocument = versionInPlace(open.paths, written)
+  state.index = null
+  removeJournals(state)
+  state.isJournalSuspect = false
+  state.syncedDocument = versionInPlace(state.paths, written)
 }
 
-/** Of the document that was just written. @throws `STORE_UNAVAILABLE`, `unknown`, where it is not in its place any more */
+/** The version of the document just written. @throws `STORE_UNAVAILABLE`, `unknown`, if it is not in its place any more */
 function versionInPlace({ document }: SessionPaths, written: string): string {
   const now = identify(document)
   if (now?.file !== written) throw movedAway(document)
   return now.version
 }
 
-/** A new document under a temporary name, on the disk. */
+/** Writes and syncs a new document under a temporary name. */
 export async function stageDocument(
   paths: SessionPaths,
   snapshot: Snapshot,
 ): Promise<{ file: StagedFile; spans: Span[] }> {
-  const parts = new PartReader(snapshot.document, paths)
+  const reader = new PartReader(snapshot.document, paths)
   const file = await StagedFile.open(paths.document)
   try {
-    const spans = await composeDocument(file, snapshot, parts)
+    const spans = await composeDocument(file, snapshot, reader)
     await file.finish()
     return { file, spans }
   } catch (error) {
     await file.discard()
     throw error
   } finally {
-    await parts.close()
+    await reader.close()
   }
 }
 
-/** Creates the document or replaces it as a whole; gives its revision. The caller holds the lock. */
-export function replaceSession(open: SessionState, session: SessionRecord, condition: Condition): Promise<number> {
-  return open.exclusively(async () => {
-    const current = await open.readAnewToWrite()
+/** Creates or replaces the document as a whole. Returns its revision. */
+export function replaceSession(state: SessionState, session: SessionRecord, condition: Condition): Promise<number> {
+  return state.exclusively(async () => {
+    const current = await state.rereadToWrite()
     const revision = nextRevision(session, current?.head ?? null, condition)
-    if (current?.hasBigIntegers === true) throw bigIntegersAtStake(open.paths)
-    if (current === null && identify(open.paths.document) !== null) {
-      throw corruptSession(session.sessionId, open.paths.document, 'another session stands in its place')
+    if (current?.hasBigIntegers === true) throw wouldLoseIntegers(state.paths)
+    if (current === null && identify(state.paths.document) !== null) {
+      throw corruptSession(session.sessionId, state.paths.document, 'another session is in its place')
     }
-    if (current === null && hasJournals(open.paths)) {
-      // Left behind by a delete. They must be gone for good before there is a session that they could
-      // be taken for.
-      endJournals(open)
-      await syncFolder(open.paths.folder)
+    if (current === null && hasJournals(state.paths)) {
+      // Left by a delete. Their removal must be synced before there is a session that they could be taken for.
+      removeJournals(state)
+      await syncFolder(state.paths.folder)
     }
-    open.index = null
-    const written = await replaceFile(open.paths.document, documentText({ ...session, revision }))
-    endJournals(open)
-    open.settledDocument = versionInPlace(open.paths, written)
+    state.index = null
+    const written = await replaceFile(state.paths.document, documentText({ ...session, revision }))
+    removeJournals(state)
+    state.syncedDocument = versionInPlace(state.paths, written)
     return revision
   })
 }
 
 /**
- * Deletes the session. The caller holds the lock. First the document: without it there is no session. One that cannot
- * be read is known by its place, and so is its workspace.
+ * Deletes the session, its document first: without it there is no session. A damaged one is identified by its
+ * place, and so is its workspace.
  */
-export function removeSession(open: SessionState, { scope, evenIfDamaged }: Deletion): Promise<boolean> {
-  return open.exclusively(async () => {
+export function removeSession(state: SessionState, { scope, evenIfDamaged }: Deletion): Promise<boolean> {
+  return state.exclusively(async () => {
     try {
-      const current = await open.readAnewToWrite()
+      const current = await state.rereadToWrite()
       if (current === null || !inScope(current.head, scope)) return false
     } catch (error) {
       if (!evenIfDamaged || !isDamage(error)) throw error
     }
-    open.index = null
-    unlinkDocument(open.paths)
-    await syncFolder(open.paths.folder)
-    endJournals(open)
+    state.index = null
+    unlinkDocument(state.paths)
+    await syncFolder(state.paths.folder)
+    removeJournals(state)
     return true
   })
 }
@@ -111,7 +112,7 @@ function unlinkDocument({ sessionId, document }: SessionPaths): void {
   try {
     rmdirSync(document)
   } catch {
-    throw corruptSession(sessionId, document, 'it is a folder with files in it, which are not ours to delete; move it away')
+    throw corruptSession(sessionId, document, 'it is a folder that is not empty, and is not deleted. Move it away')
   }
 }
 
@@ -119,7 +120,7 @@ function hasJournals(paths: SessionPaths): boolean {
   return identify(paths.journal) !== null || identify(paths.rotated) !== null
 }
 
-function endJournals({ writer, paths }: SessionState): void {
+function removeJournals({ writer, paths }: SessionState): void {
   writer.close()
   for (const path of [paths.journal, paths.rotated]) removeFile(path)
 }
@@ -132,10 +133,10 @@ export function removeFile(path: string): void {
   }
 }
 
-function bigIntegersAtStake({ sessionId, document }: SessionPaths): TurnstoreError {
+function wouldLoseIntegers({ sessionId, document }: SessionPaths): TurnstoreError {
   return new TurnstoreError(
     'INVALID_RECORD',
-    `Session ${sessionId} holds integers beyond 2^53, which a record of JavaScript has lost: saving it whole would alter them in ${quote(document, 1000)}. Use changeSession, or delete the session first`,
+    `Session ${sessionId} has integers beyond 2^53, which a JavaScript record cannot represent. Saving it would change them in ${quote(document, 1000)}. Use changeSession, or delete the session first`,
     { sessionId, outcome: 'not-stored' },
   )
 }

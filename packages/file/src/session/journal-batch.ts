@@ -1,16 +1,17 @@
 import type { ChangePlan, NormalChange } from '@turnstore/core/adapter'
+import { FilesChanged } from '../disk/read-file.js'
 import { encodeEntry, entryOf } from '../format/entry.js'
 import { encodeRecord } from '../format/journal.js'
 import type { JournalWriter } from './journal-writer.js'
-import type { JournalFile, TurnIndex } from './turn-index.js'
-import { FilesChanged } from './part-reader.js'
+import type { TurnIndex } from './turn-index.js'
+import type { JournalFile } from './turn-places.js'
 
-/** Changes on their way into the journal: decided one after the other, written at once. */
+/** Changes that are decided one after the other and written to the journal at once. */
 export class JournalBatch {
   readonly #index: TurnIndex
   readonly #writer: JournalWriter
   #text = ''
-  /** Where the next line will stand. */
+  /** Where the next line will be. */
   #end = 0
   #last: JournalFile['last'] = null
 
@@ -19,7 +20,7 @@ export class JournalBatch {
     this.#writer = writer
   }
 
-  /** Before the first; again it does nothing. */
+  /** Must be called before `add`. Another call does nothing. */
   async begin(): Promise<void> {
     if (this.#text !== '' || this.#end > 0) return
     const { journal, preface } = await this.#writer.begin(this.#index)

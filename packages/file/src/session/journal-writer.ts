@@ -1,31 +1,32 @@
 import { closeSync, constants, fdatasync, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
-import { TurnstoreError, type WriteOutcome } from '@turnstore/core'
-import { safeCause } from '@turnstore/core/adapter'
+import type { WriteOutcome } from '@turnstore/core'
 import { addHolder, type DescriptorHolder, removeHolder, waitForDescriptor } from '../disk/descriptors.js'
-import { encodeHeader } from '../format/entry.js'
+import { identify, identityOf } from '../disk/file-identity.js'
+import { type FileWriteError, fileWriteError } from '../disk/file-write-error.js'
+import { syncFolder } from '../disk/folders.js'
+import { FilesChanged } from '../disk/read-file.js'
 import { systemCode } from '../disk/system-code.js'
 import { movedAway } from '../folder/file-errors.js'
-import { identify, identityOf } from '../disk/file-identity.js'
+import { encodeHeader } from '../format/entry.js'
 import { encodeRecord } from '../format/journal.js'
-import { syncFolder } from '../disk/folders.js'
-import { type JournalFile, newJournalFile, type TurnIndex } from './turn-index.js'
-import { FilesChanged } from './part-reader.js'
+import type { TurnIndex } from './turn-index.js'
+import { type JournalFile, newJournalFile } from './turn-places.js'
 
 const sync = promisify(fdatasync)
 
 const { O_WRONLY, O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants
 
 /**
- * Appends to the journal of one session. Whoever calls it holds the session's lock and has read the
- * journal to its end. Writing is one system call and goes to the page cache, which takes
- * microseconds; waiting for the disk is left to `sync`, beside which others run.
+ * Appends to the journal of one session. The caller holds the session's lock and has read the journal to its
+ * end. A write is one system call into the page cache and takes microseconds. `sync` waits for the disk, without
+ * blocking other work.
  */
 export class JournalWriter implements DescriptorHolder {
   readonly #path: string
   #open: { readonly descriptor: number; readonly identity: string } | null = null
-  /** From `begin` until it is synced, or closed: what was written is synced through the same descriptor. */
+  /** From `begin` until synced or closed: what was written must be synced through the same descriptor. */
   #isInUse = false
 
   constructor(path: string) {
@@ -33,9 +34,9 @@ export class JournalWriter implements DescriptorHolder {
   }
 
   /**
-   * Opens the journal, or begins one, and gives what has to stand before the next record: the header
-   * of a new one, a line break behind a tear.
-   * @throws {@link FilesChanged} where the journal is not the one that was read
+   * Opens or creates the journal. `preface` must be written before the next record: the header of a new journal,
+   * or a line break after a torn write.
+   * @throws {@link FilesChanged} if the journal is not the one that was read
    */
   async begin(index: TurnIndex): Promise<{ journal: JournalFile; preface: string }> {
     const journal = await this.#attach(index.journal, 'not-stored')
@@ -49,23 +50,23 @@ export class JournalWriter implements DescriptorHolder {
   }
 
   /**
-   * Writes behind the end of the journal that was read.
-   * @throws `STORE_UNAVAILABLE`; `not-stored` where what was written of it could be taken back
+   * Writes at the end of the journal that was read.
+   * @throws {@link FileWriteError}; `not-stored` if a partial write could be undone
    */
   append(journal: JournalFile, bytes: Buffer): void {
-    const { descriptor } = this.#known()
+    const { descriptor } = this.#attached()
     try {
-      // A short write happens where a disk runs full or a quota ends; the next call then says why.
+      // A write is short if the disk or a quota is full. The next call then reports why.
       for (let written = 0; written < bytes.length; ) written += writeSync(descriptor, bytes, written)
     } catch (error) {
-      throw unavailable(error, this.#takeBack(journal.size) ? 'not-stored' : 'unknown')
+      throw this.#notWritten(error, this.#truncate(journal.size) ? 'not-stored' : 'unknown')
     }
   }
 
   /**
-   * Waits until everything in the journal is on the disk, whoever wrote it, and looks whether the journal is still in
-   * its place: a folder may be moved away, or replaced by a backup, while it is written.
-   * @throws `STORE_UNAVAILABLE`, `unknown`
+   * Waits until all of the journal is on the disk, whichever process wrote it. Then checks that the journal is
+   * still in its place: its folder may have been moved or replaced by a backup.
+   * @throws {@link FileWriteError} or `STORE_UNAVAILABLE`, with outcome `unknown`
    */
   async sync(journal: JournalFile): Promise<void> {
     try {
@@ -78,18 +79,18 @@ export class JournalWriter implements DescriptorHolder {
 
   async #sync(journal: JournalFile): Promise<void> {
     await this.#attach(journal, 'unknown')
-    const { descriptor } = this.#known()
+    const { descriptor } = this.#attached()
     const { size } = journal
     try {
       await sync(descriptor)
-      // Whoever waits for a descriptor may have this one, ourselves among them.
+      // Other code may be waiting for a descriptor, `syncFolder` included.
       this.#isInUse = false
-      // The entry of a file that another process began may not be in its folder for good either.
+      // If another process created the file, its entry in the folder may not be synced yet.
       if (journal.syncedTo === 0) await syncFolder(dirname(this.#path))
     } catch (error) {
-      // Linux forgets which pages were not written: the same descriptor would report success next time.
+      // Linux forgets which pages were not written, so a second sync of this descriptor would report success.
       this.close()
-      throw unavailable(error, 'unknown')
+      throw this.#notWritten(error, 'unknown')
     }
     journal.syncedTo = size
   }
@@ -107,11 +108,11 @@ export class JournalWriter implements DescriptorHolder {
     return true
   }
 
-  /** @param outcome of the change, where it cannot be opened */
+  /** @param outcome of the change if the journal cannot be opened */
   async #attach(journal: JournalFile | null, outcome: WriteOutcome): Promise<JournalFile> {
     if (journal === null || this.#open?.identity !== journal.identity) await this.#reopen(journal, outcome)
     this.#isInUse = true
-    const { identity } = this.#known()
+    const { identity } = this.#attached()
     if (journal !== null && identity !== journal.identity) throw new FilesChanged()
     return journal ?? newJournalFile(identity, this.#path)
   }
@@ -128,30 +129,25 @@ export class JournalWriter implements DescriptorHolder {
       addHolder(this)
     } catch (error) {
       if (['EEXIST', 'ENOENT'].includes(systemCode(error) ?? '')) throw new FilesChanged()
-      throw unavailable(error, outcome)
+      throw this.#notWritten(error, outcome)
     }
   }
 
-  #known(): { readonly descriptor: number; readonly identity: string } {
+  #attached(): { readonly descriptor: number; readonly identity: string } {
     if (this.#open === null) throw new FilesChanged()
     return this.#open
   }
 
-  #takeBack(size: number): boolean {
+  #truncate(size: number): boolean {
     try {
-      ftruncateSync(this.#known().descriptor, size)
+      ftruncateSync(this.#attached().descriptor, size)
       return true
     } catch {
       return false
     }
   }
-}
 
-function unavailable(error: unknown, outcome: WriteOutcome): TurnstoreError {
-  const code = systemCode(error) ?? 'an error without a code'
-  const told = outcome === 'unknown' ? 'whether the change is stored is not known' : 'nothing was stored'
-  return new TurnstoreError('STORE_UNAVAILABLE', `The journal could not be written (${code}); ${told}`, {
-    outcome,
-    cause: safeCause(error),
-  })
+  #notWritten(error: unknown, outcome: WriteOutcome): FileWriteError {
+    return fileWriteError(error, `The journal could not be written: ${this.#path}`, outcome)
+  }
 }

@@ -1,10 +1,10 @@
-/** Lets one after the other in, in the order in which they came. */
+/** Runs tasks one at a time, in order of arrival. */
 export class Mutex {
   #last: Promise<unknown> = Promise.resolve()
 
   run<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#last.then(work, work)
-    // The next one waits for this one, whatever becomes of it; its failure is its caller's.
+    // A failure is reported to its own caller, and the next task runs anyway.
     this.#last = result.catch(() => undefined)
     return result
   }

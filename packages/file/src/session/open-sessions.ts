@@ -1,12 +1,12 @@
-import type { StoreFolder } from './session-state.js'
-import { SessionFile } from './session-file.js'
 import type { SessionPaths } from '../folder/layout.js'
+import { SessionFile } from './session-file.js'
+import type { StoreFolder } from './session-state.js'
 
-/** Sessions kept open, and turns known of them all together, before the one used longest ago is let go. */
-const OPEN_SESSIONS = 256
-const KNOWN_TURNS = 1_000_000
+const MAX_SESSIONS = 256
+/** In the indexes of all open sessions together. */
+const MAX_TURNS = 1_000_000
 
-/** The sessions that a store has open: a bounded number, the one used longest ago goes first. */
+/** The open sessions of a store. Their number is limited; the one used longest ago is closed first. */
 export class OpenSessions {
   readonly #files = new Map<string, SessionFile>()
 
@@ -16,35 +16,35 @@ export class OpenSessions {
     const file = known ?? new SessionFile(paths, folder)
     this.#files.delete(key)
     this.#files.set(key, file)
-    if (known === undefined) this.#letGoOfOldest()
+    if (known === undefined) this.#closeOldest()
     return file
   }
 
-  /** Whether the session in this place is open and was read. */
+  /** Whether the session at these paths is open and was read. */
   isKnown(paths: SessionPaths): boolean {
     return this.#files.get(keyOf(paths))?.isKnown === true
   }
 
-  /** Waits for what is under way in each, and lets go of all. */
+  /** Waits for work in progress and closes all sessions. */
   async close(): Promise<void> {
     for (const file of this.#files.values()) await file.settle()
     this.#files.clear()
   }
 
-  #letGoOfOldest(): void {
+  #closeOldest(): void {
     let turns = 0
-    for (const file of this.#files.values()) turns += file.weight
+    for (const file of this.#files.values()) turns += file.indexedTurns
     for (const [key, file] of this.#files) {
-      if (this.#files.size <= OPEN_SESSIONS && turns <= KNOWN_TURNS) return
+      if (this.#files.size <= MAX_SESSIONS && turns <= MAX_TURNS) return
       if (!file.isIdle) continue
-      turns -= file.weight
+      turns -= file.indexedTurns
       this.#files.delete(key)
       file.release()
     }
   }
 }
 
-/** Two sessions may look for their document in one place: `.` for what is escaped there, `%2E` as the reference named it. */
+/** Two ids may share the path of a document: `.`, which is escaped there, and the reference's `%2E`. */
 export function keyOf({ document, sessionId }: SessionPaths): string {
   return `${document}\0${sessionId}`
 }

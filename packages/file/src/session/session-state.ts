@@ -2,17 +2,17 @@ import { randomUUID } from 'node:crypto'
 import { renameSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Limits } from '@turnstore/core'
-import { JournalWriter } from './journal-writer.js'
-import type { LockFolder } from '../locks/lock-folder.js'
-import { Mutex } from './mutex.js'
-import type { TurnIndex } from './turn-index.js'
 import type { Layout, SessionPaths } from '../folder/layout.js'
+import type { LockFolder } from '../locks/lock-folder.js'
+import { JournalWriter } from './journal-writer.js'
+import { Mutex } from './mutex.js'
 import { refreshIndex } from './refresh-index.js'
+import type { TurnIndex } from './turn-index.js'
 
 /** What all sessions of a store share. */
 export interface StoreFolder {
   readonly layout: Layout
-  /** What is ours alone. */
+  /** `.turnstore` in the base. */
   readonly ownFolder: string
   readonly locks: LockFolder
   readonly limits: Limits
@@ -20,22 +20,22 @@ export interface StoreFolder {
 }
 
 /**
- * What this handle knows of one session on disk, shared by those who read it, change it and compact it.
+ * What this handle knows of one session on disk, shared by reads, changes and compaction.
  *
- * Every write happens under the session's lock, which the kernel keeps between processes. The index is
- * touched by one at a time; to wait for the disk nobody has to hold it.
+ * Every write happens under the session's lock, which excludes other processes. The mutex protects the index
+ * within this handle; it is not held while waiting for the disk.
  */
 export class SessionState {
   readonly paths: SessionPaths
   readonly folder: StoreFolder
   readonly writer: JournalWriter
   readonly #mutex = new Mutex()
-  /** Null where the session is not known, or not any more. */
+  /** Null if the session was not read yet, or must be read again. */
   index: TurnIndex | null = null
-  /** The document that is known to be in its folder for good. */
-  settledDocument: string | null = null
-  /** A sync failed: what stands in the journal may not be on the disk, whatever a later sync says. */
-  distrustsJournal = false
+  /** The version of the document whose entry in the folder is known to be synced. */
+  syncedDocument: string | null = null
+  /** A sync failed: the journal may not be on the disk, even if a later sync succeeds. */
+  isJournalSuspect = false
   isReleased = false
 
   constructor(paths: SessionPaths, folder: StoreFolder) {
@@ -44,7 +44,7 @@ export class SessionState {
     this.writer = new JournalWriter(paths.journal)
   }
 
-  /** Lets nobody else at the index meanwhile. */
+  /** Runs `work` with exclusive use of the index. */
   exclusively<T>(work: () => Promise<T>): Promise<T> {
     return this.#mutex.run(work)
   }
@@ -60,12 +60,12 @@ export class SessionState {
     }
   }
 
-  /** The index as of now; null where the session is not in this place. */
-  upToDate(): Promise<TurnIndex | null> {
+  /** The current index, or null if the session is not at these paths. */
+  current(): Promise<TurnIndex | null> {
     return this.exclusively(() => this.refresh())
   }
 
-  /** {@link upToDate} for who has the index to himself. */
+  /** {@link current}, for a caller with exclusive use of the index. */
   async refresh(): Promise<TurnIndex | null> {
     const known = this.index
     this.index = null
@@ -73,7 +73,7 @@ export class SessionState {
     return this.index
   }
 
-  /** The same for who holds the lock as well. What a session that was deleted left behind is moved out of the way. */
+  /** {@link refresh}, for a caller that also holds the lock. Moves journals of a deleted session away. */
   async refreshToWrite(): Promise<TurnIndex | null> {
     const index = await this.refresh()
     if (index === null) return null
@@ -90,10 +90,10 @@ export class SessionState {
   }
 
   /**
-   * {@link refreshToWrite} for what removes or replaces stored data: it reads all of it again, since damage that came
-   * after the last look shows in no size and no time.
+   * {@link refreshToWrite} for removing or replacing stored data. Reads all of it again, since later damage changes
+   * neither size nor times.
    */
-  readAnewToWrite(): Promise<TurnIndex | null> {
+  rereadToWrite(): Promise<TurnIndex | null> {
     this.index = null
     return this.refreshToWrite()
   }
@@ -103,7 +103,7 @@ export class SessionState {
     renameSync(path, join(this.folder.ownFolder, `left-behind-${randomUUID()}.journal`))
   }
 
-  /** Lets go of the files. Who is still at work may go on; he then lets go himself. */
+  /** Closes the files. Work in progress may continue; it closes them again when it is done. */
   release(): void {
     this.isReleased = true
     this.writer.close()

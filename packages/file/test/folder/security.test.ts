@@ -171,6 +171,6 @@ it('a document under a name that is no id is told in listings, in one line, and 
   expect(page.sessions.map(({ sessionId }) => sessionId)).toEqual(['s'])
   const [damaged] = page.damaged ?? []
   expect(damaged?.code).toBe('CORRUPT_SESSION')
-  expect(damaged?.message).toContain('its name is no id')
+  expect(damaged?.message).toContain('its name is not a valid session id')
   expect(`${damaged?.sessionId} ${damaged?.message}`).not.toContain('\n')
 })

@@ -305,14 +305,14 @@ describe.skipIf(process.getuid === undefined)('a folder that may not be read', (
     for (const call of [store.loadSession('s'), store.listSessions(), store.saveSession({ sessionId: 's' })]) {
       const error = await failureOf(call)
       expect(error.code).toBe('STORE_UNAVAILABLE')
-      expect(error.message).toContain(`"${folder.path('.turnstore')}" is a file where a folder has to be. Move it away`)
+      expect(error.message).toContain(`"${folder.path('.turnstore')}" is a file where a folder must be. Move it away`)
     }
   })
 
   it.each([
     ['EACCES', 'cannot be read (EACCES). Let this account read it, or move it away'],
-    ['EIO', 'cannot be read (EIO). The disk or its file system fails: see the log of the system'],
-    ['EMFILE', 'cannot be read (EMFILE). Too many files are open: let the process open more, or close some'],
+    ['EIO', 'cannot be read (EIO). The disk or its file system failed. See the system log'],
+    ['EMFILE', 'cannot be read (EMFILE). Too many files are open. Raise the limit of the process, or close some'],
     ['ENAMETOOLONG', 'cannot be read (ENAMETOOLONG)'],
   ])('is told with what helps against %s', (code, message) => {
     const error = unreadable('/base/w', Object.assign(new Error('SECRET'), { code }))
