@@ -1,8 +1,8 @@
-"""What the reference does with a folder, in a few lines: Python's json, the keys of its records, a document a session.
+"""What the reference does with a folder: Python's json, the keys of its records, one document per session.
 
     reference_store.py read BASE                  every record, as JSON
     reference_store.py append DOCUMENT TURN_ID    load, append a turn, write back what it knows
-    reference_store.py create DOCUMENT            a new session, over whatever stands there
+    reference_store.py create DOCUMENT            a new session, replacing whatever is there
     reference_store.py layout BASE                the folder in data/reference-layout
 """
 

@@ -50,7 +50,7 @@ function parseFormat(text: string): { version: number; foldsCase: boolean } | nu
     const value = parseJson(text, 'format')
     if (!isJsonObject(value)) return null
     const { version, folds_case: foldsCase } = value
-    return typeof version === 'number' && typeof foldsCase === 'boolean' ? { version, foldsCase } : null
+    return typeof version === 'number' && version >= 1 && typeof foldsCase === 'boolean' ? { version, foldsCase } : null
   } catch {
     return null
   }

@@ -19,7 +19,7 @@ const hazards = [
   ' a', 'unicode-日本語',
 ]
 
-/** What the least exact file systems do before they compare two names. */
+/** What the least precise file systems do before they compare two names. */
 const folded = (name: string): string =>
   name.normalize('NFKD').toUpperCase().toLowerCase().normalize('NFKD').replaceAll('ß', 'ss').replaceAll(/\u0307|\u200b/g, '')
 
@@ -33,7 +33,7 @@ function expectSafe(name: string, options: NameOptions): void {
   const entry = onDisk(name, options)
   expect(name).not.toBe('')
   expect(Buffer.byteLength(name)).toBeLessThanOrEqual(maxNameBytes)
-  // oxlint-disable-next-line no-control-regex -- they are what is looked for
+  // oxlint-disable-next-line no-control-regex -- they are the point
   expect(entry).not.toMatch(/[/\\:*?"<>|\u0000-\u001f\u007f-\u009f]/)
   expect(name).not.toMatch(/^\.|[. ]$/)
   expect(entry).not.toMatch(reserved)
@@ -52,7 +52,7 @@ const id = fc
   .filter((text) => isWellFormed(text) && Buffer.byteLength(text) <= 200)
 
 describe.each(everyOption)('names of a $kind, folding $foldsCase', (options) => {
-  it.each(hazards)('%j has a safe name of its own and comes back from it', (hazard) => {
+  it.each(hazards)('%j has a safe name that decodes to it', (hazard) => {
     const name = encodeName(hazard, options)
     expectSafe(name, options)
     expect(decodeName(name, options)).toBe(name.startsWith('%h') ? null : hazard)
@@ -63,7 +63,7 @@ describe.each(everyOption)('names of a $kind, folding $foldsCase', (options) => 
     expect(new Set(options.foldsCase ? names.map(folded) : names).size).toBe(new Set(hazards).size)
   })
 
-  it('any id has a safe name and comes back from it', () => {
+  it('any id has a safe name that decodes to it', () => {
     fc.assert(
       fc.property(id, (text) => {
         const name = encodeName(text, options)
@@ -85,7 +85,7 @@ describe.each(everyOption)('names of a $kind, folding $foldsCase', (options) => 
     )
   })
 
-  it('an id and its other spellings never share a name', () => {
+  it('different spellings of an id never share a name', () => {
     fc.assert(
       fc.property(id, (text) => {
         const spellings = [text, text.toUpperCase(), text.toLowerCase(), text.normalize('NFC'), text.normalize('NFD'), encodeName(text, options)]
@@ -97,7 +97,7 @@ describe.each(everyOption)('names of a $kind, folding $foldsCase', (options) => 
     )
   })
 
-  it('a name gives an id only if it is the name of that id', () => {
+  it('a name decodes to an id only if it is the name of that id', () => {
     fc.assert(
       fc.property(fc.string({ unit: fc.constantFrom(...'aA%24EeFf.é h'.split('')), maxLength: 12 }), (name) => {
         const decoded = decodeName(name, options)
@@ -130,7 +130,7 @@ describe('names', () => {
     ['com10', 'com10'],
   ])('%j is written as %s', (plain, name) => expect(encodeName(plain, session)).toBe(name))
 
-  it('a workspace is never taken for a session or for the folder of the store', () => {
+  it('a workspace never has the name of a session or of the store’s own folder', () => {
     expect(encodeName('a.json', workspace)).toBe('a%2Ejson')
     expect(encodeName('a.JSON', workspace)).toBe('a%2EJSON')
     expect(encodeName('.turnstore', workspace)).toBe('%2Eturnstore')
@@ -142,11 +142,11 @@ describe('names', () => {
     expect(encodeName(hashed, session)).toBe(`%25${hashed.slice(1)}`)
   })
 
-  it.each(['', 'a:b', '%2e', '%61', '%', '%h', '%C3', '.hidden', 'nul', 'a.'])('%j is no name of ours', (name) =>
+  it.each(['', 'a:b', '%2e', '%61', '%', '%h', '%C3', '.hidden', 'nul', 'a.'])('%j decodes to no id', (name) =>
     expect(decodeName(name, session)).toBe(null),
   )
 
-  it('the reference has an id verbatim where that is one path component', () => {
+  it('the reference uses an id verbatim if it is one path component', () => {
     for (const text of ['a:b', 'a\\b', '100%', '.hidden', 'a.', 'CON', '...', 'x'.repeat(250)]) expect(verbatimName(text)).toBe(text)
     for (const text of ['', '.', '..', 'a/b', '/', '../x', 'a\0b', 'x'.repeat(251), 'é'.repeat(126)]) expect(verbatimName(text)).toBe(null)
   })

@@ -5,13 +5,13 @@ import { basename, dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { probeFolding } from '../../src/folder/probe.ts'
 
-/** How the pretended file system takes a name, and whether it holds it; null is the real one. */
-const pretended = vi.hoisted((): { fold: ((name: string) => string) | null; refuses: RegExp | null } => ({ fold: null, refuses: null }))
+/** How the simulated file system folds names, and which it refuses. Null for the real one. */
+const simulated = vi.hoisted((): { fold: ((name: string) => string) | null; refuses: RegExp | null } => ({ fold: null, refuses: null }))
 
 vi.mock('node:fs/promises', async (importOriginal) => {
   const real = await importOriginal<typeof FileSystem>()
   const refuse = (path: string): void => {
-    if (pretended.refuses?.test(path)) throw Object.assign(new Error('refused'), { code: 'EILSEQ' })
+    if (simulated.refuses?.test(path)) throw Object.assign(new Error('refused'), { code: 'EILSEQ' })
   }
   return {
     ...real,
@@ -21,7 +21,7 @@ vi.mock('node:fs/promises', async (importOriginal) => {
     },
     lstat: async (path: string) => {
       refuse(path)
-      const { fold } = pretended
+      const { fold } = simulated
       if (!fold) return real.lstat(path)
       const names = await real.readdir(dirname(path))
       return real.lstat(join(dirname(path), names.find((name) => fold(name) === fold(basename(path))) ?? 'none'))
@@ -32,8 +32,8 @@ vi.mock('node:fs/promises', async (importOriginal) => {
 let dir: string
 
 beforeEach(async () => {
-  pretended.fold = null
-  pretended.refuses = null
+  simulated.fold = null
+  simulated.refuses = null
   dir = await mkdtemp(join(tmpdir(), 'turnstore-probe-'))
 })
 
@@ -43,8 +43,8 @@ afterEach(async () => {
   if (left.length > 0) throw new Error(`Left behind: ${left.join(', ')}`)
 })
 
-describe('the probe, which leaves nothing behind,', () => {
-  it.skipIf(process.platform !== 'linux')('tells that Linux folds nothing (needs Linux)', async () => {
+describe('the probe leaves nothing behind and', () => {
+  it.skipIf(process.platform !== 'linux')('finds that Linux folds nothing (needs Linux)', async () => {
     expect(await probeFolding(dir)).toBe(false)
   })
 
@@ -54,18 +54,18 @@ describe('the probe, which leaves nothing behind,', () => {
     ['the case of all but ASCII', (name: string) => name.replaceAll('\u00c4', '\u00e4')],
     ['Unicode to NFD', (name: string) => name.normalize('NFD')],
     ['Unicode to NFC', (name: string) => name.normalize('NFC')],
-  ])('tells a file system that folds %s', async (_, fold) => {
-    pretended.fold = fold
+  ])('detects a file system that folds %s', async (_, fold) => {
+    simulated.fold = fold
     expect(await probeFolding(dir)).toBe(true)
   })
 
-  it('tells a file system that holds nothing but ASCII', async () => {
+  it('detects a file system that allows only ASCII', async () => {
     // oxlint-disable-next-line no-control-regex -- ASCII begins there
-    pretended.refuses = /[^\u0000-\u007f]/
+    simulated.refuses = /[^\u0000-\u007f]/
     expect(await probeFolding(dir)).toBe(true)
   })
 
-  it('rejects where the folder is missing, which is an error and no answer', async () => {
+  it('rejects if the folder is missing', async () => {
     await expect(probeFolding(join(dir, 'none'))).rejects.toMatchObject({ code: 'ENOENT' })
   })
 })

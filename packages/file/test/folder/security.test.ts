@@ -13,14 +13,14 @@ async function errorOf(call: () => Promise<unknown>): Promise<unknown> {
   )
 }
 
-/** Everything that an error would show to somebody who logs it. */
+/** Everything that a log of the error would show. */
 function shown(error: unknown): string {
   const parts = [inspect(error, { depth: 10, showHidden: true })]
   for (let each = error; each instanceof Error; each = each.cause) parts.push(String(each), each.stack ?? '', JSON.stringify(each))
   return parts.join('\n')
 }
 
-describe('no error tells what is stored', () => {
+describe('no error reveals what is stored', () => {
   const canary = 'canary-5150'
   const content = (): string =>
     JSON.stringify(
@@ -41,14 +41,14 @@ describe('no error tells what is stored', () => {
 
   const damages: [string, () => void][] = [
     ['a document that is cut', () => document(content().slice(0, -20))],
-    ['a document cut behind a secret', () => document(content().slice(0, content().lastIndexOf(canary) + 6))],
+    ['a document cut after a secret', () => document(content().slice(0, content().lastIndexOf(canary) + 6))],
     ['a document with garbage', () => document(`${content()}${canary}`)],
     ['a document that begins with a secret', () => document(canary)],
     ['a text where an object has to be', () => document(content().replace('"metadata": {', `"agent_transitions": "${canary}", "metadata": {`))],
     ['a turn that is a text', () => document(content().replace('"turns": [', `"turns": ["${canary}",`))],
     ['a session_id that is a secret', () => document(content().replace('"s"', `"${canary}"`))],
     ['a tool call without a name', () => document(content().replace('"tool_name": "f"', `"${canary}": "${canary}"`))],
-    ['a number that no double holds', () => document(content().replace(`"${canary}": "${canary}"`, `"${canary}": 1e999`))],
+    ['a number beyond the range of a double', () => document(content().replace(`"${canary}": "${canary}"`, `"${canary}": 1e999`))],
     ['a journal with an altered record', () => journal(text => text.replace(canary, `${canary}!`))],
     ['a journal cut in the middle', () => journal(text => text.replace(`${canary}"`, '\n'))],
     ['a journal with garbage', () => journal(text => `${text}${canary}\n`)],
@@ -98,8 +98,8 @@ describe('no error tells what is stored', () => {
   })
 })
 
-describe('no id forges a line of a log or moves a terminal', () => {
-  // oxlint-disable-next-line no-control-regex -- they are what is looked for
+describe('no id forges a log line or controls a terminal', () => {
+  // oxlint-disable-next-line no-control-regex -- they are the point
   const active = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e\u2028\u2029]/
 
   it.each(['x\n{"level":"info"}', 'x\r\n', '\u001b[2J\u001b]0;owned\u0007', '\u009b31m', '\0'])('%j is refused in one line', async id => {
@@ -113,7 +113,7 @@ describe('no id forges a line of a log or moves a terminal', () => {
     }
   })
 
-  it.each(['\u202edetrevni', 'a\u2028b', '\u200b', '"quoted"', '%s %j'])('%j is told as what it is', async id => {
+  it.each(['\u202edetrevni', 'a\u2028b', '\u200b', '"quoted"', '%s %j'])('%j is reported in one printable line', async id => {
     const store = folder.open()
     await store.saveSession({ sessionId: id, workspaceId: id })
     await store.changeSession(id, append('t'))
@@ -122,7 +122,7 @@ describe('no id forges a line of a log or moves a terminal', () => {
     const error = await errorOf(() => folder.open().loadSession(id))
     expect(error).toMatchObject({ code: 'CORRUPT_SESSION' })
     const message = error instanceof Error ? error.message : ''
-    // What is quoted in a path is escaped; an id stands as it came, and is checked for control characters.
+    // The quoted path is escaped. The id is not, but may contain no control characters.
     expect(message.split('\n')).toHaveLength(1)
     expect(message.slice(message.indexOf('read. '))).not.toMatch(active)
   })
@@ -133,7 +133,7 @@ describe('no id forges a line of a log or moves a terminal', () => {
     return [folder.path(name, `${name}.json`)]
   }
 
-  it('a folder that others named so is told in one line as well', async () => {
+  it('a folder with such a name is reported in one line', async () => {
     const base = folder.path('a\n{"level":"info"}\u001b[2J')
     mkdirSync(base)
     writeFileSync(`${base}/s.json`, '')
@@ -152,7 +152,7 @@ describe('no id forges a line of a log or moves a terminal', () => {
   })
 })
 
-it('what we create is for the owner alone, the names of sessions and workspaces too', async () => {
+it('new files and folders are for their owner alone, so nobody else sees the names either', async () => {
   const base = folder.path('base')
   const store = folder.open({}, base)
   await store.saveSession({ sessionId: 's', workspaceId: 'w', createdAt: at })
@@ -162,7 +162,7 @@ it('what we create is for the owner alone, the names of sessions and workspaces 
   for (const name of ['', 'w', '.turnstore', '.turnstore/locks']) expect([name, modeOf(name)]).toEqual([name, 0o700])
 })
 
-it('a document under a name that is no id is told in listings, in one line, and is nobody\'s session', async () => {
+it('a document whose name is not a valid id is reported in listings, in one line, and is never a session', async () => {
   await folder.open().saveSession({ sessionId: 's', createdAt: at })
   writeFileSync(folder.path('a\n{"level":"info"}.json'), JSON.stringify({ session_id: 'a\n{"level":"info"}' }))
   const store = folder.open()

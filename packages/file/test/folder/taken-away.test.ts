@@ -9,16 +9,14 @@ const delayed = (path: string, call: string): string[] => [
   'strace', '-f', '-qq', '-o', '/dev/null', '-P', path, '-e', `inject=${call}:delay_enter=400000`,
 ]
 
-/*
- * A folder may go while a store has it open: it is cleared, moved, restored from a copy without its dotfiles.
- */
+// A folder may be cleared, moved, or restored without its dotfiles while a store has it open.
 
 vi.setConfig({ testTimeout: 120_000 })
 
 const folder = new Folder()
 const base = (): string => folder.path('base')
 
-it('a folder that was removed is created again by the next write', async () => {
+it('the next write creates a removed folder again', async () => {
   const store = folder.open({}, base())
   await store.saveSession({ sessionId: 'old', createdAt: at })
   rmSync(base(), { recursive: true })
@@ -33,7 +31,7 @@ it('a folder that was removed is created again by the next write', async () => {
   expect(statSync(folder.path('base', '.turnstore')).mode & 0o777).toBe(0o700)
 })
 
-it('what deletes nothing creates nothing', async () => {
+it('deleting a missing session creates nothing', async () => {
   const store = folder.open({}, base())
   expect(await store.deleteSession('s')).toBe(false)
   expect(existsSync(base())).toBe(false)
@@ -45,7 +43,7 @@ it('what deletes nothing creates nothing', async () => {
   expect(readdirSync(base())).toEqual(['.turnstore'])
 })
 
-it('a session that was put back without what is ours beside it goes on', async () => {
+it('a session that was restored without the store’s own folder keeps working', async () => {
   const store = folder.open({}, base())
   await store.saveSession({ sessionId: 's', createdAt: at })
   await store.changeSession('s', append('a'))
@@ -58,14 +56,14 @@ it('a session that was put back without what is ours beside it goes on', async (
   expect(turnIdsOf(await folder.open({}, base()).loadSession('s'))).toEqual(['a', 'b', 'c'])
 })
 
-describe.skipIf(!hasStrace)(`a folder that goes while a write is under way${hasStrace ? '' : ' (needs strace)'}`, () => {
+describe.skipIf(!hasStrace)(`a folder that goes away during a write${hasStrace ? '' : ' (needs strace)'}`, () => {
   const away: [string, () => void][] = [
     ['is removed', () => rmSync(base(), { recursive: true })],
     ['is renamed', () => renameSync(base(), folder.path('elsewhere'))],
     ['is replaced by a backup', () => (renameSync(base(), folder.path('elsewhere')), renameSync(folder.path('backup'), base()))],
   ]
 
-  it.each(away)('and %s leaves no append acknowledged', async (_how, goAway) => {
+  it.each(away)('and %s leaves no lost append acknowledged', async (_how, goAway) => {
     const store = folder.open({}, base())
     await store.saveSession({ sessionId: 's', createdAt: at })
     await store.changeSession('s', append('before'))
@@ -86,7 +84,7 @@ describe.skipIf(!hasStrace)(`a folder that goes while a write is under way${hasS
   })
 })
 
-it('nothing that four processes began to write after a folder was replaced is missing from it', async () => {
+it('no write that four processes began after a folder was replaced is lost', async () => {
   for (let round = 0; round < 4 * thoroughness; round++) {
     const here = folder.path(`base${round}`)
     const store = folder.open({}, here)

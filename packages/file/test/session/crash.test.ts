@@ -14,13 +14,13 @@ const folder = new Folder()
 const journal = (): string => folder.path('s.journal')
 
 describe('SIGKILL at a random moment', () => {
-  it('keeps what was acknowledged, once, in order and whole, and the next process goes on', async () => {
+  it('keeps acknowledged changes once, in order and whole, and the next process continues', async () => {
     const exists = await killAgainAndAgain({ rounds: 14 * thoroughness, start: code => folder.run(code), open: () => folder.open() })
     if (exists) await folder.once(store => store.changeSession('s', append('end')))
     expect(readdirSync(folder.base).filter(name => name.endsWith('.rotated'))).toEqual([])
   })
 
-  it('in the middle of a compaction loses nothing, twice in a row, and the next compaction ends it', async () => {
+  it('during a compaction loses nothing, even twice in a row, and the next compaction finishes it', async () => {
     const turns = 3000
     const ids = Array.from({ length: turns }, (_, i) => `t${i}`)
     const base = folder.open()
@@ -45,7 +45,7 @@ describe('SIGKILL at a random moment', () => {
 })
 
 describe('four processes on one session', () => {
-  it('keep every acknowledged turn once, in one order, with one killed at random and started again', async () => {
+  it('keep every acknowledged turn once and in one order while one is killed and restarted', async () => {
     await folder.open().saveSession({ sessionId: 's', createdAt: at })
     const acknowledged: { id: string; revision: number }[] = []
     const writer = (name: string): Child =>
@@ -77,14 +77,14 @@ describe('four processes on one session', () => {
     const ids = turnIdsOf(session) ?? []
     expect(new Set(ids).size).toBe(ids.length)
     expect(session?.revision).toBe(ids.length + 1)
-    // The turn that came with a revision stands where that revision put it.
+    // Each turn is where its revision put it.
     const misplaced = acknowledged.filter(({ id, revision }) => ids[revision - 2] !== id)
     expect(misplaced).toEqual([])
     expect(ids.length - acknowledged.length).toBeLessThanOrEqual(3 + 4 * thoroughness)
     expect(acknowledged.length).toBeGreaterThan(20)
   })
 
-  it('64 callers in one process are all heard, in the order in which they called', async () => {
+  it('64 callers in one process are served in the order of their calls', async () => {
     const store = folder.open()
     await store.saveSession({ sessionId: 's', createdAt: at })
     const ids = Array.from({ length: 64 }, (_, i) => `t${i}`)
@@ -93,13 +93,13 @@ describe('four processes on one session', () => {
     expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual(ids)
   })
 
-  it('a holder that is stopped lets nobody wait for ever, and all go on when it does', async () => {
+  it('a stopped lock holder blocks nobody forever, and all continue when it does', async () => {
     await folder.open().saveSession({ sessionId: 's', createdAt: at })
-    // A whole record takes its time to be written under the lock.
+    // Writing a whole record holds the lock for some time.
     const holder = folder.run(`const turns = Array.from({ length: 4000 }, (_, i) => ({ turnId: 'h' + i, prompt: 'x'.repeat(2000) }))
       say('ready'); for (let i = 1; ; i++) { say('saving ' + i); await store.saveSession({ sessionId: 's', createdAt: at, turns }) }`)
     while ((await holder.line()) !== 'saving 2') expect(holder.process.exitCode).toBeNull()
-    // Until it is caught with the lock in its hands.
+    // Until it is stopped while it holds the lock.
     const store = folder.open({ timeoutMs: 150 })
     let refused: unknown = null
     for (let tries = 0; refused === null && tries < 200; tries++) {
@@ -119,14 +119,14 @@ describe('four processes on one session', () => {
   })
 })
 
-/** strace counts for each thread by itself. */
+/** strace counts calls per thread. */
 const oneThread = { UV_THREADPOOL_SIZE: '1' }
 
 describe.skipIf(!hasStrace)(`the disk fails${hasStrace ? '' : ' (needs strace)'}`, () => {
-  /** Only calls on this path count, not those of loading the program. */
+  /** Counts only calls on this path, not those of loading the program. */
   const failing = (path: string, inject: string): string[] => ['strace', '-f', '-qq', '-o', '/dev/null', '-P', path, '-e', `inject=${inject}`]
 
-  it('the folders that the store stands in are synced in those above them, where they are new', async () => {
+  it('each new folder above the store is synced in its parent', async () => {
     const log = folder.path('log')
     const base = folder.path('a', 'b', 'sessions')
     const under = ['strace', '-f', '-qq', '-y', '-o', log, '-e', 'trace=fsync']
@@ -136,7 +136,7 @@ describe.skipIf(!hasStrace)(`the disk fails${hasStrace ? '' : ' (needs strace)'}
     for (const path of [folder.base, folder.path('a'), folder.path('a', 'b'), base]) expect(synced).toContain(path)
   })
 
-  it('a failed fdatasync of the journal has an unknown outcome, and nothing depends on that journal any more', async () => {
+  it('a failed fdatasync of the journal has an unknown outcome, and the journal is given up', async () => {
     await folder.open().saveSession({ sessionId: 's', createdAt: at })
     await folder.open().changeSession('s', append('first'))
     const child = folder.run(
@@ -155,7 +155,7 @@ describe.skipIf(!hasStrace)(`the disk fails${hasStrace ? '' : ' (needs strace)'}
     expect([fourth, turns]).toEqual(['stored', 'first,second,third,fourth'])
   })
 
-  it('a write that fails stores nothing, and the next goes on', async () => {
+  it('a failed write stores nothing, and the next succeeds', async () => {
     await folder.open().saveSession({ sessionId: 's', createdAt: at })
     await folder.open().changeSession('s', append('first'))
     const child = folder.run(
@@ -169,7 +169,7 @@ describe.skipIf(!hasStrace)(`the disk fails${hasStrace ? '' : ' (needs strace)'}
   it.each([
     ['a change', "store.changeSession('s', append('t'))", journal, 'write:error=ENOSPC:when=1'],
     ['a document', "store.saveSession({ sessionId: 's', createdAt: at })", () => folder.base, 'fsync:error=ENOSPC:when=1'],
-  ])('the cause of %s that was not written has the code of the system', async (_what, call, path, inject) => {
+  ])('the cause of a failed write of %s has the system code', async (_what, call, path, inject) => {
     await folder.open().saveSession({ sessionId: 's', createdAt: at })
     await folder.open().changeSession('s', append('first'))
     const child = folder.run(`await store.loadSession('s'); say(await ${call}.catch(error => error.cause?.message))`, {
@@ -198,7 +198,7 @@ describe.skipIf(!hasStrace)(`the disk fails${hasStrace ? '' : ' (needs strace)'}
 })
 
 describe.skipIf(!mayMount)(`a disk that runs full${mayMount ? '' : ' (needs root, to mount a small one)'}`, () => {
-  it.each([64, 256, 1024])('%s KiB: what does not fit is told, what was stored stays, and it goes on with space', async kilobytes => {
+  it.each([64, 256, 1024])('%s KiB: a change that does not fit is reported, what was stored stays, and writes succeed with more space', async kilobytes => {
     const base = folder.path('disk')
     await withSmallDisk(base, kilobytes, async resize => {
       const store = folder.open({}, base)
@@ -228,7 +228,7 @@ describe.skipIf(!mayMount)(`a disk that runs full${mayMount ? '' : ' (needs root
   })
 })
 
-it.skipIf(!hasPrlimit)('a process that is out of descriptors waits for its own, or says so (needs prlimit)', async () => {
+it.skipIf(!hasPrlimit)('a process that is out of descriptors waits for some, or fails and says so (needs prlimit)', async () => {
   await folder.open().saveSession({ sessionId: 's', createdAt: at })
   const child = folder.run(
     `await store.changeSession('s', append('before'))
@@ -257,7 +257,7 @@ describe.skipIf(!mayMount)(`a power cut${mayMount ? '' : ' (needs root, to mount
   const work = `for (let s = 0; s < 3; s++) await store.saveSession({ sessionId: 's' + s, workspaceId: s === 2 ? 'w' : null, createdAt: at })
     for (let i = 0; ; i++) {
       const id = 's' + (i % 3)
-      // One of them is compacted at times; in the others nothing but the journal holds what was told.
+      // One of them is compacted at times. In the others, only the journal has the acknowledged changes.
       await store.changeSession(id, { ...append('t' + i), setMetadata: { ended: id === 's1' && i % 5 === 0 } })
       say(id + ' t' + i)
     }`
@@ -267,8 +267,8 @@ describe.skipIf(!mayMount)(`a power cut${mayMount ? '' : ' (needs root, to mount
       const store = folder.open({}, mountPoint())
       for (const id of ['s0', 's1', 's2']) {
         const turns = turnIdsOf(await store.loadSession(id)) ?? []
-        const told = acknowledged.filter(line => line.startsWith(`${id} `)).map(line => line.slice(3))
-        expect(turns.slice(0, told.length)).toEqual(told)
+        const expected = acknowledged.filter(line => line.startsWith(`${id} `)).map(line => line.slice(3))
+        expect(turns.slice(0, expected.length)).toEqual(expected)
         expect((await store.changeSession(id, append('next'))).turnCount).toBe(turns.length + 1)
       }
       await store.close()
@@ -276,14 +276,14 @@ describe.skipIf(!mayMount)(`a power cut${mayMount ? '' : ' (needs root, to mount
   })
 
   const save = `store.saveSession({ sessionId: 's', workspaceId: 'w', createdAt: at, turns: [{ turnId: 'a' }, { turnId: 'b' }] })`
-  // Nothing comes after it that would take it to the disk along.
+  // No later write takes it to the disk.
   it.each([
     ['a session', `await ${save}`, ['a', 'b']],
     ['a first change', `await ${save}; await store.changeSession('s', append('c'))`, ['a', 'b', 'c']],
     ['a rewind', `await ${save}; await store.changeSession('s', { keepTurns: 1, updatedAt: at })`, ['a']],
     ['a delete', `await ${save}; await store.deleteSession('s')`, null],
     ['a compaction', `await ${save}; await store.changeSession('s', append('c')); await store.close()`, ['a', 'b', 'c']],
-  ])('nor %s that is the last that was written', async (_name, code, turns) => {
+  ])('keeps %s that was the last write', async (_name, code, turns) => {
     await cut(`${code}; say('done'); await sleep(60_000)`, 1, async () => {
       const store = folder.open({}, mountPoint())
       expect(turnIdsOf(await store.loadSession('s'))).toEqual(turns)
@@ -291,7 +291,7 @@ describe.skipIf(!mayMount)(`a power cut${mayMount ? '' : ' (needs root, to mount
     })
   })
 
-  it('of what is not synced it does lose some, so this test can tell', async () => {
+  it('does lose data that was not synced, so these tests can detect a loss', async () => {
     await cut(`fs.writeFileSync(base + '/plain.json', 'text'); say('written')`, 1, async () => {
       const path = `${mountPoint()}/plain.json`
       expect(existsSync(path) && readFileSync(path, 'utf8') === 'text').toBe(false)

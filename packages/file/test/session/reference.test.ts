@@ -1,12 +1,11 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { encodeSession, type JsonObject, type JsonValue, type SessionRecord } from '@turnstore/core'
 import { isJsonObject, isJsonValue } from '@turnstore/core/adapter'
-import { describe, expect, it, vi } from 'vitest'
-import { append, at, failureOf, turnIdsOf } from '../../../../scripts/testing/sessions.ts'
-import { Layout } from '../../src/folder/layout.ts'
+import { describe, expect, it } from 'vitest'
+import { append, at, turnIdsOf } from '../../../../scripts/testing/sessions.ts'
 import { Folder } from '../folder.ts'
 
 const script = fileURLToPath(new URL('../reference_store.py', import.meta.url))
@@ -22,7 +21,7 @@ const layouts: [string, string, boolean][] = [
 
 const folder = new Folder()
 
-/** The reference as it stands beside us: Python, which knows nothing of ours. */
+/** The reference, in Python. It does not know the journal. */
 function reference(command: string, path: string, ...rest: string[]): string {
   return execFileSync('python3', [script, command, path, ...rest], { encoding: 'utf8' })
 }
@@ -47,9 +46,7 @@ function documentsIn(base: string): string[] {
   return readdirSync(base, { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.json'))
 }
 
-/*
- * The mapping from the wire, written down once more: what a record is in TypeScript, with the defaults.
- */
+// The mapping from the wire format, independent of the code under test: a record in TypeScript, with the defaults.
 const list = (value: JsonValue | undefined): JsonObject[] => (Array.isArray(value) ? value.filter(isJsonObject) : [])
 
 function recordOf(raw: JsonObject): JsonObject {
@@ -96,7 +93,7 @@ function recordOf(raw: JsonObject): JsonObject {
   }
 }
 
-/** A record as the reference has it: without what is ours. */
+/** A record as the reference has it, without the members that it does not know. */
 function asReferenceHasIt(session: SessionRecord | null): JsonValue {
   if (session === null) return null
   const { parent_session_id: _parent, revision: _revision, schema_version: _schema, ...rest } = encodeSession(session)
@@ -104,7 +101,7 @@ function asReferenceHasIt(session: SessionRecord | null): JsonValue {
   return { ...rest, agent_transitions: transitions }
 }
 
-/** Every name below a folder with what changes when somebody writes. */
+/** Every name below a folder, with what a write would change. */
 function traces(base: string): string[] {
   return readdirSync(base, { recursive: true, encoding: 'utf8' })
     .map(name => {
@@ -115,7 +112,7 @@ function traces(base: string): string[] {
 }
 
 describe.each(layouts)('a folder of the reference: %s', (_name, base, exists) => {
-  it.skipIf(!exists)('is read exactly, and nothing is written into it', async () => {
+  it.skipIf(!exists)('is read exactly, and not changed', async () => {
     const before = traces(base)
     const store = folder.open({}, base)
     const documents = documentsIn(base)
@@ -131,7 +128,7 @@ describe.each(layouts)('a folder of the reference: %s', (_name, base, exists) =>
     expect(traces(base)).toEqual(before)
   })
 
-  it.skipIf(!exists)('is read where nobody may write', async () => {
+  it.skipIf(!exists)('can be read where this account may not write', async () => {
     cpSync(base, folder.base, { recursive: true })
     for (const name of ['', ...readdirSync(folder.base, { recursive: true, encoding: 'utf8' })]) {
       chmodSync(folder.path(name), statSync(folder.path(name)).isDirectory() ? 0o555 : 0o444)
@@ -150,7 +147,7 @@ describe.each(layouts)('a folder of the reference: %s', (_name, base, exists) =>
     for (const name of ['', ...readdirSync(folder.base, { encoding: 'utf8' })]) chmodSync(folder.path(name), 0o755)
   })
 
-  it.skipIf(!exists || !hasPython)(`has the same records for the reference after we appended to every document${needsPython}`, async () => {
+  it.skipIf(!exists || !hasPython)(`has the same records for the reference after an append to every document${needsPython}`, async () => {
     cpSync(base, folder.base, { recursive: true })
     const store = folder.open()
     const ids = await store.listSessions()
@@ -165,7 +162,7 @@ describe.each(layouts)('a folder of the reference: %s', (_name, base, exists) =>
   })
 })
 
-describe('what we wrote', () => {
+describe('what the store wrote', () => {
   it.skipIf(!hasPython)(`is the same for the reference after close${needsPython}`, async () => {
     const session: SessionRecord = {
       sessionId: 'whole',
@@ -200,10 +197,10 @@ describe('what we wrote', () => {
   })
 })
 
-describe(`the reference rewrites a document while our journal stands beside it${needsPython}`, () => {
+describe(`the reference rewrites a document beside a journal${needsPython}`, () => {
   const document = (): string => folder.path('s.json')
 
-  it.skipIf(!hasPython)('no turn of either is lost, in a live handle, in a fresh one, and after a compaction', async () => {
+  it.skipIf(!hasPython)('no turn of either is lost, in an open handle, in a new one, and after a compaction', async () => {
     const store = folder.open()
     await store.saveSession({ sessionId: 's', createdAt: at, turns: [{ turnId: 'first' }] })
     await store.changeSession('s', append('a', 'b'))
@@ -222,7 +219,7 @@ describe(`the reference rewrites a document while our journal stands beside it${
     expect(turnIdsOf(await folder.open().loadSession('s'))?.at(-1)).toBe('last')
   })
 
-  it.skipIf(!hasPython)('tool calls, metadata, the agent and agent transitions of the journal are kept as well', async () => {
+  it.skipIf(!hasPython)('tool calls, metadata, the agent and agent transitions of the journal are kept too', async () => {
     const store = folder.open()
     await store.saveSession({ sessionId: 's', createdAt: at, parentSessionId: 'parent', turns: [{ turnId: 'first' }], metadata: { old: 1 } })
     await store.changeSession('s', {
@@ -257,7 +254,7 @@ describe(`the reference rewrites a document while our journal stands beside it${
     expect(readByReference()).toEqual([asReferenceHasIt(loaded)])
   })
 
-  it.skipIf(!hasPython)('a turn that both added under one id is there twice, with what each wrote', async () => {
+  it.skipIf(!hasPython)('a turn that both added under one id is there twice, with the content of each', async () => {
     const store = folder.open()
     await store.saveSession({ sessionId: 's', createdAt: at })
     await store.changeSession('s', append('both', 'ours'))
@@ -270,7 +267,7 @@ describe(`the reference rewrites a document while our journal stands beside it${
     expect((await folder.open().loadSession('s'))?.turns.map(turn => turn.prompt)).toEqual(prompts)
   })
 
-  it.skipIf(!hasPython)('what was updated of a document before is not asked for a turn that the reference took away', async () => {
+  it.skipIf(!hasPython)('an update of a turn that the reference removed is dropped', async () => {
     const store = folder.open()
     await store.saveSession({ sessionId: 's', createdAt: at, turns: [{ turnId: 'first' }, { turnId: 'gone' }] })
     await store.changeSession('s', { updateTurns: [{ turnId: 'gone', set: { prompt: 'new' } }], updatedAt: at })
@@ -282,7 +279,7 @@ describe(`the reference rewrites a document while our journal stands beside it${
     expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual(['first', 'next'])
   })
 
-  it.skipIf(!hasPython)('a session that the reference creates anew does not get the journal of the one before', async () => {
+  it.skipIf(!hasPython)('a session that the reference creates again does not get the journal of the old one', async () => {
     const store = folder.open()
     await store.saveSession({ sessionId: 's', createdAt: at, turns: [{ turnId: 'old' }] })
     await store.changeSession('s', append('older'))
@@ -295,7 +292,7 @@ describe(`the reference rewrites a document while our journal stands beside it${
     expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual(['new'])
   })
 
-  it.skipIf(!hasPython)('nor does one that we create after the reference deleted it', async () => {
+  it.skipIf(!hasPython)('a session that the store creates again after the reference deleted it does not get the old journal', async () => {
     const store = folder.open()
     await store.saveSession({ sessionId: 's', createdAt: at })
     await store.changeSession('s', append('old'))
@@ -303,166 +300,5 @@ describe(`the reference rewrites a document while our journal stands beside it${
     expect(await store.loadSession('s')).toBeNull()
     await store.saveSession({ sessionId: 's', createdAt: at })
     for (const reader of [store, folder.open()]) expect(turnIdsOf(await reader.loadSession('s'))).toEqual([])
-  })
-})
-
-it('an id that the reference left in two workspaces is told in listings of all, and neither session is hidden', async () => {
-  for (const workspace of ['acme', 'globex']) {
-    mkdirSync(folder.path(workspace))
-    const session = { session_id: 's', workspace_id: workspace, created_at: at, updated_at: at }
-    writeFileSync(folder.path(workspace, 's.json'), JSON.stringify(session))
-  }
-  const store = folder.open()
-  for (const workspaceId of ['acme', 'globex']) {
-    expect(await store.querySessions({ workspaceId })).toEqual({ sessions: [expect.objectContaining({ workspaceId })], cursor: null })
-    expect(await store.loadSession('s', { workspaceId })).toMatchObject({ workspaceId })
-  }
-  const { sessions, damaged } = await folder.open().querySessions()
-  expect(sessions).toMatchObject([{ sessionId: 's' }])
-  expect(damaged).toMatchObject([{ sessionId: 's', code: 'CORRUPT_SESSION' }])
-  for (const name of ['acme', 'globex']) expect(damaged?.[0]?.message).toContain(folder.path(name, 's.json'))
-})
-
-it('nor is one told so that is made anew in another workspace while they are listed', async () => {
-  for (const workspace of ['acme', 'globex']) mkdirSync(folder.path(workspace))
-  const [first = '', second = ''] = readdirSync(folder.base)
-  const put = (workspace: string): void => {
-    writeFileSync(folder.path(workspace, 's.json'), JSON.stringify({ session_id: 's', workspace_id: workspace }))
-  }
-  put(first)
-  const documents = vi.spyOn(Layout.prototype, 'documents').mockImplementationOnce(function* (this: Layout, scope) {
-    for (const document of this.documents(scope)) {
-      yield document
-      rmSync(folder.path(first, 's.json'), { force: true })
-      put(second)
-    }
-  })
-  expect(await folder.open().querySessions()).toMatchObject({ sessions: [{ workspaceId: second }], cursor: null })
-  expect((await folder.open().querySessions()).damaged).toBeUndefined()
-  documents.mockRestore()
-})
-
-describe('numbers that JavaScript does not have', () => {
-  const big = '12345678901234567890'
-  const places = { head: '98765432109876543210', metadata: `-${big}`, turn: '9007199254740993', call: '1000000000000000000000' }
-  const text = `{
-  "session_id": "s",
-  "workspace_id": null,
-  "created_at": "${at}",
-  "updated_at": "${at}",
-  "agent_id": null,
-  "turns": [
-    {
-      "turn_id": "t1",
-      "agent_id": null,
-      "prompt": "",
-      "response_content": null,
-      "tool_calls": [
-        {
-          "call_id": "c1",
-          "tool_name": "f",
-          "arguments": {
-            "n": ${places.call}
-          }
-        }
-      ],
-      "metadata": {
-        "n": ${places.turn}
-      }
-    },
-    {
-      "turn_id": "t2"
-    }
-  ],
-  "agent_transitions": [],
-  "metadata": {
-    "n": ${places.metadata}
-  },
-  "account": ${places.head}
-}`
-
-  function expectAllKept(): void {
-    const now = readFileSync(folder.path('s.json'), 'utf8')
-    for (const number of Object.values(places)) expect(now).toMatch(new RegExp(`: ${number}\\b`))
-  }
-
-  it('integers beyond 2^53 survive an append, an update and a compaction', async () => {
-    writeFileSync(folder.path('s.json'), text)
-    const store = folder.open()
-    await store.changeSession('s', append('t3'))
-    const putToolCalls = [{ callId: 'c2', toolName: 'g' }]
-    await store.changeSession('s', { updateTurns: [{ turnId: 't1', putToolCalls }], setMetadata: { m: 1 }, updatedAt: at })
-    expect((await store.loadSession('s'))?.metadata).toEqual({ n: Number(places.metadata), m: 1 })
-    expect((await store.loadSummary('s'))?.metadata).toEqual({ n: Number(places.metadata), m: 1 })
-    expect((await store.loadSession('s'))?.turns[0]?.metadata).toEqual({ n: Number(places.turn) })
-    await store.close()
-    expect(existsSync(folder.path('s.journal'))).toBe(false)
-    expectAllKept()
-    expect(parseFile(folder.path('s.json')).revision).toBe(3)
-  })
-
-  it('and a rewind', async () => {
-    writeFileSync(folder.path('s.json'), text)
-    const store = folder.open()
-    await store.changeSession('s', append('t3'))
-    const updateTurns = [{ turnId: 't1', set: { error: 'e' } }]
-    await store.changeSession('s', { keepTurns: 1, updateTurns, appendTurns: [{ turnId: 't4' }], updatedAt: at })
-    expectAllKept()
-    expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual(['t1', 't4'])
-  })
-
-  it('and a document of another form', async () => {
-    writeFileSync(folder.path('s.json'), text.replaceAll(/\n */g, ' '))
-    await folder.once(store => store.changeSession('s', append('t3')))
-    expectAllKept()
-  })
-
-  it('a record that has lost them is not saved over them', async () => {
-    writeFileSync(folder.path('s.json'), text)
-    const store = folder.open()
-    const loaded = await store.loadSession('s')
-    if (loaded === null) throw new Error('not loaded')
-    const error = await failureOf(store.saveSession(loaded))
-    expect(error).toMatchObject({ code: 'INVALID_RECORD', outcome: 'not-stored', sessionId: 's' })
-    expect(readFileSync(folder.path('s.json'), 'utf8')).toBe(text)
-    expect(await store.deleteSession('s')).toBe(true)
-  })
-
-  it('large numbers that JavaScript does have are no obstacle', async () => {
-    const metadata = { exact: 2 ** 53, large: 1e17, larger: 2 ** 63, floating: 1e22, negative: -1e18, small: 5e-324, whole: 255 }
-    const store = folder.open()
-    await store.saveSession({ sessionId: 's', metadata, turns: [{ turnId: 't', metadata, toolCalls: [{ toolName: 'f', durationMs: 1e17 }] }] })
-    const loaded = await folder.open().loadSession('s')
-    expect(loaded?.metadata).toEqual(metadata)
-    expect(loaded?.turns[0]?.toolCalls[0]?.durationMs).toBe(1e17)
-    expect(await folder.open().saveSession({ sessionId: 's', metadata })).toBe(2)
-  })
-
-  it('255.0 and 1e22 are read as what they are, and stay as they are written where nothing alters their turn', async () => {
-    const floats = text.replace(places.turn, '255.0').replace(places.call, '1e22')
-    writeFileSync(folder.path('s.json'), floats)
-    const store = folder.open()
-    await store.changeSession('s', append('t3'))
-    expect((await store.loadSession('s'))?.turns[0]?.metadata).toEqual({ n: 255 })
-    await store.close()
-    expect(readFileSync(folder.path('s.json'), 'utf8')).toContain('"n": 255.0')
-    expect(readFileSync(folder.path('s.json'), 'utf8')).toContain('"n": 1e22')
-  })
-
-  it.each(['NaN', 'Infinity', '-Infinity', '1e400', '-1e400'])('%s is reported, with file and place, and touched by nothing', async value => {
-    for (const place of Object.values(places)) {
-      const damaged = text.replace(place, value)
-      mkdirSync(folder.path(place))
-      writeFileSync(folder.path(place, 's.json'), damaged)
-      const store = folder.open({}, folder.path(place))
-      const calls = [() => store.loadSession('s'), () => store.changeSession('s', append('t')), () => store.saveSession({ sessionId: 's' })]
-      for (const call of calls) {
-        const error = await failureOf(call())
-        expect(error.code).toBe('CORRUPT_SESSION')
-        expect(error.message).toContain(join(place, 's.json'))
-        expect(error.message).toMatch(value.includes('1e') ? /too large/ : /(?:Infinity|NaN).*line \d+, column \d+/)
-      }
-      expect(readFileSync(folder.path(place, 's.json'), 'utf8')).toBe(damaged)
-    }
   })
 })

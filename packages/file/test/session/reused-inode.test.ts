@@ -1,14 +1,20 @@
 import fs, { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { SessionChange } from '@turnstore/core'
 import { append, at, turnIdsOf } from '../../../../scripts/testing/sessions.ts'
+import { identify } from '../../src/disk/file-identity.ts'
+import { FilesChanged } from '../../src/disk/read-file.ts'
+import { Layout } from '../../src/folder/layout.ts'
+import { readTurnsAt } from '../../src/session/assemble-turns.ts'
+import { refreshIndex } from '../../src/session/refresh-index.ts'
+import type { TurnPlace } from '../../src/session/turn-places.ts'
 import { Folder } from '../folder.ts'
 
 /*
- * A journal that is removed leaves its inode to the next file, and a reader takes no lock: whatever he
- * knows of a journal may be of another than the one that he finds. To write a file in its place, without
- * replacing it, gives another journal the same inode on every file system.
+ * The inode of a removed journal is reused, and a reader takes no lock. So what a reader knows may be of another
+ * journal than the one that it finds. Overwriting the file in place gives another journal the same inode on every
+ * file system.
  */
 
 const folder = new Folder()
@@ -32,7 +38,7 @@ function looked(path: fs.PathLike, options: LookOptions): fs.BigIntStats | undef
   return realLook(path, options)
 }
 
-/** Does something the moment before a session's file is looked at for the nth time. */
+/** Runs `work` right before the nth lstat of a file of the session. */
 function beforeLook(nth: number, work: () => void): void {
   let looks = 0
   lookWith((path, options) => {
@@ -41,7 +47,7 @@ function beforeLook(nth: number, work: () => void): void {
   })
 }
 
-/** What another process leaves that goes on from the files that stand here: its document and its journal. */
+/** The files of another process that continues from the current ones. */
 async function after(...changes: SessionChange[]): Promise<{ document: Buffer; journal: Buffer }> {
   const base = folder.path(`other-${fs.readdirSync(folder.base).length}`)
   mkdirSync(base)
@@ -61,18 +67,18 @@ function replaceDocument(bytes: Buffer): void {
 const rewind: SessionChange = { keepTurns: 0, updatedAt: at }
 const long = (turnId: string): SessionChange => ({ appendTurns: [{ turnId, prompt: 'x'.repeat(700) }], updatedAt: at })
 
-describe('a journal that was removed, and another with its inode', () => {
+describe('a journal with the inode of a removed one', () => {
   it.each([
     ['longer, so that what was read ends within a record', [rewind, long('b1'), append('b2')], ['b1', 'b2']],
     ['longer, so that what was read ends with a record', [rewind, append('b'), append('c')], ['b', 'c']],
     ['as long', [rewind, append('b')], ['b']],
-  ])('is told from it by a handle that knew the one before (%s)', async (_name, changes, expected) => {
+  ])('is recognised by a handle that knew the old one (%s)', async (_name, changes, expected) => {
     const writer = folder.open()
     await writer.saveSession({ sessionId: 's', createdAt: at, updatedAt: at })
     await writer.changeSession('s', append('a'))
     const inode = statSync(journal()).ino
     const next = await after(...changes)
-    // The rewind has put its document in place, and not removed the journal yet.
+    // The rewind has replaced the document and not yet removed the journal.
     const [rewound] = changes
     replaceDocument((await after(rewound ?? rewind, append('gone'))).document)
     const reader = folder.open()
@@ -87,7 +93,7 @@ describe('a journal that was removed, and another with its inode', () => {
     expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual([...expected, 'last'])
   })
 
-  it('is told from it wherever in a read the rewind and the appends of another process come', async () => {
+  it('is recognised wherever in a read another process rewinds and appends', async () => {
     const ways = [[long('b1'), append('b2')], [append('b'), append('c')], [append('b')]]
     for (const changes of ways.map(appends => [rewind, ...appends])) {
       for (let look = 1; look < 9; look++) {
@@ -98,7 +104,7 @@ describe('a journal that was removed, and another with its inode', () => {
         const expected = changes.flatMap(({ appendTurns = [] }) => appendTurns.map(({ turnId }) => turnId))
         const reader = folder.open()
         await reader.loadSession('s')
-        // What is new makes it read, and not only look.
+        // A new change makes the reader read, not only look.
         await writer.changeSession('s', append('a2'))
         let hasMoved = false
         beforeLook(look, () => {
@@ -115,7 +121,7 @@ describe('a journal that was removed, and another with its inode', () => {
   })
 })
 
-it('a record that was read before its line break does not look damaged once a writer has added that', async () => {
+it('a record that was read before its line break does not look damaged after a writer adds it', async () => {
   const writer = folder.open()
   await writer.saveSession({ sessionId: 's', createdAt: at, updatedAt: at })
   await writer.changeSession('s', append('a'))
@@ -127,7 +133,7 @@ it('a record that was read before its line break does not look damaged once a wr
   expect(turnIdsOf(await reader.loadSession('s'))).toEqual(['a', 'b'])
 })
 
-it('what a writer took back that could not write it whole does not look damaged, nor is it kept', async () => {
+it('a partial write that its writer undid does not look damaged and is not kept', async () => {
   for (const next of [append('c'), long('c')]) {
     const writer = folder.open()
     await writer.saveSession({ sessionId: 's', createdAt: at, updatedAt: at })
@@ -143,3 +149,31 @@ it('what a writer took back that could not write it whole does not look damaged,
     expect(turnIdsOf(await reader.loadSession('s'))).toEqual(['a', 'c'])
   }
 })
+
+it('a turn is never read from a journal that has the inode of the old one', async () => {
+  const layout = new Layout(folder.base, false)
+  const paths = layout.pathsForNew('s', null)
+  const store = folder.open()
+  await store.saveSession({ sessionId: 's', createdAt: at })
+  await store.changeSession('s', append('before'))
+  const index = await refreshIndex(null, paths, layout)
+  if (index === null) throw new Error('not found')
+  const { places, document: known } = index.snapshot()
+  expect((await readTurnsAt(places, known, paths))[0]?.turnId).toBe('before')
+  const old = readFileSync(journal())
+  await store.changeSession('s', { setMetadata: { ended: true }, updatedAt: at })
+  await vi.waitFor(() => expect([journal(), folder.path('s.rotated')].filter(path => existsSync(path))).toEqual([]), 10_000)
+  // A new file often gets the inode that was freed last. Here it is certain.
+  writeFileSync(journal(), '')
+  const other = Buffer.from(old.toString('latin1').replaceAll('before', 'behind'), 'latin1')
+  const identity = identify(journal())?.file ?? ''
+  writeFileSync(journal(), other)
+  const moved = places.map(place => movedTo(place, identity))
+  await expect(readTurnsAt(moved, known, paths)).rejects.toThrow(FilesChanged)
+})
+
+function movedTo(place: TurnPlace, identity: string): TurnPlace {
+  if (place.base.kind !== 'record') return place
+  const span = { ...place.base.span, journal: { ...place.base.span.journal, identity } }
+  return { ...place, base: { ...place.base, span } }
+}
