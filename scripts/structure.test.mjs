@@ -13,6 +13,7 @@ const rooms = {
   core: ['manager', 'stores', 'adapter-kit', 'chat', 'replay', 'queries', 'changes', 'records', 'basics'],
   memory: [],
   cli: ['commands', 'output', 'input', 'merge', 'terminal', 'stores'],
+  file: ['session', 'folder', 'format', 'locks', 'disk'],
   conformance: ['command', 'suite', 'groups', 'cases', 'child', 'histories', 'samples', 'checks'],
 }
 

@@ -2,7 +2,6 @@ import { join, resolve } from 'node:path'
 import {
   type Capabilities,
   type ChangeResult,
-  type DamagedSession,
   isTurnstoreError,
   type SessionPage,
   type SessionRecord,
@@ -16,55 +15,51 @@ import {
   cloneSummary,
   type Condition,
   type Deletion,
-  damageOf,
   inScope,
-  isValidId,
-  type Listed,
   NativeSessionStore,
   type NormalChange,
   type NormalQuery,
   type NormalTurnRange,
   pageOfListing,
-  quote,
   type Scope,
   sessionNotFound,
 } from '@turnstore/core/adapter'
-import { corruptSession, inTwoPlaces, readError, writeError } from './file-errors.js'
-import { identify } from './file-identity.js'
-import { createFormat, readFormat, resolveBase } from './folder-format.js'
-import { LockFolder } from './kernel-lock.js'
-import { keyOf, OpenFiles } from './open-files.js'
-import type { StoreFolder } from './open-session.js'
-import { RecentMap } from './recent-map.js'
-import { ensureFolder, sweepTemporaries } from './replace-file.js'
-import type { SessionFile } from './session-file.js'
-import { type FoundDocument, Layout, OWN_FOLDER, type SessionPaths } from './session-paths.js'
-import { readSummary } from './session-reader.js'
-import { Slices } from './slices.js'
-import { SummaryCache, versionOf } from './summary-cache.js'
+import { identify } from './disk/file-identity.js'
+import { ensureFolder } from './disk/folders.js'
+import { sweepTemporaries } from './disk/temporary-files.js'
+import { writeError } from './folder/file-errors.js'
+import { createFormat, readFormat, resolveBase } from './folder/format-file.js'
+import { Layout, OWN_FOLDER, type SessionPaths } from './folder/layout.js'
+import { Listing } from './folder/listing.js'
+import { RecentMap } from './folder/recent-map.js'
+import { TimeSlice } from './format/yielding.js'
+import { LockFolder } from './locks/lock-folder.js'
+import { keyOf, OpenSessions } from './session/open-sessions.js'
+import { readSummary } from './session/read-summary.js'
+import type { SessionFile } from './session/session-file.js'
+import type { StoreFolder } from './session/session-state.js'
 
 export interface FileSessionStoreOptions extends BaseStoreOptions {}
 
-/** Places of sessions that are not open. Beyond that many, a journal is left to whoever changes its session next. */
+/** Sessions whose places are remembered. A journal beyond that many is compacted by the next writer. */
 const REMEMBERED = 20_000
 
-/** Sessions that `close` folds at a time. */
-const FOLDS = 4
+/** The number of sessions that `close` compacts at a time. */
+const CONCURRENT_COMPACTIONS = 4
 
-/** So many folders are looked through in one go. */
+/** So many folders are searched without yielding. */
 const FEW_FOLDERS = 100
 
-/** Age from which on a temporary file is taken for one that a crash left: no write takes a day. */
-const LEFT_BEHIND_MS = 24 * 3600 * 1000
+/** An older temporary file was left by a crash: no write takes a day. */
+const ABANDONED_MS = 24 * 3600 * 1000
 
 /**
  * Stores each session as one JSON document in a folder, in the layout of the reference implementation
- * (`{base}/{session}.json`, `{base}/{workspace}/{session}.json`), with a journal beside it for the
- * changes since. An append is one write and one fdatasync, however long the session is.
+ * (`{base}/{session}.json`, `{base}/{workspace}/{session}.json`). A journal beside it holds the changes since the
+ * document was written. An append is one write and one fdatasync, however long the session is.
  *
- * Any number of processes of one host may use the folder at once, and the reference may read it, after
- * `close` every turn. `docs/file-format.md` describes the files. Nothing is created before the first
- * write.
+ * Any number of processes on one host may use the folder at once. The reference may read it, and sees every turn
+ * after `close`. `docs/file-format.md` describes the files. The first write creates the folder.
  *
  * @example
  * const store = new FileSessionStore('./sessions')
@@ -74,19 +69,19 @@ export class FileSessionStore extends NativeSessionStore {
   readonly #path: string
   #capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: true }
   #folder: StoreFolder | null = null
-  /** Whether what is ours in the folder is there: the format is fixed. */
+  /** Whether the store's own folder and the format in it exist. */
   #isPrepared = false
   #preparing: Promise<void> | null = null
-  /** Once, beside the first write, what crashes left is removed. */
+  /** Removes what crashes left, once, in the background of the first write. */
   #sweeping: Promise<void> | null = null
-  readonly #files = new OpenFiles()
-  /** Where a session was found last. */
+  readonly #files = new OpenSessions()
+  /** Where each session was found last. */
   readonly #places = new RecentMap<SessionPaths>(REMEMBERED)
-  /** Documents beside which this handle left a journal. */
-  readonly #unfolded = new RecentMap<SessionPaths>(REMEMBERED)
-  readonly #summaries = new SummaryCache()
+  /** The sessions to whose journals this handle wrote. */
+  readonly #uncompacted = new RecentMap<SessionPaths>(REMEMBERED)
+  readonly #listing = new Listing(readSummary)
 
-  /** @param path the folder; it is created by the first write */
+  /** @param path the folder, which the first write creates */
   constructor(path: string, options: FileSessionStoreOptions = {}) {
     checkStoreOptions(options)
     super(options)
@@ -119,17 +114,17 @@ export class FileSessionStore extends NativeSessionStore {
     }
   }
 
-  /** Folds what this handle wrote, as long as its time lasts; the rest is correct, and folded by the next. */
+  /** Compacts what this handle wrote, until the timeout. The rest is complete, and the next writer compacts it. */
   protected override async _close(): Promise<void> {
     const deadline = performance.now() + this.timeoutMs
-    const waiting = [...this.#unfolded.values()]
-    const foldAll = async (): Promise<void> => {
+    const waiting = [...this.#uncompacted.values()]
+    const compactAll = async (): Promise<void> => {
       for (let paths = waiting.pop(); paths !== undefined && performance.now() < deadline; paths = waiting.pop()) {
-        // What cannot be folded now stays in its journal, which is complete.
+        // If this fails, the journal is still complete.
         if (this.#layout().isInPlace(paths)) await this.#open(paths).close().catch(() => undefined)
       }
     }
-    await Promise.all(Array.from({ length: FOLDS }, foldAll))
+    await Promise.all(Array.from({ length: CONCURRENT_COMPACTIONS }, compactAll))
     await this.#sweeping
     await this.#files.close()
     this.#folder?.locks.close()
@@ -153,15 +148,14 @@ export class FileSessionStore extends NativeSessionStore {
   }
 
   /**
-   * The answer of the first place that has one. It lets others run meanwhile, under a lock too: nobody
-   * creates or deletes this session then, so what was looked at stays as it was. Not among a few folders, or one call
-   * would overtake another where the machine is busy.
+   * The first answer that is not null. Yields while it searches many folders, also under a lock: no other process
+   * creates or deletes the session then. Among a few folders it does not yield, so that calls keep their order.
    */
   async #first<T>(sessionId: string, scope: Scope, ask: (file: SessionFile) => Promise<T | null>): Promise<T | null> {
-    const slices = new Slices()
-    let looked = 0
+    const slice = new TimeSlice()
+    let searched = 0
     for (const paths of this.#layout().find(sessionId, scope, this.#places.get(sessionId))) {
-      if (looked++ > FEW_FOLDERS && slices.isOver) await slices.next()
+      if (searched++ > FEW_FOLDERS && slice.isOver) await slice.yield()
       if (paths === null) continue
       const answer = await ask(this.#open(paths))
       if (answer === null) continue
@@ -174,71 +168,14 @@ export class FileSessionStore extends NativeSessionStore {
 
   // ---- Listing.
 
-  protected async _list(scope: Scope): Promise<string[]> {
-    // The reference may have left one id in two workspaces.
-    const ids = new Set<string>()
-    for await (const document of this.#documents(scope)) {
-      // No call could name it; `querySessions` tells of it.
-      if ('code' in document || !isValidId(document.sessionId)) continue
-      if (document.isNameCertain) {
-        ids.add(document.sessionId)
-      } else {
-        const listed = await this.#summarise(document)
-        // What is damaged in a folder of several workspaces may be of any of them.
-        if (listed !== null && ('code' in listed || inScope(listed, scope))) ids.add(listed.sessionId)
-      }
-    }
-    return [...ids]
+  protected _list(scope: Scope): Promise<string[]> {
+    return this.#listing.ids(this.#layout(), scope)
   }
 
-  /** Of an id that the reference left in two workspaces, the second is told: a listing has each id once. */
-  async *#listing(scope: Scope): AsyncIterable<Listed> {
-    const places = new Map<string, string>()
-    for await (const found of this.#documents(scope)) {
-      const listed = 'code' in found ? found : await this.#summarise(found)
-      if (listed === null) continue
-      if ('code' in found || 'code' in listed) {
-        yield listed
-        continue
-      }
-      const { sessionId } = listed
-      const other = places.get(sessionId)
-      // Where the first is gone, the session was made anew meanwhile.
-      const isTwice = other !== undefined && identify(other) !== null
-      if (!isTwice) places.set(sessionId, found.document)
-      yield isTwice ? inTwoPlaces(sessionId, found.document, other) : listed
-    }
-  }
-
-  /** Only what leaves the cache is copied. */
   protected async _query(query: NormalQuery): Promise<SessionPage> {
-    const page = await pageOfListing(query, this.#listing(query.scope))
+    const page = await pageOfListing(query, this.#listing.sessions(this.#layout(), query.scope))
+    // The listing shares its summaries with its cache.
     return { ...page, sessions: page.sessions.map(cloneSummary) }
-  }
-
-  async *#documents(scope: Scope): AsyncIterable<FoundDocument | DamagedSession> {
-    const slices = new Slices()
-    for (const document of this.#layout().documents(scope)) {
-      yield document
-      if (slices.isOver) await slices.next()
-    }
-  }
-
-  async #summarise(document: FoundDocument): Promise<Listed | null> {
-    if (!isValidId(document.sessionId)) return unnameable(document)
-    try {
-      const version = versionOf(document, document.hasJournal)
-      if (version === null) return null
-      const known = this.#summaries.get(document, version)
-      if (known !== undefined) return known
-      const summary = await readSummary(document, this.#layout())
-      if (summary !== null) this.#summaries.set(document, version, summary)
-      return summary
-    } catch (error) {
-      const damage = damageOf(document.sessionId, readError(error, document.sessionId, document.document))
-      if (damage === null) throw error
-      return damage
-    }
   }
 
   // ---- Writing.
@@ -247,7 +184,7 @@ export class FileSessionStore extends NativeSessionStore {
     const file = this.#openAlready(sessionId) ?? (await this.#findToWrite(sessionId, condition.scope))
     if (file === null) throw sessionNotFound(sessionId)
     if (!this.#isPrepared || this.#sweeping === null) await this.#prepare()
-    this.#unfolded.set(keyOf(file.paths), file.paths)
+    this.#uncompacted.set(keyOf(file.paths), file.paths)
     try {
       return await file.change(change, condition)
     } catch (error) {
@@ -256,14 +193,14 @@ export class FileSessionStore extends NativeSessionStore {
         return file.change(change, condition)
       }
       if (!isTurnstoreError(error, 'SESSION_NOT_FOUND')) throw error
-      // Not there any more, or not in this scope: it may have been made anew in another place.
+      // Gone, or not in this scope: it may have been created again in another place.
       const other = await this.#findToWrite(sessionId, condition.scope)
       if (other === null || other === file) throw error
       return other.change(change, condition)
     }
   }
 
-  /** The session where it was found last, if it is open: whether it is still there is seen when it is written. */
+  /** The session where it was found last, if it is open. The write itself checks that it is still there. */
   #openAlready(sessionId: string): SessionFile | null {
     const paths = this.#places.get(sessionId)
     if (paths === undefined || !this.#layout().isInPlace(paths)) return null
@@ -279,17 +216,17 @@ export class FileSessionStore extends NativeSessionStore {
 
   protected async _remove(sessionId: string, deletion: Deletion): Promise<boolean> {
     const { scope, evenIfDamaged } = deletion
-    // Where nobody has written yet, there is no lock to take, and none is made only to find nothing.
+    // Without the store's own folder there are no locks, and they are not created just to find nothing.
     if (!this.#hasOwnFolder() && (await this.#findToWrite(sessionId, scope, evenIfDamaged)) === null) return false
     return this.#locked(sessionId, async () => {
       const found = await this.#findToWrite(sessionId, scope, evenIfDamaged)
       if (found === null || !(await found.remove(deletion))) return false
-      this.#unfolded.delete(keyOf(found.paths))
+      this.#uncompacted.delete(keyOf(found.paths))
       return true
     })
   }
 
-  /** Where the session is, null where there is none. */
+  /** The session to write, or null if there is none. */
   async #findToWrite(sessionId: string, scope: Scope, evenIfDamaged = false): Promise<SessionFile | null> {
     try {
       return await this.#first(sessionId, scope, async file => ((await file.isHere(evenIfDamaged)) ? file : null))
@@ -298,7 +235,7 @@ export class FileSessionStore extends NativeSessionStore {
     }
   }
 
-  /** Ids are unique over all workspaces, so what creates, replaces or deletes is decided under a lock by id. */
+  /** Ids are unique over all workspaces, so creating, replacing and deleting take the lock of the id. */
   async #locked<T>(sessionId: string, work: () => Promise<T>): Promise<T> {
     try {
       const { locks, timeoutMs } = await this.#prepare()
@@ -320,7 +257,7 @@ export class FileSessionStore extends NativeSessionStore {
     return this.#open(paths)
   }
 
-  /** Makes what is ours in the folder, before the first write, and again where somebody has taken it away since. */
+  /** Creates the store's own folder before the first write, and again if it was removed since. */
   async #prepare(): Promise<StoreFolder> {
     const folder = this.#known()
     if (this.#isPrepared && !this.#hasOwnFolder()) {
@@ -345,7 +282,7 @@ export class FileSessionStore extends NativeSessionStore {
     return this.#known()
   }
 
-  /** Whether what is ours is in its place. Where nobody can tell, the write itself will fail and say why. */
+  /** Whether the store's own folder exists. If that cannot be found out, the write will fail and say why. */
   #hasOwnFolder(): boolean {
     try {
       return identify(this.#known().ownFolder) !== null
@@ -370,14 +307,8 @@ export class FileSessionStore extends NativeSessionStore {
 
 async function sweep(layout: Layout): Promise<void> {
   try {
-    for (const folder of layout.folders()) await sweepTemporaries(folder, LEFT_BEHIND_MS)
+    for (const folder of layout.folders()) await sweepTemporaries(folder, ABANDONED_MS)
   } catch {
-    // What stays is in nobody's way.
+    // Left-over files do no harm.
   }
-}
-
-/** A document of the reference under a name that is no id, with a control character for instance. */
-function unnameable({ name, document }: FoundDocument): DamagedSession {
-  const { message } = corruptSession(quote(name), document, 'its name is no id that a session may have')
-  return { sessionId: quote(name), code: 'CORRUPT_SESSION', message }
 }

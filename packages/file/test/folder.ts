@@ -5,16 +5,16 @@ import { TestFolder } from '../../../scripts/testing/test-folder.ts'
 import { FileSessionStore, type FileSessionStoreOptions } from '../src/index.ts'
 
 export interface RunOptions {
-  /** What stands before `node` on the command line: `strace …`, `prlimit …`. */
+  /** What precedes `node` on the command line: `strace …`, `prlimit …`. */
   readonly under?: readonly string[]
   readonly base?: string
   readonly options?: FileSessionStoreOptions
   readonly env?: Readonly<Record<string, string>>
-  /** Who it becomes; needs root. */
+  /** The account that it switches to. Needs root. */
   readonly uid?: number
 }
 
-/** A folder of sessions for each test. */
+/** A new folder of sessions for each test. */
 export class Folder extends TestFolder {
   constructor() {
     super('file')

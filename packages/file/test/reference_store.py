@@ -1,8 +1,8 @@
-"""What the reference does with a folder, in a few lines: Python's json, the keys of its records, a document a session.
+"""What the reference does with a folder: Python's json, the keys of its records, one document per session.
 
     reference_store.py read BASE                  every record, as JSON
     reference_store.py append DOCUMENT TURN_ID    load, append a turn, write back what it knows
-    reference_store.py create DOCUMENT            a new session, over whatever stands there
+    reference_store.py create DOCUMENT            a new session, replacing whatever is there
     reference_store.py layout BASE                the folder in data/reference-layout
 """
 
@@ -73,8 +73,8 @@ def layout(base):
                "ended_at": time, "audit_event_ids": ["e1", "e2"], "metadata": {"usage": {"tokens": 10**20}}}, TURN),
         known({"turn_id": "t2", "agent_id": "billing", "response_content": "", "status": "error", "error": "429"}, TURN),
     ]
-    handover = known({"from_agent": "support", "to_agent": "billing", "turn_id": "t1", "timestamp": time}, TRANSITION)
-    session("handed-over", "acme", agent_id="billing", turns=turns, agent_transitions=[handover],
+    transition = known({"from_agent": "support", "to_agent": "billing", "turn_id": "t1", "timestamp": time}, TRANSITION)
+    session("two-agents", "acme", agent_id="billing", turns=turns, agent_transitions=[transition],
             metadata={"ended": True, "account": 2**64, "share": 1.0})
     session("日本語 ✈", "büro", metadata={"text": "\u2028 \ud83d\ude80 \x7f \\ \" \n"},
             turns=[known({"turn_id": "é", "prompt": "Ünïcödé 🛫"}, TURN)])

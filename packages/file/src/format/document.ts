@@ -1,0 +1,165 @@
+import { isUtf8 } from 'node:buffer'
+import { decodeSession, encodeSession, type SessionRecord, type TurnRecord, TurnstoreError } from '@turnstore/core'
+import { decodeTurn, encodeTurn, isJsonObject, parseJson } from '@turnstore/core/adapter'
+import type { Span } from '../disk/read-file.js'
+import { mayHoldInfinity, parseExactly } from './exact-json.js'
+import { TimeSlice } from './yielding.js'
+
+/*
+ * A session's document has the form of the reference: JSON in UTF-8, indented by two. A JSON string contains
+ * no line break, so indentation alone delimits a turn: it begins with a line of four spaces and `{` and ends
+ * with the next line of four spaces and `}`. So a turn can be read, copied and counted without parsing the rest.
+ */
+
+/** A document, split into its turns and the rest. */
+export interface DocumentOutline {
+  /** The session without its turns. */
+  readonly head: SessionRecord
+  /** Where each turn is, or null if the document is JSON of another form. */
+  readonly spans: Span[] | null
+  readonly turns: readonly TurnRecord[]
+  /** It has no revision, so the reference wrote it. */
+  readonly isForeign: boolean
+  readonly hasBigIntegers: boolean
+}
+
+const TURNS_OPEN = '\n  "turns": ['
+const TURN_OPEN = '\n    {'
+const TURN_CLOSE = '\n    }'
+const TURNS_CLOSE = '\n  ]'
+
+/** @throws `INVALID_RECORD`, `SCHEMA_TOO_NEW`; the message names the place, never the value */
+export function parseDocument(bytes: Buffer, keepBigIntegers = false): SessionRecord {
+  checkUtf8(bytes)
+  const text = bytes.toString()
+  const value = parseChecked(text)
+  return decodeSession(keepBigIntegers ? parseExactly(text).value : value)
+}
+
+/**
+ * Finds the turns of a document and reads each, so that damage anywhere is found. Yields in between.
+ * @throws `INVALID_RECORD`, `SCHEMA_TOO_NEW`
+ */
+export async function outlineDocument(bytes: Buffer): Promise<DocumentOutline> {
+  checkUtf8(bytes)
+  return (await outlineByIndentation(bytes)) ?? outlineByParsing(bytes)
+}
+
+async function outlineByIndentation(bytes: Buffer): Promise<DocumentOutline | null> {
+  const open = bytes.indexOf(TURNS_OPEN)
+  if (open === -1) return null
+  const spans: Span[] = []
+  let at = open + TURNS_OPEN.length
+  if (startsWith(bytes, at, TURN_OPEN)) {
+    for (;;) {
+      const close = bytes.indexOf(TURN_CLOSE, at)
+      if (close === -1) return null
+      const offset = at + TURN_OPEN.length - 1
+      at = close + TURN_CLOSE.length
+      spans.push({ offset, length: at - offset })
+      if (startsWith(bytes, at, TURNS_CLOSE)) break
+      if (!startsWith(bytes, at, `,${TURN_OPEN}`)) return null
+      at += 1
+    }
+    at += TURNS_CLOSE.length
+  } else if (bytes[at] === CLOSING_BRACKET) {
+    at += 1
+  } else {
+    return null
+  }
+
+  const head = parseTolerantly(
+    `${bytes.toString('utf8', 0, open + TURNS_OPEN.length)}"${PLACEHOLDER}"]${bytes.toString('utf8', at)}`,
+  )
+  // Without the placeholder in its place, the lines only looked like the session's turns.
+  if (head === null || !removePlaceholder(head.value)) return null
+
+  // Before the turns: nothing else may be judged in a newer format.
+  const session = decodeSession(head.value)
+  let { hasBigIntegers } = head
+  const turns: TurnRecord[] = []
+  const slice = new TimeSlice()
+  for (const span of spans) {
+    const turn = parseTolerantly(bytes.toString('utf8', span.offset, span.offset + span.length))
+    if (turn === null) return null
+    hasBigIntegers ||= turn.hasBigIntegers
+    turns.push(decodeTurn(turn.value, `turns[${turns.length}]`))
+    if (slice.isOver) await slice.yield()
+  }
+  return { head: session, spans, turns, isForeign: isForeign(head.value), hasBigIntegers }
+}
+
+/** Reads JSON of any form at once, and reports what is wrong with it. */
+function outlineByParsing(bytes: Buffer): DocumentOutline {
+  const text = bytes.toString()
+  const value = parseChecked(text)
+  const exact = parseExactly(text)
+  const session = decodeSession(exact.value)
+  return {
+    head: { ...session, turns: [] },
+    spans: null,
+    turns: session.turns,
+    isForeign: isForeign(value),
+    hasBigIntegers: exact.hasBigIntegers,
+  }
+}
+
+export function documentText(session: SessionRecord): string {
+  return JSON.stringify(encodeSession(session), null, 2)
+}
+
+/** The text before the first turn and after the last, of a document with turns. */
+export function frameOf(head: SessionRecord): { before: string; after: string } {
+  const text = documentText({ ...head, turns: [] })
+  const end = text.indexOf(`${TURNS_OPEN}]`) + TURNS_OPEN.length
+  return { before: text.slice(0, end), after: `${TURNS_CLOSE}${text.slice(end + 1)}` }
+}
+
+export const beforeFirstTurn = '\n    '
+export const betweenTurns = ',\n    '
+
+/** A turn as text of a document, from its `{` to its `}`. */
+export function turnText(turn: TurnRecord): string {
+  return JSON.stringify(encodeTurn(turn), null, 2).replaceAll('\n', '\n    ')
+}
+
+const CLOSING_BRACKET = 0x5d
+
+function startsWith(bytes: Buffer, at: number, text: string): boolean {
+  return bytes.toString('latin1', at, at + text.length) === text
+}
+
+/** Decoding would silently replace invalid bytes by U+FFFD. */
+function checkUtf8(bytes: Buffer): void {
+  if (!isUtf8(bytes)) throw new TurnstoreError('INVALID_RECORD', 'document is not UTF-8')
+}
+
+function parseChecked(text: string): unknown {
+  const value = parseJson(text, 'document')
+  if (mayHoldInfinity(text) && parseTolerantly(text) === null) {
+    throw new TurnstoreError('INVALID_RECORD', 'document holds a number that is too large for any reader')
+  }
+  return value
+}
+
+function parseTolerantly(text: string): ReturnType<typeof parseExactly> | null {
+  try {
+    return parseExactly(text)
+  } catch {
+    return null
+  }
+}
+
+/** In place of the turns while the rest is parsed. If a member is repeated, the last one counts. */
+const PLACEHOLDER = 'the turns go here'
+
+function removePlaceholder(value: unknown): boolean {
+  if (!isJsonObject(value) || !Array.isArray(value.turns) || value.turns[0] !== PLACEHOLDER) return false
+  value.turns = []
+  return true
+}
+
+/** The reference drops the revision when it rewrites a document. */
+function isForeign(value: unknown): boolean {
+  return isJsonObject(value) && !Object.hasOwn(value, 'revision')
+}

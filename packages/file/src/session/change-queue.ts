@@ -1,0 +1,186 @@
+import { type ChangeResult, isEnded } from '@turnstore/core'
+import {
+  type ChangePlan,
+  type Condition,
+  inScope,
+  type NormalChange,
+  planChange,
+  resultOf,
+  sessionNotFound,
+} from '@turnstore/core/adapter'
+import { syncFolder } from '../disk/folders.js'
+import { writeError } from '../folder/file-errors.js'
+import type { Lock } from '../locks/gate.js'
+import type { Compaction } from './compaction.js'
+import { rewriteDocument } from './document-writer.js'
+import { JournalBatch } from './journal-batch.js'
+import type { SessionState } from './session-state.js'
+import type { TurnIndex } from './turn-index.js'
+
+interface Waiting {
+  readonly change: NormalChange
+  readonly condition: Condition
+  readonly deadline: number
+  readonly resolve: (result: ChangeResult) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** The most changes that share one sync. */
+const BATCH = 256
+
+/**
+ * Group commit for the changes of one session. Changes that wait at the same time are decided one after the
+ * other, written with one call and synced once. Each has its own success or failure.
+ */
+export class ChangeQueue {
+  readonly #state: SessionState
+  readonly #compaction: Compaction
+  readonly #queue: Waiting[] = []
+  #draining: Promise<void> | null = null
+  /** A change since the queue was last empty has ended the session. */
+  #endsNow = false
+
+  constructor(state: SessionState, compaction: Compaction) {
+    this.#state = state
+    this.#compaction = compaction
+  }
+
+  /** Resolves when the queue is empty. Null if it is. */
+  get drained(): Promise<void> | null {
+    return this.#draining
+  }
+
+  change(change: NormalChange, condition: Condition): Promise<ChangeResult> {
+    return new Promise((resolve, reject) => {
+      const deadline = performance.now() + this.#state.folder.timeoutMs
+      this.#queue.push({ change, condition, deadline, resolve, reject })
+      this.#draining ??= this.#drain().catch((error: unknown) => this.#rejectAll(error))
+    })
+  }
+
+  async #drain(): Promise<void> {
+    // Lets `change` set #draining first. Below, #draining must be reset in the same tick in which the queue was
+    // found empty, or a change in between would wait forever.
+    await Promise.resolve()
+    let written: TurnIndex | null = null
+    while (this.#queue.length > 0) {
+      let lock: Lock
+      try {
+        // Before taking the lock, so that the first read of a long session keeps no other process waiting.
+        if (this.#state.index === null) await this.#state.current()
+        lock = await this.#state.folder.locks.acquire(this.#state.paths.sessionId, { deadline: this.#queue[0]?.deadline ?? 0 })
+      } catch (error) {
+        this.#queue.shift()?.reject(writeError(error, 'not-stored'))
+        continue
+      }
+      try {
+        written = await this.#commit(this.#queue.splice(0, BATCH))
+      } finally {
+        lock.release()
+      }
+    }
+    this.#draining = null
+    if (this.#state.isReleased) this.#state.writer.close()
+    else if (written !== null) this.#compaction.startIfDue(written, this.#endsNow)
+    this.#endsNow = false
+  }
+
+  /** For an unexpected error, such as a lock that cannot be released: no caller is left waiting. */
+  #rejectAll(error: unknown): void {
+    this.#draining = null
+    for (const { reject } of this.#queue.splice(0)) reject(writeError(error, 'not-stored'))
+  }
+
+  /** Returns the index after the changes, or null if a document or nothing was written. */
+  async #commit(batch: readonly Waiting[]): Promise<TurnIndex | null> {
+    const answers: (() => void)[] = []
+    let index: TurnIndex | null
+    try {
+      index = await this.#state.exclusively(() => this.#decideAndWrite(batch, answers))
+      if (index !== null) await this.#sync(index)
+    } catch (error) {
+      this.#state.index = null
+      this.#state.writer.close()
+      for (const { reject } of batch) reject(writeError(error))
+      await this.#abandonJournal()
+      return null
+    }
+    for (const answer of answers) answer()
+    return index
+  }
+
+  /**
+   * After a failed sync, the disk may lack what the page cache still shows, and another process that adds to the
+   * journal would sync it with success. So the session is written to a new document, now, while the lock is held,
+   * or else with the next change.
+   */
+  async #abandonJournal(): Promise<void> {
+    if (!this.#state.isJournalSuspect) return
+    try {
+      await this.#state.exclusively(async () => {
+        const index = await this.#state.refreshToWrite()
+        if (index !== null) await rewriteDocument(this.#state, index)
+      })
+    } catch {
+      // The disk still fails. The callers have their errors, and the next change tries again.
+      this.#state.index = null
+    }
+  }
+
+  /** Returns the index that must be synced before any answer, or null if nothing must. */
+  async #decideAndWrite(batch: readonly Waiting[], answers: (() => void)[]): Promise<TurnIndex | null> {
+    const rewinds = batch.some(({ change }) => change.keepTurns !== undefined)
+    const index = await (rewinds ? this.#state.rereadToWrite() : this.#state.refreshToWrite())
+    if (index === null) {
+      for (const { reject } of batch) reject(sessionNotFound(this.#state.paths.sessionId))
+      return null
+    }
+    const wasEnded = isEnded(index.head)
+    const rewrites = this.#state.isJournalSuspect || rewinds
+    const journal = rewrites ? null : new JournalBatch(index, this.#state.writer)
+    let isChanged = this.#state.isJournalSuspect
+    for (const { change, condition, resolve, reject } of batch) {
+      let plan: ChangePlan
+      try {
+        if (!inScope(index.head, condition.scope)) throw sessionNotFound(this.#state.paths.sessionId)
+        plan = planChange(index, change, condition.ifRevision, this.#state.folder.limits)
+      } catch (error) {
+        // Not before the others are stored: it may have failed because of one of them.
+        answers.push(() => reject(error))
+        continue
+      }
+      answers.push(() => resolve(resultOf(plan)))
+      if (!plan.changed) continue
+      isChanged = true
+      if (journal === null) {
+        index.applyPlan(plan)
+      } else {
+        await journal.begin()
+        journal.add(plan, change)
+      }
+    }
+    if (!isChanged) return index
+    if (journal === null) {
+      await rewriteDocument(this.#state, index)
+      return null
+    }
+    journal.write()
+    this.#endsNow ||= !wasEnded && isEnded(index.head)
+    return index
+  }
+
+  /** Also syncs what another process wrote and did not live to sync, since these changes may build on it. */
+  async #sync(index: TurnIndex): Promise<void> {
+    if (this.#state.syncedDocument !== index.document.version) {
+      await syncFolder(this.#state.paths.folder)
+      this.#state.syncedDocument = index.document.version
+    }
+    if (index.journal === null) return
+    try {
+      await this.#state.writer.sync(index.journal)
+    } catch (error) {
+      this.#state.isJournalSuspect = true
+      throw error
+    }
+  }
+}

@@ -1,0 +1,50 @@
+import type { SessionPaths } from '../folder/layout.js'
+import { SessionFile } from './session-file.js'
+import type { StoreFolder } from './session-state.js'
+
+const MAX_SESSIONS = 256
+/** In the indexes of all open sessions together. */
+const MAX_TURNS = 1_000_000
+
+/** The open sessions of a store. Their number is limited; the one used longest ago is closed first. */
+export class OpenSessions {
+  readonly #files = new Map<string, SessionFile>()
+
+  open(paths: SessionPaths, folder: StoreFolder): SessionFile {
+    const key = keyOf(paths)
+    const known = this.#files.get(key)
+    const file = known ?? new SessionFile(paths, folder)
+    this.#files.delete(key)
+    this.#files.set(key, file)
+    if (known === undefined) this.#closeOldest()
+    return file
+  }
+
+  /** Whether the session at these paths is open and was read. */
+  isKnown(paths: SessionPaths): boolean {
+    return this.#files.get(keyOf(paths))?.isKnown === true
+  }
+
+  /** Waits for work in progress and closes all sessions. */
+  async close(): Promise<void> {
+    for (const file of this.#files.values()) await file.settle()
+    this.#files.clear()
+  }
+
+  #closeOldest(): void {
+    let turns = 0
+    for (const file of this.#files.values()) turns += file.indexedTurns
+    for (const [key, file] of this.#files) {
+      if (this.#files.size <= MAX_SESSIONS && turns <= MAX_TURNS) return
+      if (!file.isIdle) continue
+      turns -= file.indexedTurns
+      this.#files.delete(key)
+      file.release()
+    }
+  }
+}
+
+/** Two ids may share the path of a document: `.`, which is escaped there, and the reference's `%2E`. */
+export function keyOf({ document, sessionId }: SessionPaths): string {
+  return `${document}\0${sessionId}`
+}
