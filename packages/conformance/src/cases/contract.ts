@@ -5,7 +5,7 @@ export const contract = {
   revisions: 'promise 3, revisions',
   retry: 'promise 4, safe to retry',
   atomic: 'promise 5, all or nothing',
-  copies: 'promise 6, yours is yours',
+  copies: 'promise 6, your objects are yours',
   scope: 'promise 7, scope',
   deleted: 'promise 8, a deleted session stays deleted',
   damage: 'promise 9, damage is reported, never deepened',

@@ -24,8 +24,8 @@ export function expectOneOrder(
     const next = inOrder[index + 1]
     holds(
       next?.revision !== revision,
-      `the appends of ${show(turnId)} and ${show(next?.turnId)} were both given revision ${revision}: one was made ` +
-        'on what the other had not written yet, and has overwritten it',
+      `the appends of ${show(turnId)} and ${show(next?.turnId)} were both given revision ${revision}: one did not see ` +
+        'the other and overwrote it',
     )
   }
   same(

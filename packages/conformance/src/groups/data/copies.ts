@@ -176,11 +176,11 @@ function define({ it }: Cases): void {
     }
   })
 
-  it('copies', 'gives two readers two objects', async ({ store }) => {
+  it('copies', 'gives two readers separate objects', async ({ store }) => {
     await store.saveSession(fullSession('s'))
     const [first, second] = await Promise.all([store.loadSession('s'), store.loadSession('s')])
     vandalise(present(first, 'a session'))
-    same(second, fullSession('s'), 'what the second reader has, after the first has altered his')
+    same(second, fullSession('s'), 'the second result, after the first was modified')
   })
 }
 
@@ -203,14 +203,14 @@ function vandalise(target: object): void {
   if (Array.isArray(target)) {
     target.filter(isObject).forEach(vandalise)
     target.reverse()
-    target.push('vandalised')
+    target.push('modified')
     return
   }
   for (const [key, value] of Object.entries(target)) {
     if (isObject(value)) vandalise(value)
-    else Reflect.set(target, key, typeof value === 'number' ? value + 1000 : 'vandalised')
+    else Reflect.set(target, key, typeof value === 'number' ? value + 1000 : 'modified')
   }
-  Reflect.set(target, 'vandalised', true)
+  Reflect.set(target, 'modified', true)
 }
 
 function isObject(value: unknown): value is object {

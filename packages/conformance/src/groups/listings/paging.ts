@@ -117,7 +117,7 @@ function define({ it }: Cases): void {
   for (const { orderBy, order } of orders) {
     it(
       'queries',
-      `loses and repeats nothing by ${orderBy} ${order} while sessions come, change and go between pages`,
+      `has no gaps or duplicates by ${orderBy} ${order} while sessions are created, changed and deleted between pages`,
       async ({ store }) => {
         for (const limit of [1, 2, 5]) {
           await disturb(store, { orderBy, order, limit })
@@ -233,7 +233,7 @@ async function disturb(
       same(
         times(sessionId),
         1,
-        `how often ${sessionId}, which keeps its place among ${tied} of its time, is seen ${what}`,
+        `how often ${sessionId}, unchanged and one of ${tied} with its time, is listed ${what}`,
       )
     else if (query.order === 'desc')
       holds(times(sessionId) <= 1, `${sessionId}, changed meanwhile, is seen ${times(sessionId)} times ${what}`)

@@ -27,7 +27,7 @@ function define({ it }: Cases): void {
       await Promise.all([store.loadSession(id), store.loadSummary(id), store.readTurns(id, { last: 1 })])
       for (const workspaceId of workspaces.filter(other => other !== owner)) {
         const scope = { workspaceId }
-        const what = `with workspaceId ${show(workspaceId)}, about a session of workspace ${show(owner)}`
+        const what = `with workspaceId ${show(workspaceId)}, for a session in workspace ${show(owner)}`
         same(await store.loadSession(id, scope), null, `loadSession ${what}`)
         same(await store.loadSummary(id, scope), null, `loadSummary ${what}`)
         same(await store.readTurns(id, { last: 1 }, scope), null, `readTurns ${what}`)

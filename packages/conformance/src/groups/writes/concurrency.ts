@@ -26,7 +26,7 @@ const CALLERS = 64
 
 function define(cases: Cases): void {
   const { it, thorough } = cases
-  it('noLostUpdate', 'applies the appends of 64 callers on one session once each, in one order', async ({ store }) => {
+  it('noLostUpdate', 'applies the appends of 64 callers to one session exactly once, in one order', async ({ store }) => {
     await appendAtOnce([store])
   })
 

@@ -53,7 +53,7 @@ function define({ it }: Cases): void {
       same((await store.changeSession('s', again)).deduplicated, known, 'a turn with a -0 and unknown keys, and again')
   })
 
-  it('retry', 'fails where a turnId comes again with other content, and applies nothing', async ({ store }) => {
+  it('retry', 'refuses a known turnId with different content, and applies nothing', async ({ store }) => {
     const session = fullSession('s')
     await store.saveSession(session)
     const turn = present(session.turns[0], 'a turn')
