@@ -12,18 +12,18 @@ import { decode, encode } from './document.js'
 import { idOf, keyOf, PREFIX } from './keys.js'
 
 /**
- * Sessions in a bucket, an object each, for any number of processes and machines: each write is conditional on the
- * object being the one that was read. A change reads and writes the whole session.
+ * Stores each session as an object in a bucket, for any number of processes and machines. Each write is conditional on
+ * the version that was read. A change reads and writes the whole session.
  *
  * @example
  * const store = new BucketSessionStore(new HttpBucket('http://127.0.0.1:9000/agents'))
  * const manager = new SessionManager(store)
  */
 export class BucketSessionStore extends BaseSessionStore {
-  // A service of this kind answers a PUT when the object is on the disks of several machines.
+  // Such services acknowledge a PUT once the object is on the disks of several machines.
   readonly capabilities: Capabilities = { durability: 'power-loss', sharing: 'network', constantAppend: false }
   readonly #bucket: Bucket
-  /** Of the last listing, by ETag. */
+  /** Workspaces found by the last listing, by ETag. */
   #owners = new Map<string, Owner>()
 
   /** @throws `INVALID_ARGUMENT` */
@@ -43,7 +43,7 @@ export class BucketSessionStore extends BaseSessionStore {
     const { write, body } = encode(session)
     return this.#settle({
       send: () => this.#bucket.put(key, body, token),
-      // Not where it creates: the first one might arrive when the session was made and deleted, and bring it back.
+      // Never resend a creation: the session may have been created and deleted since, and would come back.
       again: token !== null,
       happened: async () => {
         const object = await this.#bucket.get(key)
@@ -54,7 +54,7 @@ export class BucketSessionStore extends BaseSessionStore {
 
   protected async _delete(sessionId: string, token: Version): Promise<boolean> {
     const send = () => this.#bucket.delete(keyOf(sessionId), token)
-    // Without a condition a second one might delete what was made anew. That it is gone does not say who deleted it.
+    // Without a condition, a resent delete could delete a new session. If the object is gone, the cause is unknown.
     return this.#settle({ send, again: token !== null, happened: async () => false })
   }
 
@@ -65,7 +65,7 @@ export class BucketSessionStore extends BaseSessionStore {
       if (id !== null) objects.push({ id, etag })
     }
     if (scope === undefined) return objects.map(({ id }) => id)
-    // Only the session says whose it is. An ETag is that of one content for ever, so what has not changed is read once.
+    // The workspace is in the session itself. An ETag always means the same content, so unchanged objects are read once.
     const owners = new Map<string, Owner>()
     for (let from = 0; from < objects.length; from += READ_AT_ONCE) {
       const batch = objects.slice(from, from + READ_AT_ONCE)
@@ -74,7 +74,7 @@ export class BucketSessionStore extends BaseSessionStore {
       )
     }
     this.#owners = owners
-    // What cannot be read may be of any workspace: whoever loads it is told.
+    // A damaged session may belong to any workspace: list it, so that loading it reports the damage.
     const isInside = (owner: Owner): boolean => owner === 'damaged' || (owner !== 'gone' && owner.workspaceId === scope)
     return objects.filter(({ etag }) => isInside(owners.get(etag) ?? 'gone')).map(({ id }) => id)
   }
@@ -90,8 +90,8 @@ export class BucketSessionStore extends BaseSessionStore {
   }
 
   /**
-   * A conditional write whose answer may get lost. Sent again it is the same write on the same condition, so that at
-   * most one of the two happens. A refusal then may be by our own first one: that is success, if it can be seen.
+   * A conditional write whose response may get lost. The second attempt has the same condition, so at most one of the
+   * two is applied. If the first one was, the second is refused, and `happened` recognizes the success.
    */
   async #settle({ send, again, happened }: ConditionalWrite): Promise<boolean> {
     try {
@@ -101,7 +101,7 @@ export class BucketSessionStore extends BaseSessionStore {
     }
     if (again && (await send().catch(() => false))) return true
     if (await happened().catch(() => false)) return true
-    throw new TurnstoreError('STORE_UNAVAILABLE', 'The bucket did not answer: look whether the write has happened', {
+    throw new TurnstoreError('STORE_UNAVAILABLE', 'The bucket did not respond; check whether the write was stored', {
       outcome: 'unknown',
     })
   }

@@ -1,20 +1,20 @@
-/** An object's ETag. Null in a write: there must be no object; in a delete: whatever there is. */
+/** An object's ETag. Null in a put: the object must not exist. Null in a delete: delete any version. */
 export type Version = string | null
 
 /**
- * What the store needs of a bucket. `HttpBucket` has it; so has the client of a cloud in a few lines, told not to
- * retry by itself (`maxAttempts: 1` in the SDK of AWS): a write that was sent twice is refused by its own first, and
- * only the store can tell that from a refusal by others.
+ * The part of a bucket's API that the store needs. `HttpBucket` implements it, and you can wrap a cloud client in a few
+ * lines. Turn off the client's retries (`maxAttempts: 1` in the AWS SDK): a retried write can fail because of its own
+ * first attempt, and only the store can tell that from another writer's conflict.
  *
- * All calls settle within a bounded time. One that throws may have happened, unless the error is a `TurnstoreError`
- * whose outcome is `not-stored`.
+ * All calls must settle within a bounded time. A call that throws may have happened, unless the error is a
+ * `TurnstoreError` with the outcome `not-stored`.
  */
 export interface Bucket {
   get(key: string): Promise<{ body: string; etag: string } | null>
-  /** In one step with its condition (`If-Match`, `If-None-Match: *`). False: the object has another version. */
+  /** Atomic with its condition (`If-Match`, `If-None-Match: *`). False: the object has another version. */
   put(key: string, body: string, version: Version): Promise<boolean>
-  /** In one step with its condition (`If-Match`; with null, none). False: it has another version, or is gone. */
+  /** Atomic with its condition (`If-Match`; none if null). False: the object has another version, or is gone. */
   delete(key: string, version: Version): Promise<boolean>
-  /** The objects whose keys begin with a prefix, each with a text that changes with every write of it. */
+  /** The objects whose keys start with a prefix, with their current ETags. */
   list(prefix: string): AsyncIterable<{ key: string; etag: string }>
 }

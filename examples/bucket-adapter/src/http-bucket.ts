@@ -2,23 +2,23 @@ import { TurnstoreError } from '@turnstore/core'
 import type { Bucket, Version } from './bucket.js'
 
 export interface HttpBucketOptions {
-  /** Milliseconds for each request; default 5,000. */
+  /** Milliseconds per request. Default: 5,000. */
   timeoutMs?: number
 }
 
-/** A bucket of an S3-like service, without signatures: for one that is reached through a proxy that adds them. */
+/** A bucket of an S3-like service. Requests are not signed: use a proxy that signs them. */
 export class HttpBucket implements Bucket {
   readonly #url: string
   readonly #timeoutMs: number
 
   /**
-   * @param url of the bucket, without a password
-   * @throws `INVALID_ARGUMENT`, which does not repeat the URL
+   * @param url the bucket's URL, without a password
+   * @throws `INVALID_ARGUMENT`; the message never contains the URL
    */
   constructor(url: string, { timeoutMs = 5_000 }: HttpBucketOptions = {}) {
     const parsed = URL.parse(url)
     if (parsed === null || !/^https?:$/.test(parsed.protocol) || parsed.username !== '' || parsed.password !== '') {
-      throw new TurnstoreError('INVALID_ARGUMENT', 'url must be that of a bucket, with http or https and no password')
+      throw new TurnstoreError('INVALID_ARGUMENT', 'url must be the http or https URL of a bucket, without a password')
     }
     this.#url = parsed.href.replace(/\/$/, '')
     this.#timeoutMs = timeoutMs
@@ -47,7 +47,7 @@ export class HttpBucket implements Bucket {
       const response = await this.#read(`${this.#url}?${query.toString()}`)
       if (!response.ok) throw unavailable(response)
       const xml = await response.text()
-      // Keys of ours and tokens hold nothing that XML escapes.
+      // Our keys and the tokens contain nothing that XML escapes.
       for (const [, key = '', etag = ''] of xml.matchAll(/<Key>([^<]*)<\/Key>.*?<ETag>([^<]*)<\/ETag>/gs)) {
         yield { key, etag }
       }
@@ -55,14 +55,14 @@ export class HttpBucket implements Bucket {
     } while (token !== undefined)
   }
 
-  /** A read may be repeated: the other side may just have closed the connection that was kept. */
+  /** Reads are retried once: the service may just have closed the kept-alive connection. */
   #read(url: string): Promise<Response> {
     return this.#request(url).catch(() => this.#request(url))
   }
 
   async #write(key: string, init: RequestInit): Promise<boolean> {
     const response = await this.#request(this.#urlOf(key), init)
-    // Another version; none, where there must be one; or another conditional write at the same moment.
+    // The object has another version, does not exist, or is being written at the same time.
     if ([409, 412].includes(response.status) || (await isWithoutObject(response))) return false
     await response.body?.cancel()
     if (response.ok) return true
@@ -73,18 +73,18 @@ export class HttpBucket implements Bucket {
     return fetch(url, { ...init, redirect: 'error', signal: AbortSignal.timeout(this.#timeoutMs) })
   }
 
-  /** The key is encoded once more, as a path: the service takes it apart again. */
+  /** Encodes the key again as a path, which the service decodes. */
   #urlOf(key: string): string {
     return `${this.#url}/${key.split('/').map(encodeURIComponent).join('/')}`
   }
 }
 
-/** A bucket that is not there must not look like an empty one. */
+/** A missing bucket must not look like an empty one. */
 async function isWithoutObject(response: Response): Promise<boolean> {
   return response.status === 404 && !(await response.text()).includes('NoSuchBucket')
 }
 
-/** The status alone: the body of an answer may repeat what was sent. */
+/** Only the status: the body of a response may repeat what was sent. */
 function unavailable({ status }: Response, outcome?: 'not-stored' | 'unknown'): TurnstoreError {
-  return new TurnstoreError('STORE_UNAVAILABLE', `The bucket answered with status ${status}`, outcome && { outcome })
+  return new TurnstoreError('STORE_UNAVAILABLE', `The bucket responded with status ${status}`, outcome && { outcome })
 }

@@ -2,14 +2,14 @@ export const PREFIX = 'sessions/'
 const SUFFIX = '.json'
 
 /**
- * Every valid id has a key of its own, of at most 3 × 200 + 14 of the 1,024 bytes that S3 allows. Nothing is left in
- * it that means something in a path: the suffix makes a name of `..` too.
+ * Every valid id maps to a different key of at most 3 × 200 + 14 bytes; S3 allows 1,024. Nothing in a key has a meaning
+ * in a path: even `..` becomes a name through the suffix.
  */
 export function keyOf(sessionId: string): string {
   return `${PREFIX}${encodeURIComponent(sessionId)}${SUFFIX}`
 }
 
-/** Null for a key that is none of ours. */
+/** Null if the key does not belong to this store. */
 export function idOf(key: string): string | null {
   try {
     const id = decodeURIComponent(key.slice(PREFIX.length, -SUFFIX.length))

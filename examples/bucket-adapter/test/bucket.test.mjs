@@ -1,4 +1,4 @@
-// What the suite cannot know: lost answers, damage, the keys, and what the service says.
+// What the suite cannot test: lost responses, damage, keys, and responses of the service.
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { createServer } from 'node:http'
@@ -18,7 +18,7 @@ const turnIds = async bucket => {
 }
 
 /**
- * A bucket whose answers get lost: `before` what it is asked is done, or `after` it.
+ * A bucket that loses responses: the call fails `before` or `after` it is executed.
  * @param {HttpBucket} bucket
  * @param {Partial<Record<'get' | 'put' | 'delete', ('before' | 'after' | 'no')[]>>} lost by method, call by call
  */
@@ -40,8 +40,8 @@ const failure = members => error => {
   return true
 }
 
-describe('a write whose answer was lost', () => {
-  it('is sent again on the same condition, whether or not it had happened', async () => {
+describe('a write whose response was lost', () => {
+  it('is resent with the same condition, whether or not it was stored', async () => {
     for (const when of ['before', 'after']) {
       const bucket = newBucket()
       await new BucketSessionStore(bucket).saveSession(session)
@@ -51,19 +51,19 @@ describe('a write whose answer was lost', () => {
     }
   })
 
-  it('is known again by the id of the write, also when both answers were lost', async () => {
+  it('is recognized by the id of the write, even if both responses were lost', async () => {
     const bucket = newBucket()
     await new BucketSessionStore(bucket).saveSession(session)
     const store = new BucketSessionStore(losing(bucket, { put: ['after', 'after'] }))
     assert.equal((await store.changeSession('s', change)).revision, 2)
   })
 
-  it('fails with the outcome unknown where nobody can tell', async () => {
+  it('fails with the outcome unknown if the result cannot be determined', async () => {
     const bucket = newBucket()
     await new BucketSessionStore(bucket).saveSession(session)
     const lost = losing(bucket, { put: ['after'] })
     const original = lost.put
-    // Somebody writes between the first attempt and the second.
+    // Another writer writes between the two attempts.
     lost.put = (...args) =>
       original(...args).catch(async error => {
         lost.put = original
@@ -75,7 +75,7 @@ describe('a write whose answer was lost', () => {
     assert.deepEqual(await turnIds(bucket), ['t1', 't2', 't3'])
   })
 
-  it('that creates is looked for and not sent again', async () => {
+  it('is checked but not resent if it creates a session', async () => {
     const bucket = newBucket()
     const store = new BucketSessionStore(losing(bucket, { put: ['after'] }))
     assert.equal(await store.saveSession(session), 1)
@@ -85,7 +85,7 @@ describe('a write whose answer was lost', () => {
     assert.equal(await store.loadSession('other'), null)
   })
 
-  it('that deletes: done where the second attempt does it, unknown where it is gone', async () => {
+  it('succeeds as a delete if the second attempt deletes, and is unknown if the session is gone', async () => {
     const bucket = newBucket()
     await new BucketSessionStore(bucket).saveSession(session)
     assert.equal(await new BucketSessionStore(losing(bucket, { delete: ['before'] })).deleteSession('s'), true)
@@ -94,14 +94,14 @@ describe('a write whose answer was lost', () => {
     await assert.rejects(new BucketSessionStore(losing(bucket, { delete: ['after'] })).deleteSession('s'), unknown)
   })
 
-  it('nothing was stored where the session could not even be read', async () => {
+  it('is not stored if the session could not be read', async () => {
     const store = new BucketSessionStore(losing(newBucket(), { get: ['before'] }))
     const notStored = failure({ code: 'STORE_UNAVAILABLE', outcome: 'not-stored' })
     await assert.rejects(store.changeSession('s', change), notStored)
   })
 })
 
-it('no version comes again, though the service hashes the content and the same content does', async () => {
+it('no ETag repeats, although the service hashes the content and the same session is saved again', async () => {
   const bucket = newBucket()
   const store = new BucketSessionStore(bucket)
   const etags = new Set()
@@ -113,7 +113,7 @@ it('no version comes again, though the service hashes the content and the same c
   assert.equal(etags.size, 3)
 })
 
-it('every id has a key of its own of at most 1,024 bytes; the keys of others are left alone', async () => {
+it('every id has a different key of at most 1,024 bytes, and foreign keys are ignored', async () => {
   const bucket = newBucket()
   const store = new BucketSessionStore(bucket)
   const ids = ['..', '.', 'a/b', 'a%2Fb', 'A', 'a', '😀'.repeat(50), '%'.repeat(200), '*', "'"]
@@ -125,7 +125,7 @@ it('every id has a key of its own of at most 1,024 bytes; the keys of others are
   for await (const { key } of bucket.list('')) assert.ok(Buffer.byteLength(key) <= 1024, key)
 })
 
-it('a listing of a workspace reads a session once, and again when it has changed or is another one', async () => {
+it('a listing of a workspace reads a session again only if it was changed or replaced', async () => {
   const bucket = newBucket()
   let reads = 0
   const counting = losing(bucket, {})
@@ -140,15 +140,15 @@ it('a listing of a workspace reads a session once, and again when it has changed
   assert.deepEqual([await store.listSessions({ workspaceId: 'w' }), reads], [['a', 'c'], 5])
 })
 
-describe('an object that is no session', () => {
+describe('an object that is not a session', () => {
   const bodies = {
-    'no JSON': '{"write":"x","session":{"prompt":"secret prompt',
-    'no document': '"secret prompt"',
-    'no session': '{"write":"x","session":{"session_id":"s","turns":"secret prompt"}}',
+    'not JSON': '{"write":"x","session":{"prompt":"secret prompt',
+    'not a document': '"secret prompt"',
+    'not a session': '{"write":"x","session":{"session_id":"s","turns":"secret prompt"}}',
     'another session': '{"write":"x","session":{"session_id":"secret"}}',
   }
   for (const [name, body] of Object.entries(bodies)) {
-    it(`${name}: is reported, quoted nowhere, and left as it is`, async () => {
+    it(`${name}: is reported without content, and not changed`, async () => {
       const bucket = newBucket()
       const store = new BucketSessionStore(bucket)
       await store.saveSession({ sessionId: 'fine', workspaceId: 'w' })
@@ -163,14 +163,14 @@ describe('an object that is no session', () => {
     })
   }
 
-  it('of a newer format: is refused', async () => {
+  it('in a newer format: is refused', async () => {
     const bucket = newBucket()
     await bucket.put('sessions/s.json', '{"session":{"session_id":"s","schema_version":2}}', null)
     await assert.rejects(new BucketSessionStore(bucket).loadSession('s'), failure({ code: 'SCHEMA_TOO_NEW' }))
   })
 })
 
-describe('what the service says', () => {
+describe('a response of the service', () => {
   let status = 200
   const server = createServer((request, response) => {
     if (status === 404) response.writeHead(404).end('<Error><Code>NoSuchBucket</Code></Error>')
@@ -200,7 +200,7 @@ describe('what the service says', () => {
   }
 })
 
-it('a read is repeated when the connection breaks', async () => {
+it('a read is retried if the connection breaks', async () => {
   let requests = 0
   const server = createServer((request, response) => {
     if (++requests % 2 === 1) request.socket.destroy()
@@ -215,7 +215,7 @@ it('a read is repeated when the connection breaks', async () => {
   server.close()
 })
 
-it('a URL with a password is refused and not repeated', () => {
+it('a URL with a password is refused and not quoted', () => {
   for (const url of ['http://me:secret@localhost/b', 'ftp://secret', 'secret']) {
     assert.throws(() => new HttpBucket(url), failure({ code: 'INVALID_ARGUMENT' }))
   }

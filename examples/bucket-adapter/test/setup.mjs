@@ -18,7 +18,7 @@ export default async () => {
     reopen: store => open(urls.get(store)),
     child: store => ({ module: new URL('open-store.mjs', import.meta.url), args: urls.get(store) }),
     damages: {
-      'an object that is no JSON': put('{"write":'),
+      'an object that is not JSON': put('{"write":'),
       'the object of another session': put('{"write":"w","session":{"session_id":"other"}}'),
     },
     destroy: store => fetch(urls.get(store), { method: 'DELETE' }),

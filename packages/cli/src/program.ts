@@ -11,12 +11,10 @@ import { rmCommand } from './commands/rm.js'
 import { showCommand } from './commands/show.js'
 import { storeForms } from './stores/open-store.js'
 
-/**
- * Runs the command line and gives the exit code: 0, 1 for a failure, 2 for wrong usage, 130 after Ctrl-C.
- */
+/** Runs the command line and returns the exit code: 0, 1 for a failure, 2 for wrong usage, 130 after Ctrl-C. */
 export async function run(cli: Cli, args: readonly string[]): Promise<number> {
   const program = new Command('turnstore')
-    .description('Imports, lists, shows, exports and copies the sessions of AI agents.')
+    .description('Imports, lists, shows, exports, copies and deletes the sessions of AI agents.')
     .version(version(), '-V, --version', 'print the version')
     .helpCommand(false)
     .configureHelp({ showGlobalOptions: false })
@@ -27,8 +25,8 @@ export async function run(cli: Cli, args: readonly string[]): Promise<number> {
     .addHelpText(
       'after',
       `
-A store is named by a URL: ${storeForms}.
-Where no option names one, it is that of the variable TURNSTORE_URL.
+Stores are identified by URL: ${storeForms}.
+Without an option, the environment variable TURNSTORE_URL applies.
 
 Example:
   $ export TURNSTORE_URL=sqlite:./sessions.db
@@ -36,7 +34,7 @@ Example:
   $ turnstore ls
   $ turnstore show chat-1
 
-Exit codes: 0 all done, 1 something failed and was told, 2 wrong usage, 130 Ctrl-C.`,
+Exit codes: 0 success, 1 a failure was reported, 2 wrong usage, 130 Ctrl-C.`,
     )
   const commands = [importCommand, lsCommand, showCommand, exportCommand, copyCommand, rmCommand, pruneCommand]
   for (const create of commands) program.addCommand(create(cli).copyInheritedSettings(program).exitOverride())
@@ -48,13 +46,13 @@ Exit codes: 0 all done, 1 something failed and was told, 2 wrong usage, 130 Ctrl
     return cli.exitCode()
   } catch (error) {
     await cli.close()
-    // Help that was asked for is a success; help because nothing was said is wrong usage.
+    // Help is a success if requested, and wrong usage if printed because no command was given.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
     return cli.exitCode(error)
   }
 }
 
-/** Commander's own has the general help for a command that there is not, and no error. */
+/** Commander's own help command prints the general help for an unknown command instead of an error. */
 function helpCommand(program: Command): Command {
   return new Command('help')
     .description('print the help of a command')

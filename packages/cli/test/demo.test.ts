@@ -7,14 +7,14 @@ import { finished, temporaryFolder, turnstore } from './turnstore.ts'
 
 const demo = fileURLToPath(new URL('../../../examples/demo/demo.mjs', import.meta.url))
 
-it('the demo tells its story, loses nothing, and what it says to try next works', async () => {
+it('the demo runs, loses nothing, and the commands that it suggests work', async () => {
   const TMPDIR = temporaryFolder()
   const { code, stdout, stderr } = await finished(
     spawn(process.execPath, [demo], { env: { ...process.env, TMPDIR, TEMP: TMPDIR } }),
   )
   expect([code, stderr]).toEqual([0, ''])
   expect(stdout).toMatch(/5 sessions: 5 added/)
-  // Killed at the seventh, it may come further before it is dead.
+  // The process is killed after the seventh write and may complete more before it dies.
   const [, acknowledged] = /all (\d+) acknowledged.*Nothing is missing/.exec(stdout) ?? []
   expect(Number(acknowledged)).toBeGreaterThanOrEqual(7)
   const [folder = ''] = readdirSync(TMPDIR)

@@ -6,8 +6,8 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { codeBlocks } from '../../../scripts/code-blocks.mjs'
 
 /*
- * The examples in the documentation, run as they stand: blocks marked `js` and `sh` must succeed, and print what a
- * `text` block behind them says.
+ * Runs the examples in the documentation: `js` and `sh` blocks must succeed, and print what a `text` block after them
+ * says.
  */
 
 const packageFolder = fileURLToPath(new URL('../', import.meta.url))
@@ -26,7 +26,7 @@ function examplesIn(readme: string): Example[] {
   const blocks = codeBlocks(text)
   return blocks.flatMap(({ language, code }, index) => {
     const next = blocks[index + 1]
-    // What installs a package that is not published yet cannot be run here.
+    // Packages that are not published yet cannot be installed.
     return language === 'js' || (language === 'sh' && !code.startsWith('npm install'))
       ? [{ language, code, output: next?.language === 'text' ? next.code : undefined }]
       : []
@@ -34,7 +34,7 @@ function examplesIn(readme: string): Example[] {
 }
 
 function run(readme: string, { language, code }: Example): { status: number | null; stdout: string; stderr: string } {
-  // Inside a package, where dependencies are found: that of the adapter, else this one, which has all of ours.
+  // Runs inside a package that has the dependencies: the adapter's own, or this one, which depends on all packages.
   const home = adapterPages.includes(readme) ? join(root, dirname(readme)) : packageFolder
   const folder = mkdtempSync(join(home, '.example-'))
   onTestFinished(() => {
@@ -53,11 +53,11 @@ describe.each(['README.md', 'packages/core/README.md', 'packages/cli/README.md',
   readme => {
     const examples = examplesIn(readme)
 
-    it('there are some', () => {
+    it('exist', () => {
       expect(examples.length).toBeGreaterThan(0)
     })
 
-    it.each(examples.map((example, index) => [index + 1, example] as const))('number %i runs', (_number, example) => {
+    it.each(examples.map((example, index) => [index + 1, example] as const))('example %i runs', (_number, example) => {
       const { status, stdout, stderr } = run(readme, example)
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
       expect(stdout).toBe(example.output ?? stdout)

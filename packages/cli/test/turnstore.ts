@@ -20,7 +20,7 @@ export interface Finished {
   stderr: string
 }
 
-/** Starts the command as a user has it: a process of its own. */
+/** Starts the command in a separate process. */
 export function start(args: readonly string[], env: Record<string, string> = {}): ChildProcess {
   const { TURNSTORE_URL: _unset, ...inherited } = process.env
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', bin, ...args], {
@@ -46,7 +46,7 @@ export async function finished(child: ChildProcess, input?: string | Buffer): Pr
   })
 }
 
-/** Runs the command to its end, within this process: one of its own for each would take most of the time of the tests. */
+/** Runs the command in this process, which is much faster than a process per run. */
 export async function turnstore(
   args: readonly string[],
   { url, input = '' }: { url?: string; input?: string | Buffer } = {},
@@ -72,19 +72,18 @@ export class Printed extends Writable {
   }
 }
 
-/** As a pipe gives them. */
+/** Chunks of the size that a pipe delivers. */
 function* chunksOf(input: string | Buffer): Generator<Buffer> {
   const bytes = Buffer.from(input)
   for (let from = 0; from < bytes.length; from += 2 ** 16) yield bytes.subarray(from, from + 2 ** 16)
 }
 
-/** A JSON object that was printed. */
 export function parseObject(text: string): Record<string, unknown> {
   const value: unknown = JSON.parse(text)
   return typeof value === 'object' && value !== null ? { ...value } : {}
 }
 
-/** The objects of a JSON array, or of JSON Lines, that was printed. */
+/** The objects of a printed JSON array or JSON Lines. */
 export function parseObjects(text: string): Record<string, unknown>[] {
   const lines = text.startsWith('[')
     ? Object.values(parseObject(text)).map(item => JSON.stringify(item))
@@ -92,7 +91,7 @@ export function parseObjects(text: string): Record<string, unknown>[] {
   return lines.filter(Boolean).map(parseObject)
 }
 
-/** A folder that is gone when the test is. */
+/** A folder that is deleted after the test. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'turnstore-cli-'))
   onTestFinished(() => {
@@ -101,12 +100,11 @@ export function temporaryFolder(): string {
   return folder
 }
 
-/** The URL of a store of the test's own. */
+/** The URL of a new store. */
 export function temporaryStore(): string {
   return `file:${join(temporaryFolder(), 'store')}`
 }
 
-/** JSON Lines. */
 export function lines(...records: unknown[]): string {
   return records.map(record => `${JSON.stringify(record)}\n`).join('')
 }
@@ -121,7 +119,7 @@ export async function ids(url: string): Promise<string[]> {
   return (await store.listSessions()).toSorted()
 }
 
-/** Imports what comes from stdin, into a store of its own where none is named. */
+/** Imports text from stdin, by default into a new store. */
 export async function importText(
   text: string | Buffer,
   { url = temporaryStore(), args = [] }: { url?: string; args?: string[] } = {},

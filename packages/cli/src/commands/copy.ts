@@ -21,14 +21,14 @@ export function copyCommand(cli: Cli): Command {
     .description('copy sessions from one store to another')
     .option('--from <url>', 'the store to read (default: TURNSTORE_URL)')
     .requiredOption('--to <url>', 'the store to write')
-    .addOption(workspaceOption('only the sessions of this workspace'))
-    .option('--json', 'print what was done as JSON')
+    .addOption(workspaceOption('only sessions in this workspace'))
+    .option('--json', 'print a summary as JSON')
     .addHelpText(
       'after',
       `
-Copies everything but the revision, which is the target's own. You can stop it and run it again: a second run
-adds what is missing. It never removes or changes what the target has. Where the target says something else, the
-place is reported, what the target has stays, and the exit code is 1.
+Copies everything except the revision: the target assigns its own. You can stop a copy and run it again: the next
+run adds what is missing. Copy never removes or changes data in the target. If the target has different content, the
+command reports where, keeps the target's content, and exits with code 1.
 
 Examples:
   $ turnstore copy --from file:./sessions --to sqlite:./sessions.db
@@ -36,7 +36,7 @@ Examples:
     )
     .action(async (options: CopyOptions) => {
       const from = options.from ?? cli.env.TURNSTORE_URL
-      if (from === options.to) throw new UsageError('--from and --to name the same store')
+      if (from === options.to) throw new UsageError('--from and --to must be different stores')
       const source = await cli.open(from, '--from')
       const target = await cli.open(options.to, '--to')
       await copy(cli, source, target, options)
@@ -69,7 +69,7 @@ async function copy(cli: Cli, source: SessionStore, target: SessionStore, option
   else await cli.printLine(counts.sentence({ 'left alone': leftAlone }))
 }
 
-/** Null for one that has been deleted since it was listed. */
+/** Null if the session was deleted after it was listed. */
 async function copyOne(
   cli: Cli,
   source: SessionStore,

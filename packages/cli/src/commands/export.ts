@@ -14,14 +14,14 @@ interface ExportOptions {
 export function exportCommand(cli: Cli): Command {
   return new Command('export')
     .description('print sessions as JSON Lines')
-    .argument('[id...]', 'the sessions; all where none is named')
+    .argument('[id...]', 'session ids (default: all sessions)')
     .addOption(storeOption())
-    .addOption(workspaceOption('only those of this workspace'))
-    .option('--json', 'accepted for the sake of scripts: the output is JSON in any case')
+    .addOption(workspaceOption('only sessions in this workspace'))
+    .option('--json', 'no effect: the output is always JSON')
     .addHelpText(
       'after',
       `
-One session a line, whole, in the format that turnstore import reads.
+Prints one complete session per line, in the format that turnstore import reads.
 
 Examples:
   $ turnstore export --store sqlite:./sessions.db > backup.jsonl
@@ -53,7 +53,7 @@ async function exportOne(
       noteLargeNumbers(cli, session)
       return `${jsonText(encodeSession(session))}\n`
     }
-    // One that was merely listed has been deleted meanwhile.
+    // A session that was only listed may have been deleted since.
     if (isNamed) cli.fail(`Session not found: ${id}`)
   } catch (error) {
     if (!isDamage(error)) throw error

@@ -19,43 +19,43 @@ interface ImportOptions {
   readonly json?: true
 }
 
-interface Told {
+interface Report {
   file: string
   line?: number
   message: string
 }
 
-/** For one record. */
+/** Lines reported per record. */
 const MAX_LINES = 5
 
-/** What shows a file of another kind where many stand one after the other: so many are told, then how many more. */
+/** A kind of record that repeats when the file has another format: the first `limit` are reported, the rest counted. */
 interface Stray {
-  readonly told: number
+  readonly limit: number
   readonly one: string
   readonly many: string
 }
 
-const NO_OBJECT: Stray = { told: 10, one: 'is no JSON object', many: 'are no JSON objects' }
-const MESSAGE: Stray = { told: 1, one: 'is a single message', many: 'are single messages' }
+const NO_OBJECT: Stray = { limit: 10, one: 'is not a JSON object', many: 'are not JSON objects' }
+const MESSAGE: Stray = { limit: 1, one: 'is a single message', many: 'are single messages' }
 
 export function importCommand(cli: Cli): Command {
   return new Command('import')
     .description('import transcripts or exported sessions')
     .argument('<file...>', 'files to read, - for stdin')
     .option('--to <url>', 'the store to import into (default: TURNSTORE_URL)')
-    .addOption(workspaceOption('the workspace that the sessions go into'))
-    .option('--json', 'print what was done as JSON')
+    .addOption(workspaceOption('import into this workspace'))
+    .option('--json', 'print a summary as JSON')
     .addHelpText(
       'after',
       `
-Reads JSON Lines, a JSON array or a JSON object of
-  - transcripts, { "id", "messages", "metadata" }, the messages in the chat-completions format;
-  - sessions as turnstore export writes them.
+Reads JSON Lines, a JSON array or JSON objects. A record is one of:
+  - a transcript, { "id", "messages", "metadata" }, with messages in the chat-completions format
+  - a session as written by turnstore export
 
-Importing again adds nothing. A transcript that has grown adds what is new. Import never removes or changes what
-the store has: where the store says something else, the place is reported and the exit code is 1. A transcript
-without an id is named after its file and its place there, one from stdin after its content. What cannot be
-read is reported with its line, and the rest goes in.
+Importing the same file again adds nothing. If a transcript has grown, import adds what is new. Import never removes
+or changes data in the store: if the store has different content, the command reports where and exits with code 1. A
+transcript without an id gets an id from its file and its position in it, or from its content if it comes from stdin.
+Records that cannot be read are reported with their line, and the others are imported.
 
 Examples:
   $ turnstore import chats.jsonl --to sqlite:./sessions.db
@@ -63,7 +63,7 @@ Examples:
   $ zcat chats.jsonl.gz | turnstore import - --to file:./sessions`,
     )
     .action(async (files: string[], options: ImportOptions) => {
-      if (files.indexOf('-') !== files.lastIndexOf('-')) throw new UsageError('stdin can be read only once; name - once')
+      if (files.indexOf('-') !== files.lastIndexOf('-')) throw new UsageError('stdin can be read only once; use - once')
       const run = new Import(cli, await cli.open(options.to, '--to'), options)
       for (const file of files) await run.readFile(file)
       await run.finish()
@@ -75,11 +75,11 @@ class Import {
   readonly #store: SessionStore
   readonly #options: ImportOptions
   readonly #counts = new MergeCounts()
-  readonly #problems: Told[] = []
-  readonly #notes: Told[] = []
+  readonly #problems: Report[] = []
+  readonly #notes: Report[] = []
   #leftOut = 0
-  /** Records of one kind, one after the other. `from`: where the first stands that is not told. */
-  #row: { kind: Stray | null; length: number; from?: Pick<Told, 'file' | 'line'> } = { kind: null, length: 0 }
+  /** A run of consecutive stray records of one kind. `from`: the first that was not reported. */
+  #row: { kind: Stray | null; length: number; from?: Pick<Report, 'file' | 'line'> } = { kind: null, length: 0 }
 
   constructor(cli: Cli, store: SessionStore, options: ImportOptions) {
     this.#cli = cli
@@ -106,7 +106,7 @@ class Import {
         this.#endRow()
       } finally {
         progress.stop()
-        // Who writes to us need not write on.
+        // Stops the process that writes to the pipe.
         input.destroy()
       }
     } catch (error) {
@@ -122,7 +122,7 @@ class Import {
     if (this.#cli.isStopped) return
     const kind = strayKind(value)
     if (kind !== this.#row.kind) this.#endRow(kind)
-    if (kind !== null && ++this.#row.length > kind.told) {
+    if (kind !== null && ++this.#row.length > kind.limit) {
       this.#leftOut++
       this.#row.from ??= { file, line }
       return
@@ -133,46 +133,46 @@ class Import {
       for (const message of notes) this.#note({ file, line, message })
       const result = await mergeIntoStore(this.#store, session)
       this.#counts.add(result)
-      this.#failInPart(problems.map(message => ({ file, line, message: `is imported, but ${message}` })))
+      this.#failInPart(problems.map(message => ({ file, line, message: `imported, but ${message}` })))
       for (const where of result.contradictions) this.#problems.push({ file, line, message: contradictionSentence(where) })
       for (const message of contradictionSentences(result.contradictions)) this.#cli.fail(sentence({ file, line, message }))
     } catch (error) {
-      // Not the record's fault, and the next one would fare no better.
+      // The store is at fault, so the next record would fail too.
       if (this.#cli.isStopped || isOfStore(error)) throw error
       this.#leftOut++
       this.#fail({ file, line, message: problemOf(error) })
     }
   }
 
-  /** Tells how many have not been told. */
+  /** Reports how many records of the run were not reported one by one. */
   #endRow(next: Stray | null = null): void {
     const { kind, length, from } = this.#row
     this.#row = { kind: next, length: 0 }
     if (kind === null || from === undefined) return
-    const untold = length - kind.told
-    this.#fail({ ...from, message: `and ${untold} more from here on that ${untold === 1 ? kind.one : kind.many}` })
+    const rest = length - kind.limit
+    this.#fail({ ...from, message: `${rest} more from here on ${rest === 1 ? kind.one : kind.many}` })
   }
 
-  #fail(told: Told): void {
-    this.#problems.push(told)
-    this.#cli.fail(sentence(told))
+  #fail(report: Report): void {
+    this.#problems.push(report)
+    this.#cli.fail(sentence(report))
   }
 
-  /** The problems of one record that went in all the same. */
-  #failInPart(problems: readonly Told[]): void {
+  /** Reports the problems of a record that was imported. */
+  #failInPart(problems: readonly Report[]): void {
     this.#problems.push(...problems)
     const isMany = problems.length > MAX_LINES
     const shown = isMany ? problems.slice(0, MAX_LINES - 1) : problems
-    for (const told of shown) this.#cli.fail(sentence(told))
+    for (const report of shown) this.#cli.fail(sentence(report))
     const [first] = problems
     if (first === undefined || !isMany) return
-    const others = `is imported, but has ${problems.length - shown.length} more kinds of problems, which --json tells`
+    const others = `imported, but has ${problems.length - shown.length} more kinds of problems (listed by --json)`
     this.#cli.fail(sentence({ ...first, message: others }))
   }
 
-  #note(told: Told): void {
-    this.#notes.push(told)
-    this.#cli.note(sentence(told))
+  #note(report: Report): void {
+    this.#notes.push(report)
+    this.#cli.note(sentence(report))
   }
 
   async finish(): Promise<void> {
@@ -196,9 +196,9 @@ class Unreadable extends Error {}
 function problemOf(error: unknown): string {
   if (error instanceof Unreadable) return error.message
   if (isTurnstoreError(error, 'SESSION_EXISTS')) {
-    return 'is left out: its id is in use in another workspace than the one that is imported into'
+    return 'left out: its id is in use in another workspace'
   }
-  return `is left out: ${messageOf(error)}`
+  return `left out: ${messageOf(error)}`
 }
 
 const storeErrors = new Set(['STORE_CLOSED', 'STORE_BUSY', 'STORE_UNAVAILABLE'])
@@ -207,11 +207,11 @@ function isOfStore(error: unknown): boolean {
   return error instanceof Error && 'code' in error && storeErrors.has(String(error.code))
 }
 
-function sentence({ file, line, message }: Told): string {
+function sentence({ file, line, message }: Report): string {
   return `${file}${line === undefined ? '' : `:${line}`}: ${message}`
 }
 
-/** Why a file could not be read, or not to its end. */
+/** Why a file could not be read completely. */
 function reasonOf(error: unknown): string | undefined {
   if (error instanceof Failure) return error.message
   if (!(error instanceof Error && 'syscall' in error && 'code' in error)) return undefined
@@ -219,10 +219,10 @@ function reasonOf(error: unknown): string | undefined {
 }
 
 const systemErrors = new Map<unknown, string>([
-  ['ENOENT', 'there is no such file'],
-  ['ENOTDIR', 'there is no such file'],
-  ['EISDIR', 'is a folder, not a file'],
-  ['EACCES', 'may not be read'],
-  ['EPERM', 'may not be read'],
-  ['EIO', 'could not be read to its end'],
+  ['ENOENT', 'no such file'],
+  ['ENOTDIR', 'no such file'],
+  ['EISDIR', 'a folder, not a file'],
+  ['EACCES', 'permission denied'],
+  ['EPERM', 'permission denied'],
+  ['EIO', 'could not be read completely'],
 ])

@@ -15,13 +15,13 @@ interface LsOptions {
 
 export function lsCommand(cli: Cli): Command {
   return new Command('ls')
-    .description('list sessions, the last changed first')
+    .description('list sessions, most recently changed first')
     .addOption(storeOption())
-    .addOption(workspaceOption('only those of this workspace'))
-    .option('--agent <id>', 'only those of this agent')
-    .option('--ended', 'only those that were ended')
-    .option('--no-ended', 'only those that were not')
-    .option('--limit <n>', 'at most so many', wholeNumber)
+    .addOption(workspaceOption('only sessions in this workspace'))
+    .option('--agent <id>', 'only sessions of this agent')
+    .option('--ended', 'only ended sessions')
+    .option('--no-ended', 'only sessions that have not ended')
+    .option('--limit <n>', 'list at most n sessions', wholeNumber)
     .option('--json', 'print an array of summaries')
     .addHelpText(
       'after',
@@ -58,7 +58,7 @@ async function* take<T>(items: AsyncIterable<T>, limit: number): AsyncGenerator<
   }
 }
 
-/** The array is closed even where the listing fails, so that what was printed can be read. */
+/** Closes the array even if the listing fails, so that the output is valid JSON. */
 async function printArray(cli: Cli, sessions: AsyncIterable<SessionSummary>): Promise<void> {
   let separator = '[\n'
   try {
@@ -73,7 +73,7 @@ async function printArray(cli: Cli, sessions: AsyncIterable<SessionSummary>): Pr
 
 const HEADINGS = ['SESSION', 'WORKSPACE', 'AGENT', 'TURNS', 'UPDATED', '']
 
-/** How many rows are looked at to find the widths of the columns before they are printed. */
+/** Column widths are computed over this many rows at a time. */
 const ROWS_AT_ONCE = 1000
 
 async function printTable(cli: Cli, sessions: AsyncIterable<SessionSummary>): Promise<void> {

@@ -15,17 +15,17 @@ interface PruneCommandOptions {
 
 export function pruneCommand(cli: Cli): Command {
   return new Command('prune')
-    .description('delete old sessions, ended ones, or those that are both')
+    .description('delete sessions that are old, ended or both')
     .addOption(storeOption())
-    .addOption(workspaceOption('only those of this workspace'))
-    .option('--before <time>', 'last changed before this time, as in 2026-01-31 or 2026-01-31T12:00:00Z', readTime)
-    .option('--older-than <age>', 'last changed longer ago than this, as in 30d, 12h or 90m', readAge)
-    .option('--ended', 'only those that were ended')
-    .option('--json', 'print what was done as JSON')
+    .addOption(workspaceOption('only sessions in this workspace'))
+    .option('--before <time>', 'only sessions last changed before this time: 2026-01-31 or 2026-01-31T12:00:00Z', readTime)
+    .option('--older-than <age>', 'only sessions last changed longer ago than this: 30d, 12h or 90m', readAge)
+    .option('--ended', 'only ended sessions')
+    .option('--json', 'print a summary as JSON')
     .addHelpText(
       'after',
       `
-A session without a time, as imported transcripts are, is not old.
+Sessions without a time, such as imported transcripts, do not count as old.
 
 Examples:
   $ turnstore prune --older-than 30d --store sqlite:./sessions.db
@@ -34,10 +34,10 @@ Examples:
     .action(async (options: PruneCommandOptions) => {
       const { before, olderThan, ended, json } = options
       if (before !== undefined && olderThan !== undefined)
-        throw new UsageError('--before and --older-than mean the same; say one of them')
+        throw new UsageError('Use either --before or --older-than, not both')
       const updatedBefore = before ?? olderThan
       if (updatedBefore === undefined && ended === undefined)
-        throw new UsageError('Say which: --before TIME, --older-than AGE, --ended')
+        throw new UsageError('Choose which sessions to delete: --before TIME, --older-than AGE or --ended')
       const manager = new SessionManager(await cli.open(options.store, '--store'))
       const deleted: string[] = []
       try {
@@ -47,13 +47,13 @@ Examples:
           ...scopeOf(options),
           onDeleted: id => {
             deleted.push(id)
-            // The last line, which is waited for, comes behind those before it.
+            // Not awaited: the last line is, and lines are written in order.
             if (json !== true) void cli.reportLine(`Deleted ${id}`)
           },
         })
       } catch (error) {
         if (!isDamage(error)) throw error
-        cli.fail(`Not deleted: what cannot be read. ${messageOf(error)}`)
+        cli.fail(`Not deleted: damaged sessions. ${messageOf(error)}`)
       } finally {
         if (json === true) await cli.reportJson({ deleted })
         else await cli.reportLine(`${count(deleted.length, 'session')} deleted`)
@@ -64,7 +64,7 @@ Examples:
 function readTime(text: string): string {
   const time = /^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text
   if (timeKey(time) === '') {
-    throw new InvalidArgumentError('It must be a date or a time in ISO 8601, as in 2026-01-31T12:00:00Z.')
+    throw new InvalidArgumentError('It must be an ISO 8601 date or time, such as 2026-01-31T12:00:00Z.')
   }
   return time
 }
@@ -75,8 +75,8 @@ function readAge(text: string): string {
   const [, number, unit = ''] = /^(\d{1,6})([mhdw])$/.exec(text) ?? []
   const minutes = Number(number) * (unitsInMinutes[unit] ?? Number.NaN)
   const time = Date.now() - minutes * 60_000
-  if (Number.isNaN(time)) throw new InvalidArgumentError('It must be a number with m, h, d or w behind it, as in 30d.')
+  if (Number.isNaN(time)) throw new InvalidArgumentError('It must be a number followed by m, h, d or w, such as 30d.')
   const written = new Date(time).toISOString()
-  if (timeKey(written) === '') throw new InvalidArgumentError('It reaches back before the year 0.')
+  if (timeKey(written) === '') throw new InvalidArgumentError('It goes back before the year 0.')
   return written
 }

@@ -14,11 +14,11 @@ interface RmOptions {
 export function rmCommand(cli: Cli): Command {
   return new Command('rm')
     .description('delete sessions')
-    .argument('[id...]', 'the sessions')
+    .argument('[id...]', 'session ids')
     .addOption(storeOption())
-    .addOption(workspaceOption('all sessions of this workspace; with ids, only those of them that belong to it'))
-    .option('--even-if-damaged', 'also sessions that cannot be read')
-    .option('--json', 'print what was done as JSON')
+    .addOption(workspaceOption('all sessions in this workspace; with ids, only those in this workspace'))
+    .option('--even-if-damaged', 'also delete damaged sessions')
+    .option('--json', 'print a summary as JSON')
     .addHelpText(
       'after',
       `
@@ -29,7 +29,7 @@ Examples:
     .action(async (ids: string[], options: RmOptions) => {
       const { json } = options
       if (ids.length === 0 && options.workspace === undefined)
-        throw new UsageError('Say which: rm ID, or rm --workspace W for all of a workspace')
+        throw new UsageError('Choose which sessions to delete: rm ID, or rm --workspace W for a whole workspace')
       const store = await cli.open(options.store, '--store')
       const scope = scopeOf(options)
       const deleted: string[] = []
@@ -55,13 +55,13 @@ Examples:
     })
 }
 
-/** Null for a session that cannot be read: it is reported, and stays. */
+/** Null for a damaged session, which is reported and kept. */
 async function deleteOne(cli: Cli, store: SessionStore, id: string, how: DeleteOptions): Promise<boolean | null> {
   try {
     return await store.deleteSession(id, how)
   } catch (error) {
     if (!isDamage(error)) throw error
-    cli.fail(`Not deleted: session ${id}. ${messageOf(error)}. --even-if-damaged deletes it, whatever is left of it`)
+    cli.fail(`Not deleted: session ${id}. ${messageOf(error)}. To delete it anyway, use --even-if-damaged`)
     return null
   }
 }

@@ -14,13 +14,13 @@ interface ShowOptions {
 export function showCommand(cli: Cli): Command {
   return new Command('show')
     .description('show one session')
-    .argument('<id>', 'the id of the session')
+    .argument('<id>', 'session id')
     .addOption(storeOption())
-    .addOption(workspaceOption('only if it belongs to this workspace'))
+    .addOption(workspaceOption('only if the session is in this workspace'))
     .addOption(
       new Option(
         '--format <format>',
-        'how: what happened, all of it to read, the record, or messages to send to a model',
+        'an overview, the full text, the record, or messages to send to a model',
       )
         .choices(['timeline', 'markdown', 'json', 'messages'])
         .default('timeline'),

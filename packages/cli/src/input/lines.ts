@@ -1,6 +1,6 @@
 import { Failure } from '../terminal/cli.js'
 
-/** Nothing larger can be a string in JavaScript, nor a session in any store. */
+/** Larger records fit neither in a JavaScript string nor in a store. */
 export const MAX_RECORD_BYTES: number = 256 * 1024 * 1024
 
 const LF = 0x0a
@@ -13,19 +13,19 @@ export function isBlank(byte: number): boolean {
 
 export interface Line {
   readonly number: number
-  /** Null where it is too long to be read. */
+  /** Null if the line is too long to read. */
   readonly content: Buffer | null
   readonly bytes: number
 }
 
-/** The lines of a stream that are not blank, as bytes. */
+/** The non-blank lines of a stream, as bytes. */
 export class Lines {
   readonly #chunks: AsyncIterator<Buffer>
   readonly #unread: Line[] = []
   #rest: Buffer = Buffer.alloc(0)
-  /** Of the line that was read last. */
+  /** Number of the last line read. */
   number = 0
-  /** How much of the stream has been read. */
+  /** Bytes of the stream read so far. */
   bytes = 0
   #ended = false
 
@@ -33,7 +33,7 @@ export class Lines {
     this.#chunks = source[Symbol.asyncIterator]()
   }
 
-  /** Gives a line back, to be read again before those that were given back before it. */
+  /** Pushes a line back. Lines are read again in last-in, first-out order. */
   unread(line: Line): void {
     this.#unread.push(line)
   }
@@ -74,20 +74,20 @@ export class Lines {
   }
 }
 
-/** One stands at the start of a file, and inside where files were put together. */
+/** A BOM can start any line: files may have been concatenated. */
 function withoutBom(line: Buffer): Buffer {
   return line.subarray(0, 3).equals(BOM) ? line.subarray(3) : line
 }
 
-/** Files of another kind show it in their first two bytes. Else each of their lines would be told. */
+/** Detects gzip and UTF-16 by the first two bytes. Otherwise every line would be reported. */
 export function checkEncoding({ content }: Line): void {
   const start = content?.subarray(0, 2).toString('hex')
   if (start === '1f8b') {
-    throw new Failure('is compressed (gzip); unpack it first, as in zcat FILE | turnstore import -')
+    throw new Failure('compressed with gzip; decompress it first: zcat FILE | turnstore import -')
   }
   if (start === 'fffe' || start === 'feff') {
     throw new Failure(
-      'is text in UTF-16; turn it into UTF-8 first, as in iconv -f UTF-16 -t UTF-8 FILE | turnstore import -',
+      'encoded in UTF-16; convert it to UTF-8 first: iconv -f UTF-16 -t UTF-8 FILE | turnstore import -',
     )
   }
 }

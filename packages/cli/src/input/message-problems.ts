@@ -1,6 +1,6 @@
 import type { MessageProblem } from '@turnstore/core'
 
-/** All problems that say the same, but for places within a message. */
+/** All problems with the same message, ignoring positions in it. */
 interface Kind {
   readonly first: MessageProblem
   count: number
@@ -8,11 +8,8 @@ interface Kind {
 
 const losses = ['message', 'part', 'none'] as const
 
-/**
- * What is wrong with the messages of a transcript, which has `total` of them: a sentence for each kind of problem,
- * those first by which more is lost.
- */
-export function tellProblems(problems: readonly MessageProblem[], total: number): string[] {
+/** Describes the problems of a transcript with `total` messages: one sentence per kind, the greatest loss first. */
+export function describeProblems(problems: readonly MessageProblem[], total: number): string[] {
   const byText = new Map<string, Kind>()
   for (const problem of problems) {
     const text = problem.message.replaceAll(/\[\d+\]/g, '[]')
@@ -23,7 +20,7 @@ export function tellProblems(problems: readonly MessageProblem[], total: number)
   const kinds = losses.flatMap(loss => [...byText.values()].filter(({ first }) => first.loss === loss))
   const lost = kinds.reduce((sum, { first, count }) => (first.loss === 'message' ? sum + count : sum), 0)
   return kinds.map(({ first, count }, index) => {
-    const more = count === 1 ? '' : ` (and ${count - 1} more such)`
+    const more = count === 1 ? '' : ` (and ${count - 1} more like it)`
     if (index > 0 || lost === 0) return `messages[${first.index}] ${first.message}${more}`
     const place = `messages[${first.index}] ${first.message.replace(/; left out$/, '')}${more}`
     if (lost === total) return `${noneOf(total)}; ${place}`

@@ -1,36 +1,35 @@
-/** A JSON value, with what JSON.parse does not tell of its numbers. */
+/** A JSON value, with what JSON.parse hides about its numbers. */
 export interface ParsedJson {
   readonly json: unknown
-  /** Its own ids that are numbers, as they are written. */
+  /** The source text of the top-level ids that are numbers. */
   readonly writtenIds: ReadonlyMap<string, string>
-  /** How many whole numbers in it JavaScript cannot hold exactly. */
+  /** How many integers in it JavaScript cannot represent exactly. */
   readonly rounded: number
 }
 
 const idNames = ['id', 'session_id']
 
-/** A whole number beyond 2^53, or such digits in a text. Those of a fraction stand behind a point. */
+/** An integer beyond 2^53, or such digits in a string. Digits of a fraction follow a point. */
 const mayBeLarge = /(?:^|[:,[\s-])\d{16}/
 
-/** @throws {SyntaxError} which quotes the text, and so must not be handed on */
+/** @throws {SyntaxError} whose message quotes the text, so it must never reach the user */
 export function parseJson(text: string): ParsedJson {
   const json: unknown = JSON.parse(text)
-  // The second look is several times as slow as the first.
+  // The second parse is several times slower than the first.
   if (!hasNumericId(json) && !mayBeLarge.test(text)) return { json, writtenIds: new Map(), rounded: 0 }
   return { json, ...lookAtNumbers(text) }
 }
 
-/** An object and no array. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Whether a number is the one that was written, and is written as JavaScript writes it. */
+/** Whether JavaScript represents the number exactly and would write it as `source`. */
 export function isAsWritten(value: number, source: string): boolean {
   return String(value) === source && !isRounded(value, source)
 }
 
-/** Infinity is no rounded number: no store takes it, and that is told. */
+/** Infinity does not count as rounded: stores refuse it, and that is reported. */
 function isRounded(value: number, source: string): boolean {
   if (Number.isSafeInteger(value) || !Number.isFinite(value) || !/^-?\d+$/.test(source)) return false
   return BigInt(source) !== BigInt(value)
@@ -41,7 +40,7 @@ function hasNumericId(json: unknown): boolean {
 }
 
 function lookAtNumbers(text: string): Omit<ParsedJson, 'json'> {
-  // By object: which of them is the outermost shows at the end.
+  // Keyed by object: which one is outermost is known only at the end.
   const ids = new Map<unknown, Map<string, string>>()
   let rounded = 0
 
@@ -56,7 +55,7 @@ function lookAtNumbers(text: string): Omit<ParsedJson, 'json'> {
     const json: unknown = JSON.parse(text, look)
     return { writtenIds: ids.get(json) ?? new Map<string, string>(), rounded }
   } catch (error) {
-    // Nested so deep that no store takes it, which is told: JSON.parse gets through that only without a function.
+    // Deep nesting exhausts the stack only with a reviver. Stores refuse such a value, and that is reported.
     if (!(error instanceof RangeError)) throw error
     return { writtenIds: new Map(), rounded }
   }

@@ -3,33 +3,32 @@ import { checkEncoding, isBlank, type Line, Lines, MAX_RECORD_BYTES } from './li
 import { isObject, type ParsedJson, parseJson } from './parse-json.js'
 import { BRACE, BRACKET, CLOSING_BRACKET, COMMA, ValueScanner } from './value-scanner.js'
 
-/** A JSON value as it was found in a file. */
+/** A JSON value read from a file. */
 export interface FileRecord {
-  /** Counted from 1: its line in the file. */
+  /** Its line in the file, counted from 1. */
   readonly line: number
-  /** Counted from 1: its place among the records. */
+  /** Its position among the records, counted from 1. */
   readonly place: number
-  /** Or what is wrong with it. */
+  /** The parsed value, or what is wrong with it. */
   readonly value: ParsedJson | { readonly problem: string }
-  /** How many bytes of the file have been read. */
+  /** Bytes of the file read so far. */
   readonly bytes: number
 }
 
 type Found = Omit<FileRecord, 'place'>
 
 /**
- * The records of a file, one after the other, never the file as a whole: JSON Lines, the items of a JSON array, or
- * JSON values over several lines. A line that is cut off somewhere takes no other line with it. Commas after the
- * records do no harm.
+ * Streams the records of a file: JSON Lines, the items of a JSON array, or JSON values that span several lines. A
+ * truncated line loses no other line. Commas after records are ignored.
  *
- * @throws {Failure} for a file that is no text in UTF-8 as a whole, with a message that follows its name
+ * @throws {Failure} if the file is compressed or in UTF-16; the message is meant to follow the file's name
  */
 export async function* readRecords(source: AsyncIterable<Buffer>): AsyncGenerator<FileRecord> {
   let place = 0
   for await (const found of new RecordReader(new Lines(source)).records()) yield { ...found, place: ++place }
 }
 
-/** A value that goes on after its first line. */
+/** A value that continues after its first line. */
 interface Pending {
   readonly lines: Line[]
   readonly scanner: ValueScanner
@@ -39,7 +38,7 @@ interface Pending {
 
 class RecordReader {
   readonly #lines: Lines
-  /** Whether the records are the items of an array, and whether it has not ended. */
+  /** Whether the records are items of an array, and whether that array is still open. */
   #hasArray = false
   #isInArray = false
 
@@ -61,13 +60,13 @@ class RecordReader {
     }
     if (!this.#isInArray || (last !== undefined && 'problem' in last.value)) return
     const { number, bytes } = this.#lines
-    yield { line: number, value: { problem: 'is where the file ends, before its JSON does' }, bytes }
+    yield { line: number, value: { problem: 'the file ends here, but its JSON is incomplete' }, bytes }
   }
 
   async *#readLine(line: Line, isFirst: boolean): AsyncGenerator<Found> {
     const { content } = line
     if (content === null) {
-      yield found(line, { problem: `is longer than ${MAX_RECORD_BYTES} bytes` })
+      yield found(line, { problem: `longer than ${MAX_RECORD_BYTES} bytes` })
       return
     }
     const start = indentOf(line)
@@ -92,7 +91,7 @@ class RecordReader {
     }
   }
 
-  /** Past what stands between records. */
+  /** Skips what separates records. */
   #skip(content: Buffer, from: number): number {
     let at = from
     for (; at < content.length; at++) {
@@ -104,7 +103,7 @@ class RecordReader {
     return at
   }
 
-  /** A value that has not ended with its first line. */
+  /** Reads the rest of a value that continues after its first line. */
   async *#readOn(first: Line, at: number): AsyncGenerator<Found> {
     const start = first.content?.subarray(at) ?? Buffer.alloc(0)
     const scanner = new ValueScanner()
@@ -131,13 +130,13 @@ class RecordReader {
       this.#lines.unread({ ...line, content: content.subarray(end) })
       return
     }
-    // Its first line is no JSON; each of the others may be a record of its own.
+    // The first line is not valid JSON; each of the others may be a record.
     yield found(first, { problem: noJson })
     if (isBlock(pending, indent)) await this.#skipBlock(pending, indent)
     else for (const line of pending.lines.slice(1).toReversed()) this.#lines.unread(line)
   }
 
-  /** The rest of a value that is written over indented lines, and is reported once. */
+  /** Skips the rest of an indented value, so that it is reported once. */
   async #skipBlock({ lines }: Pending, indent: number): Promise<void> {
     const last = lines.at(-1)
     if (last !== undefined && indentOf(last) <= indent) this.#lines.unread(last)
@@ -149,8 +148,8 @@ class RecordReader {
   }
 }
 
-const noJson = 'is no JSON'
-const tooLong = `is longer than ${MAX_RECORD_BYTES} bytes, and so is not read, nor is what follows it`
+const noJson = 'not valid JSON'
+const tooLong = `longer than ${MAX_RECORD_BYTES} bytes; it and the rest of the file are not read`
 const lineBreak = Buffer.from('\n')
 
 function found(line: Line, value: FileRecord['value'], { bytes }: Line = line): Found {
@@ -161,7 +160,7 @@ function indentOf({ content }: Line): number {
   return content?.findIndex(byte => !isBlank(byte)) ?? 0
 }
 
-/** Whether a line begins another record, though the one before it has not ended. */
+/** Whether a line starts another record although the previous one is incomplete. */
 function isNextRecord(line: Line, scanner: ValueScanner): boolean {
   if (line.content?.[indentOf(line)] !== BRACE) return false
   if (!scanner.takesValue) return true
@@ -170,7 +169,7 @@ function isNextRecord(line: Line, scanner: ValueScanner): boolean {
   return ['messages', 'session_id', 'turns'].some(name => isObject(value.json) && Object.hasOwn(value.json, name))
 }
 
-/** Whether a value is written over lines as a program indents it: a brace alone, then what is further in. */
+/** Whether a value is pretty-printed: a brace alone, then lines that are indented further. */
 function isBlock({ lines, parts: [start] }: Pending, indent: number): boolean {
   const isFurtherIn = (line: Line): boolean => indentOf(line) > indent
   const [second, ...others] = lines.slice(1)
@@ -190,7 +189,7 @@ function isClosing({ content }: Line): boolean {
   return /^[\s\]},]*$/.test(content?.toString() ?? '')
 }
 
-/** Where a value that is neither an object nor an array ends: at the first comma that leaves it JSON, or with its line. */
+/** The end of a value that is neither an object nor an array: the first comma that leaves valid JSON, or the end of the line. */
 function scalarEnd(content: Buffer, from: number): number {
   for (let at = from; at < content.length; at++) {
     const byte = content[at]
@@ -201,26 +200,26 @@ function scalarEnd(content: Buffer, from: number): number {
 }
 
 function parse(content: Buffer | null): FileRecord['value'] {
-  if (content === null) return { problem: `is longer than ${MAX_RECORD_BYTES} bytes` }
+  if (content === null) return { problem: `longer than ${MAX_RECORD_BYTES} bytes` }
   let text: string
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(content)
   } catch {
-    return { problem: 'is no text in UTF-8' }
+    return { problem: 'not valid UTF-8 text' }
   }
   try {
     return parseJson(text)
   } catch {
-    return { problem: noJson } // The message of JSON.parse would quote it.
+    return { problem: noJson } // The message of JSON.parse would quote the text.
   }
 }
 
-/** A line of JSON Lines. An object may have a comma after it: it was cut out of an array. */
+/** Parses a line of JSON Lines. An object may have a comma after it, as in an array. */
 function parseLine({ content }: Line): FileRecord['value'] {
   const value = parse(content)
   const end = content?.findLastIndex(byte => !isBlank(byte)) ?? -1
   if ('json' in value || content?.[end] !== COMMA) return value
   const item = parse(content.subarray(0, end))
-  // Of anything else, the line may be one of many that an indented value has.
+  // Anything else may be one line of a pretty-printed value.
   return 'json' in item && isObject(item.json) ? item : value
 }

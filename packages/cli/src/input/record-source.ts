@@ -3,37 +3,37 @@ import { realpath, stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { utf8Length } from '@turnstore/core/adapter'
 
-/** Where records come from, and what those without an id are called. */
+/** Where records come from, and how those without an id are named. */
 export interface RecordSource {
-  /** In bytes; 0 where nobody knows. */
+  /** In bytes; 0 if unknown. */
   readonly size: number
-  /** The same for the same record of the same source, and another for that of any other source. */
+  /** A stable name for a record, different for every source. */
   nameOf(record: { readonly json: unknown; readonly place: number }): string
 }
 
-/** Two sources with one digest would become one conversation: 64 bits keep a billion of them apart. */
+/** Sources with the same digest would share sessions. 64 bits are enough for a billion sources. */
 const DIGEST_LENGTH = 16
 
-/** Leaves room for the digest and the place in an id of 200 bytes. */
+/** Leaves room for the digest and the position in an id of 200 bytes. */
 const MAX_NAME_BYTES = 160
 
-/** What comes through a pipe has no name and no place that the next run would find again: its content is its name. */
+/** A pipe has no name or position that is stable across runs, so its records are named by their content. */
 export const unnamedSource: RecordSource = {
   size: 0,
   nameOf: ({ json }) => `stdin~${digest(JSON.stringify(json))}`,
 }
 
-/** @throws errors of the system */
+/** @throws system errors */
 export async function sourceOf(file: string): Promise<RecordSource> {
   const status = await stat(file)
   if (!status.isFile()) return unnamedSource
-  // However it is spelt, and through whatever link, a file is one source.
+  // Different spellings and links of a path are one source.
   const path = await realpath(file)
   const name = `${readable(basename(path))}~${digest(path)}`
   return { size: status.size, nameOf: ({ place }) => `${name}#${place}` }
 }
 
-/** The name of a file as it may be part of an id. */
+/** Makes a file name safe to use in an id. */
 function readable(name: string): string {
   let text = name.replace(/\p{Cc}/gu, '_')
   while (utf8Length(text) > MAX_NAME_BYTES) text = Array.from(text).slice(0, -1).join('')

@@ -8,21 +8,21 @@ export const BRACE = 0x7b
 export const BRACKET = 0x5b
 export const CLOSING_BRACKET = 0x5d
 
-/** Follows the brackets of one JSON value over any number of lines, without a look at anything else in it. */
+/** Tracks the brackets of one JSON value across lines, and ignores everything else in it. */
 export class ValueScanner {
   #depth = 0
   #isEscaped = false
-  /** The last byte outside of a text that is no blank. */
+  /** The last non-blank byte outside a string. */
   #last = 0
-  /** At the end of a line no JSON is: a text has no line break. */
+  /** If true at the end of a line, the value is not JSON: strings contain no line breaks. */
   isInText = false
 
-  /** Whether a value may follow what was scanned so far. */
+  /** Whether a value may come next. */
   get takesValue(): boolean {
     return this.#last === COMMA || this.#last === COLON || this.#last === BRACKET
   }
 
-  /** Goes on with a line. Gives where the value ends in it, or null where it does not. */
+  /** Scans a line from `from`. Returns the offset where the value ends, or null if it continues. */
   scan(content: Buffer, from: number): number | null {
     for (let at = from; at < content.length; at++) {
       const byte = content[at] ?? 0

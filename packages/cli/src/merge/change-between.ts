@@ -3,8 +3,8 @@ import { applyChange, isTurnstoreError, type SessionChange, type SessionRecord, 
 import { memberOf } from './members.js'
 
 /**
- * The change that makes one session of another; null where none does. A change sets no `createdAt`, appends no id a
- * second time and puts no turn between others: that takes a whole record.
+ * The change that turns one session into another, or null if none can. A change cannot set `createdAt`, append a
+ * duplicate id or insert a turn between others: that takes a save of the whole record.
  */
 export function changeBetween(stored: SessionRecord, merged: SessionRecord): SessionChange | null {
   const updateTurns = stored.turns.flatMap((before, index) => {

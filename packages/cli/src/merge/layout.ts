@@ -4,15 +4,15 @@ import { isJsonObject, LAYOUT_KEY } from '@turnstore/core/adapter'
 import { memberOf } from './members.js'
 
 /*
- * The order of a turn's messages, as an import leaves it in the metadata of the turn (core has its form, in
- * chat-layout.ts). The key is an application's own as well, so not all that it holds is a layout.
+ * The order of a turn's messages, which import stores in the turn's metadata (format: core, chat-layout.ts).
+ * Applications may use the same key, so its value is not always a layout.
  */
 
 export type Layout = readonly JsonValue[]
 
 const roles: readonly unknown[] = ['user', 'assistant', 'tool', 'system', 'developer']
 
-/** The layout of a turn; undefined where its messages lie as usual, null where an application has the key. */
+/** The layout of a turn; undefined if its messages have the default order, null if an application uses the key. */
 export function layoutIn({ metadata }: TurnRecord): Layout | undefined | null {
   const value = memberOf(metadata, LAYOUT_KEY)
   if (value === undefined) return undefined
@@ -27,7 +27,7 @@ export function withLayout(metadata: JsonObject, layout: Layout | undefined): Js
   return layout === undefined ? metadata : { ...metadata, [LAYOUT_KEY]: [...layout] }
 }
 
-/** A layout with the results that stand in another one alone. What the other says of their form goes with them. */
+/** Adds the results that only the other layout has, in the form that they have there. */
 export function withResults(layout: Layout, other: Layout): Layout {
   const result = [...layout]
   for (const entry of other) {
@@ -40,7 +40,7 @@ export function withResults(layout: Layout, other: Layout): Layout {
   return result
 }
 
-/** A later layout, in which what an earlier one says of results and of system messages stays as it was. */
+/** A later layout that keeps the results and system messages of an earlier one as they were. */
 export function withKept(later: Layout, earlier: Layout): Layout {
   const systems = earlier.filter(isSystem)
   const kept = later
@@ -49,7 +49,7 @@ export function withKept(later: Layout, earlier: Layout): Layout {
   return withResults(withResults(kept, earlier), later)
 }
 
-/** Whether two layouts have system messages that differ. One that only one of them has is no difference. */
+/** Whether system messages that both layouts have differ. */
 export function hasOtherSystems(layout: Layout, other: Layout): boolean {
   const systems = other.filter(isSystem)
   return layout.filter(isSystem).some((entry, index) => index < systems.length && !isDeepStrictEqual(entry, systems[index]))
@@ -71,7 +71,7 @@ function memberIn(entry: JsonValue, name: string): JsonValue | undefined {
   return isJsonObject(entry) ? memberOf(entry, name) : undefined
 }
 
-/** The places of the calls in a message of the assistant. */
+/** The positions of the calls in an assistant message. */
 function callsOf(entry: JsonValue): (JsonValue | undefined)[] {
   const calls = memberIn(entry, 'calls')
   return Array.isArray(calls) ? calls.map(call => (isJsonObject(call) ? memberOf(call, 'call') : call)) : []

@@ -1,38 +1,38 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { JsonObject, JsonValue } from '@turnstore/core'
 
-/** Reports a place where the target and what comes say different things. Never a payload. */
+/** Reports where the target and the incoming session differ. Never contains payload. */
 export type Contradict = (what: string) => void
 
-/** Whether a member says nothing. */
+/** Whether a member counts as empty. */
 export function lacks(value: JsonValue | undefined): boolean {
   return value === undefined || value === null || value === ''
 }
 
-/** Whether a status may still become another one. */
+/** Whether the status may still change. */
 export function isOpen({ status }: { readonly status: string }): boolean {
   return status === 'running' || status === ''
 }
 
-/** The target's value, or the one that comes where the target has none. */
+/** The stored value, or the incoming one if the stored value is empty. */
 export function filled<T extends JsonValue>(stored: T, incoming: T): T {
   return lacks(stored) && !lacks(incoming) ? incoming : stored
 }
 
-/** The same, for values that have to agree. */
+/** Like {@link filled}, and reports a contradiction if the values differ. */
 export function united<T extends JsonValue>(stored: T, incoming: T, contradict: () => void): T {
   if (!lacks(stored) && !lacks(incoming) && !isDeepStrictEqual(stored, incoming)) contradict()
   return filled(stored, incoming)
 }
 
-/** Key by key at the top; a value is one thing. */
+/** Merges by top-level key; each value is indivisible. */
 export function unitedObjects(stored: JsonObject, incoming: JsonObject, contradict: () => void): JsonObject {
   const known = Object.entries(stored).map(([key, value]): [string, JsonValue] => [
     key,
     united(value, memberOf(incoming, key) ?? null, contradict),
   ])
   const missing = Object.entries(incoming).filter(([key]) => !Object.hasOwn(stored, key))
-  // Not by assignment, which would take `__proto__` for the prototype.
+  // Not by assignment: that would set the prototype for the key `__proto__`.
   return Object.fromEntries([...known, ...missing])
 }
 
@@ -40,18 +40,18 @@ interface Extensible {
   readonly extra?: JsonObject
 }
 
-/** Missing where there is nothing in it, as records have it. */
+/** Omits `extra` if it is empty, as records do. */
 export function unitedExtra(stored: Extensible, incoming: Extensible, contradict: () => void): { extra?: JsonObject } {
   const extra = unitedObjects(stored.extra ?? {}, incoming.extra ?? {}, contradict)
   return Object.keys(extra).length === 0 ? {} : { extra }
 }
 
-/** What an object inherits is no member of it. */
+/** Ignores inherited properties. */
 export function memberOf(object: JsonObject, key: string): JsonValue | undefined {
   return Object.hasOwn(object, key) ? object[key] : undefined
 }
 
-/** Whether a value may be an earlier stage of another one that was still being written. */
+/** Whether a value may be an earlier, incomplete stage of another. */
 export function isBeginningOf(before: unknown, after: unknown): boolean {
   if (before === null || before === undefined || before === after) return true
   if (typeof before === 'string') return typeof after === 'string' && after.startsWith(before)
@@ -62,13 +62,13 @@ export function isBeginningOf(before: unknown, after: unknown): boolean {
   )
 }
 
-/** A value at one stage of what it belongs to: `isOpen` while it may still grow. */
+/** A value at one stage. `isOpen`: it may still grow. */
 export interface Stage<T extends JsonValue> {
   readonly value: T
   readonly isOpen: boolean
 }
 
-/** The one of two stages that is further along; undefined where neither is the beginning of the other. */
+/** The more advanced of two stages; undefined if neither is a prefix of the other. */
 export function furtherOf<T extends JsonValue>(stored: Stage<T>, incoming: Stage<T>): T | undefined {
   if (lacks(stored.value)) return lacks(incoming.value) ? (stored.value ?? incoming.value) : incoming.value
   if (lacks(incoming.value)) return stored.value
@@ -77,7 +77,7 @@ export function furtherOf<T extends JsonValue>(stored: Stage<T>, incoming: Stage
   return incoming.isOpen && isBeginningOf(incoming.value, stored.value) ? stored.value : undefined
 }
 
-/** Each id with how often it came before, so that records with one id are told apart by their order. */
+/** Prefixes each id with its number of earlier occurrences, so that duplicates are distinguished by order. */
 export function occurrences(ids: readonly string[]): string[] {
   const counts = new Map<string, number>()
   return ids.map(id => {

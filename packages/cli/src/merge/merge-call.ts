@@ -14,8 +14,8 @@ import {
 import { shown } from './shown.js'
 
 /**
- * The calls of a turn. Those that the target lacks go last, whatever the order in which they come: a layout names
- * calls by their place.
+ * Merges the calls of a turn. New calls are appended, whatever their order in the source: layouts refer to calls by
+ * position.
  */
 export function mergeCalls(
   stored: readonly ToolCallRecord[],
@@ -35,7 +35,7 @@ export function mergeCalls(
 }
 
 function mergeCall(stored: ToolCallRecord, incoming: ToolCallRecord, contradict: Contradict): ToolCallRecord {
-  // While a call runs, the model may still be writing it.
+  // The model may still be writing a running call.
   const further = <T extends JsonValue>(before: T, after: T): T | undefined =>
     furtherOf({ value: before, isOpen: isOpen(stored) }, { value: after, isOpen: isOpen(incoming) })
   const toolName = further(stored.toolName, incoming.toolName)
@@ -59,14 +59,14 @@ function mergeCall(stored: ToolCallRecord, incoming: ToolCallRecord, contradict:
   }
 }
 
-/** The arguments as the model wrote them, where that was kept. */
+/** The arguments as the model wrote them, if kept. */
 function textOf({ metadata }: ToolCallRecord): JsonValue {
   return memberOf(metadata, 'argumentsText') ?? null
 }
 
 type Outcome = Pick<ToolCallRecord, 'status' | 'result' | 'error' | 'durationMs'>
 
-/** What a call came to is one thing: half of one answer beside half of another would be neither. */
+/** The outcome of a call is indivisible: two outcomes are never mixed. */
 function mergeOutcome(stored: ToolCallRecord, incoming: ToolCallRecord, contradict: Contradict): Outcome {
   if (isOpen(stored) && !isOpen(incoming)) return answerOver(stored, incoming)
   if (!isOpen(stored) && isOpen(incoming)) return outcomeOf(stored)
@@ -89,7 +89,7 @@ function mergeOutcome(stored: ToolCallRecord, incoming: ToolCallRecord, contradi
   }
 }
 
-/** The members of an answer, and those of an earlier stage which it does not have. */
+/** The answer, with its empty members filled from an earlier stage. */
 function answerOver(earlier: Outcome, answer: Outcome): Outcome {
   return {
     status: filled(answer.status, earlier.status),

@@ -3,30 +3,30 @@ import { isTurnstoreError, type SessionRecord, type SessionStore } from '@turnst
 import { changeBetween } from './change-between.js'
 import { mergeSession } from './merge-session.js'
 
-/** What became of a session that was brought to a store. */
+/** What a merge did to the session in the store. */
 export type Outcome = 'added' | 'grown' | 'unchanged'
 
 export interface MergeResult {
   readonly outcome: Outcome
-  /** Where the store says something else. It stays as it is there. */
+  /** Where the store has different content, which it keeps. */
   readonly contradictions: readonly string[]
 }
 
-/** Somebody else who changes the session all the time wins in the end. */
+/** Gives up after this many conflicts with other writers. */
 const ATTEMPTS = 20
 
 /**
- * Brings a session to a store: creates it, or adds what is missing, in one write. Nothing that the store has is taken
- * away or altered. Any number may do so at once.
+ * Creates the session in the store, or adds what is missing, in one write. Never removes or changes stored data. Any
+ * number of merges may run at once.
  *
- * @throws errors of the store, `SESSION_EXISTS` where another workspace holds the id
+ * @throws the store's errors; `SESSION_EXISTS` if another workspace uses the id
  */
 export async function mergeIntoStore(store: SessionStore, incoming: SessionRecord): Promise<MergeResult> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await tryToMerge(store, incoming)
     } catch (error) {
-      // Somebody was there between the two looks.
+      // Another writer changed the session between the read and the write.
       const isOvertaken = isTurnstoreError(error, 'REVISION_CONFLICT') || isTurnstoreError(error, 'SESSION_NOT_FOUND')
       if (!isOvertaken || attempt === ATTEMPTS) throw error
     }

@@ -6,8 +6,8 @@ import { type Contradict, filled, furtherOf, isBeginningOf, isOpen, lacks, unite
 type Said = Pick<TurnRecord, 'responseContent' | 'metadata'>
 
 /**
- * Joins what two stages of a turn say: the response, and the order of all messages where they do not lie as usual.
- * `mayGrow`: messages that follow those of the target are growth. `beside`: what was joined already.
+ * Merges the response of two stages of a turn, and the layout of its messages if it is not the default.
+ * `mayGrow`: messages after those of the target count as growth. `beside`: members that are merged already.
  */
 export function mergeSaid(
   stored: TurnRecord,
@@ -44,7 +44,7 @@ export function mergeSaid(
     const layout = before === undefined || after === undefined ? before : withResults(before, after)
     return { responseContent: stored.responseContent, metadata: withLayout(metadata, layout) }
   }
-  // Where the messages of one side lie as usual, nothing says that they are others.
+  // A side without a layout does not contradict the other.
   if (after === undefined) {
     return { responseContent: responseThatFits(stored, plain()), metadata: withLayout(metadata, before) }
   }
@@ -56,7 +56,7 @@ export function mergeSaid(
     metadata: withLayout(metadata, before),
   }
   const joined = { ...stored, ...beside, ...said }
-  // With what else has come, the turn may say all that the other does.
+  // With the merged members, the turn may now include all that the other says.
   if (!isDeepStrictEqual(joined, stored)) return mergeSaid(joined, incoming, beside, mayGrow, contradict)
   contradict('its messages')
   return said
@@ -77,13 +77,13 @@ function mergeResponse(
   return further ?? stored.responseContent
 }
 
-/** A layout may hold the parts of a response by their lengths: of another text it would show none of them. */
+/** A layout may split the response by length, so it fits only a response that starts with the same text. */
 function responseThatFits(stored: TurnRecord, responseContent: string | null): string | null {
   const isFitting = begins(saidIn(stored), saidIn({ ...stored, responseContent }), true)
   return isFitting ? responseContent : stored.responseContent
 }
 
-/** Whether a layout that comes can be taken for a turn that has none: it names calls by their place. */
+/** Whether an incoming layout fits a turn that has none. Layouts refer to calls by position. */
 function fits(stored: TurnRecord, incoming: TurnRecord): boolean {
   const hasOtherResponse =
     !lacks(stored.responseContent) &&
@@ -92,7 +92,7 @@ function fits(stored: TurnRecord, incoming: TurnRecord): boolean {
   return !hasOtherResponse && stored.toolCalls.every((call, index) => call.callId === incoming.toolCalls[index]?.callId)
 }
 
-/** Which of two stages says what the other does, and more. */
+/** Which of two stages includes the other. */
 function relate(stored: TurnRecord, incoming: TurnRecord, mayGrow: boolean): 'later' | 'earlier' | 'other' {
   const before = saidIn(stored)
   const after = saidIn(incoming)
@@ -100,7 +100,7 @@ function relate(stored: TurnRecord, incoming: TurnRecord, mayGrow: boolean): 'la
   return begins(before, after, mayGrow) && (mayGrow || isSameBesideSystems(before, after)) ? 'later' : 'other'
 }
 
-/** The messages of a turn without what is merged by itself: the results of calls, the texts of system messages. */
+/** The messages of a turn without what is merged separately: results of calls and system messages. */
 function saidIn(turn: TurnRecord): ChatMessage[] {
   const toolCalls = turn.toolCalls.map(call => ({ ...call, result: null, error: null, status: 'running' }))
   return messagesFromTurns([{ ...turn, toolCalls }])
@@ -108,7 +108,7 @@ function saidIn(turn: TurnRecord): ChatMessage[] {
     .map(message => (isSystem(message.role) ? { role: 'system', content: '' } : message))
 }
 
-/** Whether messages are the beginning of others; the last of them, where `mayGrow`, in part. */
+/** Whether messages are a prefix of others. With `mayGrow`, the last one may itself be a prefix. */
 function begins(before: readonly ChatMessage[], after: readonly ChatMessage[], mayGrow: boolean): boolean {
   const others = hasSystem(before) ? after : after.filter(({ role }) => role !== 'system')
   return before.every((message, index) => {
@@ -119,7 +119,7 @@ function begins(before: readonly ChatMessage[], after: readonly ChatMessage[], m
   })
 }
 
-/** Where the target has no system message at all, one that comes is an addition whatever follows the turn. */
+/** If the target has no system message, an incoming one is an addition, whatever follows the turn. */
 function isSameBesideSystems(before: readonly ChatMessage[], after: readonly ChatMessage[]): boolean {
   return !hasSystem(before) && before.length === after.filter(({ role }) => role !== 'system').length
 }

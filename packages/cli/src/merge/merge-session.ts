@@ -7,13 +7,13 @@ import { shown } from './shown.js'
 
 export interface Merge {
   readonly merged: SessionRecord
-  /** Where both say different things, each place once: `turn 3 (t3): the result of call c1`. Never a payload. */
+  /** Where the two differ, each place once: `turn 3 (t3): the result of call c1`. Never contains payload. */
   readonly contradictions: readonly string[]
 }
 
 /**
- * Adds to a stored session what one that comes has besides. It can only add: what the stored one says stays, and so
- * does what it has further along, whatever the other says. Both are left unaltered.
+ * Adds to a stored session what the incoming one has in addition. Stored values are never removed or replaced, nor
+ * are stages that have advanced further. Does not modify its arguments.
  */
 export function mergeSession(stored: SessionRecord, incoming: SessionRecord): Merge {
   const contradictions = new Set<string>()
@@ -43,11 +43,11 @@ export function mergeSession(stored: SessionRecord, incoming: SessionRecord): Me
 
 interface MergedTurns {
   readonly turns: TurnRecord[]
-  /** Turns of what comes that belong to another conversation. */
+  /** Incoming turns that belong to another conversation. */
   readonly foreign: readonly TurnRecord[]
 }
 
-/** Turns that the target lacks go in before the next one that both have, at the end in almost every case. */
+/** Missing turns are inserted before the next turn that both have, which is at the end in almost every case. */
 function mergeTurns(
   stored: readonly TurnRecord[],
   incoming: readonly TurnRecord[],

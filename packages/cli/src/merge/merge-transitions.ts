@@ -3,7 +3,7 @@ import type { AgentTransitionRecord } from '@turnstore/core'
 import { type Contradict, filled, occurrences, united, unitedExtra } from './members.js'
 import { shown } from './shown.js'
 
-/** Agent transitions with an id are known by it, others by all that they hold, each as often as it stands there. */
+/** Agent transitions are matched by id. Those without an id are matched by content, duplicates one by one. */
 export function mergeTransitions(
   stored: readonly AgentTransitionRecord[],
   incoming: readonly AgentTransitionRecord[],

@@ -3,21 +3,21 @@ import { type Contradict, filled, isOpen, lacks, united, unitedExtra } from './m
 import { mergeCalls } from './merge-call.js'
 import { mergeSaid } from './merge-said.js'
 
-/** What makes a turn another one under the same id, or null. */
+/** Why two turns with one id are different turns, or null if they are the same. */
 export function otherTurn(stored: TurnRecord, incoming: TurnRecord): string | null {
   if (filled(stored.prompt, incoming.prompt) !== filled(incoming.prompt, stored.prompt)) return 'another prompt'
   if (lacks(stored.agentId) || lacks(incoming.agentId) || stored.agentId === incoming.agentId) return null
   return 'another agent'
 }
 
-/** Joins two stages of one turn. `isLast`: no turn follows it in the target. */
+/** Merges two stages of a turn. `isLast`: it is the target's last turn. */
 export function mergeTurn(
   stored: TurnRecord,
   incoming: TurnRecord,
   isLast: boolean,
   contradict: Contradict,
 ): TurnRecord {
-  // A transcript has no times, and its last turn no end.
+  // A transcript has no times, and its last turn has not ended.
   const isOfTranscript = lacks(incoming.startedAt) && lacks(incoming.endedAt)
   const beside = {
     prompt: filled(stored.prompt, incoming.prompt),
@@ -38,8 +38,8 @@ export function mergeTurn(
 type End = Pick<TurnRecord, 'status' | 'endedAt' | 'error'>
 
 /**
- * A turn ends once, and its end is one thing. `isInferred`: an import concluded how the incoming turn ended, since a
- * transcript does not say it, so a status that somebody set is not contradicted.
+ * A turn ends once, and its end is indivisible. `isInferred`: the incoming turn comes from a transcript, so import
+ * inferred its end, which does not contradict a stored status.
  */
 function mergeEnd(stored: TurnRecord, incoming: TurnRecord, isInferred: boolean, contradict: Contradict): End {
   const { status, endedAt, error } = stored

@@ -1,7 +1,7 @@
 import { count } from '../terminal/cli.js'
 import type { MergeResult } from '../merge/merge-into-store.js'
 
-/** How many sessions a run added, grew and left unchanged, and how many of those contradict the target. */
+/** Counts sessions that were added, grown or unchanged, and those with contradictions. */
 export class MergeCounts {
   readonly members = { added: 0, grown: 0, unchanged: 0, contradicting: 0 }
 
@@ -10,7 +10,7 @@ export class MergeCounts {
     if (contradictions.length > 0) this.members.contradicting++
   }
 
-  /** The last line of a run. `others` are the sessions that never reached the target, by what became of them. */
+  /** The summary line of a run. `others`: counts of sessions that were not merged, by reason. */
   sentence(others: Readonly<Record<string, number>>): string {
     const { added, grown, unchanged, contradicting } = this.members
     const rest = Object.entries(others).filter(([, number]) => number > 0)

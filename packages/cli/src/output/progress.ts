@@ -2,10 +2,10 @@ import { printableLine } from '@turnstore/core'
 import cliProgress from 'cli-progress'
 import { type Cli, count } from '../terminal/cli.js'
 
-/** Without a terminal, a line is told after so many sessions. */
+/** Without a terminal, prints a line after this many sessions. */
 const LINE_EVERY = 1000
 
-/** How far long work has come: a bar on a terminal, now and then a line elsewhere, nothing in `quiet` runs. */
+/** Shows progress: a bar on a terminal, lines elsewhere, nothing if `quiet`. */
 export class Progress {
   readonly #cli: Cli
   readonly #verb: string
@@ -15,7 +15,7 @@ export class Progress {
   #sessions = 0
   #value = 0
 
-  /** @param total of whatever {@link advance} counts: bytes, sessions; 0 where nobody knows */
+  /** @param total in the unit of {@link advance} (bytes or sessions); 0 if unknown */
   constructor(cli: Cli, { verb, total, quiet }: { verb: string; total: number; quiet: boolean }) {
     this.#cli = cli
     this.#verb = verb
@@ -33,7 +33,7 @@ export class Progress {
       cliProgress.Presets.legacy,
     )
     this.#bar.start(total, 0, this.#payload)
-    // A bar goes back to the row where it began, so it has to begin anew below the line.
+    // The bar redraws the row where it started, so it restarts below the line.
     cli.writeNote = line => {
       this.#bar?.stop()
       this.#writeNote(line)
@@ -45,7 +45,7 @@ export class Progress {
     return { sessions: this.#sessions.toLocaleString('en-US') }
   }
 
-  /** One more session is done, and the work as a whole has come to `value`. */
+  /** Counts one more session. `value`: progress so far, in the unit of `total`. */
   advance(value: number): void {
     this.#sessions++
     this.#value = value

@@ -7,10 +7,10 @@ import {
 } from '@turnstore/core'
 import { count } from '../terminal/cli.js'
 
-/** Text is cut to this many characters: a timeline is an overview. */
+/** Longer text is truncated. In characters. */
 const MAX_TEXT = 160
 
-/** What happened in a session, a line for each thing. */
+/** An overview of a session, one line per event. */
 export function timelineText(replay: SessionReplay): string {
   const { session, turns, toolCalls, transitions, timeline } = replay
   const belongs = [
@@ -42,7 +42,7 @@ function linesOf(entry: TimelineEntry): string[] {
       return endOf(entry.turn, time)
     default: {
       const { fromAgent, toAgent, reason } = entry.transition
-      return [`   @ ${fromAgent ?? '?'} hands over to ${toAgent}${reason === null ? '' : `: ${short(reason)}`}${time}`]
+      return [`   @ agent transition from ${fromAgent ?? '?'} to ${toAgent}${reason === null ? '' : `: ${short(reason)}`}${time}`]
     }
   }
 }

@@ -6,14 +6,14 @@ import { type SessionStore, TurnstoreError } from '@turnstore/core'
 import { quote } from '@turnstore/core/adapter'
 
 interface Scheme {
-  /** As a user writes it. */
+  /** The form of the URL, for messages. */
   readonly form: string
-  /** Loads the adapter only when it is asked for. */
+  /** Imports the adapter and opens the store. */
   open(rest: string, options: OpenOptions): Promise<SessionStore>
 }
 
 export interface OpenOptions {
-  /** Refuse a folder or a database that is not there: for whoever only reads or deletes, its name is misspelt. */
+  /** Refuse a folder or database that does not exist instead of creating it. Default: false. */
   mustExist?: boolean
 }
 
@@ -23,7 +23,7 @@ const schemes: ReadonlyMap<string, Scheme> = new Map<string, Scheme>([
     {
       form: 'memory:',
       open: async rest => {
-        if (rest !== '') throw unusable('memory: takes nothing after the colon; for a folder use file:, for a database sqlite:')
+        if (rest !== '') throw unusable('memory: takes nothing after the colon; use file: for a folder and sqlite: for a database')
         return new (await import('@turnstore/memory')).InMemorySessionStore()
       },
     },
@@ -33,8 +33,8 @@ const schemes: ReadonlyMap<string, Scheme> = new Map<string, Scheme>([
     {
       form: 'file:DIR',
       open: async (rest, { mustExist = false }) => {
-        const path = pathOf('file', rest, 'a folder, as in file:./sessions')
-        if (mustExist && isMissing(path)) throw unusable(`There is no folder ${quote(path)}`)
+        const path = pathOf('file', rest, 'a folder, such as file:./sessions')
+        if (mustExist && isMissing(path)) throw unusable(`The folder ${quote(path)} does not exist`)
         return new (await import('@turnstore/file')).FileSessionStore(path)
       },
     },
@@ -44,8 +44,8 @@ const schemes: ReadonlyMap<string, Scheme> = new Map<string, Scheme>([
     {
       form: 'sqlite:FILE',
       open: async (rest, { mustExist = false }) => {
-        const path = rest === ':memory:' ? rest : pathOf('sqlite', rest, 'a file, as in sqlite:./sessions.db')
-        if (mustExist && isMissing(path)) throw unusable(`There is no database ${quote(path)}`)
+        const path = rest === ':memory:' ? rest : pathOf('sqlite', rest, 'a file, such as sqlite:./sessions.db')
+        if (mustExist && isMissing(path)) throw unusable(`The database ${quote(path)} does not exist`)
         return new (await import('@turnstore/sqlite')).SqliteSessionStore(path)
       },
     },
@@ -62,51 +62,51 @@ function redisScheme(name: string, hosts: string): Scheme {
   }
 }
 
-/** The forms of URL that {@link openStore} takes. */
+/** The forms of URL that {@link openStore} accepts. */
 export const storeForms: string = [...schemes.values()].map(({ form }) => form).join(', ')
 
 /**
- * Opens the store that a URL names: `memory:`, `file:DIR`, `sqlite:FILE`, `redis://HOST:PORT`, `rediss://HOST:PORT`,
- * `redis-cluster://HOST:PORT,HOST:PORT`. Close it when you are done.
+ * Opens the store at a URL: `memory:`, `file:DIR`, `sqlite:FILE`, `redis://HOST:PORT`, `rediss://HOST:PORT`,
+ * `redis-cluster://HOST:PORT,HOST:PORT`. Imports only the adapter that it needs. Close the store when you are done.
  *
- * `file:` and `sqlite:` take a path as it stands (`file:./sessions`, `sqlite:~/my sessions.db`) or as in a URL
- * (`file:///var/sessions`). There, and only there, the name of a file can have `?` and `#`, as `%3F` and `%23`. What a URL
- * says and its store does not understand is refused: a query, a fragment, a path after `memory:`.
+ * `file:` and `sqlite:` take a plain path (`file:./sessions`, `sqlite:~/my sessions.db`) or a percent-encoded absolute
+ * path (`file:///var/sessions`). Names with `?` or `#` need the second form, with `%3F` and `%23`. Parts of a URL that
+ * the store does not support are refused: a query, a fragment, a path after `memory:`.
  *
- * @throws `INVALID_ARGUMENT`; the message does not repeat the URL, which may hold a password
+ * @throws `INVALID_ARGUMENT`; the message never contains the URL, which may include a password
  *
  * @example
  * const store = await openStore(process.env.TURNSTORE_URL ?? 'sqlite:./sessions.db')
  */
 export async function openStore(url: string, options: OpenOptions = {}): Promise<SessionStore> {
-  if (typeof url !== 'string') throw unusable('The URL of a store must be a string')
+  if (typeof url !== 'string') throw unusable('The store URL must be a string')
   checkOptions(options)
   const colon = url.indexOf(':')
-  if (colon === -1) throw unusable(`A store is named by a URL, one of ${storeForms}; for a folder put file: before it, for a database sqlite:`)
+  if (colon === -1) throw unusable(`A store URL has one of the forms ${storeForms}; put file: before a folder and sqlite: before a database`)
   const name = url.slice(0, colon).toLowerCase()
   const scheme = schemes.get(name)
   if (scheme === undefined) {
-    const what = /^[a-z][a-z0-9+.-]{0,19}$/.test(name) ? `stores named by ${name}:` : 'this kind of store'
-    throw unusable(`There is no adapter for ${what}; a store is one of ${storeForms}`)
+    const what = /^[a-z][a-z0-9+.-]{0,19}$/.test(name) ? `${name}: URLs` : 'this URL'
+    throw unusable(`There is no adapter for ${what}; use one of ${storeForms}`)
   }
   return scheme.open(url.slice(colon + 1), options)
 }
 
-/** A misspelt one would be lost. */
+/** Otherwise a misspelt option would be ignored. */
 function checkOptions(options: OpenOptions): void {
-  if (typeof options !== 'object' || options === null) throw unusable('The options of openStore must be an object')
+  if (typeof options !== 'object' || options === null) throw unusable('openStore options must be an object')
   const unknown = Reflect.ownKeys(options).find(name => name !== 'mustExist')
-  if (unknown !== undefined) throw unusable(`openStore has no option ${quote(String(unknown))}; it takes mustExist`)
+  if (unknown !== undefined) throw unusable(`Unknown openStore option ${quote(String(unknown))}; the only option is mustExist`)
   const { mustExist } = options
   if (mustExist !== undefined && typeof mustExist !== 'boolean') throw unusable('mustExist must be true or false')
 }
 
 function pathOf(scheme: string, rest: string, what: string): string {
   if (rest === '') throw unusable(`${scheme}: needs ${what}`)
-  // A URL ends there: what follows would be lost, or become a part of the name of a new file.
+  // In a URL, ? and # end the path. As part of a plain path, an intended option would become part of a file name.
   if (/[?#]/.test(rest)) {
     throw unusable(
-      `${scheme}: takes no options; where ? or # is in the name, give the whole path and write %3F or %23, as in ${scheme}:///var/what%3F`,
+      `${scheme}: takes no options; if a name contains ? or #, use an absolute path with %3F or %23, such as ${scheme}:///var/what%3F`,
     )
   }
   if (rest.startsWith('~/')) return join(homedir(), rest.slice(2))
@@ -114,11 +114,11 @@ function pathOf(scheme: string, rest: string, what: string): string {
   try {
     return fileURLToPath(`file:${rest}`)
   } catch {
-    throw unusable(`A URL that begins with ${scheme}:// names an absolute path on this machine, as in ${scheme}:///var/sessions`)
+    throw unusable(`A URL that starts with ${scheme}:// needs an absolute path on this machine, such as ${scheme}:///var/sessions`)
   }
 }
 
-/** What may not be looked at may be there: the store then says why it cannot be opened. */
+/** A path that cannot be inspected may exist: opening the store then reports the reason. */
 function isMissing(path: string): boolean {
   try {
     return statSync(path, { throwIfNoEntry: false }) === undefined

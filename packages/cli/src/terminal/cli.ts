@@ -2,13 +2,13 @@ import { addAbortSignal, type Readable, type Writable } from 'node:stream'
 import { isTurnstoreError, printable, printableLine, type SessionStore } from '@turnstore/core'
 import { openStore } from '../stores/open-store.js'
 
-/** A wrong argument: told with exit code 2. */
+/** A wrong argument. Exit code 2. */
 export class UsageError extends Error {}
 
-/** Something that failed and is to be told as it is, with exit code 1. */
+/** A failure whose message is shown as it is. Exit code 1. */
 export class Failure extends Error {}
 
-/** What a run reads and writes: of the process, or of whoever runs the command within one. */
+/** What a run reads and writes: the process, or substitutes for it in tests. */
 export interface Surroundings {
   readonly stdin: Readable
   readonly stdout: Writable
@@ -17,20 +17,20 @@ export interface Surroundings {
 }
 
 /**
- * One run of the command: where it prints, the stores that it opened, and how it ends. Results go to
- * stdout; problems and progress to stderr.
+ * One run of the command: its output, its open stores and its exit code. Results go to stdout; problems and progress
+ * go to stderr.
  */
 export class Cli {
   readonly stdin: Surroundings['stdin']
   readonly stdout: Surroundings['stdout']
   readonly stderr: Surroundings['stderr']
   readonly env: Surroundings['env']
-  /** Something could not be done and was told, while the rest went on. */
+  /** Whether a failure was reported that did not end the run. */
   failed = false
   readonly #stores: SessionStore[] = []
   readonly #interrupt = new AbortController()
   #exitCode: number | null = null
-  /** Writes a line to stderr. A progress bar makes room for it. */
+  /** Writes a line to stderr. A progress bar replaces this to stay below the line. */
   writeNote: (line: string) => void = line => {
     this.stderr.write(line)
   }
@@ -41,32 +41,32 @@ export class Cli {
     this.stderr = stderr
     this.env = env
     stdout.on('error', (error: NodeJS.ErrnoException) => {
-      // Who reads our output has enough, as `head` does. That is no failure.
-      const isRead = error.code === 'EPIPE'
-      if (!isRead && !this.isStopped) this.note(`The output could not be written (${error.code ?? error.name})`)
-      this.stop(isRead ? 0 : 1)
+      // The reader closed the pipe, as `head` does. That is not a failure.
+      const isPipeClosed = error.code === 'EPIPE'
+      if (!isPipeClosed && !this.isStopped) this.note(`Cannot write the output (${error.code ?? error.name})`)
+      this.stop(isPipeClosed ? 0 : 1)
     })
     stderr.on('error', () => {})
   }
 
-  /** Lets the writes under way end, and refuses all others: nothing is half written. */
+  /** Finishes the writes in progress and refuses new ones, so nothing is half written. */
   stop(exitCode: number): void {
     this.#exitCode ??= exitCode
     this.#interrupt.abort()
     void this.close()
   }
 
-  /** Opens the store that an option names, or `TURNSTORE_URL`. Only what is written `--to` is created. */
+  /** Opens the store of an option, or of `TURNSTORE_URL`. Only `--to` creates a store that does not exist. */
   async open(url: string | undefined, option: string): Promise<SessionStore> {
     const chosen = url ?? this.env.TURNSTORE_URL
     if (chosen === undefined || chosen === '') {
-      throw new UsageError(`Say which store with ${option} URL, or in the variable TURNSTORE_URL`)
+      throw new UsageError(`No store given: use ${option} URL or set TURNSTORE_URL`)
     }
     try {
       const store = await openStore(chosen, { mustExist: option !== '--to' })
       this.#stores.push(store)
       if (this.#exitCode !== null) await store.close()
-      // What is wrong with the store is no fault of the first session that is read or written.
+      // Reports problems of the store here, not as problems of the first session.
       await store.ready()
       return store
     } catch (error) {
@@ -75,7 +75,7 @@ export class Cli {
     }
   }
 
-  /** Ends with the run: who waits for input when Ctrl-C comes waits no longer. */
+  /** Aborts the input when the run stops, so that Ctrl-C also ends a wait for input. */
   untilStopped<T extends Readable>(input: T): T {
     return addAbortSignal(this.#interrupt.signal, input)
   }
@@ -84,7 +84,7 @@ export class Cli {
     return this.#exitCode !== null
   }
 
-  /** Writes to stdout and waits while its reader is slow. */
+  /** Writes to stdout, with backpressure. */
   async print(text: string): Promise<void> {
     if (!this.isStopped) await this.#write(text)
   }
@@ -99,27 +99,27 @@ export class Cli {
     await this.print(`${printable(line)}\n`)
   }
 
-  /** JSON for programs. Harmless on a terminal too: what JSON leaves unescaped of control characters is escaped. */
+  /** Prints JSON. Safe on a terminal too: all control characters are escaped. */
   async printJson(value: unknown): Promise<void> {
     await this.print(`${jsonText(value, 2)}\n`)
   }
 
-  /** A line about something that was done. It is told after Ctrl-C too: what is gone must not go unsaid. */
+  /** Prints a line even after Ctrl-C: every deletion is reported. */
   async reportLine(line: string): Promise<void> {
     await this.#write(`${printable(line)}\n`)
   }
 
-  /** The same as JSON for programs. */
+  /** Like {@link reportLine}, as JSON. */
   async reportJson(value: unknown): Promise<void> {
     await this.#write(`${jsonText(value, 2)}\n`)
   }
 
-  /** A line on stderr that is no failure. */
+  /** Prints a line to stderr. Not a failure. */
   note(message: string): void {
     this.writeNote(`${withoutPasswords(printableLine(message))}\n`)
   }
 
-  /** Tells that something could not be done; the rest goes on, and the exit code is 1. */
+  /** Reports a failure and continues. The exit code is 1. */
   fail(message: string): void {
     this.failed = true
     this.note(message)
@@ -129,12 +129,12 @@ export class Cli {
     await Promise.allSettled(this.#stores.splice(0).map(store => store.close()))
   }
 
-  /** The exit code, once everything is done. `error` is what the command threw, if it did. */
+  /** The exit code of the finished run. `error`: what the command threw, if anything. */
   exitCode(error?: unknown): number {
     if (this.#exitCode !== null) return this.#exitCode
     if (error === undefined) return this.failed ? 1 : 0
     this.fail(messageOf(error))
-    // What a record holds is told where it is read: here it is about an argument.
+    // Problems of records are reported where they are read, so here these codes concern an argument.
     const isUsage =
       error instanceof UsageError ||
       isTurnstoreError(error, 'INVALID_ARGUMENT') ||
@@ -143,7 +143,7 @@ export class Cli {
   }
 }
 
-/** JSON whose text holds no control character and none that turns the direction of writing. */
+/** JSON without raw control characters or characters that change the text direction. */
 export function jsonText(value: unknown, indent?: number): string {
   return JSON.stringify(value, null, indent).replace(
     /[\u007F-\u009F\u061C\u200E\u200F\u2028-\u202E\u2066-\u2069]/g,
@@ -151,7 +151,7 @@ export function jsonText(value: unknown, indent?: number): string {
   )
 }
 
-/** What went wrong in a sentence. The message of a foreign error might quote a session. */
+/** One sentence about an error. Hides messages of foreign errors, which might quote a session. */
 export function messageOf(error: unknown): string {
   if (error instanceof UsageError || error instanceof Failure || isTurnstoreError(error)) return error.message
   const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? ` (${error.code})` : ''
@@ -163,7 +163,7 @@ export function withoutPasswords(text: string): string {
   return text.replace(/\/\/[^\s/@]*@/g, '//…@')
 }
 
-/** `1 session`, `2 sessions`, with a comma between thousands. */
+/** `1 session`, `2,000 sessions`. */
 export function count(number: number, noun: string): string {
   return `${number.toLocaleString('en-US')} ${noun}${number === 1 ? '' : 's'}`
 }

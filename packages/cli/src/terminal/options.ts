@@ -1,12 +1,11 @@
 import { isValidId } from '@turnstore/core/adapter'
 import { InvalidArgumentError, Option } from 'commander'
 
-/** Where a command reads or deletes. */
 export function storeOption(): Option {
   return new Option('--store <url>', 'the store (default: TURNSTORE_URL)')
 }
 
-/** A scope that is checked before anything is done: a workspace that is empty by mistake must not mean all. */
+/** Checked before the command runs: a workspace that is empty by mistake must not mean all. */
 export function workspaceOption(description: string): Option {
   return new Option('--workspace <id>', description).argParser((id: string) => {
     if (!isValidId(id)) throw new InvalidArgumentError('It must be 1 to 200 bytes without control characters.')
@@ -14,7 +13,6 @@ export function workspaceOption(description: string): Option {
   })
 }
 
-/** What `--workspace` means to a store. */
 export function scopeOf({ workspace }: { readonly workspace?: string }): { workspaceId?: string } {
   return workspace === undefined ? {} : { workspaceId: workspace }
 }

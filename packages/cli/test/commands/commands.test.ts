@@ -78,7 +78,7 @@ async function contents(url: string): Promise<SessionRecord[]> {
 }
 
 describe('ls', () => {
-  it('lists the last changed first, in columns', async () => {
+  it('lists the most recently changed first, in columns', async () => {
     const url = await filled(support, plain('日本語 x', { metadata: { ended: true } }))
     expect((await turnstore(['ls'], { url })).stdout).toBe(
       [
@@ -90,7 +90,7 @@ describe('ls', () => {
     )
   })
 
-  it('--json gives an array of summaries', async () => {
+  it('--json prints an array of summaries', async () => {
     const url = await filled(support, plain('b'))
     const summaries = parseObjects((await turnstore(['ls', '--json'], { url })).stdout)
     expect(summaries.map(({ sessionId, turnCount }) => [sessionId, turnCount])).toEqual([
@@ -111,7 +111,7 @@ describe('ls', () => {
     expect(await listed('--limit', '2')).toEqual(['c', 'b'])
   })
 
-  it('tells of a session that cannot be read, and lists the others', async () => {
+  it('reports a damaged session, and lists the others', async () => {
     const url = await filled(support, plain('b'))
     writeFileSync(join(url.slice('file:'.length), 'b.json'), '{"session_id": SECRET')
     const { code, stdout, stderr } = await turnstore(['ls', '--json'], { url })
@@ -133,7 +133,7 @@ describe('show', () => {
         '1. a  2026-01-01T10:00:00Z',
         '   > Where is it?',
         '   * track {"id":7} = {"place":"depot"}',
-        '   @ front hands over to shipping: trace  2026-01-01T10:00:30Z',
+        '   @ agent transition from front to shipping: trace  2026-01-01T10:00:30Z',
         '   < On its way  2026-01-01T10:01:00Z',
         '',
         '2. b  2026-01-01T10:04:00Z  [running]',
@@ -143,7 +143,7 @@ describe('show', () => {
     )
   })
 
-  it('--format json is the record, messages what can be sent to a model, markdown all of it to read', async () => {
+  it('--format json prints the record, messages the messages to send to a model, markdown the full text', async () => {
     const url = await filled(support)
     const shown = async (format: string): Promise<string> =>
       (await turnstore(['show', 'support', '--format', format], { url })).stdout
@@ -153,7 +153,7 @@ describe('show', () => {
     expect((await turnstore(['show', 'support', '--json'], { url })).stdout).toBe(await shown('json'))
   })
 
-  it('a session that is not there, or not in the workspace, is told with exit code 1', async () => {
+  it('reports a session that does not exist or is in another workspace, with exit code 1', async () => {
     const url = await filled(support)
     for (const args of [['nope'], ['support', '--workspace', 'globex']]) {
       expect(await turnstore(['show', ...args], { url })).toMatchObject({
@@ -164,7 +164,7 @@ describe('show', () => {
     }
   })
 
-  it('stored content moves no cursor and sets no title, in any format, in lists and in errors', async () => {
+  it('escapes control characters of stored content in every format, in lists and in errors', async () => {
     const evil = '\u001b]0;owned\u0007\u001b[2J\u009b31m\u202e\u0000\r'
     const url = await filled({
       ...support,
@@ -210,7 +210,7 @@ describe('show', () => {
 })
 
 describe('export', () => {
-  it('prints the sessions that are named, and tells of those that are not there', async () => {
+  it('prints the given sessions, and reports those that do not exist', async () => {
     const url = await filled(support, plain('b'), plain('c'))
     const { code, stdout, stderr } = await turnstore(['export', 'c', 'nope', 'support'], { url })
     expect([code, stderr]).toEqual([1, 'Session not found: nope\n'])
@@ -218,17 +218,17 @@ describe('export', () => {
     expect((await turnstore(['export', '--workspace', 'acme'], { url })).stdout.trim().split('\n')).toHaveLength(1)
   })
 
-  it('tells when its output cannot be written, as to a disk that is full', async () => {
+  it('reports when its output cannot be written, as on a full disk', async () => {
     const full = new Writable({
       write: (_chunk, _encoding, done) => done(Object.assign(new Error('write'), { code: 'ENOSPC' })),
     })
     const stderr = new Printed()
     const env = { TURNSTORE_URL: await filled(support, plain('b')) }
     const code = await run(new Cli({ stdin: Readable.from([]), stdout: full, stderr, env }), ['export'])
-    expect([code, await stderr.whole()]).toEqual([1, 'The output could not be written (ENOSPC)\n'])
+    expect([code, await stderr.whole()]).toEqual([1, 'Cannot write the output (ENOSPC)\n'])
   })
 
-  it('ends cleanly when its reader has enough', async () => {
+  it('ends cleanly when the reader closes the pipe', async () => {
     const url = temporaryStore()
     const prompt = 'x'.repeat(500_000)
     await save(
@@ -242,7 +242,7 @@ describe('export', () => {
 })
 
 describe('copy', () => {
-  it('copies everything but the revision, and once more adds nothing', async () => {
+  it('copies everything except the revision, and a second run adds nothing', async () => {
     const url = await filled(support, plain('b'))
     {
       await using store = await openStore(url)
@@ -341,7 +341,7 @@ describe('copy', () => {
     const { code, stdout, stderr } = await turnstore(['copy', '--from', url, '--to', to])
     const note = where === '' ? '' : ' (1 with contradictions)'
     expect([code, stdout]).toEqual([where === '' ? 0 : 1, `2 sessions: 1 added, 0 grown, 1 unchanged${note}\n`])
-    const line = `Session support: the target has other content in ${where}; it is not changed\n`
+    const line = `Session support: the target has different content in ${where}; it was not changed\n`
     expect(stderr).toBe(where === '' ? '' : line)
     expect((await contents(to)).find(({ sessionId }) => sessionId === 'support')).toEqual(before[0])
   })
@@ -360,7 +360,7 @@ describe('copy', () => {
     expect((await contents(to)).find(({ sessionId }) => sessionId === 'support')).toEqual(before[0])
   })
 
-  it('a target that has an agent transition of its own gets those of the source beside it', async () => {
+  it('adds the agent transitions of the source to those of the target', async () => {
     const url = await filled(support)
     const to = await filled({ ...support, agentTransitions: [{ toAgent: 'billing' }] })
     expect(await turnstore(['copy', '--from', url, '--to', to])).toMatchObject({
@@ -371,7 +371,7 @@ describe('copy', () => {
     expect(copy?.agentTransitions.map(({ toAgent }) => toAgent)).toEqual(['billing', 'shipping'])
   })
 
-  it('one workspace only, and a damaged session is told', async () => {
+  it('--workspace copies only that workspace, and reports a damaged session', async () => {
     const url = await filled(support, plain('b'))
     const to = temporaryStore()
     expect((await turnstore(['copy', '--from', url, '--to', to, '--workspace', 'acme', '--json'])).stdout).toContain(
@@ -384,7 +384,7 @@ describe('copy', () => {
     expect(stderr).not.toContain('SECRET')
   })
 
-  it('does not copy a store to itself', async () => {
+  it('refuses to copy a store to itself', async () => {
     const url = await filled(support)
     expect(await turnstore(['copy', '--from', url, '--to', url])).toMatchObject({ code: 2, stdout: '' })
   })
@@ -393,7 +393,7 @@ describe('copy', () => {
 describe('rm and prune', () => {
   const many = Array.from({ length: 2000 }, (_, index) => `s${String(index).padStart(4, '0')}`)
 
-  it('rm deletes the sessions that are named, says so, and tells of those that are not there', async () => {
+  it('rm deletes the given sessions, prints them, and reports those that do not exist', async () => {
     const url = await filled(support, plain('b'), plain('c'))
     expect(await turnstore(['rm', 'b', 'nope', 'c'], { url })).toMatchObject({
       code: 1,
@@ -403,7 +403,7 @@ describe('rm and prune', () => {
     expect((await contents(url)).map(({ sessionId }) => sessionId)).toEqual(['support'])
   })
 
-  it('rm --workspace deletes those of the workspace and no other', async () => {
+  it('rm --workspace deletes only sessions in the workspace', async () => {
     const url = await filled(support, plain('b'), plain('c', { workspaceId: 'globex' }))
     expect(await turnstore(['rm', '--workspace', 'acme'], { url })).toMatchObject({
       code: 0,
@@ -420,7 +420,7 @@ describe('rm and prune', () => {
     ['rm', ['rm', 'a', 'b', 'nope', 'c'], 'Deleted a\nDeleted c\n', ['Session not found: nope']],
     ['rm --workspace', ['rm', '--workspace', 'acme'], 'Deleted a\nDeleted c\n2 sessions deleted\n', []],
     ['prune', ['prune', '--ended'], 'Deleted a\nDeleted c\n2 sessions deleted\n', []],
-  ])('%s goes on past a session that cannot be read, and tells of it', async (_name, args, stdout, besides) => {
+  ])('%s reports a damaged session and continues', async (_name, args, stdout, besides) => {
     const ended = { workspaceId: 'acme', metadata: { ended: true } }
     const url = await filled(...['a', 'b', 'c'].map(id => plain(id, ended)))
     const damaged = join(url.slice('file:'.length), 'acme', 'b.json')
@@ -435,7 +435,7 @@ describe('rm and prune', () => {
     expect(readFileSync(damaged, 'utf8')).toBe('SECRET')
   })
 
-  it('rm deletes a session that cannot be read where --even-if-damaged says so', async () => {
+  it('rm --even-if-damaged deletes a damaged session', async () => {
     const url = await filled(...['a', 'b'].map(id => plain(id)))
     writeFileSync(join(url.slice('file:'.length), 'b.json'), 'SECRET')
     const refused = await turnstore(['rm', 'b'], { url })
@@ -450,7 +450,7 @@ describe('rm and prune', () => {
     ['rm', ['rm', 'a', 'b', 'nope', 'c'], { deleted: ['a', 'c'], missing: ['nope'] }],
     ['rm --workspace', ['rm', '--workspace', 'acme'], { deleted: ['a', 'c'], missing: [] }],
     ['prune', ['prune', '--ended'], { deleted: ['a', 'c'] }],
-  ])('%s --json prints what was done then', async (_name, args, done) => {
+  ])('%s --json prints what was done despite a damaged session', async (_name, args, done) => {
     const ended = { workspaceId: 'acme', metadata: { ended: true } }
     const url = await filled(...['a', 'b', 'c'].map(id => plain(id, ended)))
     writeFileSync(join(url.slice('file:'.length), 'acme', 'b.json'), '{')
@@ -464,7 +464,7 @@ describe('rm and prune', () => {
     ['rm --workspace', ['rm', '--workspace', 'acme']],
     ['prune', ['prune', '--ended']],
     ['prune --json', ['prune', '--ended', '--json']],
-  ])('Ctrl-C ends %s with 130, and all that was deleted by then is told', async (_name, args) => {
+  ])('Ctrl-C ends %s with code 130, and all deletions until then are reported', async (_name, args) => {
     const url = `sqlite:${join(temporaryFolder(), 'sessions.db')}`
     await using store = await openStore(url)
     await Promise.all(many.map(id => store.saveSession(plain(id, { workspaceId: 'acme', metadata: { ended: true } }))))
@@ -477,11 +477,11 @@ describe('rm and prune', () => {
     const left = new Set(await store.listSessions())
     expect(left.size).toBeGreaterThan(0)
     const lines = stdout.split('\n').filter(line => line.startsWith('Deleted '))
-    const told = stdout.startsWith('{') ? parseObject(stdout).deleted : lines.map(line => line.slice('Deleted '.length))
-    expect(told).toEqual(many.filter(id => !left.has(id)))
+    const reported = stdout.startsWith('{') ? parseObject(stdout).deleted : lines.map(line => line.slice('Deleted '.length))
+    expect(reported).toEqual(many.filter(id => !left.has(id)))
   })
 
-  it('a forgotten workspace deletes nothing', async () => {
+  it('nothing is deleted without ids, a workspace or a filter', async () => {
     const url = await filled(support, plain('b'))
     expect((await turnstore(['rm'], { url })).code).toBe(2)
     expect((await turnstore(['rm', '--workspace', ''], { url })).code).toBe(2)
@@ -490,7 +490,7 @@ describe('rm and prune', () => {
     expect(await contents(url)).toHaveLength(2)
   })
 
-  it('prune deletes what was last changed before a time, or longer ago than an age', async () => {
+  it('prune deletes sessions last changed before a time, or longer ago than an age', async () => {
     const recent = new Date().toISOString()
     const sessions = [
       support,
@@ -509,7 +509,7 @@ describe('rm and prune', () => {
     expect((await contents(url)).map(({ sessionId }) => sessionId).toSorted()).toEqual(['new', 'timeless'])
   })
 
-  it('prune --ended deletes ended ones, of one workspace where it is named', async () => {
+  it('prune --ended deletes ended sessions, only in the workspace if one is given', async () => {
     const ended = { metadata: { ended: true } }
     const url = await filled(plain('a', { ...ended, workspaceId: 'acme' }), plain('b', ended), plain('c'))
     expect((await turnstore(['prune', '--ended', '--workspace', 'acme'], { url })).stdout).toContain('Deleted a')
@@ -544,7 +544,7 @@ describe('usage', () => {
     [['ls', '--to=redis://u:SECRET@h']],
     [['ls', '--workspace', '']],
     [['show', '']],
-  ])('%j is told in a sentence, with exit code 2', async args => {
+  ])('%j is refused with one message and exit code 2', async args => {
     const { code, stdout, stderr } = await turnstore(args, {
       url: args.includes('--store') ? 'memory:' : `file:${temporaryFolder()}`,
     })
@@ -555,23 +555,23 @@ describe('usage', () => {
     expect(stderr).not.toMatch(/\n\s+at /)
   })
 
-  it('help of a command that there is not says so', async () => {
+  it('help refuses an unknown command', async () => {
     expect(await turnstore(['help', 'nope'])).toEqual({ code: 2, stdout: '', stderr: "error: unknown command 'nope'\n" })
   })
 
-  it('without a store it says how to name one', async () => {
+  it('without a store, the error says how to give one', async () => {
     expect(await turnstore(['ls'])).toMatchObject({
       code: 2,
-      stderr: 'Say which store with --store URL, or in the variable TURNSTORE_URL\n',
+      stderr: 'No store given: use --store URL or set TURNSTORE_URL\n',
     })
   })
 
-  it('a process of its own prints the same and ends with the same code', async () => {
+  it('a separate process prints the same and exits with the same code', async () => {
     const url = await filled(support)
     const runs = [['ls'], ['show', 'support'], ['show', 'nope'], ['ls', '--nope'], ['nope'], ['--help'], ['help'], []]
     for (const args of runs) {
-      const { signal, ...told } = await finished(start(args, { TURNSTORE_URL: url }))
-      expect([args, signal, told]).toEqual([args, null, await turnstore(args, { url })])
+      const { signal, ...result } = await finished(start(args, { TURNSTORE_URL: url }))
+      expect([args, signal, result]).toEqual([args, null, await turnstore(args, { url })])
     }
   })
 
@@ -592,7 +592,7 @@ describe('usage', () => {
 })
 
 describe('openStore', () => {
-  it('takes a path as it stands, one under ~, and a file URL', async () => {
+  it('accepts a plain path and a file URL', async () => {
     const folder = join(temporaryFolder(), 'with space%20')
     mkdirSync(folder)
     await save(`file:${folder}`, plain('a'))
@@ -600,7 +600,7 @@ describe('openStore', () => {
     expect(await store.listSessions()).toEqual(['a'])
   })
 
-  it('gives a store in memory of its own', async () => {
+  it('opens a separate memory store each time', async () => {
     await using store = await openStore('memory:')
     await store.saveSession(plain('a'))
     await using other = await openStore('memory:')

@@ -6,7 +6,7 @@ import { Cli } from '../../src/terminal/cli.ts'
 import { copyCommand } from '../../src/commands/copy.ts'
 import { Printed } from '../turnstore.ts'
 
-/** Between listing and loading, its session is deleted and its id taken by another workspace. */
+/** Between listing and loading, the session is deleted and another workspace takes its id. */
 class OvertakenStore extends InMemorySessionStore {
   override async loadSession(...args: Parameters<InMemorySessionStore['loadSession']>): Promise<SessionRecord | null> {
     await this.deleteSession(args[0])
@@ -15,7 +15,7 @@ class OvertakenStore extends InMemorySessionStore {
   }
 }
 
-it('copy --workspace never copies a session of another workspace, whenever it comes by its id', async () => {
+it('copy --workspace never copies a session of another workspace, even one that takes the id during the copy', async () => {
   const source = new OvertakenStore()
   await source.saveSession({ sessionId: 's', workspaceId: 'acme' })
   const target = new InMemorySessionStore()

@@ -50,7 +50,7 @@ const answered = {
 }
 
 describe('import', () => {
-  it('makes a session of each transcript: its id, its metadata, no times', async () => {
+  it('creates a session for each transcript, with its id and metadata, without times', async () => {
     const { url, code, stdout, stderr } = await importText(lines(hello, calling))
     expect([code, stdout, stderr]).toEqual([0, '2 sessions: 2 added, 0 grown, 0 unchanged\n', ''])
     const session = await load(url, 'hello')
@@ -73,7 +73,7 @@ describe('import', () => {
       const before = await turnstore(['export', '--store', url])
       const second = await turnstore(['import', airline, '--to', url])
       expect(second).toMatchObject({ code: 0, stdout: '60 sessions: 0 added, 0 grown, 60 unchanged\n' })
-      // The revisions among the rest.
+      // Including the revisions.
       expect((await turnstore(['export', '--store', url])).stdout).toBe(before.stdout)
       for (const line of readFileSync(airline, 'utf8').trim().split('\n')) {
         const { id, messages } = parseObject(line)
@@ -127,7 +127,7 @@ describe('import', () => {
     expect(messagesFromTurns(grown?.turns ?? [])).toEqual(answered.messages)
   })
 
-  it('grown one message at a time, a transcript ends as if it had been imported at once', async () => {
+  it('a transcript that grows message by message ends as if imported at once', async () => {
     const url = temporaryStore()
     for (let length = 1; length <= answered.messages.length; length++) {
       const { code } = await importText(lines({ ...answered, messages: answered.messages.slice(0, length) }), { url })
@@ -137,14 +137,14 @@ describe('import', () => {
     expect((await load(url, 'calling'))?.turns).toEqual((await load(other, 'calling'))?.turns)
   })
 
-  it('an older state of a transcript alters nothing', async () => {
+  it('an older state of a transcript changes nothing', async () => {
     const { url } = await importText(lines(answered))
     const { code, stdout } = await importText(lines(calling), { url })
     expect([code, stdout]).toEqual([0, '1 session: 0 added, 0 grown, 1 unchanged\n'])
     expect(await load(url, 'calling')).toMatchObject({ revision: 1, turns: [{ status: 'success' }, {}] })
   })
 
-  it('of a transcript that says something else in an earlier turn, nothing that follows it is added', async () => {
+  it('if a transcript differs in an earlier turn, no later turn is added', async () => {
     const { url } = await importText(lines(answered, hello))
     const [first, ...rest] = answered.messages
     const changed = {
@@ -155,12 +155,12 @@ describe('import', () => {
     expect(code).toBe(1)
     expect(stdout).toBe('2 sessions: 0 added, 0 grown, 2 unchanged (1 with contradictions)\n')
     expect(stderr).toBe(
-      'stdin:1: the target has other content in turn 1 (t1), which has another prompt; it is not changed\n',
+      'stdin:1: the target has different content in turn 1 (t1), which has another prompt; it was not changed\n',
     )
     expect(await load(url, 'calling')).toMatchObject({ revision: 1, turns: [{ prompt: 'Tea?' }, {}] })
   })
 
-  it('a turn before the last stored one does not grow any more', async () => {
+  it('only the last stored turn can grow', async () => {
     const { url } = await importText(lines(answered))
     const messages = [
       ...answered.messages.slice(0, 4),
@@ -170,19 +170,19 @@ describe('import', () => {
     const { code, stderr } = await importText(lines({ ...answered, messages }), { url })
     expect([code, stderr]).toEqual([
       1,
-      'stdin:1: the target has other content in turn 1 (t1): its messages; it is not changed\n',
+      'stdin:1: the target has different content in turn 1 (t1): its messages; it was not changed\n',
     ])
     expect(await load(url, 'calling')).toMatchObject({ revision: 1, turns: [{ responseContent: 'Three kinds' }, {}] })
   })
 
-  it('a last turn that says something else is no growth either', async () => {
+  it('a last turn with different content does not count as growth', async () => {
     const { url } = await importText(lines(hello))
     const other = { ...hello, messages: [hello.messages[0], { role: 'assistant', content: 'Go away' }] }
     expect((await importText(lines(other), { url })).code).toBe(1)
     expect(await load(url, 'hello')).toMatchObject({ turns: [{ responseContent: 'Hello!' }] })
   })
 
-  it('metadata that is new goes in; what the store has besides stays', async () => {
+  it('adds new metadata, and keeps the rest', async () => {
     const { url } = await importText(lines(hello))
     {
       await using store = await openStore(url)
@@ -199,7 +199,7 @@ describe('import', () => {
     })
   })
 
-  it('goes into the workspace that is named, and not over that of another', async () => {
+  it('imports into the given workspace, and not over a session of another', async () => {
     const { url } = await importText(lines(hello), { args: ['--workspace', 'acme'] })
     expect(await load(url, 'hello')).toMatchObject({ workspaceId: 'acme' })
     const { code, stderr } = await importText(lines(hello), { url, args: ['--workspace', 'globex'] })
@@ -209,7 +209,7 @@ describe('import', () => {
     expect(await load(url, 'hello')).toMatchObject({ workspaceId: 'acme', revision: 1 })
   })
 
-  it('takes back what export wrote, unchanged but for the revision', async () => {
+  it('restores an export unchanged, except for the revision', async () => {
     const { url } = await importText(lines(hello, calling))
     const exported = (await turnstore(['export'], { url })).stdout
     const { url: other } = await importText(exported)
@@ -217,7 +217,7 @@ describe('import', () => {
     expect((await importText(exported, { url: other })).stdout).toBe('2 sessions: 0 added, 0 grown, 2 unchanged\n')
   })
 
-  describe('files as they are found', () => {
+  describe('input files', () => {
     it.each([
       ['a byte-order mark', Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), Buffer.from(lines(hello))])],
       ['blank lines', `\n\n${lines(hello)}\n  \n`],
@@ -257,21 +257,21 @@ describe('import', () => {
     })
 
     it.each([
-      ['a line that is no JSON', `${lines(hello)}{"id": SECRET\n${lines(calling)}`, 2],
-      ['a first line that is no JSON', `{"id": SECRET\n${lines(hello, calling)}`, 1],
-      ['a first line that is no JSON at all', `SECRET\n${lines(hello, calling)}`, 1],
+      ['a line that is not JSON', `${lines(hello)}{"id": SECRET\n${lines(calling)}`, 2],
+      ['a first line that is not JSON', `{"id": SECRET\n${lines(hello, calling)}`, 1],
+      ['a first line that is plain text', `SECRET\n${lines(hello, calling)}`, 1],
       ['a line that is cut off', `${lines(hello, calling)}{"id":"x","messages":[{"role":"user","content":"SECR`, 3],
       [
-        'a line that is no UTF-8',
+        'a line that is not UTF-8',
         Buffer.concat([Buffer.from(lines(hello)), Buffer.from([0x22, 0xff, 0x22, 0x0a]), Buffer.from(lines(calling))]),
         2,
       ],
       ['a scalar', `${lines(hello)}"SECRET"\n${lines(calling)}`, 2],
       ['an array in between', `${lines(hello)}["SECRET"]\n${lines(calling)}`, 2],
       ['something else', lines(hello, { SECRET: 1 }, calling), 2],
-      ['messages that are no array', lines(hello, { id: 'x', messages: 'SECRET' }, calling), 2],
-      ['metadata that is no object', lines(hello, { id: 'x', messages: [], metadata: 'SECRET' }, calling), 2],
-      ['an id that cannot be one', lines(hello, { id: ['SECRET'], messages: [] }, calling), 2],
+      ['messages that are not an array', lines(hello, { id: 'x', messages: 'SECRET' }, calling), 2],
+      ['metadata that is not an object', lines(hello, { id: 'x', messages: [], metadata: 'SECRET' }, calling), 2],
+      ['an id that is not a string', lines(hello, { id: ['SECRET'], messages: [] }, calling), 2],
       ['an id with a control character', lines(hello, { id: 'a\u001b[31mb', messages: [] }, calling), 2],
       ['a session of a newer format', lines(hello, { session_id: 'x', schema_version: 99 }, calling), 2],
       ['a session that is damaged', lines(hello, { session_id: 'x', turns: 'SECRET' }, calling), 2],
@@ -283,7 +283,7 @@ describe('import', () => {
         lines(hello, { id: 'x', messages: [{ role: 'user', content: `SECRET${'x'.repeat(2 ** 24)}` }] }, calling),
         2,
       ],
-    ])('%s is told with its line, and the rest goes in', async (_name, text, line) => {
+    ])('%s is reported with its line, and the rest is imported', async (_name, text, line) => {
       const { url, code, stderr } = await importText(text)
       expect(code).toBe(1)
       expect(stderr).toMatch(new RegExp(`^stdin:${line}: .+\\n$`))
@@ -291,31 +291,31 @@ describe('import', () => {
       expect(await ids(url)).toEqual(['calling', 'hello'])
     })
 
-    it('a message that turns cannot hold is told; the others go in', async () => {
+    it('reports a message that turns cannot represent, and imports the others', async () => {
       const { url, code, stderr } = await importText(
         lines({ ...hello, messages: [...hello.messages, { role: 'tool', tool_call_id: 'SECRET', content: 'SECRET' }] }),
       )
       expect(code).toBe(1)
       expect(stderr).toBe(
-        'stdin:1: is imported, but 1 of its 3 messages is left out: messages[2] is the result of a missing tool call\n',
+        'stdin:1: imported, but 1 of its 3 messages is left out: messages[2] is the result of a missing tool call\n',
       )
       expect(await ids(url)).toEqual(['hello'])
     })
 
-    it('of a file whose first two lines are cut, the others go in (the whole file was left out)', async () => {
+    it('imports the rest of a file whose first two lines are truncated (the whole file was left out)', async () => {
       const cut = JSON.stringify(answered).slice(0, 60)
       const { url, code, stdout, stderr } = await importText(`${cut}\n${cut.slice(0, 20)}\n${lines(hello, calling)}`)
       expect([code, stdout]).toEqual([1, '4 sessions: 2 added, 0 grown, 0 unchanged, 2 left out\n'])
-      expect(stderr).toBe('stdin:1: is no JSON\nstdin:2: is no JSON\n')
+      expect(stderr).toBe('stdin:1: not valid JSON\nstdin:2: not valid JSON\n')
       expect(await ids(url)).toEqual(['calling', 'hello'])
     })
 
-    it('members that are not imported are told', async () => {
+    it('reports members that are not imported', async () => {
       const { code, stderr } = await importText(lines({ ...hello, tools: [], model: 'm' }))
-      expect([code, stderr]).toEqual([0, 'stdin:1: has members that are not imported: tools, model\n'])
+      expect([code, stderr]).toEqual([0, 'stdin:1: members not imported: tools, model\n'])
     })
 
-    it('an id twice in one file is one session, and what contradicts the first is reported', async () => {
+    it('records with the same id are one session, and contradictions are reported', async () => {
       const { url, code, stdout, stderr } = await importText(
         lines(calling, answered, calling, { ...calling, messages: [{ role: 'user', content: 'x' }] }),
       )
@@ -324,7 +324,7 @@ describe('import', () => {
       expect(await load(url, 'calling')).toMatchObject({ turns: [{}, {}] })
     })
 
-    it('a file that is not there, and a folder, are told; the others are read', async () => {
+    it('reports a missing file and a folder, and reads the other files', async () => {
       const folder = temporaryFolder()
       const file = join(folder, 'a.jsonl')
       writeFileSync(file, lines(hello))
@@ -332,10 +332,10 @@ describe('import', () => {
         url: temporaryStore(),
       })
       expect([code, stdout]).toEqual([1, '1 session: 1 added, 0 grown, 0 unchanged\n'])
-      expect(stderr).toBe(`${join(folder, 'nope')}: there is no such file\n${folder}: is a folder, not a file\n`)
+      expect(stderr).toBe(`${join(folder, 'nope')}: no such file\n${folder}: a folder, not a file\n`)
     })
 
-    it('whatever keeps a file from being opened is told with it; the others are read', async () => {
+    it('reports why a file cannot be opened, and reads the others', async () => {
       const folder = temporaryFolder()
       const file = join(folder, 'a.jsonl')
       writeFileSync(file, lines(hello))
@@ -343,12 +343,12 @@ describe('import', () => {
       const unreadable = [join(file, 'b.jsonl'), join(folder, 'x'.repeat(300)), join(folder, 'loop')]
       const { code, stdout, stderr } = await turnstore(['import', ...unreadable, file], { url: temporaryStore() })
       expect([code, stdout]).toEqual([1, '1 session: 1 added, 0 grown, 0 unchanged\n'])
-      const reasons = ['there is no such file', 'could not be read (ENAMETOOLONG)', 'could not be read (ELOOP)']
+      const reasons = ['no such file', 'could not be read (ENAMETOOLONG)', 'could not be read (ELOOP)']
       expect(stderr).toBe(unreadable.map((path, index) => `${path}: ${reasons[index]}\n`).join(''))
     })
   })
 
-  it('a store that cannot be used is told once, and not as the fault of each record', async () => {
+  it('reports a store that cannot be used once, not for each record', async () => {
     const file = join(temporaryFolder(), 'a.jsonl')
     writeFileSync(file, lines(hello, { ...hello, id: 'second' }))
     expect(await turnstore(['import', file, '--to', `file:${file}`])).toEqual({
@@ -358,7 +358,7 @@ describe('import', () => {
     })
   })
 
-  it('--json prints what was done, for programs', async () => {
+  it('--json prints a summary', async () => {
     const { stdout, code } = await importText(`${lines(hello)}SECRET\n`, { args: ['--json'] })
     expect(code).toBe(1)
     expect(JSON.parse(stdout)).toEqual({
@@ -367,12 +367,12 @@ describe('import', () => {
       unchanged: 0,
       contradicting: 0,
       leftOut: 1,
-      problems: [{ file: 'stdin', line: 2, message: 'is no JSON' }],
+      problems: [{ file: 'stdin', line: 2, message: 'not valid JSON' }],
       notes: [],
     })
   })
 
-  it('ids with anything in them are fine', async () => {
+  it('accepts ids with unusual characters', async () => {
     const strange = ['a b', '../../x', '日本語 😀', '-rf', '__proto__', 'a"b\'c', '%2e%2e', 'a:b*?']
     const { url, code } = await importText(lines(...strange.map(id => ({ ...hello, id }))))
     expect(code).toBe(0)
@@ -380,7 +380,7 @@ describe('import', () => {
     for (const id of strange) expect(await turnstore(['show', '--', id], { url })).toMatchObject({ code: 0 })
   })
 
-  it('Ctrl-C while it waits for input ends it with 130, and what was read is stored whole', async () => {
+  it('Ctrl-C during a wait for input ends with code 130, and the records read so far are stored completely', async () => {
     const url = temporaryStore()
     const child = start(['import', '-'], { TURNSTORE_URL: url })
     const done = finished(child)
@@ -391,7 +391,7 @@ describe('import', () => {
     expect(await load(url, 'hello')).toMatchObject({ turns: [{ responseContent: 'Hello!' }] })
   })
 
-  it('does not read a large file as a whole', async () => {
+  it('never holds a whole file in memory', async () => {
     const url = temporaryStore()
     const child = start(['import', '-', '--json'], { TURNSTORE_URL: url, NODE_OPTIONS: '--max-old-space-size=64' })
     const done = finished(child)

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { parseObjects, temporaryFolder, turnstore } from '../turnstore.ts'
 
-/** The reference's reader: Python, which knows nothing of ours. */
+/** The reference implementation's reader, in Python, independent of this code. */
 const reader = fileURLToPath(new URL('../../../file/test/reference_store.py', import.meta.url))
 const needs = spawnSync('python3', ['--version']).status === 0 ? '' : ' (needs python3)'
 
@@ -14,7 +14,7 @@ const layouts = [
   ['the folder that is shared with the project', '../../../../../shared/data/reference-layout'],
 ].map(([name = '', path = '']) => ({ name, path: fileURLToPath(new URL(path, import.meta.url)) }))
 
-/** Every record of a folder as the reference reads it. */
+/** Every record of a folder, as read by the reference implementation. */
 function readByReference(folder: string): unknown {
   return JSON.parse(execFileSync('python3', [reader, 'read', folder], { encoding: 'utf8' }))
 }
@@ -26,7 +26,7 @@ describe.each(layouts)('what the reference wrote: $name', ({ path }) => {
     const folder = temporaryFolder()
     const source = join(folder, 'source')
     cpSync(path, source, { recursive: true })
-    // It has integers beyond 2^53, which no JavaScript number holds: only the file store, which keeps the text, keeps them.
+    // Contains integers beyond 2^53, which only the file store preserves, since it keeps the text.
     rmSync(join(source, 'acme/handed-over.json'), { force: true })
     const database = `sqlite:${join(folder, 'sessions.db')}`
     const back = join(folder, 'back')
@@ -42,10 +42,10 @@ describe.each(layouts)('what the reference wrote: $name', ({ path }) => {
 })
 
 describe('sqlite:', () => {
-  it('is created by what is written to it, and by nothing else', async () => {
+  it('is created only by commands that write', async () => {
     const path = join(temporaryFolder(), 'typo.db')
     const early = await turnstore(['ls', '--store', `sqlite:${path}`])
-    expect([early.code, early.stderr]).toStrictEqual([2, `There is no database ${JSON.stringify(path)}\n`])
+    expect([early.code, early.stderr]).toStrictEqual([2, `The database ${JSON.stringify(path)} does not exist\n`])
     expect(existsSync(path)).toBe(false)
     const transcript = JSON.stringify({ id: 'a', messages: [{ role: 'user', content: 'Hello' }] })
     expect(await turnstore(['import', '-', '--to', `sqlite:${path}`], { input: transcript })).toMatchObject({ code: 0 })
@@ -53,11 +53,11 @@ describe('sqlite:', () => {
     expect(parseObjects(listed.stdout).map(({ sessionId }) => sessionId)).toStrictEqual(['a'])
   })
 
-  it('that is no database is told in one sentence', async () => {
+  it('reports in one sentence that a file is not a database', async () => {
     const other = await turnstore(['ls', '--store', `sqlite:${fileURLToPath(import.meta.url)}`])
     expect([other.code, other.stdout]).toStrictEqual([1, ''])
     expect(other.stderr).toMatch(/^Database ".*": it is not a SQLite database[^\n]*\n$/)
     const none = await turnstore(['ls', '--store', 'sqlite:'])
-    expect([none.code, none.stderr]).toStrictEqual([2, 'sqlite: needs a file, as in sqlite:./sessions.db\n'])
+    expect([none.code, none.stderr]).toStrictEqual([2, 'sqlite: needs a file, such as sqlite:./sessions.db\n'])
   })
 })

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { readRecords } from '../../src/input/read-records.ts'
 
 /*
- * Whatever is wrong with some lines of a file, the records in its other lines are read, and each bad line is reported.
+ * If some lines of a file are bad, all other records are read and each bad line is reported.
  */
 
 const records = Array.from({ length: 5 }, (_, index) => ({
@@ -40,16 +40,16 @@ async function* chunks(text: string): AsyncGenerator<Buffer> {
 const layouts: [string, (lines: readonly string[]) => string, number][] = [
   ['JSON Lines', lines => lines.map(line => `${line}\n`).join(''), 1],
   ['JSON Lines with commas', lines => lines.map(line => `${line},\n`).join(''), 1],
-  ['an array, a record a line', lines => `[\n${lines.join(',\n')}\n]\n`, 2],
-  ['an indented array, a record a line', lines => `[\n${lines.map(line => `  ${line}`).join(',\n')}\n]\n`, 2],
+  ['an array, one record per line', lines => `[\n${lines.join(',\n')}\n]\n`, 2],
+  ['an indented array, one record per line', lines => `[\n${lines.map(line => `  ${line}`).join(',\n')}\n]\n`, 2],
 ]
 
 describe.each(layouts)('%s', (_name, write, firstLine) => {
-  it('is read whole', async () => {
+  it('is read completely', async () => {
     expect(await read(write(whole))).toEqual({ ids: records.map(({ id }) => id), bad: [] })
   })
 
-  it('of which any lines are cut off, somewhere, gives all the others and reports each bad one', async () => {
+  it('with truncated lines yields all others and reports each bad line', async () => {
     const cut = fc.record({ line: fc.nat(4), at: fc.double({ min: 0, max: 1, noNaN: true }) })
     await fc.assert(
       fc.asyncProperty(fc.uniqueArray(cut, { selector: ({ line }) => line, minLength: 1 }), async cuts => {
@@ -67,7 +67,7 @@ describe.each(layouts)('%s', (_name, write, firstLine) => {
     )
   })
 
-  it('of which any lines have lost their beginning gives all the others', async () => {
+  it('with lines that lack their beginning yields all others', async () => {
     const cut = fc.record({ line: fc.nat(4), at: fc.double({ min: 0, max: 1, noNaN: true }) })
     await fc.assert(
       fc.asyncProperty(fc.uniqueArray(cut, { selector: ({ line }) => line, minLength: 1 }), async cuts => {
@@ -89,20 +89,20 @@ describe('values over several lines', () => {
   it.each([
     ['indented objects', records.map(record => JSON.stringify(record, null, 2)).join('\n')],
     ['with commas', records.map(record => JSON.stringify(record, null, 2)).join(',\n')],
-    ['one after the other without a break', whole.join('')],
+    ['concatenated without line breaks', whole.join('')],
     ['an indented array', JSON.stringify(records, null, 2)],
     ['an array on one line', JSON.stringify(records)],
     ['indented with tabs', JSON.stringify(records, null, '\t')],
     ['two arrays', `${JSON.stringify(records.slice(0, 2), null, 2)}\n${JSON.stringify(records.slice(2))}`],
     ['indented objects between JSON Lines', whole.slice(0, 4).join('\n') + '\n' + JSON.stringify(records[4], null, 2)],
-  ])('%s are read whole', async (_name, text) => {
+  ])('%s are read completely', async (_name, text) => {
     expect(await read(text)).toEqual({ ids: records.map(({ id }) => id), bad: [] })
   })
 
   it.each([
     ['objects', 2, records.map(record => JSON.stringify(record, null, 2)).join('\n')],
     ['an array', 4, JSON.stringify(records, null, 2)],
-  ])('of which one is broken are reported once, and the others are read: %s', async (_name, spaces, text) => {
+  ])('a broken one is reported once, and the others are read: %s', async (_name, spaces, text) => {
     const broken = text.replace(`\n${' '.repeat(spaces)}"id": "chat-1"`, `\n${' '.repeat(spaces)}"id": "chat-1`)
     const { ids, bad } = await read(broken)
     expect([ids, bad.length]).toEqual([['chat-0', 'chat-2', 'chat-3', 'chat-4'], 1])

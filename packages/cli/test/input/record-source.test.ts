@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { ids, importText, lines, temporaryFolder, temporaryStore, turnstore } from '../turnstore.ts'
 
 /*
- * What a transcript without an id is called: the same each time, and never what that of another source is called.
+ * The id given to a transcript without one is stable across runs and different for every source.
  */
 
 const opening = { role: 'user', content: 'Hello' }
@@ -13,7 +13,7 @@ const short = { messages: [opening] }
 const long = { messages: [opening, { role: 'assistant', content: 'Hello!' }] }
 
 describe('transcripts without an id', () => {
-  it('of two files with one name are two sessions (they were one, "grown")', async () => {
+  it('in two files with the same name are two sessions (they were one, "grown")', async () => {
     const folder = temporaryFolder()
     const files = ['a', 'b'].map(name => join(folder, name, 'log.jsonl'))
     for (const [index, file] of files.entries()) {
@@ -25,11 +25,11 @@ describe('transcripts without an id', () => {
     expect(first).toMatchObject({ code: 0, stdout: '4 sessions: 4 added, 0 grown, 0 unchanged\n' })
     const names = await ids(url)
     for (const name of names) expect(name).toMatch(/^log\.jsonl~[0-9a-f]{16}#[12]$/)
-    for (const name of names) expect(first.stderr).toContain(`: has no id; imported as ${name}\n`)
+    for (const name of names) expect(first.stderr).toContain(`: no id; imported as ${name}\n`)
     expect((await turnstore(['import', ...files], { url })).stdout).toContain('0 added, 0 grown, 4 unchanged')
   })
 
-  it('are found again through another spelling of the path and through a link, and when they have grown', async () => {
+  it('are recognized through another spelling of the path, through a link, and after they have grown', async () => {
     const folder = temporaryFolder()
     const file = join(folder, 'log.jsonl')
     writeFileSync(file, lines(short))
@@ -42,7 +42,7 @@ describe('transcripts without an id', () => {
     expect((await turnstore(['import', file], { url })).stdout).toContain('0 added, 1 grown')
   })
 
-  it('from stdin are called after their content, however it is written', async () => {
+  it('from stdin are named by their content, whatever its formatting', async () => {
     const { url } = await importText(lines(short))
     expect((await importText(lines(long), { url })).stdout).toContain('1 added, 0 grown')
     expect((await importText(`${JSON.stringify(long, null, 2)}\n`, { url })).stdout).toContain('1 unchanged')
@@ -63,15 +63,15 @@ describe('transcripts without an id', () => {
     expect(names.filter(isValidId)).toHaveLength(1)
   })
 
-  it('from stdin come once: naming it twice is a wrong use', async () => {
+  it('refuses stdin given twice', async () => {
     expect(await turnstore(['import', '-', '-'], { url: temporaryStore(), input: lines(short) })).toEqual({
       code: 2,
       stdout: '',
-      stderr: 'stdin can be read only once; name - once\n',
+      stderr: 'stdin can be read only once; use - once\n',
     })
   })
 
-  it('have no part of a path in their name, which may be private', async () => {
+  it('have no directory names in their id, which may be private', async () => {
     const file = join(temporaryFolder(), 'log.jsonl')
     writeFileSync(file, lines(short))
     const url = temporaryStore()

@@ -4,7 +4,7 @@ import { openStore } from '../../src/stores/open-store.ts'
 import { importText, lines, load, temporaryStore, turnstore } from '../turnstore.ts'
 
 /*
- * What was acknowledged in a target stays there, whatever is copied or imported over it.
+ * Copies and imports never remove or change acknowledged data in the target.
  */
 
 const updatedAt = '2026-01-01T00:00:00Z'
@@ -46,7 +46,7 @@ describe('copying again', () => {
     expect(await load(to, 's')).toEqual(before)
   })
 
-  it('adds what the source has further along to what the target has further along', async () => {
+  it('combines what has advanced in the source with what has advanced in the target', async () => {
     const from = temporaryStore()
     const to = temporaryStore()
     await save(from, session)
@@ -69,7 +69,7 @@ describe('copying again', () => {
     })
   })
 
-  it('reports two answers to one call by their place, keeps that of the target and copies the rest', async () => {
+  it('reports different results of one call, keeps the one in the target and copies the rest', async () => {
     const from = temporaryStore()
     const to = temporaryStore()
     await save(from, session)
@@ -82,7 +82,7 @@ describe('copying again', () => {
     expect(await turnstore(['copy', '--from', from, '--to', to])).toEqual({
       code: 1,
       stdout: '1 session: 0 added, 1 grown, 0 unchanged (1 with contradictions)\n',
-      stderr: 'Session s: the target has other content in turn 1 (t): the result of call c1; it is not changed\n',
+      stderr: 'Session s: the target has different content in turn 1 (t): the result of call c1; it was not changed\n',
     })
     expect(await load(to, 's')).toMatchObject({ turns: [{ toolCalls: [{ result: 'SECRET' }] }, { turnId: 'u' }] })
     const { stdout } = await turnstore(['copy', '--from', from, '--to', to, '--json'])
@@ -96,7 +96,7 @@ describe('copying again', () => {
     })
   })
 
-  it('an old export imported over the store it came from takes nothing back', async () => {
+  it('importing an old export into its own store removes nothing', async () => {
     const url = temporaryStore()
     await save(url, session)
     const old = (await turnstore(['export'], { url })).stdout
@@ -157,7 +157,7 @@ describe('importing again', () => {
     return messagesFromTurns((await load(url, 's'))?.turns ?? [])
   }
 
-  it('wipes no annotation (rating, audit events, agent, times and duration were gone)', async () => {
+  it('keeps annotations (rating, audit events, agent, times and duration were gone)', async () => {
     const url = await annotated(messages)
     const before = await load(url, 's')
     expect(await importText(lines({ id: 's', messages }), { url })).toMatchObject({
@@ -178,7 +178,7 @@ describe('importing again', () => {
     expect(await said(url)).toEqual(grown)
   })
 
-  it('goes on after an annotation of an earlier turn (it was refused for good)', async () => {
+  it('continues after an annotation of an earlier turn (it was always refused)', async () => {
     const first = [...messages, { role: 'user', content: 'Black, please' }]
     const url = await annotated(first)
     const grown = [...first, { role: 'assistant', content: 'Here it is' }]
@@ -186,7 +186,7 @@ describe('importing again', () => {
     expect(await said(url)).toEqual(grown)
   })
 
-  it('takes a late result for a call of an earlier turn, in the form in which it came', async () => {
+  it('adds a late result to a call of an earlier turn, in its original form', async () => {
     const open = [...messages.slice(0, 3), { role: 'user', content: 'Are you there?' }]
     const url = await annotated(open)
     const result = { role: 'tool', tool_call_id: 'a', content: [{ type: 'text', text: '3 kinds' }], name: 'find' }
@@ -198,7 +198,7 @@ describe('importing again', () => {
     expect(await load(url, 's')).toMatchObject({ turns: [{ ...annotations, metadata: { rating: 5 } }, {}] })
   })
 
-  it('keeps a result, and its form, that a longer transcript does not have', async () => {
+  it('keeps a result and its form if a longer transcript lacks it', async () => {
     const parts = { role: 'tool', tool_call_id: 'a', content: [{ type: 'text', text: '3 kinds' }], name: 'find' }
     const { url } = await importText(lines({ id: 's', messages: [...messages.slice(0, 3), parts] }))
     const longer = [...messages.slice(0, 3), ...messages.slice(4)]
@@ -206,7 +206,7 @@ describe('importing again', () => {
     expect(await said(url)).toEqual([...messages.slice(0, 3), parts, ...messages.slice(4)])
   })
 
-  it('completes an answer that was imported while it was streamed', async () => {
+  it('completes a response that was imported while it was streaming', async () => {
     const half = [...messages.slice(0, 4), { role: 'assistant', content: 'Three k' }]
     const url = await annotated(half)
     expect(await importText(lines({ id: 's', messages }), { url })).toMatchObject({ code: 0, stderr: '' })
@@ -217,18 +217,18 @@ describe('importing again', () => {
     })
   })
 
-  it('goes on where the system prompt has changed, which is reported', async () => {
+  it('continues after a change of the system prompt, and reports it', async () => {
     const url = await annotated(messages.slice(0, 4))
     const changed = [{ role: 'system', content: 'SECRET' }, ...messages.slice(1), { role: 'user', content: 'Thanks' }]
     expect(await importText(lines({ id: 's', messages: changed }), { url })).toMatchObject({
       code: 1,
       stdout: '1 session: 0 added, 1 grown, 0 unchanged (1 with contradictions)\n',
-      stderr: 'stdin:1: the target has other content in turn 1 (t1): its system messages; it is not changed\n',
+      stderr: 'stdin:1: the target has different content in turn 1 (t1): its system messages; it was not changed\n',
     })
     expect(await said(url)).toEqual([...messages, { role: 'user', content: 'Thanks' }])
   })
 
-  it('reports a changed system prompt also where nothing else is new', async () => {
+  it('reports a changed system prompt even if nothing else is new', async () => {
     const { url } = await importText(lines({ id: 's', messages }))
     const changed = [{ role: 'system', content: 'SECRET' }, ...messages.slice(1)]
     expect(await importText(lines({ id: 's', messages: changed }), { url })).toMatchObject({
@@ -238,7 +238,7 @@ describe('importing again', () => {
     expect(await said(url)).toEqual(messages)
   })
 
-  it('leaves what an application keeps under the key of the layout', async () => {
+  it('keeps what an application stores under the layout key', async () => {
     const { url } = await importText(lines({ id: 's', messages }))
     await change(url, 's', { updateTurns: [{ turnId: 't1', set: { metadata: { chat: ['room 5'] } } }] })
     const { code } = await importText(lines({ id: 's', messages }), { url })

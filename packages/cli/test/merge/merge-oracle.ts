@@ -1,12 +1,11 @@
 /*
- * What must be true of a record after anything was joined to it, member by member of the record as it was. Written
- * without a look at how records are joined.
+ * What must hold for a record after any merge, member by member. Independent of how merges are implemented.
  */
 
-/** What is lost or altered of a record, as paths into it; none where all is still there. */
+/** Paths of members of a record that were lost or altered. Empty if nothing was. */
 export function lostFrom(before: unknown, now: unknown, path = ''): string[] {
   if (before === null || before === undefined || before === '' || before === now) return []
-  // The one word that gives way, and the members that any store sets itself.
+  // The only value that may be replaced, and the members that stores set themselves.
   if (path.endsWith('.status') && before === 'running') return []
   if (path === '.revision' || path === '.updatedAt') return []
   if (Array.isArray(before)) return lostFromList(before, now, path)
@@ -14,7 +13,7 @@ export function lostFrom(before: unknown, now: unknown, path = ''): string[] {
   return Object.entries(before).flatMap(([key, value]) => lostFrom(value, memberOf(now, key), `${path}.${key}`))
 }
 
-/** Each item is there, in order, whatever stands between; one of the same kind counts once. */
+/** Items must all be present in order, with anything in between. Each match counts once. */
 function lostFromList(before: readonly unknown[], now: unknown, path: string): string[] {
   if (!Array.isArray(now)) return [path]
   const items: unknown[] = now
@@ -27,7 +26,7 @@ function lostFromList(before: readonly unknown[], now: unknown, path: string): s
   })
 }
 
-/** The same for a record that came: all of it has to be there, in whichever order. */
+/** The same for an incoming record: all of it must be present, in any order. */
 export function missingFrom(incoming: unknown, now: unknown, path = ''): string[] {
   if (incoming === null || incoming === undefined || incoming === '' || incoming === now) return []
   if (path.endsWith('.status') && incoming === 'running') return []

@@ -11,7 +11,7 @@ import { mergeIntoStore } from '../../src/merge/merge-into-store.ts'
 import { lostFrom, missingFrom } from './merge-oracle.ts'
 import { after, session, steps } from './merge-sessions.ts'
 
-/** TURNSTORE_RUNS=10000 for a long look. */
+/** Set TURNSTORE_RUNS=10000 for a long run. */
 const numRuns = Number(process.env.TURNSTORE_RUNS ?? 100)
 const timeout = 60_000 + 60 * numRuns
 
@@ -42,7 +42,7 @@ describe.each(stores)('copies into a target in %s', (_name, open) => {
     return record
   }
 
-  /** Copies a session, and again. Gives what contradicts. */
+  /** Copies a session twice. Returns the contradictions. */
   async function copy(incoming: SessionRecord): Promise<readonly string[]> {
     const before = await store.loadSession('s')
     const { contradictions } = await mergeIntoStore(store, incoming)
@@ -54,7 +54,7 @@ describe.each(stores)('copies into a target in %s', (_name, open) => {
   }
 
   it(
-    'make it the union of stages that went on apart, in whatever order and however often they come',
+    'of independent stages yield their union, in any order and with repetitions',
     async () => {
       await fc.assert(
         fc.asyncProperty(session, steps, steps, order, async (base, one, two, turns) => {
@@ -73,7 +73,7 @@ describe.each(stores)('copies into a target in %s', (_name, open) => {
   )
 
   it(
-    'take nothing from it, whatever comes under its id',
+    'of any session with the same id remove nothing',
     async () => {
       const twists = fc.subarray(['Yes', 'Prompt', 'tool of', 'of":"', 'id":"', ':5', 'front', 'success'])
       await fc.assert(
@@ -89,7 +89,7 @@ describe.each(stores)('copies into a target in %s', (_name, open) => {
   )
 })
 
-/** The same session that says something else in one respect. */
+/** The same session with one contradicting member. */
 function twisted(session: SessionRecord, word: string): SessionRecord {
   const text = JSON.stringify(encodeSession(session))
   const other = word.endsWith('"') || word === ':5' ? `${word}7` : `7${word}`

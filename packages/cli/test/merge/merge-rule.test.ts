@@ -5,7 +5,7 @@ import { mergeIntoStore } from '../../src/merge/merge-into-store.ts'
 import { mergeSession } from '../../src/merge/merge-session.ts'
 
 /*
- * The table in the README, row by row.
+ * The rules of the table in the README.
  */
 
 const time = '2026-01-01T10:00:00Z'
@@ -22,22 +22,22 @@ function call(more: Partial<ToolCallInput> = {}): SessionRecord {
   return turn({ toolCalls: [{ callId: 'c', toolName: 'find', arguments: { q: 1 }, ...more }] })
 }
 
-describe('what comes beside what the target has', () => {
+describe('merging into the target', () => {
   const open = { status: 'running' }
   const done = { status: 'success', result: 'x', durationMs: 3 }
   const end = { status: 'error', error: 'e', endedAt: time }
 
   it.each<[string, SessionRecord, SessionRecord]>([
-    ['a value where there is none', session(), session({ agentId: 'a', parentSessionId: 'p', metadata: { k: 1 } })],
-    ['a value where there is an empty one', turn({ agentId: null }), turn({ agentId: 'a', auditEventIds: ['e'] })],
+    ['a value where the target has none', session(), session({ agentId: 'a', parentSessionId: 'p', metadata: { k: 1 } })],
+    ['a value where the target has an empty one', turn({ agentId: null }), turn({ agentId: 'a', auditEventIds: ['e'] })],
     ['the outcome of a running call', call(open), call(done)],
     ['the end of a running turn', turn(open), turn(end)],
     ['more of a response', turn({ ...open, responseContent: 'Ye' }), turn({ ...open, responseContent: 'Yes' })],
     ['more of the arguments of a running call', call({ ...open, arguments: {} }), call(open)],
     ['a call', turn(), call(done)],
     ['an agent transition', session(), session({ agentTransitions: [{ transitionId: 'x', toAgent: 'a' }] })],
-    ['members that nobody here knows', turn(), turn({ extra: { new: 1 } })],
-  ])('%s goes in, and what comes without it takes nothing back', (_what, less, more) => {
+    ['unknown members', turn(), turn({ extra: { new: 1 } })],
+  ])('%s: added, and never removed by a source that lacks it', (_what, less, more) => {
     expect(mergeSession(less, more)).toEqual({ merged: more, contradictions: [] })
     expect(mergeSession(more, less)).toEqual({ merged: more, contradictions: [] })
   })
@@ -61,7 +61,7 @@ describe('what comes beside what the target has', () => {
       session({ agentTransitions: [{ transitionId: 'x', toAgent: 'b' }] }),
       ['agent transition x'],
     ],
-  ])('other %s are reported, and the target keeps its own', (_what, stored, incoming, contradictions) => {
+  ])('different %s: reported, and the target keeps its own', (_what, stored, incoming, contradictions) => {
     expect(mergeSession(stored, incoming)).toEqual({ merged: stored, contradictions })
   })
 
@@ -71,7 +71,7 @@ describe('what comes beside what the target has', () => {
     expect(mergeSession(turn(), incoming)).toEqual({ merged: { ...turn(), updatedAt: later }, contradictions: [] })
   })
 
-  it('of a turn that is another one, nothing that follows is added, and no agent transition with it', () => {
+  it('if a turn is a different one, no later turn or agent transition is added', () => {
     const before = [{ turnId: 'a', prompt: 'Tea?' }, { turnId: 'b', prompt: 'Black?' }]
     const stored = session({ turns: before })
     const incoming = session({
@@ -85,7 +85,7 @@ describe('what comes beside what the target has', () => {
     })
   })
 
-  it('an id that would turn a terminal over is shown as pictures, and a long one cut', () => {
+  it('escapes control characters in ids and truncates long ids', () => {
     const toolCalls = [{ callId: `\u001b[31m${'x'.repeat(200)}`, toolName: 'f', result: 'a' }]
     const other = toolCalls.map(each => ({ ...each, result: 'b' }))
     const [where] = mergeSession(turn({ toolCalls }), turn({ toolCalls: other })).contradictions
@@ -112,11 +112,11 @@ describe('the write', () => {
 
   const twice = ['t', 't'].map((turnId, index) => ({ turnId, prompt: `${index}` }))
   it.each<[string, SessionRecord, string[]]>([
-    ['nothing where nothing is missing', turn(), []],
-    ['a change where a change can say it', turn({ auditEventIds: ['e'] }), ['change']],
-    ['the whole record for what no change can say', { ...turn(), extra: { new: 1 } }, ['save']],
+    ['nothing if nothing is missing', turn(), []],
+    ['a change if a change can express it', turn({ auditEventIds: ['e'] }), ['change']],
+    ['the whole record for what no change can express', { ...turn(), extra: { new: 1 } }, ['save']],
     ['the whole record for a turn between others', session({ turns: [{ turnId: 'a' }, ...turn().turns] }), ['save']],
-    ['the whole record for an id that comes twice', session({ turns: [...turn().turns, ...twice.slice(1)] }), ['save']],
+    ['the whole record for a duplicate id', session({ turns: [...turn().turns, ...twice.slice(1)] }), ['save']],
   ])('is %s', async (_what, incoming, writes) => {
     const store = new Watched()
     await store.saveSession(turn())

@@ -2,10 +2,10 @@ import fc from 'fast-check'
 import { createSession, type JsonValue, type SessionRecord, type ToolCallRecord, type TurnRecord } from '@turnstore/core'
 
 /*
- * A session, and stages of it that went on apart from each other. Nothing here knows how sessions are joined.
+ * A session, and stages of it that developed independently. Independent of how merges are implemented.
  */
 
-/** One thing that happens to a session after its copy was made. What happens in two copies never contradicts. */
+/** A step in a session after it was copied. Steps in two copies never contradict each other. */
 export type Step =
   | { readonly kind: 'answer'; readonly turn: number; readonly call: number }
   | { readonly kind: 'call'; readonly turn: number; readonly name: string }
@@ -66,7 +66,7 @@ export const session: fc.Arbitrary<SessionRecord> = fc
       updatedAt: isKnown ? '2026-01-01T00:00:00Z' : '',
       parentSessionId: isKnown ? parent : null,
       turns: turns.map(({ calls, isOpen, said, audit }, index) => ({
-        // A record of the reference may have an id twice.
+        // Records of the reference implementation may contain duplicate ids.
         ...turnOf(repeats && index > 0 ? 't' : `t${index}`),
         toolCalls: calls,
         responseContent: said,
@@ -76,7 +76,7 @@ export const session: fc.Arbitrary<SessionRecord> = fc
     }),
   )
 
-/** The session after the steps, as a record of its own. */
+/** A new record: the session after the steps. */
 export function after(base: SessionRecord, taken: readonly Step[]): SessionRecord {
   return taken.reduce(take, base)
 }

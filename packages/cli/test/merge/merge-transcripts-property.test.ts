@@ -5,7 +5,7 @@ import { expect, it } from 'vitest'
 import { mergeIntoStore } from '../../src/merge/merge-into-store.ts'
 
 /*
- * A conversation is imported again and again while it goes on, and its turns are annotated meanwhile.
+ * A conversation is imported repeatedly while it grows, and its turns are annotated in between.
  */
 
 const numRuns = Number(process.env.TURNSTORE_RUNS ?? 300)
@@ -39,7 +39,7 @@ function transcript(messages: readonly Message[]): SessionRecord {
   return createSession({ sessionId: 's', createdAt: '', updatedAt: '', turns })
 }
 
-it('a transcript that is imported at any of its lengths, in any order, says in the end what it says as a whole', async () => {
+it('importing a transcript at any lengths, in any order, ends in the same state as importing it at once', async () => {
   const lengths = fc.array(fc.record({ part: fc.double({ min: 0, max: 1, noNaN: true }), annotated: fc.nat(3) }))
   await fc.assert(
     fc.asyncProperty(fc.array(message, { maxLength: 12 }), lengths, async (messages, stages) => {
@@ -53,7 +53,7 @@ it('a transcript that is imported at any of its lengths, in any order, says in t
         const turn = (await store.loadSession('s'))?.turns[annotated]
         if (turn === undefined) continue
         annotations.add(turn.turnId)
-        // An answer that was recorded live says what the transcript will say.
+        // A response recorded live equals the one in the transcript.
         const whole = transcript(messages).turns[annotated]?.toolCalls ?? []
         const putToolCalls = turn.toolCalls.flatMap((call, index) => {
           const { status = 'running', result = null } = whole[index] ?? {}
@@ -74,7 +74,7 @@ it('a transcript that is imported at any of its lengths, in any order, says in t
   )
 })
 
-it('another transcript under the same id takes nothing from what the target says', async () => {
+it('a different transcript with the same id removes nothing from the target', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(message, { maxLength: 6 }),
@@ -101,15 +101,15 @@ it('another transcript under the same id takes nothing from what the target says
   )
 })
 
-/** Without what stands for results that are yet to come. */
+/** Without placeholders for results that are still missing. */
 function said(turns: SessionRecord['turns'] = []): object[] {
   return messagesFromTurns(turns).filter(({ role, content }) => role !== 'tool' || content !== NO_RESULT)
 }
 
-/** Member by member; a text may have grown. */
+/** Compares member by member; text may have grown. */
 function isStillIn(before: unknown, after: unknown): boolean {
   if (before === null || before === after) return true
-  // A text may have come with an image beside it.
+  // Text may have gained an image.
   if (typeof before === 'string' && Array.isArray(after)) return JSON.stringify(after).includes(before)
   if (typeof before === 'string') return typeof after === 'string' && after.startsWith(before)
   if (typeof before !== 'object' || typeof after !== 'object' || after === null) return false

@@ -37,7 +37,7 @@ function transcript(messages: readonly unknown[]): SessionRecord {
   return createSession({ sessionId: 's', createdAt: '', updatedAt: '', turns: turnsFromMessages(messages) })
 }
 
-/** Imports a conversation at each of its lengths on the way to the whole. */
+/** Imports a conversation at each of its lengths. */
 async function expectToGrow(messages: readonly unknown[], step: number): Promise<void> {
   const store = new InMemorySessionStore()
   for (let length = 0; length < messages.length; length += step) {
@@ -69,7 +69,7 @@ describe('a transcript that grows', () => {
 })
 
 
-it('a transcript does not contradict a status that somebody set: it says nothing of how a turn ended', async () => {
+it('a transcript does not contradict a stored status, since it does not say how a turn ended', async () => {
   const store = new InMemorySessionStore()
   const turns = turnsFromMessages([{ role: 'user', content: 'Tea?' }, { role: 'assistant', content: 'Three kinds.' }])
   const incoming = createSession({ sessionId: 's', createdAt: '', updatedAt: '', turns })

@@ -7,7 +7,7 @@ import { type Server, startServer } from '../../../redis/test/servers.ts'
 import { importText, temporaryFolder, turnstore } from '../turnstore.ts'
 
 describe('openStore', () => {
-  it('opens a store in Redis without a word to the server, which is asked when it is first used', async () => {
+  it('opens a Redis store without connecting before the first use', async () => {
     for (const url of ['redis://127.0.0.1:1', 'rediss://127.0.0.1:1', 'redis-cluster://127.0.0.1:1,127.0.0.1:2', 'REDIS://127.0.0.1:1/3']) {
       const store = await openStore(url)
       expect(store.constructor.name).toBe('RedisSessionStore')
@@ -15,7 +15,7 @@ describe('openStore', () => {
     }
   })
 
-  it('refuses a URL of Redis that is none, and does not repeat it', async () => {
+  it('refuses an invalid Redis URL without repeating it', async () => {
     for (const url of ['redis:canary', 'redis://u:canary@', 'redis-cluster://u:canary@', 'rediss:canary']) {
       const error: unknown = await openStore(url).catch((reason: unknown) => reason)
       expect(error).toMatchObject({ code: 'INVALID_ARGUMENT' })
@@ -24,10 +24,10 @@ describe('openStore', () => {
   })
 })
 
-/** One sentence of one line. */
+/** One sentence on one line. */
 const sentence = /^[^\n\r]*[^.\s]\n$/
 
-describe('a URL that says more than its store understands', () => {
+describe('a URL with parts that the store does not support', () => {
   it.each([
     ['memory:foo', /takes nothing after the colon/],
     ['memory://', /takes nothing after the colon/],
@@ -54,14 +54,14 @@ describe('a URL that says more than its store understands', () => {
     expect(stderr).toMatch(message)
   })
 
-  it('is no reason to lose files with such a name: a whole path is percent-encoded', async () => {
+  it('can be written with a percent-encoded absolute path', async () => {
     const path = join(temporaryFolder(), 'what? #1.db')
     const { pathname } = pathToFileURL(path)
     expect(await importText('{"id":"a","messages":[]}', { url: `sqlite://${pathname}` })).toMatchObject({ code: 0 })
     expect(existsSync(path)).toBe(true)
   })
 
-  it('is refused where an option is misspelt, too', async () => {
+  it('is refused, as are misspelt options', async () => {
     for (const options of [{ mustexist: true }, { mustExist: 'yes' }, null]) {
       const opening: unknown = Reflect.apply(openStore, undefined, ['memory:', options])
       await expect(opening).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
@@ -70,7 +70,7 @@ describe('a URL that says more than its store understands', () => {
   })
 })
 
-describe('a database of Redis that the server does not give', () => {
+describe('a Redis database that the server does not provide', () => {
   let server: Server
   beforeAll(async () => {
     server = await startServer()
@@ -87,7 +87,7 @@ describe('a database of Redis that the server does not give', () => {
     ['', '/1.5', 2, 'INVALID_ARGUMENT', /number of a database/],
     ['', '?db=3', 2, 'INVALID_ARGUMENT', /question mark/],
     ['', '#x', 2, 'INVALID_ARGUMENT', /number sign/],
-  ] as const)('is an error of import, and nothing is written elsewhere: %s…%s', async (userinfo, end, exitCode, code, message) => {
+  ] as const)('import fails and writes to no other database: %s…%s', async (userinfo, end, exitCode, code, message) => {
     const url = `redis://${userinfo}127.0.0.1:${server.port}${end}`
     const file = join(temporaryFolder(), 'one.jsonl')
     writeFileSync(file, '{"id":"a","messages":[{"role":"user","content":"hello"}]}\n')
@@ -104,7 +104,7 @@ describe('a database of Redis that the server does not give', () => {
     expect(await server.admin.info('keyspace')).not.toMatch(/^db/m)
   })
 
-  it('is none where the server gives it', async () => {
+  it('is used if the server provides it', async () => {
     const url = `redis://127.0.0.1:${server.port}/7`
     expect(await importText('{"id":"a","messages":[]}', { url })).toMatchObject({ code: 0 })
     expect(await server.admin.info('keyspace')).toMatch(/^db7:[^\n]*\s*$/m)
@@ -112,7 +112,7 @@ describe('a database of Redis that the server does not give', () => {
   })
 })
 
-describe('a folder that is misspelt', () => {
+describe('a folder that does not exist', () => {
   it.each([
     [['ls']],
     [['show', 'a']],
@@ -122,17 +122,17 @@ describe('a folder that is misspelt', () => {
     [['rm', 'a']],
     [['rm', '--workspace', 'w']],
     [['prune', '--ended']],
-  ])('is told by what only reads or deletes, and not created: %j', async args => {
+  ])('is reported, not created, by commands that read or delete: %j', async args => {
     const path = join(temporaryFolder(), 'typo')
     expect(await turnstore(args, { url: `file:${path}` })).toEqual({
       code: 2,
       stdout: '',
-      stderr: `There is no folder ${JSON.stringify(path)}\n`,
+      stderr: `The folder ${JSON.stringify(path)} does not exist\n`,
     })
     expect(existsSync(path)).toBe(false)
   })
 
-  it('is created by import and by copy, which does so only where there is something to read', async () => {
+  it('is created by import and by copy, and by copy only if the source exists', async () => {
     const folder = temporaryFolder()
     const [source, target] = [join(folder, 'source'), join(folder, 'target')]
     expect(await turnstore(['copy', '--from', `file:${source}`, '--to', `file:${target}`])).toMatchObject({ code: 2 })
@@ -142,13 +142,13 @@ describe('a folder that is misspelt', () => {
     expect(readdirSync(folder).toSorted()).toEqual(['source', 'target'])
   })
 
-  it('is not said of what cannot be looked at', async () => {
+  it('is not assumed for a path that cannot be inspected', async () => {
     const path = join(temporaryFolder(), 'loop')
     symlinkSync(path, path)
     for (const scheme of ['file', 'sqlite']) {
       const { code, stdout, stderr } = await turnstore(['ls'], { url: `${scheme}:${path}` })
       expect([scheme, code, stdout]).toEqual([scheme, 1, ''])
-      expect(stderr).not.toContain('There is no')
+      expect(stderr).not.toContain('does not exist')
     }
   })
 })

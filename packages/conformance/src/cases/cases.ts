@@ -7,56 +7,56 @@ import type { StoreSetup } from './setup.js'
 import { originOf, watched } from '../checks/watched.js'
 
 /**
- * How long opening, closing and removing stores may take around the cases. Like all limits here it is far above what is
- * needed: it finds the store that hangs, and leaves the one on a slow disk alone.
+ * Time limit for opening, closing and removing stores around the cases. Like all limits here, it is far above what is
+ * needed: it detects a store that hangs, not a slow disk.
  */
 export const AROUND_MS = 30_000
 
-/** What one case works with. All that it opens is closed and removed behind it. */
+/** The tools of one case. Everything that it opens is closed and removed afterwards. */
 export interface Bench {
-  /** Fresh and empty. */
+  /** A fresh, empty store. */
   readonly store: SessionStore
-  /** Another fresh store, for cases that need one after the other. */
+  /** Opens another fresh store. */
   readonly open: () => Promise<SessionStore>
-  /** Another handle on the data of `store`. */
+  /** Opens another handle on the data of `store`. */
   readonly reopen: () => Promise<SessionStore>
-  /** Damages what is stored of a session, in one of the ways that the setup names. */
+  /** Damages the stored data of a session, in one of the ways of the setup. */
   readonly damage: (kind: string, sessionId: string) => Promise<void>
-  /** A process of its own that has opened the data of `store`. */
+  /** A child process that has opened the data of `store`. */
   readonly child: () => Promise<Child>
 }
 
 export interface CaseOptions {
-  /** What the setup must be able to do for it. */
+  /** What the setup must provide. */
   needs?: 'reopen' | 'child'
-  /** Why it does not apply to this store; it is skipped by name then. */
+  /** Why the case does not apply to this store. It is then skipped. */
   skip?: string | false
   timeoutMs?: number
 }
 
-/** What a group is given to define its cases with. */
+/** What a group uses to define its cases. */
 export interface Cases {
   readonly capabilities: Capabilities
   readonly thorough: boolean
   readonly seed: number | undefined
-  /** The ways in which the setup can damage a session. */
+  /** The names of the setup's `damages`. */
   readonly damages: readonly string[]
   readonly it: (clause: Clause, sentence: string, body: (bench: Bench) => Promise<void>, options?: CaseOptions) => void
 }
 
-/** A case as a runner takes it. */
+/** A case in the form that a runner needs. */
 export interface Case {
   readonly clause: Clause
   readonly sentence: string
-  /** Why it does not apply to this store; null where it does. */
+  /** Why the case does not apply to this store; null if it does. */
   readonly skipped: string | null
-  /** Rejects where the store breaks the contract. When the signal says so it ends early, with everything closed. */
+  /** Rejects if the store breaks the contract. On abort it ends early and closes everything. */
   readonly run: (signal?: AbortSignal) => Promise<void>
-  /** How long a runner should wait: longer than `run` itself does, which says what is wrong. */
+  /** The time limit for a runner: longer than the limit of `run`, which reports what is wrong. */
   readonly timeoutMs: number
 }
 
-/** One idea of the contract, with the cases that hold a store to it. */
+/** One idea of the contract and its cases. */
 export interface Group {
   readonly title: string
   readonly define: (cases: Cases) => void
@@ -136,7 +136,7 @@ async function runCase<Store extends SessionStore>(
   await within(cleanUp(), AROUND_MS, 'settles', 'closing the stores of this case')
 }
 
-/** Ends what does not settle, and says of what goes wrong which part of the contract it breaks. */
+/** Runs a case with a time limit, and adds the broken part of the contract to its failure. */
 async function within(
   work: Promise<void>,
   timeoutMs: number,
@@ -151,7 +151,7 @@ async function within(
   }
 }
 
-/** Waits no longer than this, and not when the signal says so. */
+/** Waits until the time limit or an abort. */
 export async function limited<T>(
   work: Promise<T>,
   timeoutMs: number,
@@ -176,10 +176,10 @@ export async function limited<T>(
   }
 }
 
-/** Keeps what was expected and what there was, so that runners can show the two. */
+/** Keeps the expected and actual values, so that runners can show them. */
 class BrokenContract extends assert.AssertionError {}
 
-/** Fails a case with another part of the contract than the one that it is about. */
+/** Fails a case with a different part of the contract than its own. */
 export function breaks(clause: Clause, message: string): never {
   throw broken(clause, new assert.AssertionError({ message, operator: 'fail' }))
 }
@@ -194,7 +194,7 @@ function broken(clause: Clause, error: unknown): BrokenContract {
     operator: 'fail',
   })
   if (error instanceof Error && error.stack !== undefined) {
-    // The place is that of the assertion; the first line is ours.
+    // Keeps the stack of the assertion and replaces its first line.
     const frames = error.stack.slice(Math.max(0, error.stack.indexOf('\n    at ')))
     result.stack = `${result.name}: ${result.message}${frames}`
   }

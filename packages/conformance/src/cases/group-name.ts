@@ -1,4 +1,4 @@
-/** The groups of cases, each an idea of the contract. */
+/** The groups of cases, each for one idea of the contract. */
 export type GroupName =
   | 'records'
   | 'reading'

@@ -2,16 +2,16 @@ import assert from 'node:assert/strict'
 import { inspect, isDeepStrictEqual } from 'node:util'
 import { type ErrorCode, isTurnstoreError, type TurnstoreError, type WriteOutcome } from '@turnstore/core'
 
-/** Deep and strict equality. A failure names the first place where the two differ, not the whole. */
+/** Asserts deep, strict equality. A failure names only the first difference. */
 export function same(actual: unknown, expected: unknown, what: string): void {
   if (isDeepStrictEqual(actual, expected)) return
   const { path, mine, theirs } = firstDifference(actual, expected, '')
-  // With an operator of its own, Node would put a comparison of the whole behind the message.
+  // With another operator, Node would append a comparison of the complete values to the message.
   const message = `${what}${path === '' ? '' : `, at ${path}`}: expected ${show(theirs)}, got ${show(mine)}`
   throw new assert.AssertionError({ message, actual, expected, operator: 'same' })
 }
 
-/** The first place where two values differ, in words. */
+/** Describes the first difference between two values. */
 export function differenceOf(actual: unknown, expected: unknown): string {
   const { path, mine, theirs } = firstDifference(actual, expected, '')
   return `${show(theirs)} at ${path}, not ${show(mine)}`
@@ -31,7 +31,7 @@ interface Expected {
   actualRevision?: number
 }
 
-/** That a call rejects with a code, and gives the error. To throw at once instead of rejecting is wrong too. */
+/** Asserts that a call rejects with a code, and returns the error. Throwing synchronously is a failure too. */
 export async function fails(
   call: () => Promise<unknown>,
   code: ErrorCode,
@@ -42,7 +42,7 @@ export async function fails(
   try {
     promise = call()
   } catch (error) {
-    return fail(`${what}: expected a rejection with ${code}, but the call threw ${nameOf(error)} at once`)
+    return fail(`${what}: expected a rejection with ${code}, but the call threw ${nameOf(error)} synchronously`)
   }
   const error = await promise.then(
     value => fail(`${what}: expected ${code}, but it succeeded with ${show(value)}`),
@@ -56,7 +56,7 @@ export async function fails(
   return error
 }
 
-/** That a write is refused with a code and says that it has not happened. */
+/** Asserts that a write is refused with a code and the outcome `not-stored`. */
 export function refuses(
   call: () => Promise<unknown>,
   code: ErrorCode,
@@ -66,7 +66,7 @@ export function refuses(
   return fails(call, code, what, { ...expected, outcome: 'not-stored' })
 }
 
-/** What there should be, where a store may say null. */
+/** Asserts that a value is not null. */
 export function present<T>(value: T | null | undefined, what: string): T {
   return value ?? fail(`${what}: expected a value, got ${show(value)}`)
 }

@@ -1,6 +1,6 @@
 import { type ErrorCode, isTurnstoreError } from '@turnstore/core'
 
-/** A handler for the codes with which a call may fail here. */
+/** A handler that accepts these error codes. */
 export function unless(...codes: readonly ErrorCode[]): (error: unknown) => false {
   return error => {
     if (!codes.some(code => isTurnstoreError(error, code))) throw error
@@ -8,7 +8,7 @@ export function unless(...codes: readonly ErrorCode[]): (error: unknown) => fals
   }
 }
 
-/** Lets others run, also where nothing else waits for anything. */
+/** Yields to the event loop. */
 export function turnOfTheEventLoop(): Promise<void> {
   return new Promise(resolve => {
     setImmediate(resolve)

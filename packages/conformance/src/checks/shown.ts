@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 
-/** All that an error shows, wherever a logger may look: each part with its name, those of its causes too. */
+/** Every part of an error and its causes that a logger may print, with names. */
 export function shownBy(error: unknown): [where: string, text: string][] {
   const shown: [string, string][] = []
   const seen = new Set<unknown>()

@@ -1,7 +1,7 @@
 import type { SessionStore } from '@turnstore/core'
 import { show } from './expect.js'
 
-/** Which call an error came from, for failures of calls that should have succeeded. */
+/** The call that an error came from, for failures of calls that should have succeeded. */
 const origins = new WeakMap<Error, () => string>()
 
 export function originOf(error: unknown): string | undefined {
@@ -9,11 +9,11 @@ export function originOf(error: unknown): string | undefined {
 }
 
 export function setOrigin(error: unknown, method: string, args: readonly unknown[], where = ''): void {
-  // Put into words only where it is told: most errors are expected, and some arguments are huge.
+  // Formatted only when needed: most errors are expected, and some arguments are huge.
   if (error instanceof Error) origins.set(error, () => `${method}(${args.map(show).join(', ')})${where}`)
 }
 
-/** The same store; what its calls fail with is known by the call from then on. Nothing else is altered. */
+/** Wraps a store so that its errors are linked to the call. Changes nothing else. */
 export function watched<Store extends SessionStore>(store: Store): Store {
   return new Proxy(store, {
     get(target, name) {

@@ -1,9 +1,9 @@
 import type { JsonValue } from '@turnstore/core'
 
-/** How a child process opens the data of a store: an ES module whose default export does it. */
+/** An ES module whose default export opens the data of a store in a child process. */
 export interface ChildModule {
-  /** Its URL, or a path that `import` takes: `new URL('../child.js', import.meta.url)`. */
+  /** Its URL, or a path that `import` accepts: `new URL('../child.js', import.meta.url)`. */
   module: URL | string
-  /** What its default export receives: `(args) => new MyStore(args)`, awaited. */
+  /** Passed to its default export, which is awaited: `(args) => new MyStore(args)`. */
   args?: JsonValue
 }

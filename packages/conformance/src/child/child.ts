@@ -8,16 +8,16 @@ import { setOrigin } from '../checks/watched.js'
 import { type Answer, isAnswer, isNote, type Note } from './protocol.js'
 import type { MethodName } from '../samples/methods.js'
 
-/** A process of its own with a store on the same data. */
+/** A child process with a store on the same data. */
 export interface Child {
-  /** Calls a method of the store there. Rejects with the error's code, message, outcome and revision. */
+  /** Calls a method of the child's store. Rejects with the error's code, message, outcome and revision. */
   readonly call: (method: MethodName, ...args: unknown[]) => Promise<JsonValue>
   /**
-   * Lets it make these calls by itself, those of each caller one after the other. It tells of each before it is made
-   * and after it was answered. Resolves when all are made, or when the process is killed.
+   * Starts independent work: each caller makes its calls one after the other. The child reports each call before it is
+   * made and after it is answered. Resolves when all are made, or when the process is killed.
    */
   readonly work: (callers: readonly (readonly Operation[])[], hear: (note: Note) => void) => Promise<void>
-  /** SIGKILL: whatever is under way is cut off. Resolves when the process is gone and all that it told is heard. */
+  /** Sends SIGKILL. Resolves when the process is gone and all of its reports are read. */
   readonly kill: () => Promise<void>
 }
 
@@ -27,7 +27,7 @@ interface Waiting {
   hear?(note: Note): void
 }
 
-/** A process on its way: it can be killed before it is ready. */
+/** A starting process. It can be killed before it is ready. */
 export interface StartingChild {
   /** Resolves when the child has opened the store. */
   readonly ready: Promise<Child>
@@ -54,7 +54,7 @@ export function startChild({ module, args = null }: ChildModule): StartingChild 
     } else if (isNote(said)) {
       waiting.get(said.id)?.hear?.(said)
     } else if (!isKilled) {
-      throw new Error('the child process said something that is no answer')
+      throw new Error('the child process sent an invalid answer')
     }
   })
   const end = (reason: string): void => {
@@ -101,12 +101,12 @@ export function startChild({ module, args = null }: ChildModule): StartingChild 
   return { ready: call('ready').then(() => ({ call, work, kill })), kill }
 }
 
-/** Deno takes an installed file that it starts with for a project of its own, which would not find its peers. */
+/** Deno treats an installed entry file as its own project, which would not find its peer dependencies. */
 function denoFlags(worker: string): string[] {
   return worker.includes('/node_modules/') ? ['--node-modules-dir=manual'] : []
 }
 
-/** Nothing for a line that was cut off. */
+/** Undefined for a truncated line. */
 function parse(line: string): unknown {
   try {
     return JSON.parse(line)

@@ -3,8 +3,8 @@ import type { MethodName } from '../samples/methods.js'
 import type { Operation, Outcome } from '../histories/operations.js'
 
 /*
- * What parent and child say to each other: a line of JSON for each call, and one for each answer, in
- * whichever order the answers come. While a child works by itself, it tells of each call twice.
+ * The protocol between parent and child: one line of JSON per call and per answer, with answers in any order. During
+ * independent work, a child reports each call twice.
  */
 
 export interface Call {
@@ -13,7 +13,7 @@ export interface Call {
   readonly args: readonly unknown[]
 }
 
-/** Work that a child does by itself: each of its callers makes one call after the other. */
+/** Independent work of a child: each of its callers makes one call after the other. */
 export interface Work {
   readonly id: number
   readonly work: readonly (readonly Operation[])[]
@@ -31,7 +31,7 @@ export type Answer =
       }
     }
 
-/** A call of a caller, told before it is made, and with its outcome when it has come to one. */
+/** A call of a caller, reported before it is made and again with its outcome. */
 export interface Note {
   readonly id: number
   readonly caller: number

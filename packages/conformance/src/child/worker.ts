@@ -1,6 +1,6 @@
 /*
- * The child process: `worker.js MODULE ARGS` opens the store that the module's default export gives
- * and serves the calls that come in on standard input until that ends.
+ * The child process: `worker.js MODULE ARGS` opens the store with the module's default export and serves calls from
+ * standard input until it ends.
  */
 import { writeSync } from 'node:fs'
 import { createInterface } from 'node:readline'
@@ -12,7 +12,7 @@ import { callerOf, perform } from '../histories/operations.js'
 import { type Answer, type Call, isCall, isWork, type Note, type Work } from './protocol.js'
 
 const [module = '', args = 'null'] = process.argv.slice(2)
-// Whatever else is printed in this process must not come between the answers.
+// Other output of this process must not mix with the answers.
 process.stdout.write = process.stderr.write.bind(process.stderr)
 
 const store = await openStore()
@@ -23,14 +23,14 @@ for await (const line of createInterface({ input: process.stdin })) {
 }
 await store.close()
 
-/** What was said has left this process when this returns, so that no kill can take it back. */
+/** Writes synchronously, so that a kill cannot lose the message. */
 function say(message: Answer | Note): void {
   const bytes = Buffer.from(`${JSON.stringify(message)}\n`)
   for (let written = 0; written < bytes.length;) {
     try {
       written += writeSync(1, bytes, written)
     } catch (error) {
-      // The pipe is full: whoever reads it will have room in a moment.
+      // The pipe is full; try again.
       if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error
     }
   }

@@ -14,18 +14,18 @@ interface Options {
   readonly json?: true
 }
 
-/** How long the process may take to end by itself when everything is closed. */
+/** How long the process may take to exit after everything is closed. */
 const LINGERING_MS = 2_000
 
 /** Runs the command line, and sets the exit code: 0, 1 for a failure, 2 for wrong usage, 130 after Ctrl-C. */
 export async function command(args: readonly string[]): Promise<void> {
   const program = new Command('turnstore-conformance')
-    .description('Holds a session store to the contract of Turnstore, case by case.')
-    .argument('<setup>', 'a module whose default export is the setup of the store, or a function that gives it')
-    .option('--group <name>', 'only this group; may be repeated', collectGroups)
+    .description('Tests whether a session store keeps the contract of Turnstore.')
+    .argument('<setup>', 'a module whose default export is the setup of the store, or a function that returns it')
+    .option('--group <name>', 'run only this group; can be repeated', collectGroups)
     .option('--seed <number>', 'repeat the random cases of a run', seedOf)
-    .option('--thorough', 'larger sizes and more random runs: minutes instead of seconds')
-    .option('--json', 'print one JSON document at the end, and nothing else')
+    .option('--thorough', 'use larger sizes and more random runs: minutes instead of seconds')
+    .option('--json', 'print only a JSON document at the end')
     .version(version(), '-V, --version', 'print the version')
     .addHelpText(
       'after',
@@ -33,15 +33,15 @@ export async function command(args: readonly string[]): Promise<void> {
 A setup:
   export default {
     name: 'MyStore',
-    open: () => new MyStore(),            // fresh and empty
+    open: () => new MyStore(),            // a fresh, empty store
     reopen: store => …,                   // a second handle on the same data
-    child: store => ({ module, args }),   // how a process of its own opens the same data
+    child: store => ({ module, args }),   // how a child process opens the same data
     destroy: store => …,
   }
 
 Groups: ${groupNames().join(', ')}.
 
-Exit codes: 0 the store passes, 1 it does not, 2 wrong usage or setup, 130 Ctrl-C.`,
+Exit codes: 0 the store passes, 1 it fails, 2 wrong usage or setup, 130 Ctrl-C.`,
     )
     .exitOverride()
     .action(run)
@@ -60,15 +60,15 @@ async function run(path: string, options: Options): Promise<void> {
     exitCode ??= code
     stop.abort()
   }
-  // A second Ctrl-C ends the process at once, since the handler is gone.
+  // A second Ctrl-C ends the process at once: the handlers run only once.
   process.once('SIGINT', () => end(130))
   process.once('SIGTERM', () => end(143))
-  // Who reads our output has enough. Whether the store passes is not known then, so it is no success.
+  // The reader closed the pipe. The result of the store is unknown, so this is not a success.
   process.stdout.on('error', () => end(1))
   process.stderr.on('error', () => {})
   process.once('beforeExit', () => {
     if (exitCode !== undefined) return
-    note('The store or the setup waits for something that never comes')
+    note('The store or the setup waits for something that never happens')
     process.exitCode = 1
   })
   try {
@@ -79,7 +79,7 @@ async function run(path: string, options: Options): Promise<void> {
       exitCode = error instanceof SetupError ? 2 : 1
       note(error instanceof SetupError ? error.message : `The store cannot be opened: ${sentenceOf(error)}`)
     } else if (exitCode > 1) {
-      note('Stopped before its end; the stores are closed.')
+      note('Stopped early; the stores are closed.')
     }
   }
   await new Promise(resolve => {
@@ -112,13 +112,13 @@ async function runAndPrint(path: string, options: Options, signal: AbortSignal):
   return report.ok
 }
 
-/** Ends the process when nothing is left to do; what is left after a while was left behind, and is told. */
+/** Lets the process exit. If something keeps it alive, reports that and exits after a while. */
 function endWith(exitCode: number): void {
   process.exitCode = exitCode
   setTimeout(() => {
     const left = process.getActiveResourcesInfo().filter(name => !['TTYWrap', 'PipeWrap', 'Timeout'].includes(name))
     note(
-      `The process would not end by itself, though all stores are closed: the store or the setup leaves something open${
+      `The process does not exit although all stores are closed: the store or the setup leaves something open${
         left.length === 0 ? ', such as a timer' : ` (${[...new Set(left)].join(', ')})`
       }`,
     )
@@ -126,7 +126,7 @@ function endWith(exitCode: number): void {
   }, LINGERING_MS).unref()
 }
 
-/** As a shell takes it. */
+/** Quoted for a shell. */
 function quoted(path: string): string {
   return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
 }
@@ -137,7 +137,7 @@ function note(line: string): void {
 
 function collectGroups(name: string, before: readonly GroupName[] = []): readonly GroupName[] {
   if (!isGroupName(name)) {
-    throw new InvalidArgumentError(`There is no such group; there are ${groupNames().join(', ')}.`)
+    throw new InvalidArgumentError(`Unknown group. The groups are ${groupNames().join(', ')}.`)
   }
   return [...before, name]
 }

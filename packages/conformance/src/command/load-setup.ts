@@ -4,12 +4,12 @@ import { pathToFileURL } from 'node:url'
 import { SetupError, type StoreSetup } from '../cases/setup.js'
 
 /**
- * The setup that a module's default export is, or gives when it is called.
- * @throws `SetupError` with a sentence that says what is wrong with the module
+ * Loads the setup that a module exports as its default, or that its default export returns.
+ * @throws `SetupError` if the module does not export a setup
  */
 export async function loadSetup(path: string): Promise<StoreSetup> {
   const file = resolve(path)
-  if (!existsSync(file)) throw new SetupError(`There is no file ${path}`)
+  if (!existsSync(file)) throw new SetupError(`File not found: ${path}`)
   const loaded = await doing(`Cannot load ${path}`, async (): Promise<unknown> => import(pathToFileURL(file).href))
   const exported: unknown =
     typeof loaded === 'object' && loaded !== null && 'default' in loaded ? loaded.default : undefined
@@ -18,7 +18,7 @@ export async function loadSetup(path: string): Promise<StoreSetup> {
     : exported
   if (!isSetup(setup)) {
     throw new SetupError(
-      `${path} must have a setup as its default export, or a function that gives one: ` +
+      `${path} must export a setup as its default, or a function that returns one: ` +
         '{ name, open, … }, where name is a string and open a function',
     )
   }
@@ -33,7 +33,7 @@ async function doing(what: string, work: () => Promise<unknown>): Promise<unknow
   }
 }
 
-/** An error of the author's own code, with the place where it came up. */
+/** An error in the adapter author's code, with its location. */
 export function sentenceOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const place = /^ +at .*?(file:[^\s)]+)/m.exec(error.stack ?? '')?.[1]

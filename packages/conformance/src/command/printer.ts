@@ -6,7 +6,7 @@ import { groupsOf, seconds, summaryOf } from './summary.js'
 
 const SLOW_MS = 1000
 
-/** Prints a run as it goes. Colour, and the case that is under way, on a terminal only. */
+/** Prints a run as it progresses. Colours and the current case are shown only on a terminal. */
 export class Printer {
   readonly #out = process.stdout
 
@@ -15,7 +15,7 @@ export class Printer {
   }
 
   start(name: string): void {
-    // A line that wraps could not be taken back. Some terminals do not say how wide they are.
+    // A line that wraps could not be erased. Some terminals do not report their width.
     if (!this.#out.isTTY) return
     this.#clear()
     this.#out.write(this.#style('dim', `  … ${name}`.slice(0, (this.#out.columns || 80) - 1)))
@@ -33,7 +33,7 @@ export class Printer {
     }
   }
 
-  /** @param again the command that was given, without what chooses groups and seed */
+  /** @param again the command line without groups and seed */
   end(report: SuiteReport, again: string): void {
     const failures = report.cases.filter(({ status }) => status === 'failed')
     if (failures.length > 0) this.#line(`\n${this.#style('bold', 'Failures')}`)
@@ -61,7 +61,7 @@ export class Printer {
   }
 }
 
-/** A message of the store's may hold anything. */
+/** Messages of the store may contain anything. */
 function indented(message: string, by: number): string {
   return printable(message).replace(/^/gm, ' '.repeat(by))
 }

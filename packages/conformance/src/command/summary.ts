@@ -2,7 +2,7 @@ import type { PromiseReport, SuiteReport } from '../suite/report.js'
 
 const HOME = 'https://github.com/turnstore/turnstore/tree/main/packages/conformance'
 
-/** What the author of a store may put into its README: Markdown that reads well on a terminal too. */
+/** The summary for a store's README: Markdown that is readable on a terminal too. */
 export function summaryOf(report: SuiteReport): string {
   const { name, capabilities, versions, thorough } = report
   const how = [
@@ -25,7 +25,7 @@ export function summaryOf(report: SuiteReport): string {
   ].join('\n')
 }
 
-/** The groups with their numbers. */
+/** The groups with their counts. */
 export function groupsOf(report: SuiteReport): string {
   return table(
     ['group', 'passed', 'failed', 'skipped', 'time'],
@@ -60,7 +60,7 @@ function casesOf({ passed, failed }: PromiseReport): string {
   return failed === 0 ? String(passed) : `${failed} of ${passed + failed} failed`
 }
 
-/** What was skipped, by the reason: a reader must not take it for passed. */
+/** Skipped cases by reason, so that they do not look like passed ones. */
 function skippedOf({ cases }: SuiteReport): string[] {
   const counts = new Map<string, number>()
   for (const { status, message } of cases) {
@@ -70,7 +70,7 @@ function skippedOf({ cases }: SuiteReport): string[] {
   return reasons.length === 0 ? [] : ['', `Skipped: ${reasons.join('; ')}.`]
 }
 
-/** A Markdown table whose columns are aligned. The cells are of one line and one cell a character. */
+/** A Markdown table with aligned columns. Cells have one line and no wide characters. */
 function table(headings: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const widths = headings.map((_, column) => Math.max(3, ...[headings, ...rows].map(row => row[column]?.length ?? 0)))
   const line = (cells: readonly string[]): string =>

@@ -4,13 +4,13 @@ import type { Random } from '../samples/random.js'
 import { changeOf, indexes, sessionOf, toolCallOf, transitionOf, turnOf } from '../samples/samples.js'
 
 /*
- * What a process is at when it is killed: lists of calls, more than it comes to make. All follows from a seed.
+ * The work of a process that will be killed: more calls than it can make. Derived from a seed.
  */
 
-/** More than a process makes before it is killed. */
+/** More calls than a process makes before it is killed. */
 const CALLS = 60
 
-/** Gives each turn an id of its own, over all rounds. */
+/** Gives each turn a unique id across all rounds. */
 export type Names = () => string
 
 export function names(prefix: string): Names {
@@ -18,12 +18,12 @@ export function names(prefix: string): Names {
   return () => `${prefix}${count++}`
 }
 
-/** Appends and nothing else: now and then a batch, now and then a large turn. */
+/** Only appends, with occasional batches and large turns. */
 export function appends(id: string, random: Random, name: Names): Operation[] {
   return indexes(CALLS).map(() => append(id, turns(random.below(4) === 0 ? 3 : 1, random, name)))
 }
 
-/** Appends on condition, for one who is alone on his session: he knows the revision at which each is made. */
+/** Conditional appends of the only writer of a session, which therefore knows each revision. */
 export function conditionalAppends(id: string, random: Random, name: Names, revision: number): Operation[] {
   return indexes(CALLS).map(index => ({
     ...append(id, turns(1 + random.below(2), random, name)),
@@ -31,7 +31,7 @@ export function conditionalAppends(id: string, random: Random, name: Names, revi
   }))
 }
 
-/** Changes of many parts, whole saves, rewinds, and deletes with the next session behind them. */
+/** Changes with many parts, saves, rewinds, and deletes followed by a new session. */
 export function changesOfManyParts(id: string, random: Random, name: Names): Operation[] {
   return indexes(CALLS).flatMap((index): Operation[] => {
     const brought = turns(1 + random.below(6), random, name)
@@ -63,7 +63,7 @@ export function changesOfManyParts(id: string, random: Random, name: Names): Ope
   })
 }
 
-/** Creates one session after the other, changes some and deletes some. */
+/** Creates sessions one by one, and changes and deletes some. */
 export function creations(random: Random, name: Names): Operation[] {
   return indexes(CALLS).flatMap((): Operation[] => {
     const id = name()

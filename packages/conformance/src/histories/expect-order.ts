@@ -5,25 +5,25 @@ import { type Call, findOrder, type Search } from './single-order.js'
 import { tellCall, tellOutcome, tellState } from './tell-call.js'
 
 /**
- * That calls on one session happened in one order on which everybody agrees, in which each gave what the contract
- * says. Gives the state that this order ends with, and what is left: calls of unknown outcome that have not happened.
+ * Asserts that the calls on one session are linearizable: one order explains all results. Returns the final state and
+ * the calls of unknown outcome that did not happen.
  *
- * The failure says which call fits nowhere. It shows the smallest part of the history that is wrong already: up to
- * the first answer that contradicts the others, without the reads that have nothing to do with it.
+ * The failure names the call that fits nowhere and shows a minimal part of the history: up to the first contradictory
+ * result, without unrelated reads.
  */
 export function expectSingleOrder(calls: readonly Call[], initial: State = null): Search {
   const search = findOrder(initial, calls)
   return search.found ? search : fail(contradictionIn(smallest(calls, initial), initial))
 }
 
-/** The part of a wrong history that is wrong by itself. */
+/** A minimal part of an invalid history that is invalid by itself. */
 function smallest(calls: readonly Call[], initial: State): readonly Call[] {
   const isWrong = (part: readonly Call[]): boolean => !findOrder(initial, part).found
   const moments = calls
     .map(({ ended }) => ended)
     .filter(Number.isFinite)
     .toSorted((a, b) => a - b)
-  // What is wrong with few answers is wrong with more, so the first moment at which it is can be bisected.
+  // An invalid history stays invalid with more results, so the first invalid moment can be found by bisection.
   let [low, high] = [0, moments.length - 1]
   while (low < high) {
     const middle = (low + high) >> 1
@@ -31,7 +31,7 @@ function smallest(calls: readonly Call[], initial: State): readonly Call[] {
     else low = middle + 1
   }
   let part = until(calls, moments[low] ?? 0)
-  // Nothing but a write that succeeded can explain what others saw.
+  // Only a successful write can explain what others saw.
   for (const call of part.filter(({ operation, outcome }) => isRead(operation) || outcome.kind === 'failed')) {
     const without = part.filter(other => other !== call)
     if (isWrong(without)) part = without
@@ -39,7 +39,7 @@ function smallest(calls: readonly Call[], initial: State): readonly Call[] {
   return part
 }
 
-/** The history as it stood at a moment: what had begun by then, and what had not ended is unknown. */
+/** The history at a moment: calls started by then. Those not finished have an unknown outcome. */
 function until(calls: readonly Call[], moment: number): readonly Call[] {
   return calls
     .filter(({ began }) => began < moment)
@@ -52,7 +52,7 @@ function isUnderWay({ outcome }: Call): boolean {
   return outcome.kind === 'unknown'
 }
 
-/** Whether a caller can have made a call only when the other had come to its end. */
+/** Whether a call can have started only after the other had finished. */
 function isLaterOf(call: Call, other: Call): boolean {
   return call.who === other.who && call.place > other.place
 }
@@ -75,7 +75,7 @@ function contradictionIn(part: readonly Call[], initial: State): string {
   ].join('\n')
 }
 
-/** Where two answers read the same in few words, the place where they differ. */
+/** The difference between two results whose short forms are equal. */
 function shouldHave({ operation, outcome }: Call, state: State): string {
   const answer = answerOf(state, operation).outcome
   if (tellOutcome(answer) === tellOutcome(outcome)) return `have ${differenceOf(outcome, answer)}`

@@ -2,7 +2,7 @@ import type { ChangeResult, SessionRecord } from '@turnstore/core'
 import { holds, same, show } from '../checks/expect.js'
 import { turnIdsOf } from '../samples/samples.js'
 
-/** An append that was acknowledged: the turn that it brought and the revision that it got. */
+/** An acknowledged append: its turn and its revision. */
 export interface Acknowledged {
   readonly turnId: string
   readonly revision: number
@@ -10,8 +10,8 @@ export interface Acknowledged {
 }
 
 /**
- * That appends of one turn each happened in one order on which everybody agrees: their revisions are
- * consecutive, and the turns stand in the order of the revisions.
+ * Asserts that appends of one turn each happened in one order: their revisions are consecutive, and the turns are stored
+ * in the order of the revisions.
  */
 export function expectOneOrder(
   acknowledged: readonly Acknowledged[],
@@ -24,8 +24,8 @@ export function expectOneOrder(
     const next = inOrder[index + 1]
     holds(
       next?.revision !== revision,
-      `the appends of ${show(turnId)} and ${show(next?.turnId)} were both given revision ${revision}: one was made ` +
-        'on what the other had not written yet, and has overwritten it',
+      `the appends of ${show(turnId)} and ${show(next?.turnId)} were both given revision ${revision}: one did not see ` +
+        'the other and overwrote it',
     )
   }
   same(
@@ -49,14 +49,14 @@ export function expectOneOrder(
   }
 }
 
-/** What a reader saw of a session at one moment. */
+/** What a reader saw at one moment. */
 export interface Seen {
   readonly revision: number
   readonly turnCount: number
   readonly turnIds?: readonly string[]
 }
 
-/** That a reader saw time go forward, and at each moment a beginning of what there was in the end. */
+/** Asserts that a reader never went back in time and always saw a prefix of the final session. */
 export function expectPrefixes(seen: readonly Seen[], session: SessionRecord, before: SessionRecord): void {
   const final = turnIdsOf(session)
   let last = 0

@@ -4,11 +4,11 @@ import { untyped } from '../samples/methods.js'
 import type { CallOptions, Operation, Outcome } from './operations.js'
 
 /*
- * One session as the contract has it: a record or none. What a change does to it is what `applyChange` of core
- * says; the rest is spelt out here once more.
+ * A model of one session: a record or none. Changes use core's `applyChange`; everything else is implemented here
+ * independently.
  */
 
-/** A session at one moment; null: there is none. */
+/** A session at one moment; null if it does not exist. */
 export type State = SessionRecord | null
 
 interface Answer {
@@ -16,7 +16,7 @@ interface Answer {
   readonly outcome: Outcome
 }
 
-/** What a call gives on a session, and what it leaves behind: the same state where it alters nothing. */
+/** The result of a call on a session and the state after it: the same object if nothing changed. */
 export function answerOf(state: State, operation: Operation): Answer {
   const { method, options = {} } = operation
   if (method === 'saveSession') return saved(state, operation.record, options)
@@ -27,7 +27,7 @@ export function answerOf(state: State, operation: Operation): Answer {
   return gave(state, method === 'loadSession' ? seen : seen && summaryOf(seen))
 }
 
-/** Whether two calls came to the same; the wording of an error does not count. */
+/** Whether two outcomes are equal, ignoring error messages. */
 export function sameOutcome(a: Outcome, b: Outcome): boolean {
   if (a.kind === 'failed' && b.kind === 'failed') return a.code === b.code && a.actualRevision === b.actualRevision
   return isDeepStrictEqual(a, b)
@@ -55,7 +55,7 @@ function saved(state: State, record: SessionRecord, { workspaceId, ifRevision }:
   const current = state?.revision ?? 0
   if (ifRevision !== undefined && ifRevision !== current) return failed(state, 'REVISION_CONFLICT', current)
   const revision = current + 1
-  // Random records have members without a prototype, which a store takes and does not give back.
+  // Random records have members without a prototype, which stores accept but do not return.
   const plain: SessionRecord = untyped(JSON.parse(JSON.stringify(record)))
   return gave({ ...plain, revision }, revision)
 }

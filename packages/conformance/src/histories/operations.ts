@@ -13,20 +13,20 @@ export interface CallOptions {
   ifRevision?: number
 }
 
-/** A call on one session as data, so that it can be printed, sent to another process and put to a model. */
+/** A call on one session as data, to print, send to another process or run on a model. */
 export type Operation =
   | { method: 'saveSession'; id: string; record: SessionRecord; options?: CallOptions }
   | { method: 'changeSession'; id: string; change: SessionChange; options?: CallOptions }
   | { method: 'deleteSession' | 'loadSession' | 'loadSummary'; id: string; options?: CallOptions }
   | { method: 'readTurns'; id: string; range: TurnRange; options?: CallOptions }
 
-/** What a call came to. Unknown: it may have happened, or may happen yet. */
+/** The outcome of a call. Unknown: it may have happened, or may still happen. */
 export type Outcome =
   | { kind: 'gave'; value: unknown }
   | { kind: 'failed'; code: string; actualRevision?: number; message?: string }
   | { kind: 'unknown' }
 
-/** What makes calls: a handle of this process, or another process. */
+/** Executes calls: a handle in this process, or another process. */
 export type Caller = (method: Operation['method'], ...args: unknown[]) => Promise<unknown>
 
 export function callerOf(store: SessionStore): Caller {
@@ -36,7 +36,7 @@ export function callerOf(store: SessionStore): Caller {
   }
 }
 
-/** Makes the call and tells what it came to; it never rejects. */
+/** Makes a call and returns its outcome. Never rejects. */
 export async function perform(operation: Operation, call: Caller): Promise<Outcome> {
   try {
     const value = await call(operation.method, ...argumentsOf(operation))

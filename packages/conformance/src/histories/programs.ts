@@ -7,16 +7,16 @@ import { tellOperation } from './tell-call.js'
 import { changeOf, sessionOf, toolCallOf, transitionOf, turnOf } from '../samples/samples.js'
 
 /*
- * Random programs of several callers at once: few ids and few kinds of calls, so that they meet.
+ * Random programs of concurrent callers, with few ids and few kinds of calls, so that they conflict.
  */
 
-/** A call that is still to get its condition: whether it goes on from what its caller has seen last. */
+/** A call without its condition yet: whether it continues from the last revision that its caller saw. */
 interface Draft {
   readonly operation: Operation
   readonly ifSeen: boolean
 }
 
-/** What each caller does, one call after the other. */
+/** The calls of each caller, made one after the other. */
 export type Program = readonly (readonly Draft[])[]
 
 const id = fc.constantFrom('s', 's', 's', 'S')
@@ -60,7 +60,7 @@ const draft: fc.Arbitrary<Draft> = fc.record({
   ifSeen: fc.integer({ min: 0, max: 3 }).map(value => value === 3),
 })
 
-/** A program in few words. */
+/** A short description of a program. */
 export function tellProgram(program: Program): string[] {
   return program.map((drafts, index) => {
     const calls = drafts.map(
@@ -75,8 +75,8 @@ export function programOf(callers: number, mostCalls: number): fc.Arbitrary<Prog
 }
 
 /**
- * Runs a program, its callers dealt out to handles or processes, and expects that its history has a single order,
- * together with what each of these sees in the end.
+ * Runs a program with its callers distributed over handles or processes, and asserts that its history, with a final read
+ * by each handle, is linearizable.
  */
 export async function runProgram(program: Program, handles: readonly (readonly [string, Caller])[]): Promise<void> {
   const recording = new Recording()
@@ -105,7 +105,7 @@ export async function runProgram(program: Program, handles: readonly (readonly [
 function conditional(operation: Operation, ifSeen: boolean, seen: number): Operation {
   if (!ifSeen) return operation
   if (operation.method === 'saveSession') return { ...operation, options: { ifRevision: seen } }
-  // A change takes no 0: there is no session that it could make.
+  // A change does not accept 0, since it cannot create a session.
   return operation.method === 'changeSession' ? { ...operation, options: { ifRevision: seen || 1 } } : operation
 }
 

@@ -1,11 +1,10 @@
 import type { SessionQuery, SessionRecord } from '@turnstore/core'
 
 /*
- * What a query means, written once more and in another way than in core: instants are whole numbers
- * of microseconds, ids are bytes, and nothing is paged.
+ * An independent implementation of queries: times are integers of microseconds, ids are bytes, and there are no pages.
  */
 
-/** The ids that a query means, in its order, whatever its limit. */
+/** The ids that match a query, in its order, ignoring its limit. */
 export function idsOf(sessions: readonly SessionRecord[], query: SessionQuery): string[] {
   const orderBy = query.orderBy ?? 'updatedAt'
   const found = sessions
@@ -39,7 +38,7 @@ function isMeant(session: SessionRecord, query: SessionQuery): boolean {
   )
 }
 
-/** Microseconds since 1970, null for what is no time. */
+/** Microseconds since 1970; null if the text is not a time. */
 function instantOf(time: string): bigint | null {
   const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d)(:\d\d)?(?:\.(\d+))?(Z|[+-]\d\d:\d\d)?$/.exec(time)
   if (match === null) return null

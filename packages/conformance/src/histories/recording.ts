@@ -1,7 +1,7 @@
 import { type Caller, type Operation, type Outcome, perform } from './operations.js'
 import type { Call } from './single-order.js'
 
-/** Where calls are written down as they are made, with one clock for all callers of this process. */
+/** Records calls, with one clock for all callers in this process. */
 export class Recording {
   readonly calls: Call[] = []
   #moments = 0
@@ -11,7 +11,7 @@ export class Recording {
     return ++this.#moments
   }
 
-  /** Makes a call and writes it down. A caller makes one after the other. */
+  /** Makes and records a call. A caller makes one call after the other. */
   async record(who: string, operation: Operation, call: Caller): Promise<Outcome> {
     const began = this.now()
     const outcome = await perform(operation, call)
@@ -19,7 +19,7 @@ export class Recording {
     return outcome
   }
 
-  /** Writes down what ends now. */
+  /** Records the end of a call. */
   add(who: string, operation: Operation, began: number, outcome: Outcome): void {
     const place = this.#places.get(who) ?? 0
     this.#places.set(who, place + 1)

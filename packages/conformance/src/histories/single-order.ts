@@ -3,36 +3,36 @@ import { answerOf, sameOutcome, type State } from './model.js'
 import type { Operation, Outcome } from './operations.js'
 
 /*
- * The search for a single order of concurrent calls, consistent with what each of them gave and with real time: Wing
- * and Gong, "Testing and verifying concurrent objects" (1993), with the memory of what was tried of Lowe, "Testing
- * for linearizability" (2017). What cuts the search short is the revision: nearly every write tells its own place.
+ * A linearizability checker: searches for a single order of concurrent calls that is consistent with their results and
+ * with real time. Algorithm of Wing and Gong, "Testing and verifying concurrent objects" (1993), with the cache of Lowe,
+ * "Testing for linearizability" (2017). Revisions make the search short: nearly every write shows its own position.
  */
 
 /** A call of a recorded history, on one session. */
 export interface Call {
-  /** The caller, and which of his calls it is: he makes one after the other. */
+  /** The caller and the index of its call. A caller makes one call after the other. */
   readonly who: string
   readonly place: number
   readonly operation: Operation
   readonly outcome: Outcome
-  /** Moments of one clock; the real call lies between the two. */
+  /** Times of one clock, before and after the real call. */
   readonly began: number
   readonly ended: number
 }
 
-/** Where an order leads, or how far the longest beginning of one goes. */
+/** The result of an order, or its longest valid prefix. */
 export interface Search {
   readonly found: boolean
   readonly state: State
-  /** Calls in their order. Calls of unknown outcome that have not happened are left. */
+  /** Calls in order. Calls of unknown outcome that did not happen are left over. */
   readonly order: readonly Call[]
   readonly left: readonly Call[]
 }
 
-/** Far above what the history of a right store takes. */
+/** Far more than the history of a correct store needs. */
 const MOST_STEPS = 100_000
 
-/** Looks for a single order of the calls that begins with the state. */
+/** Searches for a single order of the calls that starts with the state. */
 export function findOrder(initial: State, calls: readonly Call[]): Search {
   const before = calls.map(call => calls.flatMap((other, index) => (precedes(other, call) ? [index] : [])))
   const tried = new Set<string>()
@@ -59,15 +59,15 @@ export function findOrder(initial: State, calls: readonly Call[]): Search {
       const answer = answerOf(state, call.operation)
       const alters = answer.state !== state
       if (call.outcome.kind === 'unknown') {
-        // Last, since most have not happened; and never where it would alter nothing.
+        // Tried last, since most did not happen, and never if it would change nothing.
         if (alters) next.push({ index, state: answer.state })
       } else if (sameOutcome(answer.outcome, call.outcome)) {
-        // What fits here and alters nothing anywhere can as well come now as later: there is nothing else to try.
+        // A call that fits here and changes no state can come now: there is nothing else to try.
         if (neverAlters(call)) return take(index, state)
         next.unshift({ index, state: answer.state })
       }
     }
-    // What has no choice is not tried twice, unless what led to it was.
+    // A state without a choice is reached again only through an earlier choice, so it is not cached.
     if (next.length > 1 && !isNew(state)) return null
     for (const each of next) {
       const result = take(each.index, each.state)
@@ -77,7 +77,7 @@ export function findOrder(initial: State, calls: readonly Call[]): Search {
   }
 
   function isNew(state: State): boolean {
-    // A long session written out would fill the memory, as often as there is a choice.
+    // Serializing a long session for every choice would use too much memory.
     const key = createHash('sha256').update(`${done.map(Number).join('')} ${JSON.stringify(state)}`).digest('base64')
     return !tried.has(key) && Boolean(tried.add(key))
   }
@@ -94,14 +94,14 @@ export function findOrder(initial: State, calls: readonly Call[]): Search {
   return visit(initial) ?? longest.search
 }
 
-/** Whether a call with this outcome leaves every session as it is. A change that gave what it found may not, elsewhere. */
+/** Whether a call with this outcome changes no session in any state. */
 function neverAlters({ operation: { method }, outcome }: Call): boolean {
   if (outcome.kind === 'failed') return true
   if (method === 'deleteSession') return outcome.kind === 'gave' && outcome.value === false
   return method !== 'changeSession' && method !== 'saveSession'
 }
 
-/** Whether one must come before the other. One of unknown outcome may happen at any later time. */
+/** Whether one call must precede the other. A call of unknown outcome may happen at any later time. */
 function precedes(a: Call, b: Call): boolean {
   if (a.outcome.kind === 'unknown') return false
   return a.who === b.who ? a.place < b.place : a.ended < b.began

@@ -3,12 +3,12 @@ import type { State } from './model.js'
 import type { Operation, Outcome } from './operations.js'
 import type { Call } from './single-order.js'
 
-/** A call and what it came to, in few words. */
+/** A short description of a call and its outcome. */
 export function tellCall({ who, operation, outcome }: Call): string {
   return `${who}: ${tellOperation(operation)} ${tellOutcome(outcome)}`
 }
 
-/** A call in few words. */
+/** A short description of a call. */
 export function tellOperation(operation: Operation): string {
   const { method, options = {} } = operation
   const condition = Object.entries(options).map(([name, value]) => `, ${name}: ${show(value)}`)
@@ -45,7 +45,7 @@ export function tellState(state: State): string {
   return state === null ? 'not there' : tell(state)
 }
 
-/** A record is told by its revision, its turns and its metadata, anything else as it is. */
+/** Shows a record by its revision, turns and metadata, and other values in full. */
 function tell(value: unknown): string {
   if (value === null) return 'nothing'
   if (typeof value !== 'object' || !('revision' in value)) return show(value)
@@ -59,7 +59,7 @@ function tell(value: unknown): string {
   return `revision ${String(value.revision)}${turns}${count}${again}${metadata}`
 }
 
-/** The last of many ids; tool calls stand behind their turn. */
+/** The last of many ids. Tool calls follow their turn. */
 function idsOf(turns: readonly unknown[]): string {
   const ids = turns.map(turn => {
     if (typeof turn !== 'object' || turn === null || !('turnId' in turn)) return '?'

@@ -1,4 +1,4 @@
-/** Ids that once led a store astray, all of them valid: each must work, and none reach another's data. */
+/** Valid ids that have caused bugs in stores. Each must work, and none may reach another's data. */
 export const hazardousIds: readonly string[] = [
   // Paths.
   '../x', '..', '.', '/', '/etc/passwd', 'a/../../b', 'a/b', 'a', 'b', 'base', 'base-evil', '..\\x', 'C:x',
@@ -6,10 +6,10 @@ export const hazardousIds: readonly string[] = [
   'x', 'x.json', 'x.json.json', '.json', '.hidden', '.turnstore', 'CON', 'con', 'NUL.json', 'COM1 ', 'COM1', 'COM¹',
   'a.', 'a..',
   'a ', ' a', ' ', 'a:stream', 'a:b', 'a:b:c', 'b:c',
-  // Escaping: what one store's escape of another id looks like.
+  // Escaping: what an escaped form of another id looks like.
   '%', '%2e%2e%2f', '%252e', '%2E', '..%2f', '%00', 'a%2Fb', 'a%2fb', 'a+b', 'a b', 'a_b', 'a-b', 'aXb', '_', '\\',
   "'", '"', '`', '\\u0061',
-  // Folding.
+  // Case folding and normalization.
   'A', 'ß', 'ss', 'SS', 'ﬁ', 'fi', 'İ', 'i̇', 'i', 'ı', 'I', 'K', 'k', '\u212a', 'é', 'e\u0301', '\u1e9b\u0323', 'Å',
   '\u212b',
   // SQL and patterns.
@@ -27,10 +27,10 @@ export const hazardousIds: readonly string[] = [
   'x'.repeat(200), 'X'.repeat(200), '/'.repeat(200), `${'x'.repeat(199)}y`, 'é'.repeat(100), '😀'.repeat(50),
 ]
 
-/** Pairs of a workspace and a session that a careless separator makes one. */
+/** Pairs of a workspace and a session that a careless separator makes equal. */
 export const hazardousPairs: readonly (readonly [workspaceId: string, sessionId: string])[] = [
   ['a:b', 'c'], ['a', 'b:c'], ['a/b', 'c2'], ['a', 'b/c2'], ['a', 'c3.json'], ['a.json', 'c3'],
-  // Together longer than a file name or a VARCHAR(255).
+  // Together longer than a file name or VARCHAR(255).
   ['w'.repeat(200), `${'s'.repeat(199)}1`], ['w'.repeat(200), `${'s'.repeat(199)}2`],
   ['x', 'turns'], ['w', '__proto__'], ['__proto__', 'w'], ['..', 'up'], ['.', 'here'], ['A', 'fold'], ['a', 'Fold'],
 ]
@@ -41,12 +41,12 @@ export const invalidIds: readonly string[] = [
   '\u007f', '\u0080', '\u0085', '\u009f', '\ud800', 'a\udfff', '\udc00\ud800', 'x\n{"level":"info"}',
 ]
 
-/** What is no string at all. */
+/** Values that are not strings. */
 export const noIds: readonly unknown[] = [
   undefined, null, 0, 1, true, {}, [], ['a'], { toString: () => 'a' }, Symbol('a'), 1n,
 ]
 
-/** Strings that a store may damage, all of them content. */
+/** Strings that a store may alter, used as content. */
 export const hazardousTexts: readonly string[] = [
   '', ' ', '\0', 'a\0b', '\u2028\u2029', '\ufeff', '\ud800', 'a\udfffb', '\udc00\ud800', '\ufffe\uffff', '😀',
   'e\u0301', 'é', '\r\n', '\n', '\t\b',
@@ -54,7 +54,7 @@ export const hazardousTexts: readonly string[] = [
   'x'.repeat(70_000),
 ]
 
-/** Numbers that a store may change. */
+/** Numbers that a store may alter. */
 export const hazardousNumbers: readonly number[] = [
   0, 1, -1, -1.5, 0.1, 1e21, 1e-7, 5e-324, Number.MAX_VALUE, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER,
   2 ** 53, 2 ** 63, 2 ** 64,

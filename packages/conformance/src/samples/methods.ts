@@ -3,16 +3,16 @@ import { appendOf, sessionOf } from './samples.js'
 
 export type MethodName = Exclude<keyof SessionStore, 'capabilities' | 'sessions' | symbol>
 
-/** Options as an untyped caller may hand them in. */
+/** Options of an untyped caller. */
 export type AnyOptions = Parameters<SessionStore['saveSession']>[1]
 
 interface Method {
   readonly kind: 'read' | 'write'
-  /** A call that succeeds on any open store, whatever is stored there, but for that of changeSession. */
+  /** A call that succeeds on any open store, whatever it contains, except changeSession. */
   readonly call: (store: SessionStore, sessionId: string, options?: AnyOptions) => Promise<unknown>
 }
 
-/** Every method that takes options. The compiler knows when one is missing here. */
+/** Every method that takes options. The compiler checks that none is missing. */
 export const methods: Readonly<Record<Exclude<MethodName, 'ready' | 'close'> | 'sessions', Method>> = {
   saveSession: { kind: 'write', call: (store, id, options) => store.saveSession(sessionOf(id), options) },
   changeSession: { kind: 'write', call: (store, id, options) => store.changeSession(id, appendOf('t'), options) },
@@ -25,7 +25,7 @@ export const methods: Readonly<Record<Exclude<MethodName, 'ready' | 'close'> | '
   sessions: { kind: 'read', call: (store, _id, options) => gather(store.sessions(options)) },
 }
 
-/** Those that take the id of a session as their first argument, or in the record. */
+/** Methods that take a session id as their first argument or in the record. */
 export const methodsOfOneSession = [
   'saveSession',
   'changeSession',
@@ -42,8 +42,8 @@ export async function gather<T>(items: AsyncIterable<T>): Promise<T[]> {
 }
 
 /**
- * A value as a caller without types may hand it in. The checks of a store are for him, so a case has
- * to get past those of the compiler in this one place.
+ * A value of an untyped caller. The runtime checks of a store are for such callers, so a case has to bypass the compiler
+ * in this one place.
  */
 export function untyped(value: unknown): never {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- this is what the function is for

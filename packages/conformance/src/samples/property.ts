@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { nameOf } from '../checks/expect.js'
 
 /**
- * Holds a property over random input. A failure tells what is wrong with the smallest input that was found, then
- * that input, then how to repeat it.
+ * Checks a property with random input. A failure shows what is wrong with the smallest input found, that input, and how
+ * to repeat it.
  */
 export async function expectProperty<T>(
   { thorough, seed }: { readonly thorough: boolean; readonly seed: number | undefined },

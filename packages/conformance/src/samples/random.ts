@@ -1,4 +1,4 @@
-/** Numbers that follow from a seed (mulberry32), where nothing is to be shrunk: moments, and the work of processes. */
+/** Seeded random numbers (mulberry32) for what is not shrunk: timing and the work of processes. */
 export class Random {
   #state: number
 
@@ -6,7 +6,7 @@ export class Random {
     this.#state = seed | 0
   }
 
-  /** A whole number from 0 to below the bound. */
+  /** An integer from 0 to bound - 1. */
   below(bound: number): number {
     this.#state = (this.#state + 0x6d2b79f5) | 0
     let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state)
@@ -15,12 +15,12 @@ export class Random {
   }
 }
 
-/** That of the setup, or any. */
+/** The setup's seed, or a random one. */
 export function seedOf({ seed }: { readonly seed: number | undefined }): number {
   return seed ?? Math.floor(Math.random() * 2 ** 31)
 }
 
-/** Runs what follows from a seed, and says by which one a failure comes again. */
+/** Runs a function with a seed, and adds the seed to a failure. */
 export async function seeded(
   cases: { readonly seed: number | undefined },
   body: (random: Random) => Promise<void>,
@@ -33,7 +33,7 @@ export async function seeded(
   }
 }
 
-/** The same failure, with how to repeat it. */
+/** Adds how to repeat it to a failure. */
 export function withSeed(error: unknown, seed: number): unknown {
   if (error instanceof Error) error.message += `\n  (seed: ${seed} among the options of the suite repeats it)`
   return error

@@ -1,8 +1,8 @@
 import type { AgentTransitionRecord, SessionChange, SessionRecord, ToolCallRecord, TurnRecord } from '@turnstore/core'
 
 /*
- * Whole records, spelt out here once more and not made by core's factories: the suite must not
- * take its expectations from the code that it tests.
+ * Complete records, written out instead of made by core's factories: the suite must not take its expectations from the
+ * code that it tests.
  */
 
 export const T0 = '2026-01-31T12:00:00.000000Z'
@@ -82,7 +82,7 @@ export function turnIdsOf(session: { turns: readonly TurnRecord[] }): string[] {
   return session.turns.map(turn => turn.turnId)
 }
 
-/** A session with something in every member of every record. */
+/** A session with a value in every member of every record. */
 export function fullSession(sessionId: string, members: Partial<SessionRecord> = {}): SessionRecord {
   return sessionOf(sessionId, {
     parentSessionId: 'parent',
@@ -134,12 +134,12 @@ export function fullSession(sessionId: string, members: Partial<SessionRecord> =
   })
 }
 
-/** 0, 1, 2 and so on: as many as there are. */
+/** 0, 1, 2, …, count - 1. */
 export function indexes(count: number): number[] {
   return Array.from({ length: count }, (_, index) => index)
 }
 
-/** What the rules refuse in a change and every store keeps of a session saved whole. */
+/** A record that changes would refuse but saves must keep. */
 export function oldFile(sessionId: string): SessionRecord {
   return sessionOf(sessionId, {
     agentId: '',

@@ -10,7 +10,7 @@ import type {
 } from '@turnstore/core'
 import { sessionOf, toolCallOf, transitionOf, turnOf } from './samples.js'
 
-/** One call of a random history, as data, so that it can be printed and shrunk. */
+/** One call of a random history as data, to print and shrink. */
 export type Step =
   | { do: 'save'; record: SessionRecord; options: StepOptions }
   | { do: 'change'; id: string; change: SessionChange; options: StepOptions }
@@ -21,12 +21,12 @@ export type Step =
 
 export interface StepOptions {
   workspaceId?: string | null
-  /** Added to the revision that the session has. */
+  /** Offset from the session's current revision. */
   revisionOff?: number
 }
 
 /*
- * Few ids, so that they meet; some that a store might take for each other.
+ * Few ids, so that calls conflict; some that a store might confuse.
  */
 
 export const sessionIds: readonly string[] = ['s', 'S', 's:turns']
@@ -82,7 +82,7 @@ const transition = fc
 const record: fc.Arbitrary<SessionRecord> = fc
   .record({
     sessionId: fc.constantFrom(...sessionIds),
-    // Most without one: a save over a session of another workspace is refused, and shows nothing more.
+    // Mostly without a workspace: a save over a session of another workspace is refused and tests nothing more.
     workspaceId: fc.constantFrom(null, null, null, 'w', 'W'),
     parentSessionId: fc.constantFrom(null, 's'),
     agentId,
@@ -126,7 +126,7 @@ const change: fc.Arbitrary<SessionChange> = fc.record(
   { requiredKeys: ['updatedAt'] },
 )
 
-/** Plain appends come often, since that is what stores live on. */
+/** Plain appends are frequent, as in real use. */
 const append = fc.record({ appendTurns: fc.array(turn, { minLength: 1, maxLength: 3 }), updatedAt: time })
 
 const range: fc.Arbitrary<TurnRange> = fc.oneof(

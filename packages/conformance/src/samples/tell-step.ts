@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { sessionOf, toolCallOf, transitionOf, turnOf } from './samples.js'
 import type { Step, StepOptions } from './steps.js'
 
-/** A step of a random history as a line of code, without the members that every sample has. */
+/** A step of a random history as a line of code, without the members that all samples share. */
 export function tellStep(step: Step): string {
   if (step.do === 'reopen') return 'reopen()'
   if (step.do === 'query') return `querySessions(${JSON.stringify(step.query)})`

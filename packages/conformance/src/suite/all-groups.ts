@@ -22,7 +22,7 @@ import { scopeGroup } from '../groups/listings/scope.js'
 import { sizeGroup } from '../groups/writes/size.js'
 import { valuesGroup } from '../groups/data/values.js'
 
-/** Each can be run alone. */
+/** Every group can run alone. */
 export const groups: Readonly<Record<GroupName, Group>> = {
   records: recordsGroup,
   reading: readingGroup,

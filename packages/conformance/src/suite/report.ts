@@ -2,17 +2,17 @@ import type { Capabilities } from '@turnstore/core'
 import { contract, type Clause, promiseOf, promises } from '../cases/contract.js'
 import type { GroupName } from '../cases/group-name.js'
 
-/** What became of one case. */
+/** The result of one case. */
 export interface CaseReport {
   readonly group: GroupName
-  /** What it holds the store to, in a sentence: unique within its group. */
+  /** What the case tests, in a sentence. Unique within its group. */
   readonly name: string
-  /** The number in `docs/guarantees.md` of the promise that it tests; null for other parts of the contract. */
+  /** The number of the tested promise in `docs/guarantees.md`; null for other parts of the contract. */
   readonly promise: number | null
-  /** That promise or part in words. */
+  /** The promise or part in words. */
   readonly clause: string
   readonly status: CaseStatus
-  /** Of a failed case: what is wrong. Of a skipped one: why it does not apply. */
+  /** For a failed case: what is wrong. For a skipped case: why it does not apply. */
   readonly message: string | null
   readonly durationMs: number
 }
@@ -34,30 +34,30 @@ export interface GroupReport extends Counts {
 export interface PromiseReport extends Counts {
   readonly number: number
   readonly title: string
-  /** `untested` where no case of it has run: that is no good news. */
+  /** `untested` if none of its cases ran. */
   readonly status: 'kept' | 'broken' | 'untested'
 }
 
-/** A run of the suite: everything that is worth printing, and plain JSON. */
+/** The result of a run of the suite, as plain JSON. */
 export interface SuiteReport extends Counts {
   /** The name of the store. */
   readonly name: string
-  /** Some case passed and none failed. */
+  /** Whether at least one case passed and none failed. */
   readonly ok: boolean
   readonly capabilities: Capabilities
   readonly promises: readonly PromiseReport[]
   readonly groups: readonly GroupReport[]
-  /** All groups of the suite ran. */
+  /** Whether all groups of the suite ran. */
   readonly complete: boolean
   readonly cases: readonly CaseReport[]
-  /** Repeats the random cases, given as `seed`. */
+  /** Pass it as `seed` to repeat the random cases. */
   readonly seed: number
   readonly thorough: boolean
   readonly durationMs: number
   readonly versions: { readonly conformance: string; readonly runtime: string }
 }
 
-/** Where a case stands in the contract. */
+/** The part of the contract that a case tests. */
 export function placeOf(clause: Clause): Pick<CaseReport, 'promise' | 'clause'> {
   return { promise: promiseOf(clause), clause: contract[clause] }
 }

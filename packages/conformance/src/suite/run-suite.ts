@@ -10,22 +10,22 @@ import { groupNames, readSuite } from './suite.js'
 import { runtime, version } from './versions.js'
 
 export interface RunOptions {
-  /** Told of each group before its first case. */
+  /** Called with each group before its first case. */
   onGroup?: (group: { name: GroupName; title: string }) => void
-  /** Told of each case before it runs. */
+  /** Called with each case before it runs. */
   onStart?: (name: string) => void
-  /** Told of each case when it is over. */
+  /** Called with each case when it has finished. */
   onCase?: (report: CaseReport) => void
-  /** Stops the run: the case under way ends its child processes, closes and destroys its stores. */
+  /** Stops the run: the current case ends its child processes, and closes and destroys its stores. */
   signal?: AbortSignal
 }
 
 /**
- * Runs the suite without a test runner, case by case, and reports. While it runs, an error that
- * nobody handles is put down to the case in whose time it came and does not end the process.
+ * Runs the suite without a test runner and returns a report. During the run, an unhandled error counts as a failure of
+ * the current case and does not end the process.
  *
- * @throws where a part of the setup is missing or wrong; what `open` throws, if the first store cannot be opened; the
- * reason of the signal, when that stopped it
+ * @throws if a part of the setup is missing or invalid; the error of `open`, if the first store cannot be opened; the
+ * reason of the signal, if it stopped the run
  *
  * @example
  * const report = await runSuite({ name: 'MyStore', open: () => new MyStore() })
@@ -36,7 +36,7 @@ export async function runSuite<Store extends SessionStore>(
   { onGroup, onStart, onCase, signal }: RunOptions = {},
 ): Promise<SuiteReport> {
   const started = performance.now()
-  // Chosen here, so that each random case of a run is brought back by one number.
+  // Chosen here, so that one seed reproduces all random cases of a run.
   const seed = setup.seed ?? randomInt(2 ** 31)
   const suite = await readSuite({ ...setup, seed }, signal)
   const cases: CaseReport[] = []
@@ -49,7 +49,7 @@ export async function runSuite<Store extends SessionStore>(
       if (found.skipped === null) onStart?.(found.sentence)
       const outcome = await outcomeOf(found, signal)
       const report = { group: name, name: found.sentence, ...placeOf(found.clause), ...outcome }
-      // What the stop itself broke off is no failure.
+      // What the stop itself interrupted is not a failure.
       signal?.throwIfAborted()
       onCase?.(report)
       reports.push(report)
@@ -81,9 +81,9 @@ async function outcomeOf({ skipped, run }: Case, signal: AbortSignal | undefined
   const started = performance.now()
   const problems: string[] = []
   const unhandled = (error: unknown): void => {
-    problems.push(`an error that nobody handled: ${nameOf(error)}`)
+    problems.push(`unhandled error: ${nameOf(error)}`)
   }
-  // An unhandled rejection comes here too.
+  // Also receives unhandled rejections.
   process.on('uncaughtException', unhandled)
   try {
     await run(signal)
@@ -102,7 +102,7 @@ function sum(numbers: readonly number[]): number {
   return round(numbers.reduce((a, b) => a + b, 0))
 }
 
-/** To a tenth of a millisecond. */
+/** Rounded to a tenth of a millisecond. */
 function round(milliseconds: number): number {
   return Math.round(milliseconds * 10) / 10
 }

@@ -5,10 +5,10 @@ import { groups } from './all-groups.js'
 import { type SessionStoreSetup, SetupError, type StoreSetup } from '../cases/setup.js'
 
 /**
- * Defines the cases that hold a store to the contract, for whichever test runner hands in its
- * `describe` and `it`. Await it: it opens a store first, to read what it declares.
+ * Defines the cases of the suite with the `describe` and `it` of a test runner. Await it: it opens a store first, to read
+ * its `capabilities`.
  *
- * @throws where a part of the setup is missing or wrong, such as what a declared capability needs
+ * @throws if a part of the setup is missing or invalid, such as one that a declared capability needs
  *
  * @example
  * import { describe, it } from 'vitest'
@@ -30,10 +30,10 @@ export async function sessionStoreSuite<Store extends SessionStore>(setup: Sessi
   })
 }
 
-/** The first store may have to wait for a server that starts. */
+/** The first store may have to wait for a server to start. */
 const OPENING_MS = 120_000
 
-/** The cases of a store, by group, in the order in which they run. */
+/** The cases of a store by group, in the order in which they run. */
 export interface Suite {
   readonly capabilities: Capabilities
   readonly groups: readonly { readonly name: GroupName; readonly title: string; readonly cases: readonly Case[] }[]
@@ -73,10 +73,10 @@ export function isGroupName(name: string): name is GroupName {
 
 function chosenGroups<Store extends SessionStore>(setup: StoreSetup<Store>): GroupName[] {
   const names: readonly string[] = setup.groups ?? groupNames()
-  // A suite of no case would pass.
-  if (names.length === 0) throw new SetupError('`groups` names no group; leave it out for all of them')
+  // A suite without cases would pass.
+  if (names.length === 0) throw new SetupError('`groups` is empty; omit it to run all groups')
   return names.map(name => {
-    if (!isGroupName(name)) throw new SetupError(`There is no group ${name}; there are ${groupNames().join(', ')}`)
+    if (!isGroupName(name)) throw new SetupError(`Unknown group ${name}; the groups are ${groupNames().join(', ')}`)
     return name
   })
 }
@@ -87,7 +87,7 @@ async function readCapabilities<Store extends SessionStore>(setup: StoreSetup<St
     await store.ready()
     return store.capabilities
   } finally {
-    // Whether it closes is a case of its own, which would not come to be if we waited here for ever.
+    // A separate case tests closing. Waiting here forever would prevent it.
     await limited(store.close(), AROUND_MS / 2, 'closing').catch(() => {})
     await setup.destroy?.(store)
   }

@@ -6,7 +6,7 @@ export function version(): string {
   return typeof source === 'object' && source !== null && 'version' in source ? String(source.version) : '?'
 }
 
-/** The runtime and its version: Bun and Deno say besides which Node they stand for. */
+/** The runtime and its version. Bun and Deno also report a Node version. */
 export function runtime(): string {
   const { bun, deno, node } = process.versions
   if (bun !== undefined) return `Bun ${bun}`

@@ -149,7 +149,7 @@ describe('the command', () => {
     expect(stdout).toMatch(/^Late passes .* only copies: /m)
   })
 
-  it('puts an error that nobody handled down to the case in which it came', async () => {
+  it('counts an unhandled error as a failure of the current case', async () => {
     const setup = setupOf(`class Stray extends MapStore {
       async _delete(id, token) {
         void Promise.reject(new Error('left alone'))
@@ -159,7 +159,7 @@ describe('the command', () => {
     export default { name: 'Stray', open: () => new Stray(), groups: ['records'] }`)
     const { code, stdout } = await conformance(setup)
     expect(code).toBe(1)
-    expect(stdout).toContain('an error that nobody handled: Error: left alone')
+    expect(stdout).toContain('unhandled error: Error: left alone')
   })
 
   it('prints what a store puts into an error without what would move the cursor', async () => {
@@ -187,26 +187,26 @@ describe('the command', () => {
   })
 })
 
-describe('wrong usage is told in one sentence, with exit code 2', () => {
+describe('wrong usage is reported in one sentence, with exit code 2', () => {
   const setup = (rest: string) => setupOf(`export default { name: 'X', ${rest} }`)
   const cases: [name: string, args: () => string[], sentence: RegExp][] = [
     ['no module', () => [], /missing required argument 'setup'/],
-    ['a module that is not there', () => ['./nowhere.mjs'], /^There is no file \.\/nowhere\.mjs$/m],
+    ['a missing module', () => ['./nowhere.mjs'], /^File not found: \.\/nowhere\.mjs$/m],
     ['two modules', () => [right(), right()], /too many arguments/],
     ['an unknown option', () => [right(), '--fast'], /unknown option '--fast'/],
     ['a seed that is no number', () => [right(), '--seed', 'x'], /whole number/],
-    ['an unknown group', () => [right(), '--group', 'record'], /no such group; there are records, /],
+    ['an unknown group', () => [right(), '--group', 'record'], /Unknown group\. The groups are records, /],
     [
       'a group of the setup that is unknown',
       () => [setup("open: () => new MapStore(), groups: ['x']")],
-      /^There is no group x; there are records, /,
+      /^Unknown group x; the groups are records, /,
     ],
-    ['no group at all', () => [setup('open: () => new MapStore(), groups: []')], /^`groups` names no group/],
-    ['a setup without open', () => [setup('')], /must have a setup as its default export/],
+    ['no group at all', () => [setup('open: () => new MapStore(), groups: []')], /^`groups` is empty/],
+    ['a setup without open', () => [setup('')], /must export a setup as its default/],
     [
       'a module without a default export',
       () => [setupOf('export const setup = 1')],
-      /must have a setup as its default export/,
+      /must export a setup as its default/,
     ],
     [
       'a module that throws',
@@ -248,7 +248,7 @@ describe('a store that cannot be opened, or does not let go', () => {
   it('says so when nothing is left that the store could wait for', async () => {
     const { code, stderr } = await conformance(setupOf('export default () => new Promise(() => {})'))
     expect(code).toBe(1)
-    expect(stderr).toMatch(/waits for something that never comes/)
+    expect(stderr).toMatch(/waits for something that never happens/)
   })
 
   it('ends and says so when something keeps the process alive', async () => {
@@ -260,7 +260,7 @@ describe('a store that cannot be opened, or does not let go', () => {
     const { code, stdout, stderr } = await conformance(setup)
     expect(code).toBe(0)
     expect(stdout).toContain('Lingering passes')
-    expect(stderr).toMatch(/^The process would not end by itself, .*leaves something open \(TCP\w+\)/)
+    expect(stderr).toMatch(/^The process does not exit .*leaves something open \(TCP\w+\)/)
   })
 })
 
@@ -301,7 +301,7 @@ describe('what ends it early', () => {
     while (pids().length < 4 && child.exitCode === null) await sleep(20)
     child.kill(signal)
     const { code, stderr } = await end
-    expect({ code, stderr }).toEqual({ code: expected, stderr: 'Stopped before its end; the stores are closed.\n' })
+    expect({ code, stderr }).toEqual({ code: expected, stderr: 'Stopped early; the stores are closed.\n' })
     // That of the first look at the capabilities, and that of the case.
     expect(readFileSync(path('destroyed'), 'utf8')).toBe('xx')
     for (const pid of pids()) await gone(pid)

@@ -4,7 +4,7 @@ import { fails, present, refuses, same, show } from '../../checks/expect.js'
 import { gather, methods, methodsOfOneSession, untyped } from '../../samples/methods.js'
 import { appendOf, changeOf, fullSession, sessionOf, T1, toolCallOf, turnOf } from '../../samples/samples.js'
 
-/** Every argument wrong in every way, and nothing stored by any of them. */
+/** Invalid values for every argument, none of which store anything. */
 export const argumentsGroup: Group = { title: 'Arguments', define }
 
 const notWhole = [-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, '1', true, null, [1], {}, 1n]
@@ -24,7 +24,7 @@ const notTimes = [
 
 function define({ it }: Cases): void {
   for (const [name, { kind, call }] of Object.entries(methods)) {
-    it('scope', `${name} refuses options that are no options, or that nobody knows`, async ({ store }) => {
+    it('scope', `${name} refuses invalid and unknown options`, async ({ store }) => {
       await store.saveSession(fullSession('s'))
       const wrong: [unknown, ErrorCode][] = [
         ...[null, 'w', 1, [], true, () => ({})].map((options): [unknown, ErrorCode] => [options, 'INVALID_ARGUMENT']),
@@ -57,7 +57,7 @@ function define({ it }: Cases): void {
     })
   }
 
-  it('noLostUpdate', 'a write refuses an ifRevision that is no revision', async ({ store }) => {
+  it('noLostUpdate', 'a write refuses an invalid ifRevision', async ({ store }) => {
     await store.saveSession(fullSession('s'))
     for (const ifRevision of notWhole) {
       const options = untyped({ ifRevision })
@@ -79,14 +79,14 @@ function define({ it }: Cases): void {
       'INVALID_ARGUMENT',
       'the same without a session',
     )
-    // As in JSON, what is undefined is not there; but for a workspace, which may have been forgotten.
+    // As in JSON, an undefined member counts as missing; except a workspace, which may have been forgotten.
     await store.saveSession(fullSession('s', { workspaceId: null }), untyped({ ifRevision: undefined }))
     const { revision } = await store.changeSession('s', changeOf({}), untyped({ ifRevision: undefined }))
     same(revision, 2, 'the revision after writes with an ifRevision that is undefined')
     await store.deleteSession('s')
     await store.saveSession(fullSession('s'))
     const wrong = untyped({ ifRevision: 1 })
-    await refuses(() => store.deleteSession('s', wrong), 'INVALID_ARGUMENT', 'deleteSession, which knows no ifRevision')
+    await refuses(() => store.deleteSession('s', wrong), 'INVALID_ARGUMENT', 'deleteSession, which has no ifRevision')
     same(await store.loadSession('s'), fullSession('s'), 'the session after that')
   })
 
@@ -100,7 +100,7 @@ function define({ it }: Cases): void {
     same(await store.deleteSession('s', untyped({ evenIfDamaged: undefined })), true, 'a delete with evenIfDamaged: undefined')
   })
 
-  it('methods', 'readTurns refuses ranges that are none', async ({ store }) => {
+  it('methods', 'readTurns refuses invalid ranges', async ({ store }) => {
     await store.saveSession(fullSession('s'))
     const ranges = [
       undefined,
@@ -131,7 +131,7 @@ function define({ it }: Cases): void {
     }
   })
 
-  it('queries', 'a query refuses what it does not take', async ({ store }) => {
+  it('queries', 'a query refuses invalid and unknown members', async ({ store }) => {
     await store.saveSession(fullSession('s'))
     const queries: unknown[] = [
       ...[...notWhole, 0, 1001, 1e9, '10'].map(limit => ({ limit })),
@@ -165,7 +165,7 @@ function define({ it }: Cases): void {
     }
   })
 
-  it('queries', 'a query refuses a cursor that was cut, altered or taken from another query', async ({ store }) => {
+  it('queries', 'a query refuses a cursor that was truncated, altered or taken from another query', async ({ store }) => {
     for (const id of ['a', 'b', 'c']) await store.saveSession(sessionOf(id, { workspaceId: 'w', metadata: { k: 1 } }))
     const query = { workspaceId: 'w', metadata: { k: 1 }, limit: 1 }
     const cursor = present((await store.querySessions(query)).cursor, 'the cursor of a first page')
@@ -216,7 +216,7 @@ function define({ it }: Cases): void {
     }
   })
 
-  it('change', 'a change refuses what it does not take, and applies nothing of the rest', async ({ store }) => {
+  it('change', 'a change refuses invalid and unknown members, and applies nothing', async ({ store }) => {
     await store.saveSession(fullSession('s'))
     const wrong: [unknown, ErrorCode][] = [
       ...[undefined, null, 'x', 1, []].map((change): [unknown, ErrorCode] => [change, 'INVALID_ARGUMENT']),
@@ -313,7 +313,7 @@ function define({ it }: Cases): void {
     same(await store.loadSession('s'), fullSession('s'), 'the session after that')
   })
 
-  it('values', 'a save refuses what is no record', async ({ store }) => {
+  it('values', 'a save refuses invalid records', async ({ store }) => {
     const record = (members: Record<string, unknown>): unknown => ({ ...sessionOf('s'), ...members })
     const turn = (members: Record<string, unknown>): unknown => record({ turns: [{ ...turnOf('t'), ...members }] })
     const call = (members: Record<string, unknown>): unknown =>
@@ -374,7 +374,7 @@ function define({ it }: Cases): void {
     same(await store.listSessions(), [], 'sessions after that')
   })
 
-  it('ids', 'a call without its session is refused, not taken for all sessions', async ({ store }) => {
+  it('ids', 'a call without a session id is refused, and never means all sessions', async ({ store }) => {
     await store.saveSession(fullSession('s'))
     for (const name of methodsOfOneSession.filter(name => name !== 'saveSession')) {
       await fails(() => methods[name].call(store, untyped(undefined)), 'INVALID_ID', `${name}(undefined)`)

@@ -3,11 +3,11 @@ import { fails, holds, refuses, same } from '../../checks/expect.js'
 import { gather, methods } from '../../samples/methods.js'
 import { appendOf, sessionOf, turnIdsOf } from '../../samples/samples.js'
 
-/** Every method on an open, a closing and a closed store. */
+/** Every method on an open, closing and closed store. */
 export const closingGroup: Group = { title: 'Opening and closing', define }
 
 function define({ it, capabilities }: Cases): void {
-  it('settles', 'serves every method without being told to get ready first', async ({ open }) => {
+  it('settles', 'serves every method without a call of ready', async ({ open }) => {
     for (const [name, { call }] of Object.entries(methods)) {
       const store = await open()
       if (name === 'changeSession')
@@ -16,14 +16,14 @@ function define({ it, capabilities }: Cases): void {
     }
   })
 
-  it('settles', 'is ready as often as it is asked', async ({ store }) => {
+  it('settles', 'can be asked repeatedly whether it is ready', async ({ store }) => {
     await Promise.all([store.ready(), store.ready()])
     await store.ready()
     await store.saveSession(sessionOf('s'))
     await store.ready()
   })
 
-  it('settles', 'lets the calls under way end before it is closed', async ({ store }) => {
+  it('settles', 'finishes calls in progress before it is closed', async ({ store }) => {
     await store.saveSession(sessionOf('s'))
     const underWay = new Set(Object.keys(methods))
     const calls = Object.entries(methods).map(async ([name, { call }]) => {
@@ -33,18 +33,18 @@ function define({ it, capabilities }: Cases): void {
     underWay.add('ready')
     const outcomes = Promise.allSettled([...calls, store.ready().then(() => underWay.delete('ready'))])
     await store.close()
-    // What has settled may still have to reach its caller.
+    // A settled call may still have to reach its caller.
     await new Promise(setImmediate)
-    same([...underWay], [], 'calls that were under way and have not succeeded when the store is closed')
+    same([...underWay], [], 'calls in progress that have not succeeded when the store is closed')
     await outcomes
   })
 
-  it('settles', 'is closed all the same where a call under way fails, which says why it does', async ({ store }) => {
+  it('settles', 'closes even if a call in progress fails, and reports that error', async ({ store }) => {
     await store.saveSession(sessionOf('s'))
     const late = () => store.saveSession(sessionOf('s'), { ifRevision: 7 })
     const failing = Promise.all([
-      refuses(late, 'REVISION_CONFLICT', 'a save that was under way when the store was closed', { actualRevision: 1 }),
-      refuses(() => store.changeSession('none', appendOf('t')), 'SESSION_NOT_FOUND', 'a change that was under way'),
+      refuses(late, 'REVISION_CONFLICT', 'a save in progress when the store was closed', { actualRevision: 1 }),
+      refuses(() => store.changeSession('none', appendOf('t')), 'SESSION_NOT_FOUND', 'a change in progress'),
     ])
     const closing = store.close()
     await failing
@@ -53,7 +53,7 @@ function define({ it, capabilities }: Cases): void {
 
   it(
     'stored',
-    'keeps what was acknowledged while it closed',
+    'keeps writes that were acknowledged while it closed',
     async ({ store, reopen }) => {
       await store.saveSession(sessionOf('s'))
       const other = await reopen()
@@ -80,14 +80,14 @@ function define({ it, capabilities }: Cases): void {
       )
       await Promise.all(refused)
       await fails(() => store.ready(), 'STORE_CLOSED', `ready on a ${state} store`)
-      await fails(() => iteration.next(), 'STORE_CLOSED', `an iteration that goes on on a ${state} store`)
+      await fails(() => iteration.next(), 'STORE_CLOSED', `continuing an iteration on a ${state} store`)
       await closing
     })
   }
 
   it(
     'settles',
-    'ends an iteration with an error and not early when it is closed between two pages',
+    'ends an iteration with an error if it is closed between two pages',
     async ({ store }) => {
       for (const id of ['a', 'b', 'c']) await store.saveSession(sessionOf(id))
       const iteration = store.sessions({ limit: 1 })[Symbol.asyncIterator]()
@@ -101,7 +101,7 @@ function define({ it, capabilities }: Cases): void {
     },
   )
 
-  it('settles', 'can be closed twice, at once and again, and unused', async ({ store, open }) => {
+  it('settles', 'can be closed twice, concurrently or later, and without being used', async ({ store, open }) => {
     await Promise.all([store.close(), store.close()])
     await store.close()
     await fails(() => store.loadSession('s'), 'STORE_CLOSED', 'loadSession on a store that was closed unused')
@@ -112,7 +112,7 @@ function define({ it, capabilities }: Cases): void {
     void append.finally(() => (isDone = true)).catch(() => {})
     await disposed[Symbol.asyncDispose]()
     await new Promise(setImmediate)
-    holds(isDone, 'asyncDispose has resolved before a call that was under way')
+    holds(isDone, 'asyncDispose resolved before a call in progress')
     await append
     await fails(() => disposed.loadSession('s'), 'STORE_CLOSED', 'loadSession after asyncDispose')
     same(disposed.capabilities, capabilities, 'capabilities can be read when it is closed')

@@ -3,7 +3,7 @@ import type { Cases, Group } from '../../cases/cases.js'
 import { fails, holds, same } from '../../checks/expect.js'
 import { appendOf, turnIdsOf } from '../../samples/samples.js'
 
-/** The life of a session as the manager leads it, on this store. */
+/** The life of a session with the session manager. */
 export const managerGroup: Group = { title: 'Session manager', define }
 
 function define({ it }: Cases): void {
@@ -46,7 +46,7 @@ function define({ it }: Cases): void {
     same(await manager.getSession(sessionId), null, 'getSession after that')
   })
 
-  it('manager', 'fails without a session as the reference does', async ({ store }) => {
+  it('manager', 'fails without a session', async ({ store }) => {
     const manager = new SessionManager(store)
     const calls = {
       recordTurn: () => manager.recordTurn('none', { prompt: 'x' }),
@@ -65,10 +65,10 @@ function define({ it }: Cases): void {
     }
     same(await manager.getSession('none'), null, 'getSession')
     same(await manager.deleteSession('none'), false, 'deleteSession')
-    same(await store.listSessions(), [], 'and nothing came into being')
+    same(await store.listSessions(), [], 'sessions after that')
   })
 
-  it('manager', 'fails, resumes or replaces where the id is in use', async ({ store }) => {
+  it('manager', 'fails, resumes or replaces if the id is in use', async ({ store }) => {
     const manager = new SessionManager(store)
     await manager.startSession({ sessionId: 's', metadata: { first: true } })
     await manager.recordTurn('s', { turnId: 't1' })
@@ -82,7 +82,7 @@ function define({ it }: Cases): void {
     same([replaced.turns, replaced.metadata, replaced.revision], [[], {}, resumed.revision + 1], 'replaced')
     same(await manager.getSession('s'), replaced, 'what is stored after that')
     const fresh = await manager.startSession({ sessionId: 'new', ifExists: 'resume' })
-    same(fresh.revision, 1, 'resuming what is not there starts it')
+    same(fresh.revision, 1, 'resuming a missing session creates it')
     for (const ifExists of ['fail', 'resume', 'replace'] as const) {
       const start = () => manager.startSession({ sessionId: 's', workspaceId: 'w', ifExists })
       await fails(start, 'SESSION_EXISTS', `${ifExists} from another workspace`)
@@ -90,7 +90,7 @@ function define({ it }: Cases): void {
     same(await manager.getSession('s'), replaced, 'after attempts from another workspace')
   })
 
-  it('manager', 'lets a running turn grow, each tool call kept as it is done', async ({ store }) => {
+  it('manager', 'lets a running turn grow, and stores each tool call as it completes', async ({ store }) => {
     const manager = new SessionManager(store)
     await manager.startSession({ sessionId: 's' })
     await manager.recordTurn('s', { turnId: 't', prompt: 'x', status: 'running' })
@@ -99,9 +99,9 @@ function define({ it }: Cases): void {
     await manager.updateTurn('s', 't', { status: 'success', responseContent: 'Done.' })
     const [turn] = await manager.getTurns('s')
     same(turn?.toolCalls.map(({ callId }) => callId).toSorted(), ['a', 'b', 'c'], 'tool calls')
-    same(turn?.toolCalls.find(({ callId }) => callId === 'b')?.result, 'found', 'the one that was recorded again')
+    same(turn?.toolCalls.find(({ callId }) => callId === 'b')?.result, 'found', 'the call that was recorded again')
     same([turn?.status, turn?.responseContent], ['success', 'Done.'], 'the turn')
-    await fails(() => manager.updateTurn('s', 'none', {}), 'TURN_NOT_FOUND', 'a turn that is not there')
+    await fails(() => manager.updateTurn('s', 'none', {}), 'TURN_NOT_FOUND', 'a missing turn')
     const retried = await manager.recordTurn('s', { turnId: 't', prompt: 'x', status: 'running' })
     same(retried.deduplicated, true, 'the late retry of its beginning')
   })
@@ -115,7 +115,7 @@ function define({ it }: Cases): void {
     await manager.endSession('s')
     const fork = await manager.forkSession('s', { turns: 2, sessionId: 'fork', metadata: { b: 2 } })
     same([turnIdsOf(fork), fork.agentTransitions, fork.metadata], [['t1', 't2'], [], { a: 1, b: 2 }], 'the fork')
-    same([fork.parentSessionId, fork.workspaceId, fork.revision], ['s', 'w', 1], 'where it comes from')
+    same([fork.parentSessionId, fork.workspaceId, fork.revision], ['s', 'w', 1], 'its origin')
     same(await manager.getSession('fork'), fork, 'the fork as it is stored')
     same(
       (await manager.getMessages('fork', { last: 1 })).map(({ content }) => content),
@@ -142,7 +142,7 @@ function define({ it }: Cases): void {
     )
   })
 
-  it('manager', 'prunes what is old, what is ended, and neither by accident', async ({ store }) => {
+  it('manager', 'prunes old and ended sessions, and no others', async ({ store }) => {
     const manager = new SessionManager(store, { now: () => '2026-01-01T00:00:00Z' })
     const later = new SessionManager(store, { now: () => '2026-06-01T00:00:00Z' })
     await manager.startSession({ sessionId: 'old' })
@@ -160,7 +160,7 @@ function define({ it }: Cases): void {
     same((await store.listSessions()).toSorted(), ['new', 'timeless'], 'what stays')
   })
 
-  it('scope', 'sees nothing outside the workspace to which it is bound', async ({ store }) => {
+  it('scope', 'sees only its workspace', async ({ store }) => {
     const open = new SessionManager(store)
     await open.startSession({ sessionId: 'theirs', workspaceId: 'b' })
     await open.recordTurn('theirs', { turnId: 't' })
@@ -191,7 +191,7 @@ function define({ it }: Cases): void {
   })
 }
 
-/** A second passes at each look. */
+/** A clock that advances by a second per call. */
 function clock(): () => Date {
   let time = Date.UTC(2026, 0, 31)
   return () => new Date((time += 1000))

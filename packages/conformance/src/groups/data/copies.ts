@@ -4,11 +4,11 @@ import { nameOf, present, same } from '../../checks/expect.js'
 import { gather } from '../../samples/methods.js'
 import { changeOf, fullSession, sessionOf, toolCallOf, transitionOf, turnOf } from '../../samples/samples.js'
 
-/** Altering what went in or came out alters nothing that is stored. */
+/** Modifying arguments or results never changes stored data. */
 export const copiesGroup: Group = { title: 'Copies', define }
 
 function define({ it }: Cases): void {
-  it('copies', 'has copied a record when the call is made, before anything is awaited', async ({ store }) => {
+  it('copies', 'copies a record at the time of the call', async ({ store }) => {
     const session = fullSession('s')
     const saving = store.saveSession(session, undefined)
     vandalise(session)
@@ -18,7 +18,7 @@ function define({ it }: Cases): void {
     same(await store.loadSession('s'), fullSession('s'), 'the stored session, later')
   })
 
-  it('copies', 'has copied a change when the call is made', async ({ store }) => {
+  it('copies', 'copies a change at the time of the call', async ({ store }) => {
     const bring = () =>
       changeOf({
         updateTurns: [
@@ -52,7 +52,7 @@ function define({ it }: Cases): void {
     )
   })
 
-  it('copies', 'has copied options, ranges and queries when the call is made', async ({ store }) => {
+  it('copies', 'copies options, ranges and queries at the time of the call', async ({ store }) => {
     await store.saveSession(fullSession('s', { workspaceId: 'w', metadata: { a: 1 } }))
     await store.saveSession(fullSession('other', { workspaceId: 'v', metadata: { a: 2 } }))
     const options = { workspaceId: 'w' }
@@ -93,7 +93,7 @@ function define({ it }: Cases): void {
     )
   })
 
-  it('copies', 'gives out what the caller may alter', async ({ store }) => {
+  it('copies', 'returns objects that the caller may modify', async ({ store }) => {
     await store.saveSession(fullSession('s', { workspaceId: 'w' }))
     await store.changeSession(
       's',
@@ -109,19 +109,19 @@ function define({ it }: Cases): void {
       querySessions: store => store.querySessions(),
       sessions: store => gather(store.sessions()),
     }
-    // A copy, since what was read may be what is altered next; by JSON, as the objects of `structuredClone` are of
-    // another realm than the store's where a test runner has one of its own.
+    // A copy, since the results are modified next. By JSON, since `structuredClone` creates objects of another realm in
+    // some test runners.
     const before: unknown = JSON.parse(JSON.stringify(await readAll(store, reads)))
     for (const [name, read] of Object.entries(reads)) {
       vandalise(present(await read(store), name))
-      same(await readAll(store, reads), before, `everything, after the result of ${name} was altered`)
+      same(await readAll(store, reads), before, `everything, after the result of ${name} was modified`)
     }
     const result = await store.changeSession('s', changeOf({ appendTurns: [turnOf('new', { metadata: { a: [1] } })] }))
     vandalise(result)
-    same(await readAll(store, reads), before, 'everything, after the result of changeSession was altered')
+    same(await readAll(store, reads), before, 'everything, after the result of changeSession was modified')
   })
 
-  it('copies', 'gives each caller lists and objects of his own also where they are empty', async ({ store }) => {
+  it('copies', 'returns separate lists and objects to each caller, even if they are empty', async ({ store }) => {
     await store.saveSession(sessionOf('s'))
     await store.saveSession(sessionOf('other', { turns: [turnOf('t')] }))
     const none = { workspaceId: 'none' }
@@ -141,14 +141,14 @@ function define({ it }: Cases): void {
     const before: unknown = JSON.parse(JSON.stringify(await readAll(store, reads)))
     for (const [name, read] of Object.entries(reads)) {
       vandalise(present(await read(store), name))
-      same(await readAll(store, reads), before, `everything, after the result of ${name} was altered`)
+      same(await readAll(store, reads), before, `everything, after the result of ${name} was modified`)
     }
   })
 
-  it('copies', 'alters nothing of what a caller hands in, which may be frozen', async ({ store }) => {
+  it('copies', 'never modifies arguments, which may be frozen', async ({ store }) => {
     const bring = () => ({
       record: fullSession('s', { revision: 7 }),
-      // Left out what a store fills in: it must not do so in what is the caller's.
+      // Without defaults: a store must not fill them in in the caller's object.
       bare: { sessionId: 'bare', turns: [{ turnId: 't', toolCalls: [{ toolName: 'x' }] }] },
       change: {
         ...changeOf({
@@ -171,16 +171,16 @@ function define({ it }: Cases): void {
       await store.readTurns('s', given.range, given.options)
       await Promise.all([store.loadSession('s', given.options), store.listSessions(given.options)])
       await Promise.all([store.querySessions(given.query), gather(store.sessions(given.query))])
-      same(given, bring(), 'what was handed in, when the calls are done')
+      same(given, bring(), 'the arguments after the calls')
       for (const id of await store.listSessions()) await store.deleteSession(id)
     }
   })
 
-  it('copies', 'gives two readers two objects', async ({ store }) => {
+  it('copies', 'gives two readers separate objects', async ({ store }) => {
     await store.saveSession(fullSession('s'))
     const [first, second] = await Promise.all([store.loadSession('s'), store.loadSession('s')])
     vandalise(present(first, 'a session'))
-    same(second, fullSession('s'), 'what the second reader has, after the first has altered his')
+    same(second, fullSession('s'), 'the second result, after the first was modified')
   })
 }
 
@@ -188,7 +188,7 @@ async function readAll(
   store: SessionStore,
   reads: Record<string, (store: SessionStore) => Promise<object | null>>,
 ): Promise<unknown> {
-  // What cannot be read any more is told beside what was there.
+  // Shows an unreadable result next to the expected one.
   const results = Object.entries(reads).map(async ([name, read]) => [name, await read(store).catch(nameOf)] as const)
   return Object.fromEntries(await Promise.all(results))
 }
@@ -198,19 +198,19 @@ function deepFrozen<T>(value: T): T {
   return Object.freeze(value)
 }
 
-/** Alters everything that it can reach: scalars, lists, members. */
+/** Modifies everything that it can reach: scalars, lists, members. */
 function vandalise(target: object): void {
   if (Array.isArray(target)) {
     target.filter(isObject).forEach(vandalise)
     target.reverse()
-    target.push('vandalised')
+    target.push('modified')
     return
   }
   for (const [key, value] of Object.entries(target)) {
     if (isObject(value)) vandalise(value)
-    else Reflect.set(target, key, typeof value === 'number' ? value + 1000 : 'vandalised')
+    else Reflect.set(target, key, typeof value === 'number' ? value + 1000 : 'modified')
   }
-  Reflect.set(target, 'vandalised', true)
+  Reflect.set(target, 'modified', true)
 }
 
 function isObject(value: unknown): value is object {

@@ -7,16 +7,16 @@ import { turnOfTheEventLoop } from '../../checks/races.js'
 import { changeOf, sessionOf, T0, toolCallOf, transitionOf, turnOf } from '../../samples/samples.js'
 import { shownBy } from '../../checks/shown.js'
 
-/** No error carries what was stored or was to be stored: looked for wherever a logger might find it. */
+/** No error contains content, in any place that a logger might print. */
 export const discretionGroup: Group = { title: 'Discretion', define }
 
-/** Stands in every place for content. */
+/** Placed wherever there is content. */
 const CANARY = 'canary-7f3a'
 
 function define({ it }: Cases): void {
   it(
     'discretion',
-    'no error carries a prompt, a result or a metadata value, in its message, stack, cause or members',
+    'no error contains a prompt, a result or a metadata value, in its message, stack, cause or members',
     async ({ store }) => {
       const lines = await logged(async () => {
         await store.saveSession(secretSession('s', 'w'))
@@ -25,7 +25,7 @@ function define({ it }: Cases): void {
           changeOf({ appendTurns: [turnOf('t2', { prompt: CANARY })], setMetadata: { other: CANARY } }),
         )
         await Promise.all([store.loadSession('s'), store.readTurns('s', {}), store.querySessions()])
-        // A repetition, writes that get into each other's way, and a deletion: nothing fails, so nothing is to be told.
+        // A retry, conflicting writes and a deletion. Nothing fails, so nothing is printed.
         await store.changeSession('s', changeOf({ appendTurns: [turnOf('t2', { prompt: CANARY })] }))
         const several = ['a', 'b', 'c'].map(key => changeOf({ setMetadata: { [key]: CANARY } }))
         await Promise.all(several.map(each => store.changeSession('s', each)))
@@ -47,7 +47,7 @@ function define({ it }: Cases): void {
     },
   )
 
-  it('discretion', 'nor does an error of a closed store', async ({ store }) => {
+  it('discretion', 'no error of a closed store does either', async ({ store }) => {
     await store.saveSession(secretSession('s', null))
     const lines = await logged(() => store.close())
     holds(!lines.includes(CANARY), 'the content was written to the console, to an output or into a warning')
@@ -64,7 +64,7 @@ function define({ it }: Cases): void {
   })
 }
 
-/** Calls that fail in all ways that a caller can bring about, each with the canary in its content. */
+/** Calls that fail in all ways that a caller can cause, each with the canary as content. */
 function wrongCalls(store: SessionStore): Record<string, () => Promise<unknown>> {
   const turn = turnOf('t1', { prompt: CANARY })
   const save = (members: object) => () => store.saveSession(untyped({ ...secretSession('new', 'w'), ...members }))
@@ -85,7 +85,7 @@ function wrongCalls(store: SessionStore): Record<string, () => Promise<unknown>>
     'an id of another workspace': () => store.saveSession(secretSession('s', 'other')),
     'a session that is not there': () =>
       store.changeSession('none', changeOf({ appendTurns: [turn], setMetadata: { a: CANARY } })),
-    'a turn that is not there': change({ updateTurns: [{ turnId: 'none', set: { prompt: CANARY } }] }),
+    'a missing turn': change({ updateTurns: [{ turnId: 'none', set: { prompt: CANARY } }] }),
     'a lossy value in a record': save({ metadata: lossy }),
     'a lossy value in a turn': change({ appendTurns: [{ ...turn, metadata: lossy }] }),
     'a lossy value in metadata': change({ setMetadata: lossy }),
@@ -131,7 +131,7 @@ function wrongCalls(store: SessionStore): Record<string, () => Promise<unknown>>
 
 function expectDiscreet(error: unknown, name: string): void {
   for (const [where, text] of shownBy(error)) {
-    if (text.includes(CANARY)) fail(`${name}: the ${where} of the error carries content: ${text.slice(0, 300)}`)
+    if (text.includes(CANARY)) fail(`${name}: the ${where} of the error contains content: ${text.slice(0, 300)}`)
   }
 }
 
@@ -158,7 +158,7 @@ function deep(levels: number): unknown {
   return value
 }
 
-/** What is written to the console and beside it while something runs. */
+/** Everything written to the console and the output streams during a run. */
 async function logged(run: () => Promise<void>): Promise<string> {
   const names = ['log', 'info', 'warn', 'error', 'debug', 'trace'] as const
   const originals = names.map(name => console[name])
@@ -166,7 +166,7 @@ async function logged(run: () => Promise<void>): Promise<string> {
   for (const name of names) console[name] = (...args: unknown[]) => void lines.push(inspect(args, { depth: Infinity }))
   const outputs = [process.stdout, process.stderr].map(output => {
     const write: unknown = Reflect.get(output, 'write')
-    // Handed on, since others of this process may write meanwhile.
+    // Passed through, since other code may write too.
     const recording = (...args: unknown[]): unknown => {
       lines.push(String(args[0]))
       return typeof write === 'function' ? Reflect.apply(write, output, args) : true
@@ -179,7 +179,7 @@ async function logged(run: () => Promise<void>): Promise<string> {
   process.on('warning', warn)
   try {
     await run()
-    // A warning is told a moment later.
+    // Warnings are emitted asynchronously.
     await turnOfTheEventLoop()
   } finally {
     process.off('warning', warn)

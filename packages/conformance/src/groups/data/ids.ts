@@ -4,7 +4,7 @@ import { hazardousIds, hazardousPairs, invalidIds, noIds } from '../../samples/h
 import { methods, methodsOfOneSession, untyped } from '../../samples/methods.js'
 import { appendOf, changeOf, sessionOf, toolCallOf, transitionOf, turnOf, turnIdsOf } from '../../samples/samples.js'
 
-/** Ids of every kind: those that are valid work and do not collide, the others are refused. */
+/** Valid ids of every kind work and do not collide. Invalid ids are refused. */
 export const idsGroup: Group = { title: 'Ids', define }
 
 function define({ it }: Cases): void {
@@ -34,7 +34,7 @@ function define({ it }: Cases): void {
       same(await store.deleteSession(id), true, `deleting ${show(id)}`)
       same(await store.deleteSession(id), false, `deleting ${show(id)} again`)
       if (index % 16 === 0)
-        same((await store.listSessions()).length, hazardousIds.length - index - 1, `sessions left behind ${show(id)}`)
+        same((await store.listSessions()).length, hazardousIds.length - index - 1, `sessions left after ${show(id)}`)
     }
     same(await store.listSessions(), [], 'sessions left')
   })
@@ -43,7 +43,7 @@ function define({ it }: Cases): void {
     for (const [index, workspaceId] of hazardousIds.entries()) {
       await store.saveSession(sessionOf(`in ${index}`, { workspaceId }), { workspaceId })
     }
-    // A workspace may be called null or undefined, and there may be sessions without one beside it.
+    // A workspace may be named null or undefined, next to sessions without a workspace.
     await store.saveSession(sessionOf('in none'))
     same(await store.listSessions({ workspaceId: null }), ['in none'], 'listSessions of those without a workspace')
     const { sessions: without } = await store.querySessions({ workspaceId: null })
@@ -69,7 +69,7 @@ function define({ it }: Cases): void {
     }
   })
 
-  it('ids', 'keeps pairs of workspace and session apart that a separator would make one', async ({ store }) => {
+  it('ids', 'keeps pairs of workspace and session apart that a separator would make equal', async ({ store }) => {
     for (const [workspaceId, sessionId] of hazardousPairs) {
       await store.saveSession(sessionOf(sessionId, { workspaceId, turns: [turnOf('t', { prompt: workspaceId })] }), {
         ifRevision: 0,
@@ -110,7 +110,7 @@ function define({ it }: Cases): void {
 
   it(
     'ids',
-    'keeps turns, tool calls, transitions and agents apart, whatever their ids look like',
+    'keeps turns, tool calls, agent transitions and agents apart, whatever their ids look like',
     async ({ store }) => {
       await store.saveSession(sessionOf('s'))
       for (const id of hazardousIds) {
@@ -170,7 +170,7 @@ function define({ it }: Cases): void {
     },
   )
 
-  it('ids', 'finds sessions by agents, parents and metadata keys, whatever those look like', async ({ store }) => {
+  it('ids', 'finds sessions by agent, parent and metadata keys, whatever they look like', async ({ store }) => {
     const ids = hazardousIds.filter((_, index) => index % 4 === 0)
     for (const id of ids) {
       await store.saveSession(sessionOf(id, { agentId: id, parentSessionId: id, metadata: keyed(id) }))
@@ -188,7 +188,7 @@ function define({ it }: Cases): void {
   })
 
   for (const name of methodsOfOneSession) {
-    it('ids', `${name} refuses what is no id`, async ({ store }) => {
+    it('ids', `${name} refuses invalid ids`, async ({ store }) => {
       await store.saveSession(sessionOf('a'))
       const { kind, call } = methods[name]
       const expectFailure = kind === 'write' ? refuses : fails
@@ -211,7 +211,7 @@ function define({ it }: Cases): void {
     })
   }
 
-  it('ids', 'refuses invalid ids in what is saved and in what a change brings', async ({ store }) => {
+  it('ids', 'refuses invalid ids in records and in changes', async ({ store }) => {
     await store.saveSession(sessionOf('a', { turns: [turnOf('t')] }))
     for (const id of invalidIds) {
       const records = [sessionOf('b', { workspaceId: id }), sessionOf('b', { parentSessionId: id })]
@@ -238,7 +238,7 @@ function define({ it }: Cases): void {
   })
 }
 
-/** `{ [key]: key }`, with `__proto__` a key like any other. */
+/** `{ [key]: key }`, where `__proto__` is an ordinary key. */
 function keyed(key: string, value = key): Record<string, string> {
   return Object.fromEntries([[key, value]])
 }

@@ -15,13 +15,13 @@ import {
   turnsOf,
 } from '../../samples/samples.js'
 
-/** Stretches of turns, summaries, and what another handle sees of all that. */
+/** Ranges of turns and summaries, also through another handle. */
 export const readingGroup: Group = { title: 'Reading', define }
 
 function define({ it }: Cases): void {
   it(
     'change',
-    'means the last turn where an old file has a turnId twice, in reading and in changing',
+    'uses the last turn for reads and changes if an old record has a turnId twice',
     async ({ store }) => {
       await store.saveSession(oldFile('s'))
       const page = await store.readTurns('s', { turnId: 'twice' })
@@ -55,7 +55,7 @@ function define({ it }: Cases): void {
     },
   )
 
-  it('methods', 'reads stretches of turns, with where they stand', async ({ store }) => {
+  it('methods', 'reads ranges of turns and their positions', async ({ store }) => {
     const turns = turnsOf(5)
     await store.saveSession(sessionOf('s', { turns }))
     const page = (first: number, end: number): TurnPage => ({
@@ -68,7 +68,7 @@ function define({ it }: Cases): void {
       [{ last: 2 }, page(3, 5)],
       [{ last: 5 }, page(0, 5)],
       [{ last: 99 }, page(0, 5)],
-      // What a backend with numbers of 32 bits wraps or refuses, and a sum that is no safe integer.
+      // Numbers that a 32-bit backend wraps or refuses, and a sum that is not a safe integer.
       [{ last: 2 ** 32 }, page(0, 5)],
       [{ last: Number.MAX_SAFE_INTEGER }, page(0, 5)],
       [{ from: 2 ** 32 }, page(5, 5)],
@@ -97,7 +97,7 @@ function define({ it }: Cases): void {
     }
   })
 
-  it('methods', 'reads stretches of a session that was rewound and grew again', async ({ store }) => {
+  it('methods', 'reads ranges of a session that was rewound and grew again', async ({ store }) => {
     await store.saveSession(sessionOf('s', { turns: turnsOf(5) }))
     const changes = [
       { keepTurns: 2 },
@@ -124,11 +124,11 @@ function define({ it }: Cases): void {
     ] as const
     for (const [range, first, end] of ranges) {
       const expected = { turns: turns.slice(first, end), firstIndex: first, turnCount: 4, revision: 7 }
-      same(await store.readTurns('s', range), expected, `${JSON.stringify(range)} counts the turns that are there`)
+      same(await store.readTurns('s', range), expected, `${JSON.stringify(range)} counts the existing turns`)
     }
   })
 
-  it('methods', 'summarises a session: all but its turns and transitions, which are counted', async ({ store }) => {
+  it('methods', 'summarizes a session: everything except turns and agent transitions, which are counted', async ({ store }) => {
     const session = fullSession('s', { workspaceId: 'w', metadata: { a: { b: [1, null] }, ended: true } })
     await store.saveSession(session)
     const bare = sessionOf('bare', { agentTransitions: [transitionOf('h')] })
@@ -157,12 +157,12 @@ function define({ it }: Cases): void {
 
   it(
     'stored',
-    'shows each write at once to another handle, in all that can be read',
+    'shows each write to another handle at once, in every kind of read',
     async ({ store, reopen, open }) => {
       const handles = [store, await reopen()] as const
-      // One that has no other handle beside it, so that nothing escapes it.
+      // A store without another handle, which sees every write.
       const alone = await open()
-      // All is read after each write, so that whatever a handle remembers of the time before is found out.
+      // Reads everything after each write, to detect stale caches.
       const read = (handle: SessionStore): Promise<unknown[]> =>
         Promise.all([
           handle.loadSession('s'),
@@ -205,7 +205,7 @@ function define({ it }: Cases): void {
 
   it(
     'deleted',
-    'shows nothing of a deleted session in one that was made anew under its id, over two handles',
+    'shows nothing of a deleted session in a new one with its id, over two handles',
     async ({ store, reopen }) => {
       const other = await reopen()
       const read = (handle: SessionStore): Promise<unknown[]> =>
@@ -216,7 +216,7 @@ function define({ it }: Cases): void {
           handle.readTurns('s', { last: 1 }),
           handle.readTurns('s', { turnId: 't0' }),
         ])
-      // As many turns of the same ids, at the same revision: only what they hold tells the two apart.
+      // The same number of turns, ids and revision: only the content differs.
       for (const life of ['first', 'second', 'third']) {
         const session = sessionOf('s', { turns: [turnOf('t0', { prompt: life })], metadata: { life } })
         await store.saveSession(session)
@@ -232,7 +232,7 @@ function define({ it }: Cases): void {
 
   it(
     'stored',
-    'has it all again after it was closed and opened anew',
+    'has everything after it was closed and reopened',
     async ({ store, reopen }) => {
       await store.saveSession(fullSession('s', { workspaceId: 'w' }))
       await store.saveSession(sessionOf('gone'))
@@ -240,7 +240,7 @@ function define({ it }: Cases): void {
       await store.deleteSession('gone')
       const before = await store.loadSession('s')
       const summary = await store.loadSummary('s')
-      // Two handles, so that one is there all the while: data of one process must outlive each of them.
+      // Two handles, one of which is always open: data shared within a process must outlive each of them.
       const second = await reopen()
       await store.close()
       const third = await reopen()

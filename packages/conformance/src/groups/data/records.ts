@@ -13,10 +13,10 @@ import {
   turnsOf,
 } from '../../samples/samples.js'
 
-/** The reference's own behaviour: save, load, list, delete, and what a record is made of. */
+/** The basics: save, load, list, delete, and the members of records. */
 export const recordsGroup: Group = { title: 'Records', define }
 
-/** From the weakest on. */
+/** From weakest to strongest. */
 const durabilities: readonly string[] = ['none', 'process-crash', 'power-loss']
 const sharings: readonly string[] = ['process', 'host', 'network']
 
@@ -33,17 +33,17 @@ function define({ it, capabilities }: Cases): void {
       durabilities.indexOf(early.durability) <= durabilities.indexOf(durability) &&
         sharings.indexOf(early.sharing) <= sharings.indexOf(sharing) &&
         Number(early.constantAppend) <= Number(constantAppend),
-      'it declares more before it is ready than behind',
+      'it declares more before it is ready than afterwards',
     )
-    same(store.capabilities, capabilities, 'two stores of one setup declare the same')
+    same(store.capabilities, capabilities, 'the capabilities of two stores of one setup')
   })
 
-  it('stored', 'gives a record back as it was saved, in every member', async ({ store }) => {
+  it('stored', 'returns a record as it was saved, in every member', async ({ store }) => {
     same(await store.saveSession(fullSession('s')), 1, 'the revision of a new session')
     same(await store.loadSession('s'), fullSession('s'), 'the loaded session')
   })
 
-  it('models', 'fills in the defaults of what a caller leaves out', async ({ store }) => {
+  it('models', 'fills in the defaults of missing members', async ({ store }) => {
     await store.saveSession({
       sessionId: 's',
       turns: [{ turnId: 't', toolCalls: [{ toolName: 'search' }, { toolName: 'search', callId: 'own' }] }],
@@ -58,13 +58,13 @@ function define({ it, capabilities }: Cases): void {
     same(await store.loadSession('s'), expected, 'the loaded session')
   })
 
-  it('stored', 'gives null for a session that is not there', async ({ store }) => {
+  it('stored', 'returns null for a session that does not exist', async ({ store }) => {
     same(await store.loadSession('s'), null, 'loadSession')
     same(await store.loadSummary('s'), null, 'loadSummary')
     same(await store.readTurns('s', { last: 1 }), null, 'readTurns')
   })
 
-  it('stored', 'replaces a session as a whole and leaves nothing of the old one', async ({ store }) => {
+  it('stored', 'replaces a session completely', async ({ store }) => {
     await store.saveSession(fullSession('s'))
     await store.saveSession(sessionOf('s', { createdAt: T1, turns: turnsOf(1) }))
     same(
@@ -78,13 +78,13 @@ function define({ it, capabilities }: Cases): void {
       'an old turn',
     )
     await store.changeSession('s', appendOf('t1', { prompt: 'other' }))
-    same((await store.loadSession('s'))?.turns[1]?.prompt, 'other', 'an id of the old session, appended anew')
+    same((await store.loadSession('s'))?.turns[1]?.prompt, 'other', 'an id of the old session, appended again')
     await store.saveSession(sessionOf('s'))
     same(await store.loadSession('s'), sessionOf('s', { revision: 4 }), 'after a save without turns')
     same(await store.readTurns('s', {}), { turns: [], firstIndex: 0, turnCount: 0, revision: 4 }, 'its turns')
   })
 
-  it('revisions', 'raises the revision by one with each save, whatever the record says', async ({ store }) => {
+  it('revisions', 'increases the revision by one with each save, whatever the record says', async ({ store }) => {
     const revisions = [
       await store.saveSession(sessionOf('s', { revision: 40 })),
       await store.saveSession(sessionOf('s', { revision: 1 })),
@@ -98,7 +98,7 @@ function define({ it, capabilities }: Cases): void {
     same((await store.loadSession('s'))?.revision, 5, 'the stored revision after it')
   })
 
-  it('noLostUpdate', 'saves conditionally: 0 means that there must be none', async ({ store }) => {
+  it('noLostUpdate', 'saves conditionally: 0 means that the session must not exist', async ({ store }) => {
     same(await store.saveSession(sessionOf('s'), { ifRevision: 0 }), 1, 'ifRevision 0 without a session')
     const conflict = { sessionId: 's', actualRevision: 1 }
     const other = sessionOf('s', { metadata: { other: true } })
@@ -134,7 +134,7 @@ function define({ it, capabilities }: Cases): void {
     same((await store.querySessions()).sessions.length, 1, 'how many are listed after it')
   })
 
-  it('deleted', 'deletes: says whether there was something, and shows nothing of it any more', async ({ store }) => {
+  it('deleted', 'deletes a session, returns whether it existed, and no longer shows it', async ({ store }) => {
     same(await store.deleteSession('s'), false, 'deleting what is not there')
     await store.saveSession(fullSession('s'))
     await store.saveSession(sessionOf('other'))
@@ -153,7 +153,7 @@ function define({ it, capabilities }: Cases): void {
     same(await store.loadSession('s'), null, 'after the change that failed')
   })
 
-  it('deleted', 'begins anew with an id that was deleted', async ({ store }) => {
+  it('deleted', 'starts from scratch with the id of a deleted session', async ({ store }) => {
     await store.saveSession(fullSession('s'))
     await store.saveSession(fullSession('s'))
     await store.deleteSession('s')
@@ -183,7 +183,7 @@ function define({ it, capabilities }: Cases): void {
     same(await store.loadSession('s'), expected, 'the new session')
   })
 
-  it('stored', 'deletes a session alone, and leaves those that came from it as they are', async ({ store }) => {
+  it('stored', 'deletes only the session, and keeps its forks', async ({ store }) => {
     await store.saveSession(sessionOf('s'))
     const fork = sessionOf('fork', { parentSessionId: 's', turns: turnsOf(1) })
     await store.saveSession(fork)
@@ -191,7 +191,7 @@ function define({ it, capabilities }: Cases): void {
     same(await store.loadSession('fork'), fork, 'the fork')
   })
 
-  it('stored', 'lists the ids of all, of one workspace, or of those without one', async ({ store }) => {
+  it('stored', 'lists the ids of all sessions, of one workspace, or of those without a workspace', async ({ store }) => {
     same(await store.listSessions(), [], 'of an empty store')
     for (const [id, workspaceId] of [
       ['a', null],
@@ -208,7 +208,7 @@ function define({ it, capabilities }: Cases): void {
     same((await store.listSessions(undefined)).length, 5, 'listSessions without options')
   })
 
-  it('models', 'keeps the keys of a newer writer at all four levels, through changes too', async ({ store }) => {
+  it('models', 'keeps keys of a newer version at all four levels, through changes too', async ({ store }) => {
     await store.saveSession(fullSession('s'))
     await store.changeSession(
       's',
@@ -240,7 +240,7 @@ function define({ it, capabilities }: Cases): void {
     )
   })
 
-  it('models', 'tells null, empty and missing apart', async ({ store }) => {
+  it('models', 'distinguishes null, empty and missing', async ({ store }) => {
     const session = sessionOf('s', {
       workspaceId: 'w',
       agentId: null,
@@ -264,7 +264,7 @@ function define({ it, capabilities }: Cases): void {
 
   it(
     'models',
-    'keeps the order of turns, tool calls, events and transitions, whatever their times and ids',
+    'keeps the order of turns, tool calls, audit events and agent transitions, whatever their times and ids',
     async ({ store }) => {
       const turns = ['z', 'a', '10', '9', 'B'].map((id, index) =>
         turnOf(id, {
@@ -289,7 +289,7 @@ function define({ it, capabilities }: Cases): void {
     },
   )
 
-  it('models', 'keeps times as they came', async ({ store }) => {
+  it('models', 'keeps times as written', async ({ store }) => {
     const times = [
       '',
       'yesterday',
@@ -313,7 +313,7 @@ function define({ it, capabilities }: Cases): void {
     }
   })
 
-  it('retry', 'keeps what an old file has when it is saved as a whole: repeated and unruly ids', async ({ store }) => {
+  it('retry', 'keeps duplicate and invalid ids of old records in a save', async ({ store }) => {
     const session = oldFile('s')
     await store.saveSession(session)
     same(await store.loadSession('s'), session, 'the loaded session')

@@ -5,11 +5,11 @@ import { hazardousNumbers, hazardousTexts } from '../../samples/hazards.js'
 import { untyped } from '../../samples/methods.js'
 import { changeOf, indexes, sessionOf, T0, T1, toolCallOf, transitionOf, turnOf } from '../../samples/samples.js'
 
-/** Values that come back as they went in, and those that are refused before anything is written. */
+/** Values that are stored unchanged, and values that are refused before anything is written. */
 export const valuesGroup: Group = { title: 'Values', define }
 
 function define({ it, thorough }: Cases): void {
-  it('models', 'keeps every text as it is, in every member that is text', async ({ store }) => {
+  it('models', 'keeps every string unchanged, in every string member', async ({ store }) => {
     await keeps(
       store,
       hazardousTexts.filter(text => text.length < 1000),
@@ -32,7 +32,7 @@ function define({ it, thorough }: Cases): void {
     same((await store.loadSession('texts'))?.agentTransitions[0]?.reason, text, 'the reason of a transition')
   })
 
-  it('models', 'keeps every number as it is', async ({ store }) => {
+  it('models', 'keeps every number unchanged', async ({ store }) => {
     await keeps(store, [...hazardousNumbers])
     await store.saveSession(
       sessionOf('durations', {
@@ -51,7 +51,7 @@ function define({ it, thorough }: Cases): void {
     )
   })
 
-  it('values', 'makes 0 of -0 and leaves out members that are undefined, as JSON does', async ({ store }) => {
+  it('values', 'converts -0 to 0 and omits undefined members, as JSON does', async ({ store }) => {
     const value = { zero: -0, list: [-0], gone: undefined, deep: { gone: undefined, here: null } }
     await store.saveSession(
       sessionOf('s', {
@@ -66,7 +66,7 @@ function define({ it, thorough }: Cases): void {
     same(session?.turns[0]?.toolCalls[0]?.durationMs, 0, 'a duration of -0')
   })
 
-  it('models', 'keeps empty and nested values as they are: [] is not {}', async ({ store }) => {
+  it('models', 'keeps empty and nested values: [] is not {}', async ({ store }) => {
     await keeps(store, [
       [],
       {},
@@ -84,7 +84,7 @@ function define({ it, thorough }: Cases): void {
     ])
   })
 
-  it('models', 'keeps keys that mean something to somebody else', async ({ store }) => {
+  it('models', 'keeps keys that have a meaning elsewhere', async ({ store }) => {
     await keeps(store, [
       JSON.parse('{"__proto__":{"admin":true}}'),
       JSON.parse('{"a":{"__proto__":null,"constructor":{"prototype":{"admin":true}}}}'),
@@ -104,12 +104,12 @@ function define({ it, thorough }: Cases): void {
     const alike = ['k', 'K', ' k', 'k ', 'é', 'e\u0301', '🍣', '🍺', `${long}1`, `${long}2`]
     for (const key of alike) await store.changeSession('alike', changeOf({ setMetadata: { [key]: key } }))
     const metadata = Object.fromEntries(alike.map(key => [key, key]))
-    same((await store.loadSession('alike'))?.metadata, metadata, 'keys that somebody may take for each other')
+    same((await store.loadSession('alike'))?.metadata, metadata, 'keys that a store may confuse')
     holds(!('admin' in {}), 'Object.prototype was polluted')
   })
 
-  it('models', 'keeps keys that are called as its own members are, and takes them for none', async ({ store }) => {
-    // On the wire its own have other names, so those of our objects are unknown keys there.
+  it('models', 'keeps unknown keys with the names of its own members, and never confuses them', async ({ store }) => {
+    // Known members have other names in the wire format, so the names of our objects are unknown keys there.
     const texts = ['sessionId', 'workspaceId', 'parentSessionId', 'agentId', 'createdAt', 'turnId', 'callId', 'toAgent']
     const unknown: JsonObject = { ...Object.fromEntries(texts.map(name => [name, 'x'])), turnCount: 99, toolCalls: [] }
     const names = { ...unknown, session_id: 'x', revision: 99, turns: [], metadata: { a: 1 }, prompt: 'x', extra: {} }
@@ -156,7 +156,7 @@ function define({ it, thorough }: Cases): void {
     holds(!('admin' in {}), 'Object.prototype was polluted')
   })
 
-  it('values', 'refuses what JSON would change or lose, names its path and stores nothing', async ({ store }) => {
+  it('values', 'refuses values that JSON would change or lose, reports the path and stores nothing', async ({ store }) => {
     await store.saveSession(sessionOf('s', { turns: [turnOf('t')] }))
     for (const [name, value] of lossyValues()) {
       for (const [place, write] of Object.entries(placesOf(store))) {
@@ -175,9 +175,9 @@ function define({ it, thorough }: Cases): void {
     same(await store.listSessions(), ['s'], 'sessions after that')
   })
 
-  it('values', 'takes values 128 deep and refuses what is deeper, up to a million', async ({ store }) => {
+  it('values', 'accepts values of depth 128 and refuses deeper ones, up to a million', async ({ store }) => {
     await store.saveSession(sessionOf('s', { turns: [turnOf('t')] }))
-    // Counted from the value itself: `metadata` is the first of the 128.
+    // Counted from the value itself: `metadata` is the first of the 128 levels.
     const deepest = nested(127)
     for (const write of Object.values(placesOf(store))) await write({ a: deepest })
     const session = await store.loadSession('s')
@@ -197,7 +197,7 @@ function define({ it, thorough }: Cases): void {
 
   it(
     'values',
-    'refuses what is too large, in time',
+    'refuses records that are too large, in bounded time',
     async ({ store }) => {
       await store.saveSession(sessionOf('s', { turns: [turnOf('t')] }))
       const huge = 'x'.repeat(2 ** 28)
@@ -205,7 +205,7 @@ function define({ it, thorough }: Cases): void {
         await refuses(() => write({ a: huge }), 'INVALID_RECORD', `a string of 256 MiB in ${place}`)
       }
       const bombs = [changeOf({ setMetadata: { a: bomb(40) } })]
-      // A turn has sixteen times the room until it is found out.
+      // A turn may be sixteen times as large.
       if (thorough) bombs.push(changeOf({ appendTurns: [turnOf('new', { metadata: { a: bomb(40) } })] }))
       for (const change of bombs) {
         await refuses(
@@ -260,8 +260,8 @@ function define({ it, thorough }: Cases): void {
     },
   )
 
-  it('values', 'counts a turn that grows against its limit, and takes it up to there', async ({ store }) => {
-    // 9 MiB of UTF-8, which somewhat more than 7 make too large, and fewer than 16 Mi characters.
+  it('values', 'lets a turn grow up to its limit, and no further', async ({ store }) => {
+    // 9 MiB of UTF-8: slightly more than 7 MiB more is too large, but fewer than 16 Mi characters.
     const half = 'é'.repeat(4.5 * 1024 * 1024)
     await store.saveSession(sessionOf('s', { turns: [turnOf('t', { prompt: half })] }))
     const fill = (MiBs: number) =>
@@ -281,7 +281,7 @@ function define({ it, thorough }: Cases): void {
   })
 }
 
-/** Saves each value in all places where JSON may stand, and appends a turn with it, and reads it again. */
+/** Saves each value wherever JSON is allowed, appends a turn with it, and reads it back. */
 async function keeps(store: SessionStore, values: readonly JsonValue[]): Promise<void> {
   for (const [index, value] of values.entries()) {
     const id = `s${index}`
@@ -336,7 +336,7 @@ async function keeps(store: SessionStore, values: readonly JsonValue[]): Promise
   }
 }
 
-/** The ways in which a caller's JSON gets into session `s`, which has a turn `t`. */
+/** The ways to store a caller's JSON in session `s`, which has a turn `t`. */
 function placesOf(store: SessionStore): Record<string, (value: JsonObject) => Promise<unknown>> {
   let turns = 0
   return {
@@ -401,14 +401,14 @@ function thrower(): never {
   throw new Error('thrown by the value')
 }
 
-/** An array in an array, so many in all. */
+/** Nested arrays of this depth. */
 function nested(depth: number): JsonValue {
   let value: JsonValue = []
   for (let level = 1; level < depth; level++) value = [value]
   return value
 }
 
-/** Small in memory, since its parts are shared; 2^n large as JSON. */
+/** Small in memory, since its parts are shared; of size 2^n as JSON. */
 function bomb(doublings: number): JsonValue {
   let value: JsonValue = 'x'
   for (let level = 0; level < doublings; level++) value = [value, value]

@@ -6,7 +6,7 @@ import { gather } from '../../samples/methods.js'
 import { idsOf } from '../../histories/query-oracle.js'
 import { appendOf, indexes, sessionOf } from '../../samples/samples.js'
 
-/** No gap and no repetition, while sessions come, change and go between pages. */
+/** No gaps and no duplicates while sessions are created, changed and deleted between pages. */
 export const pagingGroup: Group = { title: 'Paging', define }
 
 const orders = (['updatedAt', 'createdAt'] as const).flatMap(orderBy =>
@@ -14,7 +14,7 @@ const orders = (['updatedAt', 'createdAt'] as const).flatMap(orderBy =>
 )
 
 function define({ it }: Cases): void {
-  it('queries', 'gives 50 sessions by default, the last changed first, and a cursor to the rest', async ({ store }) => {
+  it('queries', 'returns 50 sessions by default, most recently changed first, and a cursor for the rest', async ({ store }) => {
     const sessions = indexes(55).map(index =>
       sessionOf(`s${index}`, { updatedAt: minute(index), createdAt: minute(99 - index) }),
     )
@@ -39,7 +39,7 @@ function define({ it }: Cases): void {
 
   it(
     'queries',
-    'gives pages of the size that was asked for, and all of them together everything once',
+    'returns pages of the requested size, which together contain every session once',
     async ({ store }) => {
       same(await store.querySessions(), { sessions: [], cursor: null }, 'the query of an empty store')
       const sessions = indexes(7).map(index =>
@@ -59,7 +59,7 @@ function define({ it }: Cases): void {
     },
   )
 
-  it('settles', 'lets go of an iteration that is left early, and keeps two apart', async ({ store }) => {
+  it('settles', 'supports iterations that are left early, and several at once', async ({ store }) => {
     const ids = ['a', 'b', 'c', 'd']
     await saveAll(store, ids.map(id => sessionOf(id)))
     for (const limit of [1, 3]) {
@@ -70,19 +70,19 @@ function define({ it }: Cases): void {
       await left.next()
       same(idsOfPage(await gather(store.sessions({ orderBy: 'createdAt', limit }))), ids.toReversed(), 'another one')
       const rest = idsOfPage(await gather({ [Symbol.asyncIterator]: () => left }))
-      same(rest, ['c', 'd', 'b'], 'the rest of one in which another came between')
+      same(rest, ['c', 'd', 'b'], 'the rest of an iteration that another one interrupted')
     }
     await store.deleteSession('a')
     await store.close()
   })
 
-  it('queries', 'iterates over all of them while each that it gives is deleted or changed', async ({ store }) => {
+  it('queries', 'iterates over all sessions while each returned one is deleted or changed', async ({ store }) => {
     for (const [name, act] of Object.entries({
       deletes: (id: string) => store.deleteSession(id),
       changes: (id: string) => store.changeSession(id, { setMetadata: { x: 1 }, updatedAt: minute(500) }),
     })) {
       for (const { orderBy, order } of orders) {
-        // What is changed while one goes up by its time comes again, which is right.
+        // Ascending by updatedAt, a changed session is listed again, which is correct.
         if (name === 'changes' && orderBy === 'updatedAt' && order === 'asc') continue
         const ids = indexes(9).map(index => `s${index}`)
         await saveAll(store, ids.map((id, at) => sessionOf(id, { updatedAt: minute(at), createdAt: minute(at) })))
@@ -92,13 +92,13 @@ function define({ it }: Cases): void {
           await act(sessionId)
         }
         const expected = order === 'asc' ? ids : ids.toReversed()
-        same(seen, expected, `sessions() ${order} by ${orderBy} in a loop that ${name} each: none is left out`)
+        same(seen, expected, `sessions() ${order} by ${orderBy} in a loop that ${name} each session`)
         for (const id of await store.listSessions()) await store.deleteSession(id)
       }
     }
   })
 
-  it('queries', 'lists each once by createdAt while all are saved over and over', async ({ store }) => {
+  it('queries', 'lists each session once by createdAt while all are saved repeatedly', async ({ store }) => {
     const ids = indexes(8).map(index => `s${index}`)
     const saveEach = (round: number) =>
       saveAll(store, ids.map((id, at) => sessionOf(id, { createdAt: minute(at), metadata: { round } })))
@@ -117,7 +117,7 @@ function define({ it }: Cases): void {
   for (const { orderBy, order } of orders) {
     it(
       'queries',
-      `loses and repeats nothing by ${orderBy} ${order} while sessions come, change and go between pages`,
+      `has no gaps or duplicates by ${orderBy} ${order} while sessions are created, changed and deleted between pages`,
       async ({ store }) => {
         for (const limit of [1, 2, 5]) {
           await disturb(store, { orderBy, order, limit })
@@ -130,7 +130,7 @@ function define({ it }: Cases): void {
 
   it(
     'queries',
-    'goes on behind a session that was deleted, moved or replaced since the page that ended with it',
+    'continues after a session that was deleted, moved or replaced since it ended a page',
     async ({ store }) => {
       const meddle: Record<string, (id: string) => Promise<unknown>> = {
         deleted: id => store.deleteSession(id),
@@ -155,7 +155,7 @@ function define({ it }: Cases): void {
           same(
             rest.filter(id => id !== expected[3]),
             expected.slice(4),
-            `what comes behind a session that was ${name}, ${show(order)}`,
+            `the sessions after one that was ${name}, ${show(order)}`,
           )
           for (const id of await store.listSessions()) await store.deleteSession(id)
         }
@@ -166,7 +166,7 @@ function define({ it }: Cases): void {
 
   it(
     'queries',
-    'keeps a cursor good over handles',
+    'accepts a cursor of another handle',
     async ({ store, reopen }) => {
       await saveAll(
         store,
@@ -184,7 +184,7 @@ function define({ it }: Cases): void {
   )
 }
 
-/** Pages through 20 sessions while others are added, changed and deleted, and checks what the contract says of each. */
+/** Pages through 20 sessions while others are added, changed and deleted, and checks how often each is listed. */
 async function disturb(
   store: SessionStore,
   query: { orderBy: 'updatedAt' | 'createdAt'; order: 'asc' | 'desc'; limit: number },
@@ -201,12 +201,12 @@ async function disturb(
     const found = await store.querySessions({ ...query, ...(cursor === undefined ? {} : { cursor }) })
     seen.push(...idsOfPage(found.sessions))
     for (const { sessionId } of found.sessions) {
-      holds(!deleted.has(sessionId), `${sessionId} is on a page that was asked for after it was deleted`)
+      holds(!deleted.has(sessionId), `${sessionId} is on a page requested after it was deleted`)
     }
     cursor = found.cursor
     holds(page < 200, 'paging does not end')
     if (page > 5) continue
-    // One that comes before, one behind; one to change and one to delete, each time others.
+    // Each time: one added before, one added after, one changed and one deleted.
     await store.saveSession(sessionOf(`before${page}`, { updatedAt: minute(page), createdAt: minute(page) }))
     await store.saveSession(
       sessionOf(`behind${page}`, { updatedAt: minute(900 + page), createdAt: minute(900 + page) }),
@@ -227,18 +227,18 @@ async function disturb(
     if (deleted.has(sessionId))
       holds(
         times(sessionId) <= 1 || changed.has(sessionId),
-        `a deleted session is seen ${times(sessionId)} times, ${what}`,
+        `a deleted session is listed ${times(sessionId)} times, ${what}`,
       )
     else if (!changed.has(sessionId) || query.orderBy === 'createdAt')
       same(
         times(sessionId),
         1,
-        `how often ${sessionId}, which keeps its place among ${tied} of its time, is seen ${what}`,
+        `how often ${sessionId}, unchanged and one of ${tied} with its time, is listed ${what}`,
       )
     else if (query.order === 'desc')
-      holds(times(sessionId) <= 1, `${sessionId}, changed meanwhile, is seen ${times(sessionId)} times ${what}`)
-    else holds(times(sessionId) >= 1, `${sessionId}, changed meanwhile, is never seen ${what}`)
+      holds(times(sessionId) <= 1, `${sessionId}, changed in between, is listed ${times(sessionId)} times ${what}`)
+    else holds(times(sessionId) >= 1, `${sessionId}, changed in between, is never listed ${what}`)
   }
   for (const id of new Set(seen.filter(id => id.startsWith('be'))))
-    same(times(id), 1, `how often ${id}, which is new, is seen ${what}`)
+    same(times(id), 1, `how often ${id}, a new session, is listed ${what}`)
 }

@@ -16,10 +16,10 @@ const orders = (['updatedAt', 'createdAt'] as const).flatMap(orderBy =>
 function define({ it }: Cases): void {
   it('queries', 'orders times as instants to the microsecond, however they are written', async ({ store }) => {
     const ascending = [
-      '', // Nothing and what is no time come first.
+      '', // Missing and invalid times come first.
       '2024-02-30T00:00:00Z',
       '2024-05-15T24:00:00Z',
-      // What others than us read as a time.
+      // Texts that other software accepts as times.
       '2024-05-15 15:02:00',
       '15 May 2024 15:02:00 GMT',
       '2024-05-15',
@@ -41,7 +41,7 @@ function define({ it }: Cases): void {
       '2024-05-16T00:00:00+00:00',
       '9999-12-31T23:59:59.999999Z',
     ]
-    // Ids whose own order is another one, but for the first six, which tie, and two that are the same microsecond.
+    // Ids in a different order, except the first six, which tie, and two with the same microsecond.
     const sessions = ascending.map((time, index) =>
       sessionOf(index < 6 ? `0${index}` : `${(index * 5) % 23}`, { updatedAt: time, createdAt: time }),
     )
@@ -64,7 +64,7 @@ function define({ it }: Cases): void {
 
   it(
     'queries',
-    'orders ids that tie by their UTF-8 bytes, also where the same instant is written in two ways',
+    'orders sessions of the same instant by the UTF-8 bytes of their ids, however the time is written',
     async ({ store }) => {
       const ids = [
         '!',
@@ -246,7 +246,7 @@ function define({ it }: Cases): void {
     }
   })
 
-  it('queries', 'follows what a change does to the members by which it filters and orders', async ({ store }) => {
+  it('queries', 'follows changes of the members by which it filters and orders', async ({ store }) => {
     await saveAll(store, [
       sessionOf('a', { agentId: 'x', parentSessionId: 'p', metadata: { n: 1, ended: true } }),
       sessionOf('b', { agentId: 'x', parentSessionId: 'p', metadata: { n: 1 } }),
@@ -298,18 +298,18 @@ function define({ it }: Cases): void {
     await store.saveSession(sessionOf('b', { parentSessionId: 'q', metadata: { n: 3 } }))
     const old = [{ metadata: { n: 1 } }, { agentId: 'x' }, { parentSessionId: 'p' }, { orderBy: 'createdAt' }] as const
     const found = await Promise.all(old.map(async query => idsOfPage((await store.querySessions(query)).sessions)))
-    same(found, [['a'], [], [], ['b', 'a']], 'after it was made anew, by what the deleted one had')
+    same(found, [['a'], [], [], ['b', 'a']], 'a new session with the id, by the members of the deleted one')
   })
 }
 
-/** Values of metadata that somebody may take for each other. */
+/** Metadata values that a store may confuse. */
 const alike: readonly (string | number)[] = [
   'x', 'X', 'x ', 'x\0', 'x\0y', 'é', 'e\u0301', '\ud800', '\ud801', '\ufffd', 'y'.repeat(300), `${'y'.repeat(299)}z`,
   'null', 'true', '1e21', 1e21, 0.1 + 0.2, 0.3, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER - 1,
   2 ** 53 + 2, 1e-7, -1, '🍣', '🍺',
 ]
 
-/** Sessions that differ in what filters look at. */
+/** Sessions that differ in the filtered members. */
 function fleet(): SessionRecord[] {
   const values = [1, '1', true, null, 0, '', false, 'null', '%', 1.5, [1], { a: 1 }]
   return indexes(26).map(index =>
@@ -332,7 +332,7 @@ function fleet(): SessionRecord[] {
   )
 }
 
-/** Another order, the same each time. */
+/** A fixed shuffle. */
 function shuffled<T>(items: readonly T[]): T[] {
   return items
     .map((item, index) => ({ item, rank: ((index * 7919) % 104_729) % 31 }))

@@ -5,29 +5,29 @@ import { unless } from '../../checks/races.js'
 import { appendOf, changeOf, fullSession, indexes, sessionOf, turnOf, turnsOf } from '../../samples/samples.js'
 import { shownBy } from '../../checks/shown.js'
 
-/** No call with another workspaceId sees, changes, lists or deletes. */
+/** No call with another workspaceId sees, changes, lists or deletes a session. */
 export const scopeGroup: Group = { title: 'Scope', define }
 
-/** What workspace b saves. */
+/** The session that workspace b saves. */
 const ofB = sessionOf('s', { workspaceId: 'b', metadata: { of: 'b' } })
 
-/** Two workspaces that somebody may take for one, and none. */
+/** Pairs of workspaces that a store may confuse, and none. */
 const workspaces = [null, 'w', 'W', 'w2'] as const
 
 function define({ it }: Cases): void {
   it('scope', 'lets no call see, change or delete a session of another workspace', async ({ store }) => {
     for (const [index, owner] of workspaces.entries()) {
-      // Each of them came from that of another workspace.
+      // Each is a fork of a session in another workspace.
       const parentSessionId = `s${(index + 1) % workspaces.length}`
       await store.saveSession(fullSession(`s${index}`, { workspaceId: owner, parentSessionId }))
     }
     for (const [index, owner] of workspaces.entries()) {
       const id = `s${index}`
-      // Whatever a cache has kept of a call that may see it is nothing for one that may not.
+      // A cache filled by an allowed call must not serve a call that is not allowed.
       await Promise.all([store.loadSession(id), store.loadSummary(id), store.readTurns(id, { last: 1 })])
       for (const workspaceId of workspaces.filter(other => other !== owner)) {
         const scope = { workspaceId }
-        const what = `with workspaceId ${show(workspaceId)}, about a session of workspace ${show(owner)}`
+        const what = `with workspaceId ${show(workspaceId)}, for a session in workspace ${show(owner)}`
         same(await store.loadSession(id, scope), null, `loadSession ${what}`)
         same(await store.loadSummary(id, scope), null, `loadSummary ${what}`)
         same(await store.readTurns(id, { last: 1 }, scope), null, `readTurns ${what}`)
@@ -61,7 +61,7 @@ function define({ it }: Cases): void {
             `a late change ${what}`,
             absent,
           )
-          same(error.actualRevision, undefined, `the revision that it reveals ${what}`)
+          same(error.actualRevision, undefined, `the revision in the error ${what}`)
         }
         const missing = changeOf({ updateTurns: [{ turnId: 'none', set: {} }] })
         await refuses(() => store.changeSession(id, missing, scope), 'SESSION_NOT_FOUND', `an update ${what}`, absent)
@@ -105,7 +105,7 @@ function define({ it }: Cases): void {
     }
   })
 
-  it('scope', 'lets a call of the own workspace do all that', async ({ store }) => {
+  it('scope', 'allows all of that with the right workspace', async ({ store }) => {
     for (const [index, workspaceId] of workspaces.entries()) {
       const scope = { workspaceId }
       const id = `s${index}`
@@ -136,7 +136,7 @@ function define({ it }: Cases): void {
 
   it(
     'scope',
-    'lets no save take over or move a session of another workspace, and reveals nothing of it',
+    'refuses to replace or move a session of another workspace, and reveals nothing about it',
     async ({ store }) => {
       for (const owner of workspaces) {
         const id = `s${String(owner)}`
@@ -158,7 +158,7 @@ function define({ it }: Cases): void {
             const error = await refuses(() => store.saveSession(record, options), 'SESSION_EXISTS', what, {
               sessionId: id,
             })
-            same(error.actualRevision, undefined, `the revision that it reveals, ${what}`)
+            same(error.actualRevision, undefined, `the revision in the error, ${what}`)
           }
         }
         same(await store.loadSession(id), before, `the session of ${show(owner)} after that`)
@@ -166,8 +166,8 @@ function define({ it }: Cases): void {
     },
   )
 
-  it('scope', 'lets no error reveal anything of a session of another workspace', async ({ store }) => {
-    // Two that differ in everything: where their errors differ too, those say something of the session.
+  it('scope', 'never reveals anything about a session of another workspace in an error', async ({ store }) => {
+    // Two completely different sessions: if their errors differ, they reveal something.
     await store.saveSession(fullSession('held-1', { workspaceId: 'north' }))
     await store.saveSession(sessionOf('held-2', { workspaceId: 'quiet-harbour', agentId: 'scout', metadata: { plan: 'pro' } }))
     for (const turn of turnsOf(5)) await store.changeSession('held-2', changeOf({ appendTurns: [turn] }))
@@ -186,10 +186,10 @@ function define({ it }: Cases): void {
     }
     for (const [name, call] of Object.entries(calls)) {
       const [first, second] = await Promise.all(['held-1', 'held-2'].map(async id => withoutId(await errorOf(call(id), name), id)))
-      same(second, first, `what the error of ${name} shows, about one session of others and about another`)
+      same(second, first, `the error of ${name} for two different sessions of another workspace`)
       if (name.includes('save') || name.includes('creation')) continue
       const absent = withoutId(await errorOf(call('held-3'), name), 'held-3')
-      same(first, absent, `what the error of ${name} shows, about a session of others and about none`)
+      same(first, absent, `the error of ${name} for a session of another workspace and for a missing one`)
     }
   })
 
@@ -217,9 +217,9 @@ function define({ it }: Cases): void {
     same(await store.listSessions({ workspaceId: null }), ['s'], 'the list of those without')
   })
 
-  it('scope', 'checks the scope in the same step as it writes', async ({ store }) => {
-    // Some of workspace a change and delete its session while some of b wait for the id to become free:
-    // once b has it, none of a's calls may reach it, those that were under way included.
+  it('scope', 'checks the scope atomically with the write', async ({ store }) => {
+    // Callers of workspace a change and delete its session while callers of b wait for the id to become free:
+    // once b has it, no call of a may reach it, including those in progress.
     for (const round of indexes(24)) {
       await store.saveSession(sessionOf('s', { workspaceId: 'a' }))
       const scope = { workspaceId: 'a' }
@@ -257,7 +257,7 @@ async function errorOf(call: Promise<unknown>, what: string): Promise<unknown> {
   )
 }
 
-/** What an error shows, but for the id that the caller named. Where it was thrown says nothing of the session. */
+/** The content of an error, without the id that the caller passed and without the stack. */
 function withoutId(error: unknown, id: string): [where: string, text: string][] {
   return shownBy(error).map(([where, text]) => [where, text.replaceAll(id, 'ID').replace(/\n +at [^]*/, '')])
 }

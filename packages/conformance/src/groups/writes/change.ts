@@ -17,11 +17,11 @@ import {
   turnsOf,
 } from '../../samples/samples.js'
 
-/** The rules of a change, one by one. */
+/** The rules of `applyChange`, one by one. */
 export const changeGroup: Group = { title: 'Change', define }
 
 function define({ it }: Cases): void {
-  it('change', 'does what applyChange says, with each of its members', async ({ store }) => {
+  it('change', 'agrees with applyChange for every member', async ({ store }) => {
     const changes: SessionChange[] = [
       changeOf({ keepTurns: 1 }),
       changeOf({ updateTurns: [{ turnId: 't1', set: { status: 'success', error: null, metadata: {}, extra: {} } }] }),
@@ -39,7 +39,7 @@ function define({ it }: Cases): void {
         appendTurns: [turnOf('t0', { prompt: 'updated' })],
       }),
       changeOf({ appendAgentTransitions: [transitionOf('h2'), transitionOf(null), transitionOf(null)] }),
-      // Each time that a turn comes again is told, in the order of the batch and not in that of the session.
+      // Every repeated turn is reported, in the order of the batch, not of the session.
       changeOf({ appendTurns: [turnOf('t0'), turnOf('a', { agentId: 'other' }), turnOf('a', { agentId: 'other' })] }),
       changeOf({
         appendTurns: ['t0', 't1', 't0'].flatMap(id => fullSession('s').turns.filter(({ turnId }) => turnId === id)),
@@ -76,7 +76,7 @@ function define({ it }: Cases): void {
     }
   })
 
-  it('deleted', 'fails where there is no session, and makes none', async ({ store }) => {
+  it('deleted', 'fails without a session, and creates none', async ({ store }) => {
     for (const change of [appendOf('t'), changeOf({}), changeOf({ keepTurns: 0 })]) {
       await refuses(() => store.changeSession('none', change), 'SESSION_NOT_FOUND', 'a change without a session', {
         sessionId: 'none',
@@ -90,7 +90,7 @@ function define({ it }: Cases): void {
     same(await store.listSessions(), [], 'sessions after that')
   })
 
-  it('revisions', 'a change raises the revision by one, however much it brings', async ({ store }) => {
+  it('revisions', 'a change increases the revision by one, however large it is', async ({ store }) => {
     await store.saveSession(sessionOf('s'))
     const changes = [
       appendOf('a'),
@@ -103,7 +103,7 @@ function define({ it }: Cases): void {
     same((await store.loadSummary('s'))?.revision, 4, 'the revision that is stored')
   })
 
-  it('revisions', 'a change that alters nothing leaves the revision and updatedAt alone', async ({ store }) => {
+  it('revisions', 'a change that alters nothing keeps the revision and updatedAt', async ({ store }) => {
     const call = toolCallOf('c', { arguments: { a: 1, b: 2 }, result: [1] })
     const first = turnOf('t0', { agentId: 'a', prompt: 'prompt 0', responseContent: 'b', toolCalls: [call] })
     const turns = [first, turnOf('t1', { prompt: 'prompt 1' })]
@@ -164,7 +164,7 @@ function define({ it }: Cases): void {
     same(await store.loadSession('bare'), sessionOf('bare'), 'an empty session after them')
   })
 
-  it('change', 'takes the later of two times for updatedAt, as instants, and never goes back', async ({ store }) => {
+  it('change', 'sets updatedAt to the later of two instants, and never moves it back', async ({ store }) => {
     const steps = [
       ['2026-01-31T12:00:00Z', '2026-01-31T11:59:59.999999Z', '2026-01-31T12:00:00Z'],
       ['2026-01-31T12:00:00Z', '2026-01-31T14:00:00+05:30', '2026-01-31T12:00:00Z'],
@@ -192,7 +192,7 @@ function define({ it }: Cases): void {
 
   it(
     'change',
-    'a rewind drops turns and the transitions recorded with them, and frees their ids',
+    'a rewind removes turns and the agent transitions recorded with them, and frees their ids',
     async ({ store }) => {
       await store.saveSession(
         sessionOf('s', {
@@ -258,7 +258,7 @@ function define({ it }: Cases): void {
     },
   )
 
-  it('change', 'updates some members of a turn and leaves the others, in their order', async ({ store }) => {
+  it('change', 'updates some members of a turn and keeps the others, in order', async ({ store }) => {
     const session = fullSession('s')
     await store.saveSession(session)
     const set = {
@@ -298,12 +298,12 @@ function define({ it }: Cases): void {
       ],
       'both turns',
     )
-    // A turn that has ended is none that nobody may alter.
+    // Turns that have ended can still be changed.
     for (const change of [{ status: 'success', endedAt: T2 }, { prompt: 'later', metadata: { rating: 5 } }])
       await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 't1', set: change }] }))
     const ended = (await loaded(store)).turns[0]
     same([ended?.prompt, ended?.metadata], ['later', { rating: 5 }], 'what was set on a turn that has ended')
-    // A time stays as it came, also where it is the same instant in another form.
+    // A time is kept as written, even if it is the same instant in another form.
     for (const time of ['2026-01-31T12:00:02Z', '2026-01-31T13:00:02.000+01:00', null]) {
       await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 't1', set: { endedAt: time } }] }))
       same((await loaded(store)).turns[0]?.endedAt, time, `the endedAt that was set to ${show(time)}`)
@@ -312,7 +312,7 @@ function define({ it }: Cases): void {
 
   it(
     'change',
-    'puts tool calls: in the place of the one with their callId, else behind the others',
+    'replaces tool calls with the same callId, and appends the others',
     async ({ store }) => {
       const calls = ['a', 'b', 'c'].map(id => toolCallOf(id))
       await store.saveSession(sessionOf('s', { turns: [turnOf('t', { toolCalls: calls }), turnOf('u')] }))
@@ -354,7 +354,7 @@ function define({ it }: Cases): void {
     },
   )
 
-  it('models', 'fills in the defaults of what a change leaves out, the same again in a retry', async ({ store }) => {
+  it('models', 'fills in the defaults of a change, and the same ones in a retry', async ({ store }) => {
     await store.saveSession(sessionOf('s', { turns: [turnOf('u')] }))
     const change = changeOf({
       appendTurns: [{ turnId: 't', toolCalls: [{ toolName: 'search' }, { toolName: 'search', callId: 'own' }, { toolName: 'search', callId: '' }] }],
@@ -376,7 +376,7 @@ function define({ it }: Cases): void {
     same(await store.changeSession('s', change), again, 'the result of the same change again')
   })
 
-  it('change', 'fails where a turn to update is missing, and applies nothing', async ({ store }) => {
+  it('change', 'fails if a turn to update is missing, and applies nothing', async ({ store }) => {
     const session = fullSession('s')
     await store.saveSession(session)
     for (const turnId of ['none', 'T1', 't', '']) {
@@ -403,7 +403,7 @@ function define({ it }: Cases): void {
     same(await store.loadSession('s'), session, 'the session after that')
   })
 
-  it('change', 'sets and takes away top-level members of the metadata, whole', async ({ store }) => {
+  it('change', 'sets and removes top-level members of the metadata as a whole', async ({ store }) => {
     await store.saveSession(sessionOf('s', { metadata: { a: { b: 1 }, c: [1], d: 'x', i: { j: 1 } } }))
     await store.changeSession(
       's',
@@ -416,7 +416,7 @@ function define({ it }: Cases): void {
       { a: { e: 2 }, 'c.d': null, f: '' },
       'a member that is set and taken away at once is gone',
     )
-    // Each of them equal to the one before for somebody who compares loosely, or by a text.
+    // Each value equals the previous one in a loose or textual comparison.
     for (const value of [1, true, '1', 0, false, '', null, [], {}]) {
       await store.changeSession('s', changeOf({ setMetadata: { g: value } }))
       same((await loaded(store)).metadata.g, value, `a member that is set to ${show(value)}`)
@@ -427,7 +427,7 @@ function define({ it }: Cases): void {
     same((await loaded(store)).metadata.a, { x: [1] }, 'a member that is set to a part of what it was')
   })
 
-  it('atomic', 'a change that fails in its last part has applied none of the others', async ({ store }) => {
+  it('atomic', 'a change that fails in its last part applies none of the others', async ({ store }) => {
     const session = fullSession('s')
     await store.saveSession(session)
     const first = {
@@ -440,7 +440,7 @@ function define({ it }: Cases): void {
     const failing = [
       [{ ...first, appendAgentTransitions: [transitionOf('h1', { toAgent: 'other' })] }, 'TRANSITION_ID_CONFLICT'],
       [{ ...first, appendTurns: [turnOf('new'), turnOf('t1')] }, 'TURN_ID_CONFLICT'],
-      // As it was before the same change.
+      // The state before the same change.
       [{ ...first, appendTurns: session.turns.slice(0, 1) }, 'TURN_ID_CONFLICT'],
       [{ ...first, setMetadata: { a: 'x'.repeat(1024 * 1024) } }, 'INVALID_RECORD'],
     ] as const
@@ -455,7 +455,7 @@ function define({ it }: Cases): void {
     same((await store.changeSession('s', changeOf(first))).revision, 2, 'the same change without the fault')
   })
 
-  it('change', 'alters its session alone, where others hold the same', async ({ store }) => {
+  it('change', 'changes only its session, even if others have the same content', async ({ store }) => {
     const before = fullSession('other', { workspaceId: 'w', parentSessionId: 's' })
     await store.saveSession(before)
     await store.saveSession(fullSession('s'))
@@ -477,7 +477,7 @@ function define({ it }: Cases): void {
     same(turns, before.turns, 'the turns of the other, read by themselves')
   })
 
-  it('stored', 'keeps many of each: members of metadata, transitions, tool calls, events', async ({ store }) => {
+  it('stored', 'keeps many metadata members, agent transitions, tool calls and audit events', async ({ store }) => {
     const many = indexes(1030).map(String)
     const metadata = Object.fromEntries(many.map(key => [`k${key}`, key]))
     const turn = turnOf('t', { toolCalls: many.map(id => toolCallOf(id)), auditEventIds: many })
@@ -511,11 +511,11 @@ function define({ it }: Cases): void {
     same(
       [retry.revision, retry.deduplicated],
       [4, turns.slice(250).map(turn => turn.turnId)],
-      'a batch that comes again',
+      'a repeated batch',
     )
   })
 
-  it('stored', 'reads a session in the same way whether it was saved whole or grew', async ({ store }) => {
+  it('stored', 'reads a saved session and one that grew in the same way', async ({ store }) => {
     const session = fullSession('whole')
     await store.saveSession(session)
     await store.saveSession({ ...session, sessionId: 'grown', turns: [], agentTransitions: [], metadata: {} })

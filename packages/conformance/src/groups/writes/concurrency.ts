@@ -19,20 +19,20 @@ import {
 } from '../../samples/samples.js'
 import { turnOfTheEventLoop, unless } from '../../checks/races.js'
 
-/** Many callers and two handles at once: every change once, in one order that all see. */
+/** Many callers and two handles: every change is applied once, in one order that all see. */
 export const concurrencyGroup: Group = { title: 'Concurrency', define }
 
 const CALLERS = 64
 
 function define(cases: Cases): void {
   const { it, thorough } = cases
-  it('noLostUpdate', 'applies the appends of 64 callers on one session once each, in one order', async ({ store }) => {
+  it('noLostUpdate', 'applies the appends of 64 callers to one session exactly once, in one order', async ({ store }) => {
     await appendAtOnce([store])
   })
 
   it(
     'noLostUpdate',
-    'does so over two handles',
+    'applies the appends of 64 callers over two handles exactly once, in one order',
     async ({ store, reopen }) => {
       await appendAtOnce([store, await reopen()])
     },
@@ -62,13 +62,13 @@ function define(cases: Cases): void {
     same((await store.listSessions({ workspaceId: 'even' })).length, CALLERS / 2, 'number of sessions in a workspace')
   })
 
-  it('atomic', 'shows readers only beginnings of the history, each later than the one before', async ({ store }) => {
+  it('atomic', 'shows readers only prefixes of the history, never going back', async ({ store }) => {
     const before = sessionOf('s', { turns: turnsOf(2) })
     await store.saveSession(before)
     const work = { done: false }
     const read = async (look: () => Promise<Seen>): Promise<Seen[]> => {
       const seen: Seen[] = []
-      // Let others run between two looks, also where a look does not wait for anything.
+      // Yields between reads, even if a read does not wait.
       for (; !work.done; await turnOfTheEventLoop()) seen.push(await look())
       return seen
     }
@@ -107,11 +107,11 @@ function define(cases: Cases): void {
     for (const seen of await Promise.all(readers)) expectPrefixes(seen, session, before)
   })
 
-  it('atomic', 'shows a change of many parts to readers as a whole or not at all', async ({ store }) => {
+  it('atomic', 'shows readers all of a change with many parts, or nothing', async ({ store }) => {
     const padding = 'x'.repeat(2000)
     const stateOf = (version: number) => ({
       turns: indexes(8).map(index => turnOf(`${version}-${index}`, { prompt: padding })),
-      // Recorded with its turns, so that they go with them; never as many as before.
+      // Recorded with their turns, so that they are removed with them; never as many as before.
       agentTransitions: indexes(version % 3).map(index =>
         transitionOf(`${version}-${index}`, { turnId: `${version}-0` }),
       ),
@@ -126,7 +126,7 @@ function define(cases: Cases): void {
     const checkHead = (head: SessionSummary, how: string): void => {
       const { turnCount, agentTransitionCount, revision, metadata } = head
       const expected = headOf(metadata.version)
-      same({ turnCount, agentTransitionCount, revision }, expected, `what stands beside its metadata, ${how}`)
+      same({ turnCount, agentTransitionCount, revision }, expected, `everything except its metadata, ${how}`)
     }
     await store.saveSession(sessionOf('s', stateOf(0)))
     const work = { done: false }
@@ -143,7 +143,7 @@ function define(cases: Cases): void {
         check(session.metadata.version, turnIdsOf(session), 'loaded')
         const { revision, agentTransitions } = session
         const counts = { turnCount: 8, agentTransitionCount: agentTransitions.length, revision }
-        same(counts, headOf(session.metadata.version), 'what stands beside its metadata, loaded')
+        same(counts, headOf(session.metadata.version), 'everything except its metadata, loaded')
         const page = present(await store.readTurns('s', {}), 'the turns')
         check(
           page.turns[0]?.turnId.split('-')[0],
@@ -153,9 +153,9 @@ function define(cases: Cases): void {
         const last = present(await store.readTurns('s', { last: 2 }), 'the last turns')
         const version = last.turns[0]?.turnId.split('-')[0]
         const place = [last.firstIndex, last.revision]
-        same(place, [6, Number(version) + 1], 'where the last turns stand, and at which revision')
+        same(place, [6, Number(version) + 1], 'the positions of the last turns and the revision')
         checkHead(present(await store.loadSummary('s'), 'a summary'), 'summarised')
-        // One that moves in the order while it is listed may be missing on the page, which no promise forbids.
+        // A session that moves in the order during the listing may be missing, which is allowed.
         for (const listed of (await store.querySessions()).sessions) checkHead(listed, 'listed')
       }
     }
@@ -179,14 +179,14 @@ function define(cases: Cases): void {
   const programs = { timeoutMs: thorough ? 600_000 : 60_000 }
   it(
     'noLostUpdate',
-    'gives callers who do all kinds of things at once a single order on which they agree',
+    'is linearizable for random programs of several callers',
     ({ store }) => runPrograms(cases, [store]),
     programs,
   )
 
   it(
     'noLostUpdate',
-    'gives them a single order over two handles',
+    'is linearizable for random programs over two handles',
     async ({ store, reopen }) => runPrograms(cases, [store, await reopen()]),
     { ...programs, needs: 'reopen' },
   )
@@ -206,7 +206,7 @@ function define(cases: Cases): void {
 
   it(
     'noLostUpdate',
-    'holds a condition against what another handle has written',
+    'checks a condition against writes of another handle',
     async ({ store, reopen }) => {
       const other = await reopen()
       same(await store.saveSession(sessionOf('s')), 1, 'a save by the first handle')
@@ -224,7 +224,7 @@ function define(cases: Cases): void {
     { needs: 'reopen' },
   )
 
-  it('noLostUpdate', 'loses no step of those who count with ifRevision and try again', async ({ store }) => {
+  it('noLostUpdate', 'loses no increment of callers that retry with ifRevision', async ({ store }) => {
     await store.saveSession(sessionOf('s', { metadata: { count: 0 } }))
     await Promise.all(
       indexes(12).map(async () => {
@@ -252,7 +252,7 @@ function define(cases: Cases): void {
     same((await store.listSessions()).length, 4, 'number of sessions')
   })
 
-  it('scope', 'lets exactly one of many workspaces have an id', async ({ store }) => {
+  it('scope', 'lets exactly one of many workspaces use an id', async ({ store }) => {
     for (const round of indexes(4)) {
       const save = (workspaceId: string) => store.saveSession(sessionOf(`s${round}`, { workspaceId }), { workspaceId })
       const winner = await onlyWinner(
@@ -286,7 +286,7 @@ function define(cases: Cases): void {
     )
   })
 
-  it('retry', 'applies the same turn once when several retries bring it at the same moment', async ({ store }) => {
+  it('retry', 'applies a turn once when several retries append it concurrently', async ({ store }) => {
     await store.saveSession(sessionOf('s'))
     for (const round of indexes(4)) {
       const results = await Promise.all(
@@ -306,7 +306,7 @@ function define(cases: Cases): void {
     same(new Set(conditional.map(({ revision }) => revision)), new Set([6]), 'revisions of 8 conditional retries')
   })
 
-  it('retry', 'lets one of two contents of one turnId win and tells the other', async ({ store }) => {
+  it('retry', 'lets one of two contents of a turnId win and refuses the other', async ({ store }) => {
     await store.saveSession(sessionOf('s'))
     const appends = indexes(8).map(index => store.changeSession('s', appendOf('t', { prompt: `content ${index}` })))
     const winner = await onlyWinner(appends, 'TURN_ID_CONFLICT', 'contents')
@@ -317,7 +317,7 @@ function define(cases: Cases): void {
     )
   })
 
-  it('noLostUpdate', 'keeps all tool calls and members that are put into one turn at once', async ({ store }) => {
+  it('noLostUpdate', 'keeps all tool calls and members that are added to one turn concurrently', async ({ store }) => {
     await store.saveSession(sessionOf('s', { turns: [turnOf('t', { toolCalls: [toolCallOf('first')] }), turnOf('u')] }))
     await Promise.all([
       ...indexes(16).map(index =>
@@ -337,7 +337,7 @@ function define(cases: Cases): void {
       ['first', ...indexes(16).map(index => `c${index}`)].toSorted(),
       'the tool calls',
     )
-    same([calls[0]?.callId, calls[0]?.result], ['first', 1], 'the one that was replaced')
+    same([calls[0]?.callId, calls[0]?.result], ['first', 1], 'the replaced session')
     same(
       session.turns.map(({ responseContent, status }) => [responseContent, status]),
       [
@@ -351,7 +351,7 @@ function define(cases: Cases): void {
 
   it(
     'noLostUpdate',
-    'keeps all members of the metadata that are set at once, and changes of other kinds',
+    'keeps all concurrently set metadata members, and other concurrent changes',
     async ({ store }) => {
       await store.saveSession(sessionOf('s', { metadata: { gone: 1 } }))
       await Promise.all([
@@ -368,7 +368,7 @@ function define(cases: Cases): void {
 
   it(
     'noLostUpdate',
-    'fails nobody on what another handle cannot see yet',
+    'never fails because another handle cannot see a write yet',
     async ({ store, reopen }) => {
       const other = await reopen()
       for (const round of indexes(10)) {
@@ -387,7 +387,7 @@ function define(cases: Cases): void {
     { needs: 'reopen' },
   )
 
-  it('revisions', 'gives each of many saves and appends a revision of its own', async ({ store }) => {
+  it('revisions', 'gives each of many saves and appends a different revision', async ({ store }) => {
     await store.saveSession(sessionOf('s'))
     const writes = indexes(16).flatMap(index => [
       store.saveSession(sessionOf('s', { metadata: { save: index }, turns: [turnOf(`save ${index}`)] })),
@@ -458,7 +458,7 @@ async function oneWins(handles: readonly SessionStore[]): Promise<void> {
   }
 }
 
-/** The index of the one that succeeds; all others must fail with the code. */
+/** The index of the call that succeeds. All others must fail with the code. */
 async function onlyWinner(
   attempts: readonly Promise<unknown>[],
   code: 'REVISION_CONFLICT' | 'SESSION_EXISTS' | 'TURN_ID_CONFLICT',

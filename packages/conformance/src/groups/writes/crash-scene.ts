@@ -16,8 +16,8 @@ import { indexes, sessionOf } from '../../samples/samples.js'
 import type { Call } from '../../histories/single-order.js'
 
 /**
- * The data of one store, who works on it and who looks: a handle that is open all the time, a process that was open
- * when another was killed, and a handle that is opened afterwards.
+ * The data of one store with its writers and readers: a handle that stays open, a process that was open during a kill,
+ * and a handle that is opened afterwards.
  */
 export class Scene {
   readonly name: Names = names('t')
@@ -25,9 +25,9 @@ export class Scene {
   readonly #random: Random
   readonly #recording = new Recording()
   readonly #states = new Map<string, State>()
-  /** Calls that were cut off and have not been seen to have happened: on a network they may be on their way still. */
+  /** Interrupted calls that have not been observed yet. On a network they may still arrive. */
   #cutOff: readonly Call[] = []
-  /** Started ahead, since a process takes longer to start than to be killed. */
+  /** Started in advance, since starting a process takes longer than killing it. */
   readonly #started: Promise<Child>[] = []
   #turn = 0
 
@@ -40,7 +40,7 @@ export class Scene {
     return this.#states.get(id)?.revision ?? 0
   }
 
-  /** All sessions are deleted; what comes later is about others. */
+  /** Deletes all sessions. Later work uses others. */
   forget(): void {
     this.#states.clear()
     this.#cutOff = []
@@ -53,15 +53,15 @@ export class Scene {
     }
   }
 
-  /** Kills a process at some moment while it works. Gives the calls of which it told, as they began. */
+  /** Kills a process while it works. Returns the calls that it reported, in the order in which they started. */
   async kill(round: number, callers: readonly (readonly Operation[])[]): Promise<Operation[]> {
     const child = await this.#nextChild()
-    // After so many answers and a moment more, not after a time: a slow disk must not make it a test of nothing.
+    // Waits for a number of answers, not for a time: on a slow disk nothing might have happened yet.
     const enough = round % 5 === 4 ? 0 : this.#random.below(24)
     return this.#killAfter(child, `process ${round}`, callers, enough)
   }
 
-  /** Kills several that work on the same sessions, while the first handle goes on appending to them. */
+  /** Kills several processes that work on the same sessions, while the first handle appends to them. */
   async killAll(
     round: number,
     count: number,
@@ -73,7 +73,7 @@ export class Scene {
     const going = ids.map(async id => {
       for (let more = 2; more > 0; more -= survivors.done ? 1 : 0) {
         await this.#succeed('the handle that goes on', callerOf(this.#bench.store), this.#append(id))
-        // A store whose driver waits in the call itself would leave no room for what the processes say, nor for any timer.
+        // Yields: a synchronous driver would otherwise block messages of the processes and timers.
         await turnOfTheEventLoop()
       }
     })
@@ -86,15 +86,15 @@ export class Scene {
     await Promise.all(going)
   }
 
-  /** Another process makes the same calls once more. Each must succeed: it happens now, or has happened. */
+  /** Another process repeats the calls. Each must succeed: it is applied now, or was applied before. */
   async repeat(operations: readonly Operation[]): Promise<void> {
     const child = await this.#idleChild()
     for (const operation of operations) await this.#succeed('the process that repeats', child.call, operation)
   }
 
   /**
-   * That all who look see each session as the acknowledged calls left it, or as one that was cut off did; that all
-   * can go on with it; and that the lists know the same sessions.
+   * Asserts that all readers see each session as the acknowledged calls, and possibly an interrupted one, left it; that all
+   * can continue with it; and that lists show the same sessions.
    */
   async expectWhole(ids: readonly string[]): Promise<void> {
     const opened = await this.#bench.reopen()
@@ -109,10 +109,10 @@ export class Scene {
         for (const operation of readsOf(id)) await this.#recording.record(who, operation, call)
       }
     }
-    // Before those that are not there are made anew.
+    // Before missing sessions are created again.
     for (const [who, call] of observers) await expectNoGhosts(who, call)
     for (const id of ids) {
-      const [who, call] = observers[this.#turn++ % observers.length] ?? fail('nobody looks')
+      const [who, call] = observers[this.#turn++ % observers.length] ?? fail('there are no observers')
       const seen = await call('loadSession', id)
       if (seen === null) await this.#succeed(who, call, { method: 'saveSession', id, record: sessionOf(id) })
       else await this.#succeed(who, call, this.#append(id))
@@ -129,7 +129,7 @@ export class Scene {
     await opened.close()
   }
 
-  /** One to be killed. */
+  /** A process to be killed. */
   #nextChild(): Promise<Child> {
     const child = this.#idleChild()
     void this.#started.shift()
@@ -137,11 +137,11 @@ export class Scene {
     return child
   }
 
-  /** The one that is killed next; it is open by the time that another is killed. */
+  /** The process that is killed next. It is open when another is killed. */
   #idleChild(): Promise<Child> {
     while (this.#started.length < 2) {
       const child = this.#bench.child()
-      // Those that nobody comes to need end with the case.
+      // Unused processes end with the case.
       child.catch(() => {})
       this.#started.push(child)
     }
@@ -175,14 +175,14 @@ export class Scene {
       reached = resolve
     })
     const hear = ({ caller, place, outcome }: Note): void => {
-      const operation = callers[caller]?.[place] ?? fail(`the process told of call ${place} of caller ${caller}`)
+      const operation = callers[caller]?.[place] ?? fail(`the process reported call ${place} of caller ${caller}`)
       if (outcome === undefined) {
         told.push(operation)
         open.set(caller, operation)
         return
       }
       open.delete(caller)
-      // In another process all may have begun at any time since its start, but each caller's calls have an order.
+      // The start times in another process are unknown, but each caller's calls are ordered.
       this.#recording.add(`${who}, caller ${caller}`, operation, began, outcome)
       if (++answers >= enough) reached()
     }
@@ -191,7 +191,7 @@ export class Scene {
     await Promise.race([isEnough, work])
     await sleep(this.#random.below(10))
     await child.kill()
-    await work.catch(error => fail(`the process that was to be killed ended by itself: ${nameOf(error)}`))
+    await work.catch(error => fail(`the process to be killed exited on its own: ${nameOf(error)}`))
     for (const [caller, operation] of open) {
       this.#recording.add(`${who}, caller ${caller}`, operation, began, { kind: 'unknown' })
     }
@@ -227,7 +227,7 @@ function everyMethod(store: SessionStore): Child['call'] {
   }
 }
 
-/** That who lists a session can load it; one that is listed, not there and listed again is none. */
+/** Asserts that listed sessions can be loaded. A session that is listed, missing and listed again is a failure. */
 async function expectNoGhosts(who: string, call: Child['call']): Promise<void> {
   const listed = async (): Promise<string[]> => [
     ...idsIn(await call('listSessions')),
@@ -237,10 +237,10 @@ async function expectNoGhosts(who: string, call: Child['call']): Promise<void> {
   for (const id of new Set(await listed())) if ((await call('loadSession', id)) === null) missing.push(id)
   if (missing.length === 0) return
   const again = await listed()
-  same(missing.filter(id => again.includes(id)), [], `sessions that ${who} lists, and that are not there`)
+  same(missing.filter(id => again.includes(id)), [], `sessions that ${who} lists but that do not exist`)
 }
 
-/** The ids of a list or of a page, in one order. */
+/** The ids of a list or page, sorted. */
 function idsIn(listed: unknown): string[] {
   const isPage = typeof listed === 'object' && listed !== null && 'sessions' in listed
   const sessions: unknown = isPage ? listed.sessions : listed

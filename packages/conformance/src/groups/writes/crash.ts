@@ -4,7 +4,7 @@ import { appends, changesOfManyParts, conditionalAppends, creations } from '../.
 import { seeded } from '../../samples/random.js'
 import { indexes } from '../../samples/samples.js'
 
-/** Processes that are killed while they work, and what others find afterwards. */
+/** Processes that are killed during writes, and what other processes find afterwards. */
 export const crashGroup: Group = { title: 'Crash', define }
 
 function define(cases: Cases): void {
@@ -20,14 +20,14 @@ function define(cases: Cases): void {
 
   it(
     'stored',
-    'keeps every append that was acknowledged before its process was killed, once',
+    'keeps every append that was acknowledged before its process was killed exactly once',
     bench =>
       seeded(cases, async random => {
         const scene = new Scene(bench, random)
         const ids = ['a', 'b', 'c']
         await scene.create(ids)
         for (const round of indexes(rounds(4))) {
-          // Several callers on a session: many appends are under way when the process is killed.
+          // Several callers on one session: many appends are in progress when the process is killed.
           await scene.kill(
             round,
             ids.flatMap(id => indexes(2).map(() => appends(id, random, scene.name))),
@@ -40,14 +40,14 @@ function define(cases: Cases): void {
 
   it(
     'atomic',
-    'leaves each change, save and delete of a killed process done or not done, and nothing half there',
+    'leaves each change, save and delete of a killed process applied or not applied, never in between',
     bench =>
       seeded(cases, async random => {
         const scene = new Scene(bench, random)
-        // Many at once, so that each kill has a chance to come into the middle of something.
+        // Many at once, so that a kill is likely to interrupt a write.
         const ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
         for (const round of indexes(rounds(9))) {
-          // Two who get in each other's way, and others who are alone.
+          // Two callers that conflict, and others with their own sessions.
           await scene.kill(
             round,
             ['a', ...ids].map(id => changesOfManyParts(id, random, scene.name)),
@@ -60,12 +60,12 @@ function define(cases: Cases): void {
 
   it(
     'atomic',
-    'leaves no session half made or half deleted where a process was killed while it created and deleted',
+    'leaves no partly created or deleted session when a process is killed while it creates and deletes',
     bench =>
       seeded(cases, async random => {
         const scene = new Scene(bench, random)
         for (const round of indexes(rounds(4))) {
-          // Many at once here as well: what a creation has done by halves lasts but a moment.
+          // Many at once, since a creation is incomplete only for a moment.
           const told = await scene.kill(
             round,
             indexes(8).map(() => creations(random, scene.name)),
@@ -81,7 +81,7 @@ function define(cases: Cases): void {
 
   it(
     'retry',
-    'applies a turn once when another process repeats what a killed one was at',
+    'applies a turn once when another process repeats the calls of a killed one',
     bench =>
       seeded(cases, async random => {
         const scene = new Scene(bench, random)
@@ -92,7 +92,7 @@ function define(cases: Cases): void {
             ...['a', 'a', 'b'].map(id => appends(id, random, scene.name)),
             conditionalAppends('alone', random, scene.name, scene.revisionOf('alone')),
           ])
-          // The last ones that it told of: some are acknowledged, some may have happened, some have not.
+          // The last reported calls: some acknowledged, some possibly stored, some not stored.
           await scene.repeat(told.slice(-8))
           await scene.expectWhole(ids)
         }
@@ -102,12 +102,12 @@ function define(cases: Cases): void {
 
   it(
     'settles',
-    'lets others go on while several processes are killed beside them',
+    'lets other processes continue while several are killed',
     bench =>
       seeded(cases, async random => {
         const scene = new Scene(bench, random)
         for (const round of indexes(rounds(1))) {
-          // Those who go on append as long as the kills last: over all rounds it would come to thousands of turns.
+          // Other processes append until the last kill, which would add up to thousands of turns over all rounds.
           const ids = [`a${round}`, `b${round}`]
           await scene.create(ids)
           await scene.killAll(round, 3, () => ids.map(id => appends(id, random, scene.name)), ids)

@@ -4,13 +4,13 @@ import { fails, refuses, same } from '../../checks/expect.js'
 import { unless } from '../../checks/races.js'
 import { changeOf, sessionOf, turnsOf } from '../../samples/samples.js'
 
-/** Whatever would remove what is left of a session that cannot be read is refused, unless the caller says that it may go. */
+/** Operations that would remove data of a damaged session are refused unless the caller allows it. */
 export const damageGroup: Group = { title: 'Damage', define }
 
 function define({ it, damages }: Cases): void {
   if (damages.length === 0) {
     const skip = 'the setup has no `damages`'
-    it('damage', 'refuses all that would lose what is left of a damaged session', async () => {}, { skip })
+    it('damage', 'refuses operations that would lose data of a damaged session', async () => {}, { skip })
     return
   }
   for (const kind of damages) {
@@ -25,7 +25,7 @@ function define({ it, damages }: Cases): void {
       await storeTwo(store)
       await damage(kind, 's')
       const again = await reopen()
-      // The handle that wrote the session may remember it; it must look all the same.
+      // The handle that wrote the session may have cached it, but must read it again.
       for (const handle of [again, store]) {
         const manager = new SessionManager(handle)
         const calls: Record<string, () => Promise<unknown>> = {
@@ -43,7 +43,7 @@ function define({ it, damages }: Cases): void {
       await isReported(again)
     }, { needs: 'reopen' })
 
-    it('damage', `${kind}: deletes it where evenIfDamaged says so, and makes its id free`, async ({ store, damage, reopen }) => {
+    it('damage', `${kind}: deletes it with evenIfDamaged, and frees its id`, async ({ store, damage, reopen }) => {
       await storeTwo(store)
       await damage(kind, 's')
       const again = await reopen()
@@ -54,7 +54,7 @@ function define({ it, damages }: Cases): void {
       same(await again.listSessions(), ['other'], 'the list after it')
       const page = await again.querySessions()
       same(page.sessions.map(({ sessionId }) => sessionId), ['other'], 'the query after it')
-      same(page.damaged ?? [], [], 'the damaged ones after it')
+      same(page.damaged ?? [], [], 'the damaged sessions after it')
       same(await store.saveSession(sessionOf('s', { workspaceId: 'new' }), { ifRevision: 0 }), 1, 'the id is free again')
       same((await store.loadSession('s'))?.turns, [], 'nothing of the old session')
       same((await store.loadSession('other'))?.turns.length, 1, 'the turns of the other session')
@@ -64,7 +64,7 @@ function define({ it, damages }: Cases): void {
 
 async function storeTwo(store: SessionStore): Promise<void> {
   await store.saveSession(sessionOf('s', { workspaceId: 'acme', turns: turnsOf(2), metadata: { plan: 'pro' } }))
-  // Appended, so that a store with a journal has one.
+  // Appended, so that a store with a journal writes one.
   await store.changeSession('s', changeOf({ appendTurns: turnsOf(3).slice(2), appendAgentTransitions: [{ transitionId: 'x', toAgent: 'b' }] }))
   await store.saveSession(sessionOf('other', { turns: turnsOf(1), updatedAt: '2999-06-01T00:00:00Z' }))
 }
@@ -76,7 +76,7 @@ async function isReported(store: SessionStore): Promise<void> {
   same(named.toSorted(), ['other', 's'], 'the sessions of a page and the damaged ones that it names')
 }
 
-/** A call with a workspace deletes nothing of another one, and nothing whose workspace cannot be read. */
+/** A call with a workspace never deletes a session of another one, or one whose workspace cannot be read. */
 async function sparesOthers(store: SessionStore): Promise<void> {
   const scoped = { workspaceId: 'elsewhere', evenIfDamaged: true }
   const deleted = await store.deleteSession('s', scoped).catch(unless('CORRUPT_SESSION'))

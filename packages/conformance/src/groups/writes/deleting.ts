@@ -4,24 +4,24 @@ import { holds, present, same } from '../../checks/expect.js'
 import { turnOfTheEventLoop, unless } from '../../checks/races.js'
 import { appendOf, changeOf, indexes, sessionOf, turnsOf } from '../../samples/samples.js'
 
-/** Deletes that race changes, other deletes, and the session that is made anew under the id. */
+/** Deletes that race with changes, with other deletes and with a new session of the same id. */
 export const deletingGroup: Group = { title: 'Deleting', define }
 
 function define({ it }: Cases): void {
-  it('deleted', 'applies a change that races a delete before it, or not at all', async ({ store }) => {
+  it('deleted', 'applies a change that races with a delete before it, or not at all', async ({ store }) => {
     await raceDeletes([store])
   })
 
   it(
     'deleted',
-    'does so over two handles',
+    'applies a change that races with a delete before it, or not at all, over two handles',
     async ({ store, reopen }) => {
       await raceDeletes([store, await reopen()])
     },
     { needs: 'reopen' },
   )
 
-  it('deleted', 'deletes once when many delete', async ({ store }) => {
+  it('deleted', 'lets exactly one of many deletes succeed', async ({ store }) => {
     for (const round of indexes(4)) {
       await store.saveSession(sessionOf(`s${round}`))
       const results = await Promise.all(indexes(8).map(() => store.deleteSession(`s${round}`)))
@@ -31,7 +31,7 @@ function define({ it }: Cases): void {
 
   it(
     'deleted',
-    'lets no writer of a deleted session reach the one that was made anew under its id',
+    'lets no writer of a deleted session reach a new session with its id',
     async ({ store }) => {
       await recreateUnderWriters([store])
     },
@@ -39,7 +39,7 @@ function define({ it }: Cases): void {
 
   it(
     'deleted',
-    'nor over two handles',
+    'lets no writer of a deleted session reach a new session with its id, over two handles',
     async ({ store, reopen }) => {
       await recreateUnderWriters([store, await reopen()])
     },
@@ -54,7 +54,7 @@ async function raceDeletes(handles: readonly SessionStore[]): Promise<void> {
     await store.saveSession(sessionOf(id, { turns: turnsOf(3) }))
     const writes = indexes(8).map(async index => {
       const handle = present(handles[index % handles.length], 'a handle')
-      // The delete comes at another place among the changes in each round.
+      // Each round places the delete at another position among the changes.
       if (index === round) return handle.deleteSession(id)
       const change =
         index % 2 === 0 ? appendOf(`t${index + 10}`) : changeOf({ keepTurns: 1, setMetadata: { by: index } })
@@ -73,8 +73,8 @@ async function raceDeletes(handles: readonly SessionStore[]): Promise<void> {
 }
 
 /**
- * Some create, some delete, some append, all under one id. Each session that is created is a life of
- * its own: one that was there before a later one was created, or before a delete, must not come back.
+ * Callers create, delete and append with one id. Each created session is a separate life. A life that existed before a
+ * later creation or a delete must not come back.
  */
 async function recreateUnderWriters(handles: readonly SessionStore[]): Promise<void> {
   const work = { done: false }
@@ -83,12 +83,12 @@ async function recreateUnderWriters(handles: readonly SessionStore[]): Promise<v
   let lives = 0
   const handleOf = (actor: number): SessionStore => present(handles[actor % handles.length], 'a handle')
 
-  /** What is there now; nothing of it may be from before a moment at which something else was there, or nothing. */
+  /** Checks that the current session is not older than any earlier observation. */
   const look = async (store: SessionStore, since: number, event: string): Promise<void> => {
     const session = await store.loadSession('s')
     if (session === null) return
     const life = Number(session.metadata.life)
-    holds((acknowledgedAt.get(life) ?? Infinity) > since, `life ${life} is there again behind a later ${event}`)
+    holds((acknowledgedAt.get(life) ?? Infinity) > since, `life ${life} is back after a later ${event}`)
     same(session.revision, 1 + session.turns.length, `the revision in life ${life}: one for it and one for each append`)
   }
   const creator = async (actor: number): Promise<void> => {

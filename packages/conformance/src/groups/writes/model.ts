@@ -12,8 +12,8 @@ import { tellOutcome } from '../../histories/tell-call.js'
 import { tellStep } from '../../samples/tell-step.js'
 
 /**
- * Random histories of one store, step by step beside a model: a map of records that `applyChange`
- * of core alters. A failure is shrunk to the shortest history that still shows it.
+ * Random histories of one store, compared step by step with a model: a map of records that core's `applyChange` changes.
+ * Failures are shrunk to the shortest history that still fails.
  */
 export const modelGroup: Group = { title: 'Model', define }
 
@@ -31,11 +31,11 @@ function define(cases: Cases): void {
     async (bench: Bench): Promise<void> => {
       const histories = fc.commands(
         stepsOf(canReopen).map(step => step.map(commandOf)),
-        // Without it, few are as long as that.
+        // Otherwise, few histories are that long.
         { maxCommands: 24, size: 'max' },
       )
       const property = fc.asyncProperty(histories, async commands => {
-        // Only the first store of a case can be reopened, so a history with reopening begins with an empty one.
+        // Only the first store of a case can be reopened, so a history with reopening starts with an empty store.
         const store = canReopen ? await emptied(bench.store) : await bench.open()
         const model: Model = new Map()
         await fc.asyncModelRun(() => ({ model, real: { store, reopen: () => bench.reopen() } }), commands)
@@ -110,13 +110,13 @@ async function performStep(step: Step, model: Model, real: Real): Promise<void> 
   }
 }
 
-/** What `loadSummary` gives, which is what a listing has of a session. */
+/** The result of `loadSummary`, which listings also contain. */
 function summaryIn(model: Model, id: string): unknown {
   const { outcome } = answerOf(model.get(id) ?? null, { method: 'loadSummary', id })
   return outcome.kind === 'gave' ? outcome.value : outcome
 }
 
-/** A condition is drawn as an offset from the revision that there is. */
+/** Conditions are generated as an offset from the current revision. */
 function operationOf(step: Extract<Step, { do: 'save' | 'change' | 'delete' }>, model: Model): Operation {
   const id = step.do === 'save' ? step.record.sessionId : step.id
   const { revisionOff, ...scope } = step.options

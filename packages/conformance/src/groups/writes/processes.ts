@@ -9,7 +9,7 @@ import { programOf, runProgram, tellProgram } from '../../histories/programs.js'
 import { expectProperty } from '../../samples/property.js'
 import { appendOf, changeOf, sessionOf, toolCallOf, turnOf, turnsOf } from '../../samples/samples.js'
 
-/** Four processes on the same data, where the store says that its data may be shared so far. */
+/** Four processes on the same data, if the store declares that sharing. */
 export const processesGroup: Group = { title: 'Processes', define }
 
 function define(cases: Cases): void {
@@ -22,7 +22,7 @@ function define(cases: Cases): void {
 
   it(
     'noLostUpdate',
-    'applies the appends of four processes and our own once each, in one order',
+    'applies the appends of five processes exactly once, in one order',
     async bench => {
       const before = sessionOf('s', { turns: turnsOf(1) })
       await bench.store.saveSession(before)
@@ -75,7 +75,7 @@ function define(cases: Cases): void {
 
   it(
     'retry',
-    'applies a turn once when four processes bring it',
+    'applies a turn once when four processes append it',
     async bench => {
       const children = await four(bench)
       await bench.store.saveSession(sessionOf('s'))
@@ -96,7 +96,7 @@ function define(cases: Cases): void {
 
   it(
     'noLostUpdate',
-    'keeps all tool calls that four processes put into one turn',
+    'keeps all tool calls that four processes add to one turn',
     async bench => {
       const children = await four(bench)
       await bench.store.saveSession(sessionOf('s', { turns: [turnOf('t')] }))
@@ -115,7 +115,7 @@ function define(cases: Cases): void {
 
   it(
     'noLostUpdate',
-    'gives four processes that do all kinds of things at once a single order on which they agree',
+    'is linearizable for random programs of four processes',
     async bench => {
       const children = await four(bench)
       const callers = children.map(({ call }, index) => [`process ${index + 1}`, call] as const)
@@ -160,7 +160,7 @@ function four(bench: Bench): Promise<Child[]> {
   return Promise.all(Array.from({ length: 4 }, () => bench.child()))
 }
 
-/** How many succeed; the others must have lost against them. */
+/** The number of calls that succeed. The others must fail with a conflict. */
 async function winners(attempts: readonly Promise<unknown>[]): Promise<number> {
   const outcomes = await Promise.allSettled(attempts)
   for (const outcome of outcomes) {
@@ -176,7 +176,7 @@ function revisionOf(result: unknown): number {
   return typeof revision === 'number' ? revision : Number.NaN
 }
 
-/** As it travels to a child and back. */
+/** Converts a value as if it were sent to a child and back. */
 function json(value: unknown): JsonValue {
   return untyped(JSON.parse(JSON.stringify(value)))
 }

@@ -17,11 +17,11 @@ import {
   turnsOf,
 } from '../../samples/samples.js'
 
-/** What makes a write safe to repeat: ids of turns and transitions, and conditions on the revision. */
+/** Safe retries: ids of turns and agent transitions, and conditions on the revision. */
 export const retriesGroup: Group = { title: 'Retries', define }
 
 function define({ it }: Cases): void {
-  it('retry', 'appending a turn that is there already is a no-op that says so', async ({ store }) => {
+  it('retry', 'appending a stored turn again is a no-op and reported as deduplicated', async ({ store }) => {
     const session = fullSession('s')
     await store.saveSession(session)
     const turn = present(session.turns[0], 'a turn')
@@ -30,7 +30,7 @@ function define({ it }: Cases): void {
       { ...turn, startedAt: T2, endedAt: T2 },
       { ...turn, startedAt: '', endedAt: null },
       { ...turn, metadata: { nothing: null, tokens: 17 } },
-      // The order of keys is not part of equality, wherever they stand; and -0 is 0.
+      // The order of keys does not matter at any level, and -0 equals 0.
       reversed(turn),
     ]
     for (const retry of retries) {
@@ -53,7 +53,7 @@ function define({ it }: Cases): void {
       same((await store.changeSession('s', again)).deduplicated, known, 'a turn with a -0 and unknown keys, and again')
   })
 
-  it('retry', 'fails where a turnId comes again with other content, and applies nothing', async ({ store }) => {
+  it('retry', 'refuses a known turnId with different content, and applies nothing', async ({ store }) => {
     const session = fullSession('s')
     await store.saveSession(session)
     const turn = present(session.turns[0], 'a turn')
@@ -105,14 +105,14 @@ function define({ it }: Cases): void {
     )
   })
 
-  it('retry', 'knows a running turn again after it has grown', async ({ store }) => {
+  it('retry', 'recognizes a running turn after it has grown', async ({ store }) => {
     const running = turnOf('t', { agentId: 'a', prompt: 'x', status: 'running', toolCalls: [toolCallOf('c1')] })
     await store.saveSession(sessionOf('s'))
     await store.changeSession('s', changeOf({ appendTurns: [running] }))
     const call = { turnId: 't', putToolCalls: [toolCallOf('c2')] }
     await store.changeSession('s', changeOf({ updateTurns: [call] }))
     const early = await store.changeSession('s', changeOf({ appendTurns: [running] }))
-    same(early.deduplicated, ['t'], 'the retry of a turn that is running still, and has got another tool call')
+    same(early.deduplicated, ['t'], 'the retry of a running turn that has another tool call now')
     const grow = {
       turnId: 't',
       set: { status: 'success', responseContent: 'y', metadata: { a: 1 } },
@@ -131,10 +131,10 @@ function define({ it }: Cases): void {
     const again = changeOf({ appendTurns: [{ ...running, startedAt: T1 }] })
     const conditional = await store.changeSession('s', again, { ifRevision: 1 })
     same(conditional, { revision: 4, turnCount: 1, deduplicated: ['t'] }, 'the same with a condition')
-    // In one batch the end may stand before the late retry of the beginning.
+    // In one batch, the end of a turn may precede a late retry of its start.
     const grown = { ...running, turnId: 'u', status: 'success', responseContent: 'y' }
     const both = changeOf({ appendTurns: [grown, { ...running, turnId: 'u' }] })
-    same((await store.changeSession('s', both)).deduplicated, ['u'], 'the beginning behind the end, in one batch')
+    same((await store.changeSession('s', both)).deduplicated, ['u'], 'the start after the end, in one batch')
     for (const other of [{ status: 'success' }, { toolCalls: [toolCallOf('c1'), toolCallOf('c9')] }]) {
       await refuses(
         () => store.changeSession('s', changeOf({ appendTurns: [{ ...running, ...other }] })),
@@ -145,12 +145,12 @@ function define({ it }: Cases): void {
     const started = turnOf('still running', { status: 'running' })
     await store.changeSession('s', changeOf({ appendTurns: [started] }))
     const ended = changeOf({ appendTurns: [{ ...started, status: 'success', responseContent: 'z' }] })
-    await refuses(() => store.changeSession('s', ended), 'TURN_ID_CONFLICT', 'the end of one that is running still')
+    await refuses(() => store.changeSession('s', ended), 'TURN_ID_CONFLICT', 'the end of a turn that is still running')
   })
 
   it(
     'retry',
-    'takes an id twice in one batch once where the content is the same, else it is the conflict',
+    'applies a duplicate id in one batch once if the content is the same, and refuses it otherwise',
     async ({ store }) => {
       await store.saveSession(sessionOf('s'))
       const batch = changeOf({
@@ -177,7 +177,7 @@ function define({ it }: Cases): void {
 
   it(
     'retry',
-    'holds transitions to the same rule, by transitionId; one without is never taken for another',
+    'applies the same rules to agent transitions by transitionId; those without an id never match',
     async ({ store }) => {
       await store.saveSession(sessionOf('s'))
       const transition = transitionOf('h', { fromAgent: 'a', reason: 'r', turnId: 't', timestamp: T0, extra: { x: 1 } })
@@ -214,7 +214,7 @@ function define({ it }: Cases): void {
 
   it(
     'noLostUpdate',
-    'a conditional change fails on another revision, says which it is, and writes nothing',
+    'a conditional change fails on a different revision, reports the current one, and writes nothing',
     async ({ store }) => {
       const session = fullSession('s')
       await store.saveSession(session)
@@ -226,7 +226,7 @@ function define({ it }: Cases): void {
         changeOf({ unsetMetadata: ['not there'] }),
         changeOf({ updateTurns: [{ turnId: 't1', set: { status: 'x' } }] }),
         changeOf({ appendAgentTransitions: [transitionOf('new')] }),
-        // Those would fail by themselves as well: the condition comes first.
+        // These would fail on their own too: the condition is checked first.
         changeOf({ updateTurns: [{ turnId: 'not there', set: { status: 'x' } }] }),
         appendOf('t1', { prompt: 'other' }),
       ]
@@ -252,7 +252,7 @@ function define({ it }: Cases): void {
 
   it(
     'retry',
-    'a conditional append whose answer was lost succeeds when it is repeated, and applies nothing',
+    'a conditional append whose response was lost succeeds when repeated, and applies nothing',
     async ({ store }) => {
       await store.saveSession(sessionOf('s'))
       const change = changeOf({ appendTurns: [turnOf('a'), turnOf('b')], appendAgentTransitions: [transitionOf('h')] })
@@ -281,7 +281,7 @@ function define({ it }: Cases): void {
       }
       const scattered = changeOf({ appendTurns: [turnOf('c'), turnOf('a'), turnOf('c')] })
       const { deduplicated } = await store.changeSession('s', scattered, { ifRevision: 1 })
-      same(deduplicated, ['c', 'a', 'c'], 'one whose turns are there in another order, and one of them twice')
+      same(deduplicated, ['c', 'a', 'c'], 'turns in another order, one of them twice')
       for (const a of [1, 2, 3]) await store.changeSession('s', changeOf({ setMetadata: { a } }))
       const later = await store.changeSession('s', change, { ifRevision: 1 })
       same(later, { revision: 6, turnCount: 3, deduplicated: ['a', 'b'] }, 'its repetition three changes later')
@@ -291,7 +291,7 @@ function define({ it }: Cases): void {
     },
   )
 
-  it('retry', 'compares a turn that comes again with what is stored now', async ({ store }) => {
+  it('retry', 'compares a repeated turn with its current stored content', async ({ store }) => {
     await store.saveSession(sessionOf('s'))
     const turn = turnOf('t', { prompt: 'x', toolCalls: [toolCallOf('c')] })
     const append = changeOf({ appendTurns: [turn] })
@@ -307,11 +307,11 @@ function define({ it }: Cases): void {
     await refuses(() => store.changeSession('s', old), 'TURN_ID_CONFLICT', 'the turn as it was before a save')
     await store.saveSession(sessionOf('s'))
     const anew = await store.changeSession('s', append)
-    same(anew, { revision: 6, turnCount: 1, deduplicated: [] }, 'the turn when a save has taken it away')
+    same(anew, { revision: 6, turnCount: 1, deduplicated: [] }, 'the turn after a save removed it')
     await store.saveSession(sessionOf('s'))
-    same((await store.changeSession('s', append)).deduplicated, [], 'the turn when a save has taken it away again')
+    same((await store.changeSession('s', append)).deduplicated, [], 'the turn after a save removed it again')
     await store.changeSession('s', changeOf({ keepTurns: 0 }))
-    same((await store.changeSession('s', append)).deduplicated, [], 'the turn when a rewind has taken it away')
+    same((await store.changeSession('s', append)).deduplicated, [], 'the turn after a rewind removed it')
     same((await loaded(store)).turns, [turn], 'the turns in the end')
     const alike = [
       ['é', 'e\u0301'],
@@ -329,7 +329,7 @@ function define({ it }: Cases): void {
     }
   })
 
-  it('retry', 'a conditional change that is no such repetition fails on its revision', async ({ store }) => {
+  it('retry', 'a conditional change that is not a retry fails on its revision', async ({ store }) => {
     await store.saveSession(
       sessionOf('s', {
         turns: turnsOf(2),
@@ -364,7 +364,7 @@ function define({ it }: Cases): void {
   })
 }
 
-/** The same with the keys of all objects in it turned round. */
+/** The same value with the keys of all objects reversed. */
 function reversed<T>(value: T): T {
   return untyped(JSON.parse(JSON.stringify(value), (_key, member: unknown) => turnedRound(member)))
 }

@@ -4,7 +4,7 @@ import { holds, present, same } from '../../checks/expect.js'
 import { gather } from '../../samples/methods.js'
 import { appendOf, changeOf, indexes, sessionOf, toolCallOf, turnOf } from '../../samples/samples.js'
 
-/** Long sessions, large turns, many sessions; and appends whose cost does not grow, where that is declared. */
+/** Long sessions, large turns, many sessions, and appends of constant cost if declared. */
 export const sizeGroup: Group = { title: 'Size', define }
 
 const MiB = 1024 * 1024
@@ -27,7 +27,7 @@ function define({ it, thorough, capabilities }: Cases): void {
       same(
         (await store.changeSession('s', changeOf({ appendTurns: turns.slice(5, 7) }))).deduplicated,
         ['t5', 't6'],
-        'old turns that come again',
+        'repeated old turns',
       )
       await store.saveSession(sessionOf('grown'))
       await store.changeSession('grown', changeOf({ appendTurns: turns }))
@@ -35,7 +35,7 @@ function define({ it, thorough, capabilities }: Cases): void {
       same((await store.readTurns('grown', { last: turnCount - 1 }))?.turns, turns.slice(1), 'all turns but the first')
       const page = present(await store.readTurns('s', { from: turnCount - 1, limit: 2 }), 'a page')
       same(page.turns, [...turns.slice(-1), turnOf('new')], 'the end')
-      same((await store.readTurns('s', { turnId: 't7' }))?.firstIndex, 7, 'where a turn stands')
+      same((await store.readTurns('s', { turnId: 't7' }))?.firstIndex, 7, 'the position of a turn')
       await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 't3', set: { status: 'x' } }] }))
       await store.changeSession('s', changeOf({ keepTurns: 10 }))
       same(
@@ -74,7 +74,7 @@ function define({ it, thorough, capabilities }: Cases): void {
       same(
         (await store.changeSession('s', changeOf({ appendTurns: [large] }))).deduplicated,
         ['large'],
-        'the large turn, when it comes again',
+        'the large turn, repeated',
       )
     },
     { timeoutMs },
@@ -82,7 +82,7 @@ function define({ it, thorough, capabilities }: Cases): void {
 
   it(
     'queries',
-    `lists ${sessionCount} sessions, whole and by page`,
+    `lists ${sessionCount} sessions, at once and by page`,
     async ({ store }) => {
       const ids = indexes(sessionCount).map(index => `s${String(index).padStart(5, '0')}`)
       for (let from = 0; from < sessionCount; from += 50) {
@@ -111,7 +111,7 @@ function define({ it, thorough, capabilities }: Cases): void {
       const turns = indexes(4000).map(index => turnOf(`t${index}`, { prompt: filler }))
       await store.saveSession(sessionOf('short'))
       await store.saveSession(sessionOf('long', { turns }))
-      // The first append after a whole save may have to prepare something.
+      // The first append after a save may have to prepare something.
       await timeOf(store, 'short', 'first')
       await timeOf(store, 'long', 'first')
       const times: Record<'short' | 'long', number[]> = { short: [], long: [] }
