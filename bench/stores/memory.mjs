@@ -1,3 +1,4 @@
+import { SessionManager } from '../../packages/core/dist/index.js'
 import { InMemorySessionStore } from '../../packages/memory/dist/index.js'
 import { figure } from '../comparison.mjs'
 import { turn } from '../turns.mjs'
@@ -23,6 +24,14 @@ export async function measureMemory({ report }) {
       [at(100_000)]: [{ atMost: 2 }, flat(at(0))],
       [near]: [{ atLeast: 4, of: at(1000) }],
     },
+    repetitions: 4000,
+  })
+  const manager = new SessionManager(store)
+  await manager.startSession({ sessionId: 'managed' })
+  await report.compare({
+    title: 'memory, append through the manager',
+    works: { [floor]: async () => structuredClone(turn()), recordTurn: () => manager.recordTurn('managed', turn()) },
+    floor,
     repetitions: 4000,
   })
   // It copies the whole array, so it runs by itself.

@@ -25,6 +25,7 @@ import { withOutcome } from '../basics/outcome.js'
 import { prune, type PruneOptions, readPrune } from './prune.js'
 import { queryMembers, type SessionQuery } from '../queries/query.js'
 import type { SessionPage } from '../queries/page.js'
+import { completeToolCall, completeTurn } from '../records/complete.js'
 import { RecordFactory } from '../records/record-factory.js'
 import { readMetadataInput, turnPatchMembers } from '../records/record-input.js'
 import type { SessionStore } from '../stores/session-store.js'
@@ -61,7 +62,7 @@ export interface StartSessionOptions {
 
 export interface RecordedTurn {
   /**
-   * Your turn, with defaults filled in. If the session already had the turn, the stored one may have more
+   * Your turn, with defaults filled in; its values are the objects that you passed. If the session already had the turn, the stored one may have more
    * tool calls.
    */
   turn: TurnRecord
@@ -173,9 +174,10 @@ export class SessionManager {
    * @throws `TURN_ID_CONFLICT`, `INVALID_RECORD`
    */
   async recordTurn(sessionId: string, turn: TurnInput = {}): Promise<RecordedTurn> {
-    const record = withOutcome('not-stored', () => this.#factory.turn(turn))
-    const { revision, deduplicated } = await this.#change(sessionId, { appendTurns: [record] })
-    return { turn: record, revision, deduplicated: deduplicated.length > 0 }
+    const input = withOutcome('not-stored', () => this.#factory.turnInput(turn))
+    const change = this.#change(sessionId, { appendTurns: [input] })
+    const { revision, deduplicated } = await inTheCallersWords(change, () => this.#factory.turn(input))
+    return { turn: completeTurn(input), revision, deduplicated: deduplicated.length > 0 }
   }
 
   /**
@@ -201,9 +203,10 @@ export class SessionManager {
     turnId: string,
     call: ToolCallInput,
   ): Promise<{ toolCall: ToolCallRecord; revision: number }> {
-    const toolCall = withOutcome('not-stored', () => this.#factory.toolCall(call))
-    const { revision } = await this.#change(sessionId, { updateTurns: [{ turnId, putToolCalls: [toolCall] }] })
-    return { toolCall, revision }
+    const input = withOutcome('not-stored', () => this.#factory.toolCallInput(call))
+    const change = this.#change(sessionId, { updateTurns: [{ turnId, putToolCalls: [input] }] })
+    const { revision } = await inTheCallersWords(change, () => this.#factory.toolCall(input))
+    return { toolCall: completeToolCall(input, input.callId), revision }
   }
 
   /**
@@ -389,6 +392,19 @@ function readFork(options: ForkOptions): ForkOptions & { metadata: JsonObject } 
   const { turns, metadata = {} } = options
   if (turns !== undefined) wholeNumber(turns, 'options.turns', 0)
   return { ...options, metadata: readMetadataInput(metadata, hardLimits, 'options.metadata') }
+}
+
+/**
+ * The store checks and copies what is recorded, once. Where it refuses the record, `check` finds the fault again and
+ * names it as the caller does: `turn.prompt`, not `change.appendTurns[0].prompt`.
+ */
+async function inTheCallersWords<T>(change: Promise<T>, check: () => unknown): Promise<T> {
+  try {
+    return await change
+  } catch (error) {
+    if (isTurnstoreError(error, 'INVALID_RECORD')) withOutcome('not-stored', check)
+    throw error
+  }
 }
 
 async function* iterate<T>(begin: () => AsyncIterable<T>): AsyncGenerator<T> {

@@ -33,7 +33,7 @@ export const toolCallNames: NamesOf<ToolCallRecord> = namesOf(
   'sandboxContext',
   'metadata',
 )
-const toolCallShape = shape(toolCallNames)
+export const toolCallShape: Shape = shape(toolCallNames)
 
 const transitionNames: NamesOf<AgentTransitionRecord> = namesOf(
   'transitionId',

@@ -12,7 +12,7 @@ import type {
   TurnRecord,
 } from './models.js'
 import { checkMembers } from '../basics/arguments.js'
-import { sessionShape, transitionShape, turnShape } from './read-record.js'
+import { sessionShape, toolCallShape, transitionShape, turnShape } from './read-record.js'
 import { fillCallIds, readSessionInput, readToolCallInput, readTransitionInput, readTurnInput } from './record-input.js'
 import { randomId } from '../basics/runtime.js'
 
@@ -54,23 +54,30 @@ export class RecordFactory {
   }
 
   turn(input: TurnInput): TurnRecord {
+    return fillCallIds(readTurnInput(this.turnInput(input), this.#limits))
+  }
+
+  /** The same before it is checked and copied, which a store does. */
+  turnInput(input: TurnInput): TurnInput & Pick<TurnRecord, 'turnId'> {
     checkRecord(input, 'turn', turnShape)
     const time = this.now()
     const ended = input.status === 'running' ? null : time
-    const turn = readTurnInput(
-      {
-        ...input,
-        turnId: input.turnId ?? this.newId(),
-        startedAt: input.startedAt ?? time,
-        endedAt: input.endedAt === undefined ? ended : input.endedAt,
-      },
-      this.#limits,
-    )
-    return fillCallIds(turn)
+    return {
+      ...input,
+      turnId: input.turnId ?? this.newId(),
+      startedAt: input.startedAt ?? time,
+      endedAt: input.endedAt === undefined ? ended : input.endedAt,
+    }
   }
 
   toolCall(input: ToolCallInput): ToolCallRecord {
     return readToolCallInput(input, this.#limits, 'toolCall', this.newId)
+  }
+
+  /** The same before it is checked and copied, which a store does. */
+  toolCallInput(input: ToolCallInput): ToolCallInput & Pick<ToolCallRecord, 'callId'> {
+    checkRecord(input, 'toolCall', toolCallShape)
+    return { ...input, callId: input.callId === undefined || input.callId === '' ? this.newId() : input.callId }
   }
 
   agentTransition(input: AgentTransitionInput): AgentTransitionRecord {
