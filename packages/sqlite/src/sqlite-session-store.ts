@@ -37,7 +37,7 @@ import { findDamaged, type Head, readCountedHead, readRawTurns, readSummary, rea
 import { removeDamaged, removeSession, replaceSession, StoredSession } from './sessions/session-view.js'
 import { parseTurns } from './sessions/turn-bodies.js'
 import { readIfSmall } from './sessions/whole-session.js'
-import { bringUpToDate, refuseNewer } from './tables/schema.js'
+import { refuseNewer, upgrade } from './tables/schema-version.js'
 
 export interface SqliteSessionStoreOptions extends BaseStoreOptions {
   /**
@@ -105,7 +105,7 @@ export class SqliteSessionStore extends NativeSessionStore {
         if (isLent) checkLent(connection)
         refuseNewer(connection)
         if (!isLent) applySettings(database, this.#synchronous)
-        bringUpToDate(connection)
+        upgrade(connection)
         return isLent && connection.isExclusive
       }, this.timeoutMs, path)
       this.#capabilities = {

@@ -6,7 +6,7 @@ import { storeError } from '../database/sqlite-errors.js'
 import { readRawSession } from '../sessions/session-rows.js'
 import { readTurn } from '../sessions/turn-bodies.js'
 import { text } from '../tables/columns.js'
-import { checkVersion } from '../tables/schema.js'
+import { checkVersion } from '../tables/schema-version.js'
 import { sql } from '../tables/statements.js'
 import { placesOfTurn } from '../tables/turn-ids.js'
 

@@ -1,6 +1,6 @@
 import { inScope, type Scope } from '@turnstore/core/adapter'
 import type { Connection } from '../database/connection.js'
-import { checkVersion } from '../tables/schema.js'
+import { checkVersion } from '../tables/schema-version.js'
 import type { Head } from './session-rows.js'
 
 /**

@@ -1,12 +1,12 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type SqliteDatabase, SqliteSessionStore, type SqliteStatement, type SqlValue } from '@turnstore/sqlite'
-import type Database from 'better-sqlite3'
+import { SqliteSessionStore } from '@turnstore/sqlite'
 import { describe, expect, it } from 'vitest'
 import { containing } from '../../../../scripts/testing/matchers.ts'
 import { append, at, failureOf, turnIdsOf } from '../../../../scripts/testing/sessions.ts'
 import { Folder } from '../folder.ts'
+import { Meddling } from '../meddling.ts'
 
 const folder = new Folder()
 const copy = (): string => folder.path('copy.db')
@@ -223,52 +223,6 @@ it('a working directory that changes later does not matter to a path that was re
   expect([await child.rest(), child.errors]).toEqual([['done'], ''])
   expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual(['a'])
 })
-
-/** A shared handle that does something right before it runs a statement. */
-class Meddling implements SqliteDatabase {
-  readonly #database: Database.Database
-  before: (sql: string) => void = () => {}
-
-  constructor(database: Database.Database) {
-    this.#database = database
-  }
-
-  get name(): string {
-    return this.#database.name
-  }
-
-  get open(): boolean {
-    return this.#database.open
-  }
-
-  get inTransaction(): boolean {
-    return this.#database.inTransaction
-  }
-
-  get memory(): boolean {
-    return this.#database.memory
-  }
-
-  prepare(sql: string): SqliteStatement {
-    const statement: Database.Statement<SqlValue[]> = this.#database.prepare<SqlValue[]>(sql)
-    const outer: SqliteStatement = {
-      run: (...values) => (this.before(sql), statement.run(...values)),
-      get: (...values) => statement.get(...values),
-      all: (...values) => statement.all(...values),
-      pluck: on => (statement.pluck(on), outer),
-      safeIntegers: on => (statement.safeIntegers(on), outer),
-    }
-    return outer
-  }
-
-  exec(sql: string): unknown {
-    return this.#database.exec(sql)
-  }
-
-  close(): unknown {
-    return this.#database.close()
-  }
-}
 
 it.each([
   ['COMMIT', 'unknown'],
