@@ -144,7 +144,7 @@ export class Connection {
         if (this.#settings.isLent) this.#refuseHiding()
         result = work()
         if (begin === WRITING) this.#files?.checkToCommit()
-        else this.#files?.check()
+        else this.#files?.checkRead()
       } catch (error) {
         this.#rollBack()
         throw this.#files?.causeOf(error) ?? error

@@ -16,6 +16,9 @@ export interface WatchedHandle {
   readonly pragma: (name: 'schema_version' | 'journal_mode' | 'locking_mode') => unknown
 }
 
+/** Looking for each read would make short reads a tenth slower. */
+const READ_INTERVAL_MS = 100
+
 /**
  * The files that SQLite has open on a database, and whether they are still those that the path leads to. SQLite does
  * not look: it goes on writing into a file that was moved away, or whose WAL was, and nobody who opens the path finds
@@ -34,6 +37,8 @@ export class DatabaseFiles {
   /** When the database was changed last, by a checkpoint as a rule, and its header since then. */
   #changedAt: bigint | null = null
   #header: DatabaseHeader | null = null
+  /** Before this time, reads do not look. */
+  #nextRead = 0
   #displaced: TurnstoreError | null = null
   #mayClose = true
 
@@ -88,6 +93,15 @@ export class DatabaseFiles {
     }
     if (this.#folder === null) look()
     else this.#folder.unlessQuiet(look)
+  }
+
+  /** The same in a transaction that only reads: at most once in {@link READ_INTERVAL_MS}. */
+  checkRead(): void {
+    const now = performance.now()
+    if (now < this.#nextRead) return
+    this.check()
+    // Only with a WAL: before it is noted here, closing the handle would not checkpoint it.
+    if (this.hasUsedWal) this.#nextRead = now + READ_INTERVAL_MS
   }
 
   /** The same before a commit, when what is in the database matters too. */

@@ -60,15 +60,21 @@ describe.each(['power-loss', 'process-crash'] as const)('a store that acknowledg
     await expectDisplaced(store)
     expect(existsSync(folder.path('backup.db'))).toBe(false)
   })
+})
 
-  it.each(ways)('reads nothing once its database %s, where a read is the first call', async (_name, displace) => {
-    mkdirSync(folder.path('data'))
-    const path = folder.path('data', 'sessions.db')
-    const store = folder.open({ durability }, path)
+it.each(ways)('a read notices within a tenth of a second, and a write at once, that its database %s', async (_name, displace) => {
+  for (const write of [false, true]) {
+    const data = folder.path(`data-${String(write)}`)
+    mkdirSync(data)
+    const path = join(data, 'sessions.db')
+    const store = folder.open({ durability: 'process-crash' }, path)
     await store.saveSession({ sessionId: 's', createdAt: at })
+    await store.loadSession('s')
     displace(path)
-    expect((await failureOf(store.loadSession('s'))).code).toBe('STORE_UNAVAILABLE')
-  })
+    if (!write) await sleep(150)
+    expect((await failureOf(write ? store.changeSession('s', append('late')) : store.loadSession('s'))).code).toBe('STORE_UNAVAILABLE')
+    rmSync(folder.path('moved'), { recursive: true, force: true })
+  }
 })
 
 it('what happens to a database in a folder in which nothing has changed for long is noticed as well', async () => {
