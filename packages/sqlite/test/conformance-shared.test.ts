@@ -9,7 +9,7 @@ import { damagesIn } from './damages.ts'
 
 const paths = new WeakMap<SqliteSessionStore, string>()
 
-function lend(path: string): SqliteSessionStore {
+function openShared(path: string): SqliteSessionStore {
   const database = new Database(path)
   database.pragma('journal_mode = WAL')
   const store = new SqliteSessionStore(database)
@@ -19,7 +19,7 @@ function lend(path: string): SqliteSessionStore {
 
 const pathOf = (store: SqliteSessionStore): string => paths.get(store) ?? ''
 
-// What a transaction, a handle and a database in memory have to do with; the same SQL is held to the rest by path.
+// Only the groups that depend on the handle. conformance.test.ts runs all of them on the same SQL.
 const groups: NonNullable<Parameters<typeof sessionStoreSuite>[0]['groups']> = [
   'closing',
   'change',
@@ -32,11 +32,11 @@ const groups: NonNullable<Parameters<typeof sessionStoreSuite>[0]['groups']> = [
 await sessionStoreSuite({
   describe,
   it,
-  // Who is killed opened it by path, so a crash is the same with a handle that was lent beside it.
+  // The processes that are killed open the database by path, so `crash` would be the same.
   groups: [...groups, 'processes', 'damage'],
-  name: 'SqliteSessionStore on a lent handle',
-  open: () => lend(join(mkdtempSync(join(tmpdir(), 'turnstore-sqlite-')), 'sessions.db')),
-  reopen: store => lend(pathOf(store)),
+  name: 'SqliteSessionStore on a shared handle',
+  open: () => openShared(join(mkdtempSync(join(tmpdir(), 'turnstore-sqlite-')), 'sessions.db')),
+  reopen: store => openShared(pathOf(store)),
   child: store => ({ module: new URL('open-store.mjs', import.meta.url), args: pathOf(store) }),
   damages: damagesIn(pathOf),
   destroy: store => rmSync(dirname(pathOf(store)), { recursive: true, force: true }),

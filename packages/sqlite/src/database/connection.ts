@@ -3,16 +3,16 @@ import { TurnstoreError } from '@turnstore/core'
 import { quote } from '@turnstore/core/adapter'
 import { DatabaseFiles } from './database-files.js'
 import type { Row, SqliteDatabase, SqliteStatement, SqlValue } from './driver.js'
-import { checkPairing } from './left-beside.js'
+import { checkWal } from './stray-files.js'
 import { isOfThisDriver } from './open-database.js'
 import { commitError, Occupied } from './sqlite-errors.js'
 
-/** How a handle has to be set while we use it. */
+/** How a handle is set while the store uses it. */
 export interface Settings {
-  /** `FULL`: a commit is on the disk. `NORMAL`: it is with the operating system. */
+  /** `FULL`: a commit is on the disk. `NORMAL`: the operating system has it. */
   readonly synchronous: 'FULL' | 'NORMAL'
-  /** A handle of the user's own: its settings are put back after each use. */
-  readonly isLent: boolean
+  /** The user's handle: its settings are restored after each use. */
+  readonly isShared: boolean
 }
 
 const HIDING = `
@@ -27,26 +27,26 @@ const neverWait: Wanted = ['busy_timeout', () => 0]
 const SYNCHRONOUS = { FULL: 2, NORMAL: 1 } as const
 
 /**
- * A handle on the database, and the transactions on it. Each runs from its begin to its end without a
- * pause, so nothing of this process comes between; one that finds the database busy fails at once, since
- * waiting inside SQLite would hold up the whole process. Who calls waits and tries again.
+ * A handle on the database, and its transactions. A transaction runs from begin to end without a pause, so nothing else
+ * in this process runs in between. If the database is busy, it fails at once, since waiting inside SQLite would block
+ * the whole process: the caller waits and tries again.
  */
 export class Connection {
   readonly #database: SqliteDatabase
   readonly #settings: Settings
-  /** What each transaction on a lent handle wants. */
+  /** What each transaction sets on a shared handle. */
   readonly #wanted: readonly Wanted[] = [
-    // First, so that nothing of what follows waits.
+    // First, so that the others do not wait.
     neverWait,
-    // Columns are read by their names.
+    // Columns are read by name.
     ['full_column_names', () => 0],
     ['short_column_names', () => 1],
-    ['synchronous', () => this.#lentSynchronous()],
-    // On macOS, what makes the drive empty its cache.
+    ['synchronous', () => this.#sharedSynchronous()],
+    // On macOS, this makes the drive empty its cache.
     ['fullfsync', () => Number(process.platform === 'darwin' && this.#settings.synchronous === 'FULL')],
   ]
   readonly #statements = new Map<string, SqliteStatement>()
-  /** Null before they are watched, and for a database without a file of a name. */
+  /** Null before `watchFiles`, and for a database without a named file. */
   #files: DatabaseFiles | null = null
 
   constructor(database: SqliteDatabase, settings: Settings) {
@@ -59,8 +59,8 @@ export class Connection {
   }
 
   /**
-   * The file that another handle can open, wherever the working directory is by now; null for one in memory, for one
-   * that was lent out of another copy of the driver, and for one that this handle keeps every other out of.
+   * The absolute path at which another handle can open the database. Null if it is in memory, if the handle is from
+   * another copy of the driver, or if the handle locks all others out.
    */
   get file(): string | null {
     this.#checkOpen()
@@ -69,7 +69,7 @@ export class Connection {
     return this.#file()
   }
 
-  /** That another handle finds at the path what this one has open. @throws `STORE_UNAVAILABLE` */
+  /** Checks that the path still leads to the file that this handle has open. @throws `STORE_UNAVAILABLE` */
   checkFiles(): void {
     if (this.#database.open) this.#files?.checkMain()
   }
@@ -80,51 +80,51 @@ export class Connection {
   }
 
   /**
-   * Notes which files SQLite has open. From then on, no transaction succeeds once they are others than those at the
-   * path. To be called before anything is read with a handle of our own.
-   * @throws `STORE_UNAVAILABLE`, `LeftBeside`
+   * Notes which files SQLite has open. From then on, transactions fail once the path leads to other files. Call it
+   * before the first read with a handle of our own.
+   * @throws `STORE_UNAVAILABLE`, `StrayFile`
    */
   watchFiles(): void {
     this.#checkOpen()
     const file = this.#file()
     if (this.isInMemory || file === null) return
-    const { isLent } = this
+    const { isShared } = this
     const pragma = (name: string): unknown => this.value(`PRAGMA main.${name}`)
-    this.#files = DatabaseFiles.of({ path: isLent ? file : this.path, file, isLent, pragma })
-    if (!isLent) checkPairing(this.#files, file)
+    this.#files = DatabaseFiles.of({ path: isShared ? file : this.path, file, isShared, pragma })
+    if (!isShared) checkWal(this.#files, file)
   }
 
-  /** Whether the handle is its owner's, who may use it at any time. */
-  get isLent(): boolean {
-    return this.#settings.isLent
+  /** Whether the user has the handle too, and may use it at any time. */
+  get isShared(): boolean {
+    return this.#settings.isShared
   }
 
   get isInMemory(): boolean {
     return this.#database.memory
   }
 
-  /** Whether a lent handle keeps every other one out of its database. */
+  /** Whether the handle locks all others out of its database. */
   get isExclusive(): boolean {
     return this.value('PRAGMA main.locking_mode') === 'exclusive'
   }
 
-  /** False after an error for which SQLite ended the transaction by itself, SQLITE_FULL for instance. */
+  /** False after an error at which SQLite ended the transaction itself, such as SQLITE_FULL. */
   get inTransaction(): boolean {
     return this.#database.inTransaction
   }
 
-  /** What `work` reads is all of one moment. @throws `Occupied`, or what the driver throws */
+  /** All reads of `work` see one moment. @throws `Occupied`, or what the driver throws */
   read<T>(work: () => T): T {
     return this.#transaction('BEGIN', work)
   }
 
-  /** All that `work` writes, or, if it throws, nothing. @throws `Occupied`, or what the driver throws */
+  /** Stores all writes of `work`, or none if it throws. @throws `Occupied`, or what the driver throws */
   write<T>(work: () => T): T {
-    // Immediate: a transaction that reads first and writes then may find that others wrote in between.
+    // Immediate: otherwise, others may write between the first read and the first write.
     return this.#transaction(WRITING, work)
   }
 
-  /** That the owner of a lent handle has not closed it, and does not use it. @throws `Occupied`, `STORE_UNAVAILABLE` */
+  /** Checks that the owner of a shared handle has not closed it and is not using it. @throws `Occupied`, `STORE_UNAVAILABLE` */
   checkFree(): void {
     this.#checkOpen()
     if (this.#database.inTransaction) throw new Occupied()
@@ -141,7 +141,7 @@ export class Connection {
       let result: T
       try {
         unlessIterating(() => this.run(begin))
-        if (this.#settings.isLent) this.#refuseHiding()
+        if (this.#settings.isShared) this.#refuseHiding()
         result = work()
         if (begin === WRITING) this.#files?.checkToCommit()
         else this.#files?.checkRead()
@@ -160,25 +160,25 @@ export class Connection {
     })
   }
 
-  /** With the settings that we want on a lent handle, and its owner's after it. */
+  /** Sets a shared handle for `work`, then restores its owner's settings. */
   #use<T>(wanted: readonly Wanted[], work: () => T): T {
     this.checkFree()
-    const putBack = this.#settings.isLent ? this.#applySettings(wanted) : null
+    const restore = this.#settings.isShared ? this.#applySettings(wanted) : null
     try {
       return work()
     } finally {
-      putBack?.()
+      restore?.()
       if (this.#files?.isDisplaced === true) this.close()
     }
   }
 
-  /** SQLite looks for a name among what is temporary first: what is written there is lost. @throws `STORE_UNAVAILABLE` */
+  /** SQLite prefers temporary tables and views of the same name, and what is written there is lost. @throws `STORE_UNAVAILABLE` */
   #refuseHiding(): void {
     const hiding = this.get(HIDING)
     if (hiding === undefined) return
     throw new TurnstoreError(
       'STORE_UNAVAILABLE',
-      `The lent handle has a temporary ${String(hiding.type)} ${quote(String(hiding.name))} of its owner's, which hides what Turnstore has under that name; drop it`,
+      `The shared handle has a temporary ${String(hiding.type)} ${quote(String(hiding.name))}, which hides Turnstore's table of that name; drop it`,
     )
   }
 
@@ -186,10 +186,10 @@ export class Connection {
     if (this.#database.inTransaction) this.run('ROLLBACK')
   }
 
-  /** Gives what puts the owner's settings back. */
+  /** Returns a function that restores the owner's settings. */
   #applySettings(wanted: readonly Wanted[]): () => void {
     const undo: string[] = []
-    const putBack = (): void => {
+    const restore = (): void => {
       for (const pragma of undo) this.exec(pragma)
     }
     try {
@@ -201,17 +201,17 @@ export class Connection {
         undo.unshift(`PRAGMA ${pragma} = ${found}`)
       }
     } catch (error) {
-      putBack()
+      restore()
       throw error
     }
-    return putBack
+    return restore
   }
 
   /**
-   * Without a WAL one level higher: a rollback journal that a commit has deleted may come back with the power and
-   * undo it, unless its folder is synced as well, which is EXTRA.
+   * One level higher without a WAL: after a power cut, a rollback journal that a commit deleted may reappear and undo
+   * the commit, unless the folder is synced too. EXTRA does that.
    */
-  #lentSynchronous(): number {
+  #sharedSynchronous(): number {
     const level = SYNCHRONOUS[this.#settings.synchronous]
     return this.value('PRAGMA journal_mode') === 'wal' ? level : level + 1
   }
@@ -239,9 +239,9 @@ export class Connection {
     return this.#prepared(sql, true).all(...values)
   }
 
-  /** Writes the whole database, as it is now, into a file that is new or empty. */
+  /** Copies the whole database, as it is now, into a new or empty file. */
   vacuumInto(path: string): void {
-    // No other: SQLite forgets the schema, and while others hold the database, `synchronous` could not be put back.
+    // No other setting: SQLite drops its schema cache, and could not restore `synchronous` while others hold the database.
     this.#use([neverWait], () => unlessIterating(() => this.run('VACUUM INTO ?', path)))
   }
 
@@ -250,11 +250,11 @@ export class Connection {
     this.#database.exec(sql)
   }
 
-  /** All SQL is of this package, of a few dozen texts, so each is prepared once. */
+  /** Each statement is prepared once: the package has a few dozen. */
   #prepared(sql: string, plucked: boolean): SqliteStatement {
     let statement = this.#statements.get(sql)
     if (statement === undefined) {
-      // Numbers as numbers, whatever the owner of the handle prefers.
+      // The owner of a shared handle may have chosen bigints.
       statement = this.#database.prepare(sql).safeIntegers(false)
       if (plucked) statement.pluck(true)
       this.#statements.set(sql, statement)
@@ -262,11 +262,11 @@ export class Connection {
     return statement
   }
 
-  /** Closes a handle of our own, after the WAL has gone into the database. One that was lent stays as it is. */
+  /** Checkpoints the WAL and closes the handle. A shared handle stays open. */
   close(): void {
     this.#statements.clear()
     const files = this.#files
-    if (this.#settings.isLent || !this.#database.open) return
+    if (this.#settings.isShared || !this.#database.open) return
     try {
       if (files !== null && files.hasUsedWal) {
         files.refuseDisplaced()
@@ -274,13 +274,13 @@ export class Connection {
         this.value('PRAGMA wal_checkpoint(TRUNCATE)')
       }
     } catch {
-      // The WAL stays, and whoever opens the database next reads it.
+      // The WAL stays, and the next process to open the database reads it.
     }
     if (files?.mayClose !== false) this.#database.close()
   }
 }
 
-/** The driver has no code for it: an iterator of the owner's is open. @throws `Occupied`, or what the driver throws */
+/** The driver throws a TypeError without a code while an iterator of the owner's is open. @throws `Occupied`, or what the driver throws */
 function unlessIterating(work: () => void): void {
   try {
     work()

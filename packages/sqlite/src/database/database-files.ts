@@ -6,12 +6,12 @@ import { QuietFolder } from './quiet-folder.js'
 import { storeError } from './sqlite-errors.js'
 
 export interface WatchedHandle {
-  /** The path that the user gave. */
+  /** The path that the user passed. */
   readonly path: string
-  /** The absolute path that SQLite opened, with all links followed: beside it is the WAL. */
+  /** The absolute path that SQLite opened, with all links followed. The WAL is beside it. */
   readonly file: string
-  /** Whether its owner may make SQLite open other files beside the database. */
-  readonly isLent: boolean
+  /** The owner of a shared handle may make SQLite open other files beside the database. */
+  readonly isShared: boolean
   /** A setting of the handle. */
   readonly pragma: (name: 'schema_version' | 'journal_mode' | 'locking_mode') => unknown
 }
@@ -20,9 +20,8 @@ export interface WatchedHandle {
 const READ_INTERVAL_MS = 100
 
 /**
- * The files that SQLite has open on a database, and whether they are still those that the path leads to. SQLite does
- * not look: it goes on writing into a file that was moved away, or whose WAL was, and nobody who opens the path finds
- * what it wrote.
+ * The files that SQLite has open on a database, and whether the path still leads to them. SQLite does not check: it
+ * keeps writing to a file that was moved away, or whose WAL was, and what it writes is not found at the path.
  */
 export class DatabaseFiles {
   readonly main: FileIdentity
@@ -30,11 +29,11 @@ export class DatabaseFiles {
   readonly #paths: readonly string[]
   readonly #folder: QuietFolder | null
   readonly #beside = new Map<string, FileIdentity>()
-  /** Of a handle of our own, once it is set up: nobody changes it. */
+  /** For a handle of our own, once it is set up; then they stay the same. */
   #suffixes: readonly string[] | null = null
-  /** As of the last check in a transaction. */
+  /** At the last check in a transaction. */
   #inUse: readonly string[] = []
-  /** When the database was changed last, by a checkpoint as a rule, and its header since then. */
+  /** When the database last changed, usually by a checkpoint, and its header since then. */
   #changedAt: bigint | null = null
   #header: DatabaseHeader | null = null
   /** Before this time, reads do not look. */
@@ -46,16 +45,16 @@ export class DatabaseFiles {
     this.main = main
     this.#handle = handle
     this.#paths = handle.path === handle.file ? [handle.file] : [handle.path, handle.file]
-    // The owner of a handle may make SQLite open other files in a folder that stays as it is.
-    this.#folder = handle.isLent ? null : QuietFolder.of(handle.path, handle.file)
+    // The owner of a shared handle may make SQLite open other files without a change to the folder.
+    this.#folder = handle.isShared ? null : QuietFolder.of(handle.path, handle.file)
   }
 
   /** @throws `STORE_UNAVAILABLE` where the file at the path is not the one that SQLite has open */
   static of(handle: WatchedHandle): DatabaseFiles {
     const main = identityOf(handle.file)
     if (main !== undefined && descriptorOf(main) !== 'none') return new DatabaseFiles(main, handle)
-    const what = `The database ${quote(handle.path)} was removed, moved or replaced since this handle opened it`
-    throw new TurnstoreError('STORE_UNAVAILABLE', `${what}; open the database and the store anew`)
+    const what = `The database ${quote(handle.path)} was removed, moved or replaced after this handle opened it`
+    throw new TurnstoreError('STORE_UNAVAILABLE', `${what}; open a new handle and a new store`)
   }
 
   /** @throws `STORE_UNAVAILABLE` once a check has failed */
@@ -67,20 +66,20 @@ export class DatabaseFiles {
     return this.#displaced !== null
   }
 
-  /** Whether a WAL of this database was used, which may go into it when the handle is closed. */
+  /** Whether a WAL of this database was used, and may be checkpointed when the handle closes. */
   get hasUsedWal(): boolean {
     return this.#beside.size > 0
   }
 
   /**
-   * False where another file has the name of the WAL, or the content of the database is another: as the last one to
-   * close, SQLite would write its own WAL into the database, and remove the one at the path.
+   * False if the database or its WAL was replaced. If SQLite were the last to close, it would write its WAL into the
+   * other database, and remove the WAL at the path.
    */
   get mayClose(): boolean {
     return this.#mayClose
   }
 
-  /** Inside a transaction, when SQLite has all of them open. @throws `STORE_UNAVAILABLE`, from then on at each use */
+  /** In a transaction, when SQLite has all its files open. @throws `STORE_UNAVAILABLE`, and from then on at each use */
   check(): void {
     this.#inUse = this.#suffixes ?? this.#suffixesInUse()
     this.#look()
@@ -104,32 +103,32 @@ export class DatabaseFiles {
     if (this.hasUsedWal) this.#nextRead = now + READ_INTERVAL_MS
   }
 
-  /** The same before a commit, when what is in the database matters too. */
+  /** The same before a commit, and the content of the database too. */
   checkToCommit(): void {
     this.check()
     this.checkMain()
   }
 
-  /** At any time, even when others keep the database locked. @throws `STORE_UNAVAILABLE`, from then on at each use */
+  /** At any time, even while others lock the database. @throws `STORE_UNAVAILABLE`, and from then on at each use */
   checkMain(): void {
     const message = this.#mainDisplaced()
     if (message !== null) throw this.#refuse(message)
   }
 
-  /** What a failure of the driver comes from: SQLite meets some of it by itself. */
+  /** Why the driver failed: SQLite itself fails on some displaced files. */
   causeOf(error: unknown): unknown {
     const message = isTurnstoreError(error) ? null : this.#mainDisplaced()
     return message === null ? error : this.#refuse(message)
   }
 
   #refuse(message: string): TurnstoreError {
-    return (this.#displaced = new TurnstoreError('STORE_UNAVAILABLE', `${message} while it was in use; open the store anew`))
+    return (this.#displaced = new TurnstoreError('STORE_UNAVAILABLE', `${message} while it was in use; open a new store`))
   }
 
-  /** A commit was made. It counts only if whoever opens the path finds it. @throws `STORE_UNAVAILABLE` */
+  /** After a commit, which counts only if it can be found at the path. @throws `STORE_UNAVAILABLE` */
   checkCommitted(): void {
     try {
-      // Without asking SQLite: somebody else may have the database locked again.
+      // Without asking SQLite: others may have locked the database again.
       this.#look()
     } catch (error) {
       throw storeError(error, this.#handle.path, 'unknown')
@@ -146,13 +145,13 @@ export class DatabaseFiles {
     return null
   }
 
-  /** By what SQLite did not make: another file that was copied into this one. Of a handle of our own, which is in WAL. */
+  /** Whether another file was copied into this one. Only for a handle of our own, which is in WAL mode. */
   #isOverwritten({ mtimeNs }: FoundFile): boolean {
     if (this.#suffixes === null || mtimeNs === this.#changedAt) return false
     const descriptor = descriptorOf(this.main)
     if (typeof descriptor !== 'number') return false
     const before = this.#header
-    // Twice, since a checkpoint may be writing it at this moment.
+    // Twice, since a checkpoint may be writing it right now.
     const headers = [readHeader(descriptor), readHeader(descriptor)]
     if (before !== null && !headers.some(header => follows(header, before))) {
       this.#mayClose = false
@@ -176,18 +175,18 @@ export class DatabaseFiles {
     if (found === undefined) return false
     const before = this.#beside.get(suffix)
     if (before !== undefined && isSameFile(found, before)) return true
-    if ((before !== undefined && !this.#handle.isLent) || descriptorOf(found) === 'none') return false
+    if ((before !== undefined && !this.#handle.isShared) || descriptorOf(found) === 'none') return false
     this.#beside.set(suffix, found)
     return true
   }
 
   #suffixesInUse(): readonly string[] {
-    const { isLent, pragma } = this.#handle
-    // Read from the database: SQLite opens the others with it, and then knows the mode.
+    const { isShared, pragma } = this.#handle
+    // A read makes SQLite open the files beside the database, and then it knows the mode.
     pragma('schema_version')
     if (pragma('journal_mode') !== 'wal') return []
-    const suffixes = isLent && pragma('locking_mode') === 'exclusive' ? ['-wal'] : ['-wal', '-shm']
-    if (!isLent) this.#suffixes = suffixes
+    const suffixes = isShared && pragma('locking_mode') === 'exclusive' ? ['-wal'] : ['-wal', '-shm']
+    if (!isShared) this.#suffixes = suffixes
     return suffixes
   }
 }

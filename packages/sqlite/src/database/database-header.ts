@@ -3,9 +3,9 @@ import { readSync } from 'node:fs'
 /** What the first bytes of a database file say (https://sqlite.org/fileformat.html, 1.3). */
 export interface DatabaseHeader {
   readonly isDatabase: boolean
-  /** Whether it is written with a WAL. */
+  /** Whether the database is in WAL mode. */
   readonly isInWal: boolean
-  /** Goes up whenever SQLite writes the first page. */
+  /** Increases whenever SQLite writes the first page. */
   readonly changes: number
 }
 
@@ -15,7 +15,7 @@ const FORMAT_OF_WAL = 2
 const CHANGES_AT = 24
 const LENGTH = 28
 
-/** Null where the file is shorter. @param descriptor that SQLite has open; reading at a place leaves it as it is */
+/** Null if the file is shorter. @param descriptor of SQLite; reading at a position does not change it */
 export function readHeader(descriptor: number): DatabaseHeader | null {
   const bytes = Buffer.alloc(LENGTH)
   if (readSync(descriptor, bytes, 0, LENGTH, 0) < LENGTH) return null
@@ -26,9 +26,9 @@ export function readHeader(descriptor: number): DatabaseHeader | null {
   }
 }
 
-/** Whether SQLite made `after` out of `before`, both of a database in WAL mode. */
+/** Whether SQLite can have written `after` over `before`, in a database in WAL mode. */
 export function follows(after: DatabaseHeader | null, before: DatabaseHeader): boolean {
   if (after === null || !after.isDatabase || !after.isInWal) return false
-  // In 32 bits it may go round.
+  // The counter has 32 bits and wraps around.
   return after.changes - before.changes >>> 0 < 2 ** 31
 }

@@ -1,6 +1,5 @@
 /*
- * What this package needs of better-sqlite3, and nothing more: whatever has this shape fits, of
- * whichever version or copy.
+ * The part of better-sqlite3 that this package uses. Any version or copy of this shape fits.
  */
 
 export interface SqliteDatabase {
@@ -26,7 +25,7 @@ export type SqlValue = string | number | null
 /** A row as the driver returns it. Its columns are unchecked: read them with `tables/columns.ts`. */
 export type Row = Readonly<Record<string, unknown>>
 
-/** Whether something that a user hands in can be worked with as a `Database` of better-sqlite3. */
+/** Whether a value has the shape of a `Database` of better-sqlite3. */
 export function isDatabase(value: unknown): value is SqliteDatabase {
   return (
     typeof value === 'object' &&

@@ -1,21 +1,20 @@
 import { fstatSync, readdirSync, statSync } from 'node:fs'
 
-/** Which file it is, whatever its name. No other file gets the same while somebody has this one open. */
+/** Identifies a file, whatever its name. No other file gets the same identity while this one is open. */
 export interface FileIdentity {
   readonly dev: bigint
   readonly ino: bigint
 }
 
-/** Of a file or a folder at a path, with the times at which its content and anything of it changed last. */
+/** A file or folder at a path. `mtimeNs`: its content last changed. `ctimeNs`: anything about it last changed. */
 export interface FoundFile extends FileIdentity {
   readonly ctimeNs: bigint
   readonly mtimeNs: bigint
 }
 
-/** A missing file is an answer, not an error. */
 const OPTIONS = { bigint: true, throwIfNoEntry: false } as const
 
-/** Links are followed. Undefined where there is no file. @throws an error of the system where it cannot be looked at */
+/** Follows links. Undefined if there is no file. @throws an error of the system if access fails */
 export function identityOf(path: string): FoundFile | undefined {
   return statSync(path, OPTIONS)
 }
@@ -25,9 +24,9 @@ export function isSameFile(a: FileIdentity, b: FileIdentity): boolean {
 }
 
 /**
- * A descriptor of this process on a file: `none` where it has no such file open, `unknown` where that cannot be seen.
- * It belongs to whoever opened it: never close it. To open the database here once more and close that again would take
- * SQLite's locks away (https://sqlite.org/howtocorrupt.html, 2.2).
+ * A descriptor of this process on a file; `none` if the process does not have it open, `unknown` if that cannot be seen.
+ * Never close it: it belongs to SQLite. Opening the database once more and closing that would release SQLite's locks
+ * (https://sqlite.org/howtocorrupt.html, 2.2).
  */
 export function descriptorOf(file: FileIdentity): number | 'none' | 'unknown' {
   let unseen = 0
@@ -36,7 +35,7 @@ export function descriptorOf(file: FileIdentity): number | 'none' | 'unknown' {
     if (found === undefined) unseen++
     else if (isSameFile(found, file)) return descriptor
   }
-  // One is that of the listing itself, closed by now. Deno has numbers of its own, and so sees none.
+  // One is the descriptor of the listing itself, closed by now. Deno numbers its descriptors itself, so all are unseen.
   return unseen === 1 ? 'none' : 'unknown'
 }
 

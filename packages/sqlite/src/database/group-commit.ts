@@ -4,65 +4,64 @@ import type { Connection } from './connection.js'
 import { busyError, isBusy, storeError } from './sqlite-errors.js'
 import { newBackoff } from './while-busy.js'
 
-/** What to answer once a write is stored, and what is left to do for that. */
+/** What to return once the write is stored, and how to store it. */
 export interface Decision<T> {
   readonly answer: T
-  readonly carryOut?: () => void
+  readonly apply?: () => void
 }
 
-/** Of a write that may lose what is stored, and so waits until all of it was read. */
+/** Returned by a write that must read the whole session first, so that it loses nothing of a damaged one. */
 export const UNREAD: unique symbol = Symbol('unread')
 
 /**
- * A write, run inside a transaction: it reads and decides, and throws where it must not happen, before
- * anything is written.
- * @param isRead whether what it asked for with `UNREAD` was done
+ * A write, run inside a transaction: it reads and decides. If it must not happen it throws, before anything is written.
+ * @param isRead whether the read that it requested with `UNREAD` is done
  */
 export type Write<T> = (isRead: boolean) => Decision<T> | typeof UNREAD
 
-/** What is known from one transaction to the next. */
+/** What a handle remembers between transactions. */
 export interface Cache {
   /** Called first in each transaction. */
   check(): void
-  /** Called when a transaction was rolled back. */
+  /** Called after a rollback. */
   forget(): void
 }
 
 interface Waiting {
   readonly deadline: number
-  /** Null where it has to read first. */
-  readonly decide: (isRead: boolean) => { readonly carryOut: (() => void) | undefined; readonly resolve: () => void } | null
+  /** Null if it must read first. */
+  readonly decide: (isRead: boolean) => { readonly apply: (() => void) | undefined; readonly resolve: () => void } | null
   readonly reject: (error: unknown) => void
-  /** Rejects where the write must not happen. */
+  /** Rejects if the write must not happen. */
   readonly read: () => Promise<unknown>
   reading: 'not needed' | 'needed' | 'done'
 }
 
-/** Longest stretch of writing, in milliseconds, before the rest of the process gets its turn. */
+/** Longest stretch of writing, in milliseconds, before it yields to the event loop. */
 const SLICE_MS = 8
 
-/** So many writes that come alone are tried before the rest of the process gets its turn, within that stretch. */
+/** Most writes that commit alone before it yields to the event loop, within that stretch. */
 const MOST_ALONE = 16
 
 /**
- * The writes that wait. Those that wait at the same moment go into one transaction: one commit and one
- * sync for all of them, each with its own success or failure.
+ * The queue of writes. Writes that wait at the same time share one transaction, one commit and one sync. Each succeeds
+ * or fails on its own.
  */
 export class GroupCommit {
   readonly #connection: Connection
   readonly #cache: Cache
   readonly #timeoutMs: number
   readonly #queue: Waiting[] = []
-  /** So many of the queue failed together and are run one by one, to find the one whose failure it is. */
+  /** The first so many writes failed together. They run one by one, to find the one that fails. */
   #suspects = 0
   #isDraining = false
   readonly #mayHurry: boolean
-  /** Tried alone since the rest of the process had its turn; after some that came together, as many as may. */
+  /** Writes committed alone since it last yielded. `MOST_ALONE` after a shared commit. */
   #alone = 0
-  /** Until when more may follow: of large ones, a few take longer than the process should stand still. */
+  /** When to yield at the latest: a few large writes may block the process too long. */
   #pause = 0
 
-  /** @param mayHurry whether a commit of its own is so cheap that a write which comes alone need not wait for others */
+  /** @param mayHurry whether a commit is so cheap that a single write need not wait for others to share it */
   constructor(connection: Connection, cache: Cache, timeoutMs: number, mayHurry: boolean) {
     this.#connection = connection
     this.#cache = cache
@@ -71,16 +70,15 @@ export class GroupCommit {
   }
 
   /**
-   * Writes are decided in the order of the calls. One that has to read first holds up those after it, though not the
-   * process.
+   * Writes are decided in call order. One that must read first delays those after it, but does not block the process.
    */
   write<T>(write: Write<T>, read: () => Promise<unknown> = async () => {}): Promise<T> {
     return new Promise((resolve, reject) => {
       const decide: Waiting['decide'] = isRead => {
         const decision = write(isRead)
         if (decision === UNREAD) return null
-        const { answer, carryOut } = decision
-        return { carryOut, resolve: () => resolve(answer) }
+        const { answer, apply } = decision
+        return { apply, resolve: () => resolve(answer) }
       }
       this.#queue.push({ deadline: performance.now() + this.#timeoutMs, decide, reject, read, reading: 'not needed' })
       if (!this.#isDraining) void this.#drain()
@@ -91,7 +89,7 @@ export class GroupCommit {
     this.#isDraining = true
     let backoff: Backoff | null = null
     while (this.#queue.length > 0) {
-      await this.#others()
+      await this.#waitForOthers()
       const busy = this.#commitSome()
       if (busy === null) {
         backoff = null
@@ -105,7 +103,7 @@ export class GroupCommit {
     this.#isDraining = false
   }
 
-  /** The first of the queue, where it has to be read before it is decided. */
+  /** Lets the first write read, if it must before it decides. */
   async #readFirst(): Promise<void> {
     const [first] = this.#queue
     if (first?.reading !== 'needed') return
@@ -118,8 +116,8 @@ export class GroupCommit {
     }
   }
 
-  /** Who calls at this moment comes along; so does, but after writes that came alone, whoever a timer or a socket wakes. */
-  async #others(): Promise<void> {
+  /** Calls made in the same tick share the commit, as do calls from timers and sockets, unless writes come alone. */
+  async #waitForOthers(): Promise<void> {
     if (this.#mayHurry && this.#alone < MOST_ALONE && performance.now() < this.#pause) {
       this.#alone++
       return
@@ -129,14 +127,14 @@ export class GroupCommit {
     this.#pause = performance.now() + SLICE_MS
   }
 
-  /** Commits the writes that wait, or the first of them. Gives the error where the database is busy. */
+  /** Commits the writes that wait, or the first of them. Returns the error if the database is busy. */
   #commitSome(): unknown {
     const most = this.#suspects > 0 ? 1 : this.#queue.length
     const settle: (() => void)[] = []
     try {
       this.#connection.write(() => {
         this.#cache.check()
-        this.#performSome(most, settle)
+        this.#applySome(most, settle)
       })
     } catch (error) {
       this.#cache.forget()
@@ -150,7 +148,7 @@ export class GroupCommit {
     return null
   }
 
-  #performSome(most: number, settle: (() => void)[]): void {
+  #applySome(most: number, settle: (() => void)[]): void {
     const end = performance.now() + SLICE_MS
     for (const waiting of this.#queue.slice(0, most)) {
       if (settle.length > 0 && performance.now() > end) return
@@ -159,7 +157,7 @@ export class GroupCommit {
         decision = waiting.decide(waiting.reading === 'done')
       } catch (error) {
         settle.push(() => waiting.reject(storeError(error, this.#connection.path, 'not-stored')))
-        // With the transaction, what the others wrote is gone.
+        // SQLite ended the transaction, and the other writes are gone with it.
         if (!this.#connection.inTransaction) throw error
         continue
       }
@@ -168,11 +166,11 @@ export class GroupCommit {
         return
       }
       settle.push(decision.resolve)
-      decision.carryOut?.()
+      decision.apply?.()
     }
   }
 
-  /** The first of the queue failed together, and nothing of them is stored, unless the error says otherwise. */
+  /** The first `count` writes failed together. None is stored, unless the error says otherwise. */
   #fail(count: number, error: unknown): void {
     const failure = storeError(error, this.#connection.path, 'not-stored')
     if (count > 1 && failure.outcome === 'not-stored') this.#suspects = count
@@ -186,7 +184,7 @@ export class GroupCommit {
 
   #rejectOverdue(busy: unknown): void {
     const now = performance.now()
-    // In the order of their deadlines, since all wait equally long.
+    // The queue is in the order of the deadlines, since all wait equally long.
     const overdue = this.#queue.findIndex(({ deadline }) => deadline > now)
     const failure = busyError(busy, this.#timeoutMs)
     for (const { reject } of this.#take(overdue === -1 ? this.#queue.length : overdue)) reject(failure)

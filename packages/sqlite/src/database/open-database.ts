@@ -4,29 +4,29 @@ import { TurnstoreError } from '@turnstore/core'
 import { quote } from '@turnstore/core/adapter'
 import Database from 'better-sqlite3'
 import type { SqliteDatabase } from './driver.js'
-import { checkBeside, leftBeside, setAside } from './left-beside.js'
+import { checkStrayFiles, strayFilesOf, setAside } from './stray-files.js'
 
-/** The version of Node-API that better-sqlite3 13 is built against. On a Node without it, loading it ends the process. */
+/** better-sqlite3 13 needs this version of Node-API. Loading it in a Node without it ends the process. */
 const NODE_API = 10
 
 /**
- * The path as the driver is to get it: absolute, so that none is taken for a URI. `:memory:` stays. An absolute one is
- * taken as it is, since a file may have any name.
+ * The absolute path for the driver, so that it never looks like a URI. `:memory:` stays as it is. An absolute path may
+ * be any name.
  * @throws `INVALID_ARGUMENT`
  */
 export function databasePath(path: string): string {
   if (path === ':memory:') return path
   if (path === '' || path.includes('\0')) throw new TurnstoreError('INVALID_ARGUMENT', 'SqliteSessionStore takes the path of a database')
-  // The driver would cut it off, and open another file.
-  if (path !== path.trimEnd()) throw new TurnstoreError('INVALID_ARGUMENT', `The path ${quote(path)} ends with a blank; leave it out`)
+  // The driver would trim it, and open another file.
+  if (path !== path.trimEnd()) throw new TurnstoreError('INVALID_ARGUMENT', `The path ${quote(path)} ends with whitespace; remove it`)
   if (!isAbsolute(path) && LIKE_URI.some(pattern => pattern.test(path))) {
-    const advice = 'leave the rest out, or make the path absolute if the file has this name'
+    const advice = 'remove the rest, or make the path absolute if the file has this name'
     throw new TurnstoreError('INVALID_ARGUMENT', `${quote(path)} looks like a URI, and SqliteSessionStore takes the path of a file; ${advice}`)
   }
   return resolve(path)
 }
 
-/** What SQLite reads in URIs. Here it would become the name of a file, and its settings mean nothing. */
+/** What SQLite reads in URIs. Here it would become part of a file name, and the settings would have no effect. */
 const LIKE_URI = [
   /^(file|sqlite3?|libsql):/i,
   /^[a-z][a-z0-9+.-]*:\/\//i,
@@ -35,8 +35,7 @@ const LIKE_URI = [
 ]
 
 /**
- * Opens a handle on a database, which is created where there is none, for its owner alone. The handle
- * never waits for a lock.
+ * Opens a database, or creates it, readable by its owner alone. The handle never waits for a lock.
  * @throws `STORE_UNAVAILABLE`, or what the driver throws
  */
 export function openDatabase(path: string): SqliteDatabase {
@@ -45,24 +44,24 @@ export function openDatabase(path: string): SqliteDatabase {
   return new Database(path, { timeout: 0 })
 }
 
-/** Most that the driver takes: 24 days. */
+/** The driver's maximum: 24 days. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
 
-/** A handle that only reads, and waits for locks inside SQLite: for a thread that may. */
+/** A read-only handle that waits for locks inside SQLite, for use in a worker thread. */
 export function openToRead(path: string, timeoutMs: number): SqliteDatabase {
   return new Database(path, { readonly: true, fileMustExist: true, timeout: Math.min(timeoutMs, LONGEST_TIMEOUT_MS) })
 }
 
 /**
- * Whether a handle is of the SQLite that this package opens files with. Two copies in one process must not open one
- * file: where one closes it, the system takes the locks of the other away (https://sqlite.org/howtocorrupt.html, 2.2.1),
- * and what is written from then on goes into a WAL that the next process to close the database removes.
+ * Whether a handle is of the copy of SQLite that this package opens files with. Two copies in one process must not open
+ * one file: when one closes it, the system releases the locks of the other (https://sqlite.org/howtocorrupt.html, 2.2.1).
+ * Later writes go into a WAL that the next process to close the database removes.
  */
 export function isOfThisDriver(database: SqliteDatabase): boolean {
   return database instanceof Database
 }
 
-/** In one sentence, before loading the driver ends the process without one. */
+/** An error, before loading the driver ends the process without one. */
 function checkRuntime(): void {
   if (Number(process.versions.napi) < NODE_API) {
     throw new TurnstoreError(
@@ -72,9 +71,9 @@ function checkRuntime(): void {
   }
 }
 
-/** An empty file is a database without tables. Those beside it get its permissions. */
+/** An empty file is a database without tables. SQLite gives the files beside it the same permissions. */
 function createPrivately(path: string): void {
-  const left = leftBeside(path)
+  const left = strayFilesOf(path)
   if (isCreated(path)) setAside(left)
 }
 
@@ -85,26 +84,26 @@ function isCreated(path: string): boolean {
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error
     if (error.code === 'ENOENT') {
-      throw new TurnstoreError('STORE_UNAVAILABLE', `There is no folder ${quote(dirname(path))}; make it first`)
+      throw new TurnstoreError('STORE_UNAVAILABLE', `There is no folder ${quote(dirname(path))}; create it first`)
     }
     if (error.code === 'EEXIST') checkFound(path)
-    // It is there already, or SQLite will say why it cannot be.
+    // The file exists, or SQLite will report why it cannot be created.
     return false
   }
 }
 
 function checkFound(path: string): void {
-  if (!existsSync(path)) return createBehindLink(path)
-  if (statSync(path).isFile()) return checkBeside(realpathSync(path))
-  // A FIFO that may only be read would hold up the process until somebody writes into it.
-  throw new TurnstoreError('STORE_UNAVAILABLE', `${quote(path)} is no file; look at the path`)
+  if (!existsSync(path)) return createAtLink(path)
+  if (statSync(path).isFile()) return checkStrayFiles(realpathSync(path))
+  // A read-only FIFO would block the process until another process writes to it.
+  throw new TurnstoreError('STORE_UNAVAILABLE', `${quote(path)} is not a file; check the path`)
 }
 
-/** Only where there is no file yet: closing one that is open would take the locks of this process away. */
-function createBehindLink(path: string): void {
+/** Only if there is no file yet: closing one that is open would release the locks of this process. */
+function createAtLink(path: string): void {
   try {
     closeSync(openSync(path, 'a', 0o600))
   } catch {
-    // SQLite will say why it cannot be.
+    // SQLite will report why it cannot be created.
   }
 }

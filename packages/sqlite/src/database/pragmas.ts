@@ -6,7 +6,7 @@ import type { SqliteDatabase } from './driver.js'
 /** Before 3.51.3, two processes that write and checkpoint at the same moment could corrupt the database (https://sqlite.org/wal.html). */
 const OLDEST = [3, 51, 3] as const
 
-/** Bytes a page, in a database that is made here: three turns of some kilobytes in one. */
+/** In bytes, for a database that the store creates. Holds about three turns of a few kilobytes. */
 const PAGE_SIZE = 8192
 
 /** @throws `STORE_UNAVAILABLE` */
@@ -23,24 +23,24 @@ export function checkSqliteVersion(database: SqliteDatabase): void {
 }
 
 /**
- * Sets up a handle of our own, and looks whether it took: SQLite passes over what it does not know or
- * cannot do without a word. Fails while others hold the database.
+ * Sets up a handle of our own, and reads each setting back: SQLite silently ignores what it does not know or cannot do.
+ * Fails while others hold the database.
  * @throws `STORE_UNAVAILABLE`, or what the driver throws
  */
 export function applySettings(database: SqliteDatabase, synchronous: 'FULL' | 'NORMAL'): void {
   const isFull = synchronous === 'FULL'
-  // Before the journal: a database that is in WAL keeps the size that it has.
+  // Before the journal mode: a database in WAL mode keeps its page size.
   database.exec(`PRAGMA page_size = ${PAGE_SIZE}`)
   const wanted: [pragma: string, value: string | number][] = [
     ['busy_timeout', 0],
     ['journal_mode', database.memory ? 'memory' : 'wal'],
     ['synchronous', isFull ? 2 : 1],
-    // On macOS, what makes the drive empty its cache. Elsewhere it means nothing.
+    // On macOS, this makes the drive empty its cache. It has no effect elsewhere.
     ['fullfsync', Number(isFull)],
     ['foreign_keys', 1],
     ['trusted_schema', 0],
     ['cell_size_check', 1],
-    // What is read through a mapping kills the process where the file is cut off.
+    // A read through a mapping kills the process if the file is truncated.
     ['mmap_size', 0],
   ]
   for (const [pragma, value] of wanted) {
@@ -56,20 +56,20 @@ export function applySettings(database: SqliteDatabase, synchronous: 'FULL' | 'N
   }
 }
 
-/** Refuses a lent handle for what we cannot set and put back. @throws `STORE_UNAVAILABLE`, or what the driver throws */
-export function checkLent(connection: Connection): void {
+/** Refuses a shared handle whose settings cannot be corrected for each use. @throws `STORE_UNAVAILABLE`, or what the driver throws */
+export function checkShared(connection: Connection): void {
   const encoding = connection.read(() => connection.value('PRAGMA encoding'))
   if (encoding !== 'UTF-8') {
     throw new TurnstoreError(
       'STORE_UNAVAILABLE',
-      `The lent database has encoding ${String(encoding)}, and ids are ordered by their UTF-8 bytes; make it with PRAGMA encoding = 'UTF-8'`,
+      `The shared database has encoding ${String(encoding)}, and ids are ordered by their UTF-8 bytes; create it with PRAGMA encoding = 'UTF-8'`,
     )
   }
   const journal = connection.read(() => connection.value('PRAGMA journal_mode'))
   if (!connection.isInMemory && (journal === 'off' || journal === 'memory')) {
     throw new TurnstoreError(
       'STORE_UNAVAILABLE',
-      `The lent database has journal_mode ${journal}, with which a crash destroys it; set PRAGMA journal_mode = WAL`,
+      `The shared database has journal_mode ${journal}, and a crash can destroy it; set PRAGMA journal_mode = WAL`,
     )
   }
 }

@@ -3,14 +3,14 @@ import { basename, dirname, join } from 'node:path'
 import { type FoundFile, identityOf, isSameFile } from './file-identity.js'
 
 /**
- * A folder whose entry changed so long ago tells by its time whether it changes again. Systems count in steps, of some
- * milliseconds as a rule and of two seconds at most.
+ * A folder that last changed this long ago shows each further change in its time. File systems round that time, usually
+ * to milliseconds and to two seconds at most.
  */
 const LONG_AGO_NS = 3_000_000_000n
 
 /**
- * Whether no name in the folder of a database was made, removed or given to another file since its files were last
- * looked at: one look instead of one for each of them.
+ * Whether any name in the folder of a database was created, removed or given to another file since the last look at its
+ * files. One `stat` of the folder replaces one for each file.
  */
 export class QuietFolder {
   readonly #folders: readonly string[]
@@ -20,15 +20,15 @@ export class QuietFolder {
     this.#folders = folders
   }
 
-  /** Null where the database is a link: what that leads to may change elsewhere. */
+  /** Null if the database is a link: the file that it leads to may change elsewhere. */
   static of(path: string, file: string): QuietFolder | null {
     const folders = [...new Set([dirname(path), dirname(file)])]
     return join(realpathSync(dirname(path)), basename(path)) === file ? new QuietFolder(folders) : null
   }
 
-  /** Runs `look`, unless nothing can have changed. What it throws makes the next look one at all files again. */
+  /** Runs `look`, unless nothing can have changed. If it throws, it runs again the next time. */
   unlessQuiet(look: () => void): void {
-    // Before the files: what changes in between is seen the next time.
+    // Before the files: a change in between is seen the next time.
     const found = this.#folders.map(identityOf)
     const quiet = this.#quiet
     if (quiet !== null && found.every((folder, index) => isUnchanged(folder, quiet[index]))) return

@@ -12,24 +12,23 @@ import { placesOfTurn } from '../tables/turn-ids.js'
 
 /** What `checkIntegrity` found. */
 export interface IntegrityReport {
-  /** Whether there is nothing to tell. */
+  /** Whether `problems` is empty. */
   readonly ok: boolean
   readonly problems: readonly IntegrityProblem[]
 }
 
 export interface IntegrityProblem {
-  /** Null where it is about the database as a whole. */
+  /** Null if the problem concerns the database as a whole. */
   readonly sessionId: string | null
-  /** Where and what, never what stands there. */
+  /** What is damaged and where. Never quotes what is stored. */
   readonly message: string
 }
 
-/** More is of no use to anybody. */
 const MOST_PROBLEMS = 100
 
 /**
- * Looks at everything, in one transaction: the structure of the database as SQLite checks it, that no row
- * is left without its session, and that each session can be read and agrees with what is kept to find it.
+ * Checks everything in one transaction: the structure of the database, as SQLite checks it; that each row belongs to a
+ * session; that each session can be read, and matches the columns and indexes by which it is found.
  */
 export function findProblems(connection: Connection): IntegrityProblem[] {
   const problems: IntegrityProblem[] = []
@@ -51,7 +50,7 @@ export function findProblems(connection: Connection): IntegrityProblem[] {
         if (orphans !== 0) note(null, `turnstore_${table} has ${String(orphans)} rows that belong to no session`)
       })
     }
-    for (const [rows, what] of unfounded) {
+    for (const [rows, what] of unreferenced) {
       attempt(connection, null, note, () => {
         const many = connection.value(`SELECT count(*) FROM ${rows}`)
         if (many !== 0) note(null, `${String(many)} ${what}`)
@@ -67,8 +66,8 @@ export function findProblems(connection: Connection): IntegrityProblem[] {
   return problems
 }
 
-/** Rows that no session leads to, which no call meets, and what they are. */
-const unfounded: readonly (readonly [rows: string, what: string])[] = [
+/** Rows that no session refers to, so that no other call encounters them, and what they are. */
+const unreferenced: readonly (readonly [rows: string, what: string])[] = [
   [
     `turnstore_turns AS t WHERE NOT EXISTS (
       SELECT 1 FROM turnstore_places AS p WHERE p.session = t.session AND p.is_head = 0 AND p.seq = t.seq AND p.turn = t.id
@@ -80,16 +79,16 @@ const unfounded: readonly (readonly [rows: string, what: string])[] = [
       SELECT 1 FROM turnstore_places AS p
       WHERE p.session = i.session AND p.is_head = 0 AND p.seq = i.seq AND p.turn_id = i.turn_id
     )`,
-    'ids are of turns that are not there',
+    'turn ids belong to missing turns',
   ],
-  ['turnstore_places WHERE is_head = 1 AND seq <> 0', 'heads of sessions stand where none is looked for'],
+  ['turnstore_places WHERE is_head = 1 AND seq <> 0', 'heads of sessions are in the wrong place'],
 ]
 
 function checkSession(connection: Connection, sessionId: string, note: (message: string) => void): void {
   const raw = readRawSession(connection, sessionId, undefined)
   const row = connection.get(sql.session, sessionId)
   if (raw === null || row === undefined) {
-    note('An index names it, and the table does not have it')
+    note('An index names it, but the table does not have it')
     return
   }
   checkColumns(row, raw.head, note)
@@ -100,7 +99,7 @@ function checkSession(connection: Connection, sessionId: string, note: (message:
   }
 }
 
-/** What listings go by, against what it was made from. */
+/** Compares the columns that listings use with their sources. */
 function checkColumns(
   row: Row,
   head: Pick<SessionSummary, 'createdAt' | 'updatedAt' | 'metadata'>,
@@ -111,10 +110,10 @@ function checkColumns(
   if (text(row, 'changed_key') !== key || (row.moved !== 1 && text(row, 'updated_key') !== key)) {
     note('It is listed at another time than it was updated')
   }
-  if (row.ended !== Number(isEnded(head))) note('Whether it is ended is not what its metadata says')
+  if (row.ended !== Number(isEnded(head))) note('Its column ended does not match its metadata')
 }
 
-/** One part of the check: that it cannot be read is what it found, and the others go on. */
+/** Runs one part of the check. If it cannot read something, that is a finding, and the other parts still run. */
 function attempt(
   connection: Connection,
   sessionId: string | null,

@@ -6,7 +6,7 @@ import { busyError, isBusy, isOfSchema, storeError } from '../database/sqlite-er
 import { findProblems, type IntegrityProblem } from './integrity.js'
 
 /*
- * The thread that `maintenance.ts` starts: one task, one answer, and the end. It may wait inside SQLite.
+ * The thread that `thread.ts` starts. It does one task, posts one answer and ends. It may wait inside SQLite.
  */
 
 interface Common {
@@ -18,19 +18,19 @@ export type Task = Common & ({ readonly kind: 'backup'; readonly target: string 
 
 export type Answer =
   | { readonly problems: readonly IntegrityProblem[] }
-  /** The owner of a lent handle has given it functions, and an index of his uses one. */
+  /** An index uses a function that the owner of a shared handle has registered on it. */
   | { readonly needsHandle: true }
   | { readonly code: ErrorCode; readonly message: string }
 
 function perform(task: Task): readonly IntegrityProblem[] {
   const database = openToRead(task.path, task.timeoutMs)
   try {
-    const connection = new Connection(database, { synchronous: 'FULL', isLent: false })
+    const connection = new Connection(database, { synchronous: 'FULL', isShared: false })
     if (task.kind === 'check') return findProblems(connection)
     connection.vacuumInto(task.target)
     return []
   } finally {
-    // Not the connection's close(), which checkpoints the WAL: it would wait for readers here, and all writers with it.
+    // Not the connection's close(), which checkpoints the WAL: here it would wait for readers, and block all writers.
     database.close()
   }
 }
@@ -41,7 +41,7 @@ function answerTo(task: Task): Answer {
   } catch (error) {
     if (isOfSchema(error)) return { needsHandle: true }
     const { code, message } = isBusy(error) ? busyError(error, task.timeoutMs) : storeError(error, task.path)
-    // Damage that keeps it from being opened is what a check is there to tell.
+    // Damage that keeps the database from being opened is a finding of the check.
     const isFinding = task.kind === 'check' && code === 'CORRUPT_SESSION'
     return isFinding ? { problems: [{ sessionId: null, message }] } : { code, message }
   }
@@ -52,6 +52,6 @@ function isTask(value: unknown): value is Task {
 }
 
 const given: unknown = workerData
-if (!isTask(given)) throw new Error('This thread is started by maintenance.ts alone')
+if (!isTask(given)) throw new Error('Only thread.ts starts this thread')
 // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
 parentPort?.postMessage(answerTo(given))

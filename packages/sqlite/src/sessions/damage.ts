@@ -2,7 +2,7 @@ import { isTurnstoreError, TurnstoreError } from '@turnstore/core'
 import { quote } from '@turnstore/core/adapter'
 
 /*
- * What is said of data that cannot be read: the place and never what is stored there.
+ * Errors about data that cannot be read. They name the place, and never quote what is stored.
  */
 
 export function turnsMissing(): TurnstoreError {
@@ -13,7 +13,7 @@ export function damaged(reason: string): TurnstoreError {
   return new TurnstoreError('CORRUPT_SESSION', reason)
 }
 
-/** Names the session in what is said of its damage. */
+/** Adds the session to an error about damage. */
 export function ofSession<T>(sessionId: string, read: () => T): T {
   try {
     return read()

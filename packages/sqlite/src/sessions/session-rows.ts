@@ -8,17 +8,17 @@ import { areTurnIdsIndexed, placesOfTurn } from '../tables/turn-ids.js'
 import { damaged, ofSession, turnsMissing } from './damage.js'
 
 /*
- * Rows as records. What is read from the database is checked like anything that comes from outside; the
- * errors name the session and the place, never what stands there.
+ * Rows as records. What is read from the database is checked like any input. The errors name the session and the place,
+ * and never quote what is stored.
  */
 
-/** The columns of a session that a change and a range of turns need. */
+/** The columns that a change or a read of turns needs. */
 export interface Head {
   readonly id: number
   readonly workspaceId: string | null
   readonly agentId: string | null
   readonly updatedAt: string
-  /** Whether it has left its place in the listings. */
+  /** Whether its position in the listings is outdated: see `moved-sessions.ts`. */
   readonly hasMoved: boolean
   readonly ended: number
   readonly revision: number
@@ -26,13 +26,13 @@ export interface Head {
   readonly transitionCount: number
 }
 
-/** Null where there is no such session in the scope. */
+/** Null if there is no such session in the scope. */
 export function readHead(connection: Connection, sessionId: string, scope: Scope): Head | null {
   const row = connection.get(sql.head, sessionId)
   return row === undefined ? null : ofSession(sessionId, () => headOf(row, sessionId, scope))
 }
 
-/** The same for whoever goes by the count of turns. */
+/** The same, and checks the number of turns. */
 export function readCountedHead(connection: Connection, sessionId: string, scope: Scope): Head | null {
   const row = connection.get(sql.head, sessionId)
   if (row === undefined) return null
@@ -60,8 +60,8 @@ function headOf(row: Row, sessionId: string, scope: Scope): Head | null {
 }
 
 /**
- * The id of a session of which nothing else need be readable; null where there is no such session in the scope.
- * @throws `CORRUPT_SESSION` where it is not certain which session it is, or, with a scope, whose
+ * The id of a session that need not be readable. Null if there is no such session in the scope.
+ * @throws `CORRUPT_SESSION` if its id or, with a scope, its workspace is uncertain
  */
 export function findDamaged(connection: Connection, sessionId: string, scope: Scope): number | null {
   const row = connection.get(sql.head, sessionId)
@@ -72,7 +72,7 @@ export function findDamaged(connection: Connection, sessionId: string, scope: Sc
   })
 }
 
-/** Before anything else is read of a session: damage in one of another workspace is not the caller's to know. */
+/** Check it first: damage in another workspace must not be reported to the caller. */
 function isRowInScope(row: Row, scope: Scope): boolean {
   return scope === undefined || inScope({ workspaceId: textOrNull(row, 'workspace_id') }, scope)
 }
@@ -81,13 +81,13 @@ function checkId(row: Row, sessionId: string): void {
   if (row.own_id !== sessionId) throw damaged('its index leads to another one')
 }
 
-/** A turn that is counted and not there, or there and not counted, would be lost or written over. */
+/** If the count is wrong, a change would lose or overwrite a turn. */
 function checkTurnCount(row: Row): void {
   const counted = count(row, 'turn_count')
   if ((row.last_turn ?? -1) !== counted - 1) throw damaged(`${counted} turns are counted, and the last one has another number`)
 }
 
-/** Out of a row of `sql.session` or of a listing. */
+/** From a row of `sql.session` or of a listing. */
 export function summaryOfRow(row: Row): SessionSummary {
   return ofSession(text(row, 'session_id'), () => ({
     sessionId: text(row, 'session_id'),
@@ -112,7 +112,7 @@ export function readSummary(connection: Connection, sessionId: string, scope: Sc
   })
 }
 
-/** A session as it lies in the database at one moment, its turns not parsed yet. */
+/** A session at one moment, its turns not parsed yet. */
 export interface RawSession {
   readonly id: number
   readonly head: Omit<SessionRecord, 'turns'>
@@ -135,10 +135,7 @@ export function readRawSession(connection: Connection, sessionId: string, scope:
   })
 }
 
-/**
- * The same, and the index of ids besides: what a change or a rewind would go wrong with is damage, whether or not it
- * keeps the session from being read.
- */
+/** The same, and checks the index of turn ids, which changes need and reads do not. */
 export function readWholeSession(connection: Connection, sessionId: string, scope: Scope): RawSession | null {
   const raw = readRawSession(connection, sessionId, scope)
   if (raw === null) return null
@@ -148,14 +145,14 @@ export function readWholeSession(connection: Connection, sessionId: string, scop
   })
 }
 
-/** The turns `[first, end)`; all of them must be there. */
+/** The turns `[first, end)`. All of them must exist. */
 function turnRows(connection: Connection, id: number, first: number, end: number): readonly Row[] {
   const rows = connection.all(sql.turns, id, first, end)
   if (rows.length !== end - first || rows.some((row, index) => row.seq !== first + index)) throw turnsMissing()
   return rows
 }
 
-/** Which turns a range means, unparsed. */
+/** The turns of a range, unparsed. */
 export interface RawTurnPage extends Omit<TurnPage, 'turns'> {
   readonly turns: readonly Row[]
 }
@@ -168,7 +165,7 @@ export function readRawTurns(connection: Connection, sessionId: string, head: He
   })
 }
 
-/** That the columns by which it is found, or dropped in a rewind, are its own. */
+/** Checks that the columns by which a transition is found, or deleted in a rewind, match it. */
 function transitionOfRow(row: Row): AgentTransitionRecord {
   const transition = readTransition(row.body)
   if (fromExactOrNull(row, 'transition_id') === transition.transitionId && fromExact(row, 'turn_id') === transition.turnId) return transition
@@ -183,14 +180,14 @@ export function readTransition(body: unknown): AgentTransitionRecord {
   }
 }
 
-/** Metadata or another object kept as JSON. */
+/** Parses metadata or another object that is stored as JSON. */
 export function objectOf(json: unknown, what: string): JsonObject {
   if (typeof json === 'string') {
     try {
       const value: unknown = JSON.parse(json)
       if (isJsonObject(value)) return value
     } catch {
-      // It is told below, without what is stored.
+      // Reported below, without quoting what is stored.
     }
   }
   throw damaged(`${what} is not what was stored there`)

@@ -5,19 +5,15 @@ import type { Row } from '../database/driver.js'
 import { count, fromExact, text } from '../tables/columns.js'
 import { damaged, naming, turnsMissing } from './damage.js'
 
-/*
- * Turns out of the JSON that they are stored as.
- */
-
-/** Longest stretch of parsing, in milliseconds, before the rest of the process gets its turn. */
+/** Longest stretch of parsing, in milliseconds, before it yields to the event loop. */
 const SLICE_MS = 8
 
-/** So many are parsed before they are decoded: turn by turn, each of the two finds the caches full of the other. */
+/** Turns to parse before decoding them. Alternating for each turn is slower, since the two evict each other's caches. */
 const BATCH = 64
 
 /**
  * @param rows of `sql.turns`
- * @param turnId that of all of them, where they were found by it
+ * @param turnId by which all of them were found, if so
  */
 export async function parseTurns(sessionId: string, rows: readonly Row[], turnId?: string): Promise<TurnRecord[]> {
   const turns: TurnRecord[] = []
@@ -37,18 +33,18 @@ export async function parseTurns(sessionId: string, rows: readonly Row[], turnId
   }
 }
 
-/** Out of a row of `sql.turns`. @throws `CORRUPT_SESSION` */
+/** From a row of `sql.turns`. @throws `CORRUPT_SESSION` */
 export function readTurnInPlace(row: Row): TurnRecord {
   return inPlace(row, readTurn(row), undefined)
 }
 
-/** That its place names it, by which a change finds it. */
+/** Checks the id in the place, by which a change finds the turn. */
 function inPlace(row: Row, turn: TurnRecord, turnId: string | undefined): TurnRecord {
   if (fromExact(row, 'turn_id') === turn.turnId) return withId(row, turn, turnId)
   throw foundByAnother(row)
 }
 
-/** Out of a row with `seq` and `body`. */
+/** From a row with `seq` and `body`. */
 export function readTurn(row: Row): TurnRecord {
   return decodeBody(row, parseBody(row))
 }
@@ -69,7 +65,7 @@ function decodeBody(row: Row, value: unknown): TurnRecord {
   }
 }
 
-/** Not the error that it failed with: that quotes what is stored, or speaks of a caller's record. */
+/** Replaces the original error, which quotes what is stored or names a caller's record. */
 function damagedTurn(row: Row): TurnstoreError {
   return damaged(`turn ${count(row, 'seq')} is not what was stored there`)
 }

@@ -4,13 +4,13 @@ import { ofSession } from './damage.js'
 import { type Head, readWholeSession } from './session-rows.js'
 import { readTurnInPlace } from './turn-bodies.js'
 
-/** A session of so many turns, transitions and bytes is read within the transaction of a write: a millisecond's work. */
+/** Sessions up to this size are read in the transaction of a write, which takes about a millisecond. */
 const FEW = 64
 const FEW_BYTES = 128 * 1024
 
 /**
- * Reads all of a session that is about to be removed, replaced or rewound, if it is small. False: it is not, and is to
- * be read before the transaction.
+ * Checks a session that is about to be deleted, replaced or rewound by reading all of it, if it is small. False: it is
+ * not small, and must be read before the transaction.
  * @throws `CORRUPT_SESSION`
  */
 export function readIfSmall(connection: Connection, sessionId: string, head: Head): boolean {

@@ -2,8 +2,8 @@ import { TurnstoreError } from '@turnstore/core'
 import type { Row } from '../database/driver.js'
 
 /*
- * What is read is checked: the file may have been damaged or edited. The errors name the column, and
- * whoever knows the session adds it.
+ * Values are checked when they are read: the file may have been damaged or edited. The errors name the column; the
+ * caller adds the session.
  */
 
 /** @throws `CORRUPT_SESSION` */
@@ -24,20 +24,23 @@ export function count(row: Row, column: string): number {
 }
 
 function refuse(column: string): never {
-  throw new TurnstoreError('CORRUPT_SESSION', `The database holds no fitting value in column ${column}`)
+  throw new TurnstoreError('CORRUPT_SESSION', `The database holds no valid value in column ${column}`)
 }
 
 /**
- * Text that a column gives back as it went in, and finds by equality. SQLite keeps text as UTF-8, in
- * which a lone surrogate has no form: the driver would store U+FFFD, and two ids of an old file would
- * become one. Such text is kept as JSON, which has an escape for it; so is text that might be taken for
- * that, which makes the form unique.
+ * Encodes text so that a column returns it unchanged and finds it by equality. SQLite stores UTF-8, which has no lone
+ * surrogates: the driver would store U+FFFD, and two ids of an old file would become one. Such text is stored as JSON,
+ * with an escape. So is text that begins with a quote, which keeps the encoding unique.
  */
 export function exact(value: string): string {
   return /^"|\0|\p{Surrogate}/u.test(value) ? JSON.stringify(value) : value
 }
 
-/** What {@link exact} was given. @throws `CORRUPT_SESSION` */
+export function exactOrNull(value: string | null): string | null {
+  return value === null ? null : exact(value)
+}
+
+/** Decodes what {@link exact} encoded. @throws `CORRUPT_SESSION` */
 export function fromExact(row: Row, column: string): string {
   const value = text(row, column)
   if (!value.startsWith('"')) return value

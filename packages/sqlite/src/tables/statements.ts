@@ -1,24 +1,22 @@
 /*
- * Every statement that the store runs, but for those that list sessions (`listing.ts`) and those that
- * make the tables (`schema.ts`). Values are always bound, never written into the text.
+ * All statements of the store, except those that list sessions (`listing-sql.ts`) and those that make the tables
+ * (`schema.ts`). Values are always bound.
  *
- * `+?` and not `?` where values are compared and in LIMIT: where a value might alter the plan, SQLite
- * compiles the statement again each time one is bound, which takes several times as long as running it.
- * Behind the sign it does not look.
+ * `+?` instead of `?` in comparisons and in LIMIT: where a value could change the plan, SQLite compiles the statement
+ * again for each value, which takes several times as long as running it. The sign prevents that.
  *
- * Where the owner of a database ran ANALYZE when there was one session, SQLite takes a look through the whole table for
- * cheaper than its index, and still does when there are thousands. So the index of sessions is named, and a row is
- * found by its id in a SELECT of its own, for which SQLite compares no costs.
+ * If an owner ran ANALYZE when there was one session, SQLite prefers a scan of the table to its index, even when there
+ * are thousands. So the statements name the index of sessions, and find a row by its id in a subquery, for which SQLite
+ * compares no costs.
  */
 
-/** To follow `turnstore_sessions AS s`. A session whose head is lost is damaged; it is not one that is not there. */
+/** Follows `turnstore_sessions AS s`. A LEFT JOIN, since a session without its head is damaged, not missing. */
 export const withHead: string = 'LEFT JOIN turnstore_places AS h ON h.session = s.id AND h.is_head = 1 AND h.seq = 0'
 
 export const sql = {
-  // What the row is checked by: `own_id`, since a damaged index may lead to the row of another session, which may be
-  // another tenant's, and what an index holds SQLite takes from there; and `last_turn`, since a turn that is there and
-  // not counted would be written over.
-  /** The session as a change or a read of turns needs it. */
+  // `own_id` and `last_turn` check the row. A damaged index may lead to the row of another tenant's session, and SQLite
+  // reads indexed columns from the index. A turn that exists and is not counted would be overwritten.
+  /** What a change or a read of turns needs. */
   head: `
     SELECT s.id, s.workspace_id, s.agent_id, s.ended, s.moved,
       h.updated_at, h.revision, h.turn_count, h.transition_count,
@@ -27,7 +25,7 @@ export const sql = {
     FROM turnstore_sessions AS s INDEXED BY sqlite_autoindex_turnstore_sessions_1
     LEFT JOIN turnstore_places AS h ON h.session = s.id AND h.is_head = 1 AND h.seq = 0
     WHERE s.session_id = +?`,
-  /** All but turns and transitions. */
+  /** All except turns and transitions. */
   session: `
     SELECT s.*, h.updated_at, h.updated_key AS changed_key, h.revision, h.turn_count, h.transition_count,
       (SELECT metadata FROM turnstore_details WHERE session = s.id) AS metadata,
@@ -39,7 +37,7 @@ export const sql = {
     WHERE s.session_id = +?`,
   metadata: `SELECT metadata FROM turnstore_details WHERE session = +?`,
 
-  // A turn that is not of this session and place is missing, wherever a damaged place may lead.
+  // A damaged place may lead to a turn of another session or position. That turn counts as missing.
   turns: `
     SELECT p.seq, p.turn_id, t.body FROM turnstore_places AS p
     CROSS JOIN turnstore_turns AS t ON t.id = p.turn AND t.session = p.session AND t.seq = p.seq
@@ -48,17 +46,17 @@ export const sql = {
     SELECT p.seq, t.body FROM turnstore_places AS p
     CROSS JOIN turnstore_turns AS t ON t.id = p.turn AND t.session = p.session AND t.seq = p.seq
     WHERE p.session = +? AND p.is_head = 0 AND p.seq = +?`,
-  /** Of all turns of a session, without reading them. */
+  /** The size of all turns of a session, without reading them. */
   turnBytes: `
     SELECT total(octet_length(t.body)) FROM turnstore_places AS p
     CROSS JOIN turnstore_turns AS t ON t.id = p.turn
     WHERE p.session = +? AND p.is_head = 0`,
-  /** Where an id stands, by the index of ids, and by the places from one on. */
+  /** The positions of an id, from the index of ids, and from the places at and after one. */
   placesOfTurn: `
     SELECT seq FROM turnstore_turn_ids WHERE session = +? AND turn_id = +?
     UNION ALL
     SELECT seq FROM turnstore_places WHERE session = +? AND is_head = 0 AND seq >= +? AND turn_id = +?`,
-  /** How many ids the index has, how many of them are those of a place, and how many are of the places before one. */
+  /** How many ids the index has, how many of them match a place, and how many are of turns before one. */
   turnIdCounts: `
     SELECT count(*) AS ids, total(i.seq < +?) AS needed, total(EXISTS (
       SELECT 1 FROM turnstore_places AS p
@@ -66,7 +64,7 @@ export const sql = {
     )) AS placed
     FROM turnstore_turn_ids AS i WHERE i.session = +?`,
   transitions: `SELECT transition_id, turn_id, body FROM turnstore_transitions WHERE session = +? ORDER BY seq`,
-  /** Where an id is there twice, the first is meant. */
+  /** If an id occurs twice, the first counts. */
   transitionWithId: `
     SELECT body FROM turnstore_transitions WHERE session = +? AND transition_id = +? ORDER BY seq LIMIT 1`,
   nextTransitionSeq: `SELECT ifnull(max(seq), -1) + 1 FROM turnstore_transitions WHERE session = +?`,
@@ -92,7 +90,7 @@ export const sql = {
   setMoved: `UPDATE turnstore_sessions SET moved = 1 WHERE id = +?`,
   countMoved: `SELECT count(*) FROM turnstore_sessions INDEXED BY turnstore_sessions_moved WHERE moved = 1`,
   moved: `SELECT id FROM turnstore_sessions INDEXED BY turnstore_sessions_moved WHERE moved = 1`,
-  /** One whose head is lost or holds no text there keeps its place, and does not keep the others from theirs. */
+  /** A session whose head is missing or damaged keeps its position, and does not block the others. */
   settleMoved: `
     UPDATE turnstore_sessions AS s INDEXED BY turnstore_sessions_moved
     SET moved = 0, updated_key = ifnull(
@@ -105,9 +103,9 @@ export const sql = {
   changeMetadata: `UPDATE turnstore_details SET metadata = ? WHERE session = +?`,
 
   insertTurn: `INSERT INTO turnstore_turns (session, seq, body) VALUES (?, ?, ?)`,
-  /** Of the turn that was inserted last. */
+  /** For the turn that was inserted last. */
   insertPlace: `INSERT INTO turnstore_places (session, is_head, seq, turn_id, turn) VALUES (?, 0, ?, ?, last_insert_rowid())`,
-  /** Those from one place to before another that are not there yet. */
+  /** Adds the missing ids of a range of turns. */
   insertTurnIds: `
     INSERT OR IGNORE INTO turnstore_turn_ids (session, turn_id, seq)
     SELECT session, turn_id, seq FROM turnstore_places
@@ -118,7 +116,7 @@ export const sql = {
   insertTransition: `
     INSERT INTO turnstore_transitions (session, seq, transition_id, turn_id, body) VALUES (?, ?, ?, ?, ?)`,
 
-  /** Those recorded with a turn that goes. Before the turns, by whose ids that is seen. */
+  /** The transitions of turns that are deleted. Run it first, since it needs the ids of those turns. */
   dropTransitions: `
     DELETE FROM turnstore_transitions AS t
     WHERE t.session = +? AND (
@@ -129,14 +127,14 @@ export const sql = {
     WHERE (session, turn_id, seq) IN (
       SELECT session, turn_id, seq FROM turnstore_places WHERE session = +? AND is_head = 0 AND seq >= +?
     )`,
-  /** By session and place too: a damaged place may lead to another's turn, or to one that stays. */
+  /** Checks session and seq too: a damaged place may lead to a turn of another session, or to one that stays. */
   dropTurns: `
     DELETE FROM turnstore_turns
     WHERE id IN (SELECT turn FROM turnstore_places WHERE session = +? AND is_head = 0 AND seq >= +?)
       AND session = +? AND seq >= +?`,
   /**
-   * Those that the places of a damaged session lead to, though by their own columns they are another's: unless they
-   * are, since a place of that session leads to them as well.
+   * The turns that the places of a damaged session lead to, and that claim to belong to another session without a place
+   * there.
    */
   deleteTurnsAstray: `
     DELETE FROM turnstore_turns AS t
@@ -145,7 +143,7 @@ export const sql = {
         SELECT 1 FROM turnstore_places AS p
         WHERE p.session = t.session AND p.is_head = 0 AND p.seq = t.seq AND p.turn = t.id
       )`,
-  /** Wherever they are: a look through the turns of all sessions, since no index has the session of a turn. */
+  /** Scans the turns of all sessions, since no index has the session of a turn. */
   deleteTurns: `DELETE FROM turnstore_turns WHERE session = +?`,
   dropPlaces: `DELETE FROM turnstore_places WHERE session = +? AND is_head = 0 AND seq >= +?`,
   deleteTurnIds: `DELETE FROM turnstore_turn_ids WHERE session = +?`,

@@ -7,7 +7,7 @@ import { Folder } from '../folder.ts'
 
 const folder = new Folder()
 
-/** Runs `work` beside a timer of 5 ms, and gives the longest time, in ms, for which that did not tick. */
+/** The longest time, in ms, for which a timer of 5 ms did not tick during `work`. */
 async function longestPause(work: Promise<unknown>): Promise<number> {
   let last = performance.now()
   let longest = 0
@@ -36,7 +36,7 @@ function commits(): number {
 }
 
 describe('while another process holds the write lock', () => {
-  it('a write waits without holding up this process, reads go on, and the write succeeds', async () => {
+  it('a write waits without blocking this process, reads continue, and the write succeeds', async () => {
     const held = 2000
     const store = folder.open()
     await store.saveSession({ sessionId: 's', createdAt: at })
@@ -67,7 +67,7 @@ describe('while another process holds the write lock', () => {
     expect(turnIdsOf(await store.loadSession('s'))).toEqual(['a'])
   })
 
-  it('so it is with the first call of all, which opens the database', async () => {
+  it('the first call of all, which opens the database, waits as well', async () => {
     await folder.once(store => store.saveSession({ sessionId: 's', createdAt: at }))
     const holder = await folder.holder()
     const store = folder.open()
@@ -77,7 +77,7 @@ describe('while another process holds the write lock', () => {
     expect((await writing).turnCount).toBe(1)
   })
 
-  it('a write that has waited for timeoutMs fails as not stored, and is not stored later', async () => {
+  it('a write fails as not stored after timeoutMs, and is not stored later', async () => {
     const store = folder.open({ timeoutMs: 1000 })
     await store.saveSession({ sessionId: 's', createdAt: at })
     const holder = await folder.holder()
@@ -94,7 +94,7 @@ describe('while another process holds the write lock', () => {
     }
     expect(failures.map(failure => failure.sessionId)).toEqual(['s', 'new', 's'])
     expect(waited).toBeGreaterThanOrEqual(999)
-    // One that comes later has its own time: it is not thrown out with those before it.
+    // A later write has its own deadline.
     const late = store.changeSession('s', append('late'))
     await sleep(100)
     holder.tell('end')
@@ -103,7 +103,7 @@ describe('while another process holds the write lock', () => {
     expect(turnIdsOf(await store.loadSession('s'))).toEqual(['late'])
   })
 
-  it('close() waits for the write that waits', async () => {
+  it('close() waits for the waiting write', async () => {
     const store = folder.open()
     await store.saveSession({ sessionId: 's', createdAt: at })
     const holder = await folder.holder()
@@ -118,9 +118,9 @@ describe('while another process holds the write lock', () => {
 })
 
 describe('several processes that write at once', () => {
-  it('two that never rest share the database within a factor of three', async () => {
+  it('two that write all the time share the database within a factor of three', async () => {
     await folder.open().saveSession({ sessionId: 's', createdAt: at })
-    // Looked at more than once: on a machine that is busy, one of the two may get less of the processor.
+    // Several rounds: on a busy machine, one of the two may get less of the processor.
     let isShared = false
     for (let round = 0; round < 3 && !isShared; round++) {
       const [a = 0, b = 0] = await turnsOfTwo(`${round}`)
@@ -129,7 +129,7 @@ describe('several processes that write at once', () => {
     expect(isShared).toBe(true)
   })
 
-  /** How many turns each of two processes recorded that wrote beside each other for four seconds. */
+  /** How many turns each of two processes recorded in the same four seconds. */
   async function turnsOfTwo(round: string): Promise<number[]> {
     const names = [`a${round}`, `b${round}`]
     const writers = names.map(name =>
@@ -167,9 +167,9 @@ describe('several processes that write at once', () => {
   })
 })
 
-describe('writes that arrive together', () => {
-  it('are one transaction, and each has its own success or failure', async () => {
-    // Looked for more than once: one that the machine holds up in the middle is ended, and the rest is another.
+describe('simultaneous writes', () => {
+  it('are one transaction, and each succeeds or fails on its own', async () => {
+    // Several rounds: a slow machine may split the transaction.
     let isOne = false
     for (let round = 0; round < 10 && !isOne; round++) isOne = (await commitsOfMixedWrites(`${round}`)) === 1
     expect(isOne).toBe(true)
@@ -220,7 +220,7 @@ describe('writes that arrive together', () => {
     return count
   }
 
-  it('are several transactions where they are long, with the timers of this process in between', async () => {
+  it('are several transactions if they are long, and timers run in between', async () => {
     const store = folder.open()
     await store.saveSession({ sessionId: 's', createdAt: at })
     const ids = Array.from({ length: 1500 }, (_, i) => `t${i}`)

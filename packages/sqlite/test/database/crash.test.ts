@@ -24,14 +24,14 @@ const lanes = `for (let lane = 0; lane < 8; lane++) await store.saveSession({ se
     }
   }))`
 
-/** The turns that a child said were stored, by session. */
-function toldOf(lines: readonly string[]): Map<string, string[]> {
-  const told = new Map<string, string[]>()
+/** The turns that a child reported as stored, by session. */
+function reportedBy(lines: readonly string[]): Map<string, string[]> {
+  const reported = new Map<string, string[]>()
   for (const line of lines) {
     const [sessionId = '', turnId] = line.split(' ')
-    if (turnId !== undefined) told.set(sessionId, [...(told.get(sessionId) ?? []), turnId])
+    if (turnId !== undefined) reported.set(sessionId, [...(reported.get(sessionId) ?? []), turnId])
   }
-  return told
+  return reported
 }
 
 /** Reads lines in the background, until the child ends. */
@@ -45,7 +45,7 @@ function listen(child: Child): { readonly lines: string[]; readonly ended: Promi
 
 describe('SIGKILL at a random moment', () => {
   it.each(['power-loss', 'process-crash'] as const)(
-    'keeps what was acknowledged, once, in order and whole, and the next process goes on (durability %s)',
+    'keeps each acknowledged write once, in order and whole, and the next process can continue (durability %s)',
     async durability => {
       const exists = await killAgainAndAgain({
         rounds: 8 * thoroughness,
@@ -58,11 +58,11 @@ describe('SIGKILL at a random moment', () => {
     },
   )
 
-  it('in the middle of commits of several writes at once keeps every acknowledged one', async () => {
+  it('during group commits keeps every acknowledged write', async () => {
     const moments = momentsOf(3)
     let acknowledged: string[] = []
     for (let round = 0; round < 5 * thoroughness; round++) {
-      // Each life goes on in new sessions, beside which those of the lives before stay as they were.
+      // Each round writes new sessions, and leaves those of earlier rounds as they were.
       const child = folder.run(lanes.replaceAll(`'s' + lane`, `'${round}.' + lane`).replaceAll(`'s0'`, `'${round}.0'`))
       const { lines, ended } = listen(child)
       while (lines.length < 10 + moments.next().value * 200) {
@@ -75,10 +75,10 @@ describe('SIGKILL at a random moment', () => {
     }
     const store = folder.open()
     let unacknowledged = 0
-    for (const [sessionId, told] of toldOf(acknowledged)) {
+    for (const [sessionId, reported] of reportedBy(acknowledged)) {
       const stored = turnIdsOf(await store.loadSession(sessionId)) ?? []
-      expect([sessionId, stored.slice(0, told.length)]).toEqual([sessionId, told])
-      unacknowledged += stored.length - told.length
+      expect([sessionId, stored.slice(0, reported.length)]).toEqual([sessionId, reported])
+      unacknowledged += stored.length - reported.length
     }
     // Of each lane one may have been under way.
     expect(unacknowledged).toBeLessThanOrEqual(5 * 8 * thoroughness)
@@ -86,7 +86,7 @@ describe('SIGKILL at a random moment', () => {
     expect(await store.checkIntegrity()).toEqual(sound)
   })
 
-  it('of one among four writers of one session loses no turn of any', async () => {
+  it('of one of four writers to a session loses no turn of any', async () => {
     await folder.open().saveSession({ sessionId: 's', createdAt: at })
     const writer = (name: string): Child =>
       folder.run(`say('ready'); for (let i = 0; ; i++) {
@@ -118,7 +118,7 @@ describe('SIGKILL at a random moment', () => {
     const ids = turnIdsOf(session) ?? []
     expect(new Set(ids).size).toBe(ids.length)
     expect(session?.revision).toBe(ids.length + 1)
-    // The turn that came with a revision stands where that revision put it.
+    // Each turn is at the position that its revision implies.
     expect(acknowledged.filter(([id, revision]) => ids[Number(revision) - 2] !== id)).toEqual([])
     expect(ids.length - acknowledged.length).toBeLessThanOrEqual(3 + lives)
     expect(acknowledged.length).toBeGreaterThan(20)
@@ -130,7 +130,7 @@ describe.skipIf(!mayMount)(`a power cut${mayMount ? '' : ' (needs root, to mount
   const disk = (): string => folder.path('disk')
   const path = (): string => folder.path('disk', 'sessions.db')
 
-  /** How many acknowledged turns are missing after the power was cut behind so many lines of a child. */
+  /** How many acknowledged turns are missing if the power is cut after so many lines of a child. */
   async function lostIn(code: string, durability: 'power-loss' | 'process-crash', lines: number): Promise<number> {
     let lost = 0
     await cutPower(
@@ -139,11 +139,11 @@ describe.skipIf(!mayMount)(`a power cut${mayMount ? '' : ' (needs root, to mount
       lines,
       async acknowledged => {
         const store = folder.open({}, path())
-        const told = toldOf(acknowledged)
-        for (const [sessionId, turns] of told) {
+        const reported = reportedBy(acknowledged)
+        for (const [sessionId, turns] of reported) {
           const stored = turnIdsOf(await store.loadSession(sessionId)) ?? []
           const kept = stored.slice(0, turns.length)
-          // What is there is in order and without a gap, whatever is not.
+          // What remains is in order and without a gap.
           expect(kept).toEqual(turns.slice(0, kept.length))
           lost += turns.length - kept.length
         }
@@ -163,21 +163,21 @@ describe.skipIf(!mayMount)(`a power cut${mayMount ? '' : ' (needs root, to mount
     },
   )
 
-  it.each(['DELETE', 'TRUNCATE', 'PERSIST'])('nor with a lent handle that has a rollback journal (%s)', async mode => {
-    // After the last one nothing is written that would take to the disk along that its journal is gone.
-    const lent = `const database = new Database(path)
+  it.each(['DELETE', 'TRUNCATE', 'PERSIST'])('loses nothing with a shared handle and a rollback journal (%s)', async mode => {
+    // Nothing is written after the last one, which would also sync the removal of its journal.
+    const shared = `const database = new Database(path)
       database.pragma('journal_mode = ${mode}')
-      const lent = new SqliteSessionStore(database)
-      await lent.saveSession({ sessionId: 's', createdAt: at })
+      const shared = new SqliteSessionStore(database)
+      await shared.saveSession({ sessionId: 's', createdAt: at })
       for (const id of ['a', 'b', 'c']) {
-        await lent.changeSession('s', append(id))
+        await shared.changeSession('s', append(id))
         say('s ' + id)
       }
       await sleep(60_000)`
-    expect(await lostIn(lent, 'power-loss', 3)).toBe(0)
+    expect(await lostIn(shared, 'power-loss', 3)).toBe(0)
   })
 
-  it('nor the very first session of a new database, nor a delete that is the last that was written', async () => {
+  it('loses neither the first session of a new database nor a delete that was the last write', async () => {
     const code = `await store.saveSession({ sessionId: 'gone', createdAt: at })
       await store.saveSession({ sessionId: 's', createdAt: at })
       await store.deleteSession('gone'); say('done'); await sleep(60_000)`
@@ -193,12 +193,12 @@ describe.skipIf(!mayMount)(`a power cut${mayMount ? '' : ' (needs root, to mount
     )
   })
 
-  it('with durability process-crash loses some, so this test can tell', async () => {
-    // Before the first checkpoint, which syncs what came before it, as each one after it.
+  it('with durability process-crash loses some, which shows that the test works', async () => {
+    // Before the first checkpoint, which syncs all earlier writes.
     expect(await lostIn(lanes, 'process-crash', 100)).toBeGreaterThan(0)
   })
 
-  it('with durability process-crash leaves a sound database, with all that a checkpoint took along', async () => {
+  it('with durability process-crash leaves a sound database, with all that was checkpointed', async () => {
     expect(await lostIn(lanes, 'process-crash', 2500)).toBeLessThan(2500)
   })
 })
@@ -230,7 +230,7 @@ describe.skipIf(!hasStrace)(`the disk fails${hasStrace ? '' : ' (needs strace)'}
 
   /** `a` is stored, the commit of `b` and `c` fails, and `d` and `e` are stored again. */
   async function failSecondCommit(inject: string): Promise<{ second: string | undefined; turns: string[] | null }> {
-    // Others hold the database open, as they do all day: nobody recovers the WAL but after a crash.
+    // Another process has the database open, as usual: the WAL is recovered only after a crash.
     const other = folder.open()
     await other.saveSession({ sessionId: 's', createdAt: at })
     const child = folder.run(work, { under: failing(inject) })
@@ -243,13 +243,13 @@ describe.skipIf(!hasStrace)(`the disk fails${hasStrace ? '' : ' (needs strace)'}
     return { second, turns: stored }
   }
 
-  it('a sync that fails at a commit leaves the outcome of each of its writes unknown, and the store goes on', async () => {
+  it('a failed sync at a commit makes the outcome of each of its writes unknown, and the store keeps working', async () => {
     const { second, turns } = await failSecondCommit('fsync:error=EIO:when=2')
     expect(second).toBe('STORE_UNAVAILABLE unknown,STORE_UNAVAILABLE unknown')
     expect(turns).toEqual(['a', 'd', 'e'])
   })
 
-  it('what has an unknown outcome may be there after a crash, all of it or nothing', async () => {
+  it('writes of one commit with an unknown outcome survive a crash all together or not at all', async () => {
     await folder.once(store => store.saveSession({ sessionId: 's', createdAt: at }))
     const child = folder.run(
       `${write}
@@ -264,23 +264,23 @@ describe.skipIf(!hasStrace)(`the disk fails${hasStrace ? '' : ' (needs strace)'}
     expect(await store.checkIntegrity()).toEqual(sound)
   })
 
-  it('a write that fails at a commit likewise', async () => {
+  it('a failed write to the file at a commit does the same', async () => {
     const { second, turns } = await failSecondCommit('pwrite64:error=EIO:when=10')
     expect(second).toBe('STORE_UNAVAILABLE unknown,STORE_UNAVAILABLE unknown')
     expect(turns).toEqual(['a', 'd', 'e'])
   })
 
-  it('a write that finds the disk full once is made again for each alone', async () => {
+  it('writes that fail together on a full disk are retried one by one', async () => {
     const { second, turns } = await failSecondCommit('pwrite64:error=ENOSPC:when=10')
     expect(second).toBe('stored,stored')
     expect(turns).toEqual(['a', 'b', 'c', 'd', 'e'])
   })
 
-  // What a read is for depends on what SQLite has in its cache: there are some fifteen until the writes are done.
+  // What each read is for depends on SQLite's cache. There are about fifteen until the writes are done.
   // SQLite takes EIO for damage, and every other error for a failure of the system.
   const reads = Array.from({ length: 3 * thoroughness }, (_, i) => 6 + Math.floor((9 * i) / (3 * thoroughness)))
   it.each(reads.flatMap(when => [['EIO', when] as const, ['EPERM', when] as const]))(
-    'a read that fails among writes fails those that needed it, and what was acknowledged is stored (%s, read %i)',
+    'a failed read fails the writes that needed it, and acknowledged writes are stored (%s, read %i)',
     async (error, when) => {
       const ids = Array.from({ length: 6 }, (_, i) => `s${i}`)
       await folder.once(async store => {
@@ -301,8 +301,8 @@ describe.skipIf(!hasStrace)(`the disk fails${hasStrace ? '' : ' (needs strace)'}
       const child = folder.run(
         `await store.ready().catch(() => {})
         const ids = ${JSON.stringify(ids)}
-        const told = ({ revision, deduplicated }) => revision === 2 && deduplicated.length === 0 ? 'stored' : 'twice'
-        const results = await Promise.all(ids.map(id => store.changeSession(id, append('new')).then(told, codeOf)))
+        const reported = ({ revision, deduplicated }) => revision === 2 && deduplicated.length === 0 ? 'stored' : 'twice'
+        const results = await Promise.all(ids.map(id => store.changeSession(id, append('new')).then(reported, codeOf)))
         say(results.join())
         say(await store.changeSession('s0', append('after')).then(() => 'stored', codeOf))`,
         { under: inject },

@@ -14,7 +14,7 @@ const CHILDREN = 4
 /**
  * Records turns of its own session until the input ends, in the database of the round that it is given. What was
  * acknowledged it writes to its log, with the time at which the call was made and that at which it was acknowledged.
- * When the store is not available any more, it opens it anew.
+ * When the store becomes unavailable, it opens a new one.
  */
 const recorder = (child: number): string => `
   let round = null, ended = false
@@ -51,7 +51,7 @@ interface Entry {
   readonly began: bigint
 }
 
-/** What a child has noted since last time: the acknowledged turns, and how the others failed. */
+/** What a child has logged since the last call: the acknowledged turns, and how the others failed. */
 function takeLog(child: number): { acknowledged: Entry[]; failures: string[] } {
   const path = folder.path(`log-${child}`)
   const acknowledged: Entry[] = []
@@ -67,12 +67,12 @@ function takeLog(child: number): { acknowledged: Entry[]; failures: string[] } {
 
 const ways = ['removed', 'moved', 'replaced by a backup'] as const
 
-/** Gives the moment at which it was done. */
+/** Returns the moment at which it was done. */
 async function displace(way: (typeof ways)[number], path: string, backup: string): Promise<bigint> {
   if (way === 'removed') rmSync(path)
   else renameSync(way === 'moved' ? path : backup, way === 'moved' ? `${path}.old` : path)
   if (way !== 'replaced by a backup') return process.hrtime.bigint()
-  // Who puts another database in place takes away what belongs to the one before. Until then nobody opens it.
+  // Replacing a database includes removing the files of the old one. Until then, no store can be opened.
   for (const end of ['-wal', '-shm']) rmSync(path + end, { force: true })
   return process.hrtime.bigint()
 }
@@ -104,7 +104,7 @@ async function prepare(path: string, backup: string): Promise<void> {
 }
 
 it(
-  `what four processes acknowledge after their database was removed, moved or replaced is in the one at the path (${rounds} rounds)`,
+  `what four processes acknowledge after their database was removed, moved or replaced is in the database at the path (${rounds} rounds)`,
   async () => {
     const seed = Date.now() % 100_000
     const moments = momentsOf(seed)

@@ -11,7 +11,7 @@ import { Meddling } from '../meddling.ts'
 const folder = new Folder()
 const copy = (): string => folder.path('copy.db')
 
-/** A copy of the database as it is, in WAL mode as the one that it is of. */
+/** Replaces the database by a copy in WAL mode. */
 function replaceByCopy(path: string): void {
   copyFileSync(path, copy())
   renameSync(copy(), path)
@@ -24,7 +24,7 @@ const ways: [name: string, displace: (path: string) => void][] = [
   ['loses its WAL', path => unlinkSync(`${path}-wal`)],
   ['loses its -shm', path => unlinkSync(`${path}-shm`)],
   ['gets the WAL of another', path => (copyFileSync(`${path}-wal`, copy()), renameSync(copy(), `${path}-wal`))],
-  ['goes with a folder that is moved', path => (renameSync(join(path, '..'), folder.path('moved')), mkdirSync(join(path, '..')))],
+  ['is moved with its folder', path => (renameSync(join(path, '..'), folder.path('moved')), mkdirSync(join(path, '..')))],
 ]
 
 const calls = (store: SqliteSessionStore): [call: () => Promise<unknown>, outcome: string | undefined][] => [
@@ -43,7 +43,7 @@ async function expectDisplaced(store: SqliteSessionStore): Promise<void> {
     const error = await failureOf(call())
     expect([String(call), error]).toMatchObject([
       String(call),
-      { code: 'STORE_UNAVAILABLE', message: containing('anew') },
+      { code: 'STORE_UNAVAILABLE', message: containing('open a new') },
     ])
     expect([String(call), error.outcome]).toEqual([String(call), outcome])
   }
@@ -77,14 +77,14 @@ it.each(ways)('a read notices within a tenth of a second, and a write at once, t
   }
 })
 
-it('what happens to a database in a folder in which nothing has changed for long is noticed as well', async () => {
+it('a database is checked in a folder that has not changed for a while as well', async () => {
   const stores = ways.map(([, displace], index) => {
     mkdirSync(folder.path(`data${index}`, 'in'), { recursive: true })
     const path = folder.path(`data${index}`, 'in', 'sessions.db')
     return { path, displace, store: folder.open({ durability: 'process-crash' }, path) }
   })
   for (const { store } of stores) await store.saveSession({ sessionId: 's', createdAt: at })
-  // The time of a change says nothing about others right after it.
+  // A recent time of change does not show further changes.
   await sleep(3500)
   for (const { path, displace, store } of stores) {
     for (const id of ['a', 'b']) await store.changeSession('s', append(id))
@@ -119,7 +119,7 @@ it.each(['delete', 'truncate', 'persist'])(
   },
 )
 
-it('a shared handle whose database was moved before there was a store on it is refused', async () => {
+it('a shared handle is refused if its database was moved before the store was created', async () => {
   const handle = folder.handle()
   handle.pragma('journal_mode = WAL')
   renameSync(folder.database, copy())
@@ -128,7 +128,7 @@ it('a shared handle whose database was moved before there was a store on it is r
   await expectDisplaced(folder.open({}, handle))
 })
 
-it('the owner of a shared handle may change its journal mode, and the store goes on', async () => {
+it('the owner of a shared handle may change its journal mode, and the store keeps working', async () => {
   const handle = folder.handle()
   handle.pragma('journal_mode = WAL')
   const store = folder.open({}, handle)
@@ -140,7 +140,7 @@ it('the owner of a shared handle may change its journal mode, and the store goes
   expect((await store.loadSession('s'))?.turns).toHaveLength(4)
 })
 
-it('a store that is opened anew goes on at the path, beside the ones that were displaced', async () => {
+it('a new store works at the path, next to stores on the displaced database', async () => {
   const first = folder.open()
   await first.saveSession({ sessionId: 's', createdAt: at })
   await first.changeSession('s', append('a'))
@@ -158,7 +158,7 @@ it('a store that is opened anew goes on at the path, beside the ones that were d
   expect(await folder.open().checkIntegrity()).toEqual({ ok: true, problems: [] })
 })
 
-it('the WAL of a database that was moved away is set aside for it, when another is made at its path', async () => {
+it('the WAL of a database that was moved away is kept when a new database is created at its path', async () => {
   const store = folder.open()
   await store.saveSession({ sessionId: 's', createdAt: at, turns: [{ turnId: 'a' }] })
   renameSync(folder.database, copy())
@@ -170,7 +170,7 @@ it('the WAL of a database that was moved away is set aside for it, when another 
   expect(await folder.open().listSessions()).toEqual(['new'])
 })
 
-it('a backup that is put over a database is not read with the WAL of that one', async () => {
+it('a backup that replaces a database is not read with the WAL of that database', async () => {
   const store = folder.open()
   await store.saveSession({ sessionId: 's', createdAt: at })
   await store.backup(copy())
@@ -191,15 +191,15 @@ it('a backup that is put over a database is not read with the WAL of that one', 
 it.each([
   ['backup', (store: SqliteSessionStore) => store.backup(folder.path('backup.db'))],
   ['checkIntegrity', (store: SqliteSessionStore) => store.checkIntegrity()],
-])('%s of a database that was replaced fails, and is not one of the other', async (_name, call) => {
+])('%s of a database that was replaced fails, and does not use the other one', async (_name, call) => {
   const store = folder.open()
   await store.saveSession({ sessionId: 's', createdAt: at })
   replaceByCopy(folder.database)
-  expect(await failureOf(call(store))).toMatchObject({ code: 'STORE_UNAVAILABLE', message: containing('anew') })
+  expect(await failureOf(call(store))).toMatchObject({ code: 'STORE_UNAVAILABLE', message: containing('open a new') })
   expect(existsSync(folder.path('backup.db'))).toBe(false)
 })
 
-it('a link that leads to another database by now is noticed, and one above the folder as well', async () => {
+it('a link that was changed to another database is noticed, also one above the folder', async () => {
   for (const name of ['a', 'b']) {
     mkdirSync(folder.path(name))
     await folder.once(store => store.saveSession({ sessionId: name }), folder.path(name, 'sessions.db'))
@@ -215,7 +215,7 @@ it('a link that leads to another database by now is noticed, and one above the f
   }
 })
 
-it('a working directory that changes later does not matter to a path that was relative', async () => {
+it('a relative path does not depend on later changes of the working directory', async () => {
   const child = folder.run(
     `process.chdir(${JSON.stringify(folder.base)})
     const relative = new SqliteSessionStore('sessions.db')
@@ -233,7 +233,7 @@ it('a working directory that changes later does not matter to a path that was re
 it.each([
   ['COMMIT', 'unknown'],
   ['INSERT INTO turnstore_turns', 'not-stored'],
-] as const)('a database that is moved right before a %s is noticed before the write is acknowledged', async (statement, outcome) => {
+] as const)('a move of the database right before a %s is noticed before the write is acknowledged', async (statement, outcome) => {
   const handle = folder.handle()
   handle.pragma('journal_mode = WAL')
   const meddling = new Meddling(handle)

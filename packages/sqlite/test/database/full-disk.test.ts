@@ -15,7 +15,7 @@ const large = (turnId: string, size: number): Parameters<ReturnType<Folder['open
 const full = { code: 'STORE_UNAVAILABLE', outcome: 'not-stored', message: containing('no space left') }
 
 describe.skipIf(!mayMount)(`a disk that is full${mayMount ? '' : ' (needs root, to mount a small one)'}`, () => {
-  it('takes of the writes that arrive together those that fit, and the others are told', async () => {
+  it('stores those of several simultaneous writes that fit, and the others fail', async () => {
     const disk = folder.path('disk')
     await withSmallDisk(disk, 2048, async () => {
       const store = folder.open({}, `${disk}/sessions.db`)
@@ -52,7 +52,7 @@ describe.skipIf(!mayMount)(`a disk that is full${mayMount ? '' : ' (needs root, 
   })
 
   it.each([512, 1000])(
-    'keeps what was stored when nothing fits any more, and goes on with space (%i KiB)',
+    'keeps what was stored when nothing fits any more, and works again with space (%i KiB)',
     async kilobytes => {
       const disk = folder.path('disk')
       await withSmallDisk(disk, kilobytes, async resize => {
@@ -86,7 +86,7 @@ describe.skipIf(!mayMount)(`a disk that is full${mayMount ? '' : ' (needs root, 
     },
   )
 
-  it('is told by the first call, which cannot make the database, and the next makes it', async () => {
+  it('fails the first call, which cannot create the database, and the next one creates it', async () => {
     const disk = folder.path('disk')
     await withSmallDisk(disk, 64, async resize => {
       writeFileSync(`${disk}/other`, Buffer.alloc(60_000))
@@ -101,7 +101,7 @@ describe.skipIf(!mayMount)(`a disk that is full${mayMount ? '' : ' (needs root, 
     })
   })
 
-  it('is told by a store that finds no space for what it shares with other processes', async () => {
+  it('fails a store that finds no space for the shared memory of the processes', async () => {
     const disk = folder.path('disk')
     await withSmallDisk(disk, 512, async resize => {
       await folder.once(store => store.saveSession({ sessionId: 's', createdAt: at }), `${disk}/sessions.db`)
@@ -116,7 +116,7 @@ describe.skipIf(!mayMount)(`a disk that is full${mayMount ? '' : ' (needs root, 
     })
   })
 
-  it('leaves no part of a backup behind, and the store goes on', async () => {
+  it('leaves no part of a backup, and the store keeps working', async () => {
     const disk = folder.path('disk')
     const store = folder.open()
     await store.saveSession({ sessionId: 's', createdAt: at })
@@ -132,7 +132,7 @@ describe.skipIf(!mayMount)(`a disk that is full${mayMount ? '' : ' (needs root, 
 })
 
 it.skipIf(!hasPrlimit)(
-  'a process that may write no longer files is told what did not fit, and reads on (needs prlimit)',
+  'a process that may not grow a file further gets errors for writes, and can still read (needs prlimit)',
   async () => {
     await folder.once(store => store.saveSession({ sessionId: 's', createdAt: at }))
     const child = folder.run(

@@ -13,7 +13,7 @@ it.each([
   ['an empty file', async () => writeFileSync(copy(), '')],
   ['a text', async () => writeFileSync(copy(), 'x'.repeat(20_000))],
 ])('a database that is overwritten in place is noticed: %s', async (_name, make) => {
-  // In a process of its own, which is killed: one that ends writes its WAL into what is there.
+  // In a process that is killed: a process that ends would write its WAL into the file.
   await folder.once(store => store.saveSession({ sessionId: 's', createdAt: at }))
   copyFileSync(folder.database, folder.path('older.db'))
   const text = 'x'.repeat(50_000)
@@ -32,7 +32,7 @@ it.each([
   await child.kill()
 })
 
-it('a database into which others write, and which they grow and shrink, is not taken for an overwritten one', async () => {
+it('a database that other processes write, grow and shrink does not count as overwritten', async () => {
   const [one, two] = [folder.open({ durability: 'process-crash' }), folder.open({ durability: 'process-crash' })]
   await one.saveSession({ sessionId: 's', createdAt: at })
   for (let round = 0; round < 30; round++) {

@@ -8,8 +8,8 @@ import { Folder } from '../folder.ts'
 
 const folder = new Folder()
 
-describe('a database that the store made', () => {
-  it('has pages of 8 KiB and a WAL, and tells nobody but its owner what it holds', async () => {
+describe('a database that the store created', () => {
+  it('has pages of 8 KiB and a WAL, and only its owner can read it', async () => {
     const store = folder.open()
     await store.saveSession({ sessionId: 's', createdAt: at })
     for (const end of ['', '-wal', '-shm'])
@@ -25,7 +25,7 @@ describe('a database that the store made', () => {
     expect(statSync(folder.database).mode & 0o777).toBe(0o600)
   })
 
-  it('keeps the permissions and the page size that it was given before', async () => {
+  it('keeps the permissions and the page size that it already had', async () => {
     const handle = folder.handle()
     handle.exec('PRAGMA page_size = 4096; CREATE TABLE notes (text TEXT)')
     handle.close()
@@ -39,7 +39,7 @@ describe('a database that the store made', () => {
     ['FULL', 2, 1],
     ['NORMAL', 1, 0],
   ] as const)(
-    'is used with settings that are right for synchronous = %s, whatever they were',
+    'is used with the right settings for synchronous = %s, whatever they were before',
     (synchronous, number, fullfsync) => {
       const handle = folder.handle()
       handle.exec(`PRAGMA busy_timeout = 5000; PRAGMA synchronous = OFF;
@@ -80,23 +80,23 @@ describe('capabilities', () => {
     ['path', { durability: 'process-crash' }, host('process-crash')],
     ['memory', {}, ofMemory],
     ['memory', { durability: 'process-crash' }, ofMemory],
-    ['lent', {}, host('power-loss')],
-    ['lent', { durability: 'process-crash' }, host('process-crash')],
-    ['lent memory', {}, ofMemory],
+    ['shared', {}, host('power-loss')],
+    ['shared', { durability: 'process-crash' }, host('process-crash')],
+    ['shared memory', {}, ofMemory],
   ]
 
   it.each(sources)(
-    'of %s with %j are the least until it is ready, and then what it does',
+    'of %s with %j are minimal until the store is ready, and then true',
     async (source, options, expected) => {
       const path = source.endsWith('memory') ? ':memory:' : folder.database
-      const store = folder.open(options, source.startsWith('lent') ? folder.handle(path) : path)
+      const store = folder.open(options, source.startsWith('shared') ? folder.handle(path) : path)
       expect(store.capabilities).toEqual(least)
       await store.ready()
       expect(store.capabilities).toEqual(expected)
     },
   )
 
-  it('stay the least where it cannot be opened, and become true once it can', async () => {
+  it('stay minimal while the database cannot be opened, and become true once it can', async () => {
     writeFileSync(folder.database, 'no database'.repeat(1000))
     const store = folder.open()
     expect((await failureOf(store.ready())).code).toBe('STORE_UNAVAILABLE')
@@ -128,7 +128,7 @@ describe('options', () => {
   })
 
   it.each([['backup', 'copy.db', { overwrite: true }], ['backup', 'copy.db', undefined], ['checkIntegrity', { quick: true }]] as const)(
-    'of a method are refused where it takes none: %s(%j, %j)',
+    'of a method that takes none are refused: %s(%j, %j)',
     async (method, ...given) => {
       const store = folder.open()
       const [first, ...others] = given
@@ -140,7 +140,7 @@ describe('options', () => {
   )
 
   it.each(['deleteSession', 'loadSession', 'loadSummary', 'listSessions', 'querySessions', 'readTurns', 'saveSession', 'changeSession'] as const)(
-    'of %s are refused by name where it does not know them',
+    'of %s that it does not know are refused by name',
     async method => {
       const store = folder.open()
       const wrong = { workspaceID: 'w' }
@@ -159,7 +159,7 @@ describe('options', () => {
     },
   )
 
-  it('hold for this store: limits', async () => {
+  it('apply to this store: limits', async () => {
     const store = folder.open({ limits: { turnBytes: 100 } })
     await store.saveSession({ sessionId: 's', createdAt: at })
     const change = { appendTurns: [{ turnId: 't', prompt: 'x'.repeat(200) }], updatedAt: at }
@@ -170,7 +170,7 @@ describe('options', () => {
     expect((await folder.open().changeSession('s', change)).turnCount).toBe(1)
   })
 
-  it.each([2 ** 31, Number.MAX_SAFE_INTEGER])('hold for this store: timeoutMs of %i', async timeoutMs => {
+  it.each([2 ** 31, Number.MAX_SAFE_INTEGER])('apply to this store: timeoutMs of %i', async timeoutMs => {
     const store = folder.open({ timeoutMs })
     await store.saveSession({ sessionId: 's', createdAt: at })
     await store.backup(folder.path('copy.db'))

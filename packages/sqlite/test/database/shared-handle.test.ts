@@ -2,27 +2,16 @@ import { cpSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, relative } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { SqliteSessionStore } from '@turnstore/sqlite'
-import Database from 'better-sqlite3'
+import type Database from 'better-sqlite3'
 import { describe, expect, it } from 'vitest'
 import { containing } from '../../../../scripts/testing/matchers.ts'
 import { append, at, failureOf, turnIdsOf } from '../../../../scripts/testing/sessions.ts'
 import { Folder } from '../folder.ts'
+import { ownersDatabase } from '../owners-database.ts'
 
 const folder = new Folder()
 
-/** A database of the owner's, with a table and settings of his that are not the ones of a new handle. */
-function ownersDatabase(): Database.Database {
-  const database = folder.handle()
-  database.exec(`PRAGMA journal_mode = WAL; PRAGMA busy_timeout = 1234; PRAGMA synchronous = OFF;
-    PRAGMA cache_size = -777; PRAGMA foreign_keys = OFF; PRAGMA recursive_triggers = ON;
-    PRAGMA reverse_unordered_selects = ON; PRAGMA temp_store = MEMORY;
-    PRAGMA secure_delete = ON; PRAGMA trusted_schema = ON; PRAGMA user_version = 7; PRAGMA application_id = 99;
-    CREATE TABLE notes (text TEXT); INSERT INTO notes VALUES ('first'), ('second')`)
-  return database
-}
-
-/** Everything that PRAGMA shows of a handle, but what tells of the content, and what does something when it is read. */
+/** All pragmas of a handle, except those that depend on the content or have an effect. */
 function settingsOf(database: Database.Database): object {
   const content = /_list$|_check$|_x?info$|options$|^(data_version|page_count|freelist_count|schema_version)$/
   const deeds = /^(case_sensitive_like|incremental_vacuum|optimize|shrink_memory|wal_checkpoint)$/
@@ -55,9 +44,9 @@ const occupations: [string, (database: Database.Database) => () => void][] = [
   ],
 ]
 
-describe('a lent database', () => {
-  it('is not closed, and has its settings, its tables and its versions as before after every call', async () => {
-    const database = ownersDatabase()
+describe('a shared database', () => {
+  it('is not closed, and every call leaves its settings, tables and versions as they were', async () => {
+    const database = ownersDatabase(folder)
     const before = settingsOf(database)
     expect(before).toMatchObject({
       busy_timeout: [{ timeout: 1234 }],
@@ -130,8 +119,8 @@ describe('a lent database', () => {
     expect(others).toEqual(['notes'])
   })
 
-  it('gives numbers as bigints to its owner and is read all the same (defaultSafeIntegers, unsafeMode)', async () => {
-    const database = ownersDatabase()
+  it('may return bigints to its owner (defaultSafeIntegers, unsafeMode)', async () => {
+    const database = ownersDatabase(folder)
     database.defaultSafeIntegers(true)
     database.unsafeMode(true)
     const store = folder.open({}, database)
@@ -151,7 +140,7 @@ describe('a lent database', () => {
     expect((await store.querySessions()).sessions).toMatchObject([{ sessionId: 's', turnCount: 1 }])
     expect(await store.checkIntegrity()).toEqual({ ok: true, problems: [] })
     expect(database.prepare('SELECT count(*) FROM notes').pluck().get()).toBe(2n)
-    // In unsafe mode the driver lets us in between the rows of an iterator, which gives the rest all the same.
+    // In unsafe mode the driver allows our calls while an iterator is open.
     const rows = database.prepare('SELECT text FROM notes ORDER BY rowid').pluck().iterate()
     expect(rows.next().value).toBe('first')
     await store.changeSession('s', append('c'))
@@ -159,8 +148,8 @@ describe('a lent database', () => {
     expect([rows.next().value, rows.next().done]).toEqual(['second', true])
   })
 
-  it.each(['full_column_names = ON', 'short_column_names = OFF'])('is read all the same with %s', async setting => {
-    const database = ownersDatabase()
+  it.each(['full_column_names = ON', 'short_column_names = OFF'])('can be read with %s', async setting => {
+    const database = ownersDatabase(folder)
     database.exec(`PRAGMA ${setting}`)
     const before = settingsOf(database)
     const store = folder.open({}, database)
@@ -172,8 +161,8 @@ describe('a lent database', () => {
     expect(settingsOf(database)).toEqual(before)
   })
 
-  it('is waited for while its owner has a transaction open, and his rollback undoes none of our writes', async () => {
-    const database = ownersDatabase()
+  it('is waited for while its owner has a transaction open, whose rollback undoes none of our writes', async () => {
+    const database = ownersDatabase(folder)
     const store = folder.open({}, database)
     await store.saveSession({ sessionId: 's', createdAt: at })
     database.exec(`BEGIN; INSERT INTO notes VALUES ('third')`)
@@ -199,9 +188,9 @@ describe('a lent database', () => {
     expect(notesIn(database)).toEqual(['first', 'second', 'fifth'])
   })
 
-  it.each(occupations)('tells its owner after timeoutMs that %s of his is open', async (_what, occupy) => {
+  it.each(occupations)('fails with STORE_BUSY after timeoutMs if its owner has %s open', async (_what, occupy) => {
     for (const settings of ['', 'PRAGMA busy_timeout = 0; PRAGMA synchronous = FULL']) {
-      const handle = settings === '' ? ownersDatabase() : folder.handle()
+      const handle = settings === '' ? ownersDatabase(folder) : folder.handle()
       handle.exec(settings)
       const store = folder.open({ timeoutMs: 150 }, handle)
       await store.saveSession({ sessionId: 's', createdAt: at })
@@ -217,7 +206,7 @@ describe('a lent database', () => {
       const failures = await Promise.all(calls.map(call => failureOf(call())))
       for (const [index, error] of failures.entries()) {
         expect(error.code).toBe('STORE_BUSY')
-        expect(error.message).toMatch(/transaction or an iterator of its owner's open for 150 ms; end it/)
+        expect(error.message).toMatch(/owner of the shared handle has had a transaction or an iterator open for 150 ms; end it/)
         expect(error.outcome).toBe(index < 2 ? undefined : 'not-stored')
       }
       end()
@@ -226,8 +215,8 @@ describe('a lent database', () => {
     }
   })
 
-  it('that its owner closes is told in a sentence, and nothing crashes', async () => {
-    const database = ownersDatabase()
+  it('fails with a clear error if its owner closes it, and nothing crashes', async () => {
+    const database = ownersDatabase(folder)
     const store = folder.open({}, database)
     await store.saveSession({ sessionId: 's', createdAt: at })
     const waiting = store.changeSession('s', append('a'))
@@ -259,7 +248,7 @@ describe('a lent database', () => {
     expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual([])
   })
 
-  it('in memory that its owner closes likewise, in its backup and its check too', async () => {
+  it('in memory does the same, in a backup and a check too', async () => {
     const database = folder.handle(':memory:')
     const store = folder.open({}, database)
     await store.saveSession({ sessionId: 's', createdAt: at })
@@ -276,7 +265,7 @@ describe('a lent database', () => {
     }
   })
 
-  it('in memory is copied and checked once its owner has ended his transaction or iterator', async () => {
+  it('in memory is copied and checked once its owner has ended the transaction or iterator', async () => {
     const database = folder.handle(':memory:')
     database.exec(`CREATE TABLE notes (text TEXT); INSERT INTO notes VALUES ('first'), ('second')`)
     const store = folder.open({ timeoutMs: 150 }, database)
@@ -284,7 +273,7 @@ describe('a lent database', () => {
     for (const [, occupy] of occupations) {
       const end = occupy(database)
       for (const call of [() => store.backup(folder.path('copy.db')), () => store.checkIntegrity()]) {
-        expect(await failureOf(call())).toMatchObject({ code: 'STORE_BUSY', message: containing("its owner's") })
+        expect(await failureOf(call())).toMatchObject({ code: 'STORE_BUSY', message: containing('transaction or an iterator') })
       }
       end()
     }
@@ -294,13 +283,13 @@ describe('a lent database', () => {
     expect(await folder.open({}, folder.path('copy.db')).listSessions()).toEqual(['s'])
   })
 
-  it('of a relative path, or of a descriptor, is copied and checked wherever one is by now', async () => {
+  it('of a relative path or a descriptor is copied and checked in any working directory', async () => {
     const child = folder.run(`process.chdir(${JSON.stringify(folder.base)})
-      const lent = new SqliteSessionStore(new Database('relative.db'))
-      await lent.saveSession({ sessionId: 's' })
+      const shared = new SqliteSessionStore(new Database('relative.db'))
+      await shared.saveSession({ sessionId: 's' })
       process.chdir('/')
-      await lent.backup(${JSON.stringify(folder.path('copy.db'))})
-      say((await lent.checkIntegrity()).ok)
+      await shared.backup(${JSON.stringify(folder.path('copy.db'))})
+      say((await shared.checkIntegrity()).ok)
       const base = ${JSON.stringify(folder.base)}
       const [file, journal] = ['/file', '/journal'].map(name => fs.openSync(base + name, 'w+'))
       const byDescriptor = new SqliteSessionStore(new Database(file, { journalFd: journal }))
@@ -312,21 +301,21 @@ describe('a lent database', () => {
     expect(await folder.open({}, folder.path('second.db')).listSessions()).toEqual(['d'])
   })
 
-  it('out of another copy of the driver keeps its locks through a backup and a check', async () => {
-    // Two copies of SQLite in one process: where one closes the file, the locks of the other are gone.
+  it('of another copy of the driver keeps its locks during a backup and a check', async () => {
+    // Two copies of SQLite in one process: when one closes the file, the locks of the other are gone.
     const child = folder.run(`${importOtherDriver()}
       const database = new Other(path)
       database.pragma('journal_mode = WAL')
-      const lent = new SqliteSessionStore(database)
-      await lent.saveSession({ sessionId: 's' })
-      await lent.backup(${JSON.stringify(folder.path('copy.db'))})
-      say((await lent.checkIntegrity()).ok)
+      const shared = new SqliteSessionStore(database)
+      await shared.saveSession({ sessionId: 's' })
+      await shared.backup(${JSON.stringify(folder.path('copy.db'))})
+      say((await shared.checkIntegrity()).ok)
       for await (const _line of createInterface(process.stdin)) break
-      await lent.changeSession('s', append('a'))
+      await shared.changeSession('s', append('a'))
       say('stored')
       process.kill(process.pid, 'SIGKILL')`)
     expect([await child.line(), child.errors]).toEqual(['true', ''])
-    // Would take itself for the last one, and remove the WAL as it closes.
+    // Without the lock, this process would seem the last one and remove the WAL.
     const other = folder.run(`await store.loadSession('s'); await store.close()`)
     expect([await other.rest(), other.errors]).toEqual([[], ''])
     child.tell('go on')
@@ -336,17 +325,17 @@ describe('a lent database', () => {
     expect(await folder.open({}, folder.path('copy.db')).listSessions()).toEqual(['s'])
   })
 
-  it('out of another copy of the driver is waited for without holding up this process, in a backup too', async () => {
+  it('of another copy of the driver does not block this process, in a backup either', async () => {
     const holder = folder.handle()
     holder.pragma('journal_mode = DELETE')
     const child = folder.run(`${importOtherDriver()}
       const database = new Other(path)
       database.pragma('busy_timeout = 600000')
-      const lent = new SqliteSessionStore(database, { timeoutMs: 200 })
-      await lent.saveSession({ sessionId: 's' })
+      const shared = new SqliteSessionStore(database, { timeoutMs: 200 })
+      await shared.saveSession({ sessionId: 's' })
       say('ready')
       for await (const _line of createInterface(process.stdin)) break
-      say(await lent.backup(${JSON.stringify(folder.path('copy.db'))}).catch(codeOf))
+      say(await shared.backup(${JSON.stringify(folder.path('copy.db'))}).catch(codeOf))
       say(database.pragma('busy_timeout', { simple: true }))
       process.exit()`)
     expect([await child.line(), child.errors]).toEqual(['ready', ''])
@@ -355,8 +344,8 @@ describe('a lent database', () => {
     expect([await child.rest(), child.errors]).toEqual([['STORE_BUSY ', '600000'], ''])
   })
 
-  it('with an index that uses a function of the owner is copied and checked', async () => {
-    const database = ownersDatabase()
+  it('with an index that uses a function of its owner is copied and checked', async () => {
+    const database = ownersDatabase(folder)
     database.function('folded', { deterministic: true }, value => String(value).toLowerCase())
     database.exec('CREATE INDEX notes_folded ON notes (folded(text))')
     const store = folder.open({}, database)
@@ -368,9 +357,9 @@ describe('a lent database', () => {
     expect((await store.checkIntegrity()).problems).toMatchObject([{ sessionId: 's' }])
   })
 
-  it('that only reads is read, and says so when it is to be written', async () => {
+  it('that is read-only can be read, and writes fail', async () => {
     await folder.once(store => store.saveSession({ sessionId: 's', createdAt: at }))
-    // Somebody keeps it open: the WAL and what belongs to it are there.
+    // Another handle keeps it open, so the WAL and `-shm` exist.
     await folder.open().loadSession('s')
     const store = folder.open({}, folder.handle(folder.database, { readonly: true }))
     expect((await store.loadSession('s'))?.turns).toEqual([])
@@ -393,127 +382,5 @@ describe('a lent database', () => {
       outcome: 'not-stored',
     })
     expect(await folder.open().listSessions()).toEqual(['s'])
-  })
-})
-
-describe('is refused, with what to do about it', () => {
-  it.each([
-    'TABLE turnstore_turns AS SELECT * FROM turnstore_turns',
-    'VIEW Turnstore_Sessions AS SELECT * FROM main.turnstore_sessions',
-  ])('while it has a temporary table or view that hides one of ours: %s', async temporary => {
-    const database = ownersDatabase()
-    const store = folder.open({}, database)
-    await store.saveSession({ sessionId: 's', createdAt: at, turns: [{ turnId: 'a' }] })
-    database.exec(`CREATE TEMP TABLE others (x); CREATE TEMP ${temporary}`)
-    const [, kind = '', name = ''] = /^(\w+) (\w+)/.exec(temporary) ?? []
-    for (const call of [() => store.changeSession('s', append('b')), () => store.saveSession({ sessionId: 'new' })]) {
-      expect(await failureOf(call())).toMatchObject({
-        code: 'STORE_UNAVAILABLE',
-        outcome: 'not-stored',
-        message: containing(`temporary ${kind.toLowerCase()} "${name}"`),
-      })
-    }
-    expect((await failureOf(store.loadSession('s'))).code).toBe('STORE_UNAVAILABLE')
-    database.exec(`DROP ${kind} temp.${name}`)
-    await store.changeSession('s', append('c'))
-    expect(turnIdsOf(await store.loadSession('s'))).toEqual(['a', 'c'])
-    expect(await store.listSessions()).toEqual(['s'])
-  })
-
-  it.each(['UTF-16le', 'UTF-16be'])('encoding %s', async encoding => {
-    const database = folder.handle()
-    database.exec(`PRAGMA encoding = '${encoding}'; CREATE TABLE notes (text TEXT)`)
-    const error = await failureOf(folder.open({}, database).saveSession({ sessionId: 's' }))
-    expect(error).toMatchObject({ code: 'STORE_UNAVAILABLE', outcome: 'not-stored' })
-    expect(error.message).toContain(`encoding ${encoding}`)
-    expect(error.message).toContain(`PRAGMA encoding = 'UTF-8'`)
-    expect(database.prepare('SELECT name FROM sqlite_schema').pluck().all()).toEqual(['notes'])
-  })
-
-  it.each(['off', 'memory'])('journal_mode %s', async mode => {
-    const database = folder.handle()
-    // Without it, the driver keeps `off` from being set.
-    database.unsafeMode(true)
-    database.pragma(`journal_mode = ${mode}`)
-    const error = await failureOf(folder.open({}, database).saveSession({ sessionId: 's' }))
-    expect(error).toMatchObject({ code: 'STORE_UNAVAILABLE', outcome: 'not-stored' })
-    expect(error.message).toContain(`journal_mode ${mode}`)
-    expect(error.message).toContain('set PRAGMA journal_mode = WAL')
-    expect(database.prepare('SELECT name FROM sqlite_schema').pluck().all()).toEqual([])
-    database.pragma('journal_mode = WAL')
-    await folder.open({}, database).saveSession({ sessionId: 's' })
-  })
-
-  it.each(['3.51.2', '3.50.9', '2.9.9'])('SQLite %s', async version => {
-    const database = folder.handle()
-    database.function('sqlite_version', () => version)
-    const error = await failureOf(folder.open({}, database).saveSession({ sessionId: 's' }))
-    expect(error).toMatchObject({ code: 'STORE_UNAVAILABLE', outcome: 'not-stored' })
-    expect(error.message).toContain(`SQLite ${version}`)
-    expect(error.message).toContain('update better-sqlite3')
-    expect(database.prepare('SELECT name FROM sqlite_schema').pluck().all()).toEqual([])
-  })
-
-  it.each(['3.51.3', '3.51.10', '3.100.0', '4.0.0'])('but not SQLite %s', async version => {
-    const database = folder.handle()
-    database.function('sqlite_version', () => version)
-    expect(await folder.open({}, database).saveSession({ sessionId: 's' })).toBe(1)
-  })
-
-  const others: [string, unknown][] = [
-    ['nothing', undefined],
-    ['null', null],
-    ['a number', 7],
-    ['an object', {}],
-    ['the class', Database],
-    ['a store', { open: true, prepare() {}, close() {} }],
-    ['a handle without exec', { name: 'x', open: true, inTransaction: false, memory: true, prepare() {}, close() {} }],
-  ]
-  it.each(others)('what is no Database: %s', (_name, source) => {
-    // As from JavaScript, where nothing keeps it out.
-    const construct = (): unknown => Reflect.construct(SqliteSessionStore, [source])
-    expect(construct).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
-    expect(construct).toThrow('SqliteSessionStore takes the path of a database, or a Database of better-sqlite3')
-  })
-})
-
-describe('other ways to lock', () => {
-  it.each(['DELETE', 'TRUNCATE', 'PERSIST'])('two processes lose nothing with a rollback journal (%s)', async mode => {
-    const database = folder.handle()
-    database.pragma(`journal_mode = ${mode}`)
-    const store = folder.open({}, database)
-    await store.saveSession({ sessionId: 's', createdAt: at })
-    const child = folder.run(`const database = new Database(path)
-      database.pragma('journal_mode = ${mode}')
-      const lent = new SqliteSessionStore(database)
-      await lent.loadSession('s')
-      say('ready')
-      for (let i = 0; i < 20; i++) await lent.changeSession('s', append('theirs' + i))
-      say(database.pragma('journal_mode', { simple: true }))`)
-    expect(await child.line()).toBe('ready')
-    const ours = Array.from({ length: 20 }, (_, i) => `ours${i}`)
-    for (const id of ours) await store.changeSession('s', append(id))
-    expect([await child.rest(), child.errors]).toEqual([[mode.toLowerCase()], ''])
-    const turns = turnIdsOf(await store.loadSession('s')) ?? []
-    expect(turns.filter(id => id.startsWith('ours'))).toEqual(ours)
-    expect(turns.filter(id => id.startsWith('theirs'))).toEqual(Array.from({ length: 20 }, (_, i) => `theirs${i}`))
-    expect(database.pragma('journal_mode', { simple: true })).toBe(mode.toLowerCase())
-    expect(store.capabilities).toEqual({ durability: 'power-loss', sharing: 'host', constantAppend: true })
-    expect(await store.checkIntegrity()).toEqual({ ok: true, problems: [] })
-  })
-
-  it('locking_mode EXCLUSIVE is declared as sharing with this process alone', async () => {
-    const database = ownersDatabase()
-    database.pragma('locking_mode = EXCLUSIVE')
-    const store = folder.open({ timeoutMs: 300 }, database)
-    await store.saveSession({ sessionId: 's', createdAt: at })
-    expect(store.capabilities.sharing).toBe('process')
-    const other = await failureOf(folder.open({ timeoutMs: 100 }).loadSession('s'))
-    expect(other.code).toBe('STORE_BUSY')
-    // No other handle can read it: they are done on this one.
-    expect(await store.checkIntegrity()).toEqual({ ok: true, problems: [] })
-    await store.backup(folder.path('copy.db'))
-    expect(await folder.open({}, folder.path('copy.db')).listSessions()).toEqual(['s'])
-    expect(database.pragma('locking_mode', { simple: true })).toBe('exclusive')
   })
 })

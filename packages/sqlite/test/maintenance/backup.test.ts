@@ -10,13 +10,13 @@ const folder = new Folder()
 const sound = { ok: true, problems: [] }
 const copy = (): string => folder.path('copy.db')
 
-/** What is in the folder, but for the database and what belongs to it. */
+/** The files in the folder, except the database and the files beside it. */
 const others = (): string[] =>
   readdirSync(folder.base)
     .filter(name => !name.startsWith('sessions.db'))
     .toSorted()
 
-it('a backup while four processes write ends, and has all that was acknowledged before it, in order', async () => {
+it('a backup while four processes write completes, and has all that was acknowledged before it, in order', async () => {
   const store = folder.open()
   const names = ['a', 'b', 'c', 'd']
   for (const name of names) await store.saveSession({ sessionId: name, createdAt: at })
@@ -54,10 +54,10 @@ it('a backup while four processes write ends, and has all that was acknowledged 
     expect(turnIdsOf(await store.loadSession(name))?.slice(0, turns.length)).toEqual(turns)
   }
   expect(await copied.checkIntegrity()).toEqual(sound)
-  await copied.changeSession('a', append('goes on'))
+  await copied.changeSession('a', append('next'))
 })
 
-it('has no file of its name until it is complete, whenever the process is killed', async () => {
+it('a backup has no file of its name until it is complete, whenever the process is killed', async () => {
   const store = folder.open()
   const turns = Array.from({ length: 1500 }, (_, i) => ({ turnId: `t${i}`, prompt: 'x'.repeat(5000) }))
   await store.saveSession({ sessionId: 's', createdAt: at, turns })
@@ -82,7 +82,7 @@ it('has no file of its name until it is complete, whenever the process is killed
   expect(await store.checkIntegrity()).toEqual(sound)
 })
 
-it('goes into a new file alone, and is told where it cannot be made', async () => {
+it('a backup needs a new file, and fails if it cannot be created', async () => {
   const store = folder.open()
   await store.saveSession({ sessionId: 's', createdAt: at })
   writeFileSync(folder.path('file'), 'mine')
@@ -92,7 +92,7 @@ it('goes into a new file alone, and is told where it cannot be made', async () =
   for (const name of ['file', 'empty', 'folder', 'dangling', 'sessions.db']) {
     const error = await failureOf(store.backup(folder.path(name)))
     expect([name, error.code]).toEqual([name, 'INVALID_ARGUMENT'])
-    expect(error.message).toMatch(/There is a file ".*" already; a backup goes into a new one/)
+    expect(error.message).toMatch(/There is already a file ".*"; a backup needs a new one/)
   }
   expect(await failureOf(store.backup(folder.path('none', 'copy.db')))).toMatchObject({
     code: 'STORE_UNAVAILABLE',
@@ -107,7 +107,7 @@ it('goes into a new file alone, and is told where it cannot be made', async () =
   expect(others()).toEqual(['dangling', 'empty', 'file', 'folder'])
 })
 
-it('of two to one name exactly one is made', async () => {
+it('only one of several backups to the same name succeeds', async () => {
   const store = folder.open()
   await store.saveSession({ sessionId: 's', createdAt: at })
   const outcomes = await outcomesOf(Array.from({ length: 4 }, () => store.backup(copy())))
@@ -117,7 +117,7 @@ it('of two to one name exactly one is made', async () => {
   expect(others()).toEqual(['copy.db'])
 })
 
-it('and close() waits for one that is under way', async () => {
+it('close() waits for a running backup', async () => {
   const store = folder.open()
   await store.saveSession({ sessionId: 's', createdAt: at })
   const backup = store.backup(copy())
@@ -130,12 +130,12 @@ it('and close() waits for one that is under way', async () => {
   expect(others()).toEqual(['copy.db'])
 })
 
-it.each(['a path', 'a lent database', 'memory', 'lent memory'])(
-  'of %s is a database of its own with everything in it',
+it.each(['a path', 'a shared database', 'memory', 'shared memory'])(
+  'a backup of %s is a separate database with everything in it',
   async source => {
-    const [lent, memory] = [source.startsWith('lent') || source.startsWith('a lent'), source.endsWith('memory')]
+    const [shared, memory] = [source.startsWith('shared') || source.startsWith('a shared'), source.endsWith('memory')]
     const path = memory ? ':memory:' : folder.database
-    const store = folder.open({}, lent ? folder.handle(path) : path)
+    const store = folder.open({}, shared ? folder.handle(path) : path)
     await store.saveSession({
       sessionId: 's',
       createdAt: at,
@@ -155,7 +155,7 @@ it.each(['a path', 'a lent database', 'memory', 'lent memory'])(
   },
 )
 
-it('a lent database is copied with the tables of its owner', async () => {
+it('a backup of a shared database includes the tables of its owner', async () => {
   const database = folder.handle()
   database.exec(
     `CREATE TABLE notes (text TEXT); INSERT INTO notes VALUES ('mine');
@@ -170,7 +170,7 @@ it('a lent database is copied with the tables of its owner', async () => {
   ])
 })
 
-it('a database that others keep locked is waited for until timeoutMs, and then told', async () => {
+it('a backup waits for a locked database until timeoutMs, and then fails', async () => {
   const database = folder.handle()
   database.pragma('journal_mode = DELETE')
   const store = folder.open({ timeoutMs: 200 }, database)
@@ -184,13 +184,13 @@ it('a database that others keep locked is waited for until timeoutMs, and then t
   expect(others()).toEqual(['copy.db'])
 })
 
-it('and a check wait for no reader, and keep no writer waiting for one', async () => {
+it('a backup and a check do not wait for readers, and block no writers', async () => {
   const store = folder.open({ timeoutMs: 600_000 })
   await store.saveSession({ sessionId: 's', createdAt: at })
   const reader = folder.handle()
   reader.exec('BEGIN')
   reader.prepare('SELECT count(*) FROM turnstore_sessions').get()
-  // In the WAL, behind what the reader sees.
+  // In the WAL, after what the reader sees.
   await store.changeSession('s', append('a'))
   await store.backup(copy())
   expect(await store.checkIntegrity()).toEqual(sound)

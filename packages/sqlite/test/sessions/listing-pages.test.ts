@@ -34,10 +34,10 @@ const unfiltered: SessionQuery[] = (['updatedAt', 'createdAt'] as const).flatMap
 )
 
 const head = "is_head = 1 AND session = (SELECT id FROM turnstore_sessions WHERE session_id = 's6')"
-const lost = 'Session "s6" cannot be read: The database holds no fitting value in column updated_at'
+const lost = 'Session "s6" cannot be read: The database holds no valid value in column updated_at'
 
 describe('a page', () => {
-  it.each(unfiltered)('is a stretch of an index, with nothing sorted: %j', async query => {
+  it.each(unfiltered)('is a range of an index, with nothing sorted: %j', async query => {
     const { store, statements, database } = await storeOf(300)
     const first = await store.querySessions({ ...query, limit: 10 })
     const second = await store.querySessions({ ...query, limit: 10, cursor: first.cursor ?? '' })
@@ -48,7 +48,7 @@ describe('a page', () => {
         statement,
         plan: database.prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${statement}`).all().map(({ detail }) => detail),
       }))
-    // Beside the stretch, those that have moved, of which there are never more than a few.
+    // Apart from the range, the moved sessions, of which there are only a few.
     const ofMoved = plans.filter(({ statement }) => statement.includes('turnstore_sessions_moved'))
     expect(ofMoved).toHaveLength(query.orderBy === 'updatedAt' ? 2 : 0)
     for (const { plan } of ofMoved) {
@@ -66,12 +66,12 @@ describe('a page', () => {
         expect.stringMatching(/^SEARCH turnstore_details USING INTEGER PRIMARY KEY/),
       ])
     }
-    // Behind a cursor, the stretch begins at it.
+    // After a cursor, the range begins at it.
     expect(pages[1]?.statement).toMatch(/\(s\.(updated|created)_key, s\.session_id\) [<>]/)
     await store.close()
   })
 
-  it('is found by its parent without looking at the others', async () => {
+  it('of one parent reads no other sessions', async () => {
     const { store, statements, database } = await storeOf(300)
     const { sessions } = await store.querySessions({ parentSessionId: 's0' })
     expect(sessions.map(({ sessionId }) => sessionId)).toStrictEqual(['s7', 's107', 's207'])
@@ -81,7 +81,7 @@ describe('a page', () => {
     await store.close()
   })
 
-  it('with a filter that few sessions match is found piece by piece, and the process goes on in between', async () => {
+  it('with a filter that few sessions match is read in chunks, which yield to the event loop', async () => {
     const { store } = await storeOf(3000)
     let turns = 0
     const ticking = setInterval(() => turns++, 0)
@@ -94,7 +94,7 @@ describe('a page', () => {
     await store.close()
   })
 
-  it('with a filter on metadata of a megabyte each is found in pieces of some milliseconds, and has each once', async () => {
+  it('with a filter on metadata of a megabyte each is read in chunks of some milliseconds, and has each session once', async () => {
     const { store, statements } = await storeOf(3)
     const text = 'x'.repeat(1_000_000)
     for (let index = 3; index < 60; index++) {
@@ -114,7 +114,7 @@ describe('a page', () => {
     await store.close()
   })
 
-  it('with a filter comes to an end within timeoutMs, short, with a cursor to the rest', async () => {
+  it('with a filter ends after timeoutMs, short, with a cursor to the rest', async () => {
     const { database } = await storeOf(3000)
     const hurried = new SqliteSessionStore(database, { timeoutMs: 1 })
     const ids: string[] = []
@@ -130,7 +130,7 @@ describe('a page', () => {
     expect(ids).toStrictEqual(Array.from({ length: 750 }, (_, index) => `s${index * 4}`))
   })
 
-  it('tells of each damaged session once, on the page where it stands', async () => {
+  it('reports each damaged session once, on the page where it belongs', async () => {
     const { store, database } = await storeOf(20)
     for (const id of ['s3', 's9', 's10', 's19']) {
       database.prepare("UPDATE turnstore_details SET metadata = '{' WHERE session = (SELECT id FROM turnstore_sessions WHERE session_id = ?)").run(id)
@@ -173,7 +173,7 @@ describe('a page', () => {
        UPDATE turnstore_sessions SET moved = 1 WHERE session_id = 's6'`,
       lost,
     ],
-  ])('goes on behind a session that stands at %s', async (_what, altered, expected) => {
+  ])('continues after a session that is listed at %s', async (_what, altered, expected) => {
     const { store, database } = await storeOf(10)
     database.exec(altered)
     for (const orderBy of ['updatedAt', 'createdAt'] as const) {

@@ -9,8 +9,8 @@ const folder = new Folder()
 const schemaOf = (): unknown[] =>
   folder.handle().prepare('SELECT type, name, sql FROM sqlite_schema ORDER BY 1, 2').all()
 
-// Text that SQLite would keep as another one: UTF-8 has no lone surrogate, NUL ends a text here and there, and what
-// begins like our own form of such text must not be taken for it.
+// Text that SQLite would change: UTF-8 has no lone surrogates, and NUL ends a text in some functions. Text that looks like
+// our encoding of such text must stay distinct from it.
 const odd = [
   '\ud800',
   '\ufffd',
@@ -31,7 +31,7 @@ const odd = [
   '',
 ]
 
-describe('text of old records that SQLite would alter', () => {
+describe('text of old records that SQLite would change', () => {
   const asIs = {
     sessionId: 's',
     createdAt: '"\ud800',
@@ -52,7 +52,7 @@ describe('text of old records that SQLite would alter', () => {
     extra: { later: odd },
   }
 
-  it('comes back as it was, from each handle, and in a copy', async () => {
+  it('is returned unchanged, by each handle, and in a backup', async () => {
     const store = folder.open()
     await store.saveSession(asIs)
     const session = await store.loadSession('s')
@@ -71,7 +71,7 @@ describe('text of old records that SQLite would alter', () => {
     })
   })
 
-  it('is told apart: the turns with U+D800 and with U+FFFD are two', async () => {
+  it('stays distinct: turns with U+D800 and with U+FFFD are two', async () => {
     const store = folder.open()
     await store.saveSession(asIs)
     for (const [index, { turnId }] of asIs.turns.entries()) {
@@ -88,7 +88,7 @@ describe('text of old records that SQLite would alter', () => {
     expect((await store.changeSession('s', append('"\\udead"'))).turnCount).toBe(asIs.turns.length + 1)
   })
 
-  it('goes with its turn in a rewind, and what was recorded with another stays', async () => {
+  it('is deleted with its turn in a rewind, and transitions of other turns stay', async () => {
     const store = folder.open()
     await store.saveSession(asIs)
     for (let keepTurns = asIs.turns.length - 1; keepTurns >= 0; keepTurns--) {
@@ -101,7 +101,7 @@ describe('text of old records that SQLite would alter', () => {
     expect(await store.checkIntegrity()).toEqual({ ok: true, problems: [] })
   })
 
-  it('is found by the agent of a session where it may be asked for', async () => {
+  it('can be queried as the agent of a session', async () => {
     const store = folder.open()
     const agents = ['"a"', 'a', '"', '\ufffd', 'null']
     for (const [index, agentId] of [...agents, '\ud800', null].entries())
@@ -194,7 +194,7 @@ describe('ids that are SQL, patterns, numbers or names', () => {
     return store
   }
 
-  it('are sessions, workspaces, parents, agents, turns and keys like all others, each for itself', async () => {
+  it('work as sessions, workspaces, parents, agents, turns and keys, each distinct', async () => {
     await folder.once(store => store.listSessions())
     const schema = schemaOf()
     const store = await filled()
@@ -250,7 +250,7 @@ describe('ids that are SQL, patterns, numbers or names', () => {
     ['a member', { [`workspaceId' OR 1=1`]: 'x' }],
     ['an operator', { metadata: { k: { $gt: '' } } }],
     ['a time', { updatedAfter: `' OR 1=1 --` }],
-  ])('are no part of a query: %s is refused, and nothing is altered', async (_name, query) => {
+  ])('are not part of a query: %s is refused, and nothing changes', async (_name, query) => {
     const store = await filled()
     const schema = schemaOf()
     const refused: unknown = await Promise.resolve(

@@ -21,7 +21,7 @@ const saved = (store: SessionStore, number: number): Promise<number> =>
 const append = (store: SessionStore, number: number, second: number): Promise<unknown> =>
   store.changeSession(`s${number}`, { appendTurns: [{ turnId: `t${second}` }], updatedAt: time(second) })
 
-/** What all pages list, with the pages cut after `limit`. */
+/** The sessions of all pages of a query. */
 async function listing(store: SessionStore, query: SessionQuery): Promise<string[]> {
   const found: string[] = []
   let cursor: string | null | undefined
@@ -50,13 +50,13 @@ const queries: SessionQuery[] = (['asc', 'desc'] as const).flatMap(order =>
 const countMoved = (): unknown =>
   folder.handle().prepare('SELECT count(*) FROM turnstore_sessions WHERE moved = 1').pluck().get()
 
-describe('sessions that have moved in the listings', () => {
-  it('stand where they belong, however many have moved', async () => {
+describe('moved sessions', () => {
+  it('are listed in the right place, however many there are', async () => {
     const store = folder.open({ durability: 'process-crash' })
     const model = new InMemorySessionStore()
     for (let number = 0; number < 60; number++) for (const each of [store, model]) await saved(each, number)
     let listed = 0
-    // By and by more than may be marked; some go on over and over, some are saved or deleted meanwhile.
+    // More than may be marked. Some change again and again, some are saved or deleted meanwhile.
     for (let second = 100; second < 220; second++) {
       const number = second % 4 === 0 ? second % 3 : (second * 37) % 60
       for (const each of [store, model]) {
@@ -75,7 +75,7 @@ describe('sessions that have moved in the listings', () => {
     expect(await store.checkIntegrity()).toStrictEqual({ ok: true, problems: [] })
   })
 
-  it('are never more than so many', async () => {
+  it('are never more than MOST_MOVED', async () => {
     const store = folder.open({ durability: 'process-crash' })
     for (let number = 0; number < MOST_MOVED + 3; number++) await saved(store, number)
     expect(countMoved()).toBe(0)
@@ -88,25 +88,25 @@ describe('sessions that have moved in the listings', () => {
     expect(countMoved()).toBe(0)
   })
 
-  it('are moved without writing the indexes: an append is two pages', async () => {
+  it('are moved without writing the indexes: an append writes two pages', async () => {
     const store = folder.open({ durability: 'process-crash' })
     await saved(store, 0)
     await append(store, 0, 100)
     const wal = (): number => statSync(`${folder.database}-wal`).size
     const before = wal()
-    // Fewer than go into the index of ids at once.
+    // Fewer than a block of turn ids.
     for (let second = 101; second <= 110; second++) await append(store, 0, second)
-    // A frame is a page of 8 KiB behind a header of 24 bytes (https://www.sqlite.org/fileformat2.html#walformat).
+    // A frame is a page of 8 KiB after a header of 24 bytes (https://www.sqlite.org/fileformat2.html#walformat).
     expect((wal() - before) / (8192 + 24)).toBe(20)
   })
 
-  // One bit of the type of a value makes a text a blob.
+  // A single flipped bit can turn a text into a blob.
   it.each([
-    ['when it was changed', 'places', 'is_head = 1 AND session = 1', 'updated_key', MOST_MOVED + 1],
+    ['its time of change', 'places', 'is_head = 1 AND session = 1', 'updated_key', MOST_MOVED + 1],
     ['its agent', 'sessions', 'id = 1', 'agent_id', MOST_MOVED + 1],
     ['its id', 'sessions', 'id = 1', 'session_id', MOST_MOVED],
-    ['when it was made', 'sessions', 'id = 1', 'created_key', MOST_MOVED],
-  ])('are listed and get their places where one of them holds no text as %s', async (_name, table, row, column, listed) => {
+    ['its time of creation', 'sessions', 'id = 1', 'created_key', MOST_MOVED],
+  ])('are listed and settled if one of them holds no text as %s', async (_name, table, row, column, listed) => {
     const store = folder.open({ durability: 'process-crash' })
     for (let number = 0; number <= MOST_MOVED; number++) await saved(store, number)
     for (let number = 0; number < MOST_MOVED; number++) await append(store, number, 100 + number)
@@ -132,14 +132,14 @@ describe('sessions that have moved in the listings', () => {
           expect(await listing(store, { orderBy, order, limit: 1 })).toHaveLength(sessions.length)
         }
       }
-      // The one too many.
+      // One more than may be marked.
       await append(store, MOST_MOVED, 200 + round)
       expect(countMoved()).toBe(column === 'updated_key' ? 1 : 2)
     }
     expect((await store.checkIntegrity()).ok).toBe(false)
   })
 
-  it('whose mark and place disagree with the session are told by checkIntegrity', async () => {
+  it('whose mark or position does not match the session are reported by checkIntegrity', async () => {
     const store = folder.open()
     await saved(store, 0)
     await append(store, 0, 100)

@@ -35,7 +35,7 @@ const saveSession = (): Promise<number> =>
   folder.once(store => store.saveSession({ sessionId: 's', createdAt: at, turns: [{ turnId: 'a' }] }))
 
 const connectionOn = (database: SqliteDatabase): Connection =>
-  new Connection(database, { synchronous: 'FULL', isLent: false })
+  new Connection(database, { synchronous: 'FULL', isShared: false })
 
 describe('a new database', () => {
   it('has version 1', async () => {

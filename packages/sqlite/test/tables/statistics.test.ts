@@ -5,7 +5,7 @@ import { Folder } from '../folder.ts'
 
 const folder = new Folder()
 
-/** The statements that all calls run on a database whose owner ran ANALYZE when it had so many turns. */
+/** The statements of all calls on a database whose owner ran ANALYZE when it had so many turns. */
 async function statementsAfterAnalyze(turns: number): Promise<{ database: Database.Database; statements: Set<string> }> {
   const ids = Array.from({ length: turns }, (_, index) => `t${index}`)
   await folder.once(store => store.saveSession({ sessionId: 's', turns: ids.map(turnId => ({ turnId, prompt: '' })) }))
@@ -30,18 +30,18 @@ async function statementsAfterAnalyze(turns: number): Promise<{ database: Databa
   return { database, statements: new Set(statements) }
 }
 
-it.each([0, 20, 1000])('statistics of when there was a session of %i turns make no call look through a table', async turns => {
+it.each([0, 20, 1000])('statistics from a session of %i turns make no call scan a table', async turns => {
   const { database, statements } = await statementsAfterAnalyze(turns)
-  const looks = [...statements]
+  const scans = [...statements]
     .filter(statement => /^\s*(SELECT|WITH|INSERT|UPDATE|DELETE)/.test(statement))
     .flatMap(statement =>
       database
         .prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${statement}`)
         .all()
-        // A stretch of an index has USING behind the name; `found` is what was sorted.
+        // A range of an index has USING after the name. `found` is the sorted rows.
         .filter(({ detail }) => /^SCAN (?!(temp\.)?sqlite_schema|CONSTANT)\S+(?! USING)( |$)/.test(detail))
         .filter(({ detail }) => detail !== 'SCAN s' || !statement.includes('FROM found AS s'))
         .map(({ detail }) => `${detail}: ${statement}`),
     )
-  expect(looks).toStrictEqual([])
+  expect(scans).toStrictEqual([])
 })

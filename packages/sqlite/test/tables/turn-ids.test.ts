@@ -15,15 +15,15 @@ const indexed = (): unknown[] =>
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, i) => i)
 
-/** What a call gives, or the code that it fails with. */
-const told = (call: Promise<unknown>): Promise<unknown> =>
+/** What a call returns, or the code of its error. */
+const outcomeOf = (call: Promise<unknown>): Promise<unknown> =>
   call.catch((error: unknown) => {
     if (isTurnstoreError(error)) return error.code
     throw error
   })
 
 describe('the ids of turns', () => {
-  it('go into their index some at a time, and are found before that', async () => {
+  it('are indexed in blocks, and are found before that', async () => {
     const store = folder.open({ durability: 'process-crash' })
     await store.saveSession({ sessionId: 's', createdAt: at })
     for (const id of idsFrom(0, BLOCK - 1)) await store.changeSession('s', append(id))
@@ -38,7 +38,7 @@ describe('the ids of turns', () => {
     }
   })
 
-  it('that a rewind drops are gone, wherever they stood, and may come again', async () => {
+  it('that a rewind drops are gone, and may be used again', async () => {
     const store = folder.open({ durability: 'process-crash' })
     const count = 2 * BLOCK + 7
     for (const kept of [0, 1, BLOCK - 1, BLOCK, BLOCK + 3, 2 * BLOCK, count - 1]) {
@@ -56,29 +56,29 @@ describe('the ids of turns', () => {
     expect(indexed()).toStrictEqual([])
   })
 
-  it('that somebody took out of the index, or lead elsewhere, are told by checkIntegrity', async () => {
+  it('that are missing in the index, or lead elsewhere, are reported by checkIntegrity', async () => {
     const store = folder.open()
     await store.saveSession({ sessionId: 's', createdAt: at })
     await store.changeSession('s', append(...idsFrom(0, BLOCK)))
     folder.handle().exec(`DELETE FROM turnstore_turn_ids WHERE turn_id = 't3'`)
     folder.handle().exec(`UPDATE turnstore_turn_ids SET seq = 5 WHERE turn_id = 't4'`)
     expect((await store.checkIntegrity()).problems).toStrictEqual([
-      { sessionId: null, message: '1 ids are of turns that are not there' },
+      { sessionId: null, message: '1 turn ids belong to missing turns' },
       { sessionId: 's', message: 'Turn 3 cannot be found by its id' },
       { sessionId: 's', message: 'Turn 4 cannot be found by its id' },
     ])
   })
 
-  // What any order of appends, retries, rewinds, updates and saves comes to, against the store that keeps objects.
+  // Random appends, retries, rewinds, updates and saves, against the memory store.
   const seed = Date.now() % 100_000
   it.each(Array.from({ length: 6 * thoroughness }, (_, i) => seed + i))(
-    'mean the same as in memory, whatever happens to the session (seed %i)',
+    'behave as in the memory store under random changes (seed %i)',
     async seed => {
       const store = folder.open({ durability: 'process-crash' })
       const model = new InMemorySessionStore()
       const moments = momentsOf(seed)
       const below = (most: number): number => Math.floor(moments.next().value * most)
-      /** Of few, so that many are there already, or twice. */
+      /** From a small range, so that many exist already, or occur twice. */
       const someIds = (): string[] => [...new Set(Array.from({ length: 1 + below(below(4) === 0 ? 90 : 4) }, () => `t${below(150)}`))]
       const someChange = (turnCount: number): SessionChange => {
         const kind = below(10)
@@ -91,7 +91,7 @@ describe('the ids of turns', () => {
         return append(...someIds())
       }
       const both = async (call: (store: SessionStore) => Promise<unknown>): Promise<unknown> => {
-        const [found, expected] = [await told(call(store)), await told(call(model))]
+        const [found, expected] = [await outcomeOf(call(store)), await outcomeOf(call(model))]
         expect({ seed, found }).toStrictEqual({ seed, found: expected })
         return expected
       }
@@ -99,7 +99,7 @@ describe('the ids of turns', () => {
       for (let step = 0; step < 120; step++) {
         const sessionId = below(3) === 0 ? 'b' : 'a'
         if (below(25) === 0) {
-          // As an old file may have it: an id twice, even side by side.
+          // Old files may have an id twice, even in adjacent turns.
           const turns = Array.from({ length: below(3 * BLOCK) }, () => ({ turnId: `t${below(60)}` }))
           await both(each => each.saveSession({ sessionId, createdAt: at, updatedAt: at, turns }))
         }
