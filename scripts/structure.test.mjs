@@ -14,6 +14,7 @@ const rooms = {
   memory: [],
   cli: ['commands', 'output', 'input', 'merge', 'terminal', 'stores'],
   file: ['session', 'folder', 'format', 'locks', 'disk'],
+  sqlite: ['maintenance', 'sessions', 'tables', 'database'],
   conformance: ['command', 'suite', 'groups', 'cases', 'child', 'histories', 'samples', 'checks'],
 }
 

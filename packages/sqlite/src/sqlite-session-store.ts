@@ -23,27 +23,30 @@ import {
   type Scope,
   sessionNotFound,
 } from '@turnstore/core/adapter'
-import { Connection } from './connection.js'
-import { isDatabase, type SqliteDatabase } from './driver.js'
-import { GroupCommit, UNREAD, type Write } from './group-commit.js'
-import type { IntegrityReport } from './integrity.js'
-import { LastSession } from './last-session.js'
-import { listIds, readPage } from './listing.js'
-import { backUp, checkIntegrity } from './maintenance.js'
-import { databasePath, openDatabase } from './open-database.js'
-import { bringUpToDate, refuseNewer } from './schema.js'
-import { findDamaged, type Head, readCountedHead, readRawTurns, readSummary, readWholeSession } from './session-reader.js'
-import { applySettings, checkLent, checkSqliteVersion } from './settings.js'
-import { removeDamaged, removeSession, replaceSession, StoredSession } from './stored-session.js'
-import { parseTurns } from './turn-bodies.js'
-import { whileBusy } from './while-busy.js'
-import { readIfSmall } from './whole-session.js'
+import { Connection } from './database/connection.js'
+import { isDatabase, type SqliteDatabase } from './database/driver.js'
+import { GroupCommit, UNREAD, type Write } from './database/group-commit.js'
+import { databasePath, openDatabase } from './database/open-database.js'
+import { applySettings, checkShared, checkSqliteVersion } from './database/pragmas.js'
+import { whileBusy } from './database/while-busy.js'
+import { backUp } from './maintenance/backup.js'
+import { checkIntegrity } from './maintenance/check-integrity.js'
+import type { IntegrityReport } from './maintenance/integrity.js'
+import { deleteDamaged, deleteSession } from './sessions/delete-session.js'
+import { LastSession } from './sessions/last-session.js'
+import { listIds, readPage } from './sessions/listing-pages.js'
+import { saveSession } from './sessions/save-session.js'
+import { findDamaged, type Head, readCountedHead, readRawTurns, readSummary, readWholeSession } from './sessions/session-rows.js'
+import { SqliteSessionView } from './sessions/session-view.js'
+import { parseTurns } from './sessions/turn-bodies.js'
+import { readIfSmall } from './sessions/whole-session.js'
+import { refuseNewer, upgrade } from './tables/schema-version.js'
 
 export interface SqliteSessionStoreOptions extends BaseStoreOptions {
   /**
-   * What an acknowledged write survives. `power-loss`, the default, syncs each commit to the disk;
-   * `process-crash` leaves it with the operating system, which is several times faster; a power cut may
-   * lose what came since the last checkpoint, some megabytes at most, never the database.
+   * What an acknowledged write survives. `power-loss`, the default, syncs each commit to the disk. `process-crash`
+   * leaves that to the operating system, which is several times faster: a power cut may lose the writes since the last
+   * checkpoint, some megabytes at most, but never the database.
    */
   durability?: 'power-loss' | 'process-crash'
 }
@@ -55,9 +58,9 @@ interface Open {
 }
 
 /**
- * Stores sessions in one SQLite database, for any number of processes of a machine. An append is one
- * transaction of a few indexed reads and writes, however long the session and however many there are;
- * those that arrive together share one.
+ * Stores sessions in one SQLite database, which any number of processes on one machine can share. An append is a few
+ * indexed reads and writes, however long the session is and however many there are. Appends that wait at the same time
+ * share a commit.
  *
  * @example
  * const store = new SqliteSessionStore('./sessions.db')
@@ -70,8 +73,8 @@ export class SqliteSessionStore extends NativeSessionStore {
   #open: Open | null = null
 
   /**
-   * @param source the path of the database, which is created by the first call; `:memory:`; or a
-   *   `Database` of better-sqlite3 of your own, which is never closed and whose settings stay
+   * @param source the path of the database, which the first call creates if needed; `:memory:`; or your own `Database`
+   *   of better-sqlite3, which the store never closes and whose settings it restores
    * @throws `INVALID_ARGUMENT`
    */
   constructor(source: string | SqliteDatabase, options: SqliteSessionStoreOptions = {}) {
@@ -93,20 +96,20 @@ export class SqliteSessionStore extends NativeSessionStore {
   }
 
   protected override async _ready(): Promise<void> {
-    const isLent = typeof this.#source !== 'string'
+    const isShared = typeof this.#source !== 'string'
     const path = typeof this.#source === 'string' ? this.#source : this.#source.name
     const database = typeof this.#source === 'string' ? await whileBusy(() => openDatabase(path), this.timeoutMs, path) : this.#source
-    const connection = new Connection(database, { synchronous: this.#synchronous, isLent })
+    const connection = new Connection(database, { synchronous: this.#synchronous, isShared })
     try {
       const isAlone = await whileBusy(() => {
         connection.checkFree()
         connection.watchFiles()
         checkSqliteVersion(database)
-        if (isLent) checkLent(connection)
+        if (isShared) checkShared(connection)
         refuseNewer(connection)
-        if (!isLent) applySettings(database, this.#synchronous)
-        bringUpToDate(connection)
-        return isLent && connection.isExclusive
+        if (!isShared) applySettings(database, this.#synchronous)
+        upgrade(connection)
+        return isShared && connection.isExclusive
       }, this.timeoutMs, path)
       this.#capabilities = {
         durability: database.memory ? 'none' : this.#synchronous === 'FULL' ? 'power-loss' : 'process-crash',
@@ -117,7 +120,7 @@ export class SqliteSessionStore extends NativeSessionStore {
       connection.close()
       throw error
     }
-    // Beside a sync, a turn of the event loop is nothing, and company saves one.
+    // With syncs, waiting one tick for writes that share the commit is worth it.
     const mayHurry = this.#synchronous === 'NORMAL'
     const last = new LastSession(connection)
     this.#open = { connection, writes: new GroupCommit(connection, last, this.timeoutMs, mayHurry), last }
@@ -128,11 +131,10 @@ export class SqliteSessionStore extends NativeSessionStore {
   }
 
   /**
-   * Writes a copy of the whole database to a new file, while every process goes on reading and writing: a
-   * database of its own, of one moment at or after the call, on the disk when this resolves. A thread does
-   * it, which reads all of it.
+   * Copies the whole database to a new file, in a thread, while all processes keep reading and writing. The copy is of
+   * one moment during the call, and is on the disk when this resolves.
    *
-   * @throws `INVALID_ARGUMENT` where there is a file of that name already; `STORE_UNAVAILABLE`
+   * @throws `INVALID_ARGUMENT` if the file exists; `STORE_UNAVAILABLE`
    *
    * @example
    * await store.backup(`./backups/${new Date().toISOString().slice(0, 10)}.db`)
@@ -149,8 +151,8 @@ export class SqliteSessionStore extends NativeSessionStore {
   }
 
   /**
-   * Reads the whole database, in a thread, and tells of everything that is damaged: in the structure of
-   * the file, and in each session. Nothing is altered.
+   * Reads the whole database, in a thread, and reports all damage in the structure of the file and in each session.
+   * Changes nothing.
    */
   checkIntegrity(...others: never[]): Promise<IntegrityReport> {
     return this._perform('read', () => {
@@ -159,7 +161,7 @@ export class SqliteSessionStore extends NativeSessionStore {
     })
   }
 
-  // ---- Reading: one transaction each, so all that a call gives is of one moment.
+  // ---- Reading. Each call is one transaction and returns one moment.
 
   protected async _loadSession(sessionId: string, scope: Scope): Promise<SessionRecord | null> {
     const raw = await this.#read(connection => readWholeSession(connection, sessionId, scope))
@@ -199,7 +201,7 @@ export class SqliteSessionStore extends NativeSessionStore {
     return whileBusy(attempt, this.timeoutMs, connection.path)
   }
 
-  // ---- Writing. What is stored is encoded before the transaction, so that others wait no longer than they must.
+  // ---- Writing. Turns are encoded before the transaction, so that others do not wait for it.
 
   protected _change(sessionId: string, change: NormalChange, condition: Condition): Promise<ChangeResult> {
     const { connection, last } = this.#opened()
@@ -207,12 +209,12 @@ export class SqliteSessionStore extends NativeSessionStore {
     return this.#writeRead(sessionId, condition.scope, isRead => {
       const head = this.#countedHead(sessionId, condition.scope)
       if (head === null) throw sessionNotFound(sessionId)
-      const session = new StoredSession(connection, sessionId, head)
+      const session = new SqliteSessionView(connection, sessionId, head)
       const plan = planChange(session, change, condition.ifRevision, this.limits)
       const answer = resultOf(plan)
       if (!plan.changed) return { answer }
       if (plan.keepTurns !== undefined && !isRead && !readIfSmall(connection, sessionId, head)) return UNREAD
-      return { answer, carryOut: () => last.isNow(sessionId, session.carryOut(plan, turn => bodies.get(turn) ?? '')) }
+      return { answer, apply: () => last.remember(sessionId, session.apply(plan, turn => bodies.get(turn) ?? '')) }
     })
   }
 
@@ -221,7 +223,7 @@ export class SqliteSessionStore extends NativeSessionStore {
     const turnBodies = session.turns.map(turn => JSON.stringify(encodeTurn(turn)))
     return this.#writeRead(session.sessionId, session.workspaceId, isRead => {
       last.forget()
-      return replaceSession(connection, session, turnBodies, condition, isRead)
+      return saveSession(connection, session, turnBodies, condition, isRead)
     })
   }
 
@@ -230,14 +232,14 @@ export class SqliteSessionStore extends NativeSessionStore {
     if (!evenIfDamaged) {
       return this.#writeRead(sessionId, scope, isRead => {
         last.forget()
-        return removeSession(connection, sessionId, scope, isRead)
+        return deleteSession(connection, sessionId, scope, isRead)
       })
     }
     let isDamaged = false
     const write: Write<boolean> = isRead => {
       last.forget()
-      if (isDamaged) return removeDamaged(connection, sessionId, scope)
-      if (isRead) return removeSession(connection, sessionId, scope, true)
+      if (isDamaged) return deleteDamaged(connection, sessionId, scope)
+      if (isRead) return deleteSession(connection, sessionId, scope, true)
       return findDamaged(connection, sessionId, scope) === null ? { answer: false } : UNREAD
     }
     const read = async (): Promise<void> => {
@@ -257,15 +259,14 @@ export class SqliteSessionStore extends NativeSessionStore {
   }
 
   /**
-   * A write that may lose what is stored: where it asks for it, all of the session is read before it, so that nothing
-   * is lost of one that is damaged. Another process may change it in between; what was whole stays so, since every
-   * change through a store keeps it whole.
+   * A write that may delete stored data. If it returns `UNREAD`, the whole session is read first, so that nothing of a
+   * damaged session is lost. Another process may change the session in between, but a store does not damage it.
    */
   #writeRead<T>(sessionId: string, scope: Scope, write: Write<T>): Promise<T> {
     return this.#opened().writes.write(write, () => this._loadSession(sessionId, scope))
   }
 
-  /** Within a transaction. Null where there is no such session in the scope. */
+  /** In a transaction. Null if there is no such session in the scope. */
   #countedHead(sessionId: string, scope: Scope): Head | null {
     const { connection, last } = this.#opened()
     return last.head(sessionId, scope) ?? readCountedHead(connection, sessionId, scope)
@@ -277,7 +278,7 @@ export class SqliteSessionStore extends NativeSessionStore {
   }
 }
 
-/** An option that nobody knows would be lost without a word. @throws `INVALID_ARGUMENT` */
+/** An unknown argument would be ignored silently. @throws `INVALID_ARGUMENT` */
 function refuseOthers(method: string, others: readonly unknown[], takes: string): void {
   if (others.length > 0) throw new TurnstoreError('INVALID_ARGUMENT', `${method} takes ${takes}`)
 }

@@ -5,37 +5,37 @@ const OF_SESSION = '(SELECT id FROM turnstore_sessions WHERE session_id = ?)'
 const PLACE = `turnstore_places WHERE is_head = 0 AND seq = 1 AND session = ${OF_SESSION}`
 const HEAD = `is_head = 1 AND session = ${OF_SESSION}`
 
-/** One of each kind of data that the store keeps, and each way in which it can be there and be wrong. */
+/** Each kind of data that the store keeps, in each way in which it can be wrong. */
 const statements: Readonly<Record<string, string>> = {
-  'a turn that is no JSON': `UPDATE turnstore_turns SET body = '{' WHERE seq = 1 AND session = ${OF_SESSION}`,
-  'a turn that is none': `UPDATE turnstore_turns SET body = '[]' WHERE seq = 1 AND session = ${OF_SESSION}`,
+  'a turn that is not JSON': `UPDATE turnstore_turns SET body = '{' WHERE seq = 1 AND session = ${OF_SESSION}`,
+  'a turn that is not an object': `UPDATE turnstore_turns SET body = '[]' WHERE seq = 1 AND session = ${OF_SESSION}`,
   'a turn that is missing': `DELETE FROM turnstore_turns WHERE seq = 1 AND session = ${OF_SESSION}`,
-  'a turn that says it is in another place': `UPDATE turnstore_turns SET seq = 7 WHERE seq = 1 AND session = ${OF_SESSION}`,
+  'a turn with another position': `UPDATE turnstore_turns SET seq = 7 WHERE seq = 1 AND session = ${OF_SESSION}`,
   'a place that is missing': `DELETE FROM ${PLACE}`,
   'a place that leads nowhere': `UPDATE turnstore_places SET turn = NULL WHERE is_head = 0 AND seq = 1 AND session = ${OF_SESSION}`,
   'a place that leads to another turn': `UPDATE turnstore_places SET turn = turn + 1 WHERE is_head = 0 AND seq = 1 AND session = ${OF_SESSION}`,
   'a place with another id': `UPDATE turnstore_places SET turn_id = 'x' WHERE is_head = 0 AND seq = 1 AND session = ${OF_SESSION}`,
   'a place without an id': `UPDATE turnstore_places SET turn_id = NULL WHERE is_head = 0 AND seq = 1 AND session = ${OF_SESSION}`,
-  'an id that is indexed and not there': `INSERT INTO turnstore_turn_ids SELECT id, 'x', 1 FROM turnstore_sessions WHERE session_id = ?`,
+  'an indexed id without a turn': `INSERT INTO turnstore_turn_ids SELECT id, 'x', 1 FROM turnstore_sessions WHERE session_id = ?`,
   'a head that is missing': `DELETE FROM turnstore_places WHERE ${HEAD}`,
-  'a head in another place': `UPDATE turnstore_places SET seq = 1 WHERE ${HEAD}`,
+  'a head in the wrong place': `UPDATE turnstore_places SET seq = 1 WHERE ${HEAD}`,
   'too few turns counted': `UPDATE turnstore_places SET turn_count = turn_count - 1 WHERE ${HEAD}`,
   'too many turns counted': `UPDATE turnstore_places SET turn_count = turn_count + 1 WHERE ${HEAD}`,
-  'transitions that are counted and not there': `UPDATE turnstore_places SET transition_count = 2 WHERE ${HEAD}`,
+  'counted transitions that are missing': `UPDATE turnstore_places SET transition_count = 2 WHERE ${HEAD}`,
   'no revision': `UPDATE turnstore_places SET revision = NULL WHERE ${HEAD}`,
-  'no time of the last change': `UPDATE turnstore_places SET updated_at = NULL WHERE ${HEAD}`,
+  'no time of change': `UPDATE turnstore_places SET updated_at = NULL WHERE ${HEAD}`,
   'a transition that is missing': `DELETE FROM turnstore_transitions WHERE session = ${OF_SESSION}`,
-  'a transition that is no JSON': `UPDATE turnstore_transitions SET body = '{' WHERE session = ${OF_SESSION}`,
-  'a transition under another id': `UPDATE turnstore_transitions SET transition_id = 'y' WHERE session = ${OF_SESSION}`,
+  'a transition that is not JSON': `UPDATE turnstore_transitions SET body = '{' WHERE session = ${OF_SESSION}`,
+  'a transition with another id': `UPDATE turnstore_transitions SET transition_id = 'y' WHERE session = ${OF_SESSION}`,
   'a transition of another turn': `UPDATE turnstore_transitions SET turn_id = 'y' WHERE session = ${OF_SESSION}`,
-  'metadata that is no JSON': `UPDATE turnstore_details SET metadata = '{' WHERE session = ${OF_SESSION}`,
+  'metadata that is not JSON': `UPDATE turnstore_details SET metadata = '{' WHERE session = ${OF_SESSION}`,
   'metadata that is missing': `DELETE FROM turnstore_details WHERE session = ${OF_SESSION}`,
-  'members of a newer writer that are none': `UPDATE turnstore_details SET extra = '7' WHERE session = ${OF_SESSION}`,
-  'an agent that is none': `UPDATE turnstore_sessions SET agent_id = '"x' WHERE session_id = ?`,
-  'a time of creation that is none': `UPDATE turnstore_sessions SET created_at = '"x' WHERE session_id = ?`,
+  'members of a newer writer that are not an object': `UPDATE turnstore_details SET extra = '7' WHERE session = ${OF_SESSION}`,
+  'an invalid agent': `UPDATE turnstore_sessions SET agent_id = '"x' WHERE session_id = ?`,
+  'an invalid time of creation': `UPDATE turnstore_sessions SET created_at = '"x' WHERE session_id = ?`,
 }
 
-/** Each done with a handle beside the store's. */
+/** Each uses its own handle. */
 export const damagesIn = (
   pathOf: (store: SqliteSessionStore) => string,
 ): Record<string, (store: SqliteSessionStore, sessionId: string) => void> =>

@@ -6,11 +6,11 @@ import type { Child } from '../../../scripts/testing/child.ts'
 import { TestFolder } from '../../../scripts/testing/test-folder.ts'
 
 export interface RunOptions {
-  /** What stands before `node` on the command line: `strace …`, `prlimit …`. */
+  /** What comes before `node` on the command line: `strace …`, `prlimit …`. */
   readonly under?: readonly string[]
   readonly path?: string
   readonly options?: SqliteSessionStoreOptions
-  /** Who it becomes; needs root. */
+  /** The user id that the process changes to; needs root. */
   readonly uid?: number
 }
 
@@ -45,7 +45,7 @@ export class Folder extends TestFolder {
     }
   }
 
-  /** A handle of the test's own. */
+  /** A handle for the test. */
   handle(path: string = this.database, options: Database.Options = {}): Database.Database {
     const handle = new Database(path, options)
     this.#handles.push(handle)
@@ -63,7 +63,7 @@ export class Folder extends TestFolder {
     return this.start(module, { cwd: dirname(dirname(fileURLToPath(import.meta.url))), under })
   }
 
-  /** Another process that holds the write lock until it is told anything. */
+  /** Another process that holds the write lock until it receives a line. */
   async holder(): Promise<Child> {
     const child = this.run(`const database = new Database(path)
       database.exec('BEGIN IMMEDIATE')

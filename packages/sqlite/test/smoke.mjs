@@ -1,4 +1,4 @@
-// `smoke.mjs FOLDER`, in whichever runtime runs this.
+// `smoke.mjs FOLDER`, in the runtime that runs it.
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import process from 'node:process'
@@ -11,11 +11,11 @@ const path = `${folder}/sessions.db`
 const store = new SqliteSessionStore(path)
 await store.ready()
 const database = new Database(path)
-const lent = new SqliteSessionStore(database)
-await smoke(store, lent)
-await lent.backup(`${folder}/backup.db`)
-assert.deepEqual(await lent.checkIntegrity(), { ok: true, problems: [] })
-await lent.close()
+const shared = new SqliteSessionStore(database)
+await smoke(store, shared)
+await shared.backup(`${folder}/backup.db`)
+assert.deepEqual(await shared.checkIntegrity(), { ok: true, problems: [] })
+await shared.close()
 database.close()
 await store.close()
 assert.deepEqual(readdirSync(folder).toSorted(), ['backup.db', 'sessions.db'])

@@ -1,0 +1,28 @@
+import { Backoff } from '@turnstore/core/adapter'
+import { busyError, isBusy, storeError } from './sqlite-errors.js'
+
+/**
+ * Longest pause between two tries, in milliseconds. A try costs microseconds, and longer pauses are unfair: with up to
+ * 64 ms, two processes that write all the time share up to two to one; with these, about evenly.
+ */
+const LONGEST_PAUSE_MS = 4
+
+export function newBackoff(timeoutMs: number): Backoff {
+  return new Backoff(timeoutMs, LONGEST_PAUSE_MS)
+}
+
+/**
+ * Retries until the database is free, with pauses that do not block the process, at most until the deadline.
+ * @throws `STORE_BUSY`, or what the error of the driver means
+ */
+export async function whileBusy<T>(attempt: () => T, timeoutMs: number, path: string): Promise<T> {
+  const backoff = newBackoff(timeoutMs)
+  for (;;) {
+    try {
+      return attempt()
+    } catch (error) {
+      if (!isBusy(error)) throw storeError(error, path)
+      if (!(await backoff.wait())) throw busyError(error, timeoutMs)
+    }
+  }
+}

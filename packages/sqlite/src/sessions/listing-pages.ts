@@ -1,0 +1,179 @@
+import { setImmediate } from 'node:timers/promises'
+import { type DamagedSession, type SessionPage, type SessionSummary, TurnstoreError } from '@turnstore/core'
+import {
+  comparePositions,
+  cursorBehind,
+  damageOf,
+  matches,
+  type NormalQuery,
+  type Position,
+  type Scope,
+} from '@turnstore/core/adapter'
+import type { Connection } from '../database/connection.js'
+import type { Row } from '../database/driver.js'
+import { count, text } from '../tables/columns.js'
+import { sql, withHead } from '../tables/statements.js'
+import { ofSession } from './damage.js'
+import { allOf, filterOf, inScopeOf, noTerms, orderOf, rangeOf, upTo, type IndexScan, scansOf, where } from './listing-sql.js'
+import { summaryOfRow } from './session-rows.js'
+
+/** Runs a transaction, and waits while the database is busy. */
+export type Read = <T>(work: () => T) => Promise<T>
+
+/** Rows that a filtered query reads before it yields to the event loop: a few milliseconds of work. */
+const CHUNK = 500
+
+/** The same in milliseconds, for rows with much metadata: each may have a megabyte. */
+const SLICE_MS = 8
+
+/** The length of a `timeKey`. */
+const TIME_LENGTH = 27
+
+/** Null if it is large, which SQLite knows without reading it. */
+const SMALL_METADATA = 'iif(octet_length(metadata) <= 8192, metadata, NULL)'
+
+const COLUMNS = 's.*, h.updated_at, h.revision, h.turn_count, h.transition_count'
+
+/** The ids of the sessions in a scope. */
+export function listIds(connection: Connection, scope: Scope): string[] {
+  const { terms, values } = inScopeOf(scope)
+  return connection.values(`SELECT session_id FROM turnstore_sessions ${where(terms)}`, ...values).map(String)
+}
+
+/**
+ * Reads one page, a keyset in an index: it costs the same wherever it is. With a filter that no index answers, it reads
+ * rows chunk by chunk until the page is full. If that takes longer than `timeoutMs`, the page is short.
+ */
+export async function readPage(
+  connection: Connection,
+  read: Read,
+  query: NormalQuery,
+  timeoutMs: number,
+): Promise<SessionPage> {
+  const deadline = performance.now() + timeoutMs
+  const sessions: SessionSummary[] = []
+  const damaged: DamagedSession[] = []
+  /** How many damaged sessions come before the last session of the page. Those after it belong to the next page. */
+  let before = 0
+  /** The position of the last session in the index. Its own time may be damaged, and a cursor from it could go back. */
+  let place: Position | null = null
+  const page = (cursor: string | null): SessionPage => ({ sessions, cursor, ...(damaged.length > 0 && { damaged }) })
+  let after = query.after
+  for (;;) {
+    const most = query.limit - sessions.length + 1
+    const { rows, end } = await read(() => readChunk(connection, query, after, most))
+    let pause = performance.now() + SLICE_MS
+    for (const row of rows) {
+      if (performance.now() > pause) {
+        await setImmediate()
+        pause = performance.now() + SLICE_MS
+      }
+      const listed = summaryOrDamage(row)
+      if ('code' in listed) {
+        damaged.push(listed)
+      } else if (matches(query, listed)) {
+        if (place !== null && sessions.length === query.limit) {
+          damaged.length = before
+          return page(cursorBehind(query, place))
+        }
+        sessions.push(listed)
+        place = positionOfRow(row)
+        before = damaged.length
+      }
+    }
+    if (end === null) return page(null)
+    if (performance.now() > deadline) return page(cursorBehind(query, end))
+    after = end
+    await setImmediate()
+  }
+}
+
+/** The next rows that may match a query, in its order. */
+interface Chunk {
+  readonly rows: readonly Row[]
+  /** The position up to which it looked. Null: to the end. */
+  readonly end: Position | null
+}
+
+/** @param most how many rows the page can use */
+function readChunk(connection: Connection, query: NormalQuery, after: Position | undefined, most: number): Chunk {
+  const filter = filterOf(query)
+  const [scan, ...others] = scansOf(query)
+  // Metadata is compared later, so any row may match.
+  const comparesMetadata = query.metadata.length > 0
+  const limit = comparesMetadata ? CHUNK : most
+  const border = filter.terms.length === 0 ? null : positionAhead(connection, query, scan, after)
+  const rowsOn = (each: IndexScan): Row[] => {
+    const limited = border === null ? noTerms : upTo(query, each.key, border)
+    const { terms, values } = allOf([rangeOf(query, each.key, after), each.only, limited, filter])
+    const stretch = `${where(terms)} ORDER BY ${orderOf(query, each.key)} LIMIT +?`
+    const column = comparesMetadata ? SMALL_METADATA : 'metadata'
+    const metadata = `(SELECT ${column} FROM turnstore_details WHERE session = s.id) AS metadata`
+    return connection.all(
+      each.isSorted
+        ? // SQLite sorts the rows without their metadata.
+          `WITH found AS MATERIALIZED (SELECT s.*, ${each.key} AS place FROM ${each.table} ${stretch})
+           SELECT ${COLUMNS}, ${metadata} FROM found AS s ${withHead}`
+        : `SELECT ${COLUMNS}, ${each.key} AS place, ${metadata} FROM ${each.table} ${stretch}`,
+      ...values,
+      limit,
+    )
+  }
+  const rows = rowsOn(scan)
+  const more = others.flatMap(rowsOn)
+  const inOrder = more.length === 0 && !scan.isSorted ? rows : sorted(query, [...rows, ...more]).slice(0, limit)
+  const found = comparesMetadata ? withAllMetadata(connection, inOrder) : inOrder
+  const last = found.length === limit || found.length < inOrder.length ? found.at(-1) : undefined
+  return { rows: found, end: last === undefined ? border : positionOfRow(last) }
+}
+
+/** Adds large metadata to the first rows, as many as there is time for. */
+function withAllMetadata(connection: Connection, rows: readonly Row[]): Row[] {
+  const end = performance.now() + SLICE_MS
+  const found: Row[] = []
+  for (const row of rows) {
+    if (found.length > 0 && performance.now() > end) break
+    found.push(row.metadata === null ? { ...row, metadata: connection.value(sql.metadata, count(row, 'id')) } : row)
+  }
+  return found
+}
+
+/** The position of the last row of a chunk, whether it matches or not. Null if fewer rows are left. */
+function positionAhead(connection: Connection, query: NormalQuery, scan: IndexScan, after: Position | undefined): Position | null {
+  const { terms, values } = rangeOf(query, scan.key, after)
+  const row = connection.get(
+    `SELECT s.session_id, ${scan.key} AS place FROM ${scan.table} ${where(terms)} ORDER BY ${orderOf(query, scan.key)} LIMIT 1 OFFSET +?`,
+    ...values,
+    CHUNK - 1,
+  )
+  return row === undefined ? null : positionOfRow(row)
+}
+
+function sorted(query: NormalQuery, rows: readonly Row[]): Row[] {
+  const direction = query.order === 'asc' ? 1 : -1
+  return rows
+    .map(row => ({ row, position: positionOfRow(row) }))
+    .toSorted((a, b) => comparePositions(a.position, b.position) * direction)
+    .map(({ row }) => row)
+}
+
+function positionOfRow(row: Row): Position {
+  return { time: text(row, 'place'), sessionId: text(row, 'session_id') }
+}
+
+function summaryOrDamage(row: Row): SessionSummary | DamagedSession {
+  try {
+    ofSession(text(row, 'session_id'), () => checkPlace(row))
+    return summaryOfRow(row)
+  } catch (error) {
+    const damage = damageOf(text(row, 'session_id'), error)
+    if (damage === null) throw error
+    return damage
+  }
+}
+
+/** A cursor contains it. All times have one width, and an unreadable one is ''. */
+function checkPlace(row: Row): void {
+  const { length } = text(row, 'place')
+  if (length !== 0 && length !== TIME_LENGTH) throw new TurnstoreError('CORRUPT_SESSION', 'it is listed at no time')
+}

@@ -1,0 +1,194 @@
+import type { AgentTransitionRecord, JsonObject, SessionRecord, SessionSummary, TurnPage } from '@turnstore/core'
+import { decodeTransition, inScope, isJsonObject, type NormalTurnRange, resolveTurnRange, type Scope } from '@turnstore/core/adapter'
+import type { Connection } from '../database/connection.js'
+import type { Row } from '../database/driver.js'
+import { count, fromExact, fromExactOrNull, text, textOrNull } from '../tables/columns.js'
+import { sql } from '../tables/statements.js'
+import { areTurnIdsIndexed, placesOfTurn } from '../tables/turn-ids.js'
+import { damaged, ofSession, turnsMissing } from './damage.js'
+
+/*
+ * Rows as records. What is read from the database is checked like any input. The errors name the session and the place,
+ * and never quote what is stored.
+ */
+
+/** The columns that a change or a read of turns needs. */
+export interface Head {
+  readonly id: number
+  readonly workspaceId: string | null
+  readonly agentId: string | null
+  readonly updatedAt: string
+  /** Whether its position in the listings is outdated: see `moved-sessions.ts`. */
+  readonly hasMoved: boolean
+  readonly ended: number
+  readonly revision: number
+  readonly turnCount: number
+  readonly transitionCount: number
+}
+
+/** Null if there is no such session in the scope. */
+export function readHead(connection: Connection, sessionId: string, scope: Scope): Head | null {
+  const row = connection.get(sql.head, sessionId)
+  return row === undefined ? null : ofSession(sessionId, () => headOf(row, sessionId, scope))
+}
+
+/** The same, and checks the number of turns. */
+export function readCountedHead(connection: Connection, sessionId: string, scope: Scope): Head | null {
+  const row = connection.get(sql.head, sessionId)
+  if (row === undefined) return null
+  return ofSession(sessionId, () => {
+    const head = headOf(row, sessionId, scope)
+    if (head !== null) checkTurnCount(row)
+    return head
+  })
+}
+
+function headOf(row: Row, sessionId: string, scope: Scope): Head | null {
+  checkId(row, sessionId)
+  if (!isRowInScope(row, scope)) return null
+  return {
+    id: count(row, 'id'),
+    workspaceId: textOrNull(row, 'workspace_id'),
+    agentId: fromExactOrNull(row, 'agent_id'),
+    updatedAt: fromExact(row, 'updated_at'),
+    hasMoved: row.moved === 1,
+    ended: count(row, 'ended'),
+    revision: count(row, 'revision'),
+    turnCount: count(row, 'turn_count'),
+    transitionCount: count(row, 'transition_count'),
+  }
+}
+
+/**
+ * The id of a session that need not be readable. Null if there is no such session in the scope.
+ * @throws `CORRUPT_SESSION` if its id or, with a scope, its workspace is uncertain
+ */
+export function findDamaged(connection: Connection, sessionId: string, scope: Scope): number | null {
+  const row = connection.get(sql.head, sessionId)
+  if (row === undefined) return null
+  return ofSession(sessionId, () => {
+    checkId(row, sessionId)
+    return isRowInScope(row, scope) ? count(row, 'id') : null
+  })
+}
+
+/** Check it first: damage in another workspace must not be reported to the caller. */
+function isRowInScope(row: Row, scope: Scope): boolean {
+  return scope === undefined || inScope({ workspaceId: textOrNull(row, 'workspace_id') }, scope)
+}
+
+function checkId(row: Row, sessionId: string): void {
+  if (row.own_id !== sessionId) throw damaged('its index leads to another one')
+}
+
+/** If the count is wrong, a change would lose or overwrite a turn. */
+function checkTurnCount(row: Row): void {
+  const counted = count(row, 'turn_count')
+  if ((row.last_turn ?? -1) !== counted - 1) throw damaged(`${counted} turns are counted, and the last one has another number`)
+}
+
+/** From a row of `sql.session` or of a listing. */
+export function summaryOfRow(row: Row): SessionSummary {
+  return ofSession(text(row, 'session_id'), () => ({
+    sessionId: text(row, 'session_id'),
+    workspaceId: textOrNull(row, 'workspace_id'),
+    parentSessionId: textOrNull(row, 'parent_session_id'),
+    agentId: fromExactOrNull(row, 'agent_id'),
+    createdAt: fromExact(row, 'created_at'),
+    updatedAt: fromExact(row, 'updated_at'),
+    metadata: objectOf(row.metadata, 'metadata'),
+    revision: count(row, 'revision'),
+    turnCount: count(row, 'turn_count'),
+    agentTransitionCount: count(row, 'transition_count'),
+  }))
+}
+
+export function readSummary(connection: Connection, sessionId: string, scope: Scope): SessionSummary | null {
+  const row = connection.get(sql.session, sessionId)
+  if (row === undefined) return null
+  return ofSession(sessionId, () => {
+    checkId(row, sessionId)
+    return isRowInScope(row, scope) ? summaryOfRow(row) : null
+  })
+}
+
+/** A session at one moment, its turns not parsed yet. */
+export interface RawSession {
+  readonly id: number
+  readonly head: Omit<SessionRecord, 'turns'>
+  readonly turns: readonly Row[]
+}
+
+export function readRawSession(connection: Connection, sessionId: string, scope: Scope): RawSession | null {
+  const row = connection.get(sql.session, sessionId)
+  if (row === undefined) return null
+  return ofSession(sessionId, () => {
+    checkId(row, sessionId)
+    if (!isRowInScope(row, scope)) return null
+    const { turnCount, agentTransitionCount, ...head } = summaryOfRow(row)
+    checkTurnCount(row)
+    const id = count(row, 'id')
+    const agentTransitions = connection.all(sql.transitions, id).map(transitionOfRow)
+    if (agentTransitions.length !== agentTransitionCount) throw damaged('transitions are missing')
+    const extra = row.extra === null ? {} : { extra: objectOf(row.extra, 'extra') }
+    return { id, head: { ...head, agentTransitions, ...extra }, turns: turnRows(connection, id, 0, turnCount) }
+  })
+}
+
+/** The same, and checks the index of turn ids, which changes need and reads do not. */
+export function readWholeSession(connection: Connection, sessionId: string, scope: Scope): RawSession | null {
+  const raw = readRawSession(connection, sessionId, scope)
+  if (raw === null) return null
+  return ofSession(sessionId, () => {
+    if (!areTurnIdsIndexed(connection, raw.id, raw.turns.length)) throw damaged('the index of its turns has other ids than the turns')
+    return raw
+  })
+}
+
+/** The turns `[first, end)`. All of them must exist. */
+function turnRows(connection: Connection, id: number, first: number, end: number): readonly Row[] {
+  const rows = connection.all(sql.turns, id, first, end)
+  if (rows.length !== end - first || rows.some((row, index) => row.seq !== first + index)) throw turnsMissing()
+  return rows
+}
+
+/** The turns of a range, unparsed. */
+export interface RawTurnPage extends Omit<TurnPage, 'turns'> {
+  readonly turns: readonly Row[]
+}
+
+export function readRawTurns(connection: Connection, sessionId: string, head: Head, range: NormalTurnRange): RawTurnPage {
+  const { id, turnCount, revision } = head
+  return ofSession(sessionId, () => {
+    const { first, end } = resolveTurnRange(range, turnCount, turnId => placesOfTurn(connection, head, turnId).at(-1) ?? -1)
+    return { turns: turnRows(connection, id, first, end), firstIndex: first, turnCount, revision }
+  })
+}
+
+/** Checks that the columns by which a transition is found, or deleted in a rewind, match it. */
+function transitionOfRow(row: Row): AgentTransitionRecord {
+  const transition = readTransition(row.body)
+  if (fromExactOrNull(row, 'transition_id') === transition.transitionId && fromExact(row, 'turn_id') === transition.turnId) return transition
+  throw damaged('a transition is found by the id of another one')
+}
+
+export function readTransition(body: unknown): AgentTransitionRecord {
+  try {
+    return decodeTransition(objectOf(body, 'a transition'))
+  } catch {
+    throw damaged('a transition is not what was stored there')
+  }
+}
+
+/** Parses metadata or another object that is stored as JSON. */
+export function objectOf(json: unknown, what: string): JsonObject {
+  if (typeof json === 'string') {
+    try {
+      const value: unknown = JSON.parse(json)
+      if (isJsonObject(value)) return value
+    } catch {
+      // Reported below, without quoting what is stored.
+    }
+  }
+  throw damaged(`${what} is not what was stored there`)
+}
