@@ -139,14 +139,14 @@ describe('between processes', () => {
     const folder = open()
     const lock = await folder.acquire('k', within(patient))
     expect(closeIdleDescriptors()).toBe(false)
-    const attempt = `await folder.acquire('k', within(100))
+    const attempt = (ms: number): string => `await folder.acquire('k', within(${ms}))
       .then(() => console.log('held'), (error) => console.log(error.code))`
-    expect(await line(run(attempt))).toBe('LOCK_TIMEOUT')
+    expect(await line(run(attempt(100)))).toBe('LOCK_TIMEOUT')
     lock.release()
     expect(closeIdleDescriptors()).toBe(true)
     expect(closeIdleDescriptors()).toBe(false)
     ;(await folder.acquire('k', within(patient))).release()
-    expect(await line(run(attempt))).toBe('held')
+    expect(await line(run(attempt(patient)))).toBe('held')
   })
 
   it('SIGKILL of the holder frees the lock', async () => {

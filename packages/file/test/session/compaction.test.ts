@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createTurn, SessionManager, type TurnRecord } from '@turnstore/core'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { append, at, turnIdsOf } from '../../../../scripts/testing/sessions.ts'
 import type { FileSessionStore } from '../../src/index.ts'
 import { LockFolder } from '../../src/locks/lock-folder.ts'
@@ -87,12 +87,13 @@ describe('the journal is compacted into the document', () => {
   it('on close until the timeout; the rest is complete, and the next writer compacts it', async () => {
     const store = folder.open({ timeoutMs: 40 })
     const ids = Array.from({ length: 60 }, (_, i) => `s${i}`)
-    for (const sessionId of ids) {
-      await store.saveSession({ sessionId, createdAt: at })
-      await store.changeSession(sessionId, append('t'))
-    }
     const holder = folder.open()
-    // A session that another process has locked does not keep the rest from being compacted.
+    for (const sessionId of ids) {
+      await holder.saveSession({ sessionId, createdAt: at })
+      // On a busy machine, a write may take longer than this store's timeout.
+      await vi.waitFor(() => store.changeSession(sessionId, append('t')), 10_000)
+    }
+    // A session that another handle has locked does not keep the rest from being compacted.
     const blocker = await new LockFolder(folder.path('.turnstore', 'locks')).acquire('s7', { deadline: performance.now() + 5000 })
     await store.close()
     blocker.release()
