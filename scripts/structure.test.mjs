@@ -12,6 +12,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const rooms = {
   core: ['manager', 'stores', 'adapter-kit', 'chat', 'replay', 'queries', 'changes', 'records', 'basics'],
   memory: [],
+  redis: ['sessions', 'listing', 'format', 'server', 'lua'],
   conformance: ['command', 'suite', 'groups', 'cases', 'child', 'histories', 'samples', 'checks'],
 }
 

@@ -18,22 +18,22 @@ import {
   quote,
   type Scope,
 } from '@turnstore/core/adapter'
-import { ChangeWriter } from './change-writer.js'
-import { type Call, Connection } from './connection.js'
-import { checkConnection } from './connection-check.js'
-import { createClient } from './create-client.js'
-import { DeleteWriter } from './delete-writer.js'
-import { Keyspace, SHARDS } from './keyspace.js'
-import { SessionMover } from './moving-session.js'
-import { readOptions, type RedisSessionStoreOptions, type Settings } from './options.js'
-import { beforeWriting } from './redis-errors.js'
-import { SaveWriter } from './save-writer.js'
-import { inspectServers } from './server-settings.js'
-import { IndexWriter } from './session-index.js'
-import { SessionListing } from './session-listing.js'
-import { SessionReader } from './session-reader.js'
-import { ViewReader } from './session-view.js'
-import { FORMAT } from './stored-session.js'
+import { ChangeWriter } from './sessions/change-writer.js'
+import { type Call, ServerConnection } from './server/server-connection.js'
+import { checkConnection } from './server/connection-check.js'
+import { createClient } from './server/create-client.js'
+import { DeleteWriter } from './sessions/delete-writer.js'
+import { Keyspace, SHARDS } from './format/keyspace.js'
+import { IndexSync } from './listing/index-sync.js'
+import { readOptions, type RedisSessionStoreOptions, type Settings } from './server/store-options.js'
+import { beforeWriting } from './server/redis-errors.js'
+import { SaveWriter } from './sessions/save-writer.js'
+import { inspectServers } from './server/server-settings.js'
+import { IndexWriter } from './listing/index-writer.js'
+import { SessionListing } from './listing/session-listing.js'
+import { SessionLoader } from './sessions/session-loader.js'
+import { ChangeViewReader } from './sessions/change-view.js'
+import { FORMAT } from './format/session-head.js'
 
 /** What a keyspace says of itself under its format key. */
 const FORMAT_TEXT = `turnstore ${FORMAT} shards ${SHARDS}`
@@ -57,9 +57,9 @@ export class RedisSessionStore extends NativeSessionStore {
   }
   readonly #settings: Settings
   readonly #keyspace: Keyspace
-  readonly #connection: Connection
+  readonly #connection: ServerConnection
   readonly #index: IndexWriter
-  readonly #reader: SessionReader
+  readonly #loader: SessionLoader
   readonly #changes: ChangeWriter
   readonly #saves: SaveWriter
   readonly #deletes: DeleteWriter
@@ -73,18 +73,18 @@ export class RedisSessionStore extends NativeSessionStore {
     super(baseOptions(options))
     this.#settings = settings
     this.#keyspace = new Keyspace(settings.keyPrefix)
-    this.#connection = new Connection(createClient(settings.target, this.timeoutMs), this.timeoutMs)
+    this.#connection = new ServerConnection(createClient(settings.target, this.timeoutMs), this.timeoutMs)
     this.#index = new IndexWriter(this.#connection)
-    this.#reader = new SessionReader(this.#connection, this.#keyspace)
-    const views = new ViewReader(this.#connection, this.#keyspace, this.#reader)
-    const mover = new SessionMover(this.#connection, this.#keyspace, this.#index)
-    this.#changes = new ChangeWriter(this.#connection, this.#keyspace, mover, views, {
+    this.#loader = new SessionLoader(this.#connection, this.#keyspace)
+    const views = new ChangeViewReader(this.#connection, this.#keyspace, this.#loader)
+    const sync = new IndexSync(this.#connection, this.#keyspace, this.#index)
+    this.#changes = new ChangeWriter(this.#connection, this.#keyspace, sync, views, {
       limits: this.limits,
       ttl: settings.ttl,
     })
-    this.#saves = new SaveWriter(this.#connection, this.#keyspace, this.#index, this.#reader, mover, settings.ttl)
-    this.#deletes = new DeleteWriter(this.#connection, this.#keyspace, this.#index, this.#reader, mover)
-    this.#listing = new SessionListing(this.#connection, this.#keyspace, this.#index, this.#reader)
+    this.#saves = new SaveWriter(this.#connection, this.#keyspace, this.#index, this.#loader, sync, settings.ttl)
+    this.#deletes = new DeleteWriter(this.#connection, this.#keyspace, this.#index, this.#loader, sync)
+    this.#listing = new SessionListing(this.#connection, this.#keyspace, this.#index, this.#loader)
   }
 
   get capabilities(): Capabilities {
@@ -105,15 +105,15 @@ export class RedisSessionStore extends NativeSessionStore {
   }
 
   protected _loadSession(sessionId: string, scope: Scope): Promise<SessionRecord | null> {
-    return this.#reader.load(sessionId, scope, this.#call(sessionId))
+    return this.#loader.load(sessionId, scope, this.#call(sessionId))
   }
 
   protected _readTurns(sessionId: string, range: NormalTurnRange, scope: Scope): Promise<TurnPage | null> {
-    return this.#reader.readTurns(sessionId, range, scope, this.#call(sessionId))
+    return this.#loader.readTurns(sessionId, range, scope, this.#call(sessionId))
   }
 
   protected _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null> {
-    return this.#reader.summary(sessionId, scope, this.#call(sessionId))
+    return this.#loader.summary(sessionId, scope, this.#call(sessionId))
   }
 
   protected async _replace(session: SessionRecord, condition: Condition): Promise<number> {

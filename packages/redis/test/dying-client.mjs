@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { RedisSessionStore } from '@turnstore/redis'
 import { Cluster, Redis } from 'ioredis'
-import { luaSources } from '../dist/lua-sources.js'
+import { luaSources } from '../dist/lua/lua-sources.js'
 
 const [connection = '', keyPrefix = '', when = ''] = process.argv.slice(2)
 /** @type {{ url: string } | { nodes: { host: string, port: number }[] }} */
