@@ -80,9 +80,9 @@ export class RedisSessionStore extends NativeSessionStore {
     const sync = new IndexSync(this.#connection, this.#keyspace, this.#index)
     this.#changes = new ChangeWriter(this.#connection, this.#keyspace, sync, views, {
       limits: this.limits,
-      ttl: settings.ttl,
+      ttlMs: settings.ttlMs,
     })
-    this.#saves = new SaveWriter(this.#connection, this.#keyspace, this.#index, this.#loader, sync, settings.ttl)
+    this.#saves = new SaveWriter(this.#connection, this.#keyspace, this.#index, this.#loader, sync, settings.ttlMs)
     this.#deletes = new DeleteWriter(this.#connection, this.#keyspace, this.#index, this.#loader, sync)
     this.#listing = new SessionListing(this.#connection, this.#keyspace, this.#index, this.#loader)
   }

@@ -3,7 +3,7 @@
 -- repetition is left to the client to decide, with nothing of it written.
 --
 -- KEYS  1 head, 2 turns, 3 ids, 4 transitions, 5 operations; on one server also its indexes by updatedAt
--- ARGV  1 token, 2 deadline (ms of the server's clock), 3 ttl in ms or 0, 4 id of the session, 5 stamp of its index
+-- ARGV  1 token, 2 deadline (ms of the server's clock), 3 ttlMs or 0, 4 id of the session, 5 stamp of its index
 --       entries, 6 number of appends, 7 number of all that they bring, of which for each append first the turns and
 --       then the transitions; the id field of each ('' for a transition without id), then the text of each, then for
 --       each append: scope ('*' or a workspace as in the head), revision that the session must be at or '',

@@ -1,7 +1,7 @@
 -- Carries out a plan that a client made, on condition that what the plan was based on is unchanged.
 --
 -- KEYS  1 head, 2 turns, 3 ids, 4 transitions, 5 operations; on one server also its indexes by updatedAt
--- ARGV  1 token, 2 deadline (ms of the server's clock), 3 ttl in ms or 0, 4 generation that was read,
+-- ARGV  1 token, 2 deadline (ms of the server's clock), 3 ttlMs or 0, 4 generation that was read,
 --       5 revision that was read, where the plan depends on it, or '',
 --       6 revision of the last change that did more than append, where the plan depends on it, or '',
 --       7 updatedAt (JSON), 8 its instant, 9 stamp of its index entries,

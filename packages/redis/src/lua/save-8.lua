@@ -1,7 +1,7 @@
 -- Creates or replaces a session as a whole, out of what comes with the call or out of what was staged before.
 --
 -- KEYS  1 head, 2 turns, 3 ids, 4 transitions, 5 operations; where it was staged: 6 turns, 7 ids, 8 transitions
--- ARGV  1 token, 2 deadline (ms of the server's clock), 3 ttl in ms or 0, 4 workspace as in the head,
+-- ARGV  1 token, 2 deadline (ms of the server's clock), 3 ttlMs or 0, 4 workspace as in the head,
 --       5 revision that the session must be at (0: must not exist), or '', 6 generation,
 --       7 frame (JSON), 8 metadata (JSON), 9 updatedAt (JSON), 10 its instant, 11 its stamp,
 --       12 instant of createdAt, 13 its stamp, 14 number of turns, 15 number of transitions,

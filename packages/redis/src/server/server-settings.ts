@@ -22,7 +22,7 @@ interface ServerSettings {
 export async function inspectServers(
   connection: ServerConnection,
   call: Call,
-  expects: { readonly allowEviction: boolean; readonly ttl: number },
+  expects: { readonly allowEviction: boolean; readonly ttlMs: number },
 ): Promise<Capabilities['durability']> {
   const { client } = connection
   // A Cluster knows its nodes once it has answered something.
@@ -31,7 +31,7 @@ export async function inspectServers(
   for (const server of servers) {
     checkVersion(server)
     checkRole(server, client)
-    if (!expects.allowEviction) checkEviction(server, expects.ttl)
+    if (!expects.allowEviction) checkEviction(server, expects.ttlMs)
     connection.learnServerTime(server.serverTime)
   }
   const weakest = Math.min(...servers.map(server => durabilities.indexOf(durabilityOf(server))))
@@ -89,7 +89,7 @@ function checkRole({ role, isClusterNode }: ServerSettings, client: RedisClient)
   }
 }
 
-function checkEviction({ evictionPolicy }: ServerSettings, ttl: number): void {
+function checkEviction({ evictionPolicy }: ServerSettings, ttlMs: number): void {
   const remedy = 'set maxmemory-policy noeviction (CONFIG SET maxmemory-policy noeviction), or say allowEviction: true'
   if (evictionPolicy === null) {
     throw unusable(`The server does not say whether it may evict sessions: allow CONFIG GET or INFO, or ${remedy}`)
@@ -99,9 +99,9 @@ function checkEviction({ evictionPolicy }: ServerSettings, ttl: number): void {
       `The server may evict sessions when its memory is full (maxmemory-policy ${evictionPolicy}): ${remedy}`,
     )
   }
-  if (evictionPolicy.startsWith('volatile-') && ttl > 0) {
+  if (evictionPolicy.startsWith('volatile-') && ttlMs > 0) {
     throw unusable(
-      `The server may evict what has a ttl when its memory is full (maxmemory-policy ${evictionPolicy}): ${remedy}`,
+      `The server may evict sessions that expire when its memory is full (maxmemory-policy ${evictionPolicy}): ${remedy}`,
     )
   }
 }

@@ -40,7 +40,7 @@ export type RedisSessionStoreOptions = BaseStoreOptions &
     /** Stands before every key; default `turnstore:`. Stores with other prefixes see nothing of each other. */
     keyPrefix?: string
     /** Milliseconds after which a session that nobody changes is gone; default: never. */
-    ttl?: number
+    ttlMs?: number
     /** Take a server that may evict sessions when its memory is full. */
     allowEviction?: boolean
   }
@@ -56,12 +56,12 @@ export interface Settings {
   readonly target: Target
   readonly keyPrefix: string
   /** 0: none. */
-  readonly ttl: number
+  readonly ttlMs: number
   readonly allowEviction: boolean
 }
 
 /** A hundred years. */
-const LONGEST_TTL = 100 * 366 * 24 * 3600 * 1000
+const LONGEST_TTL_MS = 100 * 366 * 24 * 3600 * 1000
 
 /** Results of operations are kept for 15 minutes, so no call may take longer. */
 const LONGEST_TIMEOUT = 600_000
@@ -72,19 +72,19 @@ export function readOptions(options: RedisSessionStoreOptions): Settings {
     throw invalid('RedisSessionStore takes options: { url }, { redis }, { nodes } or { client }')
   }
   if (isRedisClient(options)) throw invalid('RedisSessionStore takes a client of your own as { client }')
-  checkStoreOptions(options, ['url', 'redis', 'nodes', 'cluster', 'client', 'keyPrefix', 'ttl', 'allowEviction'])
-  const { keyPrefix = 'turnstore:', ttl, allowEviction = false, timeoutMs = 0 } = options
+  checkStoreOptions(options, ['url', 'redis', 'nodes', 'cluster', 'client', 'keyPrefix', 'ttlMs', 'allowEviction'])
+  const { keyPrefix = 'turnstore:', ttlMs, allowEviction = false, timeoutMs = 0 } = options
   if (typeof keyPrefix !== 'string' || /[{}]/.test(keyPrefix) || /\p{Surrogate}/u.test(keyPrefix)) {
     throw invalid(
       'options.keyPrefix must be a string without braces, which would put all keys into one slot of a Cluster',
     )
   }
-  if (ttl !== undefined && !(Number.isSafeInteger(ttl) && ttl >= 1 && ttl <= LONGEST_TTL)) {
-    throw invalid(`options.ttl must be a whole number of milliseconds from 1 to ${LONGEST_TTL}; leave it out for none`)
+  if (ttlMs !== undefined && !(Number.isSafeInteger(ttlMs) && ttlMs >= 1 && ttlMs <= LONGEST_TTL_MS)) {
+    throw invalid(`options.ttlMs must be a whole number of milliseconds from 1 to ${LONGEST_TTL_MS}; leave it out for none`)
   }
   if (typeof allowEviction !== 'boolean') throw invalid('options.allowEviction must be true or false')
   if (timeoutMs > LONGEST_TIMEOUT) throw invalid(`options.timeoutMs must be at most ${LONGEST_TIMEOUT}`)
-  return { target: readTarget(options), keyPrefix, ttl: ttl ?? 0, allowEviction }
+  return { target: readTarget(options), keyPrefix, ttlMs: ttlMs ?? 0, allowEviction }
 }
 
 function readTarget(options: RedisSessionStoreOptions): Target {

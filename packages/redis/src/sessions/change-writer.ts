@@ -33,7 +33,7 @@ export class ChangeWriter {
   readonly #sync: IndexSync
   readonly #views: ChangeViewReader
   readonly #limits: Limits
-  readonly #ttl: number
+  readonly #ttlMs: number
   readonly #queue = new SessionQueue()
   readonly #appends = new AppendQueue((sessionId, batch) => this.#append(sessionId, batch))
 
@@ -42,14 +42,14 @@ export class ChangeWriter {
     keyspace: Keyspace,
     sync: IndexSync,
     views: ChangeViewReader,
-    settings: { readonly limits: Limits; readonly ttl: number },
+    settings: { readonly limits: Limits; readonly ttlMs: number },
   ) {
     this.#connection = connection
     this.#keyspace = keyspace
     this.#sync = sync
     this.#views = views
     this.#limits = settings.limits
-    this.#ttl = settings.ttl
+    this.#ttlMs = settings.ttlMs
   }
 
   async change(sessionId: string, change: NormalChange, condition: Condition, call: Call): Promise<ChangeResult> {
@@ -72,7 +72,7 @@ export class ChangeWriter {
     const { reply, outcomes } = await this.#sync.write(sessionId, place, condition?.scope, call, async indexes => {
       const keys = [...this.#keyspace.session(sessionId), ...indexes]
       const [status = '', workspace = '', time = '', nowStamp = '', timeBefore = '', stampBefore = '', ...texts] =
-        await this.#connection.operate('append', keys, [this.#ttl, sessionId, stamp, ...args], call)
+        await this.#connection.operate('append', keys, [this.#ttlMs, sessionId, stamp, ...args], call)
       if (status !== 'ok') return { reply: [status, workspace], move: null, outcomes: [] }
       const move = {
         workspaceId: workspaceOf(workspace),
@@ -145,7 +145,7 @@ export class ChangeWriter {
     const stays = rewind?.transitions.filter(transition => !isDropped(view, transition, plan.keepTurns)) ?? []
     const handoverRows = transitionRows(stays)
     const args = (stamp: string): Args => [
-      this.#ttl,
+      this.#ttlMs,
       head.generation,
       // A rewind that finds nothing to drop depends on that too: turns that come before it is written must go.
       condition.ifRevision !== undefined || change.keepTurns !== undefined ? summary.revision : '',

@@ -21,7 +21,7 @@ export class SaveWriter {
   readonly #index: IndexWriter
   readonly #loader: SessionLoader
   readonly #sync: IndexSync
-  readonly #ttl: number
+  readonly #ttlMs: number
 
   constructor(
     connection: ServerConnection,
@@ -29,14 +29,14 @@ export class SaveWriter {
     index: IndexWriter,
     loader: SessionLoader,
     sync: IndexSync,
-    ttl: number,
+    ttlMs: number,
   ) {
     this.#connection = connection
     this.#keyspace = keyspace
     this.#index = index
     this.#loader = loader
     this.#sync = sync
-    this.#ttl = ttl
+    this.#ttlMs = ttlMs
   }
 
   async save(session: SessionRecord, { ifRevision }: Condition, call: Call): Promise<number> {
@@ -50,7 +50,7 @@ export class SaveWriter {
       ...this.#entries('created', workspaceId, sessionId, created),
     ]
     const args = [
-      this.#ttl,
+      this.#ttlMs,
       workspaceField(workspaceId),
       ifRevision ?? '',
       newToken(),

@@ -252,7 +252,7 @@ describe('an error of the server becomes one that says what to do', () => {
     expect(await store.listSessions()).toEqual(['s'])
     expect(await store.deleteSession('s')).toBe(true)
     await store.close()
-    const brief = new RedisSessionStore({ url: `redis://app:any@127.0.0.1:${server.port}`, ttl: 60_000 })
+    const brief = new RedisSessionStore({ url: `redis://app:any@127.0.0.1:${server.port}`, ttlMs: 60_000 })
     opened.push({ stop: () => brief.close() })
     await brief.saveSession({ sessionId: 's', turns })
     expect(await server.admin.acl('LOG')).toEqual([])
@@ -343,9 +343,9 @@ describe('what the server says of itself', () => {
       ['noeviction', 60_000, false],
     ] as const
     const server = await newServer()
-    for (const [policy, ttl, isRefused] of cases) {
+    for (const [policy, ttlMs, isRefused] of cases) {
       await server.admin.config('SET', 'maxmemory-policy', policy)
-      const options = { url: server.url, ...(ttl !== undefined && { ttl }) }
+      const options = { url: server.url, ...(ttlMs !== undefined && { ttlMs }) }
       const store = new RedisSessionStore(options)
       opened.push({ stop: () => store.close() })
       if (isRefused) {

@@ -61,9 +61,9 @@ describe('options', () => {
     await assertRefused({ url: 'redis-cluster://u:%zzcanary-7f3a@h:7000' }, /percent-encoded/)
   })
 
-  it('refuse a ttl, a timeout or a prefix that is none', async () => {
-    for (const ttl of [-1, 0, 1.5, 2 ** 63, NaN, Infinity, '60', null])
-      await assertRefused({ url: server, ttl }, /options.ttl/)
+  it('refuse a ttlMs, a timeout or a prefix that is none', async () => {
+    for (const ttlMs of [-1, 0, 1.5, 2 ** 63, NaN, Infinity, '60', null])
+      await assertRefused({ url: server, ttlMs }, /options.ttlMs/)
     for (const timeoutMs of [0, 600_001, NaN]) await assertRefused({ url: server, timeoutMs }, /timeoutMs/)
     for (const keyPrefix of ['{', 'a}', '{tag}', '\ud800', 7])
       await assertRefused({ url: server, keyPrefix }, /keyPrefix/)

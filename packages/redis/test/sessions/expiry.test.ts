@@ -20,10 +20,10 @@ function open(options: object = {}): RedisSessionStore {
   return store
 }
 
-describe('a ttl', () => {
+describe('a ttlMs', () => {
   for (const [setup, connection] of Object.entries({ 'on one server': { url: server }, 'on a Cluster': { nodes } })) {
     it(`takes all of a session away at once, ${setup}`, async () => {
-      const store = open({ ...connection, keyPrefix: `${randomUUID()}:`, ttl: 1500 })
+      const store = open({ ...connection, keyPrefix: `${randomUUID()}:`, ttlMs: 1500 })
       const turns = [{ turnId: 'a' }]
       await store.saveSession({ sessionId: 'brief', turns, agentTransitions: [{ toAgent: 'x', transitionId: 'h' }] })
       const seen = new Set<number | undefined>()
@@ -41,7 +41,7 @@ describe('a ttl', () => {
 
     it(`is put off by each change, for all keys of the session, ${setup}`, async () => {
       const keyPrefix = `${randomUUID()}:`
-      const store = open({ ...connection, keyPrefix, ttl: 3_600_000 })
+      const store = open({ ...connection, keyPrefix, ttlMs: 3_600_000 })
       await store.saveSession({ sessionId: 'kept', turns: [{ turnId: 'a' }] })
       const client = 'nodes' in connection ? new Cluster(nodes) : new Redis(server)
       opened.push(() => client.disconnect())
@@ -59,13 +59,13 @@ describe('a ttl', () => {
 
   it('covers long sessions, and what a change adds', async () => {
     const keyPrefix = `${randomUUID()}:`
-    const store = open({ keyPrefix, ttl: 60_000 })
+    const store = open({ keyPrefix, ttlMs: 60_000 })
     const turns = Array.from({ length: 2500 }, (_, index) => ({ turnId: `t${index}` }))
     await store.saveSession({ sessionId: 'long', turns })
     await store.saveSession({ sessionId: 'short' })
     await store.changeSession('short', { appendAgentTransitions: [{ toAgent: 'x' }], updatedAt: '' })
     await store.changeSession('short', { setMetadata: { a: 1 }, updatedAt: '' })
-    // A handle without a ttl leaves the instant as it is, for what it adds as well.
+    // A handle without a ttlMs leaves the instant as it is, for what it adds as well.
     const other = open({ keyPrefix })
     await other.changeSession('short', { appendTurns: [{ turnId: 'a' }], updatedAt: '' })
     const client = new Redis(server)

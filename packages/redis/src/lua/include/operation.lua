@@ -61,9 +61,9 @@ local function end_operation(key, token, reply, rank, expiry, now)
   return reply
 end
 
--- All keys of a session expire at one instant: `ttl` from now; without one, as it was before.
-local function expiry_of(ttl, head, now)
-  if ttl ~= '0' then return integer(now + tonumber(ttl)) end
+-- All keys of a session expire at one instant: `ttlMs` from now; without one, as it was before.
+local function expiry_of(ttl_ms, head, now)
+  if ttl_ms ~= '0' then return integer(now + tonumber(ttl_ms)) end
   return head and head.e or nil
 end
 
