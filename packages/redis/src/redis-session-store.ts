@@ -1,7 +1,6 @@
 import {
   type Capabilities,
   type ChangeResult,
-  isTurnstoreError,
   type SessionPage,
   type SessionRecord,
   type SessionSummary,
@@ -17,6 +16,7 @@ import {
   type NormalTurnRange,
   quote,
   type Scope,
+  withOutcome,
 } from '@turnstore/core/adapter'
 import { ChangeWriter } from './sessions/change-writer.js'
 import { type Call, ServerConnection } from './server/server-connection.js'
@@ -26,7 +26,7 @@ import { DeleteWriter } from './sessions/delete-writer.js'
 import { Keyspace, SHARDS } from './format/keyspace.js'
 import { IndexSync } from './listing/index-sync.js'
 import { readOptions, type RedisSessionStoreOptions, type Settings } from './server/store-options.js'
-import { beforeWriting } from './server/redis-errors.js'
+import { wasRefusedWith } from './server/redis-errors.js'
 import { SaveWriter } from './sessions/save-writer.js'
 import { inspectServers } from './server/server-settings.js'
 import { IndexWriter } from './listing/index-writer.js'
@@ -118,7 +118,7 @@ export class RedisSessionStore extends NativeSessionStore {
 
   protected async _replace(session: SessionRecord, condition: Condition): Promise<number> {
     const call = this.#call(session.sessionId)
-    await beforeWriting(this.#recordFormat())
+    await withOutcome('not-stored', () => this.#recordFormat())
     return this.#saves.save(session, condition, call)
   }
 
@@ -151,7 +151,7 @@ export class RedisSessionStore extends NativeSessionStore {
       )
       return false
     } catch (error) {
-      if (isTurnstoreError(error) && error.message.includes('CROSSSLOT')) return true
+      if (wasRefusedWith(error, 'CROSSSLOT')) return true
       throw error
     }
   }

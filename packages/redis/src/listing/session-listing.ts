@@ -10,7 +10,7 @@ import type { Call, ServerConnection } from '../server/server-connection.js'
 import { type Keyspace, scopeField } from '../format/keyspace.js'
 import { ListingPage } from './listing-page.js'
 import { readTexts, readTextsOrNull } from '../server/redis-client.js'
-import { isOutOfMemory } from '../server/redis-errors.js'
+import { wasRefusedWith } from '../server/redis-errors.js'
 import { decodeEntry, type Entry, isOver, memberOf, rangeOf } from './index-entry.js'
 import type { IndexWriter } from './index-writer.js'
 import { decodeFields, HEAD_FIELDS, type Head } from '../format/session-head.js'
@@ -117,7 +117,7 @@ export class SessionListing {
       await this.#index.add([{ key, member }], call)
       return true
     } catch (error) {
-      if (!isOutOfMemory(error)) throw error
+      if (!wasRefusedWith(error, 'OOM')) throw error
       return false
     }
   }

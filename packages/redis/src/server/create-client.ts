@@ -1,5 +1,6 @@
 import { Cluster, Redis } from 'ioredis'
 import { DatabaseGuard } from './database-guard.js'
+import { isRefusal } from './redis-errors.js'
 import type { Target } from './store-options.js'
 import type { RedisClient } from './redis-client.js'
 
@@ -53,7 +54,7 @@ function ownOptions(timeoutMs: number) {
     // After a failover the old master is a replica: the name may lead to the new one by now. Not for every
     // command, since those that are under way on the connection would lose their answers.
     reconnectOnError: (error: Error): boolean => {
-      const isDue = error.message.startsWith('READONLY') && performance.now() > reconnected + RECONNECT_MS
+      const isDue = isRefusal(error, 'READONLY') && performance.now() > reconnected + RECONNECT_MS
       if (isDue) reconnected = performance.now()
       return isDue
     },

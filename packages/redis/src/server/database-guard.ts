@@ -1,7 +1,6 @@
 import { TurnstoreError, type WriteOutcome } from '@turnstore/core'
-import { safeCause } from '@turnstore/core/adapter'
 import { Redis, type RedisOptions } from 'ioredis'
-import { callFailed, type Failure, failureOf } from './redis-errors.js'
+import { callFailed, causeOf, type Failure, failureOf } from './redis-errors.js'
 import { pairsOf, parseInfo } from './server-replies.js'
 
 /** Time for asking a server which databases it has. */
@@ -72,7 +71,7 @@ export class DatabaseGuard {
       word === 'NOPERM'
         ? `The Redis user may not use database ${this.#db} (NOPERM); allow it the command SELECT`
         : await this.#whatIsThere()
-    return new TurnstoreError('STORE_UNAVAILABLE', message, { outcome, cause: safeCause(error) })
+    return new TurnstoreError('STORE_UNAVAILABLE', message, { outcome, cause: causeOf(error, word) })
   }
 
   /** Asks the server on a connection of its own, which stays in database 0 and reads settings only. */

@@ -67,27 +67,29 @@ export function isForbidden(error: unknown): boolean {
   return kind === 'refused' && (word === 'NOPERM' || word === 'ERR')
 }
 
-/** Whether a call failed, as its caller gets it, because the server has no room. */
-export function isOutOfMemory(error: unknown): boolean {
-  return isTurnstoreError(error) && error.message === refusals.OOM
+/** Whether a call failed because the server refused it with this word: the code of the error's cause. */
+export function wasRefusedWith(error: unknown, word: string): boolean {
+  return isTurnstoreError(error) && codeOf(error.cause) === word
 }
 
-/** The code of a network error: ECONNREFUSED, ENOTFOUND. */
+/** A cause that is safe to print. Its `code` is the first word of Redis's error, or the code of a network error. */
+export function causeOf(error: unknown, word: string): Error {
+  return Object.assign(safeCause(error), word !== '' && { code: word })
+}
+
+/** The code of an error: ECONNREFUSED, ENOTFOUND; the first word of Redis's error in a cause of ours. */
 export function codeOf(error: unknown): string | null {
   if (!(error instanceof Error)) return null
   const code: unknown = Reflect.get(error, 'code')
   return typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,40}$/.test(code) ? code : null
 }
 
-const LOST = 'its last answer was lost'
-const NOTHING = 'nothing was written'
-
 /** The error of a call that failed, as its caller gets it. */
 export function callFailed(failure: Failure, error: unknown, outcome: WriteOutcome): TurnstoreError {
   if (isTurnstoreError(error)) return error
-  const details = { outcome, cause: safeCause(error) }
+  const details = { outcome, cause: causeOf(error, failure.word) }
   if (failure.kind === 'lost') {
-    const what = outcome === 'unknown' ? LOST : NOTHING
+    const what = outcome === 'unknown' ? 'its last answer was lost' : 'nothing was written'
     const why = failure.word === '' ? '' : ` (${failure.word})`
     return new TurnstoreError(
       'STORE_UNAVAILABLE',
@@ -120,15 +122,4 @@ export function storeBusy(sessionId: string): TurnstoreError {
     sessionId,
     outcome: 'not-stored',
   })
-}
-
-/** What goes before a write: where it fails, nothing was stored, whatever became of it itself. */
-export async function beforeWriting<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work
-  } catch (error) {
-    if (!isTurnstoreError(error, 'STORE_UNAVAILABLE')) throw error
-    const { code, message, cause } = error
-    throw new TurnstoreError(code, message.replace(LOST, NOTHING), { outcome: 'not-stored', cause })
-  }
 }

@@ -122,17 +122,41 @@ export class ServerConnection {
    * deadline on the server's clock. Waits where another asks for it.
    * @throws `STORE_UNAVAILABLE`, `STORE_BUSY`, `CORRUPT_SESSION`
    */
-  async operate(
+  operate(
     name: ScriptName,
     keys: readonly string[],
     args: Args,
     call: Call,
     token: string = newToken(),
   ): Promise<string[]> {
+    return this.#operate('write', name, keys, args, call, token)
+  }
+
+  /** As {@link operate}, for a script that writes what nobody reads yet: its errors have no outcome. */
+  prepare(name: ScriptName, keys: readonly string[], args: Args, call: Call, token: string): Promise<string[]> {
+    return this.#operate('read', name, keys, args, call, token)
+  }
+
+  close(): void {
+    this.#stopHearing()
+    if (!this.#isOwn) return
+    // Whatever the sockets still say is of no interest to anybody, and must not be printed.
+    this.client.on('error', () => {})
+    this.client.disconnect()
+  }
+
+  async #operate(
+    kind: 'read' | 'write',
+    name: ScriptName,
+    keys: readonly string[],
+    args: Args,
+    call: Call,
+    token: string,
+  ): Promise<string[]> {
     const send = (): Promise<unknown> => this.#evaluate(name, keys, [token, this.serverTime(call.deadline), ...args])
     let held: Backoff | null = null
     for (;;) {
-      const reply = readTexts(await this.#untilDeadline('write', call, send))
+      const reply = readTexts(await this.#untilDeadline(kind, call, send))
       if (reply[0] === 'held') {
         held ??= new Backoff(call.deadline - performance.now() - LEAST_MS, HELD_PAUSE_MS)
         if (await held.wait()) continue
@@ -143,14 +167,6 @@ export class ServerConnection {
       this.learnServerTime(Number(reply[1]))
       if (performance.now() >= call.deadline) throw callFailed({ kind: 'lost', word: '' }, new TimedOut(), 'not-stored')
     }
-  }
-
-  close(): void {
-    this.#stopHearing()
-    if (!this.#isOwn) return
-    // Whatever the sockets still say is of no interest to anybody, and must not be printed.
-    this.client.on('error', () => {})
-    this.client.disconnect()
   }
 
   async #evaluate(name: ScriptName, keys: readonly string[], args: Args): Promise<unknown> {
@@ -185,7 +201,7 @@ export class ServerConnection {
           throw corruptSession(call.sessionId, 'one of its keys holds something else')
         }
         const isFinal = failure.kind === 'refused' || failure.kind === 'broke off'
-        const outcome = mayBeDone ? 'unknown' : 'not-stored'
+        const outcome = kind === 'write' && mayBeDone ? 'unknown' : 'not-stored'
         if (isFinal && ended !== null && this.#guard !== null) {
           throw withoutOutcome(kind, await this.#guard.explain(outcome))
         }
@@ -222,7 +238,7 @@ function firstErrorOf(error: unknown): unknown {
 }
 
 function callFailedOf(kind: 'read' | 'write', failure: Failure, error: unknown, outcome: WriteOutcome): Error {
-  return withoutOutcome(kind, callFailed(failure, error, kind === 'write' ? outcome : 'not-stored'))
+  return withoutOutcome(kind, callFailed(failure, error, outcome))
 }
 
 /** A read has no outcome. */

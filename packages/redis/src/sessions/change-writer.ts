@@ -11,13 +11,14 @@ import {
   resultOf,
   sessionNotFound,
   timeKey,
+  withOutcome,
 } from '@turnstore/core/adapter'
 import { type AppendOutcome, AppendQueue, type WaitingAppend } from './append-queue.js'
 import { type Args, type Call, type ServerConnection, newToken } from '../server/server-connection.js'
 import { type Keyspace, scopeField, transitionField, turnField, workspaceOf } from '../format/keyspace.js'
 import { readWritten, type Written, refusalOf } from '../format/script-replies.js'
 import type { IndexSync } from '../listing/index-sync.js'
-import { beforeWriting, storeBusy } from '../server/redis-errors.js'
+import { storeBusy } from '../server/redis-errors.js'
 import { newStamp } from '../listing/index-entry.js'
 import { SessionQueue } from './session-queue.js'
 import type { ReadView, ChangeViewReader } from './change-view.js'
@@ -119,7 +120,9 @@ export class ChangeWriter {
     call: Call,
     holder: string,
   ): Promise<ChangeResult | null> {
-    const read = await beforeWriting(this.#views.read(sessionId, change, condition.scope, call, holder))
+    const read = await withOutcome('not-stored', () =>
+      this.#views.read(sessionId, change, condition.scope, call, holder),
+    )
     if (read === null) throw sessionNotFound(sessionId)
     if (read === 'moved') return null
     const plan = planChange(read.view, change, condition.ifRevision, this.#limits)

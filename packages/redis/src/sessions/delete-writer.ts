@@ -1,8 +1,8 @@
-import { Backoff, type Deletion, type Scope } from '@turnstore/core/adapter'
+import { Backoff, type Deletion, type Scope, withOutcome } from '@turnstore/core/adapter'
 import { type Call, type ServerConnection, newToken } from '../server/server-connection.js'
 import { type IndexOrder, type Keyspace, scopeField, workspaceOf } from '../format/keyspace.js'
 import type { IndexSync } from '../listing/index-sync.js'
-import { beforeWriting, storeBusy } from '../server/redis-errors.js'
+import { storeBusy } from '../server/redis-errors.js'
 import type { IndexWriter } from '../listing/index-writer.js'
 import { memberOf } from '../listing/index-entry.js'
 import type { SessionLoader } from './session-loader.js'
@@ -56,7 +56,7 @@ export class DeleteWriter {
     const token = newToken()
     const backoff = new Backoff(call.deadline - performance.now())
     for (;;) {
-      const whole = await beforeWriting(this.#loader.examine(sessionId, scope, call))
+      const whole = await withOutcome('not-stored', () => this.#loader.examine(sessionId, scope, call))
       if (whole === null) return ['missing']
       const args = [scopeField(scope), whole.head.generation]
       const reply = await this.#connection.operate('delete', keys, args, call, token)

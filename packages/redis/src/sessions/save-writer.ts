@@ -1,10 +1,10 @@
 import { isTurnstoreError, type SessionRecord } from '@turnstore/core'
-import { Backoff, type Condition, revisionConflict, sessionExists, timeKey } from '@turnstore/core/adapter'
+import { Backoff, type Condition, revisionConflict, sessionExists, timeKey, withOutcome } from '@turnstore/core/adapter'
 import { type Args, type Call, type ServerConnection, newToken } from '../server/server-connection.js'
 import { type IndexOrder, type Keyspace, workspaceField } from '../format/keyspace.js'
 import { readWritten, refusalOf } from '../format/script-replies.js'
 import type { IndexSync } from '../listing/index-sync.js'
-import { beforeWriting, storeBusy } from '../server/redis-errors.js'
+import { storeBusy } from '../server/redis-errors.js'
 import { encodeSave, type EncodedSave } from '../format/encoded-save.js'
 import type { IndexWriter, Placed } from '../listing/index-writer.js'
 import { memberOf, newStamp } from '../listing/index-entry.js'
@@ -68,7 +68,7 @@ export class SaveWriter {
     const looksFirst = (ifRevision ?? 0) > 0 || isLong(encoded)
     const before = looksFirst ? await this.#examine(session, call) : ''
     // First of all: a session that no index has would be found by nobody.
-    await beforeWriting(this.#index.add(entries, call))
+    await withOutcome('not-stored', () => this.#index.add(entries, call))
     const reply = await this.#saveOver(session, encoded, args, before, call).catch((error: unknown) => {
       if (isTurnstoreError(error, 'CORRUPT_SESSION')) this.#index.leave(entries)
       throw error
@@ -116,7 +116,7 @@ export class SaveWriter {
 
   /** The generation of the session that a save replaces; '' where there is none in its workspace. */
   async #examine({ sessionId, workspaceId }: SessionRecord, call: Call): Promise<string> {
-    const whole = await beforeWriting(this.#loader.examine(sessionId, workspaceId, call))
+    const whole = await withOutcome('not-stored', () => this.#loader.examine(sessionId, workspaceId, call))
     return whole?.head.generation ?? ''
   }
 
@@ -137,7 +137,7 @@ export class SaveWriter {
     for (;;) {
       const token = newToken()
       const staged = this.#keyspace.staged(sessionId, token)
-      if (await beforeWriting(this.#stage(staged, save, call, token))) {
+      if (await withOutcome('not-stored', () => this.#stage(staged, save, call, token))) {
         const reply = await this.#connection.operate('save', [...keys, ...staged], args, call, operation)
         if (reply[0] !== 'unstaged') return reply
       }
@@ -149,7 +149,7 @@ export class SaveWriter {
   async #stage(keys: readonly string[], save: EncodedSave, call: Call, token: string): Promise<boolean> {
     const stay = Math.ceil(call.deadline - performance.now()) + 60_000
     for (const { turns, transitions, ids, firstTurn, firstTransition } of save.parts(PART)) {
-      const reply = await this.#connection.operate(
+      const reply = await this.#connection.prepare(
         'stage',
         keys,
         [

@@ -10,7 +10,7 @@ import { Backoff, inScope, type NormalTurnRange, type Scope } from '@turnstore/c
 import type { Args, Call, ServerConnection } from '../server/server-connection.js'
 import { type Keyspace, scopeField, turnField } from '../format/keyspace.js'
 import { readTexts, readTextsOrNull } from '../server/redis-client.js'
-import { corruptSession, isOutOfMemory } from '../server/redis-errors.js'
+import { corruptSession, wasRefusedWith } from '../server/redis-errors.js'
 import { decodeFields, decodeHead, decodeStateFields, type Head, HEAD_FIELDS, HEAD_LENGTH, STATE_FIELDS } from '../format/session-head.js'
 import { decodeStoredTransition, decodeStoredTurns } from '../format/stored-records.js'
 import { refusalOf } from '../format/script-replies.js'
@@ -103,7 +103,7 @@ export class SessionLoader {
         return await this.#tail(sessionId, range.last, scope, call)
       } catch (error) {
         // A full server takes no transaction, not even one that reads; a script that reads it does take.
-        if (!isOutOfMemory(error)) throw error
+        if (!wasRefusedWith(error, 'OOM')) throw error
       }
     }
     const whole = await this.#whole(sessionId, scope, rangeArgs(range), 0, call)
