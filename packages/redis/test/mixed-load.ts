@@ -8,7 +8,7 @@ type Fate = 'acknowledged' | 'unknown' | 'not-stored'
 
 /**
  * Mixed writes through several stores at once, each of which alters something, and a look behind that each
- * acknowledged one is there once: turns and tool calls by their ids, metadata by their keys, handovers,
+ * acknowledged one is there once: turns and tool calls by their ids, metadata by their keys, agent transitions,
  * which have no id, by their number, and all of them by the revision.
  */
 export class MixedLoad {
@@ -65,9 +65,9 @@ export class MixedLoad {
         store.changeSession(id, { setMetadata: { [`k${number}`]: number }, updatedAt }),
       )
     } else {
-      const handover = { toAgent: `a${number}` }
-      await this.#attempt(id, `handover a${number}`, () =>
-        store.changeSession(id, { appendAgentTransitions: [handover], updatedAt }),
+      const transition = { toAgent: `a${number}` }
+      await this.#attempt(id, `transition a${number}`, () =>
+        store.changeSession(id, { appendAgentTransitions: [transition], updatedAt }),
       )
     }
   }
@@ -132,7 +132,7 @@ export class MixedLoad {
         ...session.turns.slice(1).map(({ turnId }) => `turn ${turnId}`),
         ...(session.turns[0]?.toolCalls.map(({ callId }) => `call ${callId}`) ?? []),
         ...Object.keys(session.metadata).map(key => `key ${key}`),
-        ...session.agentTransitions.map(({ toAgent }) => `handover ${toAgent}`),
+        ...session.agentTransitions.map(({ toAgent }) => `transition ${toAgent}`),
       ]
       const times = new Map<string, number>()
       for (const what of found) times.set(what, (times.get(what) ?? 0) + 1)

@@ -146,7 +146,7 @@ export class ChangeWriter {
     const isWide =
       Object.keys(change.setMetadata).length > 0 || change.unsetMetadata.length > 0 || change.agentId !== undefined
     const stays = rewind?.transitions.filter(transition => !isDropped(view, transition, plan.keepTurns)) ?? []
-    const handoverRows = transitionRows(stays)
+    const keptTransitionRows = transitionRows(stays)
     const args = (stamp: string): Args => [
       this.#ttlMs,
       head.generation,
@@ -173,7 +173,7 @@ export class ChangeWriter {
       ),
       ...list(plan.appendTurns.map(turn => [turnField(turn.turnId), JSON.stringify(encodeTurn(turn))])),
       ...list(transitionRows(plan.appendAgentTransitions)),
-      ...list(handoverRows),
+      ...list(keptTransitionRows),
     ]
     const stamp = newStamp(this.#connection.serverTime(call.deadline))
     const place = { time: timeKey(change.updatedAt), stamp }

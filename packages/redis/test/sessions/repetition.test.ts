@@ -63,7 +63,7 @@ describe('a command that is delivered twice', () => {
       repeat.push(note())
     }
     await noted(store.saveSession({ sessionId: 's', turns: [{ turnId: 'a' }, { turnId: 'b' }] }))
-    // A handover without an id, and a rewind: nothing but their results tells the repetition.
+    // Only the results tell the repetition of a transition without an id, and of a rewind.
     await noted(store.changeSession('s', { appendAgentTransitions: [{ toAgent: 'x' }], updatedAt: T1 }))
     await noted(store.changeSession('s', { keepTurns: 1, updatedAt: T1 }))
     await noted(store.changeSession('s', { setMetadata: { a: 1 }, updatedAt: T1 }))
