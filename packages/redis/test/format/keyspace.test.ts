@@ -124,20 +124,46 @@ describe('the keyspace', () => {
     expect(await client.llen(`${keyPrefix}{s}t`)).toBe(1)
   })
 
-  it('of another format is refused', async () => {
+  it('is refused if its format is newer, or has another number of shards', async () => {
     const keyPrefix = `${randomUUID()}:`
-    const store = open({ keyPrefix })
-    await store.saveSession({ sessionId: 's' })
+    await open({ keyPrefix }).saveSession({ sessionId: 's' })
     const client = new Redis(server)
     opened.push(() => client.disconnect())
-    expect(await client.get(`${keyPrefix}{}format`)).toBe('turnstore 1 shards 1')
-    await client.set(`${keyPrefix}{}format`, 'turnstore 1 shards 16')
-    await expect(open({ keyPrefix }).listSessions()).rejects.toMatchObject({ code: 'SCHEMA_TOO_NEW' })
-    await client.set(`${keyPrefix}{}format`, 'turnstore 1 shards 1')
+    const key = `${keyPrefix}{}format`
+    expect(await client.get(key)).toBe('turnstore 1 shards 1')
+    for (const format of ['turnstore 2 shards 1', 'turnstore 1 shards 16']) {
+      await client.set(key, format)
+      const store = open({ keyPrefix })
+      await expect(store.listSessions()).rejects.toMatchObject({ code: 'SCHEMA_TOO_NEW' })
+      const save = store.saveSession({ sessionId: 'new' })
+      await expect(save).rejects.toMatchObject({ code: 'SCHEMA_TOO_NEW', outcome: 'not-stored' })
+      expect(await client.get(key)).toBe(format)
+    }
+    expect(await client.exists(`${keyPrefix}{new}s`)).toBe(0)
+  })
+
+  it('has no method that reads, changes or deletes a session of a newer format', async () => {
+    const keyPrefix = `${randomUUID()}:`
+    const store = open({ keyPrefix })
+    await store.saveSession({ sessionId: 's', turns: [{ turnId: 'a' }] })
+    const client = new Redis(server)
+    opened.push(() => client.disconnect())
     await client.hset(`${keyPrefix}{s}s`, 'v', '2')
-    await expect(store.loadSession('s')).rejects.toMatchObject({ code: 'SCHEMA_TOO_NEW' })
-    await expect(store.saveSession({ sessionId: 's' })).rejects.toMatchObject({ code: 'SCHEMA_TOO_NEW' })
-    await expect(store.deleteSession('s')).rejects.toMatchObject({ code: 'SCHEMA_TOO_NEW' })
+    const before = await client.hgetall(`${keyPrefix}{s}s`)
+    const calls = [
+      () => store.loadSession('s'),
+      () => store.loadSummary('s'),
+      () => store.readTurns('s', { last: 1 }),
+      () => store.readTurns('s', { from: 0 }),
+      () => store.saveSession({ sessionId: 's' }),
+      () => store.changeSession('s', { appendTurns: [{ turnId: 'b' }], updatedAt: '' }),
+      () => store.changeSession('s', { setMetadata: { a: 1 }, updatedAt: '' }),
+      () => store.deleteSession('s'),
+      () => store.deleteSession('s', { evenIfDamaged: true }),
+    ]
+    for (const call of calls) expect(await failureOf(call)).toMatchObject({ code: 'SCHEMA_TOO_NEW' })
+    expect(await client.hgetall(`${keyPrefix}{s}s`)).toEqual(before)
+    expect(await client.llen(`${keyPrefix}{s}t`)).toBe(1)
   })
 
   it('has one slot for the keys of a session', async () => {

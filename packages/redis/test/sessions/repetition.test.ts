@@ -149,14 +149,11 @@ describe('a command that is delivered twice', () => {
     ])
   })
 
-  it('keeps as few of a session that is created and deleted over and over, and trims what an older version left', async () => {
+  it('leaves a bounded number of results of a session that is created and deleted repeatedly', async () => {
     const { store, keyPrefix } = openNoting()
     const client = new Redis(server)
     opened.push(() => client.disconnect())
     const key = `${keyPrefix}{s}o`
-    // More than a script can unpack.
-    const left = Array.from({ length: 9000 }, (_, index) => [`old${index}`, `${index}\u001fok`] as const)
-    await client.hset(key, new Map(left))
     for (let index = 0; index < 200; index++) {
       await store.saveSession({ sessionId: 's' }, { ifRevision: 0 })
       await store.deleteSession('s')
