@@ -35,14 +35,14 @@ import { SessionLoader } from './sessions/session-loader.js'
 import { ChangeViewReader } from './sessions/change-view.js'
 import { FORMAT } from './format/session-head.js'
 
-/** What a keyspace says of itself under its format key. */
+/** The value of the format key. */
 const FORMAT_TEXT = `turnstore ${FORMAT} shards ${SHARDS}`
 
 /**
  * Stores sessions in Redis or Valkey, on one server or a Cluster, for any number of hosts. An append is
  * one Lua script and one round trip, however long the session is.
  *
- * `capabilities.durability` is what the server's own settings give: see `docs/redis.md`.
+ * `capabilities.durability` depends on the settings of the server: see `docs/redis.md`.
  *
  * @example
  * const store = new RedisSessionStore({ url: 'redis://localhost:6379' })
@@ -64,7 +64,7 @@ export class RedisSessionStore extends NativeSessionStore {
   readonly #saves: SaveWriter
   readonly #deletes: DeleteWriter
   readonly #listing: SessionListing
-  /** Recorded by the first write, and looked at when the store opens. */
+  /** Resolves when the format key is written. The first save writes it. */
   #format: Promise<void> | null = null
 
   /** @throws `INVALID_ARGUMENT` */
@@ -138,7 +138,7 @@ export class RedisSessionStore extends NativeSessionStore {
     return this.#listing.list(scope, () => this.#call())
   }
 
-  /** A Cluster may hide behind one address, and then takes no command with keys of two slots. */
+  /** A proxy may hide a Cluster behind one address. It then refuses commands with keys of two slots. */
   async #isSpread(): Promise<boolean> {
     if (this.#connection.client.isCluster) return true
     const keys = this.#keyspace.indexesOf('updated', null)
@@ -160,7 +160,7 @@ export class RedisSessionStore extends NativeSessionStore {
     return { deadline: this.#connection.deadline(), ...(sessionId !== undefined && { sessionId }) }
   }
 
-  /** Once; only a save makes a session where there was none. */
+  /** Once. Only a save can be the first write to a keyspace. */
   #recordFormat(): Promise<void> {
     this.#format ??= this.#checkFormat(true).catch((error: unknown) => {
       this.#format = null
@@ -169,22 +169,22 @@ export class RedisSessionStore extends NativeSessionStore {
     return this.#format
   }
 
-  /** @throws `SCHEMA_TOO_NEW` where the keyspace is of another format than ours */
+  /** @throws `SCHEMA_TOO_NEW` if the keyspace has another format */
   async #checkFormat(record: boolean): Promise<void> {
     const key = this.#keyspace.format
     const call = this.#call()
     if (record) await this.#connection.send('set', [key, FORMAT_TEXT, 'NX'], call)
     const found = await this.#connection.send('get', [key], call)
     if (found === null || found === FORMAT_TEXT) return
-    const what = typeof found === 'string' ? quote(found, 40) : 'of another form'
+    const what = typeof found === 'string' ? quote(found, 40) : 'not a string'
     throw new TurnstoreError(
       'SCHEMA_TOO_NEW',
-      `The keyspace is ${what}, and this version reads ${quote(FORMAT_TEXT)}; use a newer one, or another keyPrefix`,
+      `The format of the keyspace is ${what}, and this version reads ${quote(FORMAT_TEXT)}; use a newer version of @turnstore/redis, or another keyPrefix`,
     )
   }
 }
 
-/** The options that the base class takes. */
+/** The options of the base class. */
 function baseOptions({ limits, timeoutMs }: RedisSessionStoreOptions): { limits?: object; timeoutMs?: number } {
   return { ...(limits !== undefined && { limits }), ...(timeoutMs !== undefined && { timeoutMs }) }
 }

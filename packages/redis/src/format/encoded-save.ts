@@ -2,7 +2,7 @@ import type { SessionRecord } from '@turnstore/core'
 import { encodeTransition, encodeTurn } from '@turnstore/core/adapter'
 import { transitionField, turnField } from './keyspace.js'
 
-/** A stretch of a session that is on its way to the server. */
+/** A part of a session to send to the server. */
 export interface SavePart {
   readonly firstTurn: number
   readonly turns: readonly string[]
@@ -11,14 +11,14 @@ export interface SavePart {
   readonly ids: readonly (readonly [field: string, places: string])[]
 }
 
-/** A session as texts. */
+/** A session as the texts that are stored. */
 export interface EncodedSave {
   readonly turns: readonly string[]
   readonly transitions: readonly string[]
   readonly ids: readonly (readonly [field: string, places: string])[]
   readonly items: number
   readonly bytes: number
-  /** All of it, in parts of at most so many items, and so many bytes or one item. */
+  /** All of it, in parts of at most this many items, and of this many bytes or one item more. */
   parts(most: { readonly items: number; readonly bytes: number }): Iterable<SavePart>
 }
 
@@ -26,7 +26,7 @@ export function encodeSave(session: SessionRecord): EncodedSave {
   const turns = session.turns.map(turn => JSON.stringify(encodeTurn(turn)))
   const transitions = session.agentTransitions.map(transition => JSON.stringify(encodeTransition(transition)))
   const places = new Map<string, string>()
-  // Old files may have an id twice: its places stand behind each other.
+  // An imported session may have a turn id twice: then the field has both places.
   for (const [index, { turnId }] of session.turns.entries()) {
     const field = turnField(turnId)
     const before = places.get(field)
@@ -59,10 +59,10 @@ function* partsOf(
   while (firstTurn < turns.length || firstTransition < transitions.length || firstId < ids.length) {
     const part = {
       firstTurn,
-      turns: stretch(turns, firstTurn, most),
+      turns: slice(turns, firstTurn, most),
       firstTransition,
-      // Behind the turns, so that one part never holds twice as much.
-      transitions: firstTurn < turns.length ? [] : stretch(transitions, firstTransition, most),
+      // After the turns, so that no part holds twice as much.
+      transitions: firstTurn < turns.length ? [] : slice(transitions, firstTransition, most),
       ids: ids.slice(firstId, firstId + most.items),
     }
     yield part
@@ -72,7 +72,7 @@ function* partsOf(
   }
 }
 
-function stretch(
+function slice(
   texts: readonly string[],
   from: number,
   most: { readonly items: number; readonly bytes: number },

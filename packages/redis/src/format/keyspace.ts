@@ -1,16 +1,16 @@
 import type { Scope } from '@turnstore/core/adapter'
 
-/** The keys of one session, in the order in which scripts take them. One hash tag puts them into one slot. */
+/** The keys of a session, in the order of the scripts. They share a hash tag, so they are in one slot. */
 export type SessionKeys = readonly [head: string, turns: string, ids: string, transitions: string, operations: string]
 
 export type IndexOrder = 'updated' | 'created'
 
-/** How many indexes an order and a scope are spread over. Recorded in the keyspace, so that it can grow. */
+/** The number of indexes of an order and a scope. The format key records it, so that a later version can have more. */
 export const SHARDS = 1
 
 /**
- * Names of keys, as docs/redis.md describes them. The first `{` ends the prefix, so no two prefixes share
- * a key, and what follows it is the id of a session or, as `{}`, nobody's.
+ * The names of keys, as docs/redis.md describes them. The first `{` ends the prefix, so two prefixes never share a key.
+ * After it comes the id of a session, or `}` for a key of no session.
  */
 export class Keyspace {
   readonly #prefix: string
@@ -29,30 +29,30 @@ export class Keyspace {
     return [`${tag}s`, `${tag}t`, `${tag}i`, `${tag}h`, `${tag}o`]
   }
 
-  /** Where a long save is put together: turns, ids, transitions. */
+  /** The keys where a long save is staged: turns, ids, transitions. */
   staged(sessionId: string, token: string): readonly [string, string, string] {
     const tag = `${this.#tag(sessionId)}new:${token}:`
     return [`${tag}t`, `${tag}i`, `${tag}h`]
   }
 
-  /** The index of a scope; `{}` makes no hash tag, so that the indexes are spread over the slots. */
+  /** The index of a scope. `{}` is not a hash tag, so the indexes are spread over the slots. */
   index(order: IndexOrder, scope: Scope): string {
     const whose = scope === undefined ? 'all' : scope === null ? 'none' : `in:${scope}`
     return `${this.#prefix}{}${order}:${SHARDS - 1}:${whose}`
   }
 
-  /** The two indexes of an order that a session stands in. */
+  /** The two indexes of an order that a session is in. */
   indexesOf(order: IndexOrder, workspaceId: string | null): readonly string[] {
     return [this.index(order, undefined), this.index(order, workspaceId)]
   }
 
-  /** No id closes the tag early, and no two ids have the same. */
+  /** Escaped, so that no id closes the tag early and two ids never share a tag. */
   #tag(sessionId: string): string {
     return `${this.#prefix}{${sessionId.replace(/[%{}]/g, sign => encodeURIComponent(sign))}}`
   }
 }
 
-/** A workspace as heads and scripts have it. */
+/** A workspace, as it is in heads and arguments of scripts. */
 export function workspaceField(workspaceId: string | null): string {
   return workspaceId === null ? 'n' : `w${workspaceId}`
 }
@@ -61,22 +61,22 @@ export function workspaceOf(field: string): string | null {
   return field === 'n' ? null : field.slice(1)
 }
 
-/** What a script compares the workspace with. */
+/** A scope, as scripts compare it with a workspace. */
 export function scopeField(scope: Scope): string {
   return scope === undefined ? '*' : workspaceField(scope)
 }
 
-/** Old files may hold an id with a lone surrogate, which UTF-8 would lose; JSON escapes it, and keeps ids apart. */
+/** Imported ids may contain a lone surrogate, which UTF-8 would lose. JSON escapes it, so ids stay distinct. */
 function idField(kind: 't' | 'h', id: string): string {
   return kind + JSON.stringify(id).slice(1, -1)
 }
 
-/** The field of a turn's id among the ids of a session. */
+/** The field of a turn id in the hash of ids. */
 export function turnField(turnId: string): string {
   return idField('t', turnId)
 }
 
-/** That of a transition; empty for one without an id. */
+/** The field of a transition id. '' for a transition without an id. */
 export function transitionField(transitionId: string | null): string {
   return transitionId === null ? '' : idField('h', transitionId)
 }

@@ -2,7 +2,7 @@ import { corruptSession, newerSession } from '../server/redis-errors.js'
 import { workspaceOf } from './keyspace.js'
 import type { Stamped } from './session-head.js'
 
-/** The replies with which every script says that there is nothing to work on. */
+/** The error for a reply with which a script refuses a session. Null for any other reply. */
 export function refusalOf(sessionId: string, reply: readonly string[]): Error | null {
   const [status, detail = ''] = reply
   if (status === 'newer') return newerSession(sessionId, detail)
@@ -10,20 +10,20 @@ export function refusalOf(sessionId: string, reply: readonly string[]): Error | 
   return null
 }
 
-/** Where a session stands in the indexes by updatedAt, and where it stood before a write. */
+/** The place of a session in the indexes by updatedAt, after and before a write. */
 export interface Move {
   readonly workspaceId: string | null
   readonly now: Stamped
   readonly before: Stamped
 }
 
-/** What a script says of a session that it has written. */
+/** What a script returns about a session that it has written. */
 export interface Written extends Move {
   readonly revision: number
   readonly turnCount: number
 }
 
-/** What `apply` and `save` reply where they wrote; null otherwise. */
+/** Reads the reply of `apply` and `save`. Null if they wrote nothing. */
 export function readWritten(reply: readonly string[]): Written | null {
   const [status, revision, turnCount, , workspace = '', time = '', stamp = '', timeBefore = '', stampBefore = ''] =
     reply

@@ -9,22 +9,22 @@ import { workspaceField, workspaceOf } from './keyspace.js'
 import { corruptSession, newerSession } from '../server/redis-errors.js'
 import { decodePart } from './stored-records.js'
 
-/** Version of the keyspace's format that we write and the newest that we read; `v` in a head. */
+/** The version of the format, also `v` in a head. */
 export const FORMAT = '1'
 
-/** Everything of a session but its turns and transitions, with what conditions of writes are based on. */
+/** A session without its turns and transitions, and the fields that conditions of writes use. */
 export interface Head {
   readonly summary: SessionSummary
   readonly extra: JsonObject | undefined
-  /** Another whenever old places of turns are void. */
+  /** Changes when turns get new places. */
   readonly generation: string
-  /** The revision of the last change that did more than append. */
+  /** The revision of the last change other than an append. */
   readonly wideRevision: number
   readonly updated: Stamped
   readonly created: Stamped
 }
 
-/** The instant that a session stands at in an index, and the stamp of its entry there. */
+/** The instant that places a session in an index, and the stamp of its entry there. */
 export interface Stamped {
   readonly time: string
   readonly stamp: string
@@ -48,7 +48,7 @@ export const HEAD_FIELDS: readonly string[] = [
   'cs',
 ]
 
-/** What those who read the last turns need of a head. */
+/** The part of a head that reading the last turns needs. */
 interface State {
   readonly revision: number
   readonly turnCount: number
@@ -58,27 +58,27 @@ interface State {
 /** The fields of a head that hold its state, in the order of {@link decodeState}. */
 export const STATE_FIELDS: readonly string[] = ['v', 'r', 'n', 'ws']
 
-/** How many values a reply has before what follows the head: its status and the fields. */
+/** The number of values in a reply up to the end of the head: the status and the fields. */
 export const HEAD_LENGTH: number = 1 + HEAD_FIELDS.length
 
 const LACKS_A_MEMBER = 'its head lacks a member'
 
-/** Members of the wire format that a head has fields of their own for. */
-const APART = new Set(['turns', 'agent_transitions', 'metadata', 'revision', 'updated_at', 'schema_version'])
+/** Members of the wire format that have fields of their own in a head. */
+const OWN_FIELDS = new Set(['turns', 'agent_transitions', 'metadata', 'revision', 'updated_at', 'schema_version'])
 
-/** What a head holds of a record as one text: all but what most changes alter. */
+/** The members of a record that few changes alter, as one text. */
 export function encodeFrame(session: SessionSummary & Pick<SessionRecord, 'extra'>): string {
   const { turnCount: _turns, agentTransitionCount: _transitions, ...members } = session
   const wire = encodeSession({ ...members, turns: [], agentTransitions: [], metadata: {}, updatedAt: '', revision: 1 })
-  return JSON.stringify(Object.fromEntries(Object.entries(wire).filter(([name]) => !APART.has(name))))
+  return JSON.stringify(Object.fromEntries(Object.entries(wire).filter(([name]) => !OWN_FIELDS.has(name))))
 }
 
-/** What HMGET gives of the fields; null where there is no session. @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW` */
+/** Decodes the reply of HMGET. Null if there is no session. @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW` */
 export function decodeFields(sessionId: string, fields: readonly (string | null)[]): Head | null {
   return fields.every(field => field === null) ? null : decodeHead(sessionId, fields)
 }
 
-/** The same of the fields of its state. @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW` */
+/** As {@link decodeFields}, for the fields of the state. @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW` */
 export function decodeStateFields(sessionId: string, fields: readonly (string | null)[]): State | null {
   return fields.every(field => field === null) ? null : decodeState(sessionId, fields)
 }

@@ -3,8 +3,7 @@ import { decodeTransition, decodeTurn } from '@turnstore/core/adapter'
 import { corruptSession } from '../server/redis-errors.js'
 
 /**
- * Those from a place on. All are parsed before they are decoded: turn by turn, each of the two finds the caches full of
- * the other.
+ * Decodes the turns from an index on. First parses all, then decodes all: alternating would thrash the CPU caches.
  * @throws `CORRUPT_SESSION`
  */
 export function decodeStoredTurns(sessionId: string, texts: readonly string[], firstIndex: number): TurnRecord[] {
@@ -30,7 +29,7 @@ export function decodePart<T>(sessionId: string, what: string, text: string, dec
   return readPart(sessionId, what, () => decode(source))
 }
 
-/** V8's JSON.parse quotes its input in its messages, so they are not handed on. */
+/** Drops the error of JSON.parse, whose message quotes the input. */
 function parsePart(sessionId: string, what: string, text: string): unknown {
   try {
     return JSON.parse(text)
@@ -44,6 +43,6 @@ function readPart<T>(sessionId: string, what: string, read: () => T): T {
     return read()
   } catch (error) {
     if (isTurnstoreError(error, 'SCHEMA_TOO_NEW')) throw error
-    throw corruptSession(sessionId, `${what} is of another form`)
+    throw corruptSession(sessionId, `${what} has an invalid form`)
   }
 }

@@ -2,12 +2,12 @@ import type { Scope } from '@turnstore/core/adapter'
 import type { Call, ServerConnection } from '../server/server-connection.js'
 import type { Keyspace } from '../format/keyspace.js'
 import { RecentWorkspaces } from './recent-workspaces.js'
-import type { IndexWriter, Placed } from './index-writer.js'
+import type { IndexWriter, PlacedEntry } from './index-writer.js'
 import { memberOf } from './index-entry.js'
 import type { Stamped } from '../format/session-head.js'
 import type { Move } from '../format/script-replies.js'
 
-/** Keeps the indexes in step with changes: new entries come before or beside a write, old ones go behind it. */
+/** Keeps the indexes in step with writes: new entries are added before or during a write, old ones removed after it. */
 export class IndexSync {
   readonly #connection: ServerConnection
   readonly #keyspace: Keyspace
@@ -20,7 +20,7 @@ export class IndexSync {
     this.#index = index
   }
 
-  /** Where a session is found, for whoever writes it next. */
+  /** Remembers the workspace of a session for the next write. */
   remember(sessionId: string, workspaceId: string | null): void {
     this.#workspaces.set(sessionId, workspaceId)
   }
@@ -30,9 +30,9 @@ export class IndexSync {
   }
 
   /**
-   * Runs a script that may move the session to a place in the indexes by updatedAt. Where one server holds
-   * everything, the script is given the indexes. Elsewhere the entry of the new place is added beside, sent
-   * first, and that of the old place goes when it is there.
+   * Runs a script that may move the session to another place in the indexes by updatedAt. On one server, the script
+   * itself writes the indexes. On a Cluster, the new entry is sent just before the script, and the old one is removed
+   * when the new one is there.
    */
   async write<Result extends { readonly move: Move | null }>(
     sessionId: string,
@@ -45,12 +45,12 @@ export class IndexSync {
     const guess = scope === undefined ? this.#workspaces.get(sessionId) : scope
     const guessed =
       guess === undefined ? [this.#keyspace.index('updated', undefined)] : this.#keyspace.indexesOf('updated', guess)
-    const isInside = !this.#connection.spreadsKeys
-    const beside = isInside || place.time === '' ? [] : guessed.map(key => ({ key, member }))
-    const added = this.#add(beside, call)
+    const isInScript = !this.#connection.spreadsKeys
+    const additions = isInScript || place.time === '' ? [] : guessed.map(key => ({ key, member }))
+    const added = this.#add(additions, call)
     let result: Result
     try {
-      result = await run(isInside ? guessed : [])
+      result = await run(isInScript ? guessed : [])
     } catch (error) {
       await added
       throw error
@@ -58,35 +58,35 @@ export class IndexSync {
     const isAdded = await added
     const { move } = result
     if (move !== null) this.#workspaces.set(sessionId, move.workspaceId)
-    const isThere = move?.now.stamp === place.stamp && move.now.time === place.time
-    if (!isThere) this.#index.leave(beside)
+    const isAtPlace = move?.now.stamp === place.stamp && move.now.time === place.time
+    if (!isAtPlace) this.#index.remove(additions)
     if (move?.now.stamp === place.stamp) {
-      await this.#follow(sessionId, move, { written: isInside || isThere ? guessed : [], isInside, isAdded }, call)
+      await this.#finish(sessionId, move, { written: isInScript || isAtPlace ? guessed : [], isInScript, isAdded }, call)
     }
     return result
   }
 
-  /** Brings the indexes that were not written yet into line with a session that has moved. */
-  async #follow(
+  /** Updates the indexes that were not written yet after a session has moved. */
+  async #finish(
     sessionId: string,
     { workspaceId, now, before }: Move,
-    done: { written: readonly string[]; isInside: boolean; isAdded: boolean },
+    done: { written: readonly string[]; isInScript: boolean; isAdded: boolean },
     call: Call,
   ): Promise<void> {
-    const { written, isInside, isAdded } = done
+    const { written, isInScript, isAdded } = done
     const member = memberOf(sessionId, now)
     const keys = this.#keyspace.indexesOf('updated', workspaceId)
-    const late = keys.filter(key => !written.includes(key)).map(key => ({ key, member }))
-    const isComplete = (await this.#add(late, call)) && isAdded
-    // Where an index cannot be written, the old entry stays, by which a listing finds the session all the same.
+    const missing = keys.filter(key => !written.includes(key)).map(key => ({ key, member }))
+    const isComplete = (await this.#add(missing, call)) && isAdded
+    // If an index cannot be written, the old entry stays, and a listing finds the session by that one.
     if (isComplete && before.stamp !== now.stamp && before.stamp !== '') {
       const old = memberOf(sessionId, before)
-      this.#index.leave((isInside ? late.map(({ key }) => key) : keys).map(key => ({ key, member: old })))
+      this.#index.remove((isInScript ? missing.map(({ key }) => key) : keys).map(key => ({ key, member: old })))
     }
-    this.#index.leave(written.filter(key => !keys.includes(key)).map(key => ({ key, member })))
+    this.#index.remove(written.filter(key => !keys.includes(key)).map(key => ({ key, member })))
   }
 
-  #add(entries: readonly Placed[], call: Call): Promise<boolean> {
+  #add(entries: readonly PlacedEntry[], call: Call): Promise<boolean> {
     if (entries.length === 0) return Promise.resolve(true)
     return this.#index.add(entries, call).then(
       () => true,

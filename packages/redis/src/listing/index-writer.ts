@@ -1,21 +1,22 @@
 import type { Call, ServerConnection } from '../server/server-connection.js'
 
-/** An entry's member and the index that it belongs to. */
-export interface Placed {
+/** An entry, and the index that it belongs to. */
+export interface PlacedEntry {
   readonly key: string
   readonly member: string
 }
 
-/** Entries that are left over are taken away with the next write, or after this many milliseconds. */
-const LINGER_MS = 25
+/** Entries are removed with the next write, or after this many milliseconds. */
+const REMOVE_AFTER_MS = 25
 
-/** Most of them that one command takes away. */
+/** The most entries that one command removes. */
 const MOST_REMOVALS = 200
 
-/** Writes entries. What has to be there is waited for; what may be there for a while is taken away beside. */
+/** Writes index entries: an addition is awaited, and removals happen in the background. */
 export class IndexWriter {
   readonly #connection: ServerConnection
-  readonly #left = new Map<string, string[]>()
+  /** The entries to remove, by index. */
+  readonly #obsolete = new Map<string, string[]>()
   #timer: NodeJS.Timeout | null = null
   #removing: Promise<void> = Promise.resolve()
 
@@ -24,29 +25,29 @@ export class IndexWriter {
   }
 
   /** Resolves when the entries are in the indexes. */
-  async add(entries: readonly Placed[], call: Call): Promise<void> {
+  async add(entries: readonly PlacedEntry[], call: Call): Promise<void> {
     await this.#send(
       entries.map(({ key, member }) => ({
         key,
         add: [member],
-        remove: this.#left.get(key)?.splice(0, MOST_REMOVALS) ?? [],
+        remove: this.#obsolete.get(key)?.splice(0, MOST_REMOVALS) ?? [],
       })),
       call,
     )
   }
 
-  /** Takes entries away, some time soon. One that stays is found by whoever reads the index. */
-  leave(entries: readonly Placed[]): void {
+  /** Removes entries soon. If that fails, a listing removes them later. */
+  remove(entries: readonly PlacedEntry[]): void {
     if (entries.length === 0) return
     for (const { key, member } of entries) {
-      const left = this.#left.get(key)
-      if (left === undefined) this.#left.set(key, [member])
-      else left.push(member)
+      const obsolete = this.#obsolete.get(key)
+      if (obsolete === undefined) this.#obsolete.set(key, [member])
+      else obsolete.push(member)
     }
-    this.#timer ??= setTimeout(() => this.#sweep(), LINGER_MS).unref()
+    this.#timer ??= setTimeout(() => this.#sweep(), REMOVE_AFTER_MS).unref()
   }
 
-  /** Resolves when nothing is left that could be taken away. */
+  /** Resolves when all removals have been tried. */
   async flush(): Promise<void> {
     this.#sweep()
     await this.#removing
@@ -55,10 +56,10 @@ export class IndexWriter {
   #sweep(): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
-    const updates = [...this.#left].flatMap(([key, left]) =>
-      left.length === 0 ? [] : [{ key, add: [], remove: left }],
+    const updates = [...this.#obsolete].flatMap(([key, obsolete]) =>
+      obsolete.length === 0 ? [] : [{ key, add: [], remove: obsolete }],
     )
-    this.#left.clear()
+    this.#obsolete.clear()
     if (updates.length === 0) return
     const sent = this.#send(updates, { deadline: this.#connection.deadline() }).catch(() => undefined)
     this.#removing = Promise.all([this.#removing, sent]).then(() => undefined)
@@ -68,7 +69,7 @@ export class IndexWriter {
     updates: readonly { key: string; add: readonly string[]; remove: readonly string[] }[],
     { deadline }: Call,
   ): Promise<void> {
-    // The indexes are in slots of their own.
+    // On a Cluster, each index is in a slot of its own.
     const calls = this.#connection.spreadsKeys ? updates.map(update => [update]) : [updates]
     await Promise.all(
       calls.map(group =>
@@ -76,7 +77,7 @@ export class IndexWriter {
           'index',
           group.map(({ key }) => key),
           group.flatMap(({ add, remove }) => [add.length, remove.length, ...add, ...remove]),
-          // Of no session: an index that is none is not its damage.
+          // Without the session: a key that is not an index does not make it corrupt.
           { deadline },
         ),
       ),

@@ -3,15 +3,15 @@ import { comparePositions, cursorBehind, matches, type NormalQuery } from '@turn
 import type { Entry } from './index-entry.js'
 import type { Head } from '../format/session-head.js'
 
-/** A page that is being filled. */
+/** A page that is being filled, in the order of the index. */
 export class ListingPage {
-  /** How many entries were looked at. */
+  /** The number of entries that were examined. */
   entries = 0
   readonly #query: NormalQuery
   readonly #shown = new Map<string, Head>()
   readonly #damaged = new Map<string, DamagedSession>()
   readonly #moving = new Map<string, string>()
-  /** The place of the entry that was looked at last, and the one before it. */
+  /** The last entry that was examined, and the last one at an earlier place. */
   #last: Entry | null = null
   #before: Entry | null = null
 
@@ -31,7 +31,7 @@ export class ListingPage {
     return this.pass(entry)
   }
 
-  /** 'full' where there is no room any more: then there is a next page. */
+  /** 'full' if the page has no room: then there is a next page. */
   show(entry: Entry, head: Head): 'next' | 'full' {
     if (this.#shown.has(entry.sessionId) || !matches(this.#query, head.summary)) return this.pass(entry)
     if (this.#shown.size === this.#query.limit) return 'full'
@@ -39,7 +39,7 @@ export class ListingPage {
     return this.pass(entry)
   }
 
-  /** Whether a session was found at two places that are not where it was looked for: somebody is changing it. */
+  /** Whether the session had another current entry when it was last met: then it is being changed right now. */
   sawMoving(sessionId: string, member: string): boolean {
     const before = this.#moving.get(sessionId)
     this.#moving.set(sessionId, member)
@@ -53,9 +53,9 @@ export class ListingPage {
   result(): SessionPage {
     const last = this.#last
     if (last === null) return this.#page(null)
-    const isTold = this.#shown.has(last.sessionId) || this.#damaged.has(last.sessionId)
-    // At one place there may be several entries, and the right one is yet to come where the session was not told of.
-    return this.#page(cursorBehind(this.#query, isTold ? last : (this.#before ?? last)))
+    const isReported = this.#shown.has(last.sessionId) || this.#damaged.has(last.sessionId)
+    // A place may have several entries. If the session is not on this page, its current entry may still come.
+    return this.#page(cursorBehind(this.#query, isReported ? last : (this.#before ?? last)))
   }
 
   #page(cursor: string | null): SessionPage {

@@ -1,10 +1,10 @@
-/** Sessions whose workspace is remembered. */
+/** The most sessions whose workspace is remembered. */
 const MOST = 10_000
 
 /**
- * The workspaces of sessions that were written lately, so that their indexes can be written beside the
- * next change and not behind it. It may be wrong, when a session was deleted and made anew: scripts say
- * what is right.
+ * The workspaces of recently written sessions, so that their indexes can be written during the next change instead of
+ * after it. An entry is wrong if the session was deleted and created in another workspace. The scripts return the right
+ * workspace.
  */
 export class RecentWorkspaces {
   readonly #workspaces = new Map<string, string | null>()

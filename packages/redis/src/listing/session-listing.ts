@@ -15,7 +15,7 @@ import { decodeEntry, type Entry, isOver, memberOf, rangeOf } from './index-entr
 import type { IndexWriter } from './index-writer.js'
 import { decodeFields, HEAD_FIELDS, type Head } from '../format/session-head.js'
 
-/** What an entry leads to: the session's head, what is wrong with it, or null where it is not in the scope. */
+/** What an entry leads to: the session's head, its damage, no session, or null for a session outside the scope. */
 type Found = Head | DamagedSession | 'gone' | null
 
 /** What a listing asks of the loader. */
@@ -24,15 +24,15 @@ interface GoneCheck {
   checkGone(sessionId: string, call: Call): Promise<void>
 }
 
-/** Entries that a page looks at before it is given as it is: a filter may be sparse. */
+/** The most entries that a page examines. A filter may match so few that the page would take too long. */
 const MOST_ENTRIES = 2000
 
-/** Entries that are looked at together. */
+/** The number of entries that are read together. */
 const BATCH = 500
 
 /**
- * Pages out of the indexes. An entry is looked up in the head of its session before it is shown: the head
- * is what counts, and what an index lacks or has left over is put right on the way.
+ * Reads pages from the indexes. The head of a session decides whether and where it is shown; an entry only leads to it.
+ * Missing and obsolete entries are repaired along the way.
  */
 export class SessionListing {
   readonly #connection: ServerConnection
@@ -73,7 +73,7 @@ export class SessionListing {
     }
   }
 
-  /** Shows what an entry stands for, or not, and mends the index; 'again': what follows must be read anew. */
+  /** Shows the session of an entry, or not, and repairs the index. 'again': the entries after it must be read again. */
   async #judge(
     key: string,
     query: NormalQuery,
@@ -84,7 +84,7 @@ export class SessionListing {
     call: Call,
   ): Promise<'next' | 'again' | 'full'> {
     if (found === null || found === 'gone') {
-      this.#dropIfOver(found === null ? [key] : this.#both(key, query.orderBy), entry)
+      this.#removeIfOver(found === null ? [key] : this.#both(key, query.orderBy), entry)
       return page.pass(entry)
     }
     if ('code' in found) return page.damage(entry, found)
@@ -92,27 +92,27 @@ export class SessionListing {
     const member = memberOf(entry.sessionId, current)
     if (member === entry.member) return page.show(entry, found)
 
-    // The entry is left over, or ahead of its write. Where the session stands now is looked for once more.
-    const isThere =
+    // The entry is obsolete, or ahead of its write. Look for the current one.
+    const hasEntry =
       batch.has(member) ||
       (await this.#connection.send('zscore', [key, member], call)) !== null ||
       (await this.#hasMoved(query, entry, member, call))
-    if (!isThere && !(await this.#mend(key, member, call))) return page.show(entry, found)
-    this.#dropIfOver([key], entry)
+    if (!hasEntry && !(await this.#repair(key, member, call))) return page.show(entry, found)
+    this.#removeIfOver([key], entry)
     const direction = query.order === 'asc' ? 1 : -1
     const isAhead = comparePositions({ time: current.time, sessionId: entry.sessionId }, entry) * direction >= 0
     if (!isAhead) {
-      // Where nobody has come by it before, it is shown here: it lacked its entry, or has moved to the front just now.
-      return !isThere || query.after === undefined ? page.show(entry, found) : page.pass(entry)
+      // Earlier pages may not have shown it: it had no entry, or has just moved to the front.
+      return !hasEntry || query.after === undefined ? page.show(entry, found) : page.pass(entry)
     }
     if (page.sawMoving(entry.sessionId, member)) return page.show(entry, found)
     page.pass(entry)
-    // It may stand between entries that were read together, before it came there.
+    // If its entry was added after this batch was read, the batch lacks it.
     return batch.has(member) ? 'next' : 'again'
   }
 
-  /** Adds an entry that is lacking. False where a full server takes none: then the one that is left over has to do. */
-  async #mend(key: string, member: string, call: Call): Promise<boolean> {
+  /** Adds a missing entry. False if the server is full: then the obsolete entry has to do. */
+  async #repair(key: string, member: string, call: Call): Promise<boolean> {
     try {
       await this.#index.add([{ key, member }], call)
       return true
@@ -122,14 +122,14 @@ export class SessionListing {
     }
   }
 
-  /** Whether a session stands elsewhere by now: then its entry was taken away, and is not lacking. */
+  /** Whether a session has moved since its head was read: then its entry was removed, and is not missing. */
   async #hasMoved({ orderBy, scope }: NormalQuery, entry: Entry, member: string, call: Call): Promise<boolean> {
     const [found = null] = await this.#findAll([entry], scope, call)
     if (found === null || found === 'gone' || 'code' in found) return true
     return memberOf(entry.sessionId, orderBy === 'updatedAt' ? found.updated : found.created) !== member
   }
 
-  /** Ids of all sessions of a scope, a page at a time inside. */
+  /** The ids of all sessions of a scope. Reads the index page by page. */
   async list(scope: Scope, newCall: () => Call): Promise<string[]> {
     const key = this.#keyspace.index('created', scope)
     const ids = new Set<string>()
@@ -141,11 +141,11 @@ export class SessionListing {
       const heads = await this.#readHeads(entries, ['v', 'ws'], call)
       for (const [index, entry] of entries.entries()) {
         const fields = heads[index] ?? []
-        // What is damaged is there, and told when it is read.
+        // A damaged session exists. Reading it reports the damage.
         if ('code' in fields) ids.add(entry.sessionId)
-        else if (fields[0] === null) this.#dropIfOver(this.#both(key, 'createdAt'), entry)
+        else if (fields[0] === null) this.#removeIfOver(this.#both(key, 'createdAt'), entry)
         else if (inWorkspace(fields[1], scope)) ids.add(entry.sessionId)
-        else this.#dropIfOver([key], entry)
+        else this.#removeIfOver([key], entry)
       }
       const last = members.at(-1)
       if (last === undefined || members.length < BATCH) return [...ids]
@@ -180,8 +180,8 @@ export class SessionListing {
   }
 
   /**
-   * Some fields of the heads that entries lead to, or what is wrong with a session: that may be a head which is gone
-   * alone.
+   * Some fields of the heads that entries lead to, or the damage of a session. A missing head is damage if the session
+   * has other keys.
    */
   async #readHeads(
     entries: readonly Entry[],
@@ -189,7 +189,7 @@ export class SessionListing {
     call: Call,
   ): Promise<((string | null)[] | DamagedSession)[]> {
     const heads = await this.#askHeads(entries, fields, call)
-    const checked = async (head: (string | null)[] | DamagedSession, entry: Entry | undefined) => {
+    const check = async (head: (string | null)[] | DamagedSession, entry: Entry | undefined) => {
       if ('code' in head || entry === undefined || head.some(field => field !== null)) return head
       const { sessionId } = entry
       try {
@@ -199,7 +199,7 @@ export class SessionListing {
         return damageOrThrow(sessionId, error)
       }
     }
-    return Promise.all(heads.map((head, index) => checked(head, entries[index])))
+    return Promise.all(heads.map((head, index) => check(head, entries[index])))
   }
 
   async #askHeads(
@@ -212,7 +212,7 @@ export class SessionListing {
       try {
         return (await this.#connection.sendTogether(commands, call)).map(readTextsOrNull)
       } catch (error) {
-        // Where one of them is no head, each is asked by itself, which tells the one from the others.
+        // If one key is not a hash, read each head on its own to find out which.
         if (!isTurnstoreError(error)) throw error
       }
     }
@@ -228,17 +228,17 @@ export class SessionListing {
   }
 
   /**
-   * An index, and that of all sessions, in which a session that is gone has left the same entry: where only workspaces
-   * are listed, nobody else would come by it.
+   * An index and the index of all sessions, which has the same entry of a session that is gone. If only workspaces are
+   * listed, no other listing would find it there.
    */
   #both(key: string, orderBy: NormalQuery['orderBy']): readonly string[] {
     const all = this.#keyspace.index(orderBy === 'updatedAt' ? 'updated' : 'created', undefined)
     return key === all ? [key] : [key, all]
   }
 
-  #dropIfOver(keys: readonly string[], entry: Entry): void {
+  #removeIfOver(keys: readonly string[], entry: Entry): void {
     if (isOver(entry, this.#connection.serverTime(performance.now())))
-      this.#index.leave(keys.map(key => ({ key, member: entry.member })))
+      this.#index.remove(keys.map(key => ({ key, member: entry.member })))
   }
 }
 
@@ -246,7 +246,7 @@ function inWorkspace(field: string | null | undefined, scope: Scope): boolean {
   return scope === undefined || field === scopeField(scope)
 }
 
-/** What a listing tells of a session that cannot be read; any other error ends it. */
+/** What a listing reports about a damaged session. Any other error ends the listing. */
 function damageOrThrow(sessionId: string, error: unknown): DamagedSession {
   const damage = damageOf(sessionId, error)
   if (damage === null) throw error

@@ -27,8 +27,8 @@
 -- ARGV[17]  if nothing was staged: number of ids
 -- ARGV[18...] if nothing was staged: the turns, the transitions, and for each id its field and places
 --
--- Returns 'ok', revision, turn count, '', workspace, instant and stamp of updatedAt, the two before the call ('' if there
---           was no session), instant and stamp of createdAt before the call
+-- Returns 'ok', revision, turn count, '', workspace, instant and stamp of updatedAt, the two before the call, instant and
+--           stamp of createdAt before the call; those before the call are '' if there was no session
 --      or 'exists' | 'conflict', revision | 'stale' | 'unstaged' | 'held' | 'late', server's ms | 'newer', version
 --      or 'corrupt', reason
 -- include session

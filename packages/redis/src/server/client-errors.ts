@@ -1,36 +1,36 @@
 import type { RedisClient } from './redis-client.js'
 
-type Hear = (error: unknown) => void
+type Listener = (error: unknown) => void
 
-interface Audience {
-  readonly hearers: Set<Hear>
-  readonly listener: Hear
+interface Subscription {
+  readonly listeners: Set<Listener>
+  readonly onError: Listener
 }
 
-const audiences = new WeakMap<RedisClient, Audience>()
+const subscriptions = new WeakMap<RedisClient, Subscription>()
 
 /**
- * Tells of the errors that a client emits, until what it gives is called. A client may be lent to any number of stores,
- * so all of them share one listener: from the eleventh on Node warns of a leak.
+ * Subscribes to the error events of a client. Returns a function that unsubscribes. All stores on one client share a
+ * listener, since Node warns of a leak from the eleventh on.
  */
-export function hearErrors(client: RedisClient, hear: Hear): () => void {
-  const audience = audiences.get(client) ?? gather(client)
-  audience.hearers.add(hear)
+export function onClientError(client: RedisClient, listener: Listener): () => void {
+  const subscription = subscriptions.get(client) ?? subscribe(client)
+  subscription.listeners.add(listener)
   return () => {
-    audience.hearers.delete(hear)
-    if (audience.hearers.size > 0) return
-    client.off('error', audience.listener)
-    audiences.delete(client)
+    subscription.listeners.delete(listener)
+    if (subscription.listeners.size > 0) return
+    client.off('error', subscription.onError)
+    subscriptions.delete(client)
   }
 }
 
-function gather(client: RedisClient): Audience {
-  const hearers = new Set<Hear>()
-  const listener = (error: unknown): void => {
-    for (const hear of hearers) hear(error)
+function subscribe(client: RedisClient): Subscription {
+  const listeners = new Set<Listener>()
+  const onError = (error: unknown): void => {
+    for (const listener of listeners) listener(error)
   }
-  const audience = { hearers, listener }
-  client.on('error', listener)
-  audiences.set(client, audience)
-  return audience
+  client.on('error', onError)
+  const subscription = { listeners, onError }
+  subscriptions.set(client, subscription)
+  return subscription
 }

@@ -4,19 +4,19 @@ import { isRefusal } from './redis-errors.js'
 import type { Target } from './store-options.js'
 import type { RedisClient } from './redis-client.js'
 
-/** How often a replica that should be a master is left for the server that its name leads to by now. */
+/** The least time between two reconnections because the server is a replica. */
 const RECONNECT_MS = 2000
 
-/** A client with what the store has to know of it. */
+/** A client, and what the store must know about it. */
 export interface StoreClient {
   readonly client: RedisClient
-  /** Whether closing the store closes it. */
+  /** Whether closing the store closes the client. */
   readonly isOwn: boolean
-  /** Where a connection of ours is to be in another database than the first. */
+  /** Set for a client of our own that uses a database other than 0. */
   readonly guard: DatabaseGuard | null
 }
 
-/** A client of our own, which connects when it is first used; or the caller's. */
+/** A client of our own, which connects on first use, or the caller's client. */
 export function createClient(target: Target, timeoutMs: number): StoreClient {
   if (target.kind === 'client') return { client: target.client, isOwn: false, guard: null }
   if (target.kind === 'cluster') {
@@ -41,9 +41,8 @@ export function createClient(target: Target, timeoutMs: number): StoreClient {
 }
 
 /**
- * Commands are sent again by us, with their tokens and until their deadline, so the driver gives up early.
- * A connection on which nothing comes back any more is given up as well: it would swallow every command
- * until the system noticed.
+ * The store repeats commands itself, with their tokens and until their deadline, so the driver gives up early. It also
+ * drops a connection without replies, which would swallow commands until the system noticed.
  */
 function ownOptions(timeoutMs: number) {
   let reconnected = Number.NEGATIVE_INFINITY
@@ -51,8 +50,8 @@ function ownOptions(timeoutMs: number) {
     connectTimeout: Math.min(5000, timeoutMs),
     socketTimeout: Math.max(100, timeoutMs >> 2),
     maxRetriesPerRequest: 1,
-    // After a failover the old master is a replica: the name may lead to the new one by now. Not for every
-    // command, since those that are under way on the connection would lose their answers.
+    // After a failover the old master is a replica, and its name may now resolve to the new one. Limited in rate, since
+    // the commands in flight lose their replies.
     reconnectOnError: (error: Error): boolean => {
       const isDue = isRefusal(error, 'READONLY') && performance.now() > reconnected + RECONNECT_MS
       if (isDue) reconnected = performance.now()

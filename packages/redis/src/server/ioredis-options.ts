@@ -1,22 +1,22 @@
 import { isIP } from 'node:net'
-import { TurnstoreError } from '@turnstore/core'
 import { quote } from '@turnstore/core/adapter'
 import type { ClusterNode, ClusterOptions, RedisOptions } from 'ioredis'
+import { invalid } from './redis-errors.js'
 import { LAST_DATABASE, readAddress } from './redis-url.js'
 
 /*
- * The options of ioredis that may be given beside ours: a fixed list, since ioredis passes over a misspelt one without
- * a word, and over one that does not fit the others.
+ * The ioredis options that the store accepts. A fixed list: ioredis silently ignores a misspelled option, and one that
+ * does not fit the others.
  */
 
-/** What a value must be, and how that is said. */
+/** What a value must be, in words and as a check. */
 interface Kind {
   readonly what: string
   readonly fits: (value: unknown) => boolean
 }
 
 const text: Kind = { what: 'a string', fits: value => typeof value === 'string' }
-const host: Kind = { what: 'the name of a host or an address', fits: isHost }
+const host: Kind = { what: 'a host name or an IP address', fits: isHost }
 const flag: Kind = { what: 'true or false', fits: value => typeof value === 'boolean' }
 const work: Kind = { what: 'a function', fits: value => typeof value === 'function' }
 const object: Kind = { what: 'an object', fits: isObject }
@@ -40,7 +40,7 @@ function either(first: Kind, second: Kind): Kind {
   return { what: `${first.what} or ${second.what}`, fits: value => first.fits(value) || second.fits(value) }
 }
 
-/** One of a few values, for a reason. */
+/** One of a few values, with a reason. */
 function only(reason: string, ...values: unknown[]): Kind {
   const shown = values.map(value => JSON.stringify(value)).join(' or ')
   return { what: `${shown}${reason}`, fits: value => values.includes(value) }
@@ -48,7 +48,7 @@ function only(reason: string, ...values: unknown[]): Kind {
 
 type Kinds = Readonly<Record<string, Kind>>
 
-/** Those of a connection, to one server or to a node of a Cluster. */
+/** Options of a connection to one server or to a node of a Cluster. */
 const connectionKinds: Kinds = {
   family: only('', 0, 4, 6),
   tls: object,
@@ -56,7 +56,7 @@ const connectionKinds: Kinds = {
   password: text,
   db: wholeNumber(0, LAST_DATABASE),
   protocol: only('', 2, 3),
-  replyMapping: only(': the store reads replies of that form', 'legacy'),
+  replyMapping: only(': the store expects replies of that form', 'legacy'),
   connectTimeout: count,
   disconnectTimeout: count,
   socketTimeout: count,
@@ -73,7 +73,7 @@ const connectionKinds: Kinds = {
   autoResubscribe: flag,
   autoResendUnfulfilledCommands: flag,
   reconnectOnError: orNull(work),
-  enableReadyCheck: only(': what fails before a connection is ready would be passed over', true),
+  enableReadyCheck: only(': otherwise ioredis ignores errors before a connection is ready', true),
   lazyConnect: flag,
   stringNumbers: flag,
   showFriendlyErrorStack: flag,
@@ -82,7 +82,7 @@ const connectionKinds: Kinds = {
 
 const sentinelKinds: Kinds = {
   name: text,
-  role: only(': replicas would miss what was just written', 'master'),
+  role: only(': a replica may lack the latest writes', 'master'),
   sentinelUsername: text,
   sentinelPassword: text,
   sentinelRetryStrategy: orNull(work),
@@ -106,7 +106,7 @@ const serverKinds: Kinds = {
   enableOfflineQueue: only(': commands wait there for the connection', true),
   enableAutoPipelining: flag,
   autoPipeliningIgnoredCommands: list,
-  readOnly: only(': replicas would miss what was just written', false),
+  readOnly: only(': a replica may lack the latest writes', false),
   sentinels: list,
   ...sentinelKinds,
 }
@@ -119,7 +119,7 @@ const clusterKinds: Kinds = {
   enableReadyCheck: flag,
   enableAutoPipelining: only(': ioredis sends scripts to the wrong node with it', false),
   autoPipeliningIgnoredCommands: list,
-  scaleReads: only(': replicas would miss what was just written', 'master'),
+  scaleReads: only(': a replica may lack the latest writes', 'master'),
   maxRedirections: count,
   retryDelayOnFailover: count,
   retryDelayOnClusterDown: count,
@@ -136,9 +136,9 @@ const clusterKinds: Kinds = {
   showFriendlyErrorStack: flag,
 }
 
-/** Members that ioredis has and the store does not take, with the reason. */
+/** ioredis options that the store refuses, with the reason. */
 const refused: Readonly<Record<string, string>> = {
-  keyPrefix: 'give the keyPrefix of the store in its place',
+  keyPrefix: 'use the keyPrefix of the store instead',
   scripts: 'the store has scripts of its own',
   himportFieldsets: 'the store does not use them',
 }
@@ -149,17 +149,17 @@ export function checkServerOptions(options: RedisOptions, what: string): void {
   const { sentinels, tls } = options
   if (sentinels === undefined) refuseTogether(options, what, Object.keys(sentinelKinds), 'belongs to sentinels')
   else {
-    refuseTogether(options, what, ['host', 'port', 'path'], 'is not used where sentinels say which server it is')
-    // ioredis would connect without TLS.
+    refuseTogether(options, what, ['host', 'port', 'path'], 'is not used with sentinels')
+    // Without it, ioredis connects without TLS.
     if (tls !== undefined && options.enableTLSForSentinelMode !== true) {
-      throw invalid(`${what}.tls takes effect with sentinels only where enableTLSForSentinelMode is true`)
+      throw invalid(`${what}.tls takes effect with sentinels only if enableTLSForSentinelMode is true`)
     }
     if (sentinels.length === 0 || options.name === undefined) {
       throw invalid(`${what}.sentinels must name a sentinel, and ${what}.name the group of its master`)
     }
     for (const sentinel of sentinels) checkMembers(sentinel, `${what}.sentinels`, { host, port, family: count })
   }
-  if (options.path !== undefined) refuseTogether(options, what, ['host', 'port'], 'is not used beside a path')
+  if (options.path !== undefined) refuseTogether(options, what, ['host', 'port'], 'is not used with a path')
 }
 
 /** @throws `INVALID_ARGUMENT` */
@@ -175,7 +175,7 @@ export function checkNodeOptions(options: NonNullable<ClusterOptions['redisOptio
 
 /** @throws `INVALID_ARGUMENT` */
 export function readNodes(nodes: readonly ClusterNode[]): { host: string; port: number }[] {
-  if (!isFilledArray(nodes)) throw invalid('options.nodes must be an array of { host, port }')
+  if (!list.fits(nodes) || nodes.length === 0) throw invalid('options.nodes must be an array of { host, port }')
   return nodes.map(node => {
     if (typeof node === 'string') return readAddress(node)
     const address = typeof node === 'number' ? { port: node } : node
@@ -192,12 +192,12 @@ function checkMembers(options: object, what: string, kinds: Kinds): void {
     if (typeof key === 'string' && Object.hasOwn(kinds, key)) {
       if (value !== undefined && !kinds[key]?.fits(value)) throw invalid(`${what}.${name} must be ${kinds[key]?.what}`)
     } else {
-      const reason = Object.hasOwn(refused, name) ? refused[name] : 'the README of @turnstore/redis lists what it takes'
-      throw invalid(`${what} takes no member ${quote(name)}; ${reason}`)
+      const reason = Object.hasOwn(refused, name) ? refused[name] : 'the README of @turnstore/redis lists the options'
+      throw invalid(`${what} has no member ${quote(name)}; ${reason}`)
     }
   }
   const inherited = Object.keys(kinds).find(name => name in options && !Object.hasOwn(options, name))
-  if (inherited !== undefined) throw invalid(`${what} inherits ${inherited}; only members of its own count, spread it first`)
+  if (inherited !== undefined) throw invalid(`${what} inherits ${inherited}, and only own members count; spread it first`)
 }
 
 function refuseTogether(options: object, what: string, names: readonly string[], why: string): void {
@@ -209,14 +209,6 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function isFilledArray(value: unknown): boolean {
-  return Array.isArray(value) && value.length > 0
-}
-
 function isHost(value: unknown): boolean {
   return typeof value === 'string' && (isIP(value) !== 0 || /^[\p{L}\p{N}._~-]+$/u.test(value))
-}
-
-function invalid(message: string): TurnstoreError {
-  return new TurnstoreError('INVALID_ARGUMENT', message)
 }

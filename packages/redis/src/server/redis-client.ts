@@ -1,4 +1,4 @@
-/** What we need of an ioredis client. Anything of this shape fits: a client of whichever copy of ioredis. */
+/** The part of an ioredis client that the store uses. A client of any copy of ioredis fits. */
 export interface RedisClient {
   readonly status: string
   readonly isCluster: boolean
@@ -15,7 +15,7 @@ interface ClusterClient extends RedisClient {
   nodes(role: 'master'): RedisClient[]
 }
 
-/** By its shape, never by `instanceof`: two installed copies of ioredis each have a class of their own. */
+/** Checks the shape, not `instanceof`: each installed copy of ioredis has its own class. */
 export function isRedisClient(value: unknown): value is RedisClient {
   return (
     typeof value === 'object' &&
@@ -31,12 +31,12 @@ function isCluster(client: RedisClient): client is ClusterClient {
   return client.isCluster && typeof Reflect.get(client, 'nodes') === 'function'
 }
 
-/** The servers that take writes, each as a client of its own. */
+/** A client for each server that accepts writes. */
 export function mastersOf(client: RedisClient): RedisClient[] {
   return isCluster(client) ? client.nodes('master') : [client]
 }
 
-/** Why a client that was lent may read what is out of date, null where it does not. */
+/** Why reads of a shared client may be stale. Null if they are not. */
 export function staleReadsOf({ options }: RedisClient): string | null {
   const scaleReads: unknown = Reflect.get(options, 'scaleReads')
   if (scaleReads !== undefined && scaleReads !== 'master') return 'its scaleReads is not "master"'
@@ -45,13 +45,13 @@ export function staleReadsOf({ options }: RedisClient): string | null {
   return null
 }
 
-/** A reply that is to be a list of strings. */
+/** Checks that a reply is an array of strings. */
 export function readTexts(reply: unknown): string[] {
   if (Array.isArray(reply) && reply.every(isText)) return reply
   throw new UnexpectedReply()
 }
 
-/** As {@link readTexts}, with null for what is not there. */
+/** As {@link readTexts}, with null for missing values. */
 export function readTextsOrNull(reply: unknown): (string | null)[] {
   if (Array.isArray(reply) && reply.every(isTextOrNull)) return reply
   throw new UnexpectedReply()
@@ -65,11 +65,11 @@ function isText(item: unknown): item is string {
   return typeof item === 'string'
 }
 
-/** A server that answers otherwise than Redis does. Says nothing of the reply, which may be content. */
+/** A reply that Redis does not send. The message does not quote it, since it may be content. */
 export class UnexpectedReply extends Error {
   override readonly name = 'UnexpectedReply'
 
   constructor() {
-    super('The server gave a reply of another form')
+    super('The server sent an unexpected reply')
   }
 }

@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net'
-import { TurnstoreError } from '@turnstore/core'
+import { invalid } from './redis-errors.js'
 
-/** What a URL of one server says. */
+/** The parts of a URL of one server. */
 export interface ServerUrl {
   readonly host: string
   readonly port: number
@@ -11,7 +11,7 @@ export interface ServerUrl {
   readonly isTls: boolean
 }
 
-/** What a URL of a Cluster says. */
+/** The parts of a URL of a Cluster. */
 export interface ClusterUrl {
   readonly nodes: { readonly host: string; readonly port: number }[]
   readonly username?: string
@@ -23,11 +23,11 @@ export const LAST_DATABASE: number = 2 ** 31 - 1
 
 const DEFAULT_PORT = 6379
 
-const FORM = 'A URL of Redis is redis://, rediss:// or redis-cluster:// and a host, as in redis://localhost:6379/0'
+const FORM = 'A Redis URL is redis://, rediss:// or redis-cluster:// and a host, as in redis://localhost:6379/0'
 
 /**
- * Read by us and not by `URL`, which passes over line ends and dots, nor by ioredis, which takes options out of the
- * query: what is not understood must not get lost.
+ * Neither `URL`, which drops line ends and dots, nor ioredis, which reads options from the query: a part that is not
+ * understood must be refused.
  */
 const PARTS = /^(redis|rediss|redis-cluster):\/\/(?:([^\s/?#]*)@)?([^\s/?#@]+)(?:\/([^?#]*))?([?#].*)?$/is
 
@@ -37,7 +37,7 @@ export function readUrl(url: string): ServerUrl | ClusterUrl {
   if (scheme === '') throw invalid(FORM)
   if (rest !== '') {
     throw invalid(
-      `A URL of Redis takes nothing after ${rest.startsWith('?') ? 'a question mark' : 'a number sign'}; give other settings as options, and write ? and # in a password as %3F and %23`,
+      `A Redis URL takes nothing after ${rest.startsWith('?') ? 'a question mark' : 'a number sign'}; pass other settings as options, and write ? and # in a password as %3F and %23`,
     )
   }
   const name = scheme.toLowerCase()
@@ -50,13 +50,15 @@ export function readUrl(url: string): ServerUrl | ClusterUrl {
   return { ...readAddress(hosts), ...credentials, ...(db !== undefined && { db }), isTls: name === 'rediss' }
 }
 
-/** @throws `INVALID_ARGUMENT` for what is not `host` or `host:port` */
+/** @throws `INVALID_ARGUMENT` for anything but `host` or `host:port` */
 export function readAddress(text: string): { host: string; port: number } {
   const [, bracketed, plain, port] = /^(?:\[([^\]]*)\]|([\p{L}\p{N}._~-]+))(?::(\d{1,5}))?$/u.exec(text) ?? []
   const host = bracketed ?? plain
   const number = port === undefined ? DEFAULT_PORT : Number(port)
   if (host === undefined || (bracketed !== undefined && !isIPv6(bracketed)) || number < 1 || number > 65_535) {
-    throw invalid(`${FORM}; its host is a name or an address, and its port a number from 1 to 65535; several hosts, parted by commas, belong to redis-cluster://`)
+    throw invalid(
+      `${FORM}; the host is a name or an IP address, and the port a number from 1 to 65535; several hosts, separated by commas, need redis-cluster://`,
+    )
   }
   return { host, port: number }
 }
@@ -71,7 +73,7 @@ function decode(text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
-    throw invalid('The username or password in the URL is not percent-encoded as it must be')
+    throw invalid('The username or password in the URL is not percent-encoded correctly')
   }
 }
 
@@ -79,11 +81,7 @@ function readDatabase(path: string): number | undefined {
   if (path === '') return undefined
   const db = /^(?:0|[1-9]\d{0,9})$/.test(path) ? Number(path) : Infinity
   if (db > LAST_DATABASE) {
-    throw invalid('The path of a URL of Redis is the number of a database, as in redis://localhost:6379/3')
+    throw invalid('The path of a Redis URL is the number of a database, as in redis://localhost:6379/3')
   }
   return db
-}
-
-function invalid(message: string): TurnstoreError {
-  return new TurnstoreError('INVALID_ARGUMENT', message)
 }

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { TurnstoreError, type WriteOutcome } from '@turnstore/core'
 import { Backoff } from '@turnstore/core/adapter'
-import { hearErrors } from './client-errors.js'
+import { onClientError } from './client-errors.js'
 import type { StoreClient } from './create-client.js'
 import type { DatabaseGuard } from './database-guard.js'
 import { luaSources, type ScriptName } from '../lua/lua-sources.js'
@@ -10,7 +10,7 @@ import { callFailed, codeOf, corruptSession, type Failure, failureOf, isRefusal,
 
 export type Args = readonly (string | number)[]
 
-/** Of which session a command is, and until when its caller waits, on the clock of `performance.now`. */
+/** The session of a command, and the deadline of its caller on the clock of `performance.now`. */
 export interface Call {
   readonly deadline: number
   readonly sessionId?: string
@@ -20,51 +20,53 @@ const digests = Object.fromEntries(
   Object.entries(luaSources).map(([name, source]) => [name, createHash('sha1').update(source).digest('hex')]),
 )
 
-/** Time that must be left for another attempt. */
+/** The least time for another attempt. */
 const LEAST_MS = 30
 
-/** Longest pause of a write that was asked to wait. */
+/** The longest pause of a write while another change has a hold on the session. */
 const HELD_PAUSE_MS = 16
 
 /** Thrown at the deadline of a call. */
 class TimedOut extends Error {}
 
-/** Thrown where the guard has ended the connection. */
+const NO_REPLY: Failure = { kind: 'lost', word: '' }
+
+/** Thrown when the guard ends the connection. */
 class Ended extends Error {}
 
 /**
- * Commands with a deadline of their own, whichever client carries them: one whose answer is lost is sent
- * again until then, which scripts that write recognise by their token.
+ * Sends commands with a deadline, over any client. A command whose reply is lost is sent again until then. Scripts that
+ * write recognize the repetition by its token.
  */
 export class ServerConnection {
   readonly client: RedisClient
-  /** Whether a command may only name keys of one slot: on a Cluster, and behind some proxies. */
+  /** Whether the keys of a command must be in one slot: on a Cluster, and behind some proxies. */
   spreadsKeys = true
   readonly #isOwn: boolean
   readonly #guard: DatabaseGuard | null
   readonly #timeoutMs: number
-  /** What to add to `performance.now` to have the clock of the server. */
+  /** The server's clock minus `performance.now`. */
   #clockOffset = Date.now() - performance.now()
   #lastErrorCode: string | null = null
-  readonly #stopHearing: () => void
+  readonly #unsubscribe: () => void
 
   constructor({ client, isOwn, guard }: StoreClient, timeoutMs: number) {
     this.client = client
     this.#isOwn = isOwn
     this.#guard = guard
     this.#timeoutMs = timeoutMs
-    // Without a listener ioredis prints errors, with the address; and an emitter would throw them.
-    this.#stopHearing = hearErrors(client, error => {
+    // Without a listener, ioredis prints errors with the address, and other emitters throw them.
+    this.#unsubscribe = onClientError(client, error => {
       this.#lastErrorCode = codeOf(error) ?? this.#lastErrorCode
     })
   }
 
-  /** The deadline of a call that begins now. */
+  /** The deadline of a call that starts now. */
   deadline(): number {
     return performance.now() + this.#timeoutMs
   }
 
-  /** A time of ours on the server's clock, in whole milliseconds. */
+  /** A time of `performance.now` on the server's clock, in whole milliseconds. */
   serverTime(time: number): number {
     return Math.ceil(time + this.#clockOffset)
   }
@@ -73,29 +75,29 @@ export class ServerConnection {
     this.#clockOffset = milliseconds - performance.now()
   }
 
-  /** Sends a command that reads, or may be repeated without harm. @throws `STORE_UNAVAILABLE`, `CORRUPT_SESSION` */
+  /** Sends a command that reads or is safe to repeat. @throws `STORE_UNAVAILABLE`, `CORRUPT_SESSION` */
   send(command: string, args: Args, call: Call): Promise<unknown> {
     return this.#untilDeadline('read', call, () => this.client.call(command, [...args]))
   }
 
-  /** As {@link send}; null where the server answers with an error of a certain kind. */
-  ask(command: string, args: Args, call: Call, isNothing: (error: unknown) => boolean): Promise<unknown> {
+  /** As {@link send}. Null if the server replies with an error of a certain kind. */
+  ask(command: string, args: Args, call: Call, isNull: (error: unknown) => boolean): Promise<unknown> {
     const orNull = (error: unknown): null => {
-      if (isNothing(error)) return null
+      if (isNull(error)) return null
       throw error
     }
     return this.#untilDeadline('read', call, () => this.client.call(command, [...args]).catch(orNull))
   }
 
-  /** Asks the servers themselves, anew as long as one does not answer: it may not be there any more. */
+  /** Asks each master. If one does not reply, asks all again: the Cluster may have replaced it. */
   readFromEach<T>(ask: (server: RedisClient) => Promise<T>, call: Call): Promise<T[]> {
     return this.#untilDeadline('read', call, () => Promise.all(mastersOf(this.client).map(ask)))
   }
 
   /**
-   * Sends commands that read, of one slot, so that all see one moment. It spares long replies the way through Lua. A
-   * pipeline would not do: while a slot of a Cluster moves, a key may be looked for where it is not yet, and is then
-   * said not to be there; of a transaction's keys the server sees that some are missing.
+   * Sends commands that read keys of one slot, as a transaction: they see one moment, and long replies need not pass
+   * through Lua. A pipeline is not enough: while a slot moves, a node may report a key as missing that is on its way.
+   * In a transaction, it reports that keys are missing.
    */
   sendTogether(commands: (string | number)[][], call: Call): Promise<unknown[]> {
     return this.#untilDeadline('read', call, async () => {
@@ -106,20 +108,20 @@ export class ServerConnection {
           throw firstErrorOf(error)
         })
       if (results === null) throw new UnexpectedReply()
-      // The first of them says what is wrong; the others may have succeeded.
+      // The other commands may have succeeded.
       for (const [error] of results) if (error !== null) throw error
       return results.map(([, reply]) => reply)
     })
   }
 
-  /** Runs a script that only reads, or that may be repeated without harm. */
+  /** Runs a script that only reads or is safe to repeat. */
   async run(name: ScriptName, keys: readonly string[], args: Args, call: Call): Promise<string[]> {
     return readTexts(await this.#untilDeadline('read', call, () => this.#evaluate(name, keys, args)))
   }
 
   /**
-   * Runs a script that writes. Its first two arguments are a token, by which it knows a repetition, and the
-   * deadline on the server's clock. Waits where another asks for it.
+   * Runs a script that writes. Its first two arguments are a token, by which it recognizes a repetition, and the
+   * deadline on the server's clock. Waits while another change has a hold on the session.
    * @throws `STORE_UNAVAILABLE`, `STORE_BUSY`, `CORRUPT_SESSION`
    */
   operate(
@@ -132,15 +134,15 @@ export class ServerConnection {
     return this.#operate('write', name, keys, args, call, token)
   }
 
-  /** As {@link operate}, for a script that writes what nobody reads yet: its errors have no outcome. */
+  /** As {@link operate}, for a script that writes only staged keys: its errors have no outcome. */
   prepare(name: ScriptName, keys: readonly string[], args: Args, call: Call, token: string): Promise<string[]> {
     return this.#operate('read', name, keys, args, call, token)
   }
 
   close(): void {
-    this.#stopHearing()
+    this.#unsubscribe()
     if (!this.#isOwn) return
-    // Whatever the sockets still say is of no interest to anybody, and must not be printed.
+    // ioredis would print errors that the sockets emit after this.
     this.client.on('error', () => {})
     this.client.disconnect()
   }
@@ -163,9 +165,9 @@ export class ServerConnection {
         throw storeBusy(call.sessionId ?? '')
       }
       if (reply[0] !== 'late') return reply
-      // Refused, so not carried out. Where there is time left, the clocks are not what we took them for.
+      // Refused, so not carried out. If there is time left, our estimate of the server's clock was wrong.
       this.learnServerTime(Number(reply[1]))
-      if (performance.now() >= call.deadline) throw callFailed({ kind: 'lost', word: '' }, new TimedOut(), 'not-stored')
+      if (performance.now() >= call.deadline) throw callFailed(NO_REPLY, new TimedOut(), 'not-stored')
     }
   }
 
@@ -179,10 +181,8 @@ export class ServerConnection {
   }
 
   async #untilDeadline<T>(kind: 'read' | 'write', call: Call, send: () => Promise<T>): Promise<T> {
-    // It waited for others until its time was over, and was never sent.
-    if (performance.now() >= call.deadline) {
-      throw callFailedOf(kind, { kind: 'lost', word: '' }, new TimedOut(), 'not-stored')
-    }
+    // The call spent all its time waiting for others, and was never sent.
+    if (performance.now() >= call.deadline) throw callFailedOf(kind, NO_REPLY, new TimedOut(), 'not-stored')
     let backoff: Backoff | null = null
     let mayBeDone = false
     for (;;) {
@@ -190,7 +190,7 @@ export class ServerConnection {
       const mayBeSent = this.#guard?.watch()
       try {
         const reply = await within(call.deadline, send(), this.#guard)
-        // What was wrong before has nothing to do with what goes wrong next.
+        // An earlier error of the client does not explain a later failure.
         this.#lastErrorCode = null
         return reply
       } catch (error) {
@@ -198,7 +198,7 @@ export class ServerConnection {
         const failure = ended ?? this.#failureOf(error)
         mayBeDone ||= ended === null ? failure.kind === 'lost' || failure.kind === 'broke off' : mayBeSent?.() === true
         if (failure.word === 'WRONGTYPE' && call.sessionId !== undefined) {
-          throw corruptSession(call.sessionId, 'one of its keys holds something else')
+          throw corruptSession(call.sessionId, 'one of its keys has another type')
         }
         const isFinal = failure.kind === 'refused' || failure.kind === 'broke off'
         const outcome = kind === 'write' && mayBeDone ? 'unknown' : 'not-stored'
@@ -207,7 +207,7 @@ export class ServerConnection {
         }
         const isOver = isFinal || error instanceof TimedOut || (this.client.status === 'end' && ended === null)
         backoff ??= new Backoff(call.deadline - performance.now())
-        // Sent at the last moment, a command would not be answered in time, and nobody could say what became of it.
+        // The reply to a command sent at the last moment would be late, and its outcome unknown.
         if (isOver || !(await backoff.wait()) || call.deadline - performance.now() < LEAST_MS) {
           throw callFailedOf(kind, failure, error, outcome)
         }
@@ -215,23 +215,23 @@ export class ServerConnection {
     }
   }
 
-  /** Why the guard has ended the connection that a command was to go over; null for any other error. */
+  /** Why the guard ended the connection of a command. Null for any other error. */
   #endedByGuard(error: unknown): Failure | null {
     if (this.#guard === null || error instanceof TimedOut || failureOf(error).kind !== 'lost') return null
     return this.#guard.failure
   }
 
-  /** The driver's own errors seldom say what is wrong with the network; what it emitted before does. */
+  /** The driver rejects commands without the network error. It emitted that one before. */
   #failureOf(error: unknown): Failure {
     const failure = failureOf(error)
     if (failure.kind === 'lost' && failure.word === '') return { kind: 'lost', word: this.#lastErrorCode ?? '' }
-    // A client of a Cluster learns where the slot is by now; that of one server never will.
+    // The client of a Cluster learns where the slot is now. The client of one server never does.
     if (failure.word === 'MOVED' && this.client.isCluster) return { kind: 'refused for now', word: failure.word }
     return failure
   }
 }
 
-/** Where a transaction was refused, EXEC says that it was, and the errors before it why. */
+/** If a transaction was refused, the error of EXEC only says so. The errors before it say why. */
 function firstErrorOf(error: unknown): unknown {
   const before: unknown = error instanceof Error ? Reflect.get(error, 'previousErrors') : undefined
   return Array.isArray(before) && before[0] instanceof Error ? before[0] : error
@@ -241,18 +241,18 @@ function callFailedOf(kind: 'read' | 'write', failure: Failure, error: unknown, 
   return withoutOutcome(kind, callFailed(failure, error, outcome))
 }
 
-/** A read has no outcome. */
+/** Errors of reads have no outcome. */
 function withoutOutcome(kind: 'read' | 'write', error: TurnstoreError): TurnstoreError {
   if (kind === 'write') return error
   const { code, message, cause } = error
   return new TurnstoreError(code, message, { cause })
 }
 
-/** Settles at the deadline at the latest, and when the guard ends the connection: a client may wait for ever. */
+/** Rejects at the deadline, and when the guard ends the connection: a client may wait forever. */
 function within<T>(deadline: number, work: Promise<T>, guard: DatabaseGuard | null): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new TimedOut()), Math.max(0, deadline - performance.now()))
-    const unsubscribe = guard?.whenEnded(() => reject(new Ended()))
+    const unsubscribe = guard?.onEnd(() => reject(new Ended()))
     const stop = (): void => {
       clearTimeout(timer)
       unsubscribe?.()
@@ -273,7 +273,7 @@ function within<T>(deadline: number, work: Promise<T>, guard: DatabaseGuard | nu
 const origin = randomBytes(8).toString('base64url')
 let tokens = 0
 
-/** Never the same again, here or elsewhere: names an operation through all its repetitions. */
+/** A unique token, which identifies an operation through all its repetitions. */
 export function newToken(): string {
   return `${origin}${(tokens++).toString(36)}`
 }

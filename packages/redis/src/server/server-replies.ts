@@ -1,14 +1,24 @@
-/** What INFO says, by name. */
+/** The lines of INFO, by name. */
 export function parseInfo(info: unknown): Map<string, string> {
-  const lines = typeof info === 'string' ? info.split('\r\n') : []
-  return new Map(lines.flatMap(line => (line.includes(':') ? [splitAt(line, line.indexOf(':'))] : [])))
+  return parseFields(info, '\r\n', ':')
 }
 
-function splitAt(line: string, at: number): [string, string] {
-  return [line.slice(0, at), line.slice(at + 1)]
+/** The fields of CLIENT INFO, by name. */
+export function parseClientInfo(info: unknown): Map<string, string> {
+  return parseFields(info, ' ', '=')
 }
 
-/** CONFIG GET gives a list of names and values, or a map where the client asks for maps. */
+function parseFields(reply: unknown, separator: string, sign: string): Map<string, string> {
+  const parts = typeof reply === 'string' ? reply.trim().split(separator) : []
+  return new Map(
+    parts.flatMap((part): [string, string][] => {
+      const at = part.indexOf(sign)
+      return at === -1 ? [] : [[part.slice(0, at), part.slice(at + sign.length)]]
+    }),
+  )
+}
+
+/** The reply of CONFIG GET: an array of names and values, or a map if the client asks for maps. */
 export function pairsOf(reply: unknown): [string, string][] {
   const pairs: [string, string][] = []
   if (Array.isArray(reply)) {
@@ -18,10 +28,4 @@ export function pairsOf(reply: unknown): [string, string][] {
     for (const [name, value] of Object.entries(reply)) pairs.push([name, String(value)])
   }
   return pairs
-}
-
-/** What CLIENT INFO says of the connection that asks, by name. */
-export function parseClientInfo(info: unknown): Map<string, string> {
-  const words = typeof info === 'string' ? info.trim().split(' ') : []
-  return new Map(words.flatMap(word => (word.includes('=') ? [splitAt(word, word.indexOf('='))] : [])))
 }

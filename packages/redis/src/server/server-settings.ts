@@ -1,10 +1,10 @@
-import { type Capabilities, TurnstoreError } from '@turnstore/core'
+import type { Capabilities } from '@turnstore/core'
 import type { Call, ServerConnection } from './server-connection.js'
 import type { RedisClient } from './redis-client.js'
-import { isForbidden } from './redis-errors.js'
+import { isForbidden, unusable } from './redis-errors.js'
 import { pairsOf, parseInfo } from './server-replies.js'
 
-/** What a server says of itself; null where it does not say. */
+/** The settings of a server. Null for each that it does not report. */
 interface ServerSettings {
   readonly version: string | null
   readonly role: string | null
@@ -16,8 +16,8 @@ interface ServerSettings {
 }
 
 /**
- * Looks at each server that takes writes, and gives the durability that all of them have.
- * @throws `STORE_UNAVAILABLE` where a server cannot hold sessions; the message says what to set
+ * Checks each server that accepts writes. Resolves to the durability that all of them have.
+ * @throws `STORE_UNAVAILABLE` if a server cannot hold sessions; the message says what to set
  */
 export async function inspectServers(
   connection: ServerConnection,
@@ -25,7 +25,7 @@ export async function inspectServers(
   expects: { readonly allowEviction: boolean; readonly ttlMs: number },
 ): Promise<Capabilities['durability']> {
   const { client } = connection
-  // A Cluster knows its nodes once it has answered something.
+  // The client of a Cluster knows its nodes after the first reply.
   await connection.send(client.isCluster ? 'cluster' : 'ping', client.isCluster ? ['info'] : [], call)
   const servers = await connection.readFromEach(readSettings, call)
   for (const server of servers) {
@@ -67,7 +67,7 @@ async function readSettings(server: RedisClient): Promise<ServerSettings> {
   }
 }
 
-/** Managed servers forbid CONFIG, and some INFO; what they do not tell is unknown. */
+/** Managed servers forbid CONFIG, and some forbid INFO. */
 function whereForbidden(error: unknown): null {
   if (isForbidden(error)) return null
   throw error
@@ -81,31 +81,27 @@ function checkVersion({ version }: ServerSettings): void {
 }
 
 function checkRole({ role, isClusterNode }: ServerSettings, client: RedisClient): void {
-  if (role === 'slave') throw unusable('This server is a replica and takes no writes (READONLY); connect to its master')
+  if (role === 'slave') throw unusable('This server is a replica and refuses writes (READONLY); connect to its master')
   if (isClusterNode && !client.isCluster) {
     throw unusable(
-      'This server belongs to a Cluster; give { nodes }, or redis-cluster:// and its hosts, or a Cluster client',
+      'This server belongs to a Cluster; use { nodes }, a redis-cluster:// URL or a Cluster client',
     )
   }
 }
 
 function checkEviction({ evictionPolicy }: ServerSettings, ttlMs: number): void {
-  const remedy = 'set maxmemory-policy noeviction (CONFIG SET maxmemory-policy noeviction), or say allowEviction: true'
+  const remedy = 'set maxmemory-policy noeviction (CONFIG SET maxmemory-policy noeviction), or allowEviction: true'
   if (evictionPolicy === null) {
-    throw unusable(`The server does not say whether it may evict sessions: allow CONFIG GET or INFO, or ${remedy}`)
+    throw unusable(`The server does not report whether it may evict sessions; allow CONFIG GET or INFO, or ${remedy}`)
   }
   if (evictionPolicy.startsWith('allkeys-')) {
     throw unusable(
-      `The server may evict sessions when its memory is full (maxmemory-policy ${evictionPolicy}): ${remedy}`,
+      `The server may evict sessions when its memory is full (maxmemory-policy ${evictionPolicy}); ${remedy}`,
     )
   }
   if (evictionPolicy.startsWith('volatile-') && ttlMs > 0) {
     throw unusable(
-      `The server may evict sessions that expire when its memory is full (maxmemory-policy ${evictionPolicy}): ${remedy}`,
+      `The server may evict sessions that expire when its memory is full (maxmemory-policy ${evictionPolicy}); ${remedy}`,
     )
   }
-}
-
-function unusable(message: string): TurnstoreError {
-  return new TurnstoreError('STORE_UNAVAILABLE', message)
 }

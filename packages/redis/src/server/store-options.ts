@@ -1,16 +1,16 @@
-import { TurnstoreError } from '@turnstore/core'
 import { type BaseStoreOptions, checkStoreOptions } from '@turnstore/core/adapter'
 import type { ClusterNode, ClusterOptions, RedisOptions } from 'ioredis'
 import { checkClusterOptions, checkNodeOptions, checkServerOptions, readNodes } from './ioredis-options.js'
 import { isRedisClient, type RedisClient, staleReadsOf } from './redis-client.js'
+import { invalid } from './redis-errors.js'
 import { readUrl } from './redis-url.js'
 
-/** How the store reaches Redis: by a URL, by ioredis options, by nodes of a Cluster, or by a client of the caller's. */
+/** How the store reaches Redis: a URL, ioredis options, nodes of a Cluster, or a client of your own. */
 export type RedisConnection =
   | {
       /** `redis://`, `rediss://` or `redis-cluster://host:port,host:port`. */
       url: string
-      /** More of ioredis' options. */
+      /** Further ioredis options. */
       redis?: RedisOptions
       nodes?: never
       cluster?: never
@@ -18,16 +18,16 @@ export type RedisConnection =
     }
   | { redis: RedisOptions; url?: never; nodes?: never; cluster?: never; client?: never }
   | {
-      /** Some nodes of a Cluster; the others are found through them. */
+      /** Some nodes of a Cluster. The store finds the others through them. */
       nodes: ClusterNode[]
-      /** More of ioredis' options for a Cluster. */
+      /** ioredis options for a Cluster. */
       cluster?: ClusterOptions
       url?: never
       redis?: never
       client?: never
     }
   | {
-      /** An ioredis client of your own, `Redis` or `Cluster`. It is never closed for you. */
+      /** An ioredis client of your own, `Redis` or `Cluster`. The store never closes it. */
       client: RedisClient
       url?: never
       redis?: never
@@ -37,21 +37,21 @@ export type RedisConnection =
 
 export type RedisSessionStoreOptions = BaseStoreOptions &
   RedisConnection & {
-    /** Stands before every key; default `turnstore:`. Stores with other prefixes see nothing of each other. */
+    /** The start of every key; default `turnstore:`. Stores with different prefixes are independent. */
     keyPrefix?: string
-    /** Milliseconds after which a session that nobody changes is gone; default: never. */
+    /** A session expires this many milliseconds after its last change; default: never. */
     ttlMs?: number
-    /** Take a server that may evict sessions when its memory is full. */
+    /** Accept a server that may evict sessions when its memory is full. */
     allowEviction?: boolean
   }
 
-/** What the store connects to: one way to say it, whatever form the options have. */
+/** What the store connects to, in one form for all options. */
 export type Target =
   | { readonly kind: 'client'; readonly client: RedisClient }
   | { readonly kind: 'server'; readonly options: RedisOptions }
   | { readonly kind: 'cluster'; readonly nodes: ClusterNode[]; readonly options: ClusterOptions }
 
-/** The options, checked and with their defaults. */
+/** The options, checked and with defaults. */
 export interface Settings {
   readonly target: Target
   readonly keyPrefix: string
@@ -63,27 +63,27 @@ export interface Settings {
 /** A hundred years. */
 const LONGEST_TTL_MS = 100 * 366 * 24 * 3600 * 1000
 
-/** Results of operations are kept for 15 minutes, so no call may take longer. */
-const LONGEST_TIMEOUT = 600_000
+/** Results of operations are kept for at least 15 minutes, so a call must be shorter. */
+const LONGEST_TIMEOUT_MS = 600_000
 
 /** @throws `INVALID_ARGUMENT`; no message repeats a URL or a password */
 export function readOptions(options: RedisSessionStoreOptions): Settings {
   if (typeof options !== 'object' || options === null) {
     throw invalid('RedisSessionStore takes options: { url }, { redis }, { nodes } or { client }')
   }
-  if (isRedisClient(options)) throw invalid('RedisSessionStore takes a client of your own as { client }')
+  if (isRedisClient(options)) throw invalid('RedisSessionStore takes a client as { client }')
   checkStoreOptions(options, ['url', 'redis', 'nodes', 'cluster', 'client', 'keyPrefix', 'ttlMs', 'allowEviction'])
   const { keyPrefix = 'turnstore:', ttlMs, allowEviction = false, timeoutMs = 0 } = options
   if (typeof keyPrefix !== 'string' || /[{}]/.test(keyPrefix) || /\p{Surrogate}/u.test(keyPrefix)) {
     throw invalid(
-      'options.keyPrefix must be a string without braces, which would put all keys into one slot of a Cluster',
+      'options.keyPrefix must be a string without braces, which would put all keys in one slot of a Cluster',
     )
   }
   if (ttlMs !== undefined && !(Number.isSafeInteger(ttlMs) && ttlMs >= 1 && ttlMs <= LONGEST_TTL_MS)) {
-    throw invalid(`options.ttlMs must be a whole number of milliseconds from 1 to ${LONGEST_TTL_MS}; leave it out for none`)
+    throw invalid(`options.ttlMs must be a whole number of milliseconds from 1 to ${LONGEST_TTL_MS}; leave it out for no expiry`)
   }
   if (typeof allowEviction !== 'boolean') throw invalid('options.allowEviction must be true or false')
-  if (timeoutMs > LONGEST_TIMEOUT) throw invalid(`options.timeoutMs must be at most ${LONGEST_TIMEOUT}`)
+  if (timeoutMs > LONGEST_TIMEOUT_MS) throw invalid(`options.timeoutMs must be at most ${LONGEST_TIMEOUT_MS}`)
   return { target: readTarget(options), keyPrefix, ttlMs: ttlMs ?? 0, allowEviction }
 }
 
@@ -108,7 +108,7 @@ function readServer(redis: RedisOptions = {}): Target {
   return { kind: 'server', options: { ...redis } }
 }
 
-/** A URL, with options of ioredis that say nothing which the URL says. */
+/** A URL, with ioredis options that do not repeat a part of the URL. */
 function readTargetUrl(url: string, redis: RedisOptions | undefined): Target {
   if (typeof url !== 'string') throw invalid('options.url must be a string')
   const { username, password, ...where } = readUrl(url)
@@ -124,17 +124,17 @@ function readTargetUrl(url: string, redis: RedisOptions | undefined): Target {
   return { kind: 'server', options: { ...(isTls && { tls: {} }), ...redis, ...address, ...credentials } }
 }
 
-/** Of two places that say the same, one would be lost. */
+/** A setting in two places is refused: one of them would be ignored. */
 function refuseTwice(redis: RedisOptions | undefined, names: readonly string[]): void {
   const found = names.find(name => redis !== undefined && Reflect.get(redis, name) !== undefined)
-  if (found !== undefined) throw invalid(`options.redis.${found} is what options.url says already; leave one of them out`)
+  if (found !== undefined) throw invalid(`options.redis.${found} is also in options.url; leave one of them out`)
 }
 
 function checkClient(client: RedisClient): RedisClient {
-  if (!isRedisClient(client)) throw invalid('options.client must be a client of ioredis, Redis or Cluster')
+  if (!isRedisClient(client)) throw invalid('options.client must be an ioredis client, Redis or Cluster')
   const why = staleReadsOf(client)
   if (why !== null) {
-    throw invalid(`options.client reads from replicas (${why}), which would miss what was just written`)
+    throw invalid(`options.client reads from replicas (${why}), which may lack the latest writes`)
   }
   if (client.isCluster && Reflect.get(client.options, 'enableAutoPipelining') === true) {
     throw invalid(
@@ -142,8 +142,4 @@ function checkClient(client: RedisClient): RedisClient {
     )
   }
   return client
-}
-
-function invalid(message: string): TurnstoreError {
-  return new TurnstoreError('INVALID_ARGUMENT', message)
 }

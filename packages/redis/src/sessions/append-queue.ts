@@ -1,10 +1,10 @@
 import type { ChangeResult } from '@turnstore/core'
 import type { Condition, NormalChange } from '@turnstore/core/adapter'
 
-/** What an append came to; 'decide' where the script left it to the client. */
+/** The result of an append. 'decide' if the script left the decision to the client. */
 export type AppendOutcome = ChangeResult | 'missing' | 'decide'
 
-/** An append that waits to be sent with the others that wait at the same moment. */
+/** An append that waits to be sent with others. */
 export interface WaitingAppend {
   readonly change: NormalChange
   readonly condition: Condition
@@ -17,18 +17,18 @@ interface Entry extends WaitingAppend {
 }
 
 /**
- * Appends and turns that one script carries out, or one append with more; and scripts for a session that are on their
- * way at once. While the server carries out one, the next is put together here. They are few, since the server keeps
- * the results of the last 64 operations of a session, by which it knows a script that comes twice.
+ * The most appends and turns in one script (a single append may have more turns), and the most scripts in flight for
+ * one session. While the server runs one, the next is prepared here. The server recognizes a repeated script only among
+ * the last 64 operations of a session, so few may be in flight.
  */
 const MOST = { appends: 24, turns: 512, scripts: 4 }
 
-/** The appends of sessions by this process: those of one session that wait at the same moment share a few scripts. */
+/** Batches appends: those to one session that this process makes in the same tick share a few scripts. */
 export class AppendQueue {
   readonly #send: (sessionId: string, batch: readonly WaitingAppend[]) => Promise<readonly AppendOutcome[]>
   readonly #waiting = new Map<string, Entry[]>()
 
-  /** @param send gives an outcome for each of a batch, in its order */
+  /** @param send resolves to the outcomes of a batch, in its order */
   constructor(send: (sessionId: string, batch: readonly WaitingAppend[]) => Promise<readonly AppendOutcome[]>) {
     this.#send = send
   }
@@ -43,7 +43,7 @@ export class AppendQueue {
       }
       const queue = [entry]
       this.#waiting.set(sessionId, queue)
-      // Whoever calls in the same moment is sent along.
+      // Appends made in the same tick join this batch.
       queueMicrotask(() => void this.#drain(sessionId, queue))
     })
   }
@@ -69,7 +69,7 @@ export class AppendQueue {
   }
 }
 
-/** What a script carries out together settles together, so it must have about the same time left. */
+/** The appends of one script settle together, so their deadlines must be close. */
 const SPREAD_MS = 100
 
 function batchLength(queue: readonly WaitingAppend[]): number {

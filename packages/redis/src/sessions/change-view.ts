@@ -9,26 +9,26 @@ import { decodeHead, type Head, HEAD_LENGTH } from '../format/session-head.js'
 import { decodeStoredTransition, decodeStoredTurn } from '../format/stored-records.js'
 import { refusalOf } from '../format/script-replies.js'
 
-/** Ids asked for with one command. */
+/** The most ids in one command. */
 const MOST_IDS = 2000
 
-/** What stands where in a session, as far as a change needs to know it. */
+/** The part of a session that the decision about a change needs. */
 export interface ReadView {
   readonly head: Head
   readonly view: SessionView
-  /** The fields of ids that were looked up, and their places; '' where there are none. */
+  /** The places of the ids that were looked up, by id field. '' for an id that the session does not have. */
   readonly places: ReadonlyMap<string, string>
-  /** What a rewind drops and keeps; null where nothing is dropped. */
+  /** Null if no turns are dropped. */
   readonly rewind: Rewind | null
 }
 
 export interface Rewind {
-  /** The fields of ids of turns and transitions that go, and the places that stay: '' for none. */
+  /** The places that stay, by the id field of each dropped turn and transition. '' for none. */
   readonly dropped: ReadonlyMap<string, string>
   readonly transitions: readonly AgentTransitionRecord[]
 }
 
-/** Reads what the decision about a change depends on, and no more. */
+/** Reads what the decision about a change depends on, and nothing else. */
 export class ChangeViewReader {
   readonly #connection: ServerConnection
   readonly #keyspace: Keyspace
@@ -41,15 +41,15 @@ export class ChangeViewReader {
   }
 
   /**
-   * Null where there is no such session; 'moved' where it was changed while it was read, or another holds it.
-   * @param holder a token by which the others are asked to wait until the change is written, or ''
+   * Null if there is no such session. 'moved' if it was changed in between, or another change has a hold on it.
+   * @param hold the token of a hold to take until the change is written, or ''
    */
   async read(
     sessionId: string,
     change: NormalChange,
     scope: Scope,
     call: Call,
-    holder: string,
+    hold: string,
   ): Promise<ReadView | null | 'moved'> {
     const turnIds = [...new Set([...change.updateTurns, ...change.appendTurns].map(({ turnId }) => turnId))]
     const transitionIds = [...new Set(change.appendAgentTransitions.flatMap(({ transitionId }) => transitionId ?? []))]
@@ -61,7 +61,7 @@ export class ChangeViewReader {
         change.keepTurns ?? '',
         turnIds.length,
         transitionIds.length,
-        holder,
+        hold,
         ...turnIds.map(turnField),
         ...transitionIds.map(transitionField),
       ],
@@ -84,7 +84,7 @@ export class ChangeViewReader {
       const index = Number(last)
       if (last === '') continue
       const turn = decodeStoredTurn(sessionId, text, index)
-      if (turn.turnId !== id) throw corruptSession(sessionId, `the id of another turn leads to turn ${index}`)
+      if (turn.turnId !== id) throw corruptSession(sessionId, `the id of another turn points to turn ${index}`)
       turns.set(id, { turn, index })
     }
     for (const id of transitionIds) {
@@ -111,13 +111,13 @@ export class ChangeViewReader {
     }
   }
 
-  /** Lets the others go on who were asked to wait. Where that fails, they go on a moment later by themselves. */
-  async release(sessionId: string, holder: string, call: Call): Promise<void> {
+  /** Ends a hold. If that fails, the hold ends by itself after a second. */
+  async release(sessionId: string, hold: string, call: Call): Promise<void> {
     const [head] = this.#keyspace.session(sessionId)
-    await this.#connection.run('release', [head], [holder], call).catch(() => {})
+    await this.#connection.run('release', [head], [hold], call).catch(() => {})
   }
 
-  /** What goes with the turns behind the first so many. All of the session is read, also what stays: it is replaced. */
+  /** What a rewind drops. Reads and checks the whole session, including what stays. */
   async #readRewind(sessionId: string, keepTurns: number, head: Head, call: Call) {
     const whole = await this.#loader.examine(sessionId, undefined, call)
     if (whole?.head.summary.revision !== head.summary.revision) return 'moved'
@@ -144,7 +144,7 @@ export class ChangeViewReader {
   }
 }
 
-/** The index in a place: `17`, or `17:4` for a turn that was written anew at revision 4. */
+/** The index in a place: `17`, or `17:4` for a turn that was updated at revision 4. */
 function indexOf(place: string): number {
   return Number.parseInt(place, 10)
 }

@@ -24,10 +24,10 @@ import { SessionQueue } from './session-queue.js'
 import type { ReadView, ChangeViewReader } from './change-view.js'
 import { encodeFrame } from '../format/session-head.js'
 
-/** So often a change may lose against others before it asks them to wait. */
-const PATIENCE = 3
+/** A change that has lost to others this many times takes a hold. */
+const LOSSES_BEFORE_HOLD = 3
 
-/** Changes sessions: appends with one script, everything else by reading, deciding, and writing on a condition. */
+/** Changes sessions: an append is one script; any other change reads, decides, and writes conditionally. */
 export class ChangeWriter {
   readonly #connection: ServerConnection
   readonly #keyspace: Keyspace
@@ -62,7 +62,7 @@ export class ChangeWriter {
     return this.#queue.run(sessionId, () => this.#decide(sessionId, change, condition, call))
   }
 
-  /** One script for all of them, without reading anything before. */
+  /** Sends a batch of appends as one script, without reading first. */
   async #append(sessionId: string, batch: readonly WaitingAppend[]): Promise<AppendOutcome[]> {
     const call = { sessionId, deadline: Math.min(...batch.map(({ deadline }) => deadline)) }
     const stamp = newStamp(this.#connection.serverTime(call.deadline))
@@ -90,49 +90,49 @@ export class ChangeWriter {
   }
 
   /**
-   * Reads what the change depends on, decides, and writes if that is unchanged, until it is. Whatever others do
-   * meanwhile, it comes to be: where it has lost a few times, it asks them to wait for it.
+   * Reads what the change depends on, decides, and writes if that is unchanged; otherwise starts again. After a few
+   * losses it takes a hold on the session, so that other writers cannot starve it.
    */
   async #decide(sessionId: string, change: NormalChange, condition: Condition, call: Call): Promise<ChangeResult> {
     const backoff = new Backoff(call.deadline - performance.now())
-    for (let losses = 0; losses < PATIENCE; losses++) {
+    for (let losses = 0; losses < LOSSES_BEFORE_HOLD; losses++) {
       const result = await this.#attempt(sessionId, change, condition, call, '')
       if (result !== null) return result
       if (!(await backoff.wait())) throw storeBusy(sessionId)
     }
-    const holder = newToken()
+    const hold = newToken()
     try {
       for (;;) {
-        const result = await this.#attempt(sessionId, change, condition, call, holder)
+        const result = await this.#attempt(sessionId, change, condition, call, hold)
         if (result !== null) return result
         if (!(await backoff.wait())) throw storeBusy(sessionId)
       }
     } finally {
-      await this.#views.release(sessionId, holder, call)
+      await this.#views.release(sessionId, hold, call)
     }
   }
 
-  /** Null where others came in between. */
+  /** Null if another writer was faster. */
   async #attempt(
     sessionId: string,
     change: NormalChange,
     condition: Condition,
     call: Call,
-    holder: string,
+    hold: string,
   ): Promise<ChangeResult | null> {
     const read = await withOutcome('not-stored', () =>
-      this.#views.read(sessionId, change, condition.scope, call, holder),
+      this.#views.read(sessionId, change, condition.scope, call, hold),
     )
     if (read === null) throw sessionNotFound(sessionId)
     if (read === 'moved') return null
     const plan = planChange(read.view, change, condition.ifRevision, this.#limits)
     if (!plan.changed) return resultOf(plan)
-    const written = await this.#apply(sessionId, change, condition, read, plan, call, holder)
+    const written = await this.#apply(sessionId, change, condition, read, plan, call, hold)
     if (written === null) return null
     return { revision: written.revision, turnCount: written.turnCount, deduplicated: plan.deduplicated }
   }
 
-  /** Null where what the plan was based on has changed. */
+  /** Null if what the plan was based on has changed. */
   async #apply(
     sessionId: string,
     change: NormalChange,
@@ -140,7 +140,7 @@ export class ChangeWriter {
     { head, view, places, rewind }: ReadView,
     plan: ChangePlan,
     call: Call,
-    holder: string,
+    hold: string,
   ): Promise<Written | null> {
     const { summary } = head
     const isWide =
@@ -150,7 +150,7 @@ export class ChangeWriter {
     const args = (stamp: string): Args => [
       this.#ttlMs,
       head.generation,
-      // A rewind that finds nothing to drop depends on that too: turns that come before it is written must go.
+      // Also for a rewind that drops nothing: it must drop turns that others append before it is written.
       condition.ifRevision !== undefined || change.keepTurns !== undefined ? summary.revision : '',
       isWide ? head.wideRevision : '',
       ...this.#updatedArgs(change, stamp),
@@ -161,7 +161,7 @@ export class ChangeWriter {
         : encodeFrame({ ...summary, agentId: plan.agentId, ...(head.extra && { extra: head.extra }) }),
       plan.keepTurns ?? '',
       rewind === null ? head.generation : newToken(),
-      holder,
+      hold,
       ...list([...places]),
       ...list([...(rewind?.dropped ?? [])]),
       ...list(
@@ -193,7 +193,7 @@ export class ChangeWriter {
   }
 }
 
-/** Whether a change only appends, each id once, so that the script can tell what is new. */
+/** Whether a change only appends, each id once: then the script recognizes what is new. */
 function isAppend(change: NormalChange): boolean {
   const { appendTurns, appendAgentTransitions } = change
   const transitionIds = appendAgentTransitions.flatMap(({ transitionId }) => transitionId ?? [])
@@ -209,7 +209,7 @@ function isAppend(change: NormalChange): boolean {
   )
 }
 
-/** Where an id is there twice, the first is meant, so only that one is given its field. */
+/** If two transitions have the same id, only the first one gets the field of the id. */
 function transitionRows(transitions: readonly AgentTransitionRecord[]): string[][] {
   const known = new Set<string>()
   return transitions.map(transition => {
@@ -220,12 +220,12 @@ function transitionRows(transitions: readonly AgentTransitionRecord[]): string[]
   })
 }
 
-/** A list as `apply` reads it: behind its length. */
+/** A list as `apply` reads it: its length first. */
 function list(rows: readonly (readonly (string | number)[])[]): Args {
   return [rows.length, ...rows.flat()]
 }
 
-/** Appends, as the script takes them. */
+/** The arguments of the script `append` from the number of appends on. */
 function appendArgs(batch: readonly WaitingAppend[], times: readonly string[]): Args {
   const fields: string[] = []
   const texts: string[] = []
@@ -252,7 +252,7 @@ function appendArgs(batch: readonly WaitingAppend[], times: readonly string[]): 
   return [batch.length, fields.length, ...fields, ...texts, ...descriptions]
 }
 
-/** What the script says of one append. */
+/** Reads what the script returned for one append. */
 function appendOutcome({ appendTurns }: NormalChange, text: string): AppendOutcome {
   const [status, revision, turnCount, repeated = ''] = text.split(' ')
   if (status === 'missing') return 'missing'

@@ -9,7 +9,7 @@ import type { SessionLoader } from './session-loader.js'
 import { refusalOf } from '../format/script-replies.js'
 import type { Stamped } from '../format/session-head.js'
 
-/** Deletes sessions: what can be read as a whole, or, where the caller says so, what is left of one. */
+/** Deletes sessions that can be read completely or, with `evenIfDamaged`, whatever is left of one. */
 export class DeleteWriter {
   readonly #connection: ServerConnection
   readonly #keyspace: Keyspace
@@ -31,7 +31,7 @@ export class DeleteWriter {
     this.#sync = sync
   }
 
-  /** Whether there was something to delete. @throws `CORRUPT_SESSION` */
+  /** Resolves to false if there was nothing to delete. @throws `CORRUPT_SESSION` */
   async remove(sessionId: string, { scope, evenIfDamaged }: Deletion, call: Call): Promise<boolean> {
     const reply = evenIfDamaged
       ? await this.#connection.operate('discard', this.#keyspace.session(sessionId), [scopeField(scope)], call)
@@ -42,14 +42,14 @@ export class DeleteWriter {
     if (status !== 'ok') return false
     this.#sync.forget(sessionId)
     const [updatedTime = '', updatedStamp = '', createdTime = '', createdStamp = ''] = places
-    this.#leave('updated', workspace, sessionId, { time: updatedTime, stamp: updatedStamp })
-    this.#leave('created', workspace, sessionId, { time: createdTime, stamp: createdStamp })
+    this.#removeEntries('updated', workspace, sessionId, { time: updatedTime, stamp: updatedStamp })
+    this.#removeEntries('created', workspace, sessionId, { time: createdTime, stamp: createdStamp })
     return true
   }
 
   /**
-   * Reads the session and deletes it, on condition that it is the one that was read. What scripts change meanwhile can
-   * be read as well, so only another session in its place, or a rewind, makes us read again.
+   * Reads the session and deletes it if it is still the same one. What scripts write in between can be read, so it is
+   * read again only after a rewind, or if another session has taken its id.
    */
   async #removeWhole(sessionId: string, scope: Scope, call: Call): Promise<string[]> {
     const keys = this.#keyspace.session(sessionId)
@@ -65,12 +65,12 @@ export class DeleteWriter {
     }
   }
 
-  /** Takes entries away. Of a session that could not be read, whoever lists next finds those that are left. */
-  #leave(order: IndexOrder, workspace: string, sessionId: string, place: Stamped): void {
+  /** Removes index entries. Entries of a session whose head could not be read are removed by a later listing. */
+  #removeEntries(order: IndexOrder, workspace: string, sessionId: string, place: Stamped): void {
     if (place.stamp === '') return
     const all = this.#keyspace.index(order, undefined)
     const keys = workspace === '' ? [all] : this.#keyspace.indexesOf(order, workspaceOf(workspace))
     const member = memberOf(sessionId, place)
-    this.#index.leave(keys.map(key => ({ key, member })))
+    this.#index.remove(keys.map(key => ({ key, member })))
   }
 }

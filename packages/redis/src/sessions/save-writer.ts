@@ -6,12 +6,12 @@ import { readWritten, refusalOf } from '../format/script-replies.js'
 import type { IndexSync } from '../listing/index-sync.js'
 import { storeBusy } from '../server/redis-errors.js'
 import { encodeSave, type EncodedSave } from '../format/encoded-save.js'
-import type { IndexWriter, Placed } from '../listing/index-writer.js'
+import type { IndexWriter, PlacedEntry } from '../listing/index-writer.js'
 import { memberOf, newStamp } from '../listing/index-entry.js'
 import type { SessionLoader } from './session-loader.js'
 import { encodeFrame, type Stamped } from '../format/session-head.js'
 
-/** Most turns and bytes that one script writes; a longer session is put together in parts. */
+/** The most turns and bytes that one script writes. A longer session is staged in parts. */
 const PART = { items: 1000, bytes: 2 * 1024 * 1024 }
 
 /** Saves whole sessions. */
@@ -64,19 +64,19 @@ export class SaveWriter {
       encoded.turns.length,
       encoded.transitions.length,
     ]
-    // Most saves create: where that is likely and costs little, the script finds out whether there is something to look at.
+    // Most saves create a session, so a short one is sent at once. The script answers 'stale' if a session is there.
     const looksFirst = (ifRevision ?? 0) > 0 || isLong(encoded)
     const before = looksFirst ? await this.#examine(session, call) : ''
-    // First of all: a session that no index has would be found by nobody.
+    // The entries come first: no listing would find a session that is in no index.
     await withOutcome('not-stored', () => this.#index.add(entries, call))
     const reply = await this.#saveOver(session, encoded, args, before, call).catch((error: unknown) => {
-      if (isTurnstoreError(error, 'CORRUPT_SESSION')) this.#index.leave(entries)
+      if (isTurnstoreError(error, 'CORRUPT_SESSION')) this.#index.remove(entries)
       throw error
     })
     const refusal = refusalOf(sessionId, reply)
     const written = refusal === null ? readWritten(reply) : null
     if (written === null) {
-      this.#index.leave(entries)
+      this.#index.remove(entries)
       if (refusal !== null) throw refusal
       if (reply[0] === 'exists') throw sessionExists(sessionId)
       if (reply[0] === 'conflict') throw revisionConflict(sessionId, ifRevision ?? 0, Number(reply[1]))
@@ -85,9 +85,9 @@ export class SaveWriter {
     this.#sync.remember(sessionId, workspaceId)
     if (written.before.stamp !== '') {
       const [time = '', stampBefore = ''] = reply.slice(9)
-      // An instant that stays as it was keeps its entry; then the new one goes.
+      // An instant that did not change keeps its old entry, and the new one is removed.
       const oldOf = (now: Stamped, before: Stamped): Stamped => (now.time === before.time ? now : before)
-      this.#index.leave([
+      this.#index.remove([
         ...this.#entries('updated', workspaceId, sessionId, oldOf(updated, written.before)),
         ...this.#entries('created', workspaceId, sessionId, oldOf(created, { time, stamp: stampBefore })),
       ])
@@ -95,7 +95,7 @@ export class SaveWriter {
     return written.revision
   }
 
-  /** Saves on condition that what is replaced was read as a whole, and reads it again where it has become another. */
+  /** Saves over the session that was read. If another has taken its place, reads that one and tries again. */
   async #saveOver(
     session: SessionRecord,
     encoded: EncodedSave,
@@ -103,7 +103,7 @@ export class SaveWriter {
     before: string,
     call: Call,
   ): Promise<string[]> {
-    // One operation, so that an attempt which is delivered again is told by the result of the one that succeeded.
+    // All attempts are one operation: a repeated delivery gets the result of the attempt that succeeded.
     const token = newToken()
     let backoff: Backoff | null = null
     for (let generation = before; ; generation = await this.#examine(session, call)) {
@@ -114,7 +114,7 @@ export class SaveWriter {
     }
   }
 
-  /** The generation of the session that a save replaces; '' where there is none in its workspace. */
+  /** The generation of the session that a save replaces. '' if there is none in its workspace. */
   async #examine({ sessionId, workspaceId }: SessionRecord, call: Call): Promise<string> {
     const whole = await withOutcome('not-stored', () => this.#loader.examine(sessionId, workspaceId, call))
     return whole?.head.generation ?? ''
@@ -145,15 +145,15 @@ export class SaveWriter {
     }
   }
 
-  /** Brings a long session to the server part by part; false where a part was lost on the way. */
+  /** Sends a long session part by part. False if an earlier part is gone. */
   async #stage(keys: readonly string[], save: EncodedSave, call: Call, token: string): Promise<boolean> {
-    const stay = Math.ceil(call.deadline - performance.now()) + 60_000
+    const expiresIn = Math.ceil(call.deadline - performance.now()) + 60_000
     for (const { turns, transitions, ids, firstTurn, firstTransition } of save.parts(PART)) {
       const reply = await this.#connection.prepare(
         'stage',
         keys,
         [
-          stay,
+          expiresIn,
           firstTurn,
           firstTransition,
           turns.length,
@@ -171,7 +171,7 @@ export class SaveWriter {
     return true
   }
 
-  #entries(order: IndexOrder, workspaceId: string | null, sessionId: string, place: Stamped): Placed[] {
+  #entries(order: IndexOrder, workspaceId: string | null, sessionId: string, place: Stamped): PlacedEntry[] {
     const member = memberOf(sessionId, place)
     return this.#keyspace.indexesOf(order, workspaceId).map(key => ({ key, member }))
   }

@@ -11,27 +11,35 @@ import type { Args, Call, ServerConnection } from '../server/server-connection.j
 import { type Keyspace, scopeField, turnField } from '../format/keyspace.js'
 import { readTexts, readTextsOrNull } from '../server/redis-client.js'
 import { corruptSession, wasRefusedWith } from '../server/redis-errors.js'
-import { decodeFields, decodeHead, decodeStateFields, type Head, HEAD_FIELDS, HEAD_LENGTH, STATE_FIELDS } from '../format/session-head.js'
+import {
+  decodeFields,
+  decodeHead,
+  decodeStateFields,
+  type Head,
+  HEAD_FIELDS,
+  HEAD_LENGTH,
+  STATE_FIELDS,
+} from '../format/session-head.js'
 import { decodeStoredTransition, decodeStoredTurns } from '../format/stored-records.js'
 import { refusalOf } from '../format/script-replies.js'
 
 /**
- * Bytes of turns that one script gives: few hold up nobody else on the server, and are decoded while the next come.
- * Where the session has become another in between, the parts are larger each time, until one holds it all.
+ * Bytes that one script reads. A small part does not block the server, and is decoded while the next one is on its way.
+ * If the session is replaced in between, the parts of the next attempt are larger, until one holds the whole session.
  */
 const PART_BYTES = 256 * 1024
 const PART_GROWTH = 4
 
-/** Turns that may come in one reply whatever their size. */
-const FEW = 32
+/** The last turns are read in one reply, whatever their size, if they are at most this many. */
+const MOST_IN_ONE_REPLY = 32
 
 const ALL = Number.MAX_SAFE_INTEGER
 
-/** A part of a session, of one moment; its texts are not decoded yet. */
+/** A part of a session at one moment, with its texts not decoded yet. */
 interface Part {
   readonly head: Head
   readonly firstIndex: number
-  /** Behind the last turn that is meant, which may come with a later part. */
+  /** The index after the last turn of the range, which a later part may hold. */
   readonly endIndex: number
   readonly turns: readonly string[]
   readonly firstTransition: number
@@ -39,24 +47,24 @@ interface Part {
   readonly idCount: number
 }
 
-/** What was asked for of a session, of one moment. */
+/** A session, or the range that was asked for, at one moment. */
 export interface Whole {
   readonly head: Head
   readonly firstIndex: number
   readonly turns: TurnRecord[]
   readonly transitions: AgentTransitionRecord[]
-  /** How many ids lead to turns and transitions, at the moment of the first part. */
+  /** How many ids of turns and transitions there were when the first part was read. */
   readonly idCount: number
 }
 
-/** Which stretches a part is to hold, and how many bytes of them about. */
+/** The ranges to read in one part, and a limit in bytes. */
 interface Wanted {
   readonly turns: Args
   readonly transitions: Args
   readonly bytes: number
 }
 
-/** Reads sessions: short ones at once, long ones in parts that fit together. */
+/** Reads sessions: a short one at once, a long one in consistent parts. */
 export class SessionLoader {
   readonly #connection: ServerConnection
   readonly #keyspace: Keyspace
@@ -75,22 +83,24 @@ export class SessionLoader {
   }
 
   /**
-   * Reads all of a session, as who is about to replace or remove it must.
-   * @throws `CORRUPT_SESSION` where any of it cannot be read, or does not fit the rest
+   * Reads and checks all of a session. Required before it is replaced or deleted.
+   * @throws `CORRUPT_SESSION` if any part cannot be read or contradicts another
    */
   async examine(sessionId: string, scope: Scope, call: Call): Promise<Whole | null> {
     const whole = await this.#whole(sessionId, scope, ['from', 0, ALL], ALL, call)
     if (whole === null) return null
-    // The ids themselves: making their fields would cost a fifth of the load.
+    // The ids, not their fields: making the fields would add a fifth to the time of a load.
     const [turnIds, transitionIds] = [new Set<string>(), new Set<string>()]
     for (const { turnId } of whole.turns) turnIds.add(turnId)
     for (const { transitionId } of whole.transitions) if (transitionId !== null) transitionIds.add(transitionId)
-    if (turnIds.size + transitionIds.size !== whole.idCount) throw corruptSession(sessionId, 'ids of turns are missing or too many')
+    if (turnIds.size + transitionIds.size !== whole.idCount) {
+      throw corruptSession(sessionId, 'ids of turns are missing or too many')
+    }
     return whole
   }
 
   /**
-   * For a session whose head is not there: returns where nothing else of it is there either.
+   * For a session without a head: resolves if it has no other keys either.
    * @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW`
    */
   async checkGone(sessionId: string, call: Call): Promise<void> {
@@ -98,11 +108,11 @@ export class SessionLoader {
   }
 
   async readTurns(sessionId: string, range: NormalTurnRange, scope: Scope, call: Call): Promise<TurnPage | null> {
-    if (range.kind === 'last' && range.last > 0 && range.last <= FEW) {
+    if (range.kind === 'last' && range.last > 0 && range.last <= MOST_IN_ONE_REPLY) {
       try {
         return await this.#tail(sessionId, range.last, scope, call)
       } catch (error) {
-        // A full server takes no transaction, not even one that reads; a script that reads it does take.
+        // A full server refuses every transaction, but runs a script that only reads.
         if (!wasRefusedWith(error, 'OOM')) throw error
       }
     }
@@ -110,13 +120,13 @@ export class SessionLoader {
     if (whole === null) return null
     const [first] = whole.turns
     if (range.kind === 'turnId' && first !== undefined && first.turnId !== range.turnId) {
-      throw corruptSession(sessionId, `the id of another turn leads to turn ${whole.firstIndex}`)
+      throw corruptSession(sessionId, `the id of another turn points to turn ${whole.firstIndex}`)
     }
     const { turnCount, revision } = whole.head.summary
     return { turns: whole.turns, firstIndex: whole.firstIndex, turnCount, revision }
   }
 
-  /** The last few turns: what is read most. */
+  /** The last few turns, which are the most frequent read. */
   async #tail(sessionId: string, last: number, scope: Scope, call: Call): Promise<TurnPage | null> {
     const [head, turns] = this.#keyspace.session(sessionId)
     const commands = [
@@ -150,8 +160,8 @@ export class SessionLoader {
   }
 
   /**
-   * A stretch of turns and the first so many transitions, as they were at one moment. Appends that come
-   * in between add behind what was read, so only other changes make us begin again.
+   * Reads a range of turns and the first transitions, as they were at one moment. Appends in between add after that
+   * range. Any other change makes it start again.
    */
   async #whole(sessionId: string, scope: Scope, turnArgs: Args, most: number, call: Call): Promise<Whole | null> {
     const backoff = new Backoff(call.deadline - performance.now())
@@ -170,7 +180,7 @@ export class SessionLoader {
     }
   }
 
-  /** Decodes a part while the next one is on its way; null where the session has become another in between. */
+  /** Decodes each part while the next one is on its way. Null if the session was changed other than by appends. */
   async #complete(
     sessionId: string,
     first: Part,
@@ -191,7 +201,7 @@ export class SessionLoader {
         bytes,
       }
       const coming = isLast ? null : this.#part(sessionId, undefined, wanted, call)
-      // Whoever decodes damage throws before it is awaited.
+      // Decoding a damaged part throws before this is awaited.
       coming?.catch(() => {})
       for (const turn of decodeStoredTurns(sessionId, part.turns, firstIndex + turns.length)) turns.push(turn)
       for (const text of part.transitions)

@@ -1,11 +1,11 @@
 /**
- * Changes of one session by this process that have to read before they write. One after the other they
- * do not overtake each other, so only those of other processes can.
+ * Runs the changes of a session that read before they write one at a time. So they lose only to changes by other
+ * processes.
  */
 export class SessionQueue {
   readonly #tails = new Map<string, Promise<unknown>>()
 
-  /** Whether something is under way or waits. */
+  /** Whether a change is running or waiting. */
   isBusy(sessionId: string): boolean {
     return this.#tails.has(sessionId)
   }

@@ -85,7 +85,7 @@ describe('a URL that says what is not understood is refused, and nothing is writ
     ['/3#?db=1', /number sign/],
     ['5', /port a number/],
     [':', /port a number/],
-    [',127.0.0.1:2', /parted by commas/],
+    [',127.0.0.1:2', /separated by commas/],
   ])('redis://HOST:PORT%j', async (rest, message) => {
     await assertRefused(save({ url: `redis://127.0.0.1:${port}${rest}` }), 'INVALID_ARGUMENT', message)
   })
@@ -153,14 +153,14 @@ describe('an option of ioredis that has no effect, or another than meant, is ref
     [{ password: 5 }, /options.redis.password/],
     [{ keyPrefix: 'x' }, /keyPrefix of the store/],
     [{ scripts: {} }, /scripts of its own/],
-    [{ readOnly: true }, /replicas/],
+    [{ readOnly: true }, /replica/],
     [{ monitor: true }, /takes no commands/],
     [{ replyMapping: 'resp3' }, /options.redis.replyMapping/],
     [{ enableOfflineQueue: false }, /options.redis.enableOfflineQueue/],
     [{ enableReadyCheck: false }, /options.redis.enableReadyCheck/],
-    [{ path: '/tmp/redis.sock', port: 6379 }, /not used beside a path/],
+    [{ path: '/tmp/redis.sock', port: 6379 }, /not used with a path/],
     [{ name: 'primary' }, /belongs to sentinels/],
-    [{ sentinels: [{ host: 'h' }], name: 'primary', host: 'h' }, /not used where sentinels/],
+    [{ sentinels: [{ host: 'h' }], name: 'primary', host: 'h' }, /not used with sentinels/],
     [{ sentinels: [{ host: 'h' }], name: 'primary', tls: {} }, /enableTLSForSentinelMode/],
     [{ sentinels: [{ host: 'h' }] }, /group of its master/],
     [{ sentinels: [{ hots: 'h' }], name: 'primary' }, /no member "hots"/],
@@ -172,12 +172,12 @@ describe('an option of ioredis that has no effect, or another than meant, is ref
   it('where the URL says it too', async () => {
     const url = `redis://u:${SECRET}@127.0.0.1:${port}/3`
     for (const redis of [{ db: 3 }, { db: 4 }, { host: 'h' }, { port: 1 }, { path: '/x' }, { username: 'u' }, { password: SECRET }]) {
-      await assertRefused(save({ url, redis }), 'INVALID_ARGUMENT', /options.url says already/)
+      await assertRefused(save({ url, redis }), 'INVALID_ARGUMENT', /also in options.url/)
     }
     const sentinels = { sentinels: [{ host: 'h' }], name: 'primary' }
-    await assertRefused(save({ url, redis: sentinels }), 'INVALID_ARGUMENT', /options.url says already/)
+    await assertRefused(save({ url, redis: sentinels }), 'INVALID_ARGUMENT', /also in options.url/)
     const cluster = `redis-cluster://:${SECRET}@h:1`
-    await assertRefused(save({ url: cluster, redis: { password: SECRET } }), 'INVALID_ARGUMENT', /options.url says already/)
+    await assertRefused(save({ url: cluster, redis: { password: SECRET } }), 'INVALID_ARGUMENT', /also in options.url/)
   })
 
   it('for the nodes of a Cluster', async () => {
@@ -219,7 +219,7 @@ describe('a database that the server does not give', () => {
 
   it('because there are fewer is named where the server does not say which', async () => {
     const url = `redis://silent:${SECRET}@127.0.0.1:${port}/99`
-    await assertRefused(save({ url }), 'STORE_UNAVAILABLE', /does not give database 99/)
+    await assertRefused(save({ url }), 'STORE_UNAVAILABLE', /refuses database 99/)
   })
 
   it('because the user may not select it is said, and none of the calls that wait is sent to database 0', async () => {
@@ -267,7 +267,7 @@ describe('a database that the server does not give', () => {
     const client = new Redis({ port, db: 99 })
     opened.push(() => client.disconnect())
     client.on('error', () => {})
-    await assertRefused(save({ client }), 'STORE_UNAVAILABLE', /in database 0, and the options ask for 99/)
+    await assertRefused(save({ client }), 'STORE_UNAVAILABLE', /in database 0, but the options ask for 99/)
   })
 })
 

@@ -199,7 +199,7 @@ describe('an error of the server becomes one that says what to do', () => {
     }
     await assertFails(() => append(newStore(`redis://${host}`)), {
       outcome: 'not-stored',
-      message: /asks for a password \(NOAUTH\)/,
+      message: /requires a password \(NOAUTH\)/,
     })
     const store = newStore(`redis://:right@${host}`)
     expect(await store.listSessions()).toEqual([])
@@ -221,7 +221,7 @@ describe('an error of the server becomes one that says what to do', () => {
       '-info',
     )
     const store = newStore(`redis://reader:${SECRET}@127.0.0.1:${server.port}`, 1000)
-    await assertFails(() => append(store), { outcome: 'not-stored', message: /does not say whether it may evict/ })
+    await assertFails(() => append(store), { outcome: 'not-stored', message: /does not report whether it may evict/ })
   })
 
   it('none for a user who may what docs/redis.md says, and no more', async () => {
@@ -362,6 +362,6 @@ describe('what the server says of itself', () => {
 
   it('refuses to use a Cluster as if it were one server', async () => {
     const server = await newServer({ 'cluster-enabled': 'yes', 'cluster-config-file': 'nodes.conf' })
-    await assertFails(() => newStore(server.url).ready(), { message: /belongs to a Cluster; give \{ nodes \}/ })
+    await assertFails(() => newStore(server.url).ready(), { message: /belongs to a Cluster; use \{ nodes \}/ })
   })
 })

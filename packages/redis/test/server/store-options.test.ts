@@ -41,8 +41,8 @@ describe('options', () => {
     }
     await assertRefused({ url: server, keyprefix: 'x' }, /no member "keyprefix"/)
     await assertRefused({ nodes: [] }, /options.nodes/)
-    await assertRefused({ client: {} }, /a client of ioredis/)
-    await assertRefused({ client: server }, /a client of ioredis/)
+    await assertRefused({ client: {} }, /an ioredis client/)
+    await assertRefused({ client: server }, /an ioredis client/)
     await assertRefused({ url: server, redis: 'canary-7f3a' }, /options.redis/)
     await assertRefused(client, /as \{ client \}/)
   })
@@ -79,7 +79,7 @@ describe('options', () => {
     ]
     for (const client of clients) await assertRefused({ client }, /reads from replicas/)
     await assertRefused({ nodes, cluster: { scaleReads: 'slave' } }, /scaleReads/)
-    await assertRefused({ redis: { readOnly: true } }, /replicas/)
+    await assertRefused({ redis: { readOnly: true } }, /replica/)
     // It sends scripts to the node of their digest.
     await assertRefused(
       { client: new Cluster(nodes, { lazyConnect: true, enableAutoPipelining: true }) },
