@@ -20,7 +20,7 @@ function open(options: object = {}): RedisSessionStore {
 }
 
 describe('the keyspace', () => {
-  it('keeps stores with other prefixes apart, whatever is in them', async () => {
+  it('keeps stores with different prefixes apart, whatever the prefixes contain', async () => {
     const prefixes = ['', '*', '?', '[a-z]', 'a', 'a:', 'a:b', '\r\nFLUSHALL\r\n', 'updated:0:all', 'é', '😀', '%7B']
     const stores = prefixes.map(keyPrefix => open({ keyPrefix, url: `${server}/2` }))
     for (const [index, store] of stores.entries()) await store.saveSession({ sessionId: 's', metadata: { index } })
@@ -68,7 +68,7 @@ describe('the keyspace', () => {
     expect(await store.listSessions({ workspaceId: 'c' })).toEqual(['a:b'])
   })
 
-  it('reports a key of ours that holds something else, leaves it alone, and lists the others', async () => {
+  it('reports a key of another type, does not change it, and lists the other sessions', async () => {
     const keyPrefix = `${randomUUID()}:`
     const store = open({ keyPrefix })
     const client = new Redis(server)
@@ -107,7 +107,7 @@ describe('the keyspace', () => {
     expect(page.damaged).toMatchObject([{ sessionId: 's', code: 'CORRUPT_SESSION' }])
   })
 
-  it('reports turns that are missing, or are no JSON, without a word of them', async () => {
+  it('reports turns that are missing or are not JSON, without quoting them', async () => {
     const keyPrefix = `${randomUUID()}:`
     const store = open({ keyPrefix })
     const client = new Redis(server)
@@ -142,7 +142,7 @@ describe('the keyspace', () => {
     expect(await client.exists(`${keyPrefix}{new}s`)).toBe(0)
   })
 
-  it('has no method that reads, changes or deletes a session of a newer format', async () => {
+  it('lets no method read, change or delete a session of a newer format', async () => {
     const keyPrefix = `${randomUUID()}:`
     const store = open({ keyPrefix })
     await store.saveSession({ sessionId: 's', turns: [{ turnId: 'a' }] })
@@ -166,7 +166,7 @@ describe('the keyspace', () => {
     expect(await client.llen(`${keyPrefix}{s}t`)).toBe(1)
   })
 
-  it('has one slot for the keys of a session', async () => {
+  it('has all keys of a session in one slot', async () => {
     const keyPrefix = `${randomUUID()}:`
     const store = open({ nodes, keyPrefix })
     const turns = [{ turnId: 'a' }]

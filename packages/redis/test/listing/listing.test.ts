@@ -29,7 +29,7 @@ for (const [setup, connection] of Object.entries(setups)) {
   }
 
   describe(`the indexes ${setup}`, () => {
-    /** Ten sessions, one of which is the victim; and a child that dies in the middle of what it does to it. */
+    /** Ten sessions, and a child process that dies while it writes one of them, the victim. */
     async function withDeath(
       when: 'create' | 'append' | 'delete',
     ): Promise<{ store: RedisSessionStore; keyPrefix: string }> {
@@ -61,7 +61,7 @@ for (const [setup, connection] of Object.entries(setups)) {
     }
     const others = ['s0', 's1', 's2', 's3', 's5', 's6', 's7', 's8', 's9']
 
-    it('show no session whose creator died before the script', async () => {
+    it('show no session whose client died before it was created', async () => {
       const { store } = await withDeath('create')
       for (const query of orders) expect((await idsOf(store, query)).toSorted()).toEqual(others)
       expect((await store.listSessions()).toSorted()).toEqual(others)
@@ -69,11 +69,11 @@ for (const [setup, connection] of Object.entries(setups)) {
       for (const query of orders) expect((await idsOf(store, query)).toSorted()).toEqual([...others, 'victim'])
     })
 
-    it('show a session once whose writer died behind the script, and put it in its place', async () => {
+    it('show a session once whose client died after the script, and then at its place', async () => {
       const { store } = await withDeath('append')
       expect(await store.loadSummary('victim')).toMatchObject({ turnCount: 1, updatedAt: '2026-06-01T00:00:00Z' })
       for (const query of orders) expect((await idsOf(store, query)).toSorted()).toEqual([...others, 'victim'])
-      // Each of the indexes was read once, so it is right by now.
+      // The first listing of each index has repaired it.
       for (const query of orders.filter(({ orderBy, order }) => orderBy === 'updatedAt' && order === 'desc')) {
         expect(await idsOf(store, query)).toEqual(['victim', ...others.toReversed()])
       }
@@ -83,13 +83,13 @@ for (const [setup, connection] of Object.entries(setups)) {
       for (const query of orders) expect((await idsOf(store, query)).toSorted()).toEqual([...others, 'victim'])
     })
 
-    it('show no session whose deleter died behind the script', async () => {
+    it('show no session whose client died after deleting it', async () => {
       const { store } = await withDeath('delete')
       for (const query of orders) expect((await idsOf(store, query)).toSorted()).toEqual(others)
       expect((await store.listSessions({ workspaceId: 'w' })).toSorted()).toEqual(others)
     })
 
-    it('lose what is left over once its write can never come, and not before', async () => {
+    it('lose an obsolete entry once its write can no longer happen, and not before', async () => {
       const keyPrefix = `${randomUUID()}:`
       const store = open(keyPrefix)
       const client = connect()
@@ -115,13 +115,13 @@ for (const [setup, connection] of Object.entries(setups)) {
       }
     })
 
-    it('lose what a session that is gone has left in that of all, where only its workspace is listed', async () => {
+    it('lose the entry of a deleted session in the index of all sessions, even if only its workspace is listed', async () => {
       const keyPrefix = `${randomUUID()}:`
       const store = open(keyPrefix)
       const client = connect()
       const stamp = `${(Date.now() - 3_600_000).toString(36)}0000000`
       const place = '2026-01-01T00:00:00.000000Z'
-      // This one was made anew in another workspace, and its entry is right in the index of all, as old as it is.
+      // Created again in another workspace. Its entry in the index of all sessions is old, and current.
       await store.saveSession({ sessionId: 'moved', workspaceId: 'v', createdAt: place, updatedAt: place })
       await client.hset(`${keyPrefix}{moved}s`, { us: stamp, cs: stamp })
       for (const order of ['updated', 'created']) {
@@ -141,7 +141,7 @@ for (const [setup, connection] of Object.entries(setups)) {
       }
     })
 
-    it('find a session that lacks its entry by what is left of its old one', async () => {
+    it('find a session that lacks its entry by an obsolete one', async () => {
       const keyPrefix = `${randomUUID()}:`
       const store = open(keyPrefix)
       const client = connect()
@@ -150,7 +150,7 @@ for (const [setup, connection] of Object.entries(setups)) {
       const key = `${keyPrefix}{}updated:0:all`
       for (const [index, victim] of ['a', 'b'].entries()) {
         const [right = ''] = await client.zrange(key, `${index}`, `${index}`)
-        // Before all others, between the two, behind all others.
+        // Before all others, between the two, after all others.
         for (const left of [
           '2025-01-01T00:00:00.000000Z',
           '2026-01-01T00:00:01.500000Z',

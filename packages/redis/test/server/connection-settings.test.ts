@@ -7,7 +7,7 @@ import { newStore } from '../new-store.js'
 import { type Server, startServer, until } from '../servers.js'
 
 /*
- * A setting of a connection takes effect, or is refused: nothing is ever written elsewhere than where the options say.
+ * A connection setting takes effect, or it is refused. Nothing is written anywhere but where the options say.
  */
 
 const { nodes } = inject('addresses')
@@ -35,10 +35,10 @@ afterAll(async () => {
 const opened: (() => unknown)[] = []
 afterEach(async () => {
   for (const close of opened.splice(0).toReversed()) await close()
-  // Late errors come with the next turns of the event loop.
+  // Late errors are emitted in the next turns of the event loop.
   await server.admin.ping()
   const [error] = unhandled.splice(0)
-  if (error !== undefined) throw new Error('an error that nobody handles', { cause: error })
+  if (error !== undefined) throw new Error('an unhandled error', { cause: error })
 })
 
 function open(options: object): RedisSessionStore {
@@ -54,7 +54,7 @@ async function expectDatabasesEmpty(): Promise<void> {
   expect(info.split('\r\n').filter(line => line.startsWith('db'))).toEqual([])
 }
 
-/** One sentence of one line, which names what to do. */
+/** The message is one sentence on one line. */
 async function assertRefused(call: () => unknown, code: 'INVALID_ARGUMENT' | 'STORE_UNAVAILABLE', message: RegExp) {
   await assertFails(call, { code, message })
   const { message: sentence } = await failureOf(call)
@@ -62,7 +62,7 @@ async function assertRefused(call: () => unknown, code: 'INVALID_ARGUMENT' | 'ST
   await expectDatabasesEmpty()
 }
 
-describe('a URL that says what is not understood is refused, and nothing is written', () => {
+describe('a URL with a part that is not understood is refused, and nothing is written', () => {
   it.each([
     ['/-1', /number of a database/],
     ['/abc', /number of a database/],
@@ -115,7 +115,7 @@ describe('a URL that says what is not understood is refused, and nothing is writ
     await assertRefused(save({ url }), 'INVALID_ARGUMENT', message)
   })
 
-  it('while what is understood is taken: user, password, address and database', async () => {
+  it('but user, password, address and database are accepted', async () => {
     await server.admin.call('ACL', 'SETUSER', 'näme', 'on', '>p@ss:w?rd/#', '~*', '&*', '+@all')
     const userinfo = `${encodeURIComponent('näme')}:${encodeURIComponent('p@ss:w?rd/#')}`
     for (const end of ['', '/', '/0', '/15']) {
@@ -132,7 +132,7 @@ describe('a URL that says what is not understood is refused, and nothing is writ
   })
 })
 
-describe('an option of ioredis that has no effect, or another than meant, is refused', () => {
+describe('an ioredis option that has no effect, or not the intended one, is refused', () => {
   it.each<[object, RegExp]>([
     [{ db: -1 }, /options.redis.db must be a whole number/],
     [{ db: 'x' }, /options.redis.db must be a whole number/],
@@ -169,7 +169,7 @@ describe('an option of ioredis that has no effect, or another than meant, is ref
     await assertRefused(save({ redis }), 'INVALID_ARGUMENT', message)
   })
 
-  it('where the URL says it too', async () => {
+  it('if it is in the URL too', async () => {
     const url = `redis://u:${SECRET}@127.0.0.1:${port}/3`
     for (const redis of [{ db: 3 }, { db: 4 }, { host: 'h' }, { port: 1 }, { path: '/x' }, { username: 'u' }, { password: SECRET }]) {
       await assertRefused(save({ url, redis }), 'INVALID_ARGUMENT', /also in options.url/)
@@ -203,7 +203,7 @@ describe('an option of ioredis that has no effect, or another than meant, is ref
   })
 })
 
-describe('a database that the server does not give', () => {
+describe('a database that the server refuses', () => {
   const noSelect = (end: string): string => `redis://noselect:${SECRET}@127.0.0.1:${port}${end}`
 
   it.each<[string, () => object]>([
@@ -211,18 +211,18 @@ describe('a database that the server does not give', () => {
     ['in options', () => ({ redis: { port, db: 99 } })],
     ['beside a URL', () => ({ url: `redis://127.0.0.1:${port}`, redis: { db: 99 } })],
     ['with protocol 2', () => ({ redis: { port, db: 99, protocol: 2 } })],
-  ])('because there are fewer is named, with those that there are: %s', async (_, options) => {
+  ])('because it has fewer is named, with the number of databases: %s', async (_, options) => {
     await assertRefused(save(options()), 'STORE_UNAVAILABLE', /no database 99 on this server, which has databases 0 to 15/)
     const { outcome } = await failureOf(save(options()))
     expect(outcome).toBe('not-stored')
   })
 
-  it('because there are fewer is named where the server does not say which', async () => {
+  it('because it has fewer is named if the server does not report how many', async () => {
     const url = `redis://silent:${SECRET}@127.0.0.1:${port}/99`
     await assertRefused(save({ url }), 'STORE_UNAVAILABLE', /refuses database 99/)
   })
 
-  it('because the user may not select it is said, and none of the calls that wait is sent to database 0', async () => {
+  it('because the user may not select it gets no call, and no waiting call is sent to database 0', async () => {
     await assertRefused(save({ url: noSelect('/7') }), 'STORE_UNAVAILABLE', /may not use database 7 \(NOPERM\).*SELECT/)
     const store = open({ url: noSelect('/7') })
     const started = performance.now()
@@ -240,7 +240,7 @@ describe('a database that the server does not give', () => {
     await assertRefused(save({ url }), 'STORE_UNAVAILABLE', /Cluster, which has only database 0/)
   })
 
-  it('any more when the connection is made anew gets nothing, nor does database 0, until it is given again', async () => {
+  it('after a reconnection gets no writes, nor does database 0, until the server allows it again', async () => {
     const user = randomUUID()
     const rights = ['on', `>${SECRET}`, '~*', '&*', '+@all']
     await server.admin.call('ACL', 'SETUSER', user, ...rights)
@@ -263,7 +263,7 @@ describe('a database that the server does not give', () => {
     await server.admin.flushall()
   })
 
-  it('of a client of the caller’s is reported, and nothing is written to database 0', async () => {
+  it('to a client of the caller’s is reported, and nothing is written to database 0', async () => {
     const client = new Redis({ port, db: 99 })
     opened.push(() => client.disconnect())
     client.on('error', () => {})
@@ -272,7 +272,7 @@ describe('a database that the server does not give', () => {
 })
 
 describe('credentials and TLS that do not take effect', () => {
-  it('a wrong password, or a user who is not there', async () => {
+  it('a wrong password, or a user that does not exist', async () => {
     for (const userinfo of ['noselect:wrong', 'nobody:wrong', 'nobody:', 'nobody']) {
       const url = `redis://${userinfo}@127.0.0.1:${port}/7`
       await assertRefused(save({ url }), 'STORE_UNAVAILABLE', /WRONGPASS/)
@@ -287,7 +287,7 @@ describe('credentials and TLS that do not take effect', () => {
 })
 
 describe('a client of a Cluster', () => {
-  it('is taken with a database that a Cluster has not, which ioredis passes over', async () => {
+  it('is accepted with a db option, which ioredis ignores', async () => {
     const client = new Cluster(nodes, { redisOptions: { db: 0 } })
     opened.push(() => client.disconnect())
     const store = open({ client, keyPrefix: `${randomUUID()}:` })

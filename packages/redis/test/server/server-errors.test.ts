@@ -30,8 +30,8 @@ const append = (store: SessionStore) =>
   store.changeSession('s', { appendTurns: [{ turnId: 't', prompt: SECRET }], updatedAt: T1 })
 const save = (store: SessionStore) => store.saveSession({ sessionId: 'new', metadata: { a: SECRET } })
 
-describe('an error of the server becomes one that says what to do', () => {
-  it('OOM, where memory is full and nothing may be evicted', async () => {
+describe('an error of the server becomes a message that says what to do', () => {
+  it('OOM, if memory is full and nothing may be evicted', async () => {
     const server = await newServer()
     const store = newStore(server.url)
     await store.saveSession({ sessionId: 's' })
@@ -46,7 +46,7 @@ describe('an error of the server becomes one that says what to do', () => {
     expect((await append(store)).turnCount).toBe(1)
   })
 
-  it('OOM in the middle of nothing: a full server takes a change as a whole or not at all', async () => {
+  it('OOM, and a full server writes a change completely or not at all', async () => {
     const server = await newServer()
     const store = newStore(server.url)
     await store.saveSession({ sessionId: 's', turns: [{ turnId: 'first' }] })
@@ -61,11 +61,11 @@ describe('an error of the server becomes one that says what to do', () => {
     }
     await store.saveSession({ sessionId: 's' }).catch(() => {})
     const after = await store.loadSession('s')
-    // Without room no script may begin to write anything that needs some, and a rewind does.
+    // Without memory, a script cannot start to write what needs some, and a rewind does.
     expect(after).toEqual(before)
   })
 
-  it('none where memory is full and nothing is to be added: all can be read, and deleting makes room', async () => {
+  it('none if memory is full and nothing is added: everything can be read, and deleting frees memory', async () => {
     const server = await newServer()
     const store = newStore(server.url)
     const session = { turns: [{ turnId: 'a' }, { turnId: 'b' }], metadata: { ended: true } }
@@ -83,7 +83,7 @@ describe('an error of the server becomes one that says what to do', () => {
     expect(await server.admin.exists('turnstore:{old}s', 'turnstore:{old}t', 'turnstore:{}updated:0:all')).toBe(0)
   })
 
-  it('none in a listing that finds an entry lacking where memory is full', async () => {
+  it('none in a listing that encounters a missing entry while memory is full', async () => {
     const server = await newServer()
     const store = newStore(server.url)
     const place = (minute: number): string => `2026-01-01T00:0${minute}:00.000000Z`
@@ -93,7 +93,7 @@ describe('an error of the server becomes one that says what to do', () => {
     for (const order of ['updated', 'created']) {
       const key = `turnstore:{}${order}:0:all`
       await server.admin.zremrangebyrank(key, 1, 1)
-      // Left over by a client that died before it had written the right one.
+      // Left by a client that died before it wrote the current entry.
       await server.admin.zadd(key, 0, `${place(0)} b\u001f00000000`)
     }
     await server.admin.config('SET', 'maxmemory', '1')
@@ -112,14 +112,14 @@ describe('an error of the server becomes one that says what to do', () => {
     expect(sessions.map(({ sessionId }) => sessionId)).toEqual(['a', 'b', 'c'])
   })
 
-  it('a script that fails on the way, which leaves the outcome unknown', async () => {
+  it('a script that fails while it runs, which makes the outcome unknown', async () => {
     const server = await newServer()
     const store = newStore(server.url)
     await store.saveSession({ sessionId: 's' })
-    const borrowed = new Redis(server.url)
-    opened.push({ stop: async () => borrowed.disconnect() })
+    const shared = new Redis(server.url)
+    opened.push({ stop: async () => shared.disconnect() })
     const [head, half] = ['turnstore:{s}s', "redis.call('HSET', KEYS[1], 'd', '{}') error('on the way')"]
-    const failing = new Proxy<RedisClient>(borrowed, {
+    const failing = new Proxy<RedisClient>(shared, {
       get(target, member) {
         if (member === 'call') {
           return (command: string, args: (string | number)[]) =>
@@ -134,7 +134,7 @@ describe('an error of the server becomes one that says what to do', () => {
     await assertFails(() => append(broken), { outcome: 'unknown', message: /may have written a part/ })
   })
 
-  it('MISCONF, where it cannot write its snapshots', async () => {
+  it('MISCONF, if it cannot write its snapshots', async () => {
     const server = await newServer({ save: '3600 1' })
     const store = newStore(server.url)
     await store.saveSession({ sessionId: 's' })
@@ -147,7 +147,7 @@ describe('an error of the server becomes one that says what to do', () => {
     expect(await store.loadSession('s')).toMatchObject({ turns: [] })
   })
 
-  it('READONLY, where the server has become a replica, and goes on when it is a master again', async () => {
+  it('READONLY, if the server has become a replica; writes work again when it is a master again', async () => {
     const [server, other] = await Promise.all([newServer(), newServer()])
     const store = newStore(server.url, 3000)
     await store.saveSession({ sessionId: 's' })
@@ -159,14 +159,14 @@ describe('an error of the server becomes one that says what to do', () => {
     expect((await append(store)).turnCount).toBe(1)
   })
 
-  it('LOADING, while it reads its data, and waits for it where there is time', async () => {
+  it('LOADING, while it reads its data; a call waits for that if it has time', async () => {
     const server = await newServer({ 'loading-process-events-interval-bytes': '1024' })
     const [impatient, patient] = [newStore(server.url, 3000), newStore(server.url, 60_000)]
     await impatient.saveSession({ sessionId: 's' })
     await patient.ready()
-    // Each large enough for the server to answer between two of them.
+    // Large enough that the server replies between two of them.
     await server.admin.call('DEBUG', 'POPULATE', '20000', 'key', '2048')
-    // Twenty seconds, unless somebody ends it.
+    // Twenty seconds, unless the test ends it.
     await server.admin.config('SET', 'key-load-delay', '1000')
     const other = new Redis({ port: server.port, host: '127.0.0.1' })
     other.on('error', () => {})
@@ -188,7 +188,7 @@ describe('an error of the server becomes one that says what to do', () => {
     other.disconnect()
   })
 
-  it('a wrong password, and none', async () => {
+  it('a wrong password, and no password', async () => {
     const server = await newServer({ requirepass: 'right' })
     const host = `127.0.0.1:${server.port}`
     for (const url of [`redis://:${SECRET}@${host}`, `redis://somebody:${SECRET}@${host}`]) {
@@ -205,7 +205,7 @@ describe('an error of the server becomes one that says what to do', () => {
     expect(await store.listSessions()).toEqual([])
   })
 
-  it('a user who may not', async () => {
+  it('a user without permissions', async () => {
     const server = await newServer()
     await server.admin.call(
       'ACL',
@@ -224,7 +224,7 @@ describe('an error of the server becomes one that says what to do', () => {
     await assertFails(() => append(store), { outcome: 'not-stored', message: /does not report whether it may evict/ })
   })
 
-  it('none for a user who may what docs/redis.md says, and no more', async () => {
+  it('none for a user with exactly the permissions in docs/redis.md', async () => {
     const server = await newServer()
     const docs = readFileSync(new URL('../../../../docs/redis.md', import.meta.url), 'utf8')
     const [, permissions = ''] = /on `~turnstore:\*`: `([^`]+)`/.exec(docs) ?? []
@@ -258,8 +258,8 @@ describe('an error of the server becomes one that says what to do', () => {
     expect(await server.admin.acl('LOG')).toEqual([])
   })
 
-  it('a wrong host, and a port where nobody listens', async () => {
-    // Longer than a label of DNS may be, so that no server of names is asked, which may take its time.
+  it('a wrong host, and a port without a server', async () => {
+    // Longer than a DNS label may be, so that no name server is asked, which could take long.
     const nobody = 'nobody'.repeat(11)
     const started = performance.now()
     const asked = [
@@ -276,7 +276,7 @@ describe('an error of the server becomes one that says what to do', () => {
     expect(performance.now() - started).toBeLessThan(30_000)
   })
 
-  it('a server that is gone: what was under way is unknown, and says so', async () => {
+  it('a server that stops: the outcome of a write in flight is unknown', async () => {
     const server = await newServer()
     const store = newStore(server.url, 5000)
     await store.saveSession({ sessionId: 's' })
@@ -287,8 +287,8 @@ describe('an error of the server becomes one that says what to do', () => {
   })
 })
 
-describe('a call that waits behind one that is stuck', () => {
-  it('has the time that it was given', async () => {
+describe('a call that waits for one that is stuck', () => {
+  it('has its full timeout', async () => {
     const server = await newServer()
     const store = newStore(server.url, 8000)
     await store.saveSession({ sessionId: 's' })
@@ -297,7 +297,7 @@ describe('a call that waits behind one that is stuck', () => {
     const stuck = assertFails(() => appendOf('a'), { outcome: 'unknown', message: /cannot be reached/ })
     await sleep(300)
     const early = appendOf('b').catch(() => {})
-    // Half of the time: the late one has four seconds left when the stuck one ends.
+    // Half the timeout: the late call has four seconds left when the stuck one ends.
     await sleep(3700)
     const late = appendOf('c')
     await stuck
@@ -308,8 +308,8 @@ describe('a call that waits behind one that is stuck', () => {
   })
 })
 
-describe('what the server says of itself', () => {
-  it('gives the durability, and the weakest where it says nothing', async () => {
+describe('the settings of the server', () => {
+  it('determine the durability, which is the weakest if they cannot be read', async () => {
     const cases = [
       [{}, 'none'],
       [{ appendonly: 'yes' }, 'process-crash'],
@@ -327,7 +327,7 @@ describe('what the server says of itself', () => {
         constantAppend: true,
         failover: 'may-lose-acknowledged',
       })
-      // Without CONFIG, INFO tells that there is a log, and nothing of when it is synced.
+      // Without CONFIG, INFO reports the append-only file, but not when it is synced.
       await server.admin.call('ACL', 'SETUSER', 'app', 'on', 'nopass', '~*', '+@all', '-config')
       const restricted = newStore(`redis://app:any@127.0.0.1:${server.port}`)
       await restricted.ready()
@@ -335,7 +335,7 @@ describe('what the server says of itself', () => {
     }
   })
 
-  it('refuses a server that may evict sessions, and says what to set', async () => {
+  it('are refused if it may evict sessions, with a message that says what to set', async () => {
     const cases = [
       ['allkeys-lru', undefined, true],
       ['volatile-lru', undefined, false],
@@ -360,7 +360,7 @@ describe('what the server says of itself', () => {
     }
   })
 
-  it('refuses to use a Cluster as if it were one server', async () => {
+  it('are refused if it is a node of a Cluster that is used as one server', async () => {
     const server = await newServer({ 'cluster-enabled': 'yes', 'cluster-config-file': 'nodes.conf' })
     await assertFails(() => newStore(server.url).ready(), { message: /belongs to a Cluster; use \{ nodes \}/ })
   })

@@ -28,7 +28,7 @@ function assertRefused(options: object, message: RegExp): Promise<void> {
 }
 
 describe('options', () => {
-  it('name one way to the server', async () => {
+  it('name exactly one way to reach the server', async () => {
     const client = new Redis({ lazyConnect: true })
     for (const options of [
       {},
@@ -61,7 +61,7 @@ describe('options', () => {
     await assertRefused({ url: 'redis-cluster://u:%zzcanary-7f3a@h:7000' }, /percent-encoded/)
   })
 
-  it('refuse a ttlMs, a timeout or a prefix that is none', async () => {
+  it('refuse an invalid ttlMs, timeout or prefix', async () => {
     for (const ttlMs of [-1, 0, 1.5, 2 ** 63, NaN, Infinity, '60', null])
       await assertRefused({ url: server, ttlMs }, /options.ttlMs/)
     for (const timeoutMs of [0, 600_001, NaN]) await assertRefused({ url: server, timeoutMs }, /timeoutMs/)
@@ -80,14 +80,14 @@ describe('options', () => {
     for (const client of clients) await assertRefused({ client }, /reads from replicas/)
     await assertRefused({ nodes, cluster: { scaleReads: 'slave' } }, /scaleReads/)
     await assertRefused({ redis: { readOnly: true } }, /replica/)
-    // It sends scripts to the node of their digest.
+    // ioredis would send a script to the node of its digest.
     await assertRefused(
       { client: new Cluster(nodes, { lazyConnect: true, enableAutoPipelining: true }) },
       /enableAutoPipelining/,
     )
   })
 
-  it('take ioredis options, a URL with a database, and a URL of a Cluster', async () => {
+  it('accept ioredis options, a URL with a database, and a URL of a Cluster', async () => {
     const { hostname, port } = new URL(server)
     const keyPrefix = `${randomUUID()}:`
     const inFirst = open({ redis: { host: hostname, port: Number(port), db: 1 }, keyPrefix })
@@ -101,19 +101,19 @@ describe('options', () => {
   })
 })
 
-describe('a borrowed client', () => {
-  const borrow = <Client extends Redis | Cluster>(client: Client): Client => {
+describe('a shared client', () => {
+  const share = <Client extends Redis | Cluster>(client: Client): Client => {
     opened.push(() => client.disconnect())
     return client
   }
 
   it('is used as it is and never closed, on one server and on a Cluster', async () => {
     const clients = [
-      borrow(new Redis(server)),
-      borrow(new Redis(server, { stringNumbers: true, replyMapping: 'resp3', enableAutoPipelining: true })),
-      borrow(new Redis(server, { protocol: 2, keyPrefix: 'theirs:', lazyConnect: true })),
-      borrow(new Cluster(nodes, { redisOptions: { replyMapping: 'resp3' } })),
-      borrow(new Cluster(nodes, { keyPrefix: 'theirs:' })),
+      share(new Redis(server)),
+      share(new Redis(server, { stringNumbers: true, replyMapping: 'resp3', enableAutoPipelining: true })),
+      share(new Redis(server, { protocol: 2, keyPrefix: 'theirs:', lazyConnect: true })),
+      share(new Cluster(nodes, { redisOptions: { replyMapping: 'resp3' } })),
+      share(new Cluster(nodes, { keyPrefix: 'theirs:' })),
     ]
     for (const client of clients) {
       const listeners = client.listenerCount('error')
@@ -133,11 +133,11 @@ describe('a borrowed client', () => {
     }
   })
 
-  it('may be lent to any number of stores', async () => {
-    const client = borrow(new Redis(server))
+  it('may be used by any number of stores', async () => {
+    const client = share(new Redis(server))
     const stores = Array.from({ length: 20 }, () => open({ client }))
     await Promise.all(stores.map(store => store.saveSession({ sessionId: 's' })))
-    // Beyond ten Node warns of a leak.
+    // Node warns of a leak from the eleventh listener on.
     expect(client.listenerCount('error')).toBe(1)
     await Promise.all(stores.slice(1).map(store => store.close()))
     expect(client.listenerCount('error')).toBe(1)
@@ -146,8 +146,8 @@ describe('a borrowed client', () => {
     expect(client.listenerCount('error')).toBe(0)
   })
 
-  it('that is closed by its owner gives an error at once', async () => {
-    const client = borrow(new Redis(server))
+  it('fails at once after its owner has closed it', async () => {
+    const client = share(new Redis(server))
     const store = open({ client, timeoutMs: 60_000 })
     await store.ready()
     client.disconnect()

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { assertFails, SECRET } from '../errors.js'
 import { freePort, type Server, startServer } from '../servers.js'
 
-// Made for these tests alone, and good for nothing else:
+// Made for these tests only:
 // openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout localhost-key.pem
 //   -out localhost-cert.pem -days 36500 -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1
 const certificate = fileURLToPath(new URL('../data/localhost-cert.pem', import.meta.url))
@@ -34,14 +34,14 @@ describe('a server with TLS', () => {
       ...(ca && { redis: { tls: { ca } } }),
     })
 
-  it('is reached by rediss:, with an authority of one’s own', async () => {
+  it('is reached by rediss:, with a certificate authority of your own', async () => {
     await using store = open(readFileSync(certificate))
     await store.saveSession({ sessionId: 's' })
     expect(await store.listSessions()).toEqual(['s'])
     expect(await server.admin.exists('turnstore:{s}s')).toBe(1)
   })
 
-  it('is not trusted where nobody vouches for it, which the error says', async () => {
+  it('is not trusted without a known authority, which the error says', async () => {
     await using store = open()
     await assertFails(() => store.saveSession({ sessionId: 'untrusted' }), {
       outcome: 'not-stored',

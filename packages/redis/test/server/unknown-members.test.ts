@@ -5,7 +5,7 @@ import { afterAll, describe, expect, inject, it } from 'vitest'
 import { failureOf } from '../errors.js'
 
 /*
- * Whatever the store takes options in, it refuses a member that nobody knows: a misspelt one would be lost.
+ * The store refuses an unknown member wherever it takes options. Otherwise a misspelled option would be ignored.
  */
 
 const { server, nodes } = inject('addresses')
@@ -33,7 +33,7 @@ describe('an unknown member is refused by the constructor', () => {
 describe('an unknown member is refused by each method', () => {
   const store = new RedisSessionStore({ url: server, keyPrefix: `${randomUUID()}:` })
   afterAll(() => store.close())
-  /** Members of the class are none of the contract: a method that is added has to be added here. */
+  /** The compiler requires each method of the contract here. */
   const calls: Readonly<Record<Exclude<keyof SessionStore, 'capabilities' | 'ready' | 'close' | symbol>, unknown[][]>> = {
     saveSession: [
       [{ sessionId: 's' }, unknown],

@@ -3,7 +3,7 @@ import type { NormalChange } from '@turnstore/core/adapter'
 import { expect, it } from 'vitest'
 import { type AppendOutcome, AppendQueue, type WaitingAppend } from '../../src/sessions/append-queue.ts'
 
-/** One for all: what has about the same time left is sent together. */
+/** The same for all appends: only those with close deadlines share a batch. */
 const DEADLINE = 60_000
 
 const append = (turnId: string): WaitingAppend => {
@@ -22,7 +22,7 @@ const append = (turnId: string): WaitingAppend => {
 
 const outcome = (turnCount: number): AppendOutcome => ({ revision: turnCount, turnCount, deduplicated: [] })
 
-it('appends that wait at the same moment share scripts, of which four are on their way at most', async () => {
+it('appends made in the same tick share scripts, of which at most four are in flight', async () => {
   const sent: { length: number; answer: () => void; fail: () => void }[] = []
   let first = 0
   const queue = new AppendQueue((_id, batch) => {
@@ -38,9 +38,9 @@ it('appends that wait at the same moment share scripts, of which four are on the
   const outcomes = Array.from({ length: 100 }, (_, index) => queue.add('s', append(`t${index}`)).catch(String))
   await Promise.resolve()
   expect(sent.map(({ length }) => length)).toEqual([24, 24, 24, 24])
-  // What comes meanwhile goes with what is left.
+  // A later append joins the ones that are left.
   const late = queue.add('s', append('late'))
-  // One that fails takes no other with it.
+  // A script that fails rejects only its own appends.
   for (const [index, { answer, fail }] of sent.entries()) if (index === 1) fail(); else answer()
   await Promise.all(outcomes.slice(0, 96))
   await new Promise(setImmediate)

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { MixedLoad } from '../mixed-load.js'
 import { type Server, startCluster, startServer, type TestCluster, until } from '../servers.js'
 
-/** Runs mixed writes while something happens and for a while behind it, and holds them to the promises. */
+/** Runs mixed writes during an event and for a while after it, and checks the promises. */
 async function assertDuringLoad(
   open: () => RedisSessionStore,
   name: string,
@@ -31,7 +31,7 @@ async function assertDuringLoad(
   for (const store of stores) await store.close()
 }
 
-describe('writes on one server settle, and go on by themselves', () => {
+describe('writes on one server settle, and continue without help', () => {
   let server: Server
   beforeAll(async () => {
     server = await startServer()
@@ -48,7 +48,7 @@ describe('writes on one server settle, and go on by themselves', () => {
     })
   })
 
-  it('when the server breaks all connections', async () => {
+  it('when the server closes all connections', async () => {
     await assertDuringLoad(open, 'kill', async () => {
       for (let times = 0; times < 5; times++) {
         await server.admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
@@ -57,7 +57,7 @@ describe('writes on one server settle, and go on by themselves', () => {
     })
   })
 
-  it('when the server stands still for three seconds', async () => {
+  it('when the server stops for three seconds', async () => {
     await assertDuringLoad(open, 'stop', async () => {
       server.signal('SIGSTOP')
       await sleep(3000)
@@ -66,7 +66,7 @@ describe('writes on one server settle, and go on by themselves', () => {
   })
 })
 
-describe('writes on a Cluster settle, and go on by themselves', () => {
+describe('writes on a Cluster settle, and continue without help', () => {
   let cluster: TestCluster
   beforeAll(async () => {
     cluster = await startCluster()
@@ -89,15 +89,15 @@ describe('writes on a Cluster settle, and go on by themselves', () => {
     })
   })
 
-  it('while a slot moves: a session some of whose keys are on their way is waited for, and not said to be gone', async () => {
-    // Far longer than the move takes on any machine: no read may end because its time is over.
+  it('while a slot moves: a session with keys on both nodes is waited for, and not reported as missing', async () => {
+    // Far longer than the move takes on any machine, so that no read times out.
     const store = new RedisSessionStore({ nodes: cluster.nodes, timeoutMs: 120_000 })
     const turns = [{ turnId: 'a' }, { turnId: 'b' }]
     await store.saveSession({ sessionId: 'halved', turns })
     const tail = (): Promise<unknown> => store.readTurns('halved', { last: 2 })
     const reads = [tail, () => store.readTurns('halved', { from: 0 }), () => store.loadSession('halved')]
     const seen: Promise<unknown>[] = []
-    // Each read goes on to the next key only when it has an answer, or was refused because of the move.
+    // The next key moves only after each read has a reply, or was refused because of the move.
     const look = async (): Promise<void> => {
       for (const read of reads) {
         const before = await redirectionsOf(cluster.servers)
@@ -117,7 +117,7 @@ describe('writes on a Cluster settle, and go on by themselves', () => {
     await store.close()
   })
 
-  it('when every node forgets all scripts and breaks all connections', async () => {
+  it('when every node forgets all scripts and closes all connections', async () => {
     await assertDuringLoad(open, 'all', async () => {
       for (let times = 0; times < 3; times++) {
         for (const { admin } of cluster.servers) {
@@ -130,7 +130,7 @@ describe('writes on a Cluster settle, and go on by themselves', () => {
   })
 })
 
-/** How many commands the servers have refused because a slot is elsewhere, or on its way. */
+/** How many commands the servers have refused because a slot has moved or is moving. */
 async function redirectionsOf(servers: readonly Server[]): Promise<number> {
   const stats = await Promise.all(servers.map(({ admin }) => admin.info('errorstats')))
   const counts = stats.join('\n').matchAll(/^errorstat_(?:TRYAGAIN|ASK|MOVED):count=(\d+)/gm)
@@ -139,7 +139,7 @@ async function redirectionsOf(servers: readonly Server[]): Promise<number> {
 
 /**
  * Moves the slot of a key from its master to another, key by key, as `redis-cli --cluster reshard` does.
- * @param look called behind each key
+ * @param look called after each key
  */
 async function moveSlot(servers: readonly Server[], key: string, look = async (): Promise<void> => {}): Promise<void> {
   const masters: { server: Server; id: string }[] = []

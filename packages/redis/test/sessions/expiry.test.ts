@@ -20,9 +20,9 @@ function open(options: object = {}): RedisSessionStore {
   return store
 }
 
-describe('a ttlMs', () => {
+describe('ttlMs', () => {
   for (const [setup, connection] of Object.entries({ 'on one server': { url: server }, 'on a Cluster': { nodes } })) {
-    it(`takes all of a session away at once, ${setup}`, async () => {
+    it(`expires all of a session at once, ${setup}`, async () => {
       const store = open({ ...connection, keyPrefix: `${randomUUID()}:`, ttlMs: 1500 })
       const turns = [{ turnId: 'a' }]
       await store.saveSession({ sessionId: 'brief', turns, agentTransitions: [{ toAgent: 'x', transitionId: 'h' }] })
@@ -39,7 +39,7 @@ describe('a ttlMs', () => {
       expect(await store.saveSession({ sessionId: 'brief' }, { ifRevision: 0 })).toBe(1)
     })
 
-    it(`is put off by each change, for all keys of the session, ${setup}`, async () => {
+    it(`starts again at each change, for all keys of the session, ${setup}`, async () => {
       const keyPrefix = `${randomUUID()}:`
       const store = open({ ...connection, keyPrefix, ttlMs: 3_600_000 })
       await store.saveSession({ sessionId: 'kept', turns: [{ turnId: 'a' }] })
@@ -57,7 +57,7 @@ describe('a ttlMs', () => {
     })
   }
 
-  it('covers long sessions, and what a change adds', async () => {
+  it('covers long sessions, and keys that a change adds', async () => {
     const keyPrefix = `${randomUUID()}:`
     const store = open({ keyPrefix, ttlMs: 60_000 })
     const turns = Array.from({ length: 2500 }, (_, index) => ({ turnId: `t${index}` }))
@@ -65,7 +65,7 @@ describe('a ttlMs', () => {
     await store.saveSession({ sessionId: 'short' })
     await store.changeSession('short', { appendAgentTransitions: [{ toAgent: 'x' }], updatedAt: '' })
     await store.changeSession('short', { setMetadata: { a: 1 }, updatedAt: '' })
-    // A handle without a ttlMs leaves the instant as it is, for what it adds as well.
+    // A store without ttlMs keeps the expiry, also for keys that it adds.
     const other = open({ keyPrefix })
     await other.changeSession('short', { appendTurns: [{ turnId: 'a' }], updatedAt: '' })
     const client = new Redis(server)

@@ -4,7 +4,7 @@ import { describe, expect, inject, it } from 'vitest'
 import { MixedLoad } from '../mixed-load.js'
 import { type Fault, type Proxy, startProxy } from '../proxy.js'
 
-/** Each for as many stretches of bytes in a thousand. */
+/** How many of a thousand chunks each fault hits. */
 const faults: [Fault, number][] = [
   ['reset before delivery', 12],
   ['reset after delivery', 12],
@@ -13,10 +13,10 @@ const faults: [Fault, number][] = [
   ['split', 30],
 ]
 
-/** Long enough to get over every fault, so that each write can be asked to succeed. */
+/** Long enough to recover from every fault, so that each write must succeed. */
 const timeoutMs = 120_000
 
-/** The same faults in the same order, whenever the bytes come. */
+/** The same faults in the same order in every run. */
 function faultOf(stretch: number): Fault | null {
   let place = (stretch * 7919) % 1000
   for (const [fault, share] of faults) {
@@ -55,7 +55,7 @@ async function endure(
   for (const store of [...stores, direct]) await store.close()
 }
 
-/** A borrowed client, at its defaults, outlives the store. */
+/** A shared client with default options outlives the store. */
 async function expectAlive(client: RedisClient): Promise<void> {
   expect(client.status).toBe('ready')
   expect(await client.call(client.isCluster ? 'cluster' : 'ping', client.isCluster ? ['myid'] : [])).toBeTruthy()
@@ -63,39 +63,39 @@ async function expectAlive(client: RedisClient): Promise<void> {
 }
 
 describe('RedisSessionStore on a bad network', () => {
-  it('loses nothing and applies nothing twice in 10,000 mixed writes, with our client and a borrowed one', async () => {
+  it('loses nothing and applies nothing twice in 10,000 mixed writes, with a client of its own and a shared one', async () => {
     const { server } = inject('addresses')
     const proxy = await startProxy(Number(new URL(server).port))
-    const borrowed = new Redis({ port: proxy.port, host: '127.0.0.1' })
-    borrowed.on('error', () => {})
+    const shared = new Redis({ port: proxy.port, host: '127.0.0.1' })
+    shared.on('error', () => {})
     const keyPrefix = 'network:'
     const stores = [
       new RedisSessionStore({ url: `redis://127.0.0.1:${proxy.port}`, keyPrefix, timeoutMs }),
-      new RedisSessionStore({ client: borrowed, keyPrefix, timeoutMs }),
+      new RedisSessionStore({ client: shared, keyPrefix, timeoutMs }),
     ]
     await endure([proxy], stores, new RedisSessionStore({ url: server, keyPrefix }), 96)
-    await expectAlive(borrowed)
+    await expectAlive(shared)
     await proxy.stop()
   })
 
-  it('does so on a Cluster', async () => {
+  it('does the same on a Cluster', async () => {
     const { nodes } = inject('addresses')
     const proxies = await Promise.all(nodes.map(({ port }) => startProxy(port)))
     const natMap = Object.fromEntries(
       nodes.map(({ host, port }, index) => [`${host}:${port}`, { host: '127.0.0.1', port: proxies[index]?.port ?? 0 }]),
     )
     const entrances = proxies.map(({ port }) => ({ host: '127.0.0.1', port }))
-    const borrowed = new Cluster(entrances, { natMap })
-    borrowed.on('error', () => {})
+    const shared = new Cluster(entrances, { natMap })
+    shared.on('error', () => {})
     const keyPrefix = 'network:'
     const stores = [
       new RedisSessionStore({ nodes: entrances, cluster: { natMap }, keyPrefix, timeoutMs }),
-      new RedisSessionStore({ client: borrowed, keyPrefix, timeoutMs }),
+      new RedisSessionStore({ client: shared, keyPrefix, timeoutMs }),
     ]
-    // The client of a Cluster takes longer to get over each fault, and more wait for it meanwhile.
+    // The client of a Cluster takes longer to recover from a fault, so more callers wait at a time.
     await endure(proxies, stores, new RedisSessionStore({ nodes, keyPrefix }), 512)
-    await expectAlive(borrowed)
+    await expectAlive(shared)
     await Promise.all(proxies.map(proxy => proxy.stop()))
-    // Some 20 seconds, and longer beside other work: the faults leave its client waiting most of the time.
+    // About 20 seconds on an idle machine: its client waits most of the time.
   }, 300_000)
 })

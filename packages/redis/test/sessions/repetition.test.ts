@@ -20,7 +20,7 @@ const writing = new Set(
   ]),
 )
 
-/** A store whose client, a real one, notes the scripts that write, so that they can be delivered again. */
+/** A store with a real client that records the scripts that write, so that they can be delivered again. */
 function openNoting() {
   const client = new Redis(server)
   opened.push(() => client.disconnect())
@@ -40,10 +40,10 @@ function openNoting() {
   const keyPrefix = `${randomUUID()}:`
   const store = new RedisSessionStore({ client: noting, keyPrefix })
   opened.push(() => store.close())
-  /** Delivers the last script once more, now or later, and gives its result; also as one of a caller that gave up. */
+  /** Returns a function that delivers the last script again. With `isLate`, its deadline has passed. */
   const note = ({ isLate = false } = {}): (() => Promise<unknown>) => {
     const [command, sent] = last
-    // Behind the script, the number of keys, the keys and the token.
+    // After the script, the number of keys, the keys and the token.
     const deadline = Number(sent[1]) + 3
     const args = isLate ? sent.with(deadline, 1) : sent
     return async () => {
@@ -55,7 +55,7 @@ function openNoting() {
 }
 
 describe('a command that is delivered twice', () => {
-  it('does nothing, also when much has happened in between', async () => {
+  it('does nothing, even if much has happened in between', async () => {
     const { store, note } = openNoting()
     const repeat: (() => Promise<unknown>)[] = []
     const noted = async (work: Promise<unknown>): Promise<void> => {
@@ -75,17 +75,17 @@ describe('a command that is delivered twice', () => {
     const before = await store.loadSession('s')
     expect(before?.turns).toHaveLength(301)
     const results = await Promise.all(repeat.map(again => again()))
-    // That of an append has where the session stands now, and then its result.
+    // The result of an append comes after the state of the session.
     expect(results.slice(0, 4).map(last)).toEqual(firstResults.map(last))
     expect(await store.loadSession('s')).toEqual(before)
   })
 
-  it('does nothing where its turn is gone since, however many results of updates are kept', async () => {
+  it('does nothing if its turn has been dropped, however many results of updates are kept', async () => {
     const { store, note } = openNoting()
     await store.saveSession({ sessionId: 's' })
     const count = (index: number) => store.changeSession('s', { setMetadata: { index }, updatedAt: T1 })
     for (let index = 0; index < 100; index++) await count(index)
-    // So often that old results are dropped at each of these calls.
+    // Often enough that old results are dropped at each of these calls.
     for (let index = 0; index < 100; index++) {
       await store.changeSession('s', { appendTurns: [{ turnId: 't' }], updatedAt: T1 })
       const again = note()
@@ -97,7 +97,7 @@ describe('a command that is delivered twice', () => {
     }
   })
 
-  it('does not reach the session that comes after under the same id', async () => {
+  it('does not affect the next session with the same id', async () => {
     const { store, note } = openNoting()
     await store.saveSession({ sessionId: 's', metadata: { life: 1 } })
     await store.changeSession('s', { appendTurns: [{ turnId: 'a' }], updatedAt: T1 })
@@ -110,7 +110,7 @@ describe('a command that is delivered twice', () => {
     expect(await store.loadSession('s')).toMatchObject({ metadata: { life: 2 }, turns: [], revision: 1 })
   })
 
-  it('is refused where its caller has given up, whatever is left of the first delivery', async () => {
+  it('is refused if its caller has given up, whether or not the first result is kept', async () => {
     const { store, keyPrefix, note } = openNoting()
     await store.saveSession({ sessionId: 's' })
     const client = new Redis(server)
@@ -130,7 +130,7 @@ describe('a command that is delivered twice', () => {
     expect(await store.loadSession('s')).toMatchObject({ turns: [], metadata: {}, revision: 1 })
   })
 
-  it('leaves no result for ever', async () => {
+  it('leaves no result forever', async () => {
     const { store, keyPrefix } = openNoting()
     await store.saveSession({ sessionId: 's' })
     await store.saveSession({ sessionId: 'gone' })

@@ -17,8 +17,8 @@ afterEach(async () => {
 })
 
 /**
- * Two stores on the same data. The steps of `between` run one by one, each when the first store has decided on a change
- * and is about to write it.
+ * Two stores on the same data. The steps of `between` run one at a time, each after the first store has decided on a
+ * change and before it writes it.
  */
 function openTwo(
   ...between: ((other: RedisSessionStore) => Promise<unknown>)[]
@@ -26,7 +26,7 @@ function openTwo(
   return openBefore((_command, [script]) => script === apply || script === luaSources.apply, ...between)
 }
 
-/** The same, with each step before a command of the first store that is meant. */
+/** The same, with each step before a command of the first store that `isMeant` accepts. */
 function openBefore(
   isMeant: (command: string, args: (string | number)[]) => boolean,
   ...between: ((other: RedisSessionStore) => Promise<unknown>)[]
@@ -55,14 +55,14 @@ function openBefore(
 const append = (store: RedisSessionStore): Promise<unknown> =>
   store.changeSession('s', { appendTurns: [{ turnId: 'new' }], updatedAt: at })
 
-describe('what another writes between a decision and its writing', () => {
+describe('a write by another client between a decision and its write', () => {
   const rewinds: [name: string, turns: string[], change: Omit<SessionChange, 'updatedAt'>, left: string[]][] = [
     ['a rewind that has turns to drop', ['a', 'b'], { keepTurns: 1 }, ['a']],
     ['a rewind that has none', ['a'], { keepTurns: 1, setMetadata: { k: 1 } }, ['a']],
     ['a rewind of a session without turns', [], { keepTurns: 0, agentId: 'x' }, []],
     ['one that has room', ['a'], { keepTurns: 5, setMetadata: { k: 1 } }, ['a', 'new']],
   ]
-  it.each(rewinds)('counts as well for %s', async (_name, turns, change, left) => {
+  it.each(rewinds)('counts for %s', async (_name, turns, change, left) => {
     const store = openTwo(append)
     await store.saveSession({ sessionId: 's', turns: turns.map(turnId => ({ turnId })) })
     expect(await store.changeSession('s', { ...change, updatedAt: at })).toMatchObject({
@@ -72,7 +72,7 @@ describe('what another writes between a decision and its writing', () => {
     expect((await store.loadSession('s'))?.turns.map(({ turnId }) => turnId)).toEqual(left)
   })
 
-  it('is not written over by metadata, nor by a turn of the same id', async () => {
+  it('is not overwritten by metadata, nor by a turn with the same id', async () => {
     const metadata = openTwo(other => other.changeSession('s', { setMetadata: { theirs: 1 }, updatedAt: at }))
     await metadata.saveSession({ sessionId: 's' })
     await metadata.changeSession('s', { setMetadata: { ours: 1 }, updatedAt: at })
@@ -85,7 +85,7 @@ describe('what another writes between a decision and its writing', () => {
   })
 })
 
-describe('a change that loses against others time and again', () => {
+describe('a change that loses to others repeatedly', () => {
   const turnsOf = async (store: RedisSessionStore): Promise<unknown> =>
     (await store.loadSession('s'))?.turns.map(({ turnId }) => turnId)
   const holdOn = async ({ keyPrefix }: { keyPrefix: string }): Promise<string | null> => {
@@ -96,7 +96,7 @@ describe('a change that loses against others time and again', () => {
   const appendOf = (turnId: string) => (other: RedisSessionStore) =>
     other.changeSession('s', { appendTurns: [{ turnId }], updatedAt: at })
 
-  it('asks them to wait, and they go on behind it', async () => {
+  it('takes a hold, and the others continue after it', async () => {
     let late: Promise<ChangeResult> | undefined
     const store = openTwo(appendOf('1'), appendOf('2'), appendOf('3'), async other => {
       late = appendOf('late')(other)
@@ -109,7 +109,7 @@ describe('a change that loses against others time and again', () => {
     expect(await holdOn(store)).toBe(null)
   })
 
-  it('keeps nobody waiting where it comes to nothing', async () => {
+  it('releases its hold if it fails', async () => {
     const touch = (status: string) => (other: RedisSessionStore) =>
       other.changeSession('s', { updateTurns: [{ turnId: 'b', set: { status } }], updatedAt: at })
     const store = openTwo(touch('1'), touch('2'), other => other.changeSession('s', { keepTurns: 1, updatedAt: at }))
@@ -119,7 +119,7 @@ describe('a change that loses against others time and again', () => {
     expect(await holdOn(store)).toBe(null)
   })
 
-  it('keeps them waiting for a moment where it dies', async () => {
+  it('holds up the others for a moment if its client dies', async () => {
     const store = openTwo()
     await store.saveSession({ sessionId: 's' })
     const client = new Redis(server)
@@ -139,12 +139,12 @@ describe('a change that loses against others time and again', () => {
     await Promise.all(writes)
     expect(await now()).toBeGreaterThanOrEqual(end)
     expect((await store.loadSummary('s'))?.revision).toBe(1 + writes.length)
-    // As by the clock of another server, from which this one took over.
+    // As set by the clock of an earlier master.
     await hold(end + 3_600_000)
     await appendOf('b')(store)
   })
 
-  it('asks nobody to wait where it reads, however long the session is', async () => {
+  it('takes no hold to read, however long the session is', async () => {
     const store = openTwo()
     const turns = Array.from({ length: 300 }, (_, index) => ({ turnId: `t${index}`, prompt: 'x'.repeat(10_000) }))
     await store.saveSession({ sessionId: 's', turns })
@@ -162,8 +162,8 @@ describe('a change that loses against others time and again', () => {
   })
 })
 
-describe('what another writes while a page is read', () => {
-  it.each(['updatedAt', 'createdAt'] as const)('is not taken for an entry that is lacking, by %s', async orderBy => {
+describe('a write by another client while a page is read', () => {
+  it.each(['updatedAt', 'createdAt'] as const)('is not mistaken for a missing entry, by %s', async orderBy => {
     const place = (minute: number): string => `2026-01-01T00:0${minute}:00.000000Z`
     const saveAt = (store: RedisSessionStore, sessionId: string, minute: number): Promise<number> =>
       store.saveSession({ sessionId, createdAt: place(minute), updatedAt: place(minute) })
@@ -177,12 +177,12 @@ describe('what another writes while a page is read', () => {
     const client = new Redis(server)
     opened.push(() => client.disconnect())
     const key = `${store.keyPrefix}{}${orderBy === 'updatedAt' ? 'updated' : 'created'}:0:all`
-    // Left over by a client that died.
+    // Left by a client that died.
     await client.call('zadd', key, '0', `${place(0)} b\u001f${Date.now().toString(36)}0000000`)
     const ids: string[] = []
     for await (const { sessionId } of store.sessions({ orderBy, limit: 1 })) ids.push(sessionId)
     expect(ids).toEqual(['b', 'a'])
-    // The entry of the place that it had when its head was read is not made anew.
+    // The entry of its place when its head was read is not written again.
     await until(async () => (await client.zcard(key)) === 3)
     expect((await client.zrange(key, '0', '-1')).some(member => member.startsWith(place(2)))).toBe(false)
   })
