@@ -15,6 +15,7 @@ const rooms = {
   cli: ['commands', 'output', 'input', 'merge', 'terminal', 'stores'],
   file: ['session', 'folder', 'format', 'locks', 'disk'],
   sqlite: ['maintenance', 'sessions', 'tables', 'database'],
+  redis: ['sessions', 'listing', 'format', 'server', 'lua'],
   conformance: ['command', 'suite', 'groups', 'cases', 'child', 'histories', 'samples', 'checks'],
 }
 

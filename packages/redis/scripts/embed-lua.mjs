@@ -17,7 +17,7 @@ const names = entries.map(([name]) => `'${name}'`).join(' | ')
 const members = entries.map(([name, source]) => `  ${name}: ${JSON.stringify(source)},\n`).join('')
 
 writeFileSync(
-  new URL('../src/lua-sources.ts', import.meta.url),
+  new URL('../src/lua/lua-sources.ts', import.meta.url),
   `// Made from src/lua by scripts/embed-lua.mjs.
 export type ScriptName = ${names}
 

@@ -1,7 +1,6 @@
 import {
   type Capabilities,
   type ChangeResult,
-  isTurnstoreError,
   type SessionPage,
   type SessionRecord,
   type SessionSummary,
@@ -17,32 +16,33 @@ import {
   type NormalTurnRange,
   quote,
   type Scope,
+  withOutcome,
 } from '@turnstore/core/adapter'
-import { ChangeWriter } from './change-writer.js'
-import { type Call, Connection } from './connection.js'
-import { checkConnection } from './connection-check.js'
-import { createClient } from './create-client.js'
-import { DeleteWriter } from './delete-writer.js'
-import { Keyspace, SHARDS } from './keyspace.js'
-import { SessionMover } from './moving-session.js'
-import { readOptions, type RedisSessionStoreOptions, type Settings } from './options.js'
-import { beforeWriting } from './redis-errors.js'
-import { SaveWriter } from './save-writer.js'
-import { inspectServers } from './server-settings.js'
-import { IndexWriter } from './session-index.js'
-import { SessionListing } from './session-listing.js'
-import { SessionReader } from './session-reader.js'
-import { ViewReader } from './session-view.js'
-import { FORMAT } from './stored-session.js'
+import { ChangeWriter } from './sessions/change-writer.js'
+import { type Call, ServerConnection } from './server/server-connection.js'
+import { checkConnection } from './server/connection-check.js'
+import { createClient } from './server/create-client.js'
+import { DeleteWriter } from './sessions/delete-writer.js'
+import { Keyspace, SHARDS } from './format/keyspace.js'
+import { IndexSync } from './listing/index-sync.js'
+import { readOptions, type RedisSessionStoreOptions, type Settings } from './server/store-options.js'
+import { wasRefusedWith } from './server/redis-errors.js'
+import { SaveWriter } from './sessions/save-writer.js'
+import { inspectServers } from './server/server-settings.js'
+import { IndexWriter } from './listing/index-writer.js'
+import { SessionListing } from './listing/session-listing.js'
+import { SessionLoader } from './sessions/session-loader.js'
+import { ChangeViewReader } from './sessions/change-view.js'
+import { FORMAT } from './format/session-head.js'
 
-/** What a keyspace says of itself under its format key. */
+/** The value of the format key. */
 const FORMAT_TEXT = `turnstore ${FORMAT} shards ${SHARDS}`
 
 /**
  * Stores sessions in Redis or Valkey, on one server or a Cluster, for any number of hosts. An append is
  * one Lua script and one round trip, however long the session is.
  *
- * `capabilities.durability` is what the server's own settings give: see `docs/redis.md`.
+ * `capabilities.durability` depends on the settings of the server: see `docs/redis.md`.
  *
  * @example
  * const store = new RedisSessionStore({ url: 'redis://localhost:6379' })
@@ -57,14 +57,14 @@ export class RedisSessionStore extends NativeSessionStore {
   }
   readonly #settings: Settings
   readonly #keyspace: Keyspace
-  readonly #connection: Connection
+  readonly #connection: ServerConnection
   readonly #index: IndexWriter
-  readonly #reader: SessionReader
+  readonly #loader: SessionLoader
   readonly #changes: ChangeWriter
   readonly #saves: SaveWriter
   readonly #deletes: DeleteWriter
   readonly #listing: SessionListing
-  /** Recorded by the first write, and looked at when the store opens. */
+  /** Resolves when the format key is written. The first save writes it. */
   #format: Promise<void> | null = null
 
   /** @throws `INVALID_ARGUMENT` */
@@ -73,18 +73,18 @@ export class RedisSessionStore extends NativeSessionStore {
     super(baseOptions(options))
     this.#settings = settings
     this.#keyspace = new Keyspace(settings.keyPrefix)
-    this.#connection = new Connection(createClient(settings.target, this.timeoutMs), this.timeoutMs)
+    this.#connection = new ServerConnection(createClient(settings.target, this.timeoutMs), this.timeoutMs)
     this.#index = new IndexWriter(this.#connection)
-    this.#reader = new SessionReader(this.#connection, this.#keyspace)
-    const views = new ViewReader(this.#connection, this.#keyspace, this.#reader)
-    const mover = new SessionMover(this.#connection, this.#keyspace, this.#index)
-    this.#changes = new ChangeWriter(this.#connection, this.#keyspace, mover, views, {
+    this.#loader = new SessionLoader(this.#connection, this.#keyspace)
+    const views = new ChangeViewReader(this.#connection, this.#keyspace, this.#loader)
+    const sync = new IndexSync(this.#connection, this.#keyspace, this.#index)
+    this.#changes = new ChangeWriter(this.#connection, this.#keyspace, sync, views, {
       limits: this.limits,
-      ttl: settings.ttl,
+      ttlMs: settings.ttlMs,
     })
-    this.#saves = new SaveWriter(this.#connection, this.#keyspace, this.#index, this.#reader, mover, settings.ttl)
-    this.#deletes = new DeleteWriter(this.#connection, this.#keyspace, this.#index, this.#reader, mover)
-    this.#listing = new SessionListing(this.#connection, this.#keyspace, this.#index, this.#reader)
+    this.#saves = new SaveWriter(this.#connection, this.#keyspace, this.#index, this.#loader, sync, settings.ttlMs)
+    this.#deletes = new DeleteWriter(this.#connection, this.#keyspace, this.#index, this.#loader, sync)
+    this.#listing = new SessionListing(this.#connection, this.#keyspace, this.#index, this.#loader)
   }
 
   get capabilities(): Capabilities {
@@ -105,20 +105,20 @@ export class RedisSessionStore extends NativeSessionStore {
   }
 
   protected _loadSession(sessionId: string, scope: Scope): Promise<SessionRecord | null> {
-    return this.#reader.load(sessionId, scope, this.#call(sessionId))
+    return this.#loader.load(sessionId, scope, this.#call(sessionId))
   }
 
   protected _readTurns(sessionId: string, range: NormalTurnRange, scope: Scope): Promise<TurnPage | null> {
-    return this.#reader.readTurns(sessionId, range, scope, this.#call(sessionId))
+    return this.#loader.readTurns(sessionId, range, scope, this.#call(sessionId))
   }
 
   protected _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null> {
-    return this.#reader.summary(sessionId, scope, this.#call(sessionId))
+    return this.#loader.summary(sessionId, scope, this.#call(sessionId))
   }
 
   protected async _replace(session: SessionRecord, condition: Condition): Promise<number> {
     const call = this.#call(session.sessionId)
-    await beforeWriting(this.#recordFormat())
+    await withOutcome('not-stored', () => this.#recordFormat())
     return this.#saves.save(session, condition, call)
   }
 
@@ -138,7 +138,7 @@ export class RedisSessionStore extends NativeSessionStore {
     return this.#listing.list(scope, () => this.#call())
   }
 
-  /** A Cluster may hide behind one address, and then takes no command with keys of two slots. */
+  /** A proxy may hide a Cluster behind one address. It then refuses commands with keys of two slots. */
   async #isSpread(): Promise<boolean> {
     if (this.#connection.client.isCluster) return true
     const keys = this.#keyspace.indexesOf('updated', null)
@@ -151,7 +151,7 @@ export class RedisSessionStore extends NativeSessionStore {
       )
       return false
     } catch (error) {
-      if (isTurnstoreError(error) && error.message.includes('CROSSSLOT')) return true
+      if (wasRefusedWith(error, 'CROSSSLOT')) return true
       throw error
     }
   }
@@ -160,7 +160,7 @@ export class RedisSessionStore extends NativeSessionStore {
     return { deadline: this.#connection.deadline(), ...(sessionId !== undefined && { sessionId }) }
   }
 
-  /** Once; only a save makes a session where there was none. */
+  /** Once. Only a save can be the first write to a keyspace. */
   #recordFormat(): Promise<void> {
     this.#format ??= this.#checkFormat(true).catch((error: unknown) => {
       this.#format = null
@@ -169,22 +169,22 @@ export class RedisSessionStore extends NativeSessionStore {
     return this.#format
   }
 
-  /** @throws `SCHEMA_TOO_NEW` where the keyspace is of another format than ours */
+  /** @throws `SCHEMA_TOO_NEW` if the keyspace has another format */
   async #checkFormat(record: boolean): Promise<void> {
     const key = this.#keyspace.format
     const call = this.#call()
     if (record) await this.#connection.send('set', [key, FORMAT_TEXT, 'NX'], call)
     const found = await this.#connection.send('get', [key], call)
     if (found === null || found === FORMAT_TEXT) return
-    const what = typeof found === 'string' ? quote(found, 40) : 'of another form'
+    const what = typeof found === 'string' ? quote(found, 40) : 'not a string'
     throw new TurnstoreError(
       'SCHEMA_TOO_NEW',
-      `The keyspace is ${what}, and this version reads ${quote(FORMAT_TEXT)}; use a newer one, or another keyPrefix`,
+      `The format of the keyspace is ${what}, and this version reads ${quote(FORMAT_TEXT)}; use a newer version of @turnstore/redis, or another keyPrefix`,
     )
   }
 }
 
-/** The options that the base class takes. */
+/** The options of the base class. */
 function baseOptions({ limits, timeoutMs }: RedisSessionStoreOptions): { limits?: object; timeoutMs?: number } {
   return { ...(limits !== undefined && { limits }), ...(timeoutMs !== undefined && { timeoutMs }) }
 }

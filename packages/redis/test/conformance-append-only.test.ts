@@ -1,4 +1,4 @@
 import { inject } from 'vitest'
-import { holdToContract } from './suite.js'
+import { runConformanceSuite } from './suite.js'
 
-await holdToContract('RedisSessionStore with appendfsync always', { url: inject('addresses').appendOnly })
+await runConformanceSuite('RedisSessionStore with appendfsync always', { url: inject('addresses').appendOnly })

@@ -1,4 +1,4 @@
 import { inject } from 'vitest'
-import { holdToContract } from './suite.js'
+import { runConformanceSuite } from './suite.js'
 
-await holdToContract('RedisSessionStore on a Cluster', { nodes: inject('addresses').nodes })
+await runConformanceSuite('RedisSessionStore on a Cluster', { nodes: inject('addresses').nodes })

@@ -1,4 +1,4 @@
 import { inject } from 'vitest'
-import { holdToContract } from './suite.js'
+import { runConformanceSuite } from './suite.js'
 
-await holdToContract('RedisSessionStore on one server', { url: inject('addresses').server })
+await runConformanceSuite('RedisSessionStore on one server', { url: inject('addresses').server })

@@ -4,7 +4,7 @@ type Damage = (client: Redis | Cluster, key: (kind: string) => string) => Promis
 
 const fields = ['v', 'g', 'r', 'w', 'n', 'm', 'ws', 'f', 'd', 'u', 'uk', 'us', 'ck', 'cs']
 
-/** What a field of a head may be made into. A generation and a stamp may be any text. */
+/** Invalid values for the fields of a head. A generation and a stamp may be any text. */
 const broken: Readonly<Record<string, readonly string[]>> = {
   v: ['', 'x', '0'],
   r: ['', 'x', '-1', '1.5', '1e3'],
@@ -24,8 +24,8 @@ const broken: Readonly<Record<string, readonly string[]>> = {
 const kinds = { head: 's', turns: 't', ids: 'i', transitions: 'h' }
 
 /**
- * Damage to each kind of data that the store keeps for a session, by name: each makes the session unreadable. Made for
- * one of three turns, a transition with an id and a workspace.
+ * Damage to each kind of data of a session, by name. Each makes the session unreadable. The session must have three
+ * turns, a transition with an id, and a workspace.
  */
 export const damages: ReadonlyMap<string, Damage> = new Map<string, Damage>([
   ...Object.entries(kinds).flatMap(([name, kind]): [string, Damage][] => [
@@ -55,9 +55,9 @@ export const damages: ReadonlyMap<string, Damage> = new Map<string, Damage>([
   ['a turn too many', (client, key) => client.rpush(key('t'), '{}')],
   ['a turn that is cut', (client, key) => client.lset(key('t'), 1, '{"turn_id":"t1","pro')],
   ['a turn that is empty', (client, key) => client.lset(key('t'), 0, '')],
-  ['a turn of another form', (client, key) => client.lset(key('t'), 2, '{"turn_id":5}')],
+  ['a turn of an invalid form', (client, key) => client.lset(key('t'), 2, '{"turn_id":5}')],
   ['the transition is cut', (client, key) => client.lset(key('h'), 0, '{"to_ag')],
-  ['the transition of another form', (client, key) => client.lset(key('h'), 0, '[]')],
+  ['the transition of an invalid form', (client, key) => client.lset(key('h'), 0, '[]')],
   ['a transition too many', (client, key) => client.rpush(key('h'), '{}')],
   ['the id of a turn is missing', async (client, key) => client.hdel(key('i'), ...(await idsOf(client, key, 't')).slice(1, 2))],
   ['the id of the transition is missing', async (client, key) => client.hdel(key('i'), ...(await idsOf(client, key, 'h')))],

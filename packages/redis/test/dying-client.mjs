@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { RedisSessionStore } from '@turnstore/redis'
 import { Cluster, Redis } from 'ioredis'
-import { luaSources } from '../dist/lua-sources.js'
+import { luaSources } from '../dist/lua/lua-sources.js'
 
 const [connection = '', keyPrefix = '', when = ''] = process.argv.slice(2)
 /** @type {{ url: string } | { nodes: { host: string, port: number }[] }} */
@@ -29,7 +29,7 @@ function mortal(client) {
       command === 'eval'
         ? Object.entries(luaSources).find(([, source]) => source === args[0])?.[0]
         : names.get(String(args[0]))
-    // A packet that has not left when the process dies.
+    // A packet that has not been sent when the process dies.
     if (when === 'append' && script === 'index' && keysLeft(args)) return new Promise(() => {})
     if (when === 'create' && script === 'save') die()
     const reply = await client.call(command, args)
@@ -45,7 +45,7 @@ function mortal(client) {
 
 function die() {
   process.kill(process.pid, 'SIGKILL')
-  // Until the signal is there.
+  // Until the signal arrives.
   for (;;);
 }
 

@@ -1,10 +1,10 @@
 import { inspect } from 'node:util'
 import { type ErrorCode, isTurnstoreError, type TurnstoreError, type WriteOutcome } from '@turnstore/core'
 
-/** Stands in every content and password that no error may show. */
+/** Part of all content and passwords, which no error may show. */
 export const SECRET = 'canary-7f3a'
 
-/** What a call fails with. Fails itself where it does not, or where the error shows what none may. */
+/** The error of a call. Throws if the call succeeds, or if the error shows a secret. */
 export async function failureOf(call: () => unknown): Promise<TurnstoreError> {
   let error: unknown
   try {
@@ -18,7 +18,7 @@ export async function failureOf(call: () => unknown): Promise<TurnstoreError> {
   return error
 }
 
-/** Holds a failure to its code, its outcome and its sentence. */
+/** Checks the code, the outcome and the message of a failure. */
 export async function assertFails(
   call: () => unknown,
   expected: { readonly code?: ErrorCode; readonly outcome?: WriteOutcome; readonly message: RegExp },

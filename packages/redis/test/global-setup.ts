@@ -3,7 +3,7 @@ import { startCluster, startServer } from './servers.js'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Where the servers are that all tests share: each test has a key prefix of its own. */
+    /** The servers that all tests share. Each test has its own key prefix. */
     addresses: {
       server: string
       appendOnly: string
@@ -12,7 +12,7 @@ declare module 'vitest' {
   }
 }
 
-/** Servers for the whole run; a test that hurts its server starts one of its own. */
+/** Servers for the whole run. A test that disturbs its server starts its own. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const started = await Promise.all([
     startServer(),

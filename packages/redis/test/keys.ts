@@ -2,7 +2,7 @@ import { Cluster, Redis } from 'ioredis'
 
 type Where = { readonly url: string } | { readonly nodes: { readonly host: string; readonly port: number }[] }
 
-/** Runs something with a client for each master. */
+/** Runs the work with a client for each master. */
 async function onMasters(where: Where, work: (master: Redis) => Promise<void>): Promise<void> {
   if ('url' in where) {
     const client = new Redis(where.url)
@@ -22,7 +22,7 @@ async function onMasters(where: Where, work: (master: Redis) => Promise<void>): 
   }
 }
 
-/** All keys with a prefix, which must be no pattern. */
+/** All keys with a prefix, which must not be a pattern. */
 export async function keysOf(where: Where, prefix: string): Promise<string[]> {
   const found: string[] = []
   await onMasters(where, async master => {

@@ -3,16 +3,15 @@ import { isTurnstoreError, type SessionStore, type TurnPage } from '@turnstore/c
 
 const T0 = '2026-01-01T00:00:00Z'
 
-/** What is known of one thing that was to be written. */
+/** What is known about a write. */
 type Fate = 'acknowledged' | 'unknown' | 'not-stored'
 
 /**
- * Mixed writes through several stores at once, each of which alters something, and a look behind that each
- * acknowledged one is there once: turns and tool calls by their ids, metadata by their keys, handovers,
- * which have no id, by their number, and all of them by the revision.
+ * Mixed writes through several stores at once. Afterwards it checks that each acknowledged write is there once: turns
+ * and tool calls by id, metadata by key, agent transitions by agent, and all of them by the revision.
  */
 export class MixedLoad {
-  /** What every write came to. */
+  /** The number of writes with each fate. */
   readonly outcomes: Record<Fate, number> = { acknowledged: 0, unknown: 0, 'not-stored': 0 }
   readonly errors = new Map<string, number>()
   readonly #stores: readonly SessionStore[]
@@ -38,7 +37,7 @@ export class MixedLoad {
     }
   }
 
-  /** So many callers at once, until so many writes are settled or `isOver` says so. */
+  /** Runs this many callers at once, until this many writes are settled or `isOver` returns true. */
   async run(callers: number, writes: number, isOver: () => boolean = () => false): Promise<void> {
     const caller = async (number: number): Promise<void> => {
       while (this.#count < writes && !isOver()) await this.#write(this.#count++, number)
@@ -65,9 +64,9 @@ export class MixedLoad {
         store.changeSession(id, { setMetadata: { [`k${number}`]: number }, updatedAt }),
       )
     } else {
-      const handover = { toAgent: `a${number}` }
-      await this.#attempt(id, `handover a${number}`, () =>
-        store.changeSession(id, { appendAgentTransitions: [handover], updatedAt }),
+      const transition = { toAgent: `a${number}` }
+      await this.#attempt(id, `transition a${number}`, () =>
+        store.changeSession(id, { appendAgentTransitions: [transition], updatedAt }),
       )
     }
   }
@@ -81,7 +80,7 @@ export class MixedLoad {
     assert.equal(page.firstIndex, page.turnCount - page.turns.length)
   }
 
-  /** A session comes, is saved over, and goes; each step has one right answer, the first one's on a repetition. */
+  /** Creates a session, saves over it, and deletes it. Each step has one right result, also if it is repeated. */
   async #cycle(store: SessionStore, id: string): Promise<void> {
     const steps: [expected: unknown, () => Promise<unknown>][] = [
       [1, () => store.saveSession({ sessionId: id, createdAt: T0, updatedAt: T0 }, { ifRevision: 0 })],
@@ -121,7 +120,7 @@ export class MixedLoad {
     }
   }
 
-  /** Looks at what is stored, and gives how many writes are lost, and how many are there twice or should not be. */
+  /** Returns the writes that are lost, and those that are there twice or should not be there. */
   async check(store: SessionStore): Promise<{ lost: string[]; twice: string[] }> {
     const lost: string[] = []
     const twice: string[] = []
@@ -132,7 +131,7 @@ export class MixedLoad {
         ...session.turns.slice(1).map(({ turnId }) => `turn ${turnId}`),
         ...(session.turns[0]?.toolCalls.map(({ callId }) => `call ${callId}`) ?? []),
         ...Object.keys(session.metadata).map(key => `key ${key}`),
-        ...session.agentTransitions.map(({ toAgent }) => `handover ${toAgent}`),
+        ...session.agentTransitions.map(({ toAgent }) => `transition ${toAgent}`),
       ]
       const times = new Map<string, number>()
       for (const what of found) times.set(what, (times.get(what) ?? 0) + 1)

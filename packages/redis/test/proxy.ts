@@ -1,17 +1,17 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
-/** What may happen to a stretch of bytes that comes by. */
+/** What may happen to a chunk of bytes. */
 export type Fault =
-  /** The connection breaks before the server has it. */
+  /** The connection breaks before the server receives it. */
   | 'reset before delivery'
-  /** The server has it; the connection breaks before the client has the answer. */
+  /** The server receives it, and the connection breaks before the client receives the reply. */
   | 'reset after delivery'
-  /** No answer comes any more, and after a while the connection breaks. */
+  /** There are no more replies, and after a while the connection breaks. */
   | 'drop'
-  /** Answers come late. */
+  /** Replies are late. */
   | 'delay'
-  /** Answers come in small pieces. */
+  /** Replies arrive in small pieces. */
   | 'split'
 
 /** How long a connection is silent before it breaks. */
@@ -19,14 +19,14 @@ const SILENCE_MS = 150
 
 export interface Proxy {
   readonly port: number
-  /** How often each fault has happened. */
+  /** The number of times that each fault has happened. */
   readonly happened: Map<Fault, number>
-  /** Chooses what happens to each stretch of bytes from a client; null for nothing. */
+  /** Chooses the fault for each chunk from a client. Null for none. */
   choose: () => Fault | null
   stop(): Promise<void>
 }
 
-/** A TCP proxy on loopback that hurts what comes by, as networks do. */
+/** A TCP proxy on loopback that causes the faults of networks. */
 export async function startProxy(target: number): Promise<Proxy> {
   const sockets = new Set<Socket>()
   const happened = new Map<Fault, number>()
@@ -47,7 +47,7 @@ export async function startProxy(target: number): Promise<Proxy> {
       })
     }
     client.on('data', chunk => {
-      // A connection that is to break stays silent: an answer that is left out would put all others out of step.
+      // A connection that will break stays silent: after a missing reply, the client would mismatch all others.
       const fault = mode === 'drop' || mode === 'reset after delivery' ? null : proxy.choose()
       if (fault !== null) {
         happened.set(fault, (happened.get(fault) ?? 0) + 1)
@@ -89,7 +89,7 @@ export async function startProxy(target: number): Promise<Proxy> {
   return proxy
 }
 
-/** Cuts the first bytes one by one, then into halves: small answers are what a parser gets wrong. */
+/** Sends the first bytes one by one, then two halves: parsers fail on small pieces. */
 function inPieces(client: Socket, chunk: Buffer): void {
   const end = Math.min(chunk.length, 64)
   for (let at = 0; at < end; at++) client.write(chunk.subarray(at, at + 1))

@@ -8,8 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 
 /*
- * Real servers for the tests, on loopback. Each dies with the process that started it, however that ends:
- * it is the child of a shell that waits for the end of its input.
+ * Real servers for the tests, on loopback. Each ends with the process that started it, however that ends: it is the
+ * child of a shell that waits for the end of its input.
  */
 
 const SHELL = `
@@ -20,7 +20,7 @@ cat >/dev/null
 kill -KILL $! 2>/dev/null
 `
 
-/** The bus of a Cluster uses the port 10,000 above. */
+/** The bus of a Cluster uses the port plus 10,000. */
 const HIGHEST_PORT = 54_000
 const LOWEST_PORT = 21_000
 
@@ -34,7 +34,7 @@ export interface Server {
   stop(): Promise<void>
 }
 
-/** Starts a server with these settings, and without persistence unless they say otherwise. */
+/** Starts a server with these settings. By default it does not persist. */
 export async function startServer(settings: Readonly<Record<string, string>> = {}): Promise<Server> {
   const folder = mkdtempSync(join(tmpdir(), 'turnstore-redis-'))
   for (let attempt = 0; ; attempt++) {
@@ -65,7 +65,7 @@ export async function startServer(settings: Readonly<Record<string, string>> = {
       if (shell.exitCode === null) await once(shell, 'exit')
       rmSync(folder, { recursive: true, force: true })
     }
-    // Another test may have taken the port; then this is not our server, or none at all.
+    // Another test may have taken the port. Then this is not our server.
     if ((await answers(admin, pid, 10_000)) || attempt === 5) {
       return { port, url: `redis://127.0.0.1:${port}`, admin, signal: signal => process.kill(pid, signal), stop }
     }
@@ -132,14 +132,14 @@ export async function startCluster(): Promise<TestCluster> {
   await Promise.all(
     masters.map(({ admin }, index) => {
       const first = Math.floor((SLOTS * index) / MASTERS)
-      const behind = Math.floor((SLOTS * (index + 1)) / MASTERS)
-      return admin.cluster('ADDSLOTS', ...Array.from({ length: behind - first }, (_, slot) => first + slot))
+      const end = Math.floor((SLOTS * (index + 1)) / MASTERS)
+      return admin.cluster('ADDSLOTS', ...Array.from({ length: end - first }, (_, slot) => first + slot))
     }),
   )
   const [first] = servers
   if (first === undefined) throw new Error('no server')
   await until(async () => {
-    // A handshake that takes longer than the node timeout is dropped, and nobody begins it anew.
+    // A handshake that takes longer than the node timeout is dropped, and not repeated.
     const known = await nodesOf(first.admin)
     for (const { port } of servers.slice(1)) {
       if (!known.some(line => line.includes(`:${port}@`))) await first.admin.cluster('MEET', '127.0.0.1', port)
@@ -176,7 +176,7 @@ export async function startCluster(): Promise<TestCluster> {
   }
 }
 
-/** The nodes that a server knows; one that it is still shaking hands with is none. */
+/** The nodes that a server knows, without those in a handshake. */
 async function nodesOf(admin: Redis): Promise<string[]> {
   const lines = String(await admin.cluster('NODES')).trim().split('\n')
   return lines.filter(line => !line.includes('handshake'))
@@ -190,7 +190,7 @@ async function infoOf(admin: Redis): Promise<string> {
 export async function until(holds: () => Promise<boolean> | boolean): Promise<void> {
   const deadline = performance.now() + 30_000
   while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error('a condition has not come to hold within half a minute')
+    if (performance.now() > deadline) throw new Error('a condition was not met within half a minute')
     await sleep(20)
   }
 }

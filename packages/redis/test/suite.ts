@@ -7,15 +7,15 @@ import { damages } from './damages.js'
 
 type Connection = { readonly url: string } | { readonly nodes: { host: string; port: number }[] }
 
-/** Holds the store to the contract of all stores. Each case has a key prefix of its own. */
-export async function holdToContract(name: string, connection: Connection): Promise<void> {
+/** Runs the conformance suite. Each case has its own key prefix. */
+export async function runConformanceSuite(name: string, connection: Connection): Promise<void> {
   const prefixes = new WeakMap<RedisSessionStore, string>()
   const open = (keyPrefix: string): RedisSessionStore => {
     const store = new RedisSessionStore({ ...connection, keyPrefix })
     prefixes.set(store, keyPrefix)
     return store
   }
-  /** Damages a session with a client of the test's own. */
+  /** Damages a session with a client of its own. */
   const damaged = async (store: RedisSessionStore, sessionId: string, kind: string): Promise<void> => {
     const client = 'nodes' in connection ? new Cluster(connection.nodes) : new Redis(connection.url)
     try {

@@ -1,36 +1,50 @@
--- Appends turns and transitions: the one script of most calls. Carries out the appends of several callers that wait
--- at the same moment, one after the other, each with an outcome of its own. What is not plainly new or plainly a
--- repetition is left to the client to decide, with nothing of it written.
+-- Appends turns and transitions. Most calls are this one script. It carries out the appends of several callers in
+-- order, each with its own outcome. An append that is neither plainly new nor plainly a repetition is left to the
+-- client, and nothing of it is written.
 --
--- KEYS  1 head, 2 turns, 3 ids, 4 transitions, 5 operations; on one server also its indexes by updatedAt
--- ARGV  1 token, 2 deadline (ms of the server's clock), 3 ttl in ms or 0, 4 id of the session, 5 stamp of its index
---       entries, 6 number of appends, 7 number of all that they bring, of which for each append first the turns and
---       then the transitions; the id field of each ('' for a transition without id), then the text of each, then for
---       each append: scope ('*' or a workspace as in the head), revision that the session must be at or '',
---       updatedAt (JSON), its instant, number of turns, number of transitions
--- reply 'ok', workspace, instant and stamp of updatedAt, the two as they were before, then for each append one text,
---         parted by blanks: 'ok' | 'same', revision, turns, places in it of turns that were there; 'decide' | 'missing'
---       'missing' | 'held' | 'late', server's ms | 'newer', version | 'corrupt', reason
+-- KEYS[1]   head
+-- KEYS[2]   turns
+-- KEYS[3]   ids
+-- KEYS[4]   transitions
+-- KEYS[5]   results of operations
+-- KEYS[6...]  on one server: the indexes by updatedAt
+-- ARGV[1]   token
+-- ARGV[2]   deadline, in ms of the server's clock
+-- ARGV[3]   ttlMs, or 0
+-- ARGV[4]   id of the session
+-- ARGV[5]   stamp of its index entries
+-- ARGV[6]   number of appends
+-- ARGV[7]   number of items in all appends. The items of an append are its turns, then its transitions
+-- ARGV[8...]  the id field of each item ('' for a transition without an id), then the text of each item, then six
+--           values for each append: scope ('*', or a workspace as in the head), revision that the session must have
+--           or '', updatedAt (JSON), its instant, number of turns, number of transitions
+--
+-- Returns 'ok', workspace, instant and stamp of updatedAt, the two before the call, then one text for each append:
+--           'ok' or 'same', revision, turn count, positions of its turns that were there, separated by spaces;
+--           or 'decide'; or 'missing'
+--      or 'missing' | 'held' | 'late', server's ms | 'newer', version | 'corrupt', reason
 -- include session
 -- include operation
 -- include entries
+local head_key, turns_key, ids_key, transitions_key, results_key = unpack(KEYS, 1, 5)
+local token, deadline, ttl_ms, session_id, stamp, append_count, item_count = unpack(ARGV, 1, 7)
 local now = now_ms()
-local earlier = begin_operation(KEYS[5], ARGV[1], ARGV[2], now)
+local earlier = begin_operation(results_key, token, deadline, now)
 if earlier then return earlier end
 local head, refusal = read_head(KEYS, '*')
 if not head then return refusal end
 if is_held(head, '', now) then return { 'held' } end
 
-local count = tonumber(ARGV[7])
+local count = tonumber(item_count)
 local fields, texts = 7, 7 + count
-local places = get_all(KEYS[3], ARGV, fields + 1, texts)
+local places = get_all(ids_key, ARGV, fields + 1, texts)
 local revision, n, m, uk, u = head.r, head.n, head.m, head.uk, nil
 local turns, transitions, ids = {}, {}, {}
 -- What this call adds, by id field.
 local added, is_known_by_ids, has_ids = {}, true, false
 
--- The text that is there under the id of the item; nil where it is plainly new, '' where its place leads nowhere.
-local function text_there(item, list)
+-- The stored text with the id of the item. Nil if the item is plainly new, '' if the id leads to no text.
+local function stored_text(item, list)
   local field, place = ARGV[fields + item], places[item]
   if field == '' then return nil end
   if added[field] or not place then return added[field] end
@@ -51,28 +65,28 @@ local function add(item, texts_to, index)
   end
 end
 
--- Carries out the append whose description begins at `at`, and which brings the items from `first` on.
-local function carry_out(at, first, behind_turns, behind)
+-- Carries out the append whose six values begin at `at`. Its items are those from `first` up to `items_end`.
+local function append(at, first, turns_end, items_end)
   if ARGV[at] ~= '*' and ARGV[at] ~= head.ws then
-    return workspace_of(head.ws, redis.call('HGET', KEYS[1], 'f')) and 'missing' or 'decide'
+    return workspace_of(head.ws, redis.call('HGET', head_key, 'f')) and 'missing' or 'decide'
   end
   if ARGV[at + 1] ~= '' and tonumber(ARGV[at + 1]) ~= revision then return 'decide' end
-  local is_there, repeated, news = {}, {}, 0
-  for item = first, behind - 1 do
-    local text = text_there(item, item < behind_turns and KEYS[2] or KEYS[4])
+  local is_stored, repeated, new_count = {}, {}, 0
+  for item = first, items_end - 1 do
+    local text = stored_text(item, item < turns_end and turns_key or transitions_key)
     if not text then
-      news = news + 1
+      new_count = new_count + 1
     elseif text ~= ARGV[texts + item] then
       return 'decide'
     else
-      is_there[item] = true
-      if item < behind_turns then repeated[#repeated + 1] = integer(item - first) end
+      is_stored[item] = true
+      if item < turns_end then repeated[#repeated + 1] = integer(item - first) end
     end
   end
-  for item = first, behind - 1 do
-    if is_there[item] then
-      -- Nothing is done again.
-    elseif item < behind_turns then
+  for item = first, items_end - 1 do
+    if is_stored[item] then
+      -- A repetition.
+    elseif item < turns_end then
       add(item, turns, n)
       n = n + 1
     else
@@ -80,47 +94,48 @@ local function carry_out(at, first, behind_turns, behind)
       m = m + 1
     end
   end
-  if news > 0 then
+  if new_count > 0 then
     revision = revision + 1
     if ARGV[at + 3] > uk then uk, u = ARGV[at + 3], ARGV[at + 2] end
   end
-  return (news > 0 and 'ok ' or 'same ') .. integer(revision) .. ' ' .. integer(n) .. ' ' .. table.concat(repeated, ',')
+  local status = new_count > 0 and 'ok ' or 'same '
+  return status .. integer(revision) .. ' ' .. integer(n) .. ' ' .. table.concat(repeated, ',')
 end
 
 local reply = { 'ok', head.ws, uk, head.us, uk, head.us }
 local at, first = texts + count + 1, 1
-for index = 1, tonumber(ARGV[6]) do
-  local behind_turns = first + tonumber(ARGV[at + 4])
-  local behind = behind_turns + tonumber(ARGV[at + 5])
-  reply[6 + index] = carry_out(at, first, behind_turns, behind)
-  at, first = at + 6, behind
+for index = 1, tonumber(append_count) do
+  local turns_end = first + tonumber(ARGV[at + 4])
+  local items_end = turns_end + tonumber(ARGV[at + 5])
+  reply[6 + index] = append(at, first, turns_end, items_end)
+  at, first = at + 6, items_end
 end
 if revision == head.r then return reply end
 
-if #transitions > 0 and redis.call('LLEN', KEYS[4]) ~= head.m then
+if #transitions > 0 and redis.call('LLEN', transitions_key) ~= head.m then
   return { 'corrupt', 'transitions are missing or too many' }
 end
 -- Each turn has an id.
-if head.n > 0 and not has_ids and redis.call('EXISTS', KEYS[3]) == 0 then
+if head.n > 0 and not has_ids and redis.call('EXISTS', ids_key) == 0 then
   return { 'corrupt', 'the ids of its turns are missing' }
 end
-if u then add_entries(KEYS, ARGV[4], uk, ARGV[5]) end
--- Pushing tells the length, which spares the question before it.
-if (call_all('RPUSH', KEYS[2], turns) or head.n) ~= n then
-  for _ = 1, #turns do redis.call('RPOP', KEYS[2]) end
+if u then add_entries(KEYS, session_id, uk, stamp) end
+-- RPUSH returns the length, which saves an LLEN before it.
+if (call_all('RPUSH', turns_key, turns) or head.n) ~= n then
+  for _ = 1, #turns do redis.call('RPOP', turns_key) end
   return { 'corrupt', 'turns are missing or too many' }
 end
-call_all('RPUSH', KEYS[4], transitions)
-call_all('HSET', KEYS[3], ids)
+call_all('RPUSH', transitions_key, transitions)
+call_all('HSET', ids_key, ids)
 local set = { 'r', integer(revision), 'n', integer(n), 'm', integer(m) }
 if u then
-  set[7], set[8], set[9], set[10], set[11], set[12] = 'u', u, 'uk', uk, 'us', ARGV[5]
-  remove_entries(KEYS, ARGV[4], head.uk, head.us)
-  reply[3], reply[4] = uk, ARGV[5]
+  set[7], set[8], set[9], set[10], set[11], set[12] = 'u', u, 'uk', uk, 'us', stamp
+  remove_entries(KEYS, session_id, head.uk, head.us)
+  reply[3], reply[4] = uk, stamp
 end
-local expiry, results_until = expiry_of(ARGV[3], head, now), results_expiry(head, now)
+local expiry, results_until = expiry_of(ttl_ms, head, now), results_expiry(head, now)
 if expiry then set[#set + 1], set[#set + 2] = 'e', expiry end
 if results_until then set[#set + 1], set[#set + 2] = 'x', results_until end
-redis.call('HSET', KEYS[1], unpack(set))
+redis.call('HSET', head_key, unpack(set))
 expire_all(expiry, KEYS)
-return end_operation(KEYS[5], ARGV[1], reply, rank_of(now, is_known_by_ids), results_until, now)
+return end_operation(results_key, token, reply, rank_of(now, is_known_by_ids), results_until, now)

@@ -1,35 +1,56 @@
--- Carries out a plan that a client made, on condition that what the plan was based on is unchanged.
+-- Writes a plan that a client made, if what the plan was based on is unchanged.
 --
--- KEYS  1 head, 2 turns, 3 ids, 4 transitions, 5 operations; on one server also its indexes by updatedAt
--- ARGV  1 token, 2 deadline (ms of the server's clock), 3 ttl in ms or 0, 4 generation that was read,
---       5 revision that was read, where the plan depends on it, or '',
---       6 revision of the last change that did more than append, where the plan depends on it, or '',
---       7 updatedAt (JSON), 8 its instant, 9 stamp of its index entries,
---       10 id of the session, 11 metadata (JSON) or '', 12 frame (JSON) or '', 13 how many turns stay, or '',
---       14 generation from then on, 15 token by which the others were asked to wait, or '',
---       then five lists, each behind its length: ids that were looked up and what was found (field, places or '');
---       ids of dropped turns (field, the places that stay or ''); turns to replace (field, places before it, index,
---       text); turns to append (field, text); transitions to append (field or '', text);
---       and where turns are dropped the transitions that stay (field or '', text)
--- reply 'ok', revision, turns, '', workspace, instant and stamp of updatedAt, and the two as they were before
---       'stale' | 'held' | 'late', server's ms | 'missing' | 'newer', version | 'corrupt', reason
+-- KEYS[1]   head
+-- KEYS[2]   turns
+-- KEYS[3]   ids
+-- KEYS[4]   transitions
+-- KEYS[5]   results of operations
+-- KEYS[6...]  on one server: the indexes by updatedAt
+-- ARGV[1]   token
+-- ARGV[2]   deadline, in ms of the server's clock
+-- ARGV[3]   ttlMs, or 0
+-- ARGV[4]   generation that was read
+-- ARGV[5]   revision that was read, if the plan depends on it, or ''
+-- ARGV[6]   revision of the last change other than an append, if the plan depends on it, or ''
+-- ARGV[7]   updatedAt (JSON)
+-- ARGV[8]   its instant
+-- ARGV[9]   stamp of its index entries
+-- ARGV[10]  id of the session
+-- ARGV[11]  metadata (JSON), or ''
+-- ARGV[12]  frame (JSON), or ''
+-- ARGV[13]  number of turns to keep, or ''
+-- ARGV[14]  new generation
+-- ARGV[15]  token of the hold that this client has, or ''
+-- ARGV[16...] six lists, each after its length:
+--           ids that were looked up: field, places or ''
+--           ids of dropped turns: field, places that stay or ''
+--           turns to replace: field, places before the last one, index, text
+--           turns to append: field, text
+--           transitions to append: field or '', text
+--           transitions to keep, if turns are dropped: field or '', text
+--
+-- Returns 'ok', revision, turn count, '', workspace, instant and stamp of updatedAt, the two before the call
+--      or 'stale' | 'held' | 'late', server's ms | 'missing' | 'newer', version | 'corrupt', reason
 -- include session
 -- include operation
 -- include entries
+local head_key, turns_key, ids_key, transitions_key, results_key = unpack(KEYS, 1, 5)
+local token, deadline, ttl_ms, generation, read_revision, read_wide_revision = unpack(ARGV, 1, 6)
+local updated_at, updated_instant, stamp, session_id, metadata, frame = unpack(ARGV, 7, 12)
+local keep_turns, new_generation, hold_token = unpack(ARGV, 13, 15)
 local now = now_ms()
-local earlier = begin_operation(KEYS[5], ARGV[1], ARGV[2], now)
+local earlier = begin_operation(results_key, token, deadline, now)
 if earlier then return earlier end
 local head, refusal = read_head(KEYS, '*')
 if not head then return refusal end
-if is_held(head, ARGV[15], now) then return { 'held' } end
-local damaged = damage(head, KEYS[2], KEYS[4])
+if is_held(head, hold_token, now) then return { 'held' } end
+local damaged = damage(head, turns_key, transitions_key)
 if damaged then return damaged end
-local is_moved = (ARGV[5] ~= '' and tonumber(ARGV[5]) ~= head.r) or (ARGV[6] ~= '' and tonumber(ARGV[6]) ~= head.w)
-if head.g ~= ARGV[4] or is_moved then
-  return { 'stale' }
-end
+local is_changed = (read_revision ~= '' and tonumber(read_revision) ~= head.r)
+  or (read_wide_revision ~= '' and tonumber(read_wide_revision) ~= head.w)
+if head.g ~= generation or is_changed then return { 'stale' } end
 
-local moves = ARGV[8] > head.uk
+local moves = updated_instant > head.uk
 
 local at = 16
 local function next_list(width)
@@ -46,38 +67,37 @@ end
 local seen = next_list(2)
 local fields = {}
 for index, row in ipairs(seen) do fields[index] = row[1] end
-local places = get_all(KEYS[3], fields, 1, #fields)
+local places = get_all(ids_key, fields, 1, #fields)
 for index, row in ipairs(seen) do
   if (places[index] or '') ~= row[2] then return { 'stale' } end
 end
 
-local dropped, replaced = next_list(2), next_list(4)
-local appended, handovers, kept_handovers = next_list(2), next_list(2), next_list(2)
+local dropped, replaced, appended = next_list(2), next_list(4), next_list(2)
+local new_transitions, kept_transitions = next_list(2), next_list(2)
 local revision = integer(head.r + 1)
-local count, handover_count = head.n, head.m
-local set_ids, drop_ids, texts = {}, {}, {}
--- The transitions that stay move up, so they are written anew with the places of their ids.
-local function add_handovers(rows)
+local count, transition_count = head.n, head.m
+local set_ids, drop_ids, transitions = {}, {}, {}
+local function add_transitions(rows)
   for _, row in ipairs(rows) do
-    texts[#texts + 1] = row[2]
+    transitions[#transitions + 1] = row[2]
     if row[1] ~= '' then
       set_ids[#set_ids + 1] = row[1]
-      set_ids[#set_ids + 1] = integer(handover_count)
+      set_ids[#set_ids + 1] = integer(transition_count)
     end
-    handover_count = handover_count + 1
+    transition_count = transition_count + 1
   end
 end
 
-if moves then add_entries(KEYS, ARGV[10], ARGV[8], ARGV[9]) end
-if ARGV[13] ~= '' then
-  count = tonumber(ARGV[13])
-  handover_count = 0
+if moves then add_entries(KEYS, session_id, updated_instant, stamp) end
+if keep_turns ~= '' then
+  count = tonumber(keep_turns)
+  transition_count = 0
   if count == 0 then
-    redis.call('DEL', KEYS[2])
+    redis.call('DEL', turns_key)
   else
-    redis.call('LTRIM', KEYS[2], 0, count - 1)
+    redis.call('LTRIM', turns_key, 0, count - 1)
   end
-  redis.call('DEL', KEYS[4])
+  redis.call('DEL', transitions_key)
   for _, row in ipairs(dropped) do
     if row[2] == '' then
       drop_ids[#drop_ids + 1] = row[1]
@@ -86,11 +106,12 @@ if ARGV[13] ~= '' then
       set_ids[#set_ids + 1] = row[2]
     end
   end
-  call_all('HDEL', KEYS[3], drop_ids)
-  add_handovers(kept_handovers)
+  call_all('HDEL', ids_key, drop_ids)
+  -- The transitions that stay get new places, so they are written again.
+  add_transitions(kept_transitions)
 end
 for _, row in ipairs(replaced) do
-  redis.call('LSET', KEYS[2], row[3], row[4])
+  redis.call('LSET', turns_key, row[3], row[4])
   set_ids[#set_ids + 1] = row[1]
   set_ids[#set_ids + 1] = row[2] .. row[3] .. ':' .. revision
 end
@@ -101,13 +122,13 @@ for _, row in ipairs(appended) do
   turns[#turns + 1] = row[2]
   count = count + 1
 end
-add_handovers(handovers)
-call_all('RPUSH', KEYS[2], turns)
-call_all('RPUSH', KEYS[4], texts)
-call_all('HSET', KEYS[3], set_ids)
+add_transitions(new_transitions)
+call_all('RPUSH', turns_key, turns)
+call_all('RPUSH', transitions_key, transitions)
+call_all('HSET', ids_key, set_ids)
 
 local set = {
-  'r', revision, 'w', revision, 'n', integer(count), 'm', integer(handover_count), 'g', ARGV[14],
+  'r', revision, 'w', revision, 'n', integer(count), 'm', integer(transition_count), 'g', new_generation,
 }
 local function put(field, value)
   set[#set + 1] = field
@@ -115,21 +136,21 @@ local function put(field, value)
 end
 local uk, us = head.uk, head.us
 if moves then
-  uk, us = ARGV[8], ARGV[9]
-  put('u', ARGV[7])
+  uk, us = updated_instant, stamp
+  put('u', updated_at)
   put('uk', uk)
   put('us', us)
-  remove_entries(KEYS, ARGV[10], head.uk, head.us)
+  remove_entries(KEYS, session_id, head.uk, head.us)
 end
-if ARGV[11] ~= '' then put('d', ARGV[11]) end
-if ARGV[12] ~= '' then put('f', ARGV[12]) end
-local expiry, results = expiry_of(ARGV[3], head, now), results_expiry(head, now)
+if metadata ~= '' then put('d', metadata) end
+if frame ~= '' then put('f', frame) end
+local expiry, results_until = expiry_of(ttl_ms, head, now), results_expiry(head, now)
 if expiry then put('e', expiry) end
-if results then put('x', results) end
-redis.call('HSET', KEYS[1], unpack(set))
-if head.hold then redis.call('HDEL', KEYS[1], 'h') end
+if results_until then put('x', results_until) end
+redis.call('HSET', head_key, unpack(set))
+if head.hold then redis.call('HDEL', head_key, 'h') end
 expire_all(expiry, KEYS)
 return end_operation(
-  KEYS[5], ARGV[1], { 'ok', revision, integer(count), '', head.ws, uk, us, head.uk, head.us },
-  rank_of(now, false), results, now
+  results_key, token, { 'ok', revision, integer(count), '', head.ws, uk, us, head.uk, head.us },
+  rank_of(now, false), results_until, now
 )

@@ -1,24 +1,33 @@
--- Deletes a session that was read as a whole before. The results of its last operations stay for a while, so that a deletion which is
--- delivered again does not reach the session that comes after it.
+-- Deletes a session that the client has read completely. The results of its last operations stay for a while: a
+-- deletion that is delivered twice must not delete the next session with the same id.
 --
--- KEYS  1 head, 2 turns, 3 ids, 4 transitions, 5 operations
--- ARGV  1 token, 2 deadline (ms of the server's clock), 3 scope: '*' or a workspace as in the head,
---       4 generation that was read
--- reply 'ok', workspace, instant and stamp of updatedAt, instant and stamp of createdAt
---       'stale' | 'missing' | 'late', server's ms | 'newer', version | 'corrupt', reason
+-- KEYS[1]  head
+-- KEYS[2]  turns
+-- KEYS[3]  ids
+-- KEYS[4]  transitions
+-- KEYS[5]  results of operations
+-- ARGV[1]  token
+-- ARGV[2]  deadline, in ms of the server's clock
+-- ARGV[3]  scope: '*', or a workspace as in the head
+-- ARGV[4]  generation that was read
+--
+-- Returns 'ok', workspace, instant and stamp of updatedAt, instant and stamp of createdAt
+--      or 'stale' | 'missing' | 'late', server's ms | 'newer', version | 'corrupt', reason
 -- include session
 -- include operation
+local head_key, turns_key, ids_key, transitions_key, results_key = unpack(KEYS, 1, 5)
+local token, deadline, scope, generation = unpack(ARGV, 1, 4)
 local now = now_ms()
-local earlier = begin_operation(KEYS[5], ARGV[1], ARGV[2], now)
+local earlier = begin_operation(results_key, token, deadline, now)
 if earlier then return earlier end
-local head, refusal = read_head(KEYS, ARGV[3])
+local head, refusal = read_head(KEYS, scope)
 if not head then return refusal end
-if head.g ~= ARGV[4] then return { 'stale' } end
-local damaged = damage(head, KEYS[2], KEYS[4])
+if head.g ~= generation then return { 'stale' } end
+local damaged = damage(head, turns_key, transitions_key)
 if damaged then return damaged end
--- First of all: a full server takes what needs room only from a script that has made some.
-redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
+-- Before any other write: a full server accepts writes only from a script that has freed memory.
+redis.call('UNLINK', head_key, turns_key, ids_key, transitions_key)
 return end_operation(
-  KEYS[5], ARGV[1], { 'ok', head.ws, head.uk, head.us, head.ck, head.cs }, rank_of(now, false),
+  results_key, token, { 'ok', head.ws, head.uk, head.us, head.ck, head.cs }, rank_of(now, false),
   results_expiry(nil, now), now
 )

@@ -1,8 +1,10 @@
--- Adds entries to indexes and takes entries away. On a Cluster it is called for each index by itself.
+-- Adds entries to indexes and removes entries. On a Cluster each call has one index.
 --
--- KEYS  any number of indexes
--- ARGV  for each: number of entries to add, number of entries to take away, the ones, the others
--- reply 'ok'
+-- KEYS[1...]  indexes
+-- ARGV[1...]  for each index: number of entries to add, number of entries to remove, the entries to add, the entries to
+--           remove
+--
+-- Returns 'ok'
 local at = 1
 for _, key in ipairs(KEYS) do
   local adds, removals = tonumber(ARGV[at]), tonumber(ARGV[at + 1])

@@ -1,36 +1,62 @@
--- Creates or replaces a session as a whole, out of what comes with the call or out of what was staged before.
+-- Creates or replaces a whole session, from the arguments or from what was staged before.
 --
--- KEYS  1 head, 2 turns, 3 ids, 4 transitions, 5 operations; where it was staged: 6 turns, 7 ids, 8 transitions
--- ARGV  1 token, 2 deadline (ms of the server's clock), 3 ttl in ms or 0, 4 workspace as in the head,
---       5 revision that the session must be at (0: must not exist), or '', 6 generation,
---       7 frame (JSON), 8 metadata (JSON), 9 updatedAt (JSON), 10 its instant, 11 its stamp,
---       12 instant of createdAt, 13 its stamp, 14 number of turns, 15 number of transitions,
---       16 generation of the session that was read as a whole, or '' where there was none;
---       and where nothing was staged 17 number of ids, the turns, the transitions, and for each id its field and places
--- reply 'ok', revision, turns, '', workspace, instant and stamp of updatedAt, the two as they were before
---         ('' for none), instant and stamp of createdAt as they were before
---       'exists' | 'conflict', revision | 'stale' | 'unstaged' | 'held' | 'late', server's ms | 'newer', version | 'corrupt', reason
+-- KEYS[1]   head
+-- KEYS[2]   turns
+-- KEYS[3]   ids
+-- KEYS[4]   transitions
+-- KEYS[5]   results of operations
+-- KEYS[6]   staged turns; the staged keys are passed only if the session was staged
+-- KEYS[7]   staged ids
+-- KEYS[8]   staged transitions
+-- ARGV[1]   token
+-- ARGV[2]   deadline, in ms of the server's clock
+-- ARGV[3]   ttlMs, or 0
+-- ARGV[4]   workspace as in the head
+-- ARGV[5]   revision that the session must have (0: it must not exist), or ''
+-- ARGV[6]   new generation
+-- ARGV[7]   frame (JSON)
+-- ARGV[8]   metadata (JSON)
+-- ARGV[9]   updatedAt (JSON)
+-- ARGV[10]  its instant
+-- ARGV[11]  its stamp
+-- ARGV[12]  instant of createdAt
+-- ARGV[13]  its stamp
+-- ARGV[14]  number of turns
+-- ARGV[15]  number of transitions
+-- ARGV[16]  generation of the session that the client has read completely, or '' if there was none
+-- ARGV[17]  if nothing was staged: number of ids
+-- ARGV[18...] if nothing was staged: the turns, the transitions, and for each id its field and places
+--
+-- Returns 'ok', revision, turn count, '', workspace, instant and stamp of updatedAt, the two before the call, instant and
+--           stamp of createdAt before the call; those before the call are '' if there was no session
+--      or 'exists' | 'conflict', revision | 'stale' | 'unstaged' | 'held' | 'late', server's ms | 'newer', version
+--      or 'corrupt', reason
 -- include session
 -- include operation
 -- include arguments
+local head_key, turns_key, ids_key, transitions_key, results_key = unpack(KEYS, 1, 5)
+local staged_turns_key, _, staged_transitions_key = unpack(KEYS, 6, 8)
+local token, deadline, ttl_ms, workspace, if_revision, new_generation, frame, metadata = unpack(ARGV, 1, 8)
+local updated_at, updated_instant, updated_stamp, created_instant, created_stamp = unpack(ARGV, 9, 13)
+local turn_count, transition_count, read_generation, id_count = unpack(ARGV, 14, 17)
 local now = now_ms()
-local earlier = begin_operation(KEYS[5], ARGV[1], ARGV[2], now)
+local earlier = begin_operation(results_key, token, deadline, now)
 if earlier then return earlier end
 local head, refusal = read_head(KEYS, '*')
 if not head and refusal[1] ~= 'missing' then return refusal end
 if head and is_held(head, '', now) then return { 'held' } end
-if head and head.ws ~= ARGV[4] then
-  if not workspace_of(head.ws, redis.call('HGET', KEYS[1], 'f')) then
+if head and head.ws ~= workspace then
+  if not workspace_of(head.ws, redis.call('HGET', head_key, 'f')) then
     return { 'corrupt', 'its head names two workspaces' }
   end
   return { 'exists' }
 end
 local revision = head and head.r or 0
-if ARGV[5] ~= '' and tonumber(ARGV[5]) ~= revision then return { 'conflict', integer(revision) } end
+if if_revision ~= '' and tonumber(if_revision) ~= revision then return { 'conflict', integer(revision) } end
 if head then
-  -- Nobody has looked whether what it would replace can be read. What scripts have changed since can.
-  if head.g ~= ARGV[16] then return { 'stale' } end
-  local damaged = damage(head, KEYS[2], KEYS[4])
+  -- In the generation that the client has read completely, everything since was written by scripts, and can be read.
+  if head.g ~= read_generation then return { 'stale' } end
+  local damaged = damage(head, turns_key, transitions_key)
   if damaged then return damaged end
 end
 for index, kind in ipairs({ 'hash', 'list', 'hash', 'list' }) do
@@ -38,30 +64,32 @@ for index, kind in ipairs({ 'hash', 'list', 'hash', 'list' }) do
   if found ~= 'none' and found ~= kind then return { 'corrupt', 'one of its keys is a ' .. found } end
 end
 
-local turns, transitions = tonumber(ARGV[14]), tonumber(ARGV[15])
-local staged = KEYS[6] ~= nil
-if staged and (redis.call('LLEN', KEYS[6]) ~= turns or redis.call('LLEN', KEYS[8]) ~= transitions) then
-  return { 'unstaged' }
+local turns, transitions = tonumber(turn_count), tonumber(transition_count)
+local is_staged = staged_turns_key ~= nil
+if is_staged then
+  local is_complete = redis.call('LLEN', staged_turns_key) == turns
+    and redis.call('LLEN', staged_transitions_key) == transitions
+  if not is_complete then return { 'unstaged' } end
 end
--- An instant that stays keeps its entry, so that no listing under way finds it gone from where it comes by next.
-local us = head and head.uk == ARGV[10] and head.us or ARGV[11]
-local cs = head and head.ck == ARGV[12] and head.cs or ARGV[13]
+-- If an instant does not change, its entry stays: a listing in progress would miss a session whose entry is replaced.
+local us = head and head.uk == updated_instant and head.us or updated_stamp
+local cs = head and head.ck == created_instant and head.cs or created_stamp
 local set = {
-  'v', SCHEMA, 'g', ARGV[6], 'r', integer(revision + 1), 'w', integer(revision + 1),
-  'n', integer(turns), 'm', integer(transitions), 'ws', ARGV[4], 'f', ARGV[7], 'd', ARGV[8],
-  'u', ARGV[9], 'uk', ARGV[10], 'us', us, 'ck', ARGV[12], 'cs', cs,
+  'v', SCHEMA, 'g', new_generation, 'r', integer(revision + 1), 'w', integer(revision + 1),
+  'n', integer(turns), 'm', integer(transitions), 'ws', workspace, 'f', frame, 'd', metadata,
+  'u', updated_at, 'uk', updated_instant, 'us', us, 'ck', created_instant, 'cs', cs,
 }
-local expiry, results = expiry_of(ARGV[3], head, now), results_expiry(nil, now)
+local expiry, results_until = expiry_of(ttl_ms, head, now), results_expiry(nil, now)
 set[#set + 1] = 'x'
-set[#set + 1] = results
+set[#set + 1] = results_until
 if expiry then
   set[#set + 1] = 'e'
   set[#set + 1] = expiry
 end
--- First of all, so that a full server refuses before anything is gone.
-redis.call('HSET', KEYS[1], unpack(set))
-redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4])
-if staged then
+-- Before any key is removed: a full server refuses this write.
+redis.call('HSET', head_key, unpack(set))
+redis.call('UNLINK', turns_key, ids_key, transitions_key)
+if is_staged then
   for index = 2, 4 do
     if redis.call('EXISTS', KEYS[index + 4]) == 1 then
       redis.call('RENAME', KEYS[index + 4], KEYS[index])
@@ -70,12 +98,12 @@ if staged then
   end
 else
   local next_values = values_from(18)
-  call_all('RPUSH', KEYS[2], next_values(turns))
-  call_all('RPUSH', KEYS[4], next_values(transitions))
-  call_all('HSET', KEYS[3], next_values(2 * tonumber(ARGV[17])))
+  call_all('RPUSH', turns_key, next_values(turns))
+  call_all('RPUSH', transitions_key, next_values(transitions))
+  call_all('HSET', ids_key, next_values(2 * tonumber(id_count)))
 end
 expire_all(expiry, KEYS)
-return end_operation(KEYS[5], ARGV[1], {
-  'ok', integer(revision + 1), integer(turns), '', ARGV[4], ARGV[10], us,
+return end_operation(results_key, token, {
+  'ok', integer(revision + 1), integer(turns), '', workspace, updated_instant, us,
   head and head.uk or '', head and head.us or '', head and head.ck or '', head and head.cs or '',
-}, rank_of(now, false), results, now)
+}, rank_of(now, false), results_until, now)

@@ -1,25 +1,36 @@
--- Brings a part of a long session to where `save` finds it. A part that comes twice is added once.
+-- Stages a part of a long session for `save`. A part that is delivered twice is added once.
 --
--- KEYS  1 turns, 2 ids, 3 transitions
--- ARGV  1 token, which the keys are named by, 2 deadline (ms of the server's clock),
---       3 ms that the parts stay if nobody comes for them, 4 turns and 5 transitions that are there before,
---       6 turns, 7 transitions and 8 ids that come, then the turns, the transitions, and for each id its
---       field and places
--- reply 'ok' | 'unstaged', what was there before is gone | 'late', server's ms
+-- KEYS[1]  staged turns
+-- KEYS[2]  staged ids
+-- KEYS[3]  staged transitions
+-- ARGV[1]  token, which is part of the names of the keys
+-- ARGV[2]  deadline, in ms of the server's clock
+-- ARGV[3]  ms until the staged keys expire
+-- ARGV[4]  number of turns staged before
+-- ARGV[5]  number of transitions staged before
+-- ARGV[6]  number of turns in this part
+-- ARGV[7]  number of transitions in this part
+-- ARGV[8]  number of ids in this part
+-- ARGV[9...] the turns, the transitions, and for each id its field and places
+--
+-- Returns 'ok' | 'unstaged': an earlier part is gone | 'late', server's ms
 -- include session
 -- include arguments
+local turns_key, ids_key, transitions_key = unpack(KEYS, 1, 3)
+local _, deadline, expires_in, turns_before, transitions_before = unpack(ARGV, 1, 5)
+local turn_count, transition_count, id_count = unpack(ARGV, 6, 8)
 local now = now_ms()
-if now > tonumber(ARGV[2]) then return { 'late', integer(now) } end
+if now > tonumber(deadline) then return { 'late', integer(now) } end
 local next_values = values_from(9)
-local turns, transitions = next_values(tonumber(ARGV[6])), next_values(tonumber(ARGV[7]))
-local ids = next_values(2 * tonumber(ARGV[8]))
+local turns, transitions = next_values(tonumber(turn_count)), next_values(tonumber(transition_count))
+local ids = next_values(2 * tonumber(id_count))
 local function add(key, before, values)
   local length = redis.call('LLEN', key)
   if length == before then call_all('RPUSH', key, values) end
   return length == before or length == before + #values
 end
-if not add(KEYS[1], tonumber(ARGV[4]), turns) then return { 'unstaged' } end
-if not add(KEYS[3], tonumber(ARGV[5]), transitions) then return { 'unstaged' } end
-call_all('HSET', KEYS[2], ids)
-for index = 1, 3 do redis.call('PEXPIREAT', KEYS[index], integer(now + tonumber(ARGV[3]))) end
+if not add(turns_key, tonumber(turns_before), turns) then return { 'unstaged' } end
+if not add(transitions_key, tonumber(transitions_before), transitions) then return { 'unstaged' } end
+call_all('HSET', ids_key, ids)
+for index = 1, 3 do redis.call('PEXPIREAT', KEYS[index], integer(now + tonumber(expires_in))) end
 return { 'ok' }

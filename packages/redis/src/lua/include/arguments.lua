@@ -1,4 +1,4 @@
--- Gives what takes values out of ARGV one stretch after the other, the first from a place on.
+-- Returns a function that takes the next `count` values of ARGV, the first of them at `at`.
 local function values_from(at)
   return function(count)
     local values = {}

@@ -1,6 +1,6 @@
--- Where one server holds everything, a script moves the entries of its session in the indexes itself: the
--- keys from the sixth on are those indexes. The new entries are its first write, so that a key which is no
--- index fails it before anything else is done; one that is in an index too early is told by its stamp.
+-- On one server, a script moves the index entries of its session itself: the keys from the sixth on are those indexes.
+-- The new entries are its first write, so if a key is not an index, nothing else has been written. An entry that is
+-- there too early does no harm, since its stamp is not the head's.
 
 local function add_entries(keys, id, time, stamp)
   local member = time .. ' ' .. id .. '\31' .. stamp

@@ -1,19 +1,19 @@
--- Operations: a script that writes carries a token. The last results stay beside the session, also when it
--- is deleted, so that a command which was delivered twice is carried out once and gives the first result.
+-- A script that writes has a token. The results of the last operations are kept beside the session, also after it is
+-- deleted: a command that is delivered twice is carried out once, and returns its first result again.
 local KEPT_RESULTS = 64
--- Of them so many of appends, also where there are more than enough others: those that may be on their way twice just
--- now, and meet a session from which others have taken their turns, or altered them.
+-- Results of appends that are kept even if there are enough others. An append may be delivered twice after others have
+-- dropped or changed its turns, and is then not recognized by them.
 local KEPT_APPENDS = 16
--- No call may take longer than ten minutes, so no repetition outlives its result.
+-- No call takes longer than ten minutes, so every result outlives the repetitions of its command.
 local KEEP_RESULTS_MS = 1800000
 local LEAST_LEFT_MS = 900000
 
--- The result of an operation that was carried out already, or a refusal because its caller has given up.
+-- The result of an operation that was already carried out, or a refusal if its caller has given up.
 local function begin_operation(key, token, deadline, now)
   local result = redis.call('HGET', key, token)
   if result then
     local reply = {}
-    -- The time stands in front.
+    -- The rank comes first.
     for part in string.gmatch(string.match(result, '\31(.*)') .. '\31', '([^\31]*)\31') do reply[#reply + 1] = part end
     return reply
   end
@@ -21,13 +21,13 @@ local function begin_operation(key, token, deadline, now)
   return nil
 end
 
--- When the results go unless others come; nil where the head (or nothing) says that there is time.
+-- When the results are to expire. Nil if the head says that enough time is left.
 local function results_expiry(head, now)
   if head and head.x and tonumber(head.x) > now + LEAST_LEFT_MS then return nil end
   return integer(now + KEEP_RESULTS_MS)
 end
 
--- Drops all but the last 64. It comes behind the writes of a script, so nothing here may fail.
+-- Drops all but the last 64 results. It runs after the writes of a script, so nothing here may fail.
 local function forget_oldest(key, now)
   local results, ranks, old = redis.call('HGETALL', key), {}, {}
   local appends, others = {}, {}
@@ -47,13 +47,13 @@ local function forget_oldest(key, now)
   call_all('HDEL', key, old)
 end
 
--- What stands in front of a result: when it was made; or, where nothing but the result would tell a repetition, a
--- time to come, so that it outlasts those of appends, of which there are most and which are known by their ids.
+-- The rank of a result: the time of an append whose repetition is also recognized by its ids, and a time in the future
+-- for anything else. Appends are the most frequent, so they go first.
 local function rank_of(now, is_known_by_ids)
   return integer(is_known_by_ids and now or now + KEEP_RESULTS_MS)
 end
 
--- Keeps a reply as the result of a token. Where there are twice as many as are kept, the old ones are dropped.
+-- Keeps a reply as the result of a token. At twice the number of results to keep, the oldest are dropped.
 local function end_operation(key, token, reply, rank, expiry, now)
   redis.call('HSET', key, token, rank .. '\31' .. table.concat(reply, '\31'))
   if expiry then redis.call('PEXPIREAT', key, expiry) end
@@ -61,13 +61,13 @@ local function end_operation(key, token, reply, rank, expiry, now)
   return reply
 end
 
--- All keys of a session expire at one instant: `ttl` from now; without one, as it was before.
-local function expiry_of(ttl, head, now)
-  if ttl ~= '0' then return integer(now + tonumber(ttl)) end
+-- When the keys of a session expire: `ttlMs` from now, or as before without one. Nil if they do not.
+local function expiry_of(ttl_ms, head, now)
+  if ttl_ms ~= '0' then return integer(now + tonumber(ttl_ms)) end
   return head and head.e or nil
 end
 
--- The keys of the session itself, which are the first four.
+-- The first four keys are those of the session itself.
 local function expire_all(at, keys)
   if not at then return end
   for index = 1, 4 do redis.call('PEXPIREAT', keys[index], at) end

@@ -1,17 +1,17 @@
 -- The head of a session is a hash:
---   v  version of the format          g  generation: another whenever old places of turns are void
---   r  revision                       w  revision of the last change that did more than append
+--   v  version of the format          g  generation: changes when turns get new places
+--   r  revision                       w  revision of the last change other than an append
 --   n  turns    m  transitions        ws workspace: 'n' for none, else 'w' and its id
 --   f  frame (JSON)                   d  metadata (JSON)
 --   u  updatedAt (JSON)               uk its instant     us stamp of its entries in the indexes
 --   ck instant of createdAt           cs stamp of its entries in the indexes
---   e  when all keys of the session expire, in milliseconds; missing where they do not
+--   e  when all keys of the session expire, in milliseconds; missing if they do not
 --   x  when the results of its last operations expire
---   h  who has asked all others to wait, and until when at most: a token, a blank, milliseconds
+--   h  hold that a change has on the session: its token, a space, the latest end in milliseconds
 local SCHEMA = '1'
--- A change takes far less; whoever dies in the middle of one keeps the others waiting for so long.
+-- Far more than a change takes. After a client with a hold dies, the others wait for this long.
 local HOLD_MS = 1000
--- unpack takes some 8,000 values.
+-- unpack takes about 8,000 values.
 local CHUNK = 4000
 
 local function integer(value)
@@ -27,12 +27,12 @@ local function is_count(text)
   return string.find(text, '^%d+$') ~= nil
 end
 
--- Whether a version, which is not ours, is one at all.
+-- Whether a version other than ours is a version.
 local function is_newer(version)
   return string.find(version, '^[1-9]%d*$') ~= nil
 end
 
--- The workspace of a session, out of two members of its head; nil where it cannot be read, or where they name two.
+-- The workspace of a session, from two fields of its head. Nil if it cannot be read or the two differ.
 local function workspace_of(ws, frame)
   if not ws or not (ws == 'n' or string.find(ws, '^w.')) then return nil end
   local is_json, members = pcall(cjson.decode, frame or '')
@@ -43,7 +43,7 @@ local function workspace_of(ws, frame)
   return ws
 end
 
--- Gives the head; or nil and a reply that says why there is none. The keys are head, turns, ids, transitions.
+-- Returns the head; or nil and a reply with the reason. The keys are head, turns, ids, transitions.
 local function read_head(keys, scope)
   local key = keys[1]
   local field = redis.call('HMGET', key, 'v', 'g', 'r', 'w', 'n', 'm', 'ws', 'uk', 'us', 'ck', 'cs', 'e', 'x', 'h')
@@ -54,7 +54,7 @@ local function read_head(keys, scope)
   end
   if field[1] ~= SCHEMA then
     if is_newer(field[1]) then return nil, { 'newer', field[1] } end
-    return nil, { 'corrupt', 'its version is none' }
+    return nil, { 'corrupt', 'its version is invalid' }
   end
   local head = {
     g = field[2], r = tonumber(field[3]), w = tonumber(field[4]), n = tonumber(field[5]), m = tonumber(field[6]),
@@ -65,15 +65,15 @@ local function read_head(keys, scope)
     if not field[at] then return nil, { 'corrupt', 'it lacks a member' } end
   end
   for at = 3, 6 do
-    if not is_count(field[at]) then return nil, { 'corrupt', 'a count of it is none' } end
+    if not is_count(field[at]) then return nil, { 'corrupt', 'one of its counts is invalid' } end
   end
-  -- They are used behind the writes of a script, where nothing may fail.
+  -- Scripts use them after their writes, where nothing may fail.
   if (head.e and not is_count(head.e)) or (head.x and not is_count(head.x)) then
-    return nil, { 'corrupt', 'a time of it is none' }
+    return nil, { 'corrupt', 'one of its times is invalid' }
   end
   if not workspace_of(head.ws) then return nil, { 'corrupt', 'its workspace cannot be read' } end
   if scope ~= '*' and scope ~= head.ws then
-    -- Only who can tell whose it is may be told that it is not there.
+    -- 'missing' is right only if the workspace of the session is certain.
     if not workspace_of(head.ws, redis.call('HGET', key, 'f')) then
       return nil, { 'corrupt', 'its head names two workspaces' }
     end
@@ -82,23 +82,23 @@ local function read_head(keys, scope)
   return head
 end
 
--- Whether somebody else has asked all others to wait, after it had lost against them time and again.
-local function is_held(head, holder, now)
-  local token, behind = string.match(head.hold or '', '^(%S+) (%d+)$')
-  if not token or token == holder then return false end
-  local left = tonumber(behind) - now
-  -- More than anybody is given: told by the clock of a server that was master before.
+-- Whether another change has a hold on the session.
+local function is_held(head, own_token, now)
+  local token, hold_end = string.match(head.hold or '', '^(%S+) (%d+)$')
+  if not token or token == own_token then return false end
+  local left = tonumber(hold_end) - now
+  -- More time than any hold has: set by the clock of an earlier master.
   return left > 0 and left <= HOLD_MS
 end
 
--- Nil where the lists are as long as the head says; also finds out whether they are lists at all.
+-- Nil if the lists have the lengths that the head says. Fails with WRONGTYPE if a key is not a list.
 local function damage(head, turns, transitions)
   if redis.call('LLEN', turns) ~= head.n then return { 'corrupt', 'turns are missing or too many' } end
   if redis.call('LLEN', transitions) ~= head.m then return { 'corrupt', 'transitions are missing or too many' } end
   return nil
 end
 
--- HMGET of any number of fields: those from first to last of a list.
+-- HMGET of any number of fields, from first to last of an array.
 local function get_all(key, fields, first, last)
   if last - first < CHUNK then
     return first > last and {} or redis.call('HMGET', key, unpack(fields, first, last))
@@ -111,7 +111,7 @@ local function get_all(key, fields, first, last)
   return values
 end
 
--- A command with any number of values behind its key. Gives the last reply; nil where there are no values.
+-- A command with any number of values after its key. Returns the last reply, or nil without values.
 local function call_all(command, key, values)
   local reply
   for from = 1, #values, CHUNK do
@@ -120,7 +120,7 @@ local function call_all(command, key, values)
   return reply
 end
 
--- The last of the places of an id: 'index' or 'index:revision', several of them parted by blanks.
+-- The last place of an id. A place is 'index' or 'index:revision', and several are separated by spaces.
 local function last_place(places)
   return tonumber(string.match(places, '(%d+)[:%d]*$'))
 end
