@@ -1,7 +1,7 @@
 import { type Capabilities, isTurnstoreError, type SessionRecord, TurnstoreError } from '@turnstore/core'
 import {
-  BaseSessionStore,
-  type BaseStoreOptions,
+  DocumentSessionStore,
+  type StoreOptions,
   checkStoreOptions,
   damageOf,
   type Loaded,
@@ -19,7 +19,7 @@ import { idOf, keyOf, PREFIX } from './keys.js'
  * const store = new BucketSessionStore(new HttpBucket('http://127.0.0.1:9000/agents'))
  * const manager = new SessionManager(store)
  */
-export class BucketSessionStore extends BaseSessionStore {
+export class BucketSessionStore extends DocumentSessionStore {
   // Such services acknowledge a PUT once the object is on the disks of several machines.
   readonly capabilities: Capabilities = { durability: 'power-loss', sharing: 'network', constantAppend: false }
   readonly #bucket: Bucket
@@ -27,18 +27,18 @@ export class BucketSessionStore extends BaseSessionStore {
   #owners = new Map<string, Owner>()
 
   /** @throws `INVALID_ARGUMENT` */
-  constructor(bucket: Bucket, options: BaseStoreOptions = {}) {
+  constructor(bucket: Bucket, options: StoreOptions = {}) {
     checkStoreOptions(options)
     super(options)
     this.#bucket = bucket
   }
 
-  protected async _load(sessionId: string): Promise<Loaded | null> {
+  protected async _get(sessionId: string): Promise<Loaded | null> {
     const object = await this.#bucket.get(keyOf(sessionId))
     return object === null ? null : { session: decode(object.body, sessionId).session, token: object.etag }
   }
 
-  protected async _save(session: SessionRecord, token: Version): Promise<boolean> {
+  protected async _put(session: SessionRecord, token: Version): Promise<boolean> {
     const key = keyOf(session.sessionId)
     const { write, body } = encode(session)
     return this.#settle({
@@ -58,7 +58,7 @@ export class BucketSessionStore extends BaseSessionStore {
     return this.#settle({ send, again: token !== null, happened: async () => false })
   }
 
-  protected async _list(scope: Scope): Promise<string[]> {
+  protected async _ids(scope: Scope): Promise<string[]> {
     const objects: { id: string; etag: string }[] = []
     for await (const { key, etag } of this.#bucket.list(PREFIX)) {
       const id = idOf(key)
@@ -81,7 +81,7 @@ export class BucketSessionStore extends BaseSessionStore {
 
   async #ownerOf(sessionId: string): Promise<Owner> {
     try {
-      const loaded = await this._load(sessionId)
+      const loaded = await this._get(sessionId)
       return loaded === null ? 'gone' : { workspaceId: loaded.session.workspaceId }
     } catch (error) {
       if (damageOf(sessionId, error) !== null) return 'damaged'

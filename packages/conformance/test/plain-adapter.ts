@@ -1,5 +1,5 @@
 import { type Capabilities, decodeSession, encodeSession, type SessionRecord, TurnstoreError } from '@turnstore/core'
-import { BaseSessionStore, inScope, type Loaded, type Scope } from '@turnstore/core/adapter'
+import { DocumentSessionStore, inScope, type Loaded, type Scope } from '@turnstore/core/adapter'
 
 interface Row {
   readonly sessionId: string
@@ -23,7 +23,7 @@ export class PlainBackend {
  * means against others, and each call takes a while, so that races are real. That it passes the
  * suite shows that the defaults of the base class keep the contract by themselves.
  */
-export class PlainStore extends BaseSessionStore {
+export class PlainStore extends DocumentSessionStore {
   readonly capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: false }
   readonly #backend: PlainBackend
 
@@ -42,14 +42,14 @@ export class PlainStore extends BaseSessionStore {
     return new PlainStore(this.#backend)
   }
 
-  protected async _load(sessionId: string): Promise<Loaded | null> {
+  protected async _get(sessionId: string): Promise<Loaded | null> {
     await latency()
     const row = this.#backend.rows.get(sessionId)
     await latency()
     return row === undefined ? null : { session: decode(sessionId, row.text), token: row.version }
   }
 
-  protected async _save(session: SessionRecord, token: unknown): Promise<boolean> {
+  protected async _put(session: SessionRecord, token: unknown): Promise<boolean> {
     const text = JSON.stringify(encodeSession(session))
     await latency()
     const { rows } = this.#backend
@@ -66,7 +66,7 @@ export class PlainStore extends BaseSessionStore {
     return (token === null || rows.get(sessionId)?.version === token) && rows.delete(sessionId)
   }
 
-  protected async _list(scope: Scope): Promise<string[]> {
+  protected async _ids(scope: Scope): Promise<string[]> {
     await latency()
     return [...this.#backend.rows.values()]
       .filter(({ workspaceId }) => inScope({ workspaceId }, scope))

@@ -1,8 +1,8 @@
-import { BaseSessionStore, type Loaded } from '../src/adapter.ts'
+import { DocumentSessionStore, type Loaded } from '../src/adapter.ts'
 import { type Capabilities, decodeSession, encodeSession, type SessionRecord, TurnstoreError } from '../src/index.ts'
 
 /** A minimal store: only the four hooks. */
-export class MapStore extends BaseSessionStore {
+export class MapStore extends DocumentSessionStore {
   readonly capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: false }
   readonly #texts = new Map<string, { text: string; token: number }>()
   #writes = 0
@@ -15,13 +15,13 @@ export class MapStore extends BaseSessionStore {
     return [...this.#texts.keys()]
   }
 
-  protected async _load(sessionId: string): Promise<Loaded | null> {
+  protected async _get(sessionId: string): Promise<Loaded | null> {
     if (this.damaged.has(sessionId)) throw new TurnstoreError('CORRUPT_SESSION', `${sessionId} cannot be read`)
     const stored = this.#texts.get(sessionId)
     return stored === undefined ? null : { session: decodeSession(JSON.parse(stored.text)), token: stored.token }
   }
 
-  protected async _save(session: SessionRecord, token: unknown): Promise<boolean> {
+  protected async _put(session: SessionRecord, token: unknown): Promise<boolean> {
     await this.beforeSave()
     if ((this.#texts.get(session.sessionId)?.token ?? null) !== token) return false
     this.#texts.set(session.sessionId, { text: JSON.stringify(encodeSession(session)), token: ++this.#writes })
@@ -32,7 +32,7 @@ export class MapStore extends BaseSessionStore {
     return (token === null || this.#texts.get(sessionId)?.token === token) && this.#texts.delete(sessionId)
   }
 
-  protected async _list(scope: string | null | undefined): Promise<string[]> {
+  protected async _ids(scope: string | null | undefined): Promise<string[]> {
     return [...this.#texts].flatMap(([sessionId, { text }]) =>
       scope === undefined || decodeSession(JSON.parse(text)).workspaceId === scope ? [sessionId] : [],
     )

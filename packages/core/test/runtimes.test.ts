@@ -11,16 +11,16 @@ import { bun, deno } from '../../../scripts/runtimes.mjs'
 /** A typical application: a store with four hooks, and a manager. Runs on every runtime. */
 const scenario = `
 import { SessionManager } from '@turnstore/core'
-import { BaseSessionStore, cloneSession } from '@turnstore/core/adapter'
+import { DocumentSessionStore, cloneSession } from '@turnstore/core/adapter'
 
-class TinyStore extends BaseSessionStore {
+class TinyStore extends DocumentSessionStore {
   capabilities = { durability: 'none', sharing: 'process', constantAppend: false }
   #sessions = new Map()
-  async _load(id) {
+  async _get(id) {
     const session = this.#sessions.get(id)
     return session === undefined ? null : { session: cloneSession(session), token: session }
   }
-  async _save(session, token) {
+  async _put(session, token) {
     if ((this.#sessions.get(session.sessionId) ?? null) !== token) return false
     this.#sessions.set(session.sessionId, session)
     return true
@@ -28,7 +28,7 @@ class TinyStore extends BaseSessionStore {
   async _delete(id, token) {
     return this.#sessions.get(id) === token && this.#sessions.delete(id)
   }
-  async _list() {
+  async _ids() {
     return [...this.#sessions.keys()]
   }
 }

@@ -10,16 +10,16 @@ import {
   TurnstoreError,
 } from '@turnstore/core'
 import {
-  type BaseStoreOptions,
+  type StoreOptions,
   checkStoreOptions,
   cloneSummary,
   type Condition,
   type Deletion,
   inScope,
-  NativeSessionStore,
-  type NormalChange,
-  type NormalQuery,
-  type NormalTurnRange,
+  AbstractSessionStore,
+  type CheckedChange,
+  type CheckedQuery,
+  type CheckedTurnRange,
   pageOfListing,
   type Scope,
   sessionNotFound,
@@ -39,7 +39,7 @@ import { readSummary } from './session/read-summary.js'
 import type { SessionFile } from './session/session-file.js'
 import type { StoreFolder } from './session/session-state.js'
 
-export interface FileSessionStoreOptions extends BaseStoreOptions {}
+export interface FileSessionStoreOptions extends StoreOptions {}
 
 /** Sessions whose places are remembered. A journal beyond that many is compacted by the next writer. */
 const REMEMBERED = 20_000
@@ -65,7 +65,7 @@ const ABANDONED_MS = 24 * 3600 * 1000
  * const store = new FileSessionStore('./sessions')
  * const manager = new SessionManager(store)
  */
-export class FileSessionStore extends NativeSessionStore {
+export class FileSessionStore extends AbstractSessionStore {
   readonly #path: string
   #capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: true }
   #folder: StoreFolder | null = null
@@ -136,7 +136,7 @@ export class FileSessionStore extends NativeSessionStore {
     return this.#first(sessionId, scope, file => file.load(scope))
   }
 
-  protected _readTurns(sessionId: string, range: NormalTurnRange, scope: Scope): Promise<TurnPage | null> {
+  protected _readTurns(sessionId: string, range: CheckedTurnRange, scope: Scope): Promise<TurnPage | null> {
     return this.#first(sessionId, scope, file => file.readTurns(range, scope))
   }
 
@@ -168,11 +168,11 @@ export class FileSessionStore extends NativeSessionStore {
 
   // ---- Listing.
 
-  protected _list(scope: Scope): Promise<string[]> {
+  protected _listSessions(scope: Scope): Promise<string[]> {
     return this.#listing.ids(this.#layout(), scope)
   }
 
-  protected async _query(query: NormalQuery): Promise<SessionPage> {
+  protected async _querySessions(query: CheckedQuery): Promise<SessionPage> {
     const page = await pageOfListing(query, this.#listing.sessions(this.#layout(), query.scope))
     // The listing shares its summaries with its cache.
     return { ...page, sessions: page.sessions.map(cloneSummary) }
@@ -180,7 +180,7 @@ export class FileSessionStore extends NativeSessionStore {
 
   // ---- Writing.
 
-  protected async _change(sessionId: string, change: NormalChange, condition: Condition): Promise<ChangeResult> {
+  protected async _changeSession(sessionId: string, change: CheckedChange, condition: Condition): Promise<ChangeResult> {
     const file = this.#openAlready(sessionId) ?? (await this.#findToWrite(sessionId, condition.scope))
     if (file === null) throw sessionNotFound(sessionId)
     if (!this.#isPrepared || this.#sweeping === null) await this.#prepare()
@@ -207,14 +207,14 @@ export class FileSessionStore extends NativeSessionStore {
     return this.#files.isKnown(paths) ? this.#open(paths) : null
   }
 
-  protected async _replace(session: SessionRecord, condition: Condition): Promise<number> {
+  protected async _saveSession(session: SessionRecord, condition: Condition): Promise<number> {
     return this.#locked(session.sessionId, async () => {
       const found = await this.#findToWrite(session.sessionId, undefined)
       return (found ?? (await this.#newFile(session))).replace(session, condition)
     })
   }
 
-  protected async _remove(sessionId: string, deletion: Deletion): Promise<boolean> {
+  protected async _deleteSession(sessionId: string, deletion: Deletion): Promise<boolean> {
     const { scope, evenIfDamaged } = deletion
     // Without the store's own folder there are no locks, and they are not created just to find nothing.
     if (!this.#hasOwnFolder() && (await this.#findToWrite(sessionId, scope, evenIfDamaged)) === null) return false

@@ -7,7 +7,7 @@ import {
   type TurnPage,
 } from '@turnstore/core'
 import {
-  type BaseStoreOptions,
+  type StoreOptions,
   checkStoreOptions,
   cloneSession,
   cloneSummary,
@@ -15,11 +15,11 @@ import {
   type Condition,
   type Deletion,
   inScope,
-  NativeSessionStore,
+  AbstractSessionStore,
   nextRevision,
-  type NormalChange,
-  type NormalQuery,
-  type NormalTurnRange,
+  type CheckedChange,
+  type CheckedQuery,
+  type CheckedTurnRange,
   pageOfSummaries,
   planChange,
   resolveTurnRange,
@@ -40,12 +40,12 @@ import { IndexedSession } from './indexed-session.js'
  * const { sessionId } = await manager.startSession()
  * await manager.recordTurn(sessionId, { prompt: 'Hello' })
  */
-export class InMemorySessionStore extends NativeSessionStore {
+export class InMemorySessionStore extends AbstractSessionStore {
   readonly capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: true }
   readonly #sessions = new Map<string, IndexedSession>()
 
   /** @throws `INVALID_ARGUMENT` */
-  constructor(options: BaseStoreOptions = {}) {
+  constructor(options: StoreOptions = {}) {
     checkStoreOptions(options)
     super(options)
   }
@@ -57,30 +57,30 @@ export class InMemorySessionStore extends NativeSessionStore {
     return stored === null ? null : cloneSession(stored.session)
   }
 
-  protected async _list(scope: Scope): Promise<string[]> {
+  protected async _listSessions(scope: Scope): Promise<string[]> {
     return this.#summaries(scope).map(({ sessionId }) => sessionId)
   }
 
-  protected async _replace(session: SessionRecord, condition: Condition): Promise<number> {
+  protected async _saveSession(session: SessionRecord, condition: Condition): Promise<number> {
     const stored = this.#sessions.get(session.sessionId)
     const revision = nextRevision(session, stored?.session ?? null, condition)
     this.#sessions.set(session.sessionId, new IndexedSession({ ...session, revision }))
     return revision
   }
 
-  protected async _change(sessionId: string, change: NormalChange, condition: Condition): Promise<ChangeResult> {
+  protected async _changeSession(sessionId: string, change: CheckedChange, condition: Condition): Promise<ChangeResult> {
     const stored = this.#inScope(sessionId, condition.scope)
     if (stored === null) throw sessionNotFound(sessionId)
     const plan = planChange(stored, change, condition.ifRevision, this.limits)
-    if (plan.changed) stored.carryOut(plan)
+    if (plan.changed) stored.apply(plan)
     return resultOf(plan)
   }
 
-  protected async _remove(sessionId: string, { scope }: Deletion): Promise<boolean> {
+  protected async _deleteSession(sessionId: string, { scope }: Deletion): Promise<boolean> {
     return this.#inScope(sessionId, scope) !== null && this.#sessions.delete(sessionId)
   }
 
-  protected async _readTurns(sessionId: string, range: NormalTurnRange, scope: Scope): Promise<TurnPage | null> {
+  protected async _readTurns(sessionId: string, range: CheckedTurnRange, scope: Scope): Promise<TurnPage | null> {
     const indexed = this.#inScope(sessionId, scope)
     if (indexed === null) return null
     const { turnCount, revision } = indexed
@@ -93,7 +93,7 @@ export class InMemorySessionStore extends NativeSessionStore {
     return indexed === null ? null : cloneSummary(summaryOf(indexed.session))
   }
 
-  protected async _query(query: NormalQuery): Promise<SessionPage> {
+  protected async _querySessions(query: CheckedQuery): Promise<SessionPage> {
     const { sessions, cursor } = pageOfSummaries(query, this.#summaries(query.scope))
     return { sessions: sessions.map(cloneSummary), cursor }
   }

@@ -3,7 +3,7 @@ import { type ChangePlan, isDropped, type SessionView } from '@turnstore/core/ad
 
 /** A session with an index of its ids, so that the cost of a change does not grow with the session. */
 export class IndexedSession implements SessionView {
-  /** Modified in place by {@link carryOut}. */
+  /** Modified in place by {@link apply}. */
   readonly session: SessionRecord
   /** The indexes of each turn id, ascending. Old files may contain an id twice. */
   readonly #places = new Map<string, number[]>()
@@ -55,7 +55,7 @@ export class IndexedSession implements SessionView {
   }
 
   /** Applies the plan and takes ownership of its records. */
-  carryOut(plan: ChangePlan): void {
+  apply(plan: ChangePlan): void {
     const { session } = this
     if (plan.keepTurns !== undefined) this.#rewind(plan.keepTurns)
     for (const { index, turn } of plan.replaceTurns) session.turns[index] = turn

@@ -10,10 +10,10 @@ import {
 import {
   type Condition,
   type Deletion,
-  NativeSessionStore,
-  type NormalChange,
-  type NormalQuery,
-  type NormalTurnRange,
+  AbstractSessionStore,
+  type CheckedChange,
+  type CheckedQuery,
+  type CheckedTurnRange,
   quote,
   type Scope,
   withOutcome,
@@ -48,7 +48,7 @@ const FORMAT_TEXT = `turnstore ${FORMAT} shards ${SHARDS}`
  * const store = new RedisSessionStore({ url: 'redis://localhost:6379' })
  * const manager = new SessionManager(store)
  */
-export class RedisSessionStore extends NativeSessionStore {
+export class RedisSessionStore extends AbstractSessionStore {
   #capabilities: Capabilities = {
     durability: 'none',
     sharing: 'process',
@@ -108,7 +108,7 @@ export class RedisSessionStore extends NativeSessionStore {
     return this.#loader.load(sessionId, scope, this.#call(sessionId))
   }
 
-  protected _readTurns(sessionId: string, range: NormalTurnRange, scope: Scope): Promise<TurnPage | null> {
+  protected _readTurns(sessionId: string, range: CheckedTurnRange, scope: Scope): Promise<TurnPage | null> {
     return this.#loader.readTurns(sessionId, range, scope, this.#call(sessionId))
   }
 
@@ -116,25 +116,25 @@ export class RedisSessionStore extends NativeSessionStore {
     return this.#loader.summary(sessionId, scope, this.#call(sessionId))
   }
 
-  protected async _replace(session: SessionRecord, condition: Condition): Promise<number> {
+  protected async _saveSession(session: SessionRecord, condition: Condition): Promise<number> {
     const call = this.#call(session.sessionId)
     await withOutcome('not-stored', () => this.#recordFormat())
     return this.#saves.save(session, condition, call)
   }
 
-  protected _change(sessionId: string, change: NormalChange, condition: Condition): Promise<ChangeResult> {
+  protected _changeSession(sessionId: string, change: CheckedChange, condition: Condition): Promise<ChangeResult> {
     return this.#changes.change(sessionId, change, condition, this.#call(sessionId))
   }
 
-  protected _remove(sessionId: string, deletion: Deletion): Promise<boolean> {
+  protected _deleteSession(sessionId: string, deletion: Deletion): Promise<boolean> {
     return this.#deletes.remove(sessionId, deletion, this.#call(sessionId))
   }
 
-  protected _query(query: NormalQuery): Promise<SessionPage> {
+  protected _querySessions(query: CheckedQuery): Promise<SessionPage> {
     return this.#listing.page(query, this.#call())
   }
 
-  protected _list(scope: Scope): Promise<string[]> {
+  protected _listSessions(scope: Scope): Promise<string[]> {
     return this.#listing.list(scope, () => this.#call())
   }
 

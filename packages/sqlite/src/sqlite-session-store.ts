@@ -9,15 +9,15 @@ import {
   TurnstoreError,
 } from '@turnstore/core'
 import {
-  type BaseStoreOptions,
+  type StoreOptions,
   checkStoreOptions,
   type Condition,
   type Deletion,
   encodeTurn,
-  NativeSessionStore,
-  type NormalChange,
-  type NormalQuery,
-  type NormalTurnRange,
+  AbstractSessionStore,
+  type CheckedChange,
+  type CheckedQuery,
+  type CheckedTurnRange,
   planChange,
   resultOf,
   type Scope,
@@ -42,7 +42,7 @@ import { parseTurns } from './sessions/turn-bodies.js'
 import { readIfSmall } from './sessions/whole-session.js'
 import { refuseNewer, upgrade } from './tables/schema-version.js'
 
-export interface SqliteSessionStoreOptions extends BaseStoreOptions {
+export interface SqliteSessionStoreOptions extends StoreOptions {
   /**
    * What an acknowledged write survives. `power-loss`, the default, syncs each commit to the disk. `process-crash`
    * leaves that to the operating system, which is several times faster: a power cut may lose the writes since the last
@@ -66,7 +66,7 @@ interface Open {
  * const store = new SqliteSessionStore('./sessions.db')
  * const manager = new SessionManager(store)
  */
-export class SqliteSessionStore extends NativeSessionStore {
+export class SqliteSessionStore extends AbstractSessionStore {
   readonly #source: string | SqliteDatabase
   readonly #synchronous: 'FULL' | 'NORMAL'
   #capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: true }
@@ -168,7 +168,7 @@ export class SqliteSessionStore extends NativeSessionStore {
     return raw === null ? null : { ...raw.head, turns: await parseTurns(sessionId, raw.turns) }
   }
 
-  protected async _readTurns(sessionId: string, range: NormalTurnRange, scope: Scope): Promise<TurnPage | null> {
+  protected async _readTurns(sessionId: string, range: CheckedTurnRange, scope: Scope): Promise<TurnPage | null> {
     const raw = await this.#read(connection => {
       const head = this.#countedHead(sessionId, scope)
       return head && readRawTurns(connection, sessionId, head, range)
@@ -182,11 +182,11 @@ export class SqliteSessionStore extends NativeSessionStore {
     return this.#read(connection => readSummary(connection, sessionId, scope))
   }
 
-  protected _list(scope: Scope): Promise<string[]> {
+  protected _listSessions(scope: Scope): Promise<string[]> {
     return this.#read(connection => listIds(connection, scope))
   }
 
-  protected _query(query: NormalQuery): Promise<SessionPage> {
+  protected _querySessions(query: CheckedQuery): Promise<SessionPage> {
     const { connection } = this.#opened()
     return readPage(connection, work => this.#read(work), query, this.timeoutMs)
   }
@@ -203,7 +203,7 @@ export class SqliteSessionStore extends NativeSessionStore {
 
   // ---- Writing. Turns are encoded before the transaction, so that others do not wait for it.
 
-  protected _change(sessionId: string, change: NormalChange, condition: Condition): Promise<ChangeResult> {
+  protected _changeSession(sessionId: string, change: CheckedChange, condition: Condition): Promise<ChangeResult> {
     const { connection, last } = this.#opened()
     const bodies = new Map(change.appendTurns.map(turn => [turn, JSON.stringify(encodeTurn(turn))]))
     return this.#writeRead(sessionId, condition.scope, isRead => {
@@ -218,7 +218,7 @@ export class SqliteSessionStore extends NativeSessionStore {
     })
   }
 
-  protected _replace(session: SessionRecord, condition: Condition): Promise<number> {
+  protected _saveSession(session: SessionRecord, condition: Condition): Promise<number> {
     const { connection, last } = this.#opened()
     const turnBodies = session.turns.map(turn => JSON.stringify(encodeTurn(turn)))
     return this.#writeRead(session.sessionId, session.workspaceId, isRead => {
@@ -227,7 +227,7 @@ export class SqliteSessionStore extends NativeSessionStore {
     })
   }
 
-  protected _remove(sessionId: string, { scope, evenIfDamaged }: Deletion): Promise<boolean> {
+  protected _deleteSession(sessionId: string, { scope, evenIfDamaged }: Deletion): Promise<boolean> {
     const { connection, writes, last } = this.#opened()
     if (!evenIfDamaged) {
       return this.#writeRead(sessionId, scope, isRead => {

@@ -56,7 +56,7 @@ const right = (): string => setupOf("export default { name: 'MapStore', open: ()
 
 const lastWriterWins = (): string =>
   setupOf(`class Faulty extends MapStore {
-    async _save(session) { return super._save(session, this.rows.get(session.sessionId)?.version ?? null) }
+    async _put(session) { return super._put(session, this.rows.get(session.sessionId)?.version ?? null) }
   }
   export default { name: 'Faulty', open: () => new Faulty() }`)
 
@@ -101,8 +101,8 @@ describe('the command', () => {
 
   it('brings a random failure back by its seed', async () => {
     const setup = setupOf(`class Faulty extends MapStore {
-      async _save(session, token) {
-        return super._save({ ...session, agentTransitions: session.agentTransitions.slice(0, 1) }, token)
+      async _put(session, token) {
+        return super._put({ ...session, agentTransitions: session.agentTransitions.slice(0, 1) }, token)
       }
     }
     export default { name: 'Faulty', open: () => new Faulty() }`)

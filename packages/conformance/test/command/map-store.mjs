@@ -1,9 +1,9 @@
 // @ts-check
 import { decodeSession, encodeSession } from '@turnstore/core'
-import { BaseSessionStore, inScope } from '@turnstore/core/adapter'
+import { DocumentSessionStore, inScope } from '@turnstore/core/adapter'
 
 /** Right: four hooks over a map of texts. What is tried with it is the command. */
-export class MapStore extends BaseSessionStore {
+export class MapStore extends DocumentSessionStore {
   /** @type {import('@turnstore/core').Capabilities} */
   capabilities = { durability: 'none', sharing: 'process', constantAppend: false }
   /** @type {Map<string, { text: string, version: number }>} */
@@ -11,7 +11,7 @@ export class MapStore extends BaseSessionStore {
   versions = 0
 
   /** @param {string} id */
-  async _load(id) {
+  async _get(id) {
     const row = this.rows.get(id)
     return row === undefined ? null : { session: decodeSession(JSON.parse(row.text)), token: row.version }
   }
@@ -20,7 +20,7 @@ export class MapStore extends BaseSessionStore {
    * @param {import('@turnstore/core').SessionRecord} session
    * @param {unknown} token
    */
-  async _save(session, token) {
+  async _put(session, token) {
     if (token !== (this.rows.get(session.sessionId)?.version ?? null)) return false
     this.rows.set(session.sessionId, { text: JSON.stringify(encodeSession(session)), version: ++this.versions })
     return true
@@ -35,7 +35,7 @@ export class MapStore extends BaseSessionStore {
   }
 
   /** @param {import('@turnstore/core/adapter').Scope} scope */
-  async _list(scope) {
+  async _ids(scope) {
     const sessions = [...this.rows.values()].map(({ text }) => decodeSession(JSON.parse(text)))
     return sessions.filter(session => inScope(session, scope)).map(({ sessionId }) => sessionId)
   }

@@ -1,13 +1,13 @@
 import type { Capabilities, ChangeResult, SessionPage, SessionRecord, SessionSummary, TurnPage } from '@turnstore/core'
 import {
-  BaseSessionStore,
+  DocumentSessionStore,
   type Condition,
   type Deletion,
   inScope,
   type Loaded,
-  type NormalChange,
-  type NormalQuery,
-  type NormalTurnRange,
+  type CheckedChange,
+  type CheckedQuery,
+  type CheckedTurnRange,
   type Scope,
   summaryOf,
 } from '@turnstore/core/adapter'
@@ -28,11 +28,11 @@ export interface Faults {
   delete?: Step<[sessionId: string, token: unknown], boolean>
   list?: Step<[scope: Scope], string[]>
   replace?: Step<[session: SessionRecord, on: Condition], number>
-  change?: Step<[sessionId: string, change: NormalChange, on: Condition], ChangeResult>
+  change?: Step<[sessionId: string, change: CheckedChange, on: Condition], ChangeResult>
   remove?: Step<[sessionId: string, scope: Scope], boolean>
-  readTurns?: Step<[sessionId: string, range: NormalTurnRange, scope: Scope], TurnPage | null>
+  readTurns?: Step<[sessionId: string, range: CheckedTurnRange, scope: Scope], TurnPage | null>
   loadSummary?: Step<[sessionId: string, scope: Scope], SessionSummary | null>
-  query?: Step<[query: NormalQuery], SessionPage>
+  query?: Step<[query: CheckedQuery], SessionPage>
   ready?: Step<[], void>
   close?: Step<[], void>
   dispose?: Step<[], void>
@@ -48,7 +48,7 @@ type Step<Args extends unknown[], T> = (
 ) => Promise<T>
 
 /** Four hooks over rows: a right store, in which one step can be made wrong. */
-export class RowStore extends BaseSessionStore {
+export class RowStore extends DocumentSessionStore {
   readonly capabilities: Capabilities
   readonly rows: Rows
   readonly #faults: Faults
@@ -81,11 +81,11 @@ export class RowStore extends BaseSessionStore {
       .filter(summary => inScope(summary, scope))
   }
 
-  protected async _load(sessionId: string, scope: Scope): Promise<Loaded | null> {
+  protected async _get(sessionId: string, scope: Scope): Promise<Loaded | null> {
     return this.#step(this.#faults.load, this.#load, sessionId, scope)
   }
 
-  protected async _save(session: SessionRecord, token: unknown): Promise<boolean> {
+  protected async _put(session: SessionRecord, token: unknown): Promise<boolean> {
     return this.#step(this.#faults.save, this.#save, session, token)
   }
 
@@ -93,24 +93,24 @@ export class RowStore extends BaseSessionStore {
     return this.#step(this.#faults.delete, this.#delete, sessionId, token)
   }
 
-  protected async _list(scope: Scope): Promise<string[]> {
+  protected async _ids(scope: Scope): Promise<string[]> {
     return this.#step(this.#faults.list, this.#list, scope)
   }
 
-  protected override _replace(session: SessionRecord, on: Condition): Promise<number> {
-    return this.#step(this.#faults.replace, (...args) => super._replace(...args), session, on)
+  protected override _saveSession(session: SessionRecord, on: Condition): Promise<number> {
+    return this.#step(this.#faults.replace, (...args) => super._saveSession(...args), session, on)
   }
 
-  protected override _change(sessionId: string, change: NormalChange, on: Condition): Promise<ChangeResult> {
-    return this.#step(this.#faults.change, (...args) => super._change(...args), sessionId, change, on)
+  protected override _changeSession(sessionId: string, change: CheckedChange, on: Condition): Promise<ChangeResult> {
+    return this.#step(this.#faults.change, (...args) => super._changeSession(...args), sessionId, change, on)
   }
 
-  protected override _remove(sessionId: string, { scope, evenIfDamaged }: Deletion): Promise<boolean> {
-    const next = (id: string, within: Scope): Promise<boolean> => super._remove(id, { scope: within, evenIfDamaged })
+  protected override _deleteSession(sessionId: string, { scope, evenIfDamaged }: Deletion): Promise<boolean> {
+    const next = (id: string, within: Scope): Promise<boolean> => super._deleteSession(id, { scope: within, evenIfDamaged })
     return this.#step(this.#faults.remove, next, sessionId, scope)
   }
 
-  protected override _readTurns(sessionId: string, range: NormalTurnRange, scope: Scope): Promise<TurnPage | null> {
+  protected override _readTurns(sessionId: string, range: CheckedTurnRange, scope: Scope): Promise<TurnPage | null> {
     return this.#step(this.#faults.readTurns, (...args) => super._readTurns(...args), sessionId, range, scope)
   }
 
@@ -118,8 +118,8 @@ export class RowStore extends BaseSessionStore {
     return this.#step(this.#faults.loadSummary, (...args) => super._loadSummary(...args), sessionId, scope)
   }
 
-  protected override _query(query: NormalQuery): Promise<SessionPage> {
-    return this.#step(this.#faults.query, (...args) => super._query(...args), query)
+  protected override _querySessions(query: CheckedQuery): Promise<SessionPage> {
+    return this.#step(this.#faults.query, (...args) => super._querySessions(...args), query)
   }
 
   protected override _ready(): Promise<void> {

@@ -1,4 +1,4 @@
-import { type ChangeResult, type NormalChange, readChange, type SessionChange } from './change.js'
+import { type ChangeResult, type CheckedChange, readChange, type SessionChange } from './change.js'
 import { TurnstoreError } from '../basics/errors.js'
 import { defaultLimits, type Limits } from '../records/limits.js'
 import type { SessionRecord } from '../records/models.js'
@@ -31,7 +31,7 @@ export function applyChange(
 ): AppliedChange {
   checkMembers(options, 'options', ['ifRevision'])
   const copy = readSessionInput(session, defaultLimits)
-  return applyNormalChange(copy, readChange(change, defaultLimits), checkChangeRevision(options.ifRevision), defaultLimits)
+  return applyCheckedChange(copy, readChange(change, defaultLimits), checkChangeRevision(options.ifRevision), defaultLimits)
 }
 
 /** Refuses 0 ("must not exist"), because a change needs an existing session. @throws `INVALID_ARGUMENT` */
@@ -43,9 +43,9 @@ export function checkChangeRevision(ifRevision: number | undefined): number | un
 }
 
 /** Like {@link applyChange}, for checked arguments. The result shares unchanged parts with `session`. */
-export function applyNormalChange(
+export function applyCheckedChange(
   session: SessionRecord,
-  change: NormalChange,
+  change: CheckedChange,
   ifRevision: number | undefined,
   limits: Limits,
 ): AppliedChange {

@@ -53,9 +53,9 @@ export interface ChangeResult {
 }
 
 /** A change as hooks receive it: copied, checked and complete. The hook owns its turns and tool calls. */
-export interface NormalChange {
+export interface CheckedChange {
   readonly keepTurns: number | undefined
-  readonly updateTurns: readonly NormalTurnUpdate[]
+  readonly updateTurns: readonly CheckedTurnUpdate[]
   readonly appendTurns: readonly TurnRecord[]
   readonly appendAgentTransitions: readonly AgentTransitionRecord[]
   readonly setMetadata: JsonObject
@@ -64,7 +64,7 @@ export interface NormalChange {
   readonly updatedAt: string
 }
 
-export interface NormalTurnUpdate {
+export interface CheckedTurnUpdate {
   readonly turnId: string
   readonly set: TurnPatch
   readonly putToolCalls: readonly ToolCallRecord[]
@@ -85,7 +85,7 @@ const members = [
  * Copies and checks the caller's change.
  * @throws `INVALID_ARGUMENT`, `INVALID_ID`, `INVALID_RECORD`
  */
-export function readChange(source: SessionChange, limits: Limits): NormalChange {
+export function readChange(source: SessionChange, limits: Limits): CheckedChange {
   checkMembers(source, 'change', members)
   const { keepTurns, agentId, updatedAt, unsetMetadata, setMetadata } = source
   if (keepTurns !== undefined && !(Number.isSafeInteger(keepTurns) && keepTurns >= 0)) {
@@ -113,7 +113,7 @@ export function readChange(source: SessionChange, limits: Limits): NormalChange 
   }
 }
 
-function readTurnUpdate(source: unknown, limits: Limits, what: string): NormalTurnUpdate {
+function readTurnUpdate(source: unknown, limits: Limits, what: string): CheckedTurnUpdate {
   const { turnId, set, putToolCalls } = readObject(source, what, ['turnId', 'set', 'putToolCalls'])
   if (typeof turnId !== 'string') throw new TurnstoreError('INVALID_ARGUMENT', `${what}.turnId must be a string`)
   return {
@@ -137,7 +137,7 @@ function readKey(key: unknown): string {
 }
 
 /** Whether a change only appends, and appends at least one turn. Only such a change can be recognised as a retry. */
-export function onlyAppends(change: NormalChange): boolean {
+export function onlyAppends(change: CheckedChange): boolean {
   return (
     change.appendTurns.length > 0 &&
     change.keepTurns === undefined &&

@@ -1,4 +1,4 @@
-import { type NormalChange, type NormalTurnUpdate, onlyAppends } from './change.js'
+import { type CheckedChange, type CheckedTurnUpdate, onlyAppends } from './change.js'
 import { revisionConflict, TurnstoreError } from '../basics/errors.js'
 import { type JsonObject, sameJson, setMember } from '../basics/json.js'
 import { defaultLimits, type Limits } from '../records/limits.js'
@@ -42,7 +42,7 @@ export interface ChangePlan {
   /** How many turns to keep; `undefined` keeps all. Drop the later turns and their agent transitions first. */
   readonly keepTurns: number | undefined
   /** Turns to replace, by index. */
-  readonly replaceTurns: readonly { readonly index: number; readonly turn: TurnRecord; readonly update: NormalTurnUpdate }[]
+  readonly replaceTurns: readonly { readonly index: number; readonly turn: TurnRecord; readonly update: CheckedTurnUpdate }[]
   readonly appendTurns: readonly TurnRecord[]
   readonly appendAgentTransitions: readonly AgentTransitionRecord[]
   /** The complete new metadata, if it changes. */
@@ -60,7 +60,7 @@ export interface ChangePlan {
  */
 export function planChange(
   view: SessionView,
-  change: NormalChange,
+  change: CheckedChange,
   ifRevision: number | undefined,
   limits: Limits = defaultLimits,
 ): ChangePlan {
@@ -123,7 +123,7 @@ function unchanged(view: SessionView, deduplicated: string[]): ChangePlan {
 }
 
 /** Whether everything that a change appends is already stored, so that a conditional retry may succeed. */
-function isAppliedAlready(view: SessionView, change: NormalChange): boolean {
+function isAppliedAlready(view: SessionView, change: CheckedChange): boolean {
   return (
     onlyAppends(change) &&
     change.appendTurns.every(turn => {
@@ -139,7 +139,7 @@ function isAppliedAlready(view: SessionView, change: NormalChange): boolean {
 
 type Replacement = ChangePlan['replaceTurns'][number]
 
-function planUpdates(view: SessionView, change: NormalChange, kept: number, limits: Limits): Replacement[] {
+function planUpdates(view: SessionView, change: CheckedChange, kept: number, limits: Limits): Replacement[] {
   if (change.updateTurns.length === 0) return []
   const updated = new Map<string, Replacement>()
   const originals = new Map<string, TurnRecord>()
@@ -167,7 +167,7 @@ function planUpdates(view: SessionView, change: NormalChange, kept: number, limi
 }
 
 /** Combines two updates of the same turn. */
-function mergeUpdates(first: NormalTurnUpdate, second: NormalTurnUpdate): NormalTurnUpdate {
+function mergeUpdates(first: CheckedTurnUpdate, second: CheckedTurnUpdate): CheckedTurnUpdate {
   return {
     turnId: first.turnId,
     set: { ...first.set, ...second.set },
@@ -176,7 +176,7 @@ function mergeUpdates(first: NormalTurnUpdate, second: NormalTurnUpdate): Normal
 }
 
 /** Sets members of a turn, and adds tool calls or replaces them in place. The result shares unchanged parts with `turn`. */
-export function updateTurn(turn: TurnRecord, update: NormalTurnUpdate): TurnRecord {
+export function updateTurn(turn: TurnRecord, update: CheckedTurnUpdate): TurnRecord {
   const toolCalls = [...turn.toolCalls]
   for (const call of update.putToolCalls) {
     const place = toolCalls.findLastIndex(known => known.callId === call.callId)
@@ -196,7 +196,7 @@ function equalTurns(a: TurnRecord, b: TurnRecord): boolean {
 
 function planAppends(
   view: SessionView,
-  change: NormalChange,
+  change: CheckedChange,
   kept: number,
   replaced: readonly Replacement[],
 ): { appendTurns: TurnRecord[]; deduplicated: string[] } {
@@ -221,7 +221,7 @@ function planAppends(
   return { appendTurns, deduplicated }
 }
 
-function planTransitions(view: SessionView, change: NormalChange, keepTurns: number | undefined): AgentTransitionRecord[] {
+function planTransitions(view: SessionView, change: CheckedChange, keepTurns: number | undefined): AgentTransitionRecord[] {
   const result: AgentTransitionRecord[] = []
   const batch = new Map<string, AgentTransitionRecord>()
   for (const transition of change.appendAgentTransitions) {
@@ -258,7 +258,7 @@ export function isDropped(
   return keepTurns !== undefined && view.firstIndexOfTurn(transition.turnId) >= keepTurns
 }
 
-function planMetadata(view: SessionView, change: NormalChange, limits: Limits): JsonObject | undefined {
+function planMetadata(view: SessionView, change: CheckedChange, limits: Limits): JsonObject | undefined {
   if (Object.keys(change.setMetadata).length === 0 && change.unsetMetadata.length === 0) return undefined
   const metadata: JsonObject = {}
   const unset = new Set(change.unsetMetadata)

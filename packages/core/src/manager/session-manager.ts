@@ -1,4 +1,4 @@
-import { applyNormalChange } from '../changes/apply-change.js'
+import { applyCheckedChange } from '../changes/apply-change.js'
 import { type ChangeResult, readChange, type SessionChange } from '../changes/change.js'
 import type { TurnPatch } from '../records/models.js'
 import type { ChatMessage } from '../chat/chat-message.js'
@@ -292,7 +292,7 @@ export class SessionManager {
       updatedAt: now,
     }
     const fork = withOutcome('not-stored', () => {
-      const { session } = applyNormalChange(stored, readChange(change, hardLimits), undefined, hardLimits)
+      const { session } = applyCheckedChange(stored, readChange(change, hardLimits), undefined, hardLimits)
       return this.#factory.session({
         ...session,
         sessionId: forkId,

@@ -3,7 +3,7 @@ import type { SessionSummary } from '../records/models.js'
 import { encodeCursor } from './cursor.js'
 import { matches } from './filter.js'
 import { comparePositions, type Position, positionOf } from './position.js'
-import type { NormalQuery } from './query.js'
+import type { CheckedQuery } from './query.js'
 
 /** A page of a listing. A page may be short or even empty. Only `cursor: null` marks the end. */
 export interface SessionPage {
@@ -24,13 +24,13 @@ export interface DamagedSession {
 }
 
 /** The cursor of a page that ends at this session or position. */
-export function cursorBehind(query: NormalQuery, last: SessionSummary | Position): string {
+export function cursorAfter(query: CheckedQuery, last: SessionSummary | Position): string {
   const { limit: _limit, after: _after, ...filter } = query
   return encodeCursor('time' in last ? last : positionOf(last, query.orderBy), filter)
 }
 
 /** Filters, sorts and pages summaries, for a store without an index. */
-export function pageOfSummaries(query: NormalQuery, summaries: readonly SessionSummary[]): SessionPage {
+export function pageOfSummaries(query: CheckedQuery, summaries: readonly SessionSummary[]): SessionPage {
   const direction = query.order === 'asc' ? 1 : -1
   const { after } = query
   const rest = summaries
@@ -40,14 +40,14 @@ export function pageOfSummaries(query: NormalQuery, summaries: readonly SessionS
     .toSorted((a, b) => comparePositions(a.position, b.position) * direction)
   const sessions = rest.slice(0, query.limit).map(({ session }) => session)
   const last = sessions.at(-1)
-  return { sessions, cursor: last === undefined || rest.length <= query.limit ? null : cursorBehind(query, last) }
+  return { sessions, cursor: last === undefined || rest.length <= query.limit ? null : cursorAfter(query, last) }
 }
 
 /** An entry of a listing: a session, or a damaged session. */
 export type Listed = SessionSummary | DamagedSession
 
 /** Like {@link pageOfSummaries}, for a listing of everything in the query's scope, damaged sessions included. */
-export async function pageOfListing(query: NormalQuery, listing: AsyncIterable<Listed>): Promise<SessionPage> {
+export async function pageOfListing(query: CheckedQuery, listing: AsyncIterable<Listed>): Promise<SessionPage> {
   // By id: a session that is deleted and recreated during the listing may appear twice.
   const summaries = new Map<string, SessionSummary>()
   const damaged: DamagedSession[] = []

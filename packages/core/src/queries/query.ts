@@ -36,7 +36,7 @@ export interface SessionQuery {
 }
 
 /** A checked query, as hooks receive it. */
-export interface NormalQuery extends CheckedFilter {
+export interface CheckedQuery extends CheckedFilter {
   readonly limit: number
   /** The page starts after this position, in the query's order. */
   readonly after: Position | undefined
@@ -62,7 +62,7 @@ export const DEFAULT_LIMIT = 50
 export const MAX_LIMIT = 1000
 
 /** @throws `INVALID_ARGUMENT`, `INVALID_ID` */
-export function readQuery(source: unknown, what = 'query'): NormalQuery {
+export function readQuery(source: unknown, what = 'query'): CheckedQuery {
   const query = source === undefined ? {} : readObject(source, what, queryMembers)
   const filter = {
     scope: scopeOf(query, what),

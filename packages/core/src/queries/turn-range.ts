@@ -20,13 +20,13 @@ export interface TurnPage {
 }
 
 /** A checked range, as hooks receive it. */
-export type NormalTurnRange =
+export type CheckedTurnRange =
   | { readonly kind: 'last'; readonly last: number }
   | { readonly kind: 'from'; readonly from: number; readonly limit: number }
   | { readonly kind: 'turnId'; readonly turnId: string }
 
 /** @throws `INVALID_ARGUMENT` */
-export function readTurnRange(source: unknown): NormalTurnRange {
+export function readTurnRange(source: unknown): CheckedTurnRange {
   const { last, from, limit, turnId } = readObject(source, 'range', ['last', 'from', 'limit', 'turnId'])
   const forms = [last !== undefined, from !== undefined || limit !== undefined, turnId !== undefined]
   if (forms.filter(Boolean).length > 1) {
@@ -49,7 +49,7 @@ export function readTurnRange(source: unknown): NormalTurnRange {
  * @param lastIndexOf returns the index of the last turn with an id, or -1
  */
 export function resolveTurnRange(
-  range: NormalTurnRange,
+  range: CheckedTurnRange,
   turnCount: number,
   lastIndexOf: (turnId: string) => number,
 ): { first: number; end: number } {
@@ -63,7 +63,7 @@ export function resolveTurnRange(
 }
 
 /** The page of a loaded record. Its turns are copies. */
-export function pageOf(session: Pick<SessionRecord, 'turns' | 'revision'>, range: NormalTurnRange): TurnPage {
+export function pageOf(session: Pick<SessionRecord, 'turns' | 'revision'>, range: CheckedTurnRange): TurnPage {
   const { turns, revision } = session
   const { first, end } = resolveTurnRange(range, turns.length, id => turns.findLastIndex(turn => turn.turnId === id))
   return { turns: turns.slice(first, end).map(cloneTurn), firstIndex: first, turnCount: turns.length, revision }

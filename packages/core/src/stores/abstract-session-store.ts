@@ -1,5 +1,5 @@
 import { checkChangeRevision } from '../changes/apply-change.js'
-import { type ChangeResult, type NormalChange, readChange, type SessionChange } from '../changes/change.js'
+import { type ChangeResult, type CheckedChange, readChange, type SessionChange } from '../changes/change.js'
 import { TurnstoreError } from '../basics/errors.js'
 import { checkId } from '../basics/ids.js'
 import { attempt, Lifecycle, type Operation } from './lifecycle.js'
@@ -8,14 +8,14 @@ import type { SessionInput, SessionRecord, SessionSummary } from '../records/mod
 import { checkMembers } from '../basics/arguments.js'
 import { type Condition, type DeleteOptions, type Deletion, inScope, readCondition, readDeletion, readScope, type Scope, type ScopeOptions, type WriteOptions } from '../basics/scope.js'
 import type { DamagedSession, SessionPage } from '../queries/page.js'
-import { MAX_LIMIT, type NormalQuery, readQuery, type SessionQuery } from '../queries/query.js'
+import { MAX_LIMIT, type CheckedQuery, readQuery, type SessionQuery } from '../queries/query.js'
 import { readSessionInput } from '../records/record-input.js'
 import type { Capabilities, SessionStore } from './session-store.js'
-import { type NormalTurnRange, readTurnRange, type TurnPage, type TurnRange } from '../queries/turn-range.js'
+import { type CheckedTurnRange, readTurnRange, type TurnPage, type TurnRange } from '../queries/turn-range.js'
 import { wholeNumber } from '../basics/arguments.js'
 
 /** The options of every store. */
-export interface BaseStoreOptions {
+export interface StoreOptions {
   /** Limits that differ from `defaultLimits`. */
   limits?: Partial<Limits>
   /** How long a write retries while other writers change the session, in milliseconds; default 10,000. Then it fails with `STORE_BUSY`. */
@@ -28,12 +28,12 @@ export interface BaseStoreOptions {
  * owns what a hook returns.
  *
  * Extend this class if the backend can run each hook as one atomic operation. Otherwise extend
- * `BaseSessionStore`, which needs only four hooks.
+ * `DocumentSessionStore`, which needs only four hooks.
  *
  * A hook may throw a `TurnstoreError` with a suitable code. Any other error becomes `STORE_UNAVAILABLE`
  * without its message, which might quote stored data. A hook must settle within a bounded time.
  */
-export abstract class NativeSessionStore implements SessionStore {
+export abstract class AbstractSessionStore implements SessionStore {
   abstract readonly capabilities: Capabilities
   protected readonly limits: Limits
   protected readonly timeoutMs: number
@@ -43,7 +43,7 @@ export abstract class NativeSessionStore implements SessionStore {
   )
 
   /** @throws `INVALID_ARGUMENT` */
-  constructor(options: BaseStoreOptions = {}) {
+  constructor(options: StoreOptions = {}) {
     this.limits = readLimits(options.limits)
     this.timeoutMs = options.timeoutMs === undefined ? 10_000 : wholeNumber(options.timeoutMs, 'options.timeoutMs', 1)
   }
@@ -57,24 +57,24 @@ export abstract class NativeSessionStore implements SessionStore {
    * Creates or replaces a whole session and returns its new revision. Ignores `session.revision`.
    * @throws `CORRUPT_SESSION` if the session to replace is damaged
    */
-  protected abstract _replace(session: SessionRecord, condition: Condition): Promise<number>
+  protected abstract _saveSession(session: SessionRecord, condition: Condition): Promise<number>
 
-  protected abstract _change(sessionId: string, change: NormalChange, condition: Condition): Promise<ChangeResult>
+  protected abstract _changeSession(sessionId: string, change: CheckedChange, condition: Condition): Promise<ChangeResult>
 
   /**
    * Deletes a session. Resolves to false if it did not exist.
    * @throws `CORRUPT_SESSION` for a damaged session, unless `evenIfDamaged`
    */
-  protected abstract _remove(sessionId: string, deletion: Deletion): Promise<boolean>
+  protected abstract _deleteSession(sessionId: string, deletion: Deletion): Promise<boolean>
 
-  protected abstract _readTurns(sessionId: string, range: NormalTurnRange, scope: Scope): Promise<TurnPage | null>
+  protected abstract _readTurns(sessionId: string, range: CheckedTurnRange, scope: Scope): Promise<TurnPage | null>
 
   protected abstract _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null>
 
-  protected abstract _query(query: NormalQuery): Promise<SessionPage>
+  protected abstract _querySessions(query: CheckedQuery): Promise<SessionPage>
 
   /** The ids of all sessions in the scope, in any order. */
-  protected abstract _list(scope: Scope): Promise<string[]>
+  protected abstract _listSessions(scope: Scope): Promise<string[]>
 
   /** Connects, and reads the settings that determine the capabilities. Called once, and again after a failure. */
   protected async _ready(): Promise<void> {}
@@ -99,7 +99,7 @@ export abstract class NativeSessionStore implements SessionStore {
       if (!inScope(record, condition.scope)) {
         throw new TurnstoreError('INVALID_ARGUMENT', 'options.workspaceId must equal the workspaceId of the session')
       }
-      return { sessionId: record.sessionId, run: () => this._replace(record, condition) }
+      return { sessionId: record.sessionId, run: () => this._saveSession(record, condition) }
     })
   }
 
@@ -114,7 +114,7 @@ export abstract class NativeSessionStore implements SessionStore {
   listSessions(options?: ScopeOptions): Promise<string[]> {
     return this._perform('read', () => {
       const scope = readScope(options)
-      return { run: () => this._list(scope) }
+      return { run: () => this._listSessions(scope) }
     })
   }
 
@@ -122,7 +122,7 @@ export abstract class NativeSessionStore implements SessionStore {
     return this._perform('write', () => {
       checkId(sessionId, 'sessionId')
       const deletion = readDeletion(options)
-      return { sessionId, run: () => this._remove(sessionId, deletion) }
+      return { sessionId, run: () => this._deleteSession(sessionId, deletion) }
     })
   }
 
@@ -132,7 +132,7 @@ export abstract class NativeSessionStore implements SessionStore {
       const normal = readChange(change, this.limits)
       const condition = readCondition(options)
       checkChangeRevision(condition.ifRevision)
-      return { sessionId, run: () => this._change(sessionId, normal, condition) }
+      return { sessionId, run: () => this._changeSession(sessionId, normal, condition) }
     })
   }
 
@@ -156,7 +156,7 @@ export abstract class NativeSessionStore implements SessionStore {
   querySessions(query?: SessionQuery): Promise<SessionPage> {
     return this._perform('read', () => {
       const normal = readQuery(query)
-      return { run: () => this._query(normal) }
+      return { run: () => this._querySessions(normal) }
     })
   }
 

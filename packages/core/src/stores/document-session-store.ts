@@ -1,18 +1,18 @@
-import { applyNormalChange } from '../changes/apply-change.js'
+import { applyCheckedChange } from '../changes/apply-change.js'
 import { Backoff } from '../adapter-kit/backoff.js'
-import type { ChangeResult, NormalChange } from '../changes/change.js'
+import type { ChangeResult, CheckedChange } from '../changes/change.js'
 import { backendError, sessionNotFound, TurnstoreError } from '../basics/errors.js'
 import { withOutcome } from '../basics/outcome.js'
 import { damageOf, isDamage, type Listed, pageOfListing } from '../queries/page.js'
 import { type SessionRecord, type SessionSummary, summaryOf } from '../records/models.js'
-import { NativeSessionStore } from './abstract-session-store.js'
+import { AbstractSessionStore } from './abstract-session-store.js'
 import { nextRevision } from '../changes/next-revision.js'
 import { type Condition, type Deletion, inScope, type Scope } from '../basics/scope.js'
-import type { NormalQuery } from '../queries/query.js'
+import type { CheckedQuery } from '../queries/query.js'
 import type { SessionPage } from '../queries/page.js'
-import { type NormalTurnRange, pageOf, type TurnPage } from '../queries/turn-range.js'
+import { type CheckedTurnRange, pageOf, type TurnPage } from '../queries/turn-range.js'
 
-/** A session as `_load` returns it. */
+/** A session as `_get` returns it. */
 export interface Loaded {
   readonly session: SessionRecord
   /** Changes with every write and never repeats, for example an ETag or a row version. */
@@ -21,10 +21,10 @@ export interface Loaded {
 
 /**
  * The base class for a backend that can load a record and save it conditionally (optimistic concurrency).
- * Four hooks are enough: `_load`, `_save`, `_delete`, `_list`. The others have defaults that are correct with
+ * Four hooks are enough: `_get`, `_put`, `_delete`, `_ids`. The others have defaults that are correct with
  * any number of processes. Override one if the backend can do it faster. The results must stay the same.
  */
-export abstract class BaseSessionStore extends NativeSessionStore {
+export abstract class DocumentSessionStore extends AbstractSessionStore {
   // ---- The four hooks.
 
   /**
@@ -32,13 +32,13 @@ export abstract class BaseSessionStore extends NativeSessionStore {
    * @param scope a hint where to look; the caller checks the workspace again
    * @throws `CORRUPT_SESSION` if the data cannot be read
    */
-  protected abstract _load(sessionId: string, scope?: Scope): Promise<Loaded | null>
+  protected abstract _get(sessionId: string, scope?: Scope): Promise<Loaded | null>
 
   /**
    * Compare-and-set: stores the session if the stored token still equals `token`, or, if `token` is null,
    * if the session does not exist. Resolves to false, and writes nothing, if another writer was first.
    */
-  protected abstract _save(session: SessionRecord, token: unknown): Promise<boolean>
+  protected abstract _put(session: SessionRecord, token: unknown): Promise<boolean>
 
   /**
    * Deletes the session if the stored token still equals `token`. If `token` is null, deletes whatever is
@@ -46,35 +46,36 @@ export abstract class BaseSessionStore extends NativeSessionStore {
    */
   protected abstract _delete(sessionId: string, token: unknown): Promise<boolean>
 
-  // The fourth hook, `_list`, is inherited.
+  /** The ids of all sessions; with a scope, those of one workspace, or with null those without one. */
+  protected abstract _ids(scope: Scope): Promise<string[]>
 
   // ---- Hooks with a default.
 
   protected async _loadSession(sessionId: string, scope: Scope): Promise<SessionRecord | null> {
-    const current = await this._load(sessionId, scope)
+    const current = await this._get(sessionId, scope)
     return current !== null && inScope(current.session, scope) ? current.session : null
   }
 
-  protected _replace(session: SessionRecord, condition: Condition): Promise<number> {
+  protected _saveSession(session: SessionRecord, condition: Condition): Promise<number> {
     return this.#retry(session.sessionId, async () => {
       const current = await this.#loadToWrite(session.sessionId)
       const revision = nextRevision(session, current?.session ?? null, condition)
-      const stored = await this._save({ ...session, revision }, current?.token ?? null)
+      const stored = await this._put({ ...session, revision }, current?.token ?? null)
       return stored ? { done: revision } : null
     })
   }
 
-  protected _change(sessionId: string, change: NormalChange, condition: Condition): Promise<ChangeResult> {
+  protected _changeSession(sessionId: string, change: CheckedChange, condition: Condition): Promise<ChangeResult> {
     return this.#retry(sessionId, async () => {
       const current = await this.#loadToWrite(sessionId)
       if (current === null || !inScope(current.session, condition.scope)) throw sessionNotFound(sessionId)
-      const { session, changed, deduplicated } = applyNormalChange(current.session, change, condition.ifRevision, this.limits)
-      const stored = !changed || (await this._save(session, current.token))
+      const { session, changed, deduplicated } = applyCheckedChange(current.session, change, condition.ifRevision, this.limits)
+      const stored = !changed || (await this._put(session, current.token))
       return stored ? { done: { revision: session.revision, turnCount: session.turns.length, deduplicated } } : null
     })
   }
 
-  protected _remove(sessionId: string, { scope, evenIfDamaged }: Deletion): Promise<boolean> {
+  protected _deleteSession(sessionId: string, { scope, evenIfDamaged }: Deletion): Promise<boolean> {
     return this.#retry(sessionId, async () => {
       const current = await this.#loadToWrite(sessionId).catch((error: unknown) => {
         // The workspace of a damaged session is unknown, so a call with a scope must not delete it.
@@ -87,23 +88,27 @@ export abstract class BaseSessionStore extends NativeSessionStore {
     })
   }
 
-  protected async _readTurns(sessionId: string, range: NormalTurnRange, scope: Scope): Promise<TurnPage | null> {
-    const current = await this._load(sessionId, scope)
+  protected _listSessions(scope: Scope): Promise<string[]> {
+    return this._ids(scope)
+  }
+
+  protected async _readTurns(sessionId: string, range: CheckedTurnRange, scope: Scope): Promise<TurnPage | null> {
+    const current = await this._get(sessionId, scope)
     return current === null || !inScope(current.session, scope) ? null : pageOf(current.session, range)
   }
 
   protected async _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null> {
-    const current = await this._load(sessionId, scope)
+    const current = await this._get(sessionId, scope)
     return current === null || !inScope(current.session, scope) ? null : summaryOf(current.session)
   }
 
-  protected _query(query: NormalQuery): Promise<SessionPage> {
+  protected _querySessions(query: CheckedQuery): Promise<SessionPage> {
     return pageOfListing(query, this._summaries(query.scope))
   }
 
-  /** Lists everything in a scope, for {@link _query}. May omit a session that is deleted meanwhile. */
+  /** Lists everything in a scope, for {@link _querySessions}. May omit a session that is deleted meanwhile. */
   protected async *_summaries(scope: Scope): AsyncIterable<Listed> {
-    for (const sessionId of await this._list(scope)) {
+    for (const sessionId of await this._ids(scope)) {
       const summary = await this.#summaryOrDamage(sessionId, scope)
       if (summary !== null) yield summary
     }
@@ -115,7 +120,7 @@ export abstract class BaseSessionStore extends NativeSessionStore {
   #loadToWrite(sessionId: string): Promise<Loaded | null> {
     return withOutcome('not-stored', async () => {
       try {
-        return await this._load(sessionId)
+        return await this._get(sessionId)
       } catch (error) {
         throw backendError(error)
       }

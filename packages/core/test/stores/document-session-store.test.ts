@@ -1,13 +1,13 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { BaseSessionStore, type Loaded } from '../../src/stores/document-session-store.ts'
+import { DocumentSessionStore, type Loaded } from '../../src/stores/document-session-store.ts'
 import { isTurnstoreError, safeCause, TurnstoreError, withDetails } from '../../src/basics/errors.ts'
 import { createSession } from '../../src/records/factories.ts'
 import type { SessionRecord } from '../../src/records/models.ts'
 import type { Capabilities } from '../../src/stores/session-store.ts'
 
 /** A store whose hooks are set by the test. */
-class HookedStore extends BaseSessionStore {
+class HookedStore extends DocumentSessionStore {
   readonly capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: false }
   onReady = async (): Promise<void> => {}
   onClose = async (): Promise<void> => {}
@@ -20,10 +20,10 @@ class HookedStore extends BaseSessionStore {
 
   protected override _ready = (): Promise<void> => this.onReady()
   protected override _close = (): Promise<void> => this.onClose()
-  protected _load = (): Promise<Loaded | null> => this.onLoad()
-  protected _save = (session: SessionRecord): Promise<boolean> => this.onSave(session)
+  protected _get = (): Promise<Loaded | null> => this.onLoad()
+  protected _put = (session: SessionRecord): Promise<boolean> => this.onSave(session)
   protected _delete = async (): Promise<boolean> => true
-  protected _list = async (): Promise<string[]> => ['s']
+  protected _ids = async (): Promise<string[]> => ['s']
 }
 
 const secret = 'redis://u:secret@host'

@@ -8,8 +8,8 @@ import {
   encodeTransition,
   encodeTurn,
   isJsonValue,
-  type NormalChange,
-  type NormalTurnUpdate,
+  type CheckedChange,
+  type CheckedTurnUpdate,
   readTurnPatch,
 } from '@turnstore/core/adapter'
 
@@ -17,7 +17,7 @@ import {
 export interface Entry {
   readonly updatedAt: string
   readonly appendTurns: readonly TurnRecord[]
-  readonly updateTurns: readonly NormalTurnUpdate[]
+  readonly updateTurns: readonly CheckedTurnUpdate[]
   readonly appendAgentTransitions: readonly AgentTransitionRecord[]
   readonly setMetadata: JsonObject
   readonly unsetMetadata: readonly string[]
@@ -50,7 +50,7 @@ export function encodeEntry(entry: Entry): string {
 }
 
 /** `set` uses the TypeScript names of the members: in the wire format, null would mean missing. */
-function encodeUpdate({ turnId, set, putToolCalls }: NormalTurnUpdate): JsonObject {
+function encodeUpdate({ turnId, set, putToolCalls }: CheckedTurnUpdate): JsonObject {
   return { turn_id: turnId, set: { ...set }, put_tool_calls: putToolCalls.map(encodeToolCall) }
 }
 
@@ -84,7 +84,7 @@ export function parsePayload(text: string): Entry | JournalHeader {
   }
 }
 
-function decodeUpdate(value: JsonValue): NormalTurnUpdate {
+function decodeUpdate(value: JsonValue): CheckedTurnUpdate {
   const update = asObject(value)
   return {
     turnId: asText(update.turn_id),
@@ -113,7 +113,7 @@ function asList(value: JsonValue | undefined): JsonValue[] {
 }
 
 /** The entry of a planned change. */
-export function entryOf(plan: ChangePlan, change: NormalChange): Entry {
+export function entryOf(plan: ChangePlan, change: CheckedChange): Entry {
   const hasMetadata = plan.metadata !== undefined
   return {
     updatedAt: plan.updatedAt,

@@ -3,7 +3,7 @@ import {
   type ChangePlan,
   type Condition,
   inScope,
-  type NormalChange,
+  type CheckedChange,
   planChange,
   resultOf,
   sessionNotFound,
@@ -18,7 +18,7 @@ import type { SessionState } from './session-state.js'
 import type { TurnIndex } from './turn-index.js'
 
 interface Waiting {
-  readonly change: NormalChange
+  readonly change: CheckedChange
   readonly condition: Condition
   readonly deadline: number
   readonly resolve: (result: ChangeResult) => void
@@ -50,7 +50,7 @@ export class ChangeQueue {
     return this.#draining
   }
 
-  change(change: NormalChange, condition: Condition): Promise<ChangeResult> {
+  change(change: CheckedChange, condition: Condition): Promise<ChangeResult> {
     return new Promise((resolve, reject) => {
       const deadline = performance.now() + this.#state.folder.timeoutMs
       this.#queue.push({ change, condition, deadline, resolve, reject })

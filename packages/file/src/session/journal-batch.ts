@@ -1,4 +1,4 @@
-import type { ChangePlan, NormalChange } from '@turnstore/core/adapter'
+import type { ChangePlan, CheckedChange } from '@turnstore/core/adapter'
 import { FilesChanged } from '../disk/read-file.js'
 import { encodeEntry, entryOf } from '../format/entry.js'
 import { encodeRecord } from '../format/journal.js'
@@ -29,7 +29,7 @@ export class JournalBatch {
     this.#end = journal.size + Buffer.byteLength(preface)
   }
 
-  add(plan: ChangePlan, change: NormalChange): void {
+  add(plan: ChangePlan, change: CheckedChange): void {
     const journal = this.#journal()
     const entry = entryOf(plan, change)
     const line = encodeRecord(plan.revision, encodeEntry(entry))

@@ -14,8 +14,8 @@ import {
   type Deletion,
   inScope,
   isDamage,
-  type NormalChange,
-  type NormalTurnRange,
+  type CheckedChange,
+  type CheckedTurnRange,
   resolveTurnRange,
   type Scope,
 } from '@turnstore/core/adapter'
@@ -65,7 +65,7 @@ export class SessionFile {
     })
   }
 
-  async readTurns(range: NormalTurnRange, scope: Scope): Promise<TurnPage | null> {
+  async readTurns(range: CheckedTurnRange, scope: Scope): Promise<TurnPage | null> {
     return this.#read(async index => {
       if (!inScope(index.head, scope)) return null
       const { turnCount, revision } = index
@@ -117,7 +117,7 @@ export class SessionFile {
   }
 
   /** Changes that wait at the same time are written together, each with its own success or failure. */
-  change(change: NormalChange, condition: Condition): Promise<ChangeResult> {
+  change(change: CheckedChange, condition: Condition): Promise<ChangeResult> {
     return this.#queue.change(change, condition)
   }
 

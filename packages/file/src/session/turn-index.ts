@@ -3,7 +3,7 @@ import {
   type ChangePlan,
   isDropped,
   isRetryOfTurn,
-  type NormalTurnUpdate,
+  type CheckedTurnUpdate,
   sameTransition,
   type SessionView,
   summaryOf,
@@ -135,7 +135,7 @@ export class TurnIndex implements SessionView {
     this.#applyHead(entry, revision)
   }
 
-  #applyUpdate(update: NormalTurnUpdate, span: RecordSpan): void {
+  #applyUpdate(update: CheckedTurnUpdate, span: RecordSpan): void {
     const index = this.lastIndexOf(update.turnId)
     const place = this.places[index]
     if (place === undefined) {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { NormalQuery, Position } from '@turnstore/core/adapter'
+import type { CheckedQuery, Position } from '@turnstore/core/adapter'
 import type { Stamped } from '../format/session-head.js'
 
 /**
@@ -53,7 +53,7 @@ export function isOver(entry: Entry, serverTime: number): boolean {
 }
 
 /** The range of an index that a query covers, as bounds of ZRANGEBYLEX. */
-export function rangeOf(query: NormalQuery): { min: string; max: string } {
+export function rangeOf(query: CheckedQuery): { min: string; max: string } {
   const { orderBy, order, after } = query
   const above = orderBy === 'updatedAt' ? query.updatedAfter : query.createdAfter
   const below = orderBy === 'updatedAt' ? query.updatedBefore : query.createdBefore

@@ -1,5 +1,5 @@
 import type { DamagedSession, SessionPage } from '@turnstore/core'
-import { comparePositions, cursorBehind, matches, type NormalQuery } from '@turnstore/core/adapter'
+import { comparePositions, cursorAfter, matches, type CheckedQuery } from '@turnstore/core/adapter'
 import type { Entry } from './index-entry.js'
 import type { Head } from '../format/session-head.js'
 
@@ -7,7 +7,7 @@ import type { Head } from '../format/session-head.js'
 export class ListingPage {
   /** The number of entries that were examined. */
   entries = 0
-  readonly #query: NormalQuery
+  readonly #query: CheckedQuery
   readonly #shown = new Map<string, Head>()
   readonly #damaged = new Map<string, DamagedSession>()
   readonly #moving = new Map<string, string>()
@@ -15,7 +15,7 @@ export class ListingPage {
   #last: Entry | null = null
   #before: Entry | null = null
 
-  constructor(query: NormalQuery) {
+  constructor(query: CheckedQuery) {
     this.#query = query
   }
 
@@ -55,7 +55,7 @@ export class ListingPage {
     if (last === null) return this.#page(null)
     const isReported = this.#shown.has(last.sessionId) || this.#damaged.has(last.sessionId)
     // A place may have several entries. If the session is not on this page, its current entry may still come.
-    return this.#page(cursorBehind(this.#query, isReported ? last : (this.#before ?? last)))
+    return this.#page(cursorAfter(this.#query, isReported ? last : (this.#before ?? last)))
   }
 
   #page(cursor: string | null): SessionPage {

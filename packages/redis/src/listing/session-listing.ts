@@ -3,7 +3,7 @@ import {
   comparePositions,
   damageOf,
   inScope,
-  type NormalQuery,
+  type CheckedQuery,
   type Scope,
 } from '@turnstore/core/adapter'
 import type { Call, ServerConnection } from '../server/server-connection.js'
@@ -47,7 +47,7 @@ export class SessionListing {
     this.#loader = loader
   }
 
-  async page(query: NormalQuery, call: Call): Promise<SessionPage> {
+  async page(query: CheckedQuery, call: Call): Promise<SessionPage> {
     const key = this.#keyspace.index(query.orderBy === 'updatedAt' ? 'updated' : 'created', query.scope)
     const page = new ListingPage(query)
     const bounds = rangeOf(query)
@@ -76,7 +76,7 @@ export class SessionListing {
   /** Shows the session of an entry, or not, and repairs the index. 'again': the entries after it must be read again. */
   async #judge(
     key: string,
-    query: NormalQuery,
+    query: CheckedQuery,
     entry: Entry,
     found: Found,
     batch: ReadonlySet<string>,
@@ -123,7 +123,7 @@ export class SessionListing {
   }
 
   /** Whether a session has moved since its head was read: then its entry was removed, and is not missing. */
-  async #hasMoved({ orderBy, scope }: NormalQuery, entry: Entry, member: string, call: Call): Promise<boolean> {
+  async #hasMoved({ orderBy, scope }: CheckedQuery, entry: Entry, member: string, call: Call): Promise<boolean> {
     const [found = null] = await this.#findAll([entry], scope, call)
     if (found === null || found === 'gone' || 'code' in found) return true
     return memberOf(entry.sessionId, orderBy === 'updatedAt' ? found.updated : found.created) !== member
@@ -231,7 +231,7 @@ export class SessionListing {
    * An index and the index of all sessions, which has the same entry of a session that is gone. If only workspaces are
    * listed, no other listing would find it there.
    */
-  #both(key: string, orderBy: NormalQuery['orderBy']): readonly string[] {
+  #both(key: string, orderBy: CheckedQuery['orderBy']): readonly string[] {
     const all = this.#keyspace.index(orderBy === 'updatedAt' ? 'updated' : 'created', undefined)
     return key === all ? [key] : [key, all]
   }

@@ -1,4 +1,4 @@
-import { type BaseStoreOptions, checkStoreOptions } from '@turnstore/core/adapter'
+import { type StoreOptions, checkStoreOptions } from '@turnstore/core/adapter'
 import type { ClusterNode, ClusterOptions, RedisOptions } from 'ioredis'
 import { checkClusterOptions, checkNodeOptions, checkServerOptions, readNodes } from './ioredis-options.js'
 import { isRedisClient, type RedisClient, staleReadsOf } from './redis-client.js'
@@ -35,7 +35,7 @@ export type RedisConnection =
       cluster?: never
     }
 
-export type RedisSessionStoreOptions = BaseStoreOptions &
+export type RedisSessionStoreOptions = StoreOptions &
   RedisConnection & {
     /** The start of every key; default `turnstore:`. Stores with different prefixes are independent. */
     keyPrefix?: string

@@ -1,12 +1,12 @@
 import type { ChangeResult } from '@turnstore/core'
-import type { Condition, NormalChange } from '@turnstore/core/adapter'
+import type { Condition, CheckedChange } from '@turnstore/core/adapter'
 
 /** The result of an append. 'decide' if the script left the decision to the client. */
 export type AppendOutcome = ChangeResult | 'missing' | 'decide'
 
 /** An append that waits to be sent with others. */
 export interface WaitingAppend {
-  readonly change: NormalChange
+  readonly change: CheckedChange
   readonly condition: Condition
   readonly deadline: number
 }

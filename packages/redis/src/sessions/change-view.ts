@@ -1,5 +1,5 @@
 import { type AgentTransitionRecord, type TurnRecord } from '@turnstore/core'
-import { type NormalChange, type Scope, type SessionView } from '@turnstore/core/adapter'
+import { type CheckedChange, type Scope, type SessionView } from '@turnstore/core/adapter'
 import type { Call, ServerConnection } from '../server/server-connection.js'
 import { type Keyspace, scopeField, transitionField, turnField } from '../format/keyspace.js'
 import { readTextsOrNull } from '../server/redis-client.js'
@@ -46,7 +46,7 @@ export class ChangeViewReader {
    */
   async read(
     sessionId: string,
-    change: NormalChange,
+    change: CheckedChange,
     scope: Scope,
     call: Call,
     hold: string,

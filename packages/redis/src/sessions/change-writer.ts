@@ -6,7 +6,7 @@ import {
   encodeTransition,
   encodeTurn,
   isDropped,
-  type NormalChange,
+  type CheckedChange,
   planChange,
   resultOf,
   sessionNotFound,
@@ -53,7 +53,7 @@ export class ChangeWriter {
     this.#ttlMs = settings.ttlMs
   }
 
-  async change(sessionId: string, change: NormalChange, condition: Condition, call: Call): Promise<ChangeResult> {
+  async change(sessionId: string, change: CheckedChange, condition: Condition, call: Call): Promise<ChangeResult> {
     if (isAppend(change) && !this.#queue.isBusy(sessionId)) {
       const outcome = await this.#appends.add(sessionId, { change, condition, deadline: call.deadline })
       if (outcome === 'missing') throw sessionNotFound(sessionId)
@@ -93,7 +93,7 @@ export class ChangeWriter {
    * Reads what the change depends on, decides, and writes if that is unchanged; otherwise starts again. After a few
    * losses it takes a hold on the session, so that other writers cannot starve it.
    */
-  async #decide(sessionId: string, change: NormalChange, condition: Condition, call: Call): Promise<ChangeResult> {
+  async #decide(sessionId: string, change: CheckedChange, condition: Condition, call: Call): Promise<ChangeResult> {
     const backoff = new Backoff(call.deadline - performance.now())
     for (let losses = 0; losses < LOSSES_BEFORE_HOLD; losses++) {
       const result = await this.#attempt(sessionId, change, condition, call, '')
@@ -115,7 +115,7 @@ export class ChangeWriter {
   /** Null if another writer was faster. */
   async #attempt(
     sessionId: string,
-    change: NormalChange,
+    change: CheckedChange,
     condition: Condition,
     call: Call,
     hold: string,
@@ -135,7 +135,7 @@ export class ChangeWriter {
   /** Null if what the plan was based on has changed. */
   async #apply(
     sessionId: string,
-    change: NormalChange,
+    change: CheckedChange,
     condition: Condition,
     { head, view, places, rewind }: ReadView,
     plan: ChangePlan,
@@ -188,13 +188,13 @@ export class ChangeWriter {
     return move === null ? null : readWritten(reply)
   }
 
-  #updatedArgs({ updatedAt }: NormalChange, stamp: string): Args {
+  #updatedArgs({ updatedAt }: CheckedChange, stamp: string): Args {
     return [JSON.stringify(updatedAt), timeKey(updatedAt), stamp]
   }
 }
 
 /** Whether a change only appends, each id once: then the script recognizes what is new. */
-function isAppend(change: NormalChange): boolean {
+function isAppend(change: CheckedChange): boolean {
   const { appendTurns, appendAgentTransitions } = change
   const transitionIds = appendAgentTransitions.flatMap(({ transitionId }) => transitionId ?? [])
   return (
@@ -253,7 +253,7 @@ function appendArgs(batch: readonly WaitingAppend[], times: readonly string[]): 
 }
 
 /** Reads what the script returned for one append. */
-function appendOutcome({ appendTurns }: NormalChange, text: string): AppendOutcome {
+function appendOutcome({ appendTurns }: CheckedChange, text: string): AppendOutcome {
   const [status, revision, turnCount, repeated = ''] = text.split(' ')
   if (status === 'missing') return 'missing'
   if (status !== 'ok' && status !== 'same') return 'decide'

@@ -6,7 +6,7 @@ import {
   TurnstoreError,
   type TurnRecord,
 } from '@turnstore/core'
-import { Backoff, inScope, type NormalTurnRange, type Scope } from '@turnstore/core/adapter'
+import { Backoff, inScope, type CheckedTurnRange, type Scope } from '@turnstore/core/adapter'
 import type { Args, Call, ServerConnection } from '../server/server-connection.js'
 import { type Keyspace, scopeField, turnField } from '../format/keyspace.js'
 import { readTexts, readTextsOrNull } from '../server/redis-client.js'
@@ -107,7 +107,7 @@ export class SessionLoader {
     await this.#part(sessionId, undefined, { turns: ['last', 0, 0], transitions: [0, 0], bytes: 0 }, call)
   }
 
-  async readTurns(sessionId: string, range: NormalTurnRange, scope: Scope, call: Call): Promise<TurnPage | null> {
+  async readTurns(sessionId: string, range: CheckedTurnRange, scope: Scope, call: Call): Promise<TurnPage | null> {
     if (range.kind === 'last' && range.last > 0 && range.last <= MOST_IN_ONE_REPLY) {
       try {
         return await this.#tail(sessionId, range.last, scope, call)
@@ -234,7 +234,7 @@ export class SessionLoader {
   }
 }
 
-function rangeArgs(range: NormalTurnRange): Args {
+function rangeArgs(range: CheckedTurnRange): Args {
   if (range.kind === 'last') return ['last', range.last, 0]
   if (range.kind === 'from') return ['from', range.from, range.limit]
   return ['id', turnField(range.turnId), 0]

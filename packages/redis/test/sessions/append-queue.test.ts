@@ -1,5 +1,5 @@
 import { createTurn } from '@turnstore/core'
-import type { NormalChange } from '@turnstore/core/adapter'
+import type { CheckedChange } from '@turnstore/core/adapter'
 import { expect, it } from 'vitest'
 import { type AppendOutcome, AppendQueue, type WaitingAppend } from '../../src/sessions/append-queue.ts'
 
@@ -7,7 +7,7 @@ import { type AppendOutcome, AppendQueue, type WaitingAppend } from '../../src/s
 const DEADLINE = 60_000
 
 const append = (turnId: string): WaitingAppend => {
-  const change: NormalChange = {
+  const change: CheckedChange = {
     appendTurns: [createTurn({ turnId })],
     keepTurns: undefined,
     updateTurns: [],

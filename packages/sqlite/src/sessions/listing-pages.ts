@@ -2,10 +2,10 @@ import { setImmediate } from 'node:timers/promises'
 import { type DamagedSession, type SessionPage, type SessionSummary, TurnstoreError } from '@turnstore/core'
 import {
   comparePositions,
-  cursorBehind,
+  cursorAfter,
   damageOf,
   matches,
-  type NormalQuery,
+  type CheckedQuery,
   type Position,
   type Scope,
 } from '@turnstore/core/adapter'
@@ -47,7 +47,7 @@ export function listIds(connection: Connection, scope: Scope): string[] {
 export async function readPage(
   connection: Connection,
   read: Read,
-  query: NormalQuery,
+  query: CheckedQuery,
   timeoutMs: number,
 ): Promise<SessionPage> {
   const deadline = performance.now() + timeoutMs
@@ -74,7 +74,7 @@ export async function readPage(
       } else if (matches(query, listed)) {
         if (place !== null && sessions.length === query.limit) {
           damaged.length = before
-          return page(cursorBehind(query, place))
+          return page(cursorAfter(query, place))
         }
         sessions.push(listed)
         place = positionOfRow(row)
@@ -82,7 +82,7 @@ export async function readPage(
       }
     }
     if (end === null) return page(null)
-    if (performance.now() > deadline) return page(cursorBehind(query, end))
+    if (performance.now() > deadline) return page(cursorAfter(query, end))
     after = end
     await setImmediate()
   }
@@ -96,7 +96,7 @@ interface Chunk {
 }
 
 /** @param most how many rows the page can use */
-function readChunk(connection: Connection, query: NormalQuery, after: Position | undefined, most: number): Chunk {
+function readChunk(connection: Connection, query: CheckedQuery, after: Position | undefined, most: number): Chunk {
   const filter = filterOf(query)
   const [scan, ...others] = scansOf(query)
   // Metadata is compared later, so any row may match.
@@ -139,7 +139,7 @@ function withAllMetadata(connection: Connection, rows: readonly Row[]): Row[] {
 }
 
 /** The position of the last row of a chunk, whether it matches or not. Null if fewer rows are left. */
-function positionAhead(connection: Connection, query: NormalQuery, scan: IndexScan, after: Position | undefined): Position | null {
+function positionAhead(connection: Connection, query: CheckedQuery, scan: IndexScan, after: Position | undefined): Position | null {
   const { terms, values } = rangeOf(query, scan.key, after)
   const row = connection.get(
     `SELECT s.session_id, ${scan.key} AS place FROM ${scan.table} ${where(terms)} ORDER BY ${orderOf(query, scan.key)} LIMIT 1 OFFSET +?`,
@@ -149,7 +149,7 @@ function positionAhead(connection: Connection, query: NormalQuery, scan: IndexSc
   return row === undefined ? null : positionOfRow(row)
 }
 
-function sorted(query: NormalQuery, rows: readonly Row[]): Row[] {
+function sorted(query: CheckedQuery, rows: readonly Row[]): Row[] {
   const direction = query.order === 'asc' ? 1 : -1
   return rows
     .map(row => ({ row, position: positionOfRow(row) }))

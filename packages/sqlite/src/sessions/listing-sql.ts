@@ -1,4 +1,4 @@
-import type { NormalQuery, Position, Scope } from '@turnstore/core/adapter'
+import type { CheckedQuery, Position, Scope } from '@turnstore/core/adapter'
 import type { SqlValue } from '../database/driver.js'
 import { exact } from '../tables/columns.js'
 import { withHead } from '../tables/statements.js'
@@ -32,7 +32,7 @@ export interface IndexScan {
 }
 
 /** The forks of one session are few, and so are the moved sessions, so both are sorted. */
-export function scansOf(query: NormalQuery): [IndexScan, ...IndexScan[]] {
+export function scansOf(query: CheckedQuery): [IndexScan, ...IndexScan[]] {
   const { orderBy, parentSessionId, scope } = query
   const byUpdate = orderBy === 'updatedAt'
   if (typeof parentSessionId === 'string') return [scanOf('parent', byUpdate ? CHANGED_KEY : 's.created_key', { isSorted: true })]
@@ -48,13 +48,13 @@ function scanOf(index: string, key: string, { only = noTerms, isSorted = false }
   return { key, table: `turnstore_sessions AS s INDEXED BY turnstore_sessions_${index} ${withHead}`, only, isSorted }
 }
 
-export function orderOf({ order }: NormalQuery, key: string): string {
+export function orderOf({ order }: CheckedQuery, key: string): string {
   const direction = order === 'asc' ? 'ASC' : 'DESC'
   return `${key} ${direction}, s.session_id ${direction}`
 }
 
 /** What the index answers: the scope, the parent, the times of its order, and the position after which the page begins. */
-export function rangeOf(query: NormalQuery, key: string, after: Position | undefined): Where {
+export function rangeOf(query: CheckedQuery, key: string, after: Position | undefined): Where {
   const [since, until] =
     query.orderBy === 'updatedAt'
       ? [query.updatedAfter, query.updatedBefore]
@@ -71,13 +71,13 @@ export function rangeOf(query: NormalQuery, key: string, after: Position | undef
   ])
 }
 
-export function upTo(query: NormalQuery, key: string, end: Position): Where {
+export function upTo(query: CheckedQuery, key: string, end: Position): Where {
   const operator = query.order === 'asc' ? '<=' : '>='
   return term(`(${key}, s.session_id) ${operator} (+?, +?)`, end.time, end.sessionId)
 }
 
 /** What is compared row by row. Metadata is compared outside of SQL, which defines equality differently. */
-export function filterOf(query: NormalQuery): Where {
+export function filterOf(query: CheckedQuery): Where {
   const { agentId, parentSessionId, ended } = query
   return allOf([
     agentId === undefined ? noTerms : term('s.agent_id IS +?', agentId === null ? null : exact(agentId)),

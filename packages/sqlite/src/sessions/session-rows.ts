@@ -1,5 +1,5 @@
 import type { AgentTransitionRecord, JsonObject, SessionRecord, SessionSummary, TurnPage } from '@turnstore/core'
-import { decodeTransition, inScope, isJsonObject, type NormalTurnRange, resolveTurnRange, type Scope } from '@turnstore/core/adapter'
+import { decodeTransition, inScope, isJsonObject, type CheckedTurnRange, resolveTurnRange, type Scope } from '@turnstore/core/adapter'
 import type { Connection } from '../database/connection.js'
 import type { Row } from '../database/driver.js'
 import { count, fromExact, fromExactOrNull, text, textOrNull } from '../tables/columns.js'
@@ -157,7 +157,7 @@ export interface RawTurnPage extends Omit<TurnPage, 'turns'> {
   readonly turns: readonly Row[]
 }
 
-export function readRawTurns(connection: Connection, sessionId: string, head: Head, range: NormalTurnRange): RawTurnPage {
+export function readRawTurns(connection: Connection, sessionId: string, head: Head, range: CheckedTurnRange): RawTurnPage {
   const { id, turnCount, revision } = head
   return ofSession(sessionId, () => {
     const { first, end } = resolveTurnRange(range, turnCount, turnId => placesOfTurn(connection, head, turnId).at(-1) ?? -1)

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { SessionRecord } from '@turnstore/core'
-import { type NormalChange, revisionConflict, sameTurn } from '@turnstore/core/adapter'
+import { type CheckedChange, revisionConflict, sameTurn } from '@turnstore/core/adapter'
 import { inMemory } from '../mutant.ts'
 import type { Faults, RowStore } from '../row-store.ts'
 
@@ -581,9 +581,9 @@ export const change = inMemory('change', {
   ],
 })
 
-function altered(alter: (change: NormalChange) => Partial<NormalChange>) {
+function altered(alter: (change: CheckedChange) => Partial<CheckedChange>) {
   return {
-    change: (next: Next, id: string, change: NormalChange, on: On) => next(id, { ...change, ...alter(change) }, on),
+    change: (next: Next, id: string, change: CheckedChange, on: On) => next(id, { ...change, ...alter(change) }, on),
   }
 }
 
@@ -592,9 +592,9 @@ type Next = Parameters<Change>[0]
 type On = Parameters<Change>[3]
 
 /** Tampers with the kept record behind a change that succeeded. */
-function after(tamper: (record: SessionRecord, change: NormalChange, changed: boolean) => void) {
+function after(tamper: (record: SessionRecord, change: CheckedChange, changed: boolean) => void) {
   return {
-    async change(this: RowStore, next: Next, id: string, change: NormalChange, on: On) {
+    async change(this: RowStore, next: Next, id: string, change: CheckedChange, on: On) {
       const before = this.kept(id)?.revision
       const result = await next(id, change, on)
       const kept = this.kept(id)
@@ -604,7 +604,7 @@ function after(tamper: (record: SessionRecord, change: NormalChange, changed: bo
   }
 }
 
-function merge(before: unknown, value: NormalChange['setMetadata'][string]): NormalChange['setMetadata'][string] {
+function merge(before: unknown, value: CheckedChange['setMetadata'][string]): CheckedChange['setMetadata'][string] {
   if (typeof before !== 'object' || before === null || typeof value !== 'object' || value === null) return value
   if (Array.isArray(before) || Array.isArray(value)) return value
   return { ...before, ...value }

@@ -1,9 +1,9 @@
 import type { JsonObject, SessionRecord, SessionSummary, ToolCallRecord, TurnRecord } from '@turnstore/core'
 import {
-  cursorBehind,
+  cursorAfter,
   isRetryOfTurn,
-  type NormalChange,
-  type NormalQuery,
+  type CheckedChange,
+  type CheckedQuery,
   pageOfSummaries,
   revisionConflict,
   sameTurn,
@@ -467,7 +467,7 @@ export const combinations = [
   scope,
 ].flat()
 
-function altered(alter: (change: NormalChange, kept: SessionRecord | undefined) => Partial<NormalChange>): Faults {
+function altered(alter: (change: CheckedChange, kept: SessionRecord | undefined) => Partial<CheckedChange>): Faults {
   return {
     change(next, id, change, on) {
       return next(id, { ...change, ...alter(change, this.kept(id)) }, on)
@@ -494,7 +494,7 @@ function replacing(alter: (call: ToolCallRecord, old: ToolCallRecord) => ToolCal
 }
 
 /** Counts a change that alters nothing. */
-function raising(isCounted: (change: NormalChange, before: SessionRecord) => boolean): Faults {
+function raising(isCounted: (change: CheckedChange, before: SessionRecord) => boolean): Faults {
   return {
     async change(next, id, change, on) {
       const before = structuredClone(this.kept(id))
@@ -517,7 +517,7 @@ function written(tamper: (record: SessionRecord) => void): Faults {
 }
 
 /** Alters sessions that a change is not about. */
-function others(tamper: (other: SessionRecord, change: NormalChange, dropped: readonly string[]) => void): Faults {
+function others(tamper: (other: SessionRecord, change: CheckedChange, dropped: readonly string[]) => void): Faults {
   return {
     async change(next, id, change, on) {
       const dropped = this.kept(id)?.turns.slice(change.keepTurns ?? Infinity) ?? []
@@ -594,7 +594,7 @@ function skipping(isSame: Compare): Faults {
 }
 
 /** Refuses some conditional retries. */
-function late(isRefused: (change: NormalChange, behind: number) => boolean): Faults {
+function late(isRefused: (change: CheckedChange, behind: number) => boolean): Faults {
   return {
     async change(next, id, change, on) {
       const result = await next(id, change, on)
@@ -644,8 +644,8 @@ type Query = NonNullable<Faults['query']>
 
 /** A filter that is done in another way. */
 function filtered(
-  left: Partial<NormalQuery>,
-  isMeant: (each: SessionSummary, query: NormalQuery) => boolean,
+  left: Partial<CheckedQuery>,
+  isMeant: (each: SessionSummary, query: CheckedQuery) => boolean,
 ): Query {
   return async function (_next, query) {
     const found = this.summaries(query.scope).filter(each => isMeant(each, query))
@@ -654,7 +654,7 @@ function filtered(
 }
 
 /** Leaves filters out of some queries. */
-function without(isShort: (query: NormalQuery) => boolean, left: Partial<NormalQuery>): Faults {
+function without(isShort: (query: CheckedQuery) => boolean, left: Partial<CheckedQuery>): Faults {
   return {
     query: async (next, query) => rebound(query, await next(isShort(query) ? { ...query, ...left } : query)),
   }
@@ -663,9 +663,9 @@ function without(isShort: (query: NormalQuery) => boolean, left: Partial<NormalQ
 type Page = Awaited<ReturnType<Query>>
 
 /** With a cursor that belongs to the query as it was asked. */
-function rebound(query: NormalQuery, page: Page): Page {
+function rebound(query: CheckedQuery, page: Page): Page {
   const last = page.sessions.at(-1)
-  return { ...page, cursor: page.cursor === null || last === undefined ? null : cursorBehind(query, last) }
+  return { ...page, cursor: page.cursor === null || last === undefined ? null : cursorAfter(query, last) }
 }
 
 /** What a query means, two at a time, by how many were given before. */

@@ -48,12 +48,12 @@ export const concurrency = inMemory('concurrency', {
     'the condition is checked before the lock is taken',
     {
       async replace(_next, session, on) {
-        const found = await this._load(session.sessionId, undefined)
+        const found = await this._get(session.sessionId, undefined)
         nextRevision(session, found?.session ?? null, on)
         for (;;) {
-          const current = await this._load(session.sessionId, undefined)
+          const current = await this._get(session.sessionId, undefined)
           const revision = (current?.session.revision ?? 0) + 1
-          if (await this._save({ ...session, revision }, current?.token ?? null)) return revision
+          if (await this._put({ ...session, revision }, current?.token ?? null)) return revision
         }
       },
     },
@@ -62,7 +62,7 @@ export const concurrency = inMemory('concurrency', {
     'the condition is checked before the lock is taken',
     {
       async change(next, id, change, on) {
-        const found = await this._load(id, on.scope)
+        const found = await this._get(id, on.scope)
         const isRight = found?.session.revision === on.ifRevision
         return next(id, change, isRight ? { ...on, ifRevision: undefined } : on)
       },
@@ -81,7 +81,7 @@ export const concurrency = inMemory('concurrency', {
     'the owner is looked up before the lock is taken',
     {
       async replace(_next, session, on) {
-        const found = await this._load(session.sessionId, undefined)
+        const found = await this._get(session.sessionId, undefined)
         const revision = nextRevision(session, found?.session ?? null, on)
         await latency()
         const current = await this.memory.get(session.sessionId)
@@ -94,7 +94,7 @@ export const concurrency = inMemory('concurrency', {
     'the ids are looked up before the lock is taken',
     {
       async change(_next, id, change, on) {
-        const found = await this._load(id, on.scope)
+        const found = await this._get(id, on.scope)
         const before = found?.session.turns.map(({ turnId }) => turnId) ?? []
         const fresh = change.appendTurns.filter(({ turnId }) => !before.includes(turnId))
         const rest = { ...change, appendTurns: change.appendTurns.filter(turn => !fresh.includes(turn)) }
@@ -113,7 +113,7 @@ export const concurrency = inMemory('concurrency', {
       async change(next, id, change, on) {
         const [update] = change.updateTurns
         const calls =
-          (await this._load(id, on.scope))?.session.turns.find(({ turnId }) => turnId === update?.turnId)?.toolCalls ??
+          (await this._get(id, on.scope))?.session.turns.find(({ turnId }) => turnId === update?.turnId)?.toolCalls ??
           []
         await latency()
         const result = await next(id, change, on)
@@ -133,7 +133,7 @@ export const concurrency = inMemory('concurrency', {
     'metadata is one column, read before the lock is taken',
     {
       async change(next, id, change, on) {
-        const metadata = { ...(await this._load(id, on.scope))?.session.metadata }
+        const metadata = { ...(await this._get(id, on.scope))?.session.metadata }
         await latency()
         const result = await next(id, change, on)
         const kept = this.kept(id)
@@ -191,7 +191,7 @@ export const concurrency = inMemory('concurrency', {
   'shows a reader an older state than before': [
     'reads from a replica that lags',
     () => {
-      const older = new Map<string, Awaited<ReturnType<RowStore['_load']>>>()
+      const older = new Map<string, Awaited<ReturnType<RowStore['_get']>>>()
       return {
         around: (next, method, args) => next(...args, ...(method === 'never' ? [older] : [])),
         async loadSummary(next, id, scope) {

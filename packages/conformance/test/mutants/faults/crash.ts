@@ -239,11 +239,11 @@ function inTwo(first: (before: SessionRecord, after: SessionRecord) => SessionRe
       replace: (next, ...args) => inTurn(args[0].sessionId, () => next(...args)),
       remove: (next, ...args) => inTurn(args[0], () => next(...args)),
       async save(next, session, token) {
-        const before = token === null ? null : ((await this._load(session.sessionId, undefined))?.session ?? null)
+        const before = token === null ? null : ((await this._get(session.sessionId, undefined))?.session ?? null)
         if (before === null) return next(session, token)
         if (!(await next(first(before, session), token))) return false
         await sleep(3)
-        const half = await this._load(session.sessionId, undefined)
+        const half = await this._get(session.sessionId, undefined)
         return half === null ? true : next(session, half.token)
       },
     }
@@ -327,7 +327,7 @@ export const crash = onFiles(
         const mine = new Set<string>()
         return {
           async change(next, id, change, on) {
-            const known = new Set((await this._load(id, undefined))?.session.turns.map(({ turnId }) => turnId))
+            const known = new Set((await this._get(id, undefined))?.session.turns.map(({ turnId }) => turnId))
             const appendTurns = change.appendTurns.map(turn =>
               known.has(turn.turnId) && !mine.has(turn.turnId) ? { ...turn, turnId: `${turn.turnId} again` } : turn,
             )
@@ -342,7 +342,7 @@ export const crash = onFiles(
       FileRows,
       () => ({
         async change(next, id, change, on) {
-          const { session } = (await this._load(id, undefined)) ?? {}
+          const { session } = (await this._get(id, undefined)) ?? {}
           if (session && on.ifRevision !== undefined && on.ifRevision < session.revision)
             throw new TurnstoreError('STORE_BUSY', 'overtaken', { outcome: 'not-stored' })
           return next(id, change, on)

@@ -28,7 +28,7 @@ export const deleting = inMemory('deleting', {
     'a look, then DELETE, and the answer of the look',
     {
       async remove(next, id, scope) {
-        const there = (await this._load(id, scope)) !== null
+        const there = (await this._get(id, scope)) !== null
         const deleted = await next(id, scope)
         return deleted || there
       },
@@ -57,7 +57,7 @@ export const deleting = inMemory('deleting', {
     'a delete that is queued',
     {
       async remove(next, id, scope) {
-        const there = (await this._load(id, scope)) !== null
+        const there = (await this._get(id, scope)) !== null
         void soon()
         return there
 

@@ -1,9 +1,9 @@
 import { type SessionPage, type SessionSummary, TurnstoreError } from '@turnstore/core'
 import {
   compareUtf8,
-  cursorBehind,
+  cursorAfter,
   matches,
-  type NormalQuery,
+  type CheckedQuery,
   pageOfSummaries,
   positionOf,
   timeKey,
@@ -359,7 +359,7 @@ export const queries = inMemory('queries', {
           .toSorted((a, b) => compare(positionOf(a, query.orderBy), positionOf(b, query.orderBy)) * direction(query))
         const sessions = found.slice(0, query.limit)
         const last = found.length > query.limit ? sessions.at(-1) : undefined
-        return { sessions, cursor: last === undefined ? null : cursorBehind(query, last) }
+        return { sessions, cursor: last === undefined ? null : cursorAfter(query, last) }
       },
     },
   ],
@@ -423,7 +423,7 @@ export const queries = inMemory('queries', {
         if (query.after === undefined) return next(query)
         const found = await next({ ...query, scope: undefined })
         const last = found.cursor === null ? undefined : found.sessions.at(-1)
-        return { ...found, cursor: last === undefined ? null : cursorBehind(query, last) }
+        return { ...found, cursor: last === undefined ? null : cursorAfter(query, last) }
       },
     },
   ],
@@ -498,7 +498,7 @@ export const paging = inMemory('paging', {
           const last = sessions.at(-1)
           if (last === undefined || all.length <= offset + query.limit) return { sessions, cursor: null }
           offsets.set(JSON.stringify([positionOf(last, query.orderBy), query.order]), offset + query.limit)
-          return { sessions, cursor: cursorBehind(query, last) }
+          return { sessions, cursor: cursorAfter(query, last) }
         },
       }
     },
@@ -644,12 +644,12 @@ export const paging = inMemory('paging', {
 
 type Compare = (a: SessionSummary, b: SessionSummary) => number
 
-async function page(query: NormalQuery, summaries: readonly SessionSummary[]): Promise<SessionPage> {
+async function page(query: CheckedQuery, summaries: readonly SessionSummary[]): Promise<SessionPage> {
   return pageOfSummaries(query, summaries)
 }
 
 /** Another order; the place behind a cursor is found in it. */
-function ordered(compareBy: (query: NormalQuery) => Compare): Faults {
+function ordered(compareBy: (query: CheckedQuery) => Compare): Faults {
   return {
     async query(this: RowStore, _next, query) {
       const all = this.summaries(query.scope)
@@ -661,7 +661,7 @@ function ordered(compareBy: (query: NormalQuery) => Compare): Faults {
       const last = sessions.at(-1)
       return {
         sessions,
-        cursor: last === undefined || all.length <= begin + query.limit ? null : cursorBehind(query, last),
+        cursor: last === undefined || all.length <= begin + query.limit ? null : cursorAfter(query, last),
       }
     },
   }
@@ -669,8 +669,8 @@ function ordered(compareBy: (query: NormalQuery) => Compare): Faults {
 
 /** A filter that is taken out of the query and done in another way. */
 function filtered(
-  without: (query: NormalQuery) => NormalQuery,
-  isMeant: (each: SessionSummary, query: NormalQuery) => boolean,
+  without: (query: CheckedQuery) => CheckedQuery,
+  isMeant: (each: SessionSummary, query: CheckedQuery) => boolean,
 ): Faults {
   return {
     async query(_next, query) {
@@ -679,14 +679,14 @@ function filtered(
         this.summaries(query.scope).filter(each => isMeant(each, query)),
       )
       const last = found.sessions.at(-1)
-      return { ...found, cursor: found.cursor === null || last === undefined ? null : cursorBehind(query, last) }
+      return { ...found, cursor: found.cursor === null || last === undefined ? null : cursorAfter(query, last) }
     },
   }
 }
 
 /** Another condition for what comes behind a cursor. */
 function placed(
-  isBehind: (query: NormalQuery) => (each: SessionSummary, after: NonNullable<NormalQuery['after']>) => boolean,
+  isBehind: (query: CheckedQuery) => (each: SessionSummary, after: NonNullable<CheckedQuery['after']>) => boolean,
 ): Faults {
   return {
     query(_next, query) {
@@ -699,11 +699,11 @@ function placed(
   }
 }
 
-function bare(query: NormalQuery): NormalQuery {
+function bare(query: CheckedQuery): CheckedQuery {
   return { ...query, agentId: undefined, parentSessionId: undefined, ended: undefined, metadata: [], scope: undefined }
 }
 
-function direction({ order }: NormalQuery): 1 | -1 {
+function direction({ order }: CheckedQuery): 1 | -1 {
   return order === 'asc' ? 1 : -1
 }
 

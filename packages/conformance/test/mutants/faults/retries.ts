@@ -1,5 +1,5 @@
 import type { TurnRecord } from '@turnstore/core'
-import { isRetryOfTurn, type NormalChange, revisionConflict, sameTransition, sameTurn } from '@turnstore/core/adapter'
+import { isRetryOfTurn, type CheckedChange, revisionConflict, sameTransition, sameTurn } from '@turnstore/core/adapter'
 import { inMemory } from '../mutant.ts'
 import type { Faults, RowStore } from '../row-store.ts'
 
@@ -463,7 +463,7 @@ function refusing(isConflict: Known): Faults {
   }
 }
 
-function turnsOf(store: RowStore, id: string, { keepTurns }: NormalChange): readonly TurnRecord[] {
+function turnsOf(store: RowStore, id: string, { keepTurns }: CheckedChange): readonly TurnRecord[] {
   return store.kept(id)?.turns.slice(0, keepTurns) ?? []
 }
 

@@ -130,7 +130,7 @@ export const scope = inMemory('scope', {
     'two statements without a transaction',
     {
       async remove(_next, id, scope) {
-        const found = await this._load(id, scope)
+        const found = await this._get(id, scope)
         if (found === null || (scope !== undefined && found.session.workspaceId !== scope)) return false
         await new Promise(setImmediate)
         return this.memory.map.delete(id)
