@@ -3,9 +3,9 @@ import { TurnstoreError } from '@turnstore/core'
 import { quote } from '@turnstore/core/adapter'
 import { DatabaseFiles } from './database-files.js'
 import type { Row, SqliteDatabase, SqliteStatement, SqlValue } from './driver.js'
-import { checkWal } from './stray-files.js'
 import { isOfThisDriver } from './open-database.js'
 import { commitError, Occupied } from './sqlite-errors.js'
+import { checkWal } from './stray-files.js'
 
 /** How a handle is set while the store uses it. */
 export interface Settings {

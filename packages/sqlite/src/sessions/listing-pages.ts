@@ -14,7 +14,7 @@ import type { Row } from '../database/driver.js'
 import { count, text } from '../tables/columns.js'
 import { sql, withHead } from '../tables/statements.js'
 import { ofSession } from './damage.js'
-import { allOf, filterOf, inScopeOf, noTerms, orderOf, rangeOf, upTo, type IndexScan, scansOf, where } from './listing-sql.js'
+import { allOf, filterOf, inScopeOf, noTerms, orderOf, rangeOf, scansOf, type IndexScan, upTo, where } from './listing-sql.js'
 import { summaryOfRow } from './session-rows.js'
 
 /** Runs a transaction, and waits while the database is busy. */
