@@ -1,7 +1,7 @@
 import type { DamagedSession, SessionPage } from '@turnstore/core'
 import { comparePositions, cursorBehind, matches, type NormalQuery } from '@turnstore/core/adapter'
-import type { Entry } from './index-entry.js'
 import type { Head } from '../format/session-head.js'
+import type { Entry } from './index-entry.js'
 
 /** A page that is being filled, in the order of the index. */
 export class ListingPage {

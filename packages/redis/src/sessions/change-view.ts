@@ -1,13 +1,13 @@
 import { type AgentTransitionRecord, type TurnRecord } from '@turnstore/core'
 import { type NormalChange, type Scope, type SessionView } from '@turnstore/core/adapter'
-import type { Call, ServerConnection } from '../server/server-connection.js'
 import { type Keyspace, scopeField, transitionField, turnField } from '../format/keyspace.js'
-import { readTextsOrNull } from '../server/redis-client.js'
-import { corruptSession } from '../server/redis-errors.js'
-import type { SessionLoader } from './session-loader.js'
+import { refusalOf } from '../format/script-replies.js'
 import { decodeHead, type Head, HEAD_LENGTH } from '../format/session-head.js'
 import { decodeStoredTransition, decodeStoredTurn } from '../format/stored-records.js'
-import { refusalOf } from '../format/script-replies.js'
+import { readTextsOrNull } from '../server/redis-client.js'
+import { corruptSession } from '../server/redis-errors.js'
+import type { Call, ServerConnection } from '../server/server-connection.js'
+import type { SessionLoader } from './session-loader.js'
 
 /** The most ids in one command. */
 const MOST_IDS = 2000

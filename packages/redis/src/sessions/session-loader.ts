@@ -7,10 +7,8 @@ import {
   type TurnRecord,
 } from '@turnstore/core'
 import { Backoff, inScope, type NormalTurnRange, type Scope } from '@turnstore/core/adapter'
-import type { Args, Call, ServerConnection } from '../server/server-connection.js'
 import { type Keyspace, scopeField, turnField } from '../format/keyspace.js'
-import { readTexts, readTextsOrNull } from '../server/redis-client.js'
-import { corruptSession, wasRefusedWith } from '../server/redis-errors.js'
+import { refusalOf } from '../format/script-replies.js'
 import {
   decodeFields,
   decodeHead,
@@ -21,7 +19,9 @@ import {
   STATE_FIELDS,
 } from '../format/session-head.js'
 import { decodeStoredTransition, decodeStoredTurns } from '../format/stored-records.js'
-import { refusalOf } from '../format/script-replies.js'
+import { readTexts, readTextsOrNull } from '../server/redis-client.js'
+import { corruptSession, wasRefusedWith } from '../server/redis-errors.js'
+import type { Args, Call, ServerConnection } from '../server/server-connection.js'
 
 /**
  * Bytes that one script reads. A small part does not block the server, and is decoded while the next one is on its way.
