@@ -18,22 +18,22 @@ import {
   type Scope,
   withOutcome,
 } from '@turnstore/core/adapter'
-import { ChangeWriter } from './sessions/change-writer.js'
-import { type Call, ServerConnection } from './server/server-connection.js'
-import { checkConnection } from './server/connection-check.js'
-import { createClient } from './server/create-client.js'
-import { DeleteWriter } from './sessions/delete-writer.js'
 import { Keyspace, SHARDS } from './format/keyspace.js'
+import { FORMAT } from './format/session-head.js'
 import { IndexSync } from './listing/index-sync.js'
-import { readOptions, type RedisSessionStoreOptions, type Settings } from './server/store-options.js'
-import { wasRefusedWith } from './server/redis-errors.js'
-import { SaveWriter } from './sessions/save-writer.js'
-import { inspectServers } from './server/server-settings.js'
 import { IndexWriter } from './listing/index-writer.js'
 import { SessionListing } from './listing/session-listing.js'
-import { SessionLoader } from './sessions/session-loader.js'
+import { checkConnection } from './server/connection-check.js'
+import { createClient } from './server/create-client.js'
+import { wasRefusedWith } from './server/redis-errors.js'
+import { type Call, ServerConnection } from './server/server-connection.js'
+import { inspectServers } from './server/server-settings.js'
+import { readOptions, type RedisSessionStoreOptions, type Settings } from './server/store-options.js'
 import { ChangeViewReader } from './sessions/change-view.js'
-import { FORMAT } from './format/session-head.js'
+import { ChangeWriter } from './sessions/change-writer.js'
+import { DeleteWriter } from './sessions/delete-writer.js'
+import { SaveWriter } from './sessions/save-writer.js'
+import { SessionLoader } from './sessions/session-loader.js'
 
 /** The value of the format key. */
 const FORMAT_TEXT = `turnstore ${FORMAT} shards ${SHARDS}`

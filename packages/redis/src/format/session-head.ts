@@ -5,8 +5,8 @@ import {
   type SessionSummary,
 } from '@turnstore/core'
 import { encodeSession, timeKey } from '@turnstore/core/adapter'
-import { workspaceField, workspaceOf } from './keyspace.js'
 import { corruptSession, newerSession } from '../server/redis-errors.js'
+import { workspaceField, workspaceOf } from './keyspace.js'
 import { decodePart } from './stored-records.js'
 
 /** The version of the format, also `v` in a head. */

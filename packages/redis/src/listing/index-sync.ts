@@ -1,11 +1,11 @@
 import type { Scope } from '@turnstore/core/adapter'
-import type { Call, ServerConnection } from '../server/server-connection.js'
 import type { Keyspace } from '../format/keyspace.js'
-import { RecentWorkspaces } from './recent-workspaces.js'
-import type { IndexWriter, PlacedEntry } from './index-writer.js'
-import { memberOf } from './index-entry.js'
-import type { Stamped } from '../format/session-head.js'
 import type { Move } from '../format/script-replies.js'
+import type { Stamped } from '../format/session-head.js'
+import type { Call, ServerConnection } from '../server/server-connection.js'
+import { memberOf } from './index-entry.js'
+import type { IndexWriter, PlacedEntry } from './index-writer.js'
+import { RecentWorkspaces } from './recent-workspaces.js'
 
 /** Keeps the indexes in step with writes: new entries are added before or during a write, old ones removed after it. */
 export class IndexSync {

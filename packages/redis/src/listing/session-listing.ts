@@ -6,14 +6,14 @@ import {
   type CheckedQuery,
   type Scope,
 } from '@turnstore/core/adapter'
-import type { Call, ServerConnection } from '../server/server-connection.js'
 import { type Keyspace, scopeField } from '../format/keyspace.js'
-import { ListingPage } from './listing-page.js'
+import { decodeFields, type Head, HEAD_FIELDS } from '../format/session-head.js'
 import { readTexts, readTextsOrNull } from '../server/redis-client.js'
 import { wasRefusedWith } from '../server/redis-errors.js'
+import type { Call, ServerConnection } from '../server/server-connection.js'
 import { decodeEntry, type Entry, isOver, memberOf, rangeOf } from './index-entry.js'
 import type { IndexWriter } from './index-writer.js'
-import { decodeFields, HEAD_FIELDS, type Head } from '../format/session-head.js'
+import { ListingPage } from './listing-page.js'
 
 /** What an entry leads to: the session's head, its damage, no session, or null for a session outside the scope. */
 type Found = Head | DamagedSession | 'gone' | null

@@ -1,7 +1,7 @@
-import type { Call, ServerConnection } from './server-connection.js'
-import type { Target } from './store-options.js'
 import { isForbidden, unusable } from './redis-errors.js'
+import type { Call, ServerConnection } from './server-connection.js'
 import { parseClientInfo } from './server-replies.js'
+import type { Target } from './store-options.js'
 
 /**
  * Compares the database and the user in the options with those that CLIENT INFO reports. Where CLIENT INFO is not

@@ -1,8 +1,8 @@
 import { Cluster, Redis } from 'ioredis'
 import { DatabaseGuard } from './database-guard.js'
+import type { RedisClient } from './redis-client.js'
 import { isRefusal } from './redis-errors.js'
 import type { Target } from './store-options.js'
-import type { RedisClient } from './redis-client.js'
 
 /** The least time between two reconnections because the server is a replica. */
 const RECONNECT_MS = 2000

@@ -1,11 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { TurnstoreError, type WriteOutcome } from '@turnstore/core'
 import { Backoff } from '@turnstore/core/adapter'
+import { luaSources, type ScriptName } from '../lua/lua-sources.js'
 import { onClientError } from './client-errors.js'
 import type { StoreClient } from './create-client.js'
 import type { DatabaseGuard } from './database-guard.js'
-import { luaSources, type ScriptName } from '../lua/lua-sources.js'
-import { mastersOf, type RedisClient, readTexts, UnexpectedReply } from './redis-client.js'
+import { mastersOf, readTexts, type RedisClient, UnexpectedReply } from './redis-client.js'
 import { callFailed, codeOf, corruptSession, type Failure, failureOf, isRefusal, storeBusy } from './redis-errors.js'
 
 export type Args = readonly (string | number)[]

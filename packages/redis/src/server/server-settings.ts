@@ -1,7 +1,7 @@
 import type { Capabilities } from '@turnstore/core'
-import type { Call, ServerConnection } from './server-connection.js'
 import type { RedisClient } from './redis-client.js'
 import { isForbidden, unusable } from './redis-errors.js'
+import type { Call, ServerConnection } from './server-connection.js'
 import { pairsOf, parseInfo } from './server-replies.js'
 
 /** The settings of a server. Null for each that it does not report. */

@@ -13,16 +13,16 @@ import {
   timeKey,
   withOutcome,
 } from '@turnstore/core/adapter'
-import { type AppendOutcome, AppendQueue, type WaitingAppend } from './append-queue.js'
-import { type Args, type Call, type ServerConnection, newToken } from '../server/server-connection.js'
 import { type Keyspace, scopeField, transitionField, turnField, workspaceOf } from '../format/keyspace.js'
-import { readWritten, type Written, refusalOf } from '../format/script-replies.js'
+import { readWritten, refusalOf, type Written } from '../format/script-replies.js'
+import { encodeFrame } from '../format/session-head.js'
+import { newStamp } from '../listing/index-entry.js'
 import type { IndexSync } from '../listing/index-sync.js'
 import { storeBusy } from '../server/redis-errors.js'
-import { newStamp } from '../listing/index-entry.js'
+import { type Args, type Call, newToken, type ServerConnection } from '../server/server-connection.js'
+import { type AppendOutcome, AppendQueue, type WaitingAppend } from './append-queue.js'
+import type { ChangeViewReader, ReadView } from './change-view.js'
 import { SessionQueue } from './session-queue.js'
-import type { ReadView, ChangeViewReader } from './change-view.js'
-import { encodeFrame } from '../format/session-head.js'
 
 /** A change that has lost to others this many times takes a hold. */
 const LOSSES_BEFORE_HOLD = 3

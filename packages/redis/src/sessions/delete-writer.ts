@@ -1,13 +1,13 @@
 import { Backoff, type Deletion, type Scope, withOutcome } from '@turnstore/core/adapter'
-import { type Call, type ServerConnection, newToken } from '../server/server-connection.js'
 import { type IndexOrder, type Keyspace, scopeField, workspaceOf } from '../format/keyspace.js'
-import type { IndexSync } from '../listing/index-sync.js'
-import { storeBusy } from '../server/redis-errors.js'
-import type { IndexWriter } from '../listing/index-writer.js'
-import { memberOf } from '../listing/index-entry.js'
-import type { SessionLoader } from './session-loader.js'
 import { refusalOf } from '../format/script-replies.js'
 import type { Stamped } from '../format/session-head.js'
+import { memberOf } from '../listing/index-entry.js'
+import type { IndexSync } from '../listing/index-sync.js'
+import type { IndexWriter } from '../listing/index-writer.js'
+import { storeBusy } from '../server/redis-errors.js'
+import { type Call, newToken, type ServerConnection } from '../server/server-connection.js'
+import type { SessionLoader } from './session-loader.js'
 
 /** Deletes sessions that can be read completely or, with `evenIfDamaged`, whatever is left of one. */
 export class DeleteWriter {

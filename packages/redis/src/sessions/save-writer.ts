@@ -1,15 +1,15 @@
 import { isTurnstoreError, type SessionRecord } from '@turnstore/core'
 import { Backoff, type Condition, revisionConflict, sessionExists, timeKey, withOutcome } from '@turnstore/core/adapter'
-import { type Args, type Call, type ServerConnection, newToken } from '../server/server-connection.js'
+import { type EncodedSave, encodeSave } from '../format/encoded-save.js'
 import { type IndexOrder, type Keyspace, workspaceField } from '../format/keyspace.js'
 import { readWritten, refusalOf } from '../format/script-replies.js'
-import type { IndexSync } from '../listing/index-sync.js'
-import { storeBusy } from '../server/redis-errors.js'
-import { encodeSave, type EncodedSave } from '../format/encoded-save.js'
-import type { IndexWriter, PlacedEntry } from '../listing/index-writer.js'
-import { memberOf, newStamp } from '../listing/index-entry.js'
-import type { SessionLoader } from './session-loader.js'
 import { encodeFrame, type Stamped } from '../format/session-head.js'
+import { memberOf, newStamp } from '../listing/index-entry.js'
+import type { IndexSync } from '../listing/index-sync.js'
+import type { IndexWriter, PlacedEntry } from '../listing/index-writer.js'
+import { storeBusy } from '../server/redis-errors.js'
+import { type Args, type Call, newToken, type ServerConnection } from '../server/server-connection.js'
+import type { SessionLoader } from './session-loader.js'
 
 /** The most turns and bytes that one script writes. A longer session is staged in parts. */
 const PART = { items: 1000, bytes: 2 * 1024 * 1024 }
