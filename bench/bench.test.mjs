@@ -50,16 +50,28 @@ describe('a comparison', () => {
       heavy: [{ atMost: 2 }, { atLeast: 2 }, { of: 'heavy', atMost: 1 }],
       light: [{ of: 'heavy', atMost: 1 }],
     })
-    assert.deepEqual(goals.map(({ met }) => met), [false, true, true, true])
+    assert.deepEqual(
+      goals.map(({ met }) => met),
+      [false, true, true, true],
+    )
   })
 
   it('does not judge what was left out', async () => {
     const { goals } = await run({ absent: [{ atMost: 1000 }], light: [{ of: 'absent', atMost: 1000 }] })
-    assert.deepEqual(goals.map(({ met }) => met), [null, null])
+    assert.deepEqual(
+      goals.map(({ met }) => met),
+      [null, null],
+    )
   })
 
   it('drops no measurement', async () => {
     const { rows } = await run({})
-    assert.deepEqual(rows.map(({ name, count }) => [name, count]), [['light', 20], ['heavy', 20]])
+    assert.deepEqual(
+      rows.map(({ name, count }) => [name, count]),
+      [
+        ['light', 20],
+        ['heavy', 20],
+      ],
+    )
   })
 })

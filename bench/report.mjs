@@ -98,7 +98,10 @@ function tableOf({ title, floor, rows, goals }) {
     `  ${row.name}${row.elsewhere ? ' (from above)' : ''}`,
     `${amount(row.ratio)}×`,
     ...[row.median, row.p99, row.mean].map(duration),
-    goals.filter(goal => goal.work === row.name).map(goal => goalText(goal, floor)).join('; '),
+    goals
+      .filter(goal => goal.work === row.name)
+      .map(goal => goalText(goal, floor))
+      .join('; '),
   ])
   return `\n${columns([[title, 'ratio', 'median', 'p99', 'mean', 'goal'], ...lines], 1, 4)}`
 }

@@ -57,7 +57,10 @@ async function freePort() {
     const port = 20_000 + Math.floor(Math.random() * 35_000)
     const probe = createServer()
     probe.listen(port, '127.0.0.1')
-    const free = await once(probe, 'listening').then(() => true, () => false)
+    const free = await once(probe, 'listening').then(
+      () => true,
+      () => false,
+    )
     if (!free) continue
     probe.close()
     await once(probe, 'close')

@@ -42,7 +42,9 @@ for (const folder of readdirSync(packages)) {
     })
 
     it('depends on core alone of ours, as a peer', () => {
-      const ours = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }).filter(name => name.startsWith('@turnstore/'))
+      const ours = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }).filter(name =>
+        name.startsWith('@turnstore/'),
+      )
       if (folder === 'core') {
         assert.equal(manifest.dependencies, undefined)
         assert.deepEqual(ours, [])

@@ -74,7 +74,10 @@ async function ensureRedis() {
   if (hasRedis()) return
   const isDebian = existsSync('/etc/debian_version')
   if (!isDebian || process.getuid?.() !== 0) {
-    stop(1, 'The tests of @turnstore/redis need redis-server or valkey-server on the PATH: install one and run this again.')
+    stop(
+      1,
+      'The tests of @turnstore/redis need redis-server or valkey-server on the PATH: install one and run this again.',
+    )
   }
   await quiet('Installing a Redis server for the tests …', 'apt-get', 'update')
   await quiet('…', 'apt-get', 'install', '--yes', '--no-install-recommends', 'redis-server')
@@ -82,12 +85,15 @@ async function ensureRedis() {
 }
 
 function hasRedis() {
-  return ['redis-server', 'valkey-server'].some((server) => spawnSync(server, ['--version'], { stdio: 'ignore', shell }).status === 0)
+  return ['redis-server', 'valkey-server'].some(
+    server => spawnSync(server, ['--version'], { stdio: 'ignore', shell }).status === 0,
+  )
 }
 
 /** What a branch is compared with: main, wherever this clone has it. On main itself nothing has changed. */
 function baseBranch() {
-  const known = (ref) => spawnSync('git', ['rev-parse', '--verify', '--quiet', `${ref}^{commit}`], { cwd: root }).status === 0
+  const known = ref =>
+    spawnSync('git', ['rev-parse', '--verify', '--quiet', `${ref}^{commit}`], { cwd: root }).status === 0
   return ['origin/main', 'main'].find(known) ?? 'HEAD'
 }
 
@@ -98,12 +104,23 @@ function pathWithTools() {
   if (major < 22 || (major === 22 && minor < 14)) {
     const platform = `${process.platform}-${process.arch}`
     if (platform !== 'linux-x64' && platform !== 'linux-arm64') {
-      stop(1, `Turnstore needs Node 22.14 or newer and this is ${process.version}: install Node 24 from nodejs.org and run this again.`)
+      stop(
+        1,
+        `Turnstore needs Node 22.14 or newer and this is ${process.version}: install Node 24 from nodejs.org and run this again.`,
+      )
     }
     tools.push(`node-${platform}@${NODE}`)
   }
   if (name !== 'run') say('Getting the tools …')
-  const args = ['--yes', '--loglevel=error', ...tools.flatMap((tool) => ['--package', tool]), '--', 'node', '--print', 'process.env.PATH']
+  const args = [
+    '--yes',
+    '--loglevel=error',
+    ...tools.flatMap(tool => ['--package', tool]),
+    '--',
+    'node',
+    '--print',
+    'process.env.PATH',
+  ]
   const npx = spawnSync('npx', args, { cwd: root, shell, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
   if (npx.status !== 0) stop(npx.status ?? 1, `npx could not get ${tools.join(' and ')}.`)
   return npx.stdout.trim()
@@ -124,25 +141,30 @@ async function quiet(what, program, ...args) {
 /** What it prints, chunk by chunk, as it comes. */
 function outputOf(child) {
   const output = []
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => output.push(chunk))
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', chunk => output.push(chunk))
   return output
 }
 
 function start(program, args, stdio) {
   // What is piped to be kept is still shown in colour.
   const color = process.stdout.isTTY ? { FORCE_COLOR: '1' } : {}
-  return spawn(program, args, { cwd: root, shell, stdio, env: { ...color, ...process.env, PATH, TURBO_TELEMETRY_DISABLED: '1' } })
+  return spawn(program, args, {
+    cwd: root,
+    shell,
+    stdio,
+    env: { ...color, ...process.env, PATH, TURBO_TELEMETRY_DISABLED: '1' },
+  })
 }
 
 /** Resolves when the child succeeds. When it fails, so do we, with its exit code or by its signal. */
 async function finish(child, onFailure = () => {}) {
   // Ctrl-C in a terminal reaches the child as well; what is sent to us alone is handed on. Either way the
   // child has the last word.
-  const handOn = (signal) => signal !== 'SIGINT' && child.kill(signal)
+  const handOn = signal => signal !== 'SIGINT' && child.kill(signal)
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
   for (const signal of signals) process.on(signal, handOn)
-  const { code, signal } = await new Promise((resolve) => {
-    child.on('error', (error) => stop(1, `Cannot start ${child.spawnfile}: ${error.message}`))
+  const { code, signal } = await new Promise(resolve => {
+    child.on('error', error => stop(1, `Cannot start ${child.spawnfile}: ${error.message}`))
     child.on('close', (code, signal) => resolve({ code, signal }))
   })
   for (const each of signals) process.off(each, handOn)

@@ -9,7 +9,11 @@ const exe = platform === 'win32' ? '.exe' : ''
 
 /** @returns {string} The path of the `bun` binary. */
 export function bun() {
-  return join(installed('bun', `@oven/bun-${platform === 'win32' ? 'windows' : platform}-${arch === 'arm64' ? 'aarch64' : arch}`), 'bin', `bun${exe}`)
+  return join(
+    installed('bun', `@oven/bun-${platform === 'win32' ? 'windows' : platform}-${arch === 'arm64' ? 'aarch64' : arch}`),
+    'bin',
+    `bun${exe}`,
+  )
 }
 
 /** @returns {string} The path of the `deno` binary. */

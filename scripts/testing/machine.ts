@@ -13,7 +13,7 @@ export const thoroughness = Number(process.env.TURNSTORE_THOROUGH ?? 1)
 
 /** Random numbers from 0 to 1, the same again with the same seed. */
 export function* momentsOf(seed: number): Generator<number, never> {
-  for (let state = seed; ; ) {
+  for (let state = seed; ;) {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
     yield state / 2 ** 32
   }

@@ -14,7 +14,9 @@ export async function smoke(store, other) {
   const manager = new SessionManager(store, { workspaceId: 'acme' })
   await manager.startSession({ agentId: 'support', sessionId: SESSION, metadata: { big: 1e17 } })
   await Promise.all(
-    Array.from({ length: 64 }, (_, i) => manager.recordTurn(SESSION, { turnId: `t${i}`, prompt: 'Where is my parcel?' })),
+    Array.from({ length: 64 }, (_, i) =>
+      manager.recordTurn(SESSION, { turnId: `t${i}`, prompt: 'Where is my parcel?' }),
+    ),
   )
   await manager.updateTurn(SESSION, 't7', { status: 'error' })
   await manager.recordToolCall(SESSION, 't7', { callId: 'c', toolName: 'lookup', result: [1, null] })
@@ -30,6 +32,9 @@ export async function smoke(store, other) {
     isTurnstoreError(error, 'REVISION_CONFLICT'),
   )
   const page = await other.querySessions({ workspaceId: 'acme' })
-  assert.deepEqual(page.sessions.map(each => [each.turnCount, each.revision]), [[61, 70]])
+  assert.deepEqual(
+    page.sessions.map(each => [each.turnCount, each.revision]),
+    [[61, 70]],
+  )
   await manager.endSession(SESSION)
 }

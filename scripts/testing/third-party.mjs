@@ -45,11 +45,14 @@ async function install(projects, folder) {
     const filter = source => !['node_modules', 'dist'].includes(basename(source))
     cpSync(join(root, project), path(basename(project)), { recursive: true, filter })
   }
-  writeFileSync(path('pnpm-workspace.yaml'), JSON.stringify({
-    packages: ['*'],
-    strictDepBuilds: false,
-    overrides: Object.fromEntries(Object.entries(tarballs).map(([name, file]) => [name, `file:${file}`])),
-  }))
+  writeFileSync(
+    path('pnpm-workspace.yaml'),
+    JSON.stringify({
+      packages: ['*'],
+      strictDepBuilds: false,
+      overrides: Object.fromEntries(Object.entries(tarballs).map(([name, file]) => [name, `file:${file}`])),
+    }),
+  )
   await succeed('pnpm', ['install', '--prefer-offline', '--ignore-scripts'], { cwd: folder, env })
   // From here on each project is one by itself.
   rmSync(path('pnpm-workspace.yaml'))

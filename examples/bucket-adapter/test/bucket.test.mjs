@@ -23,13 +23,15 @@ const turnIds = async bucket => {
  * @param {Partial<Record<'get' | 'put' | 'delete', ('before' | 'after' | 'no')[]>>} lost by method, call by call
  */
 function losing(bucket, lost) {
-  const call = method => async (...args) => {
-    const when = lost[method]?.shift() ?? 'no'
-    if (when === 'before') throw new TypeError('fetch failed: secret prompt')
-    const answer = await bucket[method](...args)
-    if (when === 'after') throw new TypeError('fetch failed: secret prompt')
-    return answer
-  }
+  const call =
+    method =>
+    async (...args) => {
+      const when = lost[method]?.shift() ?? 'no'
+      if (when === 'before') throw new TypeError('fetch failed: secret prompt')
+      const answer = await bucket[method](...args)
+      if (when === 'after') throw new TypeError('fetch failed: secret prompt')
+      return answer
+    }
   return { get: call('get'), put: call('put'), delete: call('delete'), list: prefix => bucket.list(prefix) }
 }
 

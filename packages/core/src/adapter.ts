@@ -24,7 +24,15 @@ export { matches } from './queries/filter.js'
 export type { CheckedQuery } from './queries/query.js'
 export { locateJsonError, parseJson } from './records/parse-json.js'
 export { readSessionInput, readTurnPatch } from './records/record-input.js'
-export { decodeToolCall, decodeTransition, decodeTurn, encodeSession, encodeToolCall, encodeTransition, encodeTurn } from './records/wire.js'
+export {
+  decodeToolCall,
+  decodeTransition,
+  decodeTurn,
+  encodeSession,
+  encodeToolCall,
+  encodeTransition,
+  encodeTurn,
+} from './records/wire.js'
 export { isRetryOfTurn, sameTransition, sameTurn } from './records/same-record.js'
 export { compareUtf8, quote, utf8Length } from './basics/text.js'
 export { laterTime, timeKey } from './basics/time.js'

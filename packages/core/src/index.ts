@@ -1,9 +1,26 @@
 export { type AppliedChange, applyChange } from './changes/apply-change.js'
 export type { ChangeResult, SessionChange, TurnUpdate } from './changes/change.js'
 export type { TurnPatch } from './records/models.js'
-export { type AssistantMessage, type ChatContent, type ChatMessage, type ChatToolCall, type ContentPart, NO_RESULT, type SystemMessage, type ToolMessage, type UserMessage } from './chat/chat-message.js'
+export {
+  type AssistantMessage,
+  type ChatContent,
+  type ChatMessage,
+  type ChatToolCall,
+  type ContentPart,
+  NO_RESULT,
+  type SystemMessage,
+  type ToolMessage,
+  type UserMessage,
+} from './chat/chat-message.js'
 export { messagesFromTurns } from './chat/messages-from-turns.js'
-export { type ErrorCode, type ErrorDetails, errorCodes, isTurnstoreError, TurnstoreError, type WriteOutcome } from './basics/errors.js'
+export {
+  type ErrorCode,
+  type ErrorDetails,
+  errorCodes,
+  isTurnstoreError,
+  TurnstoreError,
+  type WriteOutcome,
+} from './basics/errors.js'
 export { createAgentTransition, createSession, createToolCall, createTurn } from './records/factories.js'
 export type { JsonObject, JsonValue } from './basics/json.js'
 export { defaultLimits, type Limits } from './records/limits.js'

@@ -78,10 +78,14 @@ describe('core runs on every JavaScript runtime', () => {
   it.each([
     ['Bun', bun, []],
     ['Deno', deno, ['run']],
-  ] as const)('in %s', async (_name, binary, options) => {
-    const path = join(folder, 'scenario.mjs')
-    writeFileSync(path, await bundle('console.log(JSON.stringify(result))'))
-    const output = execFileSync(binary(), [...options, path], { encoding: 'utf8' })
-    expect(JSON.parse(output)).toEqual(expected)
-  }, STARTING_MS)
+  ] as const)(
+    'in %s',
+    async (_name, binary, options) => {
+      const path = join(folder, 'scenario.mjs')
+      writeFileSync(path, await bundle('console.log(JSON.stringify(result))'))
+      const output = execFileSync(binary(), [...options, path], { encoding: 'utf8' })
+      expect(JSON.parse(output)).toEqual(expected)
+    },
+    STARTING_MS,
+  )
 })

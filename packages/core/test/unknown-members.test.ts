@@ -28,7 +28,14 @@ const managerCalls: Record<string, unknown[] | 'takes no object'> = {
 }
 
 const storeCalls: Record<string, unknown[] | 'takes no object'> = {
-  saveSession: [{ sessionId: 'new', turns: [{ turnId: 't', toolCalls: [{ toolName: 'f' }] }], agentTransitions: [{ toAgent: 'b' }] }, { ifRevision: 0 }],
+  saveSession: [
+    {
+      sessionId: 'new',
+      turns: [{ turnId: 't', toolCalls: [{ toolName: 'f' }] }],
+      agentTransitions: [{ toAgent: 'b' }],
+    },
+    { ifRevision: 0 },
+  ],
   loadSession: ['s', { workspaceId: 'w' }],
   listSessions: [{ workspaceId: 'w' }],
   deleteSession: ['s', { workspaceId: 'w' }],
@@ -144,29 +151,37 @@ describe.each([
     expect(methodsOf((await prepared())[which])).toEqual(Object.keys(calls).toSorted())
   })
 
-  it.each(Object.entries(calls).filter(([, args]) => Array.isArray(args)))('%s refuses an unknown member', async (name, args) => {
-    if (!Array.isArray(args)) return
-    expect(await outcomeOf(async () => call((await prepared())[which], name, args))).toBe('it succeeds')
-    for (const [at, wrong] of spoilt(args)) {
-      const outcome = await outcomeOf(async () => call((await prepared())[which], name, wrong))
-      expect(`${at} ${outcome}`).toMatch(/ INVALID_(ARGUMENT|RECORD)$/)
-    }
-  })
+  it.each(Object.entries(calls).filter(([, args]) => Array.isArray(args)))(
+    '%s refuses an unknown member',
+    async (name, args) => {
+      if (!Array.isArray(args)) return
+      expect(await outcomeOf(async () => call((await prepared())[which], name, args))).toBe('it succeeds')
+      for (const [at, wrong] of spoilt(args)) {
+        const outcome = await outcomeOf(async () => call((await prepared())[which], name, wrong))
+        expect(`${at} ${outcome}`).toMatch(/ INVALID_(ARGUMENT|RECORD)$/)
+      }
+    },
+  )
 })
 
 describe('the functions of core', () => {
   it('are all tested here, except classes and tables', () => {
-    const names = Object.entries(core).flatMap(([name, value]) => (typeof value === 'function' && !/^[A-Z]/.test(name) ? [name] : []))
+    const names = Object.entries(core).flatMap(([name, value]) =>
+      typeof value === 'function' && !/^[A-Z]/.test(name) ? [name] : [],
+    )
     expect(names.toSorted()).toEqual(Object.keys(functions).toSorted())
   })
 
-  it.each(Object.entries(functions).filter(([, args]) => Array.isArray(args)))('%s refuses an unknown member', async (name, args) => {
-    if (!Array.isArray(args)) return
-    expect(await outcomeOf(() => call(core, name, args))).toBe('it succeeds')
-    for (const [at, wrong] of spoilt(args)) {
-      expect(`${at} ${await outcomeOf(() => call(core, name, wrong))}`).toMatch(/ INVALID_(ARGUMENT|RECORD)$/)
-    }
-  })
+  it.each(Object.entries(functions).filter(([, args]) => Array.isArray(args)))(
+    '%s refuses an unknown member',
+    async (name, args) => {
+      if (!Array.isArray(args)) return
+      expect(await outcomeOf(() => call(core, name, args))).toBe('it succeeds')
+      for (const [at, wrong] of spoilt(args)) {
+        expect(`${at} ${await outcomeOf(() => call(core, name, wrong))}`).toMatch(/ INVALID_(ARGUMENT|RECORD)$/)
+      }
+    },
+  )
 })
 
 it('the constructor of the manager refuses an unknown member', () => {

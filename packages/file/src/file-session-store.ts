@@ -121,7 +121,10 @@ export class FileSessionStore extends AbstractSessionStore {
     const compactAll = async (): Promise<void> => {
       for (let paths = waiting.pop(); paths !== undefined && performance.now() < deadline; paths = waiting.pop()) {
         // If this fails, the journal is still complete.
-        if (this.#layout().isInPlace(paths)) await this.#open(paths).close().catch(() => undefined)
+        if (this.#layout().isInPlace(paths))
+          await this.#open(paths)
+            .close()
+            .catch(() => undefined)
       }
     }
     await Promise.all(Array.from({ length: CONCURRENT_COMPACTIONS }, compactAll))
@@ -180,7 +183,11 @@ export class FileSessionStore extends AbstractSessionStore {
 
   // ---- Writing.
 
-  protected async _changeSession(sessionId: string, change: CheckedChange, condition: Condition): Promise<ChangeResult> {
+  protected async _changeSession(
+    sessionId: string,
+    change: CheckedChange,
+    condition: Condition,
+  ): Promise<ChangeResult> {
     const file = this.#openAlready(sessionId) ?? (await this.#findToWrite(sessionId, condition.scope))
     if (file === null) throw sessionNotFound(sessionId)
     if (!this.#isPrepared || this.#sweeping === null) await this.#prepare()

@@ -43,10 +43,14 @@ await sessionStoreSuite({
       rmSync(fileOf(store, `${id}.json`))
       symlinkSync('/etc/hostname', fileOf(store, `${id}.json`))
     },
-    'a turn of the document without its id': (store, id) => overwrite(fileOf(store, `${id}.json`), '"turn_id": "t1"', '"turn_ix": "t1"'),
-    'a session_id in the document that is another': (store, id) => overwrite(fileOf(store, `${id}.json`), '"session_id": "s"', '"session_id": "x"'),
-    'a record of the journal that is altered': (store, id) => overwrite(fileOf(store, `${id}.journal`), '"turn_id":"t2"', '"turn_id":"t9"'),
-    'a header of the journal that is altered': (store, id) => overwrite(fileOf(store, `${id}.journal`), '"session_id":"s"', '"session_id":"x"'),
+    'a turn of the document without its id': (store, id) =>
+      overwrite(fileOf(store, `${id}.json`), '"turn_id": "t1"', '"turn_ix": "t1"'),
+    'a session_id in the document that is another': (store, id) =>
+      overwrite(fileOf(store, `${id}.json`), '"session_id": "s"', '"session_id": "x"'),
+    'a record of the journal that is altered': (store, id) =>
+      overwrite(fileOf(store, `${id}.journal`), '"turn_id":"t2"', '"turn_id":"t9"'),
+    'a header of the journal that is altered': (store, id) =>
+      overwrite(fileOf(store, `${id}.journal`), '"session_id":"s"', '"session_id":"x"'),
   },
   destroy: store => rmSync(folderOf(store), { recursive: true, force: true }),
 })

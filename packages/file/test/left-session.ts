@@ -6,9 +6,17 @@ import type { Folder } from './folder.ts'
 /** A document with two turns and a journal with three changes, as a killed process leaves them. */
 export async function leaveSession(folder: Folder): Promise<{ document: Buffer; journal: Buffer }> {
   const store = folder.open()
-  await store.saveSession({ sessionId: 's', createdAt: at, updatedAt: at, turns: [{ turnId: 'd1' }, { turnId: 'd2', prompt: 'ü' }] })
+  await store.saveSession({
+    sessionId: 's',
+    createdAt: at,
+    updatedAt: at,
+    turns: [{ turnId: 'd1' }, { turnId: 'd2', prompt: 'ü' }],
+  })
   await store.changeSession('s', append('j1'))
-  await store.changeSession('s', { updateTurns: [{ turnId: 'j1', putToolCalls: [{ callId: 'c', toolName: 'f' }] }], updatedAt: at })
+  await store.changeSession('s', {
+    updateTurns: [{ turnId: 'j1', putToolCalls: [{ callId: 'c', toolName: 'f' }] }],
+    updatedAt: at,
+  })
   await store.changeSession('s', { ...append('j2', 'j3'), setMetadata: { text: 'JJ**zz\u4a0a{}' } })
   return { document: readFileSync(folder.path('s.json')), journal: readFileSync(folder.path('s.journal')) }
 }
@@ -47,4 +55,5 @@ export function contentOf(base: string): string[] {
 }
 
 /** A document with these members. */
-export const text = (session: object): string => JSON.stringify({ session_id: 's', created_at: at, ...session }, null, 2)
+export const text = (session: object): string =>
+  JSON.stringify({ session_id: 's', created_at: at, ...session }, null, 2)

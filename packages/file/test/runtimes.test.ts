@@ -15,6 +15,9 @@ const runtimes: [string, () => string[]][] = [
 
 it.each(runtimes)('works in %s', (_name, command) => {
   const [program = '', ...args] = command()
-  const output = execFileSync(program, [...args, smoke, folder.path('base')], { encoding: 'utf8', env: { ...process.env, NO_COLOR: '1' } })
+  const output = execFileSync(program, [...args, smoke, folder.path('base')], {
+    encoding: 'utf8',
+    env: { ...process.env, NO_COLOR: '1' },
+  })
   expect(output).toBe('all is well\n')
 })

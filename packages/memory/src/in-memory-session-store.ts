@@ -68,7 +68,11 @@ export class InMemorySessionStore extends AbstractSessionStore {
     return revision
   }
 
-  protected async _changeSession(sessionId: string, change: CheckedChange, condition: Condition): Promise<ChangeResult> {
+  protected async _changeSession(
+    sessionId: string,
+    change: CheckedChange,
+    condition: Condition,
+  ): Promise<ChangeResult> {
     const stored = this.#inScope(sessionId, condition.scope)
     if (stored === null) throw sessionNotFound(sessionId)
     const plan = planChange(stored, change, condition.ifRevision, this.limits)

@@ -43,7 +43,10 @@ export const damages: ReadonlyMap<string, Damage> = new Map<string, Damage>([
   ['no head, only ids', (client, key) => client.del(key('s'), key('t'), key('h'))],
   ['no head, only a transition', (client, key) => client.del(key('s'), key('t'), key('i'))],
   ['no head, and no results', (client, key) => client.del(key('s'), key('o'))],
-  ...fields.map((field): [string, Damage] => [`no ${field} in its head`, (client, key) => client.hdel(key('s'), field)]),
+  ...fields.map((field): [string, Damage] => [
+    `no ${field} in its head`,
+    (client, key) => client.hdel(key('s'), field),
+  ]),
   ...Object.entries(broken).flatMap(([field, values]) =>
     values.map((value): [string, Damage] => [
       `${field} of its head is ${JSON.stringify(value)}`,
@@ -59,8 +62,14 @@ export const damages: ReadonlyMap<string, Damage> = new Map<string, Damage>([
   ['the transition is cut', (client, key) => client.lset(key('h'), 0, '{"to_ag')],
   ['the transition of an invalid form', (client, key) => client.lset(key('h'), 0, '[]')],
   ['a transition too many', (client, key) => client.rpush(key('h'), '{}')],
-  ['the id of a turn is missing', async (client, key) => client.hdel(key('i'), ...(await idsOf(client, key, 't')).slice(1, 2))],
-  ['the id of the transition is missing', async (client, key) => client.hdel(key('i'), ...(await idsOf(client, key, 'h')))],
+  [
+    'the id of a turn is missing',
+    async (client, key) => client.hdel(key('i'), ...(await idsOf(client, key, 't')).slice(1, 2)),
+  ],
+  [
+    'the id of the transition is missing',
+    async (client, key) => client.hdel(key('i'), ...(await idsOf(client, key, 'h'))),
+  ],
   ['an id too many', (client, key) => client.hset(key('i'), 'tnobody', '0')],
   [
     'the results of another type, and no turns',

@@ -178,7 +178,9 @@ export async function startCluster(): Promise<TestCluster> {
 
 /** The nodes that a server knows, without those in a handshake. */
 async function nodesOf(admin: Redis): Promise<string[]> {
-  const lines = String(await admin.cluster('NODES')).trim().split('\n')
+  const lines = String(await admin.cluster('NODES'))
+    .trim()
+    .split('\n')
   return lines.filter(line => !line.includes('handshake'))
 }
 

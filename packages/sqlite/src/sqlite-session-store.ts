@@ -36,7 +36,14 @@ import { deleteDamaged, deleteSession } from './sessions/delete-session.js'
 import { LastSession } from './sessions/last-session.js'
 import { listIds, readPage } from './sessions/listing-pages.js'
 import { saveSession } from './sessions/save-session.js'
-import { findDamaged, type Head, readCountedHead, readRawTurns, readSummary, readWholeSession } from './sessions/session-rows.js'
+import {
+  findDamaged,
+  type Head,
+  readCountedHead,
+  readRawTurns,
+  readSummary,
+  readWholeSession,
+} from './sessions/session-rows.js'
 import { SqliteSessionView } from './sessions/session-view.js'
 import { parseTurns } from './sessions/turn-bodies.js'
 import { readIfSmall } from './sessions/whole-session.js'
@@ -85,7 +92,10 @@ export class SqliteSessionStore extends AbstractSessionStore {
       throw new TurnstoreError('INVALID_ARGUMENT', 'options.durability must be power-loss or process-crash')
     }
     if (typeof source !== 'string' && !isDatabase(source)) {
-      throw new TurnstoreError('INVALID_ARGUMENT', 'SqliteSessionStore takes the path of a database, or a Database of better-sqlite3')
+      throw new TurnstoreError(
+        'INVALID_ARGUMENT',
+        'SqliteSessionStore takes the path of a database, or a Database of better-sqlite3',
+      )
     }
     this.#source = typeof source === 'string' ? databasePath(source) : source
     this.#synchronous = durability === 'power-loss' ? 'FULL' : 'NORMAL'
@@ -98,19 +108,24 @@ export class SqliteSessionStore extends AbstractSessionStore {
   protected override async _ready(): Promise<void> {
     const isShared = typeof this.#source !== 'string'
     const path = typeof this.#source === 'string' ? this.#source : this.#source.name
-    const database = typeof this.#source === 'string' ? await whileBusy(() => openDatabase(path), this.timeoutMs, path) : this.#source
+    const database =
+      typeof this.#source === 'string' ? await whileBusy(() => openDatabase(path), this.timeoutMs, path) : this.#source
     const connection = new Connection(database, { synchronous: this.#synchronous, isShared })
     try {
-      const isAlone = await whileBusy(() => {
-        connection.checkFree()
-        connection.watchFiles()
-        checkSqliteVersion(database)
-        if (isShared) checkShared(connection)
-        refuseNewer(connection)
-        if (!isShared) applySettings(database, this.#synchronous)
-        upgrade(connection)
-        return isShared && connection.isExclusive
-      }, this.timeoutMs, path)
+      const isAlone = await whileBusy(
+        () => {
+          connection.checkFree()
+          connection.watchFiles()
+          checkSqliteVersion(database)
+          if (isShared) checkShared(connection)
+          refuseNewer(connection)
+          if (!isShared) applySettings(database, this.#synchronous)
+          upgrade(connection)
+          return isShared && connection.isExclusive
+        },
+        this.timeoutMs,
+        path,
+      )
       this.#capabilities = {
         durability: database.memory ? 'none' : this.#synchronous === 'FULL' ? 'power-loss' : 'process-crash',
         sharing: database.memory || isAlone ? 'process' : 'host',
@@ -214,7 +229,14 @@ export class SqliteSessionStore extends AbstractSessionStore {
       const answer = resultOf(plan)
       if (!plan.changed) return { answer }
       if (plan.keepTurns !== undefined && !isRead && !readIfSmall(connection, sessionId, head)) return UNREAD
-      return { answer, apply: () => last.remember(sessionId, session.apply(plan, turn => bodies.get(turn) ?? '')) }
+      return {
+        answer,
+        apply: () =>
+          last.remember(
+            sessionId,
+            session.apply(plan, turn => bodies.get(turn) ?? ''),
+          ),
+      }
     })
   }
 

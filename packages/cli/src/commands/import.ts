@@ -134,8 +134,10 @@ class Import {
       const result = await mergeIntoStore(this.#store, session)
       this.#counts.add(result)
       this.#failInPart(problems.map(message => ({ file, line, message: `imported, but ${message}` })))
-      for (const where of result.contradictions) this.#problems.push({ file, line, message: contradictionSentence(where) })
-      for (const message of contradictionSentences(result.contradictions)) this.#cli.fail(sentence({ file, line, message }))
+      for (const where of result.contradictions)
+        this.#problems.push({ file, line, message: contradictionSentence(where) })
+      for (const message of contradictionSentences(result.contradictions))
+        this.#cli.fail(sentence({ file, line, message }))
     } catch (error) {
       // The store is at fault, so the next record would fail too.
       if (this.#cli.isStopped || isOfStore(error)) throw error

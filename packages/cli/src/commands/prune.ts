@@ -18,7 +18,11 @@ export function pruneCommand(cli: Cli): Command {
     .description('delete sessions that are old, ended or both')
     .addOption(storeOption())
     .addOption(workspaceOption('only sessions in this workspace'))
-    .option('--before <time>', 'only sessions last changed before this time: 2026-01-31 or 2026-01-31T12:00:00Z', readTime)
+    .option(
+      '--before <time>',
+      'only sessions last changed before this time: 2026-01-31 or 2026-01-31T12:00:00Z',
+      readTime,
+    )
     .option('--older-than <age>', 'only sessions last changed longer ago than this: 30d, 12h or 90m', readAge)
     .option('--ended', 'only ended sessions')
     .option('--json', 'print a summary as JSON')

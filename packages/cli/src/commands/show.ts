@@ -18,10 +18,7 @@ export function showCommand(cli: Cli): Command {
     .addOption(storeOption())
     .addOption(workspaceOption('only if the session is in this workspace'))
     .addOption(
-      new Option(
-        '--format <format>',
-        'an overview, the full text, the record, or messages to send to a model',
-      )
+      new Option('--format <format>', 'an overview, the full text, the record, or messages to send to a model')
         .choices(['timeline', 'markdown', 'json', 'messages'])
         .default('timeline'),
     )

@@ -41,5 +41,9 @@ function updateBetween(before: TurnRecord, after: TurnRecord): NonNullable<Sessi
   const set = Object.fromEntries(
     Object.entries(members).filter(([name, value]) => !isDeepStrictEqual(Reflect.get(before, name), value)),
   )
-  return { turnId, set, putToolCalls: toolCalls.filter((call, place) => !isDeepStrictEqual(before.toolCalls[place], call)) }
+  return {
+    turnId,
+    set,
+    putToolCalls: toolCalls.filter((call, place) => !isDeepStrictEqual(before.toolCalls[place], call)),
+  }
 }

@@ -52,7 +52,9 @@ export function withKept(later: Layout, earlier: Layout): Layout {
 /** Whether system messages that both layouts have differ. */
 export function hasOtherSystems(layout: Layout, other: Layout): boolean {
   const systems = other.filter(isSystem)
-  return layout.filter(isSystem).some((entry, index) => index < systems.length && !isDeepStrictEqual(entry, systems[index]))
+  return layout
+    .filter(isSystem)
+    .some((entry, index) => index < systems.length && !isDeepStrictEqual(entry, systems[index]))
 }
 
 function isResult(entry: JsonValue): boolean {

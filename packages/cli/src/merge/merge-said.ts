@@ -21,14 +21,13 @@ export function mergeSaid(
   const plain = (): string | null => mergeResponse(stored, incoming, mayGrow, () => contradict('its response'))
   const metadataContradicts = (): void => contradict('its metadata')
   if (before === null || after === null) {
-    return { responseContent: plain(), metadata: unitedObjects(stored.metadata, incoming.metadata, metadataContradicts) }
+    return {
+      responseContent: plain(),
+      metadata: unitedObjects(stored.metadata, incoming.metadata, metadataContradicts),
+    }
   }
 
-  const metadata = unitedObjects(
-    withoutLayout(stored.metadata),
-    withoutLayout(incoming.metadata),
-    metadataContradicts,
-  )
+  const metadata = unitedObjects(withoutLayout(stored.metadata), withoutLayout(incoming.metadata), metadataContradicts)
   if (isDeepStrictEqual(before, after)) return { responseContent: plain(), metadata: withLayout(metadata, before) }
 
   const relation = relate(stored, incoming, mayGrow)
@@ -113,9 +112,7 @@ function begins(before: readonly ChatMessage[], after: readonly ChatMessage[], m
   const others = hasSystem(before) ? after : after.filter(({ role }) => role !== 'system')
   return before.every((message, index) => {
     const isLast = index === before.length - 1
-    return (
-      isDeepStrictEqual(message, others[index]) || (isLast && mayGrow && isBeginningOf(message, others[index]))
-    )
+    return isDeepStrictEqual(message, others[index]) || (isLast && mayGrow && isBeginningOf(message, others[index]))
   })
 }
 

@@ -42,7 +42,9 @@ function linesOf(entry: TimelineEntry): string[] {
       return endOf(entry.turn, time)
     default: {
       const { fromAgent, toAgent, reason } = entry.transition
-      return [`   @ agent transition from ${fromAgent ?? '?'} to ${toAgent}${reason === null ? '' : `: ${short(reason)}`}${time}`]
+      return [
+        `   @ agent transition from ${fromAgent ?? '?'} to ${toAgent}${reason === null ? '' : `: ${short(reason)}`}${time}`,
+      ]
     }
   }
 }

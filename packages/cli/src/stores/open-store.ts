@@ -23,7 +23,8 @@ const schemes: ReadonlyMap<string, Scheme> = new Map<string, Scheme>([
     {
       form: 'memory:',
       open: async rest => {
-        if (rest !== '') throw unusable('memory: takes nothing after the colon; use file: for a folder and sqlite: for a database')
+        if (rest !== '')
+          throw unusable('memory: takes nothing after the colon; use file: for a folder and sqlite: for a database')
         return new (await import('@turnstore/memory')).InMemorySessionStore()
       },
     },
@@ -82,7 +83,10 @@ export async function openStore(url: string, options: OpenOptions = {}): Promise
   if (typeof url !== 'string') throw unusable('The store URL must be a string')
   checkOptions(options)
   const colon = url.indexOf(':')
-  if (colon === -1) throw unusable(`A store URL has one of the forms ${storeForms}; put file: before a folder and sqlite: before a database`)
+  if (colon === -1)
+    throw unusable(
+      `A store URL has one of the forms ${storeForms}; put file: before a folder and sqlite: before a database`,
+    )
   const name = url.slice(0, colon).toLowerCase()
   const scheme = schemes.get(name)
   if (scheme === undefined) {
@@ -96,7 +100,8 @@ export async function openStore(url: string, options: OpenOptions = {}): Promise
 function checkOptions(options: OpenOptions): void {
   if (typeof options !== 'object' || options === null) throw unusable('openStore options must be an object')
   const unknown = Reflect.ownKeys(options).find(name => name !== 'mustExist')
-  if (unknown !== undefined) throw unusable(`Unknown openStore option ${quote(String(unknown))}; the only option is mustExist`)
+  if (unknown !== undefined)
+    throw unusable(`Unknown openStore option ${quote(String(unknown))}; the only option is mustExist`)
   const { mustExist } = options
   if (mustExist !== undefined && typeof mustExist !== 'boolean') throw unusable('mustExist must be true or false')
 }
@@ -114,7 +119,9 @@ function pathOf(scheme: string, rest: string, what: string): string {
   try {
     return fileURLToPath(`file:${rest}`)
   } catch {
-    throw unusable(`A URL that starts with ${scheme}:// needs an absolute path on this machine, such as ${scheme}:///var/sessions`)
+    throw unusable(
+      `A URL that starts with ${scheme}:// needs an absolute path on this machine, such as ${scheme}:///var/sessions`,
+    )
   }
 }
 

@@ -7,9 +7,7 @@ import type { Cli } from './cli.js'
  */
 export function noteLargeNumbers(cli: Cli, session: SessionRecord): void {
   if (!holdsLargeNumber(session)) return
-  cli.note(
-    `Session ${session.sessionId} has integers beyond 2^53, which may have been rounded when they were read`,
-  )
+  cli.note(`Session ${session.sessionId} has integers beyond 2^53, which may have been rounded when they were read`)
 }
 
 function holdsLargeNumber(value: unknown): boolean {

@@ -327,7 +327,11 @@ describe('copy', () => {
   })
 
   it.each<[string, SessionInput, string]>([
-    ['another turn', { ...support, turns: [{ turnId: 'a', prompt: 'SECRET' }] }, 'turn 1 (a), which has another prompt'],
+    [
+      'another turn',
+      { ...support, turns: [{ turnId: 'a', prompt: 'SECRET' }] },
+      'turn 1 (a), which has another prompt',
+    ],
     ['other metadata', { ...support, metadata: { lang: 'SECRET' } }, 'its metadata'],
     ['another agent', { ...support, agentId: 'SECRET' }, 'its agent'],
     ['another parent', { ...support, parentSessionId: 'SECRET' }, ''],
@@ -477,7 +481,9 @@ describe('rm and prune', () => {
     const left = new Set(await store.listSessions())
     expect(left.size).toBeGreaterThan(0)
     const lines = stdout.split('\n').filter(line => line.startsWith('Deleted '))
-    const reported = stdout.startsWith('{') ? parseObject(stdout).deleted : lines.map(line => line.slice('Deleted '.length))
+    const reported = stdout.startsWith('{')
+      ? parseObject(stdout).deleted
+      : lines.map(line => line.slice('Deleted '.length))
     expect(reported).toEqual(many.filter(id => !left.has(id)))
   })
 
@@ -556,7 +562,11 @@ describe('usage', () => {
   })
 
   it('help refuses an unknown command', async () => {
-    expect(await turnstore(['help', 'nope'])).toEqual({ code: 2, stdout: '', stderr: "error: unknown command 'nope'\n" })
+    expect(await turnstore(['help', 'nope'])).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: "error: unknown command 'nope'\n",
+    })
   })
 
   it('without a store, the error says how to give one', async () => {

@@ -103,7 +103,10 @@ describe('records with a session_id', () => {
     const { url, code, stderr } = await importText(
       lines({ session_id: 's', turns: [{ turn_id: 'a', prompt: 'Hello' }], messages: said }),
     )
-    expect([code, stderr]).toEqual([0, 'stdin:1: both turns and messages; the messages are kept, but not read as turns\n'])
+    expect([code, stderr]).toEqual([
+      0,
+      'stdin:1: both turns and messages; the messages are kept, but not read as turns\n',
+    ])
     expect(await load(url, 's')).toMatchObject({ turns: [{ turnId: 'a' }] })
   })
 
@@ -125,9 +128,7 @@ describe('tool calls', () => {
     ]
     const { code, stderr, url } = await importText(lines({ id: 'a', messages }))
     expect(code).toBe(0)
-    expect(stderr).toBe(
-      'stdin:1: parts kept, but not read as tool calls: tool_use, tool_result\n',
-    )
+    expect(stderr).toBe('stdin:1: parts kept, but not read as tool calls: tool_use, tool_result\n')
     expect(JSON.parse((await turnstore(['show', 'a', '--format', 'messages'], { url })).stdout)).toEqual(messages)
   })
 })
@@ -362,9 +363,7 @@ describe('files in an unexpected format', () => {
     const messages = Array.from({ length: 20 }, () => said).flat()
     const { code, stdout, stderr } = await importText(write(messages))
     expect([code, stdout]).toEqual([1, '40 sessions: 0 added, 0 grown, 0 unchanged, 40 left out\n'])
-    expect(stderr).toBe(
-      `stdin:${first}: ${advice}\nstdin:${second}: 39 more from here on are single messages\n`,
-    )
+    expect(stderr).toBe(`stdin:${first}: ${advice}\nstdin:${second}: 39 more from here on are single messages\n`)
     expect((await importText(write(said.slice(0, 1)))).stderr).toBe(`stdin:${first}: ${advice}\n`)
   })
 

@@ -30,7 +30,10 @@ describe.each(layouts)('what the reference wrote: $name', ({ path }) => {
     rmSync(join(source, 'acme/handed-over.json'), { force: true })
     const database = `sqlite:${join(folder, 'sessions.db')}`
     const back = join(folder, 'back')
-    expect(await turnstore(['copy', '--from', `file:${source}`, '--to', database])).toMatchObject({ code: 0, stderr: '' })
+    expect(await turnstore(['copy', '--from', `file:${source}`, '--to', database])).toMatchObject({
+      code: 0,
+      stderr: '',
+    })
     expect(await turnstore(['copy', '--from', database, '--to', `file:${back}`])).toMatchObject({ code: 0, stderr: '' })
     const before = readByReference(source)
     expect(Array.isArray(before) && before.length).toBeGreaterThan(2)

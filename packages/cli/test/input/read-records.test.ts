@@ -26,7 +26,8 @@ async function read(text: string): Promise<Read> {
   const result: Read = { ids: [], bad: [] }
   for await (const { line, value } of readRecords(chunks(text))) {
     const json = 'json' in value ? value.json : undefined
-    if (typeof json === 'object' && json !== null && 'messages' in json && 'id' in json) result.ids.push(String(json.id))
+    if (typeof json === 'object' && json !== null && 'messages' in json && 'id' in json)
+      result.ids.push(String(json.id))
     else result.bad.push(line)
   }
   return result

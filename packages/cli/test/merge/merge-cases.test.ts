@@ -33,7 +33,11 @@ describe('copying again', () => {
     await turnstore(['copy', '--from', from, '--to', to])
     await change(to, 's', {
       updateTurns: [
-        { turnId: 't', set: { metadata: { rating: 5 } }, putToolCalls: [{ ...call, status: 'success', result: 'paid' }] },
+        {
+          turnId: 't',
+          set: { metadata: { rating: 5 } },
+          putToolCalls: [{ ...call, status: 'success', result: 'paid' }],
+        },
       ],
       setMetadata: { channel: 'web' },
     })

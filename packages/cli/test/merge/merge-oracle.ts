@@ -46,5 +46,7 @@ export function missingFrom(incoming: unknown, now: unknown, path = ''): string[
 }
 
 function memberOf(object: unknown, key: string): unknown {
-  return typeof object === 'object' && object !== null && Object.hasOwn(object, key) ? Reflect.get(object, key) : undefined
+  return typeof object === 'object' && object !== null && Object.hasOwn(object, key)
+    ? Reflect.get(object, key)
+    : undefined
 }

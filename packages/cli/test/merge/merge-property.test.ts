@@ -64,7 +64,12 @@ describe.each(stores)('copies into a target in %s', (_name, open) => {
           for (const stage of copied) expect(await copy(stage)).toEqual([])
           const now = await stored()
           expect(copied.flatMap(stage => missingFrom(stage, now))).toEqual([])
-          expect(copied.map(({ updatedAt }) => updatedAt).toSorted().at(-1)).toBe(now.updatedAt)
+          expect(
+            copied
+              .map(({ updatedAt }) => updatedAt)
+              .toSorted()
+              .at(-1),
+          ).toBe(now.updatedAt)
         }),
         { numRuns },
       )

@@ -1,4 +1,10 @@
-import { createSession, type SessionInput, type SessionRecord, type ToolCallInput, type TurnInput } from '@turnstore/core'
+import {
+  createSession,
+  type SessionInput,
+  type SessionRecord,
+  type ToolCallInput,
+  type TurnInput,
+} from '@turnstore/core'
 import { InMemorySessionStore } from '@turnstore/memory'
 import { describe, expect, it } from 'vitest'
 import { mergeIntoStore } from '../../src/merge/merge-into-store.ts'
@@ -28,8 +34,16 @@ describe('merging into the target', () => {
   const end = { status: 'error', error: 'e', endedAt: time }
 
   it.each<[string, SessionRecord, SessionRecord]>([
-    ['a value where the target has none', session(), session({ agentId: 'a', parentSessionId: 'p', metadata: { k: 1 } })],
-    ['a value where the target has an empty one', turn({ agentId: null }), turn({ agentId: 'a', auditEventIds: ['e'] })],
+    [
+      'a value where the target has none',
+      session(),
+      session({ agentId: 'a', parentSessionId: 'p', metadata: { k: 1 } }),
+    ],
+    [
+      'a value where the target has an empty one',
+      turn({ agentId: null }),
+      turn({ agentId: 'a', auditEventIds: ['e'] }),
+    ],
     ['the outcome of a running call', call(open), call(done)],
     ['the end of a running turn', turn(open), turn(end)],
     ['more of a response', turn({ ...open, responseContent: 'Ye' }), turn({ ...open, responseContent: 'Yes' })],
@@ -49,7 +63,12 @@ describe('merging into the target', () => {
     ['results', call(done), call({ ...done, result: 'y' }), ['turn 1 (t): the result of call c']],
     ['ends of a call', call(done), call({ status: 'error', error: 'e' }), ['turn 1 (t): the status of call c']],
     ['arguments', call(done), call({ ...done, arguments: { q: 2 } }), ['turn 1 (t): the arguments of call c']],
-    ['arguments of a running call', call(open), call({ ...done, arguments: { q: 2 } }), ['turn 1 (t): the arguments of call c']],
+    [
+      'arguments of a running call',
+      call(open),
+      call({ ...done, arguments: { q: 2 } }),
+      ['turn 1 (t): the arguments of call c'],
+    ],
     ['tools', call(done), call({ ...done, toolName: 'g' }), ['turn 1 (t): the tool of call c']],
     ['ends', turn(end), turn({ status: 'cancelled' }), ['turn 1 (t): its status']],
     ['responses', turn({ responseContent: 'Yes' }), turn({ responseContent: 'Yes, no' }), ['turn 1 (t): its response']],
@@ -67,12 +86,19 @@ describe('merging into the target', () => {
 
   it('times never contradict', () => {
     const later = '2026-02-01T10:00:00Z'
-    const incoming = session({ createdAt: later, updatedAt: later, turns: [{ turnId: 't', prompt: 'Tea?', startedAt: later }] })
+    const incoming = session({
+      createdAt: later,
+      updatedAt: later,
+      turns: [{ turnId: 't', prompt: 'Tea?', startedAt: later }],
+    })
     expect(mergeSession(turn(), incoming)).toEqual({ merged: { ...turn(), updatedAt: later }, contradictions: [] })
   })
 
   it('if a turn is a different one, no later turn or agent transition is added', () => {
-    const before = [{ turnId: 'a', prompt: 'Tea?' }, { turnId: 'b', prompt: 'Black?' }]
+    const before = [
+      { turnId: 'a', prompt: 'Tea?' },
+      { turnId: 'b', prompt: 'Black?' },
+    ]
     const stored = session({ turns: before })
     const incoming = session({
       turns: [{ turnId: 'a', prompt: 'Tea?' }, { turnId: 'b', prompt: 'Green?' }, { turnId: 'c' }],

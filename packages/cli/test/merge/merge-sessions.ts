@@ -1,5 +1,11 @@
 import fc from 'fast-check'
-import { createSession, type JsonValue, type SessionRecord, type ToolCallRecord, type TurnRecord } from '@turnstore/core'
+import {
+  createSession,
+  type JsonValue,
+  type SessionRecord,
+  type ToolCallRecord,
+  type TurnRecord,
+} from '@turnstore/core'
 
 /*
  * A session, and stages of it that developed independently. Independent of how merges are implemented.
@@ -30,7 +36,11 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constant('audit' as const), turn: place, id: key }),
   fc.record({ kind: fc.constant('metadata' as const), key }),
   fc.record({ kind: fc.constant('extra' as const), turn: place, key }),
-  fc.record({ kind: fc.constant('transition' as const), id: fc.constantFrom(null, 'x', 'y'), to: fc.constantFrom('p', 'q') }),
+  fc.record({
+    kind: fc.constant('transition' as const),
+    id: fc.constantFrom(null, 'x', 'y'),
+    to: fc.constantFrom('p', 'q'),
+  }),
   fc.record({ kind: fc.constant('append' as const), id: fc.constantFrom('n1', 'n2', 'n3'), again: fc.boolean() }),
   fc.record({ kind: fc.constant('time' as const), hour: fc.nat(9) }),
   fc.record({ kind: fc.constant('agent' as const), turn: place }),

@@ -15,12 +15,15 @@ type Message = Record<string, unknown>
 const text = fc.constantFrom('Tea?', 'Let me look', '', 'Here')
 const content = fc.oneof(
   text,
-  text.map(said => [{ type: 'text', text: said }, { type: 'image_url', image_url: { url: `data:${said}` } }]),
+  text.map(said => [
+    { type: 'text', text: said },
+    { type: 'image_url', image_url: { url: `data:${said}` } },
+  ]),
 )
 const id = fc.constantFrom('a', 'b', 'c')
-const toolCalls = fc.uniqueArray(id, { minLength: 1, maxLength: 3 }).map(ids =>
-  ids.map(each => ({ id: each, type: 'function', function: { name: 'f', arguments: fcArguments(each) } })),
-)
+const toolCalls = fc
+  .uniqueArray(id, { minLength: 1, maxLength: 3 })
+  .map(ids => ids.map(each => ({ id: each, type: 'function', function: { name: 'f', arguments: fcArguments(each) } })))
 
 function fcArguments(of: string): string {
   return of === 'b' ? '{ "a": 1 }' : of === 'c' ? '{"a":' : '{}'
@@ -59,7 +62,11 @@ it('importing a transcript at any lengths, in any order, ends in the same state 
           const { status = 'running', result = null } = whole[index] ?? {}
           return call.status === 'running' && status === 'success' ? [{ ...call, status, result, durationMs: 1 }] : []
         })
-        const set = { metadata: { ...turn.metadata, rating: 5 }, auditEventIds: ['e'], startedAt: '2026-01-01T00:00:00Z' }
+        const set = {
+          metadata: { ...turn.metadata, rating: 5 },
+          auditEventIds: ['e'],
+          startedAt: '2026-01-01T00:00:00Z',
+        }
         await store.changeSession('s', { updateTurns: [{ turnId: turn.turnId, set, putToolCalls }], updatedAt: '' })
       }
       await bring(messages.length)

@@ -48,7 +48,10 @@ async function expectToGrow(messages: readonly unknown[], step: number): Promise
   expect(grown).toEqual({ ...transcript(messages), revision: grown?.revision })
   expect(messagesFromTurns(grown?.turns ?? [])).toEqual(messagesFromTurns(turnsFromMessages(messages)))
   for (let length = 0; length <= messages.length; length += step) {
-    expect(await mergeIntoStore(store, transcript(messages.slice(0, length)))).toEqual({ outcome: 'unchanged', contradictions: [] })
+    expect(await mergeIntoStore(store, transcript(messages.slice(0, length)))).toEqual({
+      outcome: 'unchanged',
+      contradictions: [],
+    })
   }
 }
 
@@ -68,13 +71,18 @@ describe('a transcript that grows', () => {
   })
 })
 
-
 it('a transcript does not contradict a stored status, since it does not say how a turn ended', async () => {
   const store = new InMemorySessionStore()
-  const turns = turnsFromMessages([{ role: 'user', content: 'Tea?' }, { role: 'assistant', content: 'Three kinds.' }])
+  const turns = turnsFromMessages([
+    { role: 'user', content: 'Tea?' },
+    { role: 'assistant', content: 'Three kinds.' },
+  ])
   const incoming = createSession({ sessionId: 's', createdAt: '', updatedAt: '', turns })
   await mergeIntoStore(store, incoming)
-  await store.changeSession('s', { updateTurns: [{ turnId: 't1', set: { status: 'cancelled' } }], updatedAt: '2026-01-01T00:00:00Z' })
+  await store.changeSession('s', {
+    updateTurns: [{ turnId: 't1', set: { status: 'cancelled' } }],
+    updatedAt: '2026-01-01T00:00:00Z',
+  })
   expect(await mergeIntoStore(store, incoming)).toEqual({ outcome: 'unchanged', contradictions: [] })
   expect((await store.loadSession('s'))?.turns[0]?.status).toBe('cancelled')
 })

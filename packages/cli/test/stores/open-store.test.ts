@@ -8,7 +8,12 @@ import { importText, temporaryFolder, turnstore } from '../turnstore.ts'
 
 describe('openStore', () => {
   it('opens a Redis store without connecting before the first use', async () => {
-    for (const url of ['redis://127.0.0.1:1', 'rediss://127.0.0.1:1', 'redis-cluster://127.0.0.1:1,127.0.0.1:2', 'REDIS://127.0.0.1:1/3']) {
+    for (const url of [
+      'redis://127.0.0.1:1',
+      'rediss://127.0.0.1:1',
+      'redis-cluster://127.0.0.1:1,127.0.0.1:2',
+      'REDIS://127.0.0.1:1/3',
+    ]) {
       const store = await openStore(url)
       expect(store.constructor.name).toBe('RedisSessionStore')
       await store.close()

@@ -152,12 +152,7 @@ async function within(
 }
 
 /** Waits until the time limit or an abort. */
-export async function limited<T>(
-  work: Promise<T>,
-  timeoutMs: number,
-  what: string,
-  signal?: AbortSignal,
-): Promise<T> {
+export async function limited<T>(work: Promise<T>, timeoutMs: number, what: string, signal?: AbortSignal): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   let stop = (): void => {}
   const end = new Promise<never>((_resolve, reject) => {

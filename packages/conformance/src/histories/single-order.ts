@@ -78,7 +78,9 @@ export function findOrder(initial: State, calls: readonly Call[]): Search {
 
   function isNew(state: State): boolean {
     // Serializing a long session for every choice would use too much memory.
-    const key = createHash('sha256').update(`${done.map(Number).join('')} ${JSON.stringify(state)}`).digest('base64')
+    const key = createHash('sha256')
+      .update(`${done.map(Number).join('')} ${JSON.stringify(state)}`)
+      .digest('base64')
     return !tried.has(key) && Boolean(tried.add(key))
   }
 

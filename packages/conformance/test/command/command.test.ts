@@ -89,7 +89,9 @@ describe('the command', () => {
     const setup = lastWriterWins()
     const { code, stdout } = await conformance(setup, '--group', 'records', '--group', 'concurrency', '--seed', '7')
     expect(code).toBe(1)
-    expect(stdout).toMatch(/^ {2}✖ applies the appends of 64 callers .*\n {6}promise 2, no lost update: .*both given revision/m)
+    expect(stdout).toMatch(
+      /^ {2}✖ applies the appends of 64 callers .*\n {6}promise 2, no lost update: .*both given revision/m,
+    )
     const failures = stdout.slice(stdout.indexOf('\nFailures\n'))
     expect(failures).toContain('✖ concurrency: applies the appends of 64 callers')
     expect(failures).toContain(`again: npx @turnstore/conformance ${setup} --group concurrency --seed 7`)

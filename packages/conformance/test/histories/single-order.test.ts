@@ -51,18 +51,22 @@ describe('the search for a single order', () => {
       ['a', rewind, changed(2), 5, 12],
       ['b', remove, true, 6, 7],
       ['b', { method: 'saveSession', id: 's', record }, 1, 8, 9],
-      ['b', { method: 'readTurns', id: 's', range: {} }, { turns: [], firstIndex: 0, turnCount: 0, revision: 2 }, 10, 11],
+      [
+        'b',
+        { method: 'readTurns', id: 's', range: {} },
+        { turns: [], firstIndex: 0, turnCount: 0, revision: 2 },
+        10,
+        11,
+      ],
     ]
-    const history = calls.map(
-      ([who, operation, value, began, ended], place): Call => ({
-        who,
-        place,
-        operation,
-        outcome: { kind: 'gave', value },
-        began,
-        ended,
-      }),
-    )
+    const history = calls.map(([who, operation, value, began, ended], place): Call => ({
+      who,
+      place,
+      operation,
+      outcome: { kind: 'gave', value },
+      began,
+      ended,
+    }))
     expect(findOrder(null, history)).toMatchObject({ found: true, left: [] })
   })
 })

@@ -106,7 +106,8 @@ export class RowStore extends DocumentSessionStore {
   }
 
   protected override _deleteSession(sessionId: string, { scope, evenIfDamaged }: Deletion): Promise<boolean> {
-    const next = (id: string, within: Scope): Promise<boolean> => super._deleteSession(id, { scope: within, evenIfDamaged })
+    const next = (id: string, within: Scope): Promise<boolean> =>
+      super._deleteSession(id, { scope: within, evenIfDamaged })
     return this.#step(this.#faults.remove, next, sessionId, scope)
   }
 

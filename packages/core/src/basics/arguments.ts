@@ -29,7 +29,10 @@ export function checkMembers(source: unknown, what: string, known: readonly stri
   }
   const inherited = known.find(name => name in source && !Object.hasOwn(source, name))
   if (inherited !== undefined) {
-    throw new TurnstoreError('INVALID_ARGUMENT', `${what} inherits ${inherited}; only own members are read, so spread the object first`)
+    throw new TurnstoreError(
+      'INVALID_ARGUMENT',
+      `${what} inherits ${inherited}; only own members are read, so spread the object first`,
+    )
   }
   if (!isPlain(source) && Reflect.ownKeys(source).length === 0) {
     throw new TurnstoreError('INVALID_ARGUMENT', `${what} ${NOTHING_OF_ITS_OWN}`)
@@ -43,7 +46,12 @@ export function readFlag(value: unknown, what: string): boolean {
 }
 
 /** @throws `INVALID_ARGUMENT` */
-export function wholeNumber(value: unknown, what: string, least: number, most: number = Number.MAX_SAFE_INTEGER): number {
+export function wholeNumber(
+  value: unknown,
+  what: string,
+  least: number,
+  most: number = Number.MAX_SAFE_INTEGER,
+): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < least || value > most) {
     const bounds = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`
     throw new TurnstoreError('INVALID_ARGUMENT', `${what} must be a whole number ${bounds}`)

@@ -119,14 +119,21 @@ function isPlainWord(text: string): boolean {
 }
 
 export function sessionNotFound(sessionId: string): TurnstoreError {
-  return new TurnstoreError('SESSION_NOT_FOUND', `Session not found: ${sessionId}`, { sessionId, outcome: 'not-stored' })
-}
-
-export function sessionExists(sessionId: string): TurnstoreError {
-  return new TurnstoreError('SESSION_EXISTS', `Session already exists: ${sessionId}; choose another id, or resume the session`, {
+  return new TurnstoreError('SESSION_NOT_FOUND', `Session not found: ${sessionId}`, {
     sessionId,
     outcome: 'not-stored',
   })
+}
+
+export function sessionExists(sessionId: string): TurnstoreError {
+  return new TurnstoreError(
+    'SESSION_EXISTS',
+    `Session already exists: ${sessionId}; choose another id, or resume the session`,
+    {
+      sessionId,
+      outcome: 'not-stored',
+    },
+  )
 }
 
 export function revisionConflict(sessionId: string, expected: number, actualRevision: number): TurnstoreError {

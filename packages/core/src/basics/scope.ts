@@ -56,7 +56,10 @@ export function readScope(options: unknown, what = 'options'): Scope {
 export function readCondition(options: unknown, what = 'options'): Condition {
   const members = options === undefined ? {} : readObject(options, what, ['workspaceId', 'ifRevision'])
   const { ifRevision } = members
-  if (ifRevision !== undefined && !(typeof ifRevision === 'number' && Number.isSafeInteger(ifRevision) && ifRevision >= 0)) {
+  if (
+    ifRevision !== undefined &&
+    !(typeof ifRevision === 'number' && Number.isSafeInteger(ifRevision) && ifRevision >= 0)
+  ) {
     throw new TurnstoreError('INVALID_ARGUMENT', `${what}.ifRevision must be a whole number of at least 0`)
   }
   return { ifRevision, scope: scopeOf(members, what) }

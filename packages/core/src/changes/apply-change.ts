@@ -31,7 +31,12 @@ export function applyChange(
 ): AppliedChange {
   checkMembers(options, 'options', ['ifRevision'])
   const copy = readSessionInput(session, defaultLimits)
-  return applyCheckedChange(copy, readChange(change, defaultLimits), checkChangeRevision(options.ifRevision), defaultLimits)
+  return applyCheckedChange(
+    copy,
+    readChange(change, defaultLimits),
+    checkChangeRevision(options.ifRevision),
+    defaultLimits,
+  )
 }
 
 /** Refuses 0 ("must not exist"), because a change needs an existing session. @throws `INVALID_ARGUMENT` */

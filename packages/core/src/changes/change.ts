@@ -12,7 +12,13 @@ import type {
   TurnRecord,
 } from '../records/models.js'
 import { checkMembers, readObject } from '../basics/arguments.js'
-import { readMetadataInput, readNewTransition, readNewTurn, readToolCallInput, readTurnPatch } from '../records/record-input.js'
+import {
+  readMetadataInput,
+  readNewTransition,
+  readNewTurn,
+  readToolCallInput,
+  readTurnPatch,
+} from '../records/record-input.js'
 import { randomId } from '../basics/runtime.js'
 
 /**
@@ -103,8 +109,8 @@ export function readChange(source: SessionChange, limits: Limits): CheckedChange
     appendTurns: list(source.appendTurns, 'change.appendTurns').map((turn, index) =>
       readNewTurn(turn, limits, `change.appendTurns[${index}]`),
     ),
-    appendAgentTransitions: list(source.appendAgentTransitions, 'change.appendAgentTransitions').map((transition, index) =>
-      readNewTransition(transition, limits, `change.appendAgentTransitions[${index}]`),
+    appendAgentTransitions: list(source.appendAgentTransitions, 'change.appendAgentTransitions').map(
+      (transition, index) => readNewTransition(transition, limits, `change.appendAgentTransitions[${index}]`),
     ),
     setMetadata: setMetadata === undefined ? {} : readMetadataInput(setMetadata, limits, 'change.setMetadata'),
     unsetMetadata: list(unsetMetadata, 'change.unsetMetadata').map(readKey),
@@ -132,7 +138,8 @@ function list(value: unknown, what: string): readonly unknown[] {
 }
 
 function readKey(key: unknown): string {
-  if (typeof key !== 'string') throw new TurnstoreError('INVALID_ARGUMENT', 'change.unsetMetadata must be an array of strings')
+  if (typeof key !== 'string')
+    throw new TurnstoreError('INVALID_ARGUMENT', 'change.unsetMetadata must be an array of strings')
   return key
 }
 

@@ -10,7 +10,8 @@ export function nextRevision(
   // Checked first, so that the caller learns nothing about another workspace's session, not even its revision.
   if (current !== null && current.workspaceId !== session.workspaceId) throw sessionExists(session.sessionId)
   const revision = current?.revision ?? 0
-  if (ifRevision !== undefined && ifRevision !== revision) throw revisionConflict(session.sessionId, ifRevision, revision)
+  if (ifRevision !== undefined && ifRevision !== revision)
+    throw revisionConflict(session.sessionId, ifRevision, revision)
   return revisionAfter(session.sessionId, revision)
 }
 

@@ -42,7 +42,11 @@ export interface ChangePlan {
   /** How many turns to keep; `undefined` keeps all. Drop the later turns and their agent transitions first. */
   readonly keepTurns: number | undefined
   /** Turns to replace, by index. */
-  readonly replaceTurns: readonly { readonly index: number; readonly turn: TurnRecord; readonly update: CheckedTurnUpdate }[]
+  readonly replaceTurns: readonly {
+    readonly index: number
+    readonly turn: TurnRecord
+    readonly update: CheckedTurnUpdate
+  }[]
   readonly appendTurns: readonly TurnRecord[]
   readonly appendAgentTransitions: readonly AgentTransitionRecord[]
   /** The complete new metadata, if it changes. */
@@ -147,17 +151,25 @@ function planUpdates(view: SessionView, change: CheckedChange, kept: number, lim
     const earlier = updated.get(update.turnId)
     const found = earlier ?? view.findTurn(update.turnId, kept)
     if (found === undefined) {
-      throw new TurnstoreError('TURN_NOT_FOUND', `Session ${view.sessionId} has no turn ${quote(update.turnId)} to update`, {
-        sessionId: view.sessionId,
-        outcome: 'not-stored',
-      })
+      throw new TurnstoreError(
+        'TURN_NOT_FOUND',
+        `Session ${view.sessionId} has no turn ${quote(update.turnId)} to update`,
+        {
+          sessionId: view.sessionId,
+          outcome: 'not-stored',
+        },
+      )
     }
     const turn = updateTurn(found.turn, update)
     if (jsonLength(encodeTurn(turn)) > limits.turnBytes) {
       throw invalidRecord(`turn ${quote(update.turnId)}`, `would exceed ${limits.turnBytes} bytes of JSON`)
     }
     if (earlier === undefined) originals.set(update.turnId, found.turn)
-    updated.set(update.turnId, { index: found.index, turn, update: earlier ? mergeUpdates(earlier.update, update) : update })
+    updated.set(update.turnId, {
+      index: found.index,
+      turn,
+      update: earlier ? mergeUpdates(earlier.update, update) : update,
+    })
   }
   // Two updates of one turn may cancel out.
   return [...updated.values()].filter(({ turn }) => {
@@ -186,7 +198,12 @@ export function updateTurn(turn: TurnRecord, update: CheckedTurnUpdate): TurnRec
   const { extra, ...set } = update.set
   const { extra: before, ...rest } = turn
   const after = extra ?? before
-  return { ...rest, ...set, toolCalls, ...(after === undefined || Object.keys(after).length === 0 ? {} : { extra: after }) }
+  return {
+    ...rest,
+    ...set,
+    toolCalls,
+    ...(after === undefined || Object.keys(after).length === 0 ? {} : { extra: after }),
+  }
 }
 
 /** Whether two turns are equal, including their times. */
@@ -221,7 +238,11 @@ function planAppends(
   return { appendTurns, deduplicated }
 }
 
-function planTransitions(view: SessionView, change: CheckedChange, keepTurns: number | undefined): AgentTransitionRecord[] {
+function planTransitions(
+  view: SessionView,
+  change: CheckedChange,
+  keepTurns: number | undefined,
+): AgentTransitionRecord[] {
   const result: AgentTransitionRecord[] = []
   const batch = new Map<string, AgentTransitionRecord>()
   for (const transition of change.appendAgentTransitions) {
@@ -273,4 +294,3 @@ function planMetadata(view: SessionView, change: CheckedChange, limits: Limits):
   }
   return metadata
 }
-

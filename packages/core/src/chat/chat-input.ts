@@ -1,6 +1,15 @@
 import { isPart } from './chat-layout.js'
 import type { ChatContent, ContentPart } from './chat-message.js'
-import { copyJson, isJsonObject, type JsonObject, type JsonValue, NotJson, SizeBudget, setMember, OverBudget } from '../basics/json.js'
+import {
+  copyJson,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  NotJson,
+  SizeBudget,
+  setMember,
+  OverBudget,
+} from '../basics/json.js'
 import { defaultLimits } from '../records/limits.js'
 import { invalidRecord } from '../records/members.js'
 

@@ -9,13 +9,7 @@ import {
 } from './chat-message.js'
 import { parseArguments } from './call-arguments.js'
 import { layoutOf, type PlacedCall, type PlacedMessage } from './chat-layout.js'
-import {
-  cloneJson,
-  type JsonObject,
-  type JsonValue,
-  sameJson,
-  setMember,
-} from '../basics/json.js'
+import { cloneJson, type JsonObject, type JsonValue, sameJson, setMember } from '../basics/json.js'
 import type { ToolCallRecord, TurnRecord } from '../records/models.js'
 import { fingerprint } from '../basics/text.js'
 

@@ -30,7 +30,10 @@ export function readPrune(options: PruneOptions, scope: ScopeOptions): Pruning {
   checkMembers(options, 'options', ['updatedBefore', 'ended', 'workspaceId', 'onDeleted'])
   const { updatedBefore, ended, onDeleted } = options
   if (updatedBefore === undefined && ended === undefined) {
-    throw new TurnstoreError('INVALID_ARGUMENT', 'options must have updatedBefore, ended or both; otherwise every session would be deleted')
+    throw new TurnstoreError(
+      'INVALID_ARGUMENT',
+      'options must have updatedBefore, ended or both; otherwise every session would be deleted',
+    )
   }
   if (onDeleted !== undefined && typeof onDeleted !== 'function') {
     throw new TurnstoreError('INVALID_ARGUMENT', 'options.onDeleted must be a function')

@@ -282,7 +282,11 @@ export class SessionManager {
    * @throws `SESSION_EXISTS`
    */
   async forkSession(sessionId: string, options: ForkOptions = {}): Promise<SessionRecord> {
-    const { turns, metadata, sessionId: forkId = this.#factory.newId() } = withOutcome('not-stored', () => readFork(options))
+    const {
+      turns,
+      metadata,
+      sessionId: forkId = this.#factory.newId(),
+    } = withOutcome('not-stored', () => readFork(options))
     const stored = await withOutcome('not-stored', () => this.store.loadSession(sessionId, this.#scope))
     if (stored === null) throw sessionNotFound(sessionId)
     const now = this.#factory.now()
@@ -339,7 +343,10 @@ export class SessionManager {
    * @throws `INVALID_ARGUMENT`; `CORRUPT_SESSION` and `SCHEMA_TOO_NEW` at the end
    */
   async pruneSessions(options: PruneOptions): Promise<string[]> {
-    return prune(this.store, withOutcome('not-stored', () => readPrune(options, this.#scopeOf(options))))
+    return prune(
+      this.store,
+      withOutcome('not-stored', () => readPrune(options, this.#scopeOf(options))),
+    )
   }
 
   #change(
@@ -347,7 +354,11 @@ export class SessionManager {
     change: Omit<SessionChange, 'updatedAt'>,
     options: { ifRevision?: number } = {},
   ): Promise<ChangeResult> {
-    return this.store.changeSession(sessionId, { ...change, updatedAt: this.#factory.now() }, { ...this.#scope, ...options })
+    return this.store.changeSession(
+      sessionId,
+      { ...change, updatedAt: this.#factory.now() },
+      { ...this.#scope, ...options },
+    )
   }
 
   /** The workspace of a call. If the manager is bound to a workspace, a call cannot name another. */
@@ -355,7 +366,10 @@ export class SessionManager {
     const named = readOwnScope(options, what)
     if (!('workspaceId' in this.#scope)) return named
     if ('workspaceId' in named && named.workspaceId !== this.#scope.workspaceId) {
-      throw new TurnstoreError('INVALID_ARGUMENT', `${what}.workspaceId is not the workspace that this manager is bound to`)
+      throw new TurnstoreError(
+        'INVALID_ARGUMENT',
+        `${what}.workspaceId is not the workspace that this manager is bound to`,
+      )
     }
     return this.#scope
   }

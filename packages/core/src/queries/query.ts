@@ -117,7 +117,8 @@ function oneOf<T extends string>(
   const value = query[name]
   if (value === undefined) return choices[0]
   const choice = choices.find(known => known === value)
-  if (choice === undefined) throw new TurnstoreError('INVALID_ARGUMENT', `${what}.${name} must be ${choices.join(' or ')}`)
+  if (choice === undefined)
+    throw new TurnstoreError('INVALID_ARGUMENT', `${what}.${name} must be ${choices.join(' or ')}`)
   return choice
 }
 
@@ -135,4 +136,3 @@ function readMetadata(source: unknown, what: string): CheckedFilter['metadata'] 
     )
   })
 }
-

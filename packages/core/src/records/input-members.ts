@@ -127,7 +127,12 @@ export function copyInput(value: unknown, what: Label, limits: Limits, budget: S
  * called if the bounds of the budget cannot decide.
  * @throws `INVALID_RECORD` if the limit is exceeded
  */
-export function withinLimit<T>(what: Label, limit: number, read: (budget: SizeBudget) => T, measure: (result: T) => number): T {
+export function withinLimit<T>(
+  what: Label,
+  limit: number,
+  read: (budget: SizeBudget) => T,
+  measure: (result: T) => number,
+): T {
   const budget = new SizeBudget(limit)
   try {
     const result = read(budget)

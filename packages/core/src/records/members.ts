@@ -166,7 +166,9 @@ export abstract class MembersBase implements Members {
   }
 
   list<T>(name: Name, read: (item: Members, index: number) => T): T[] {
-    return mapItems(this.array(name), (source, index) => read(this.item(source, new LazyLabel(this, name, index)), index))
+    return mapItems(this.array(name), (source, index) =>
+      read(this.item(source, new LazyLabel(this, name, index)), index),
+    )
   }
 
   limitedObject(name: Name, _limit: number): JsonObject {

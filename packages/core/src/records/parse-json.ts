@@ -10,7 +10,10 @@ export function parseJson(text: string, what: string): unknown {
     return JSON.parse(text)
   } catch {
     const place = locateJsonError(text)
-    throw invalidRecord(what, `is not JSON${place === null ? '' : `: ${place.reason} at line ${place.line}, column ${place.column}`}`)
+    throw invalidRecord(
+      what,
+      `is not JSON${place === null ? '' : `: ${place.reason} at line ${place.line}, column ${place.column}`}`,
+    )
   }
 }
 

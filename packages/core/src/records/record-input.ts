@@ -5,14 +5,7 @@ import { isJsonObject, type JsonObject } from '../basics/json.js'
 import type { Limits } from './limits.js'
 import { invalidRecord, shape, type Label } from './members.js'
 import type { AgentTransitionRecord, SessionRecord, ToolCallRecord, TurnRecord } from './models.js'
-import {
-  readSession,
-  readToolCall,
-  readTransition,
-  readTurn,
-  sessionNames,
-  turnNames,
-} from './read-record.js'
+import { readSession, readToolCall, readTransition, readTurn, sessionNames, turnNames } from './read-record.js'
 import { utf8Length } from '../basics/text.js'
 import { encodeSession, encodeToolCall, encodeTransition, encodeTurn } from './wire.js'
 
@@ -48,7 +41,9 @@ export function readNewTurn(source: unknown, limits: Limits, what: string): Turn
  */
 export function fillCallIds(turn: TurnRecord): TurnRecord {
   if (turn.toolCalls.every(({ callId }) => callId !== '')) return turn
-  const toolCalls = turn.toolCalls.map((call, index) => (call.callId === '' ? { ...call, callId: `${turn.turnId}:${index}` } : call))
+  const toolCalls = turn.toolCalls.map((call, index) =>
+    call.callId === '' ? { ...call, callId: `${turn.turnId}:${index}` } : call,
+  )
   return { ...turn, toolCalls }
 }
 

@@ -1,7 +1,13 @@
 import { TurnstoreError } from '../basics/errors.js'
 import { type JsonObject, setMember } from '../basics/json.js'
 import type { Members, Label } from './members.js'
-import { type AgentTransitionRecord, SCHEMA_VERSION, type SessionRecord, type ToolCallRecord, type TurnRecord } from './models.js'
+import {
+  type AgentTransitionRecord,
+  SCHEMA_VERSION,
+  type SessionRecord,
+  type ToolCallRecord,
+  type TurnRecord,
+} from './models.js'
 import { readSession, readToolCall, readTransition, readTurn, schemaVersionName, sessionNames } from './read-record.js'
 import { wireMembers } from './wire-members.js'
 

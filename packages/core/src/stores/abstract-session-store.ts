@@ -6,7 +6,18 @@ import { attempt, Lifecycle, type Operation } from './lifecycle.js'
 import { type Limits, readLimits } from '../records/limits.js'
 import type { SessionInput, SessionRecord, SessionSummary } from '../records/models.js'
 import { checkMembers } from '../basics/arguments.js'
-import { type Condition, type DeleteOptions, type Deletion, inScope, readCondition, readDeletion, readScope, type Scope, type ScopeOptions, type WriteOptions } from '../basics/scope.js'
+import {
+  type Condition,
+  type DeleteOptions,
+  type Deletion,
+  inScope,
+  readCondition,
+  readDeletion,
+  readScope,
+  type Scope,
+  type ScopeOptions,
+  type WriteOptions,
+} from '../basics/scope.js'
 import type { DamagedSession, SessionPage } from '../queries/page.js'
 import { MAX_LIMIT, type CheckedQuery, readQuery, type SessionQuery } from '../queries/query.js'
 import { readSessionInput } from '../records/record-input.js'
@@ -59,7 +70,11 @@ export abstract class AbstractSessionStore implements SessionStore {
    */
   protected abstract _saveSession(session: SessionRecord, condition: Condition): Promise<number>
 
-  protected abstract _changeSession(sessionId: string, change: CheckedChange, condition: Condition): Promise<ChangeResult>
+  protected abstract _changeSession(
+    sessionId: string,
+    change: CheckedChange,
+    condition: Condition,
+  ): Promise<ChangeResult>
 
   /**
    * Deletes a session. Resolves to false if it did not exist.

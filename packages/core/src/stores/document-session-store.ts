@@ -69,7 +69,12 @@ export abstract class DocumentSessionStore extends AbstractSessionStore {
     return this.#retry(sessionId, async () => {
       const current = await this.#loadToWrite(sessionId)
       if (current === null || !inScope(current.session, condition.scope)) throw sessionNotFound(sessionId)
-      const { session, changed, deduplicated } = applyCheckedChange(current.session, change, condition.ifRevision, this.limits)
+      const { session, changed, deduplicated } = applyCheckedChange(
+        current.session,
+        change,
+        condition.ifRevision,
+        this.limits,
+      )
       const stored = !changed || (await this._put(session, current.token))
       return stored ? { done: { revision: session.revision, turnCount: session.turns.length, deduplicated } } : null
     })
@@ -134,7 +139,9 @@ export abstract class DocumentSessionStore extends AbstractSessionStore {
       const result = await attempt()
       if (result !== null) return result.done
       if (!(await backoff.wait())) {
-        throw new TurnstoreError('STORE_BUSY', `Other writers kept changing session ${sessionId}; try again`, { outcome: 'not-stored' })
+        throw new TurnstoreError('STORE_BUSY', `Other writers kept changing session ${sessionId}; try again`, {
+          outcome: 'not-stored',
+        })
       }
     }
   }

@@ -1,9 +1,18 @@
 import fc from 'fast-check'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
-import { cloneJson, copyJson, type JsonValue, NotJson, sameJson, SizeBudget, OverBudget } from '../../src/basics/json.ts'
+import {
+  cloneJson,
+  copyJson,
+  type JsonValue,
+  NotJson,
+  sameJson,
+  SizeBudget,
+  OverBudget,
+} from '../../src/basics/json.ts'
 
-const copy = (value: unknown, maxDepth = 128, limit = 1e6): JsonValue => copyJson(value, maxDepth, new SizeBudget(limit))
+const copy = (value: unknown, maxDepth = 128, limit = 1e6): JsonValue =>
+  copyJson(value, maxDepth, new SizeBudget(limit))
 const json = fc.jsonValue().map(value => copy(value))
 
 /** The path and reason of the refusal of a value. */

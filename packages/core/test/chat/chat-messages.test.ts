@@ -502,69 +502,93 @@ function conversation(): fc.Arbitrary<Message[]> {
 }
 
 describe('damaged conversations', () => {
-  const damaged: Record<string, [messages: unknown[], problemAt: number, left: number, loss: MessageProblem['loss']]> = {
-    'a result without a call': [[user('a'), result('x'), says('b')], 1, 2, 'message'],
-    'a second result': [[user('a'), calls(call('x')), result('x'), result('x'), says('b')], 3, 4, 'message'],
-    'an unknown role': [[user('a'), { role: 'critic', content: 'SECRET' }, says('b')], 1, 2, 'message'],
-    'no role': [[user('a'), { content: 'SECRET' }], 1, 1, 'message'],
-    'a message that is null': [[null, user('a')], 0, 1, 'message'],
-    'a message that is text': [['SECRET', user('a')], 0, 1, 'message'],
-    'a message that is an array': [[[user('SECRET')], user('a')], 0, 1, 'message'],
-    'a hole': [Array.from({ length: 1 }), 0, 0, 'message'],
-    'a class instance': [[new Date(0), user('a')], 0, 1, 'message'],
-    'content that is a number': [[user(12)], 0, 1, 'none'],
-    'content that is an object': [[user({ type: 'text', text: 'SECRET' })], 0, 1, 'none'],
-    'parts without a type': [[user([{ text: 'SECRET' }])], 0, 1, 'none'],
-    'a text part whose text is a number': [[user([{ type: 'text', text: 5 }])], 0, 1, 'none'],
-    'tool_calls that are not an array': [[user('a'), { role: 'assistant', content: 'b', tool_calls: 'SECRET' }], 1, 2, 'part'],
-    'a call that is not an object': [[user('a'), { role: 'assistant', content: 'b', tool_calls: ['SECRET'] }], 1, 2, 'part'],
-    'a call without a name': [[user('a'), { role: 'assistant', content: 'b', tool_calls: [{ id: 'x' }] }], 1, 2, 'part'],
-    'a custom call': [[user('a'), calls({ id: 'x', type: 'custom', custom: { name: 'f', input: 'SECRET' } })], 1, 3, 'none'],
-    'a legacy function_call': [
-      [user('a'), { role: 'assistant', content: null, function_call: { name: 'f', arguments: '{}' } }],
-      1,
-      3,
-      'none',
-    ],
-    'a member that is not JSON': [
-      [user('a'), { role: 'assistant', content: 'b', parsed: new Map([['SECRET', 1]]) }],
-      1,
-      2,
-      'part',
-    ],
-    'a member that throws': [
-      [
-        {
-          role: 'user',
-          get content() {
-            throw new Error('SECRET')
-          },
-        },
+  const damaged: Record<string, [messages: unknown[], problemAt: number, left: number, loss: MessageProblem['loss']]> =
+    {
+      'a result without a call': [[user('a'), result('x'), says('b')], 1, 2, 'message'],
+      'a second result': [[user('a'), calls(call('x')), result('x'), result('x'), says('b')], 3, 4, 'message'],
+      'an unknown role': [[user('a'), { role: 'critic', content: 'SECRET' }, says('b')], 1, 2, 'message'],
+      'no role': [[user('a'), { content: 'SECRET' }], 1, 1, 'message'],
+      'a message that is null': [[null, user('a')], 0, 1, 'message'],
+      'a message that is text': [['SECRET', user('a')], 0, 1, 'message'],
+      'a message that is an array': [[[user('SECRET')], user('a')], 0, 1, 'message'],
+      'a hole': [Array.from({ length: 1 }), 0, 0, 'message'],
+      'a class instance': [[new Date(0), user('a')], 0, 1, 'message'],
+      'content that is a number': [[user(12)], 0, 1, 'none'],
+      'content that is an object': [[user({ type: 'text', text: 'SECRET' })], 0, 1, 'none'],
+      'parts without a type': [[user([{ text: 'SECRET' }])], 0, 1, 'none'],
+      'a text part whose text is a number': [[user([{ type: 'text', text: 5 }])], 0, 1, 'none'],
+      'tool_calls that are not an array': [
+        [user('a'), { role: 'assistant', content: 'b', tool_calls: 'SECRET' }],
+        1,
+        2,
+        'part',
       ],
-      0,
-      1,
-      'part',
-    ],
-    'content that is too deep': [
-      [{ role: 'user', content: parse(`{"a":${'['.repeat(200)}${']'.repeat(200)}}`) }],
-      0,
-      1,
-      'part',
-    ],
-  }
+      'a call that is not an object': [
+        [user('a'), { role: 'assistant', content: 'b', tool_calls: ['SECRET'] }],
+        1,
+        2,
+        'part',
+      ],
+      'a call without a name': [
+        [user('a'), { role: 'assistant', content: 'b', tool_calls: [{ id: 'x' }] }],
+        1,
+        2,
+        'part',
+      ],
+      'a custom call': [
+        [user('a'), calls({ id: 'x', type: 'custom', custom: { name: 'f', input: 'SECRET' } })],
+        1,
+        3,
+        'none',
+      ],
+      'a legacy function_call': [
+        [user('a'), { role: 'assistant', content: null, function_call: { name: 'f', arguments: '{}' } }],
+        1,
+        3,
+        'none',
+      ],
+      'a member that is not JSON': [
+        [user('a'), { role: 'assistant', content: 'b', parsed: new Map([['SECRET', 1]]) }],
+        1,
+        2,
+        'part',
+      ],
+      'a member that throws': [
+        [
+          {
+            role: 'user',
+            get content() {
+              throw new Error('SECRET')
+            },
+          },
+        ],
+        0,
+        1,
+        'part',
+      ],
+      'content that is too deep': [
+        [{ role: 'user', content: parse(`{"a":${'['.repeat(200)}${']'.repeat(200)}}`) }],
+        0,
+        1,
+        'part',
+      ],
+    }
 
-  it.each(Object.keys(damaged))('%s: reported with its index and without its content, and the result is valid', name => {
-    const [messages, index, left, loss] = damaged[name] ?? [[], 0, 0, 'none']
-    const { problems, back, turns } = convert(messages)
-    expect(problems).toMatchObject([{ index, loss }])
-    expect(problems[0]?.message).not.toContain('SECRET')
-    expect(back).toHaveLength(left)
-    expectSendable(back)
-    for (const turn of turns) expect(createTurn(turn)).toEqual(turn)
-    expect(() => turnsFromMessages(messages)).toThrow(expect.objectContaining({ code: 'INVALID_RECORD' }))
-    expect(() => turnsFromMessages(messages)).toThrow(`messages[${index}]`)
-    expect(() => turnsFromMessages(messages)).not.toThrow('SECRET')
-  })
+  it.each(Object.keys(damaged))(
+    '%s: reported with its index and without its content, and the result is valid',
+    name => {
+      const [messages, index, left, loss] = damaged[name] ?? [[], 0, 0, 'none']
+      const { problems, back, turns } = convert(messages)
+      expect(problems).toMatchObject([{ index, loss }])
+      expect(problems[0]?.message).not.toContain('SECRET')
+      expect(back).toHaveLength(left)
+      expectSendable(back)
+      for (const turn of turns) expect(createTurn(turn)).toEqual(turn)
+      expect(() => turnsFromMessages(messages)).toThrow(expect.objectContaining({ code: 'INVALID_RECORD' }))
+      expect(() => turnsFromMessages(messages)).toThrow(`messages[${index}]`)
+      expect(() => turnsFromMessages(messages)).not.toThrow('SECRET')
+    },
+  )
 
   it('legacy calls and results are matched by function name', () => {
     const { turns, back } = convert([

@@ -136,7 +136,12 @@ describe('recording', () => {
     await manager.startSession({ sessionId: 's' })
     const turn = { turnId: 't', prompt: 'Tea?', status: 'running' }
     await manager.recordTurn('s', turn)
-    await manager.recordToolCall('s', 't', { callId: 'a', toolName: 'find', arguments: { of: 'tea' }, status: 'running' })
+    await manager.recordToolCall('s', 't', {
+      callId: 'a',
+      toolName: 'find',
+      arguments: { of: 'tea' },
+      status: 'running',
+    })
     expect(await manager.recordTurn('s', turn)).toMatchObject({ deduplicated: true, turn: { toolCalls: [] } })
     expect(await manager.getTurns('s', { turnId: 't' })).toMatchObject([{ toolCalls: [{ arguments: { of: 'tea' } }] }])
     await manager.recordToolCall('s', 't', { callId: 'a', toolName: 'find', result: 3 })
@@ -304,7 +309,10 @@ describe('an object that looks empty', () => {
     await manager.startSession({ sessionId: 's' })
     await manager.recordTurn('s', { turnId: 't', status: 'running' })
     const before = await store.loadSession('s')
-    await expect(manager.recordTurn('s', source)).rejects.toMatchObject({ code: 'INVALID_RECORD', outcome: 'not-stored' })
+    await expect(manager.recordTurn('s', source)).rejects.toMatchObject({
+      code: 'INVALID_RECORD',
+      outcome: 'not-stored',
+    })
     await expect(manager.recordTurn('s', source)).rejects.toThrow(message)
     await expect(manager.updateTurn('s', 't', source)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
     await expect(manager.startSession(source)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
@@ -381,14 +389,18 @@ describe('a rejected call', () => {
     expect(await manager.getSession('s')).toMatchObject({ revision: 2 })
   })
 
-  it.each(['forkSession', 'startSession'] as const)('%s has outcome not-stored if the session cannot be loaded', async method => {
-    const { manager, store } = manage()
-    store.loadSession = async () => Promise.reject(new TurnstoreError('CORRUPT_SESSION', 'damaged', { sessionId: 's' }))
-    const write = method === 'forkSession' ? manager.forkSession('s') : manager.startSession({ ifExists: 'resume' })
-    await expect(write).rejects.toMatchObject(
-      failsWith('CORRUPT_SESSION', { message: 'damaged', sessionId: 's', outcome: 'not-stored' }),
-    )
-  })
+  it.each(['forkSession', 'startSession'] as const)(
+    '%s has outcome not-stored if the session cannot be loaded',
+    async method => {
+      const { manager, store } = manage()
+      store.loadSession = async () =>
+        Promise.reject(new TurnstoreError('CORRUPT_SESSION', 'damaged', { sessionId: 's' }))
+      const write = method === 'forkSession' ? manager.forkSession('s') : manager.startSession({ ifExists: 'resume' })
+      await expect(write).rejects.toMatchObject(
+        failsWith('CORRUPT_SESSION', { message: 'damaged', sessionId: 's', outcome: 'not-stored' }),
+      )
+    },
+  )
 
   it('has no outcome if the store sets none', async () => {
     const { manager, store } = manage()
@@ -423,7 +435,9 @@ describe('a rejected call', () => {
     }
     const noWorkspace: object = { workspaceId: undefined }
     await expect(manager.querySessions(noWorkspace)).rejects.toThrow(/^query\.workspaceId is undefined/)
-    await expect(manager.pruneSessions({ updatedBefore: 'yesterday' })).rejects.toThrow(/^options\.updatedBefore must be/)
+    await expect(manager.pruneSessions({ updatedBefore: 'yesterday' })).rejects.toThrow(
+      /^options\.updatedBefore must be/,
+    )
   })
 })
 
@@ -551,7 +565,9 @@ describe('a manager that is bound to a workspace', () => {
     expect(await manager.startSession()).toMatchObject({ workspaceId: 'acme' })
     await expect(manager.startSession({ workspaceId: 'globex' })).rejects.toMatchObject(failsWith('INVALID_ARGUMENT'))
     await expect(manager.listSessions({ workspaceId: 'globex' })).rejects.toMatchObject(failsWith('INVALID_ARGUMENT'))
-    await expect(idsOf(manager.sessions({ workspaceId: 'globex' }))).rejects.toMatchObject(failsWith('INVALID_ARGUMENT'))
+    await expect(idsOf(manager.sessions({ workspaceId: 'globex' }))).rejects.toMatchObject(
+      failsWith('INVALID_ARGUMENT'),
+    )
     await expect(manager.querySessions({ workspaceId: null })).rejects.toMatchObject(failsWith('INVALID_ARGUMENT'))
     await expect(manager.pruneSessions({ ended: true, workspaceId: 'globex' })).rejects.toMatchObject(
       failsWith('INVALID_ARGUMENT'),

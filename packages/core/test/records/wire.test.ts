@@ -9,7 +9,9 @@ const text = fc.string({
   maxLength: 5,
 })
 const textOrNull = fc.option(text)
-const json = fc.jsonValue({ maxDepth: 2 }).map((value): JsonObject => ({ value: copyJson(value, 128, new SizeBudget(1e6)) }))
+const json = fc
+  .jsonValue({ maxDepth: 2 })
+  .map((value): JsonObject => ({ value: copyJson(value, 128, new SizeBudget(1e6)) }))
 const object = fc.oneof(
   fc.constant<JsonObject>({}),
   json,

@@ -37,7 +37,9 @@ const session = createSession({
 function labels(entries: readonly TimelineEntry[]): string[] {
   return entries.map(entry => {
     if (entry.kind === 'tool-call') return `tool-call ${entry.toolCall.toolName}`
-    return entry.kind === 'agent-transition' ? `agent-transition to ${entry.transition.toAgent}` : `${entry.kind} ${entry.turn.turnId}`
+    return entry.kind === 'agent-transition'
+      ? `agent-transition to ${entry.transition.toAgent}`
+      : `${entry.kind} ${entry.turn.turnId}`
   })
 }
 

@@ -17,7 +17,8 @@ export async function ensureFolder(path: string, parentToSync: string): Promise<
     await mkdir(path, { mode: 0o700 })
     isCreated = true
   } catch (error) {
-    if (systemCode(error) !== 'EEXIST') throw fileWriteError(error, `The folder could not be created: ${path}`, 'not-stored')
+    if (systemCode(error) !== 'EEXIST')
+      throw fileWriteError(error, `The folder could not be created: ${path}`, 'not-stored')
     if (!(await isFolder(path))) {
       throw new FileWriteError(`Not a folder, or a link to one: ${path}`, 'NOT_A_FOLDER', 'not-stored')
     }

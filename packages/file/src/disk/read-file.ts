@@ -80,7 +80,7 @@ export function readSpanSync(
     if (!isExpected(identity)) return null
     const { offset, length } = span === 'whole' ? { offset: 0, length: identity.size } : span
     const bytes = Buffer.allocUnsafe(length)
-    for (let read = 0; read < length; ) {
+    for (let read = 0; read < length;) {
       const bytesRead = readSync(descriptor, bytes, read, length - read, offset + read)
       if (bytesRead === 0) throw new FilesChanged()
       read += bytesRead

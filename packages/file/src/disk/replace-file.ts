@@ -18,7 +18,11 @@ import { temporaryPathFor } from './temporary-files.js'
  * {@link FileWriteError} and then leaves nothing behind; `sweepTemporaries` removes what a crash leaves.
  * Returns the device and inode of the new file.
  */
-export async function replaceFile(path: string, data: string | Uint8Array, options: { mode?: number } = {}): Promise<string> {
+export async function replaceFile(
+  path: string,
+  data: string | Uint8Array,
+  options: { mode?: number } = {},
+): Promise<string> {
   const staged = await StagedFile.open(path, options)
   try {
     await staged.write(typeof data === 'string' ? Buffer.from(data) : data)

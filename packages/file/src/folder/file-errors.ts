@@ -24,7 +24,9 @@ const CODES_OF_ONE_FILE = new Set(['EACCES', 'EPERM', 'EISDIR', 'ELOOP', 'ENXIO'
 export function readError(error: unknown, sessionId: string, path: string): unknown {
   if (isTurnstoreError(error, 'INVALID_RECORD')) return corruptSession(sessionId, path, error.message)
   const code = systemCode(error)
-  return code !== null && CODES_OF_ONE_FILE.has(code) ? corruptSession(sessionId, path, `it cannot be opened (${code})`) : error
+  return code !== null && CODES_OF_ONE_FILE.has(code)
+    ? corruptSession(sessionId, path, `it cannot be opened (${code})`)
+    : error
 }
 
 const NOT_ALLOWED = 'Let this account read it, or move it away'
@@ -54,7 +56,9 @@ export function unreadable(path: string, error: unknown): TurnstoreError {
 /** The file that was written is no longer the one at its path, so no reader will find the change. */
 export function movedAway(path: string): TurnstoreError {
   const message = `${quotePath(path)} was moved, removed or replaced while it was written, so the change may be lost`
-  return new TurnstoreError('STORE_UNAVAILABLE', `${message}. Check what is stored there, then write again`, { outcome: 'unknown' })
+  return new TurnstoreError('STORE_UNAVAILABLE', `${message}. Check what is stored there, then write again`, {
+    outcome: 'unknown',
+  })
 }
 
 /** Something in a listing that may be a session, or contain some, and cannot be listed. */

@@ -38,9 +38,16 @@ export async function readFormat(base: string): Promise<FolderFormat | null> {
     throw unreadable(systemCode(error) === 'ENOTDIR' ? join(base, OWN_FOLDER) : path, error)
   }
   const value = parseFormat(text)
-  if (value === null) throw new TurnstoreError('STORE_UNAVAILABLE', `${OWN_FOLDER}/format is damaged, so the names of the files are not known. Restore it from a backup`)
+  if (value === null)
+    throw new TurnstoreError(
+      'STORE_UNAVAILABLE',
+      `${OWN_FOLDER}/format is damaged, so the names of the files are not known. Restore it from a backup`,
+    )
   if (value.version > VERSION) {
-    throw new TurnstoreError('SCHEMA_TOO_NEW', 'A newer version of Turnstore wrote to this folder. Upgrade Turnstore to use it')
+    throw new TurnstoreError(
+      'SCHEMA_TOO_NEW',
+      'A newer version of Turnstore wrote to this folder. Upgrade Turnstore to use it',
+    )
   }
   return { foldsCase: value.foldsCase }
 }

@@ -158,7 +158,9 @@ export class Layout {
 
   /** The folder that the reference created for this workspace, if any, so that it finds new sessions. Otherwise the escaped name. */
   #folderFor(workspaceId: string): string {
-    return this.workspaceNames(workspaceId).findLast(name => this.#isFolder(name)) ?? this.#encode(workspaceId, 'workspace')
+    return (
+      this.workspaceNames(workspaceId).findLast(name => this.#isFolder(name)) ?? this.#encode(workspaceId, 'workspace')
+    )
   }
 
   /** The names that a workspace's folder may have, the escaped one first. */
@@ -192,7 +194,9 @@ export class Layout {
 
   /** Every folder with files of the store. */
   folders(): string[] {
-    const workspaces = [...this.#foldersOf(undefined)].map(folder => (folder === null ? this.base : join(this.base, folder)))
+    const workspaces = [...this.#foldersOf(undefined)].map(folder =>
+      folder === null ? this.base : join(this.base, folder),
+    )
     return [...workspaces, join(this.base, OWN_FOLDER)]
   }
 

@@ -1,4 +1,11 @@
-import { type AgentTransitionRecord, defaultLimits, type JsonObject, type JsonValue, type TurnRecord, TurnstoreError } from '@turnstore/core'
+import {
+  type AgentTransitionRecord,
+  defaultLimits,
+  type JsonObject,
+  type JsonValue,
+  type TurnRecord,
+  TurnstoreError,
+} from '@turnstore/core'
 import {
   type ChangePlan,
   decodeToolCall,
@@ -33,7 +40,12 @@ export interface JournalHeader {
 }
 
 export function encodeHeader({ sessionId, createdAt, parentSessionId }: JournalHeader): string {
-  return JSON.stringify({ journal: 1, session_id: sessionId, created_at: createdAt, parent_session_id: parentSessionId })
+  return JSON.stringify({
+    journal: 1,
+    session_id: sessionId,
+    created_at: createdAt,
+    parent_session_id: parentSessionId,
+  })
 }
 
 export function encodeEntry(entry: Entry): string {
@@ -42,7 +54,9 @@ export function encodeEntry(entry: Entry): string {
     updated_at: entry.updatedAt,
     ...(appendTurns.length > 0 && { append_turns: appendTurns.map(encodeTurn) }),
     ...(updateTurns.length > 0 && { update_turns: updateTurns.map(encodeUpdate) }),
-    ...(appendAgentTransitions.length > 0 && { append_agent_transitions: appendAgentTransitions.map(encodeTransition) }),
+    ...(appendAgentTransitions.length > 0 && {
+      append_agent_transitions: appendAgentTransitions.map(encodeTransition),
+    }),
     ...(Object.keys(setMetadata).length > 0 && { set_metadata: setMetadata }),
     ...(unsetMetadata.length > 0 && { unset_metadata: [...unsetMetadata] }),
     ...(agentId !== undefined && { agent_id: agentId }),

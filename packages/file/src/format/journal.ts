@@ -144,7 +144,9 @@ function isTorn(line: Buffer): boolean {
 }
 
 function isPartOfFront(text: string): boolean {
-  return /^(?:\d{1,16}(?: (?:\d{1,12}(?: (?:[0-9a-f]{0,7}|[0-9a-f]{8}(?: [0-9a-f]{0,7}| [0-9a-f]{8})?))?)?)?)?$/.test(text)
+  return /^(?:\d{1,16}(?: (?:\d{1,12}(?: (?:[0-9a-f]{0,7}|[0-9a-f]{8}(?: [0-9a-f]{0,7}| [0-9a-f]{8})?))?)?)?)?$/.test(
+    text,
+  )
 }
 
 function hex(checksum: number): string {

@@ -48,7 +48,10 @@ export async function readDocumentTurns(
 }
 
 /** The places with these turns of the document. */
-export function withDocumentTurns(places: readonly TurnPlace[], turns: readonly TurnRecord[] | null): readonly TurnPlace[] {
+export function withDocumentTurns(
+  places: readonly TurnPlace[],
+  turns: readonly TurnRecord[] | null,
+): readonly TurnPlace[] {
   return turns === null ? places : places.map(place => withTurnOf(place, turns))
 }
 

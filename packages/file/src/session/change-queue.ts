@@ -68,7 +68,9 @@ export class ChangeQueue {
       try {
         // Before taking the lock, so that the first read of a long session keeps no other process waiting.
         if (this.#state.index === null) await this.#state.current()
-        lock = await this.#state.folder.locks.acquire(this.#state.paths.sessionId, { deadline: this.#queue[0]?.deadline ?? 0 })
+        lock = await this.#state.folder.locks.acquire(this.#state.paths.sessionId, {
+          deadline: this.#queue[0]?.deadline ?? 0,
+        })
       } catch (error) {
         this.#queue.shift()?.reject(writeError(error, 'not-stored'))
         continue

@@ -57,7 +57,7 @@ export class JournalWriter implements DescriptorHolder {
     const { descriptor } = this.#attached()
     try {
       // A write is short if the disk or a quota is full. The next call then reports why.
-      for (let written = 0; written < bytes.length; ) written += writeSync(descriptor, bytes, written)
+      for (let written = 0; written < bytes.length;) written += writeSync(descriptor, bytes, written)
     } catch (error) {
       throw this.#notWritten(error, this.#truncate(journal.size) ? 'not-stored' : 'unknown')
     }

@@ -40,7 +40,8 @@ export async function refreshIndex(
       await replayJournals(index, paths)
       if (identify(paths.document)?.version === document.version) return index
     } catch (error) {
-      const isDamage = isTurnstoreError(error, 'CORRUPT_SESSION') && (retries === MAX_RETRIES || files === versionsOf(paths))
+      const isDamage =
+        isTurnstoreError(error, 'CORRUPT_SESSION') && (retries === MAX_RETRIES || files === versionsOf(paths))
       if (isDamage || !mayBeTransient(error)) throw readError(error, paths.sessionId, paths.document)
     }
     if (retries === MAX_RETRIES || (files !== null && files === before)) throw journalMismatch(paths)

@@ -91,7 +91,13 @@ async function isStillItself({ last }: JournalFile, handle: FileHandle): Promise
   return (await readSpan(handle, { offset, length: front.length })).toString('latin1') === front
 }
 
-function replay(index: TurnIndex, file: JournalFile, revision: number, payload: Entry | JournalHeader, span: RecordSpan): void {
+function replay(
+  index: TurnIndex,
+  file: JournalFile,
+  revision: number,
+  payload: Entry | JournalHeader,
+  span: RecordSpan,
+): void {
   if ('sessionId' in payload) {
     file.header = payload
     file.isStale = payload.sessionId !== index.sessionId || payload.createdAt !== index.head.createdAt

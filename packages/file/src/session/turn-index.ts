@@ -236,7 +236,11 @@ export class TurnIndex implements SessionView {
       const place = this.places[item]
       const compacted = snapshot.places[item]?.patches.length ?? 0
       if (place === undefined) return
-      this.places[item] = { turnId: place.turnId, base: { kind: 'document', span, item }, patches: place.patches.slice(compacted) }
+      this.places[item] = {
+        turnId: place.turnId,
+        base: { kind: 'document', span, item },
+        patches: place.patches.slice(compacted),
+      }
     })
     this.document = document
     this.isForeign = false

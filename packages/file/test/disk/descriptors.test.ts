@@ -18,7 +18,11 @@ it('a listing without descriptors fails, and does not report a workspace as dama
   })
   syncBuiltinESMExports()
   try {
-    for (const call of [() => store.listSessions(), () => store.querySessions(), () => store.listSessions({ workspaceId: 'w' })]) {
+    for (const call of [
+      () => store.listSessions(),
+      () => store.querySessions(),
+      () => store.listSessions({ workspaceId: 'w' }),
+    ]) {
       expect(await failureOf(call())).toMatchObject({ code: 'STORE_UNAVAILABLE', cause: new Error('Error EMFILE') })
     }
   } finally {

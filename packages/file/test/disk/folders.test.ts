@@ -31,11 +31,17 @@ describe('a folder', () => {
     ['a file', (at: string) => closeSync(openSync(at, 'w'))],
   ])('is refused where there is %s', async (_, plant) => {
     plant(join(base, 'w'))
-    await expect(ensureFolder(join(base, 'w'), base)).rejects.toMatchObject({ code: 'NOT_A_FOLDER', outcome: 'not-stored' })
+    await expect(ensureFolder(join(base, 'w'), base)).rejects.toMatchObject({
+      code: 'NOT_A_FOLDER',
+      outcome: 'not-stored',
+    })
   })
 
   it('without a parent is not created, and a missing one not synced', async () => {
-    await expect(ensureFolder(join(base, 'a', 'b'), base)).rejects.toMatchObject({ code: 'ENOENT', outcome: 'not-stored' })
+    await expect(ensureFolder(join(base, 'a', 'b'), base)).rejects.toMatchObject({
+      code: 'ENOENT',
+      outcome: 'not-stored',
+    })
     await expect(syncFolder(join(base, 'none'))).rejects.toMatchObject({ code: 'ENOENT' })
   })
 })

@@ -24,7 +24,13 @@ import { replaceFile } from '../../src/disk/replace-file.ts'
 import { isTemporaryName, sweepTemporaries } from '../../src/disk/temporary-files.ts'
 
 const source = new URL('../../dist/disk/replace-file.js', import.meta.url).href
-const node = [process.execPath, ...(process.features.typescript ? [] : ['--experimental-strip-types']), '--no-warnings', '--input-type=module', '-e']
+const node = [
+  process.execPath,
+  ...(process.features.typescript ? [] : ['--experimental-strip-types']),
+  '--no-warnings',
+  '--input-type=module',
+  '-e',
+]
 const isRoot = process.getuid?.() === 0
 const isLinux = process.platform === 'linux'
 const hasStrace = isLinux && spawnSync('strace', ['-V']).status === 0
@@ -79,8 +85,8 @@ describe('replacing a file', () => {
   })
 
   it('leaves one whole content when several replace it at once', async () => {
-    const contents = ['a', 'b', 'c', 'd'].map((letter) => letter.repeat(200_000))
-    await Promise.all(contents.map((content) => replaceFile(path, content)))
+    const contents = ['a', 'b', 'c', 'd'].map(letter => letter.repeat(200_000))
+    await Promise.all(contents.map(content => replaceFile(path, content)))
     expect(contents).toContain(readFileSync(path, 'utf8'))
     expect(readdirSync(base)).toEqual(['session.json'])
   })
@@ -126,7 +132,10 @@ describe('replacing a file', () => {
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', disk])
     try {
       await replaceFile(join(disk, 'a.json'), 'old'.repeat(5000))
-      await expect(replaceFile(join(disk, 'a.json'), 'x'.repeat(100_000))).rejects.toMatchObject({ code: 'ENOSPC', outcome: 'not-stored' })
+      await expect(replaceFile(join(disk, 'a.json'), 'x'.repeat(100_000))).rejects.toMatchObject({
+        code: 'ENOSPC',
+        outcome: 'not-stored',
+      })
       expect(readFileSync(join(disk, 'a.json'), 'utf8')).toBe('old'.repeat(5000))
       expect(readdirSync(disk)).toEqual(['a.json'])
       await replaceFile(join(disk, 'a.json'), 'y'.repeat(10_000))
@@ -170,7 +179,9 @@ describe.skipIf(!hasStrace)('the system calls (needs strace)', () => {
       encoding: 'utf8',
       env: { ...process.env, UV_THREADPOOL_SIZE: '1' },
     })
-    const calls = readFileSync(log, 'utf8').split('\n').filter((call) => call.includes(base))
+    const calls = readFileSync(log, 'utf8')
+      .split('\n')
+      .filter(call => call.includes(base))
     rmSync(log)
     return { calls, printed: printed.trim() }
   }
@@ -179,8 +190,15 @@ describe.skipIf(!hasStrace)('the system calls (needs strace)', () => {
     writeFileSync(path, 'old')
     const { calls, printed } = trace('-e', 'trace=openat,write,pwrite64,fsync,rename')
     expect(printed).toBe('stored')
-    const steps = calls.flatMap((call) => /\b(openat|write|pwrite64|fsync|rename)\(/.exec(call)?.[1] ?? [])
-    expect(steps.map((step) => (step === 'pwrite64' ? 'write' : step))).toEqual(['openat', 'openat', 'write', 'fsync', 'rename', 'fsync'])
+    const steps = calls.flatMap(call => /\b(openat|write|pwrite64|fsync|rename)\(/.exec(call)?.[1] ?? [])
+    expect(steps.map(step => (step === 'pwrite64' ? 'write' : step))).toEqual([
+      'openat',
+      'openat',
+      'write',
+      'fsync',
+      'rename',
+      'fsync',
+    ])
     expect(calls[1]).toMatch(/O_WRONLY\|O_CREAT\|O_EXCL\|O_NOFOLLOW\|O_CLOEXEC, 0600/)
     expect(calls[3]).toContain('.tmp>')
     expect(calls[5]).toContain(`<${base}>`)
@@ -201,14 +219,26 @@ describe.skipIf(!hasStrace)('the system calls (needs strace)', () => {
   })
 })
 
-it.skipIf(!isLinux)('fails when the process is out of descriptors, and works again with some (needs prlimit)', async () => {
-  const [command = '', ...args] = node
-  const said = execFileSync('prlimit', ['--nofile=64:64', command, ...args, program(`
+it.skipIf(!isLinux)(
+  'fails when the process is out of descriptors, and works again with some (needs prlimit)',
+  async () => {
+    const [command = '', ...args] = node
+    const said = execFileSync(
+      'prlimit',
+      [
+        '--nofile=64:64',
+        command,
+        ...args,
+        program(`
     import fs from 'node:fs'
     const open = []
     try { for (;;) open.push(fs.openSync('/dev/null')) } catch {}
     await replaceFile(path, 'new').catch((error) => console.log(error.code, error.outcome))
     setTimeout(() => open.forEach((fd) => fs.closeSync(fd)), 200)
-    await replaceFile(path, 'new').then(() => console.log('stored'))`)], { encoding: 'utf8' })
-  expect(said.trim().split('\n')).toEqual(['EMFILE not-stored', 'stored'])
-})
+    await replaceFile(path, 'new').then(() => console.log('stored'))`),
+      ],
+      { encoding: 'utf8' },
+    )
+    expect(said.trim().split('\n')).toEqual(['EMFILE not-stored', 'stored'])
+  },
+)

@@ -14,7 +14,13 @@ afterEach(() => rmSync(base, { recursive: true, force: true }))
 
 it('sweeping removes old temporary files and nothing else', async () => {
   const leftover = `.turnstore-${'0a'.repeat(16)}.tmp`
-  const kept = [`.turnstore-${'0b'.repeat(16)}.tmp`, '.turnstore-x.tmp', `x.turnstore-${'0a'.repeat(16)}.tmp`, 'a.json', '.tmp']
+  const kept = [
+    `.turnstore-${'0b'.repeat(16)}.tmp`,
+    '.turnstore-x.tmp',
+    `x.turnstore-${'0a'.repeat(16)}.tmp`,
+    'a.json',
+    '.tmp',
+  ]
   for (const name of [leftover, ...kept]) writeFileSync(join(base, name), '')
   for (const name of [leftover, ...kept.slice(1)]) utimesSync(join(base, name), 1, 1)
   mkdirSync(join(base, `.turnstore-${'0c'.repeat(16)}.tmp`))

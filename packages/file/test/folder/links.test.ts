@@ -68,7 +68,10 @@ describe('links', () => {
     mkdirSync(folder.path('base'))
     symlinkSync(folder.path('outside'), folder.path('base', '.turnstore'))
     const store = folder.open({}, folder.path('base'))
-    expect(await failureOf(store.saveSession({ sessionId: 's' }))).toMatchObject({ code: 'STORE_UNAVAILABLE', outcome: 'not-stored' })
+    expect(await failureOf(store.saveSession({ sessionId: 's' }))).toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      outcome: 'not-stored',
+    })
     expect(readdirSync(folder.path('outside'))).toEqual([])
   })
 

@@ -14,7 +14,10 @@ it('an id that the reference left in two workspaces is reported in a listing of 
   }
   const store = folder.open()
   for (const workspaceId of ['acme', 'globex']) {
-    expect(await store.querySessions({ workspaceId })).toEqual({ sessions: [expect.objectContaining({ workspaceId })], cursor: null })
+    expect(await store.querySessions({ workspaceId })).toEqual({
+      sessions: [expect.objectContaining({ workspaceId })],
+      cursor: null,
+    })
     expect(await store.loadSession('s', { workspaceId })).toMatchObject({ workspaceId })
   }
   const { sessions, damaged } = await folder.open().querySessions()

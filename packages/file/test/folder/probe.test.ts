@@ -6,9 +6,12 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { probeFolding } from '../../src/folder/probe.ts'
 
 /** How the simulated file system folds names, and which it refuses. Null for the real one. */
-const simulated = vi.hoisted((): { fold: ((name: string) => string) | null; refuses: RegExp | null } => ({ fold: null, refuses: null }))
+const simulated = vi.hoisted((): { fold: ((name: string) => string) | null; refuses: RegExp | null } => ({
+  fold: null,
+  refuses: null,
+}))
 
-vi.mock('node:fs/promises', async (importOriginal) => {
+vi.mock('node:fs/promises', async importOriginal => {
   const real = await importOriginal<typeof FileSystem>()
   const refuse = (path: string): void => {
     if (simulated.refuses?.test(path)) throw Object.assign(new Error('refused'), { code: 'EILSEQ' })
@@ -24,7 +27,7 @@ vi.mock('node:fs/promises', async (importOriginal) => {
       const { fold } = simulated
       if (!fold) return real.lstat(path)
       const names = await real.readdir(dirname(path))
-      return real.lstat(join(dirname(path), names.find((name) => fold(name) === fold(basename(path))) ?? 'none'))
+      return real.lstat(join(dirname(path), names.find(name => fold(name) === fold(basename(path))) ?? 'none'))
     },
   }
 })
@@ -50,7 +53,7 @@ describe('the probe leaves nothing behind and', () => {
 
   it.each([
     ['the case', (name: string) => name.toLowerCase()],
-    ['the case of ASCII alone', (name: string) => name.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase())],
+    ['the case of ASCII alone', (name: string) => name.replaceAll(/[A-Z]/g, letter => letter.toLowerCase())],
     ['the case of all but ASCII', (name: string) => name.replaceAll('\u00c4', '\u00e4')],
     ['Unicode to NFD', (name: string) => name.normalize('NFD')],
     ['Unicode to NFC', (name: string) => name.normalize('NFC')],

@@ -16,7 +16,8 @@ async function errorOf(call: () => Promise<unknown>): Promise<unknown> {
 /** Everything that a log of the error would show. */
 function shown(error: unknown): string {
   const parts = [inspect(error, { depth: 10, showHidden: true })]
-  for (let each = error; each instanceof Error; each = each.cause) parts.push(String(each), each.stack ?? '', JSON.stringify(each))
+  for (let each = error; each instanceof Error; each = each.cause)
+    parts.push(String(each), each.stack ?? '', JSON.stringify(each))
   return parts.join('\n')
 }
 
@@ -28,7 +29,9 @@ describe('no error reveals what is stored', () => {
         session_id: 's',
         created_at: at,
         metadata: { [canary]: canary },
-        turns: [{ turn_id: 't', prompt: canary, tool_calls: [{ call_id: 'c', tool_name: 'f', result: { secret: canary } }] }],
+        turns: [
+          { turn_id: 't', prompt: canary, tool_calls: [{ call_id: 'c', tool_name: 'f', result: { secret: canary } }] },
+        ],
       },
       null,
       2,
@@ -44,11 +47,17 @@ describe('no error reveals what is stored', () => {
     ['a document cut after a secret', () => document(content().slice(0, content().lastIndexOf(canary) + 6))],
     ['a document with garbage', () => document(`${content()}${canary}`)],
     ['a document that begins with a secret', () => document(canary)],
-    ['a text where an object has to be', () => document(content().replace('"metadata": {', `"agent_transitions": "${canary}", "metadata": {`))],
+    [
+      'a text where an object has to be',
+      () => document(content().replace('"metadata": {', `"agent_transitions": "${canary}", "metadata": {`)),
+    ],
     ['a turn that is a text', () => document(content().replace('"turns": [', `"turns": ["${canary}",`))],
     ['a session_id that is a secret', () => document(content().replace('"s"', `"${canary}"`))],
     ['a tool call without a name', () => document(content().replace('"tool_name": "f"', `"${canary}": "${canary}"`))],
-    ['a number beyond the range of a double', () => document(content().replace(`"${canary}": "${canary}"`, `"${canary}": 1e999`))],
+    [
+      'a number beyond the range of a double',
+      () => document(content().replace(`"${canary}": "${canary}"`, `"${canary}": 1e999`)),
+    ],
     ['a journal with an altered record', () => journal(text => text.replace(canary, `${canary}!`))],
     ['a journal cut in the middle', () => journal(text => text.replace(`${canary}"`, '\n'))],
     ['a journal with garbage', () => journal(text => `${text}${canary}\n`)],
@@ -102,30 +111,40 @@ describe('no id forges a log line or controls a terminal', () => {
   // oxlint-disable-next-line no-control-regex -- they are the point
   const active = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e\u2028\u2029]/
 
-  it.each(['x\n{"level":"info"}', 'x\r\n', '\u001b[2J\u001b]0;owned\u0007', '\u009b31m', '\0'])('%j is refused in one line', async id => {
-    const store = folder.open()
-    for (const call of [() => store.loadSession(id), () => store.saveSession({ sessionId: 's', workspaceId: id }), () => store.deleteSession(id)]) {
-      const error = await errorOf(call)
-      expect(error).toMatchObject({ code: 'INVALID_ID' })
-      const message = error instanceof Error ? error.message : ''
-      expect(message).not.toMatch(active)
-      expect(message).not.toContain('\n')
-    }
-  })
+  it.each(['x\n{"level":"info"}', 'x\r\n', '\u001b[2J\u001b]0;owned\u0007', '\u009b31m', '\0'])(
+    '%j is refused in one line',
+    async id => {
+      const store = folder.open()
+      for (const call of [
+        () => store.loadSession(id),
+        () => store.saveSession({ sessionId: 's', workspaceId: id }),
+        () => store.deleteSession(id),
+      ]) {
+        const error = await errorOf(call)
+        expect(error).toMatchObject({ code: 'INVALID_ID' })
+        const message = error instanceof Error ? error.message : ''
+        expect(message).not.toMatch(active)
+        expect(message).not.toContain('\n')
+      }
+    },
+  )
 
-  it.each(['\u202edetrevni', 'a\u2028b', '\u200b', '"quoted"', '%s %j'])('%j is reported in one printable line', async id => {
-    const store = folder.open()
-    await store.saveSession({ sessionId: id, workspaceId: id })
-    await store.changeSession(id, append('t'))
-    const [path = ''] = await pathsOf(store.listSessions.bind(store), id)
-    writeFileSync(path, 'no JSON')
-    const error = await errorOf(() => folder.open().loadSession(id))
-    expect(error).toMatchObject({ code: 'CORRUPT_SESSION' })
-    const message = error instanceof Error ? error.message : ''
-    // The quoted path is escaped. The id is not, but may contain no control characters.
-    expect(message.split('\n')).toHaveLength(1)
-    expect(message.slice(message.indexOf('read. '))).not.toMatch(active)
-  })
+  it.each(['\u202edetrevni', 'a\u2028b', '\u200b', '"quoted"', '%s %j'])(
+    '%j is reported in one printable line',
+    async id => {
+      const store = folder.open()
+      await store.saveSession({ sessionId: id, workspaceId: id })
+      await store.changeSession(id, append('t'))
+      const [path = ''] = await pathsOf(store.listSessions.bind(store), id)
+      writeFileSync(path, 'no JSON')
+      const error = await errorOf(() => folder.open().loadSession(id))
+      expect(error).toMatchObject({ code: 'CORRUPT_SESSION' })
+      const message = error instanceof Error ? error.message : ''
+      // The quoted path is escaped. The id is not, but may contain no control characters.
+      expect(message.split('\n')).toHaveLength(1)
+      expect(message.slice(message.indexOf('read. '))).not.toMatch(active)
+    },
+  )
 
   async function pathsOf(list: () => Promise<string[]>, id: string): Promise<string[]> {
     expect(await list()).toEqual([id])
@@ -158,7 +177,8 @@ it('new files and folders are for their owner alone, so nobody else sees the nam
   await store.saveSession({ sessionId: 's', workspaceId: 'w', createdAt: at })
   await store.changeSession('s', append('t'))
   const modeOf = (name: string): number => statSync(`${base}/${name}`).mode & 0o777
-  for (const name of ['w/s.json', 'w/s.journal', '.turnstore/format']) expect([name, modeOf(name)]).toEqual([name, 0o600])
+  for (const name of ['w/s.json', 'w/s.journal', '.turnstore/format'])
+    expect([name, modeOf(name)]).toEqual([name, 0o600])
   for (const name of ['', 'w', '.turnstore', '.turnstore/locks']) expect([name, modeOf(name)]).toEqual([name, 0o700])
 })
 

@@ -6,7 +6,15 @@ import { append, at, turnIdsOf } from '../../../../scripts/testing/sessions.ts'
 import { Folder } from '../folder.ts'
 
 const delayed = (path: string, call: string): string[] => [
-  'strace', '-f', '-qq', '-o', '/dev/null', '-P', path, '-e', `inject=${call}:delay_enter=400000`,
+  'strace',
+  '-f',
+  '-qq',
+  '-o',
+  '/dev/null',
+  '-P',
+  path,
+  '-e',
+  `inject=${call}:delay_enter=400000`,
 ]
 
 // A folder may be cleared, moved, or restored without its dotfiles while a store has it open.
@@ -60,7 +68,10 @@ describe.skipIf(!hasStrace)(`a folder that goes away during a write${hasStrace ?
   const away: [string, () => void][] = [
     ['is removed', () => rmSync(base(), { recursive: true })],
     ['is renamed', () => renameSync(base(), folder.path('elsewhere'))],
-    ['is replaced by a backup', () => (renameSync(base(), folder.path('elsewhere')), renameSync(folder.path('backup'), base()))],
+    [
+      'is replaced by a backup',
+      () => (renameSync(base(), folder.path('elsewhere')), renameSync(folder.path('backup'), base())),
+    ],
   ]
 
   it.each(away)('and %s leaves no lost append acknowledged', async (_how, goAway) => {
@@ -68,10 +79,12 @@ describe.skipIf(!hasStrace)(`a folder that goes away during a write${hasStrace ?
     await store.saveSession({ sessionId: 's', createdAt: at })
     await store.changeSession('s', append('before'))
     cpSync(base(), folder.path('backup'), { recursive: true })
-    const child = folder.run(`await store.readTurns('s', {}); say('ready')
+    const child = folder.run(
+      `await store.readTurns('s', {}); say('ready')
       await store.changeSession('s', append('lost')).then(() => say('acknowledged'), error => say(codeOf(error)))
       await store.changeSession('s', append('next')).then(() => say('acknowledged'), error => say(codeOf(error)))`,
-      { base: base(), under: delayed(folder.path('base', 's.journal'), 'fdatasync'), env: { UV_THREADPOOL_SIZE: '1' } })
+      { base: base(), under: delayed(folder.path('base', 's.journal'), 'fdatasync'), env: { UV_THREADPOOL_SIZE: '1' } },
+    )
     expect(await child.line()).toBe('ready')
     const size = statSync(folder.path('base', 's.journal')).size
     while (statSync(folder.path('base', 's.journal')).size === size) await sleep(1)
@@ -92,12 +105,16 @@ it('no write that four processes began after a folder was replaced is lost', asy
     await store.changeSession('s', append('first'))
     cpSync(here, folder.path('backup'), { recursive: true })
     const children = ['a', 'b', 'c', 'd'].map(name =>
-      folder.run(`say('ready'); for (let i = 0; ; i++) {
+      folder.run(
+        `say('ready'); for (let i = 0; ; i++) {
         const began = process.hrtime.bigint()
         const code = await store.changeSession('s', append('${name}' + i)).then(() => 'acknowledged', error => error.code)
         say(began + ' ${name}' + i + ' ' + code)
         if (code === 'SESSION_NOT_FOUND') await store.saveSession({ sessionId: 's', createdAt: at }, { ifRevision: 0 }).catch(() => {})
-      }`, { base: here }))
+      }`,
+        { base: here },
+      ),
+    )
     const lines: string[] = []
     const reading = children.map(async child => {
       for (let line = await child.line(); line !== null; line = await child.line()) lines.push(line)
@@ -112,7 +129,9 @@ it('no write that four processes began after a folder was replaced is lost', asy
     for (const child of children) await child.kill()
     await Promise.all(reading)
     const kept = new Set(turnIdsOf(await folder.open({}, here).loadSession('s')))
-    const begun = lines.map(line => line.split(' ')).filter(([began = '']) => /^\d+$/.test(began) && BigInt(began) > moment)
+    const begun = lines
+      .map(line => line.split(' '))
+      .filter(([began = '']) => /^\d+$/.test(began) && BigInt(began) > moment)
     const lost = begun.filter(([, id = '', code]) => code === 'acknowledged' && !kept.has(id))
     expect(lost).toEqual([])
     expect(begun.length).toBeGreaterThan(20)

@@ -8,7 +8,12 @@ const folder = new Folder()
 
 describe('numbers that JavaScript cannot represent', () => {
   const big = '12345678901234567890'
-  const places = { head: '98765432109876543210', metadata: `-${big}`, turn: '9007199254740993', call: '1000000000000000000000' }
+  const places = {
+    head: '98765432109876543210',
+    metadata: `-${big}`,
+    turn: '9007199254740993',
+    call: '1000000000000000000000',
+  }
   const text = `{
   "session_id": "s",
   "workspace_id": null,
@@ -55,7 +60,11 @@ describe('numbers that JavaScript cannot represent', () => {
     const store = folder.open()
     await store.changeSession('s', append('t3'))
     const putToolCalls = [{ callId: 'c2', toolName: 'g' }]
-    await store.changeSession('s', { updateTurns: [{ turnId: 't1', putToolCalls }], setMetadata: { m: 1 }, updatedAt: at })
+    await store.changeSession('s', {
+      updateTurns: [{ turnId: 't1', putToolCalls }],
+      setMetadata: { m: 1 },
+      updatedAt: at,
+    })
     expect((await store.loadSession('s'))?.metadata).toEqual({ n: Number(places.metadata), m: 1 })
     expect((await store.loadSummary('s'))?.metadata).toEqual({ n: Number(places.metadata), m: 1 })
     expect((await store.loadSession('s'))?.turns[0]?.metadata).toEqual({ n: Number(places.turn) })
@@ -93,9 +102,21 @@ describe('numbers that JavaScript cannot represent', () => {
   })
 
   it('large numbers that JavaScript can represent are saved', async () => {
-    const metadata = { exact: 2 ** 53, large: 1e17, larger: 2 ** 63, floating: 1e22, negative: -1e18, small: 5e-324, whole: 255 }
+    const metadata = {
+      exact: 2 ** 53,
+      large: 1e17,
+      larger: 2 ** 63,
+      floating: 1e22,
+      negative: -1e18,
+      small: 5e-324,
+      whole: 255,
+    }
     const store = folder.open()
-    await store.saveSession({ sessionId: 's', metadata, turns: [{ turnId: 't', metadata, toolCalls: [{ toolName: 'f', durationMs: 1e17 }] }] })
+    await store.saveSession({
+      sessionId: 's',
+      metadata,
+      turns: [{ turnId: 't', metadata, toolCalls: [{ toolName: 'f', durationMs: 1e17 }] }],
+    })
     const loaded = await folder.open().loadSession('s')
     expect(loaded?.metadata).toEqual(metadata)
     expect(loaded?.turns[0]?.toolCalls[0]?.durationMs).toBe(1e17)
@@ -113,20 +134,27 @@ describe('numbers that JavaScript cannot represent', () => {
     expect(readFileSync(folder.path('s.json'), 'utf8')).toContain('"n": 1e22')
   })
 
-  it.each(['NaN', 'Infinity', '-Infinity', '1e400', '-1e400'])('%s is reported with file and place, and nothing changes it', async value => {
-    for (const place of Object.values(places)) {
-      const damaged = text.replace(place, value)
-      mkdirSync(folder.path(place))
-      writeFileSync(folder.path(place, 's.json'), damaged)
-      const store = folder.open({}, folder.path(place))
-      const calls = [() => store.loadSession('s'), () => store.changeSession('s', append('t')), () => store.saveSession({ sessionId: 's' })]
-      for (const call of calls) {
-        const error = await failureOf(call())
-        expect(error.code).toBe('CORRUPT_SESSION')
-        expect(error.message).toContain(join(place, 's.json'))
-        expect(error.message).toMatch(value.includes('1e') ? /too large/ : /(?:Infinity|NaN).*line \d+, column \d+/)
+  it.each(['NaN', 'Infinity', '-Infinity', '1e400', '-1e400'])(
+    '%s is reported with file and place, and nothing changes it',
+    async value => {
+      for (const place of Object.values(places)) {
+        const damaged = text.replace(place, value)
+        mkdirSync(folder.path(place))
+        writeFileSync(folder.path(place, 's.json'), damaged)
+        const store = folder.open({}, folder.path(place))
+        const calls = [
+          () => store.loadSession('s'),
+          () => store.changeSession('s', append('t')),
+          () => store.saveSession({ sessionId: 's' }),
+        ]
+        for (const call of calls) {
+          const error = await failureOf(call())
+          expect(error.code).toBe('CORRUPT_SESSION')
+          expect(error.message).toContain(join(place, 's.json'))
+          expect(error.message).toMatch(value.includes('1e') ? /too large/ : /(?:Infinity|NaN).*line \d+, column \d+/)
+        }
+        expect(readFileSync(folder.path(place, 's.json'), 'utf8')).toBe(damaged)
       }
-      expect(readFileSync(folder.path(place, 's.json'), 'utf8')).toBe(damaged)
-    }
-  })
+    },
+  )
 })

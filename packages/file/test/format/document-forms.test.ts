@@ -21,7 +21,10 @@ describe('documents of another form', () => {
     ['indented by tabs', JSON.stringify(session, null, '\t')],
     ['with CRLF', canonical.replaceAll('\n', '\r\n')],
     ['with white space at the end', `${canonical}\n \n`],
-    ['with turns on one line', canonical.replace(/"turns": \[[^]*\n {2}\],/, `"turns": ${JSON.stringify(session.turns)},`)],
+    [
+      'with turns on one line',
+      canonical.replace(/"turns": \[[^]*\n {2}\],/, `"turns": ${JSON.stringify(session.turns)},`),
+    ],
     ['with keys in another order', JSON.stringify(Object.fromEntries(Object.entries(session).toReversed()), null, 2)],
     ['with lines that look like turns but are not', canonical.replace('"c",', '"c",\n    "x": {\n    },\n')],
     ['with escapes for ASCII', canonical.replace('"a"', String.raw`"\u0061"`)],
@@ -40,6 +43,9 @@ describe('documents of another form', () => {
     expect(await folder.open().loadSession('s')).toEqual(before)
     await folder.once(again => again.changeSession('s', { keepTurns: 1, updatedAt: at }))
     expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual(['a'])
-    expect(JSON.parse(readFileSync(document(), 'utf8'))).toMatchObject({ new_key: [1], turns: [{ turn_id: 'a', status: 'error' }] })
+    expect(JSON.parse(readFileSync(document(), 'utf8'))).toMatchObject({
+      new_key: [1],
+      turns: [{ turn_id: 'a', status: 'error' }],
+    })
   })
 })

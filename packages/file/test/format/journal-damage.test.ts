@@ -23,7 +23,8 @@ describe('a file that was cut short', () => {
     const files = await leaveSession(folder)
     const ends = [...files.journal.entries()].filter(([, byte]) => byte === 10).map(([index]) => index)
     const states: string[] = []
-    for (const end of [0, ...ends.slice(1)]) states.push(await load(folder, put(folder, { ...files, journal: files.journal.subarray(0, end && end + 1) })))
+    for (const end of [0, ...ends.slice(1)])
+      states.push(await load(folder, put(folder, { ...files, journal: files.journal.subarray(0, end && end + 1) })))
     expect(new Set(states).size).toBe(4)
     const wholeAt = (length: number): number => ends.slice(1).filter(end => end <= length).length
     const lengths = Array.from({ length: files.journal.length + 1 }, (_, length) => length)

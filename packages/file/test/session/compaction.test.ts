@@ -20,7 +20,8 @@ async function eventually(isMet: () => boolean | Promise<boolean>): Promise<void
   }
 }
 
-const large = (turnId: string): TurnRecord => createTurn({ turnId, prompt: 'x'.repeat(2000), metadata: { list: [1, { a: null }] } })
+const large = (turnId: string): TurnRecord =>
+  createTurn({ turnId, prompt: 'x'.repeat(2000), metadata: { list: [1, { a: null }] } })
 
 async function leaveLargeSession(turns: number): Promise<FileSessionStore> {
   const store = folder.open()
@@ -38,7 +39,11 @@ describe('the journal is compacted into the document', () => {
     expect(files()).toEqual(['.turnstore', 's.journal', 's.json'])
     await manager.endSession('s')
     await eventually(() => files().length === 2)
-    expect(JSON.parse(readFileSync(document(), 'utf8'))).toMatchObject({ metadata: { ended: true }, revision: 3, turns: [{ turn_id: 't' }] })
+    expect(JSON.parse(readFileSync(document(), 'utf8'))).toMatchObject({
+      metadata: { ended: true },
+      revision: 3,
+      turns: [{ turn_id: 't' }],
+    })
   })
 
   it('once when the session ends, not for each change after that, and again when it has outgrown the document', async () => {
@@ -79,7 +84,9 @@ describe('the journal is compacted into the document', () => {
       await store.changeSession(`s${i}`, append('t'))
     }
     await store.close()
-    const names = readdirSync(folder.base, { recursive: true, encoding: 'utf8' }).filter(name => !name.startsWith('.turnstore'))
+    const names = readdirSync(folder.base, { recursive: true, encoding: 'utf8' }).filter(
+      name => !name.startsWith('.turnstore'),
+    )
     expect(names.filter(name => name !== 'w' && !name.endsWith('.json'))).toEqual([])
     expect(names.length).toBe(21)
   })
@@ -94,7 +101,9 @@ describe('the journal is compacted into the document', () => {
       await vi.waitFor(() => store.changeSession(sessionId, append('t')), 10_000)
     }
     // A session that another handle has locked does not keep the rest from being compacted.
-    const blocker = await new LockFolder(folder.path('.turnstore', 'locks')).acquire('s7', { deadline: performance.now() + 5000 })
+    const blocker = await new LockFolder(folder.path('.turnstore', 'locks')).acquire('s7', {
+      deadline: performance.now() + 5000,
+    })
     await store.close()
     blocker.release()
     for (const id of ids) expect(turnIdsOf(await holder.loadSession(id))).toEqual(['t'])
@@ -157,7 +166,9 @@ describe('the journal is compacted into the document', () => {
           metadata: {},
         },
       ],
-      agent_transitions: [{ from_agent: null, to_agent: 'b', reason: null, turn_id: '', timestamp: '', transition_id: 'x' }],
+      agent_transitions: [
+        { from_agent: null, to_agent: 'b', reason: null, turn_id: '', timestamp: '', transition_id: 'x' },
+      ],
       metadata: {},
       parent_session_id: null,
       revision: 2,

@@ -15,7 +15,11 @@ const journal = (): string => folder.path('s.journal')
 
 describe('SIGKILL at a random moment', () => {
   it('keeps acknowledged changes once, in order and whole, and the next process continues', async () => {
-    const exists = await killAgainAndAgain({ rounds: 14 * thoroughness, start: code => folder.run(code), open: () => folder.open() })
+    const exists = await killAgainAndAgain({
+      rounds: 14 * thoroughness,
+      start: code => folder.run(code),
+      open: () => folder.open(),
+    })
     if (exists) await folder.once(store => store.changeSession('s', append('end')))
     expect(readdirSync(folder.base).filter(name => name.endsWith('.rotated'))).toEqual([])
   })
@@ -24,7 +28,11 @@ describe('SIGKILL at a random moment', () => {
     const turns = 3000
     const ids = Array.from({ length: turns }, (_, i) => `t${i}`)
     const base = folder.open()
-    await base.saveSession({ sessionId: 's', createdAt: at, turns: ids.map(turnId => ({ turnId, prompt: 'x'.repeat(1000) })) })
+    await base.saveSession({
+      sessionId: 's',
+      createdAt: at,
+      turns: ids.map(turnId => ({ turnId, prompt: 'x'.repeat(1000) })),
+    })
     await base.changeSession('s', append('journal'))
     const expected = [...ids, 'journal']
     const moments = momentsOf(7)
@@ -39,7 +47,11 @@ describe('SIGKILL at a random moment', () => {
       expect(turnIdsOf(await base.loadSession('s'))).toEqual(expected)
     }
     await folder.once(store => store.changeSession('s', append('last')))
-    expect(readdirSync(folder.base).filter(name => !name.endsWith('.tmp')).toSorted()).toEqual(['.turnstore', 's.json'])
+    expect(
+      readdirSync(folder.base)
+        .filter(name => !name.endsWith('.tmp'))
+        .toSorted(),
+    ).toEqual(['.turnstore', 's.json'])
     expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual([...expected, 'last'])
   })
 })
@@ -96,7 +108,8 @@ describe('four processes on one session', () => {
   it('a stopped lock holder blocks nobody forever, and all continue when it does', async () => {
     await folder.open().saveSession({ sessionId: 's', createdAt: at })
     // Writing a whole record holds the lock for some time.
-    const holder = folder.run(`const turns = Array.from({ length: 4000 }, (_, i) => ({ turnId: 'h' + i, prompt: 'x'.repeat(2000) }))
+    const holder =
+      folder.run(`const turns = Array.from({ length: 4000 }, (_, i) => ({ turnId: 'h' + i, prompt: 'x'.repeat(2000) }))
       say('ready'); for (let i = 1; ; i++) { say('saving ' + i); await store.saveSession({ sessionId: 's', createdAt: at, turns }) }`)
     while ((await holder.line()) !== 'saving 2') expect(holder.process.exitCode).toBeNull()
     // Until it is stopped while it holds the lock.
@@ -106,7 +119,10 @@ describe('four processes on one session', () => {
       holder.process.kill('SIGCONT')
       await sleep(7)
       holder.process.kill('SIGSTOP')
-      refused = await store.changeSession('s', append(`other ${tries}`)).then(() => null, (error: unknown) => error)
+      refused = await store.changeSession('s', append(`other ${tries}`)).then(
+        () => null,
+        (error: unknown) => error,
+      )
     }
     const busy = { code: 'STORE_BUSY', outcome: 'not-stored', sessionId: 's' }
     expect(refused).toMatchObject(busy)
@@ -124,7 +140,17 @@ const oneThread = { UV_THREADPOOL_SIZE: '1' }
 
 describe.skipIf(!hasStrace)(`the disk fails${hasStrace ? '' : ' (needs strace)'}`, () => {
   /** Counts only calls on this path, not those of loading the program. */
-  const failing = (path: string, inject: string): string[] => ['strace', '-f', '-qq', '-o', '/dev/null', '-P', path, '-e', `inject=${inject}`]
+  const failing = (path: string, inject: string): string[] => [
+    'strace',
+    '-f',
+    '-qq',
+    '-o',
+    '/dev/null',
+    '-P',
+    path,
+    '-e',
+    `inject=${inject}`,
+  ]
 
   it('each new folder above the store is synced in its parent', async () => {
     const log = folder.path('log')
@@ -168,7 +194,12 @@ describe.skipIf(!hasStrace)(`the disk fails${hasStrace ? '' : ' (needs strace)'}
 
   it.each([
     ['a change', "store.changeSession('s', append('t'))", journal, 'write:error=ENOSPC:when=1'],
-    ['a document', "store.saveSession({ sessionId: 's', createdAt: at })", () => folder.base, 'fsync:error=ENOSPC:when=1'],
+    [
+      'a document',
+      "store.saveSession({ sessionId: 's', createdAt: at })",
+      () => folder.base,
+      'fsync:error=ENOSPC:when=1',
+    ],
   ])('the cause of a failed write of %s has the system code', async (_what, call, path, inject) => {
     await folder.open().saveSession({ sessionId: 's', createdAt: at })
     await folder.open().changeSession('s', append('first'))
@@ -179,59 +210,76 @@ describe.skipIf(!hasStrace)(`the disk fails${hasStrace ? '' : ' (needs strace)'}
     expect(await child.rest()).toEqual(['Error ENOSPC'])
   })
 
-  it.each(['fsync:error=EIO:when=1', 'fsync:error=ENOSPC:when=1'])('a document that cannot be synced replaces nothing (%s)', async inject => {
-    await folder.open().saveSession({ sessionId: 's', createdAt: at })
-    await folder.open().changeSession('s', append('first'))
-    const before = readFileSync(folder.path('s.json'), 'utf8')
-    const child = folder.run(
-      `await store.loadSession('s')
+  it.each(['fsync:error=EIO:when=1', 'fsync:error=ENOSPC:when=1'])(
+    'a document that cannot be synced replaces nothing (%s)',
+    async inject => {
+      await folder.open().saveSession({ sessionId: 's', createdAt: at })
+      await folder.open().changeSession('s', append('first'))
+      const before = readFileSync(folder.path('s.json'), 'utf8')
+      const child = folder.run(
+        `await store.loadSession('s')
       say(await store.saveSession({ sessionId: 's', createdAt: at }).then(() => 'stored', codeOf))
       say(await store.changeSession('s', append('second')).then(() => 'stored', codeOf))`,
-      { under: ['strace', '-f', '-qq', '-o', '/dev/null', '-e', `inject=${inject}`], env: oneThread },
-    )
-    const [saved, appended] = await child.rest()
-    expect(saved).toMatch(/^STORE_UNAVAILABLE (not-stored|unknown)$/)
-    expect(appended).toBe('stored')
-    expect(readFileSync(folder.path('s.json'), 'utf8')).toBe(before)
-    expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual(['first', 'second'])
-  })
+        { under: ['strace', '-f', '-qq', '-o', '/dev/null', '-e', `inject=${inject}`], env: oneThread },
+      )
+      const [saved, appended] = await child.rest()
+      expect(saved).toMatch(/^STORE_UNAVAILABLE (not-stored|unknown)$/)
+      expect(appended).toBe('stored')
+      expect(readFileSync(folder.path('s.json'), 'utf8')).toBe(before)
+      expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual(['first', 'second'])
+    },
+  )
 })
 
 describe.skipIf(!mayMount)(`a disk that runs full${mayMount ? '' : ' (needs root, to mount a small one)'}`, () => {
-  it.each([64, 256, 1024])('%s KiB: a change that does not fit is reported, what was stored stays, and writes succeed with more space', async kilobytes => {
-    const base = folder.path('disk')
-    await withSmallDisk(base, kilobytes, async resize => {
-      const store = folder.open({}, base)
-      await store.saveSession({ sessionId: 's', createdAt: at })
-      const ids: string[] = []
-      const write = (id: string): Promise<unknown> =>
-        store.changeSession('s', { appendTurns: [{ turnId: id, prompt: 'x'.repeat(7001) }], updatedAt: at })
-      const failed: unknown[] = []
-      for (let i = 0; failed.length < 3 && i < 300; i++) {
-        await write(`t${i}`).then(() => ids.push(`t${i}`), (thrown: unknown) => failed.push(thrown))
-      }
-      const full = { code: 'STORE_UNAVAILABLE', outcome: 'not-stored' }
-      expect(failed).toMatchObject([full, full, full])
-      expect(await failureOf(store.saveSession({ sessionId: 'large', metadata: { text: 'x'.repeat(100_000) } }))).toMatchObject({
-        code: 'STORE_UNAVAILABLE',
-        outcome: 'not-stored',
+  it.each([64, 256, 1024])(
+    '%s KiB: a change that does not fit is reported, what was stored stays, and writes succeed with more space',
+    async kilobytes => {
+      const base = folder.path('disk')
+      await withSmallDisk(base, kilobytes, async resize => {
+        const store = folder.open({}, base)
+        await store.saveSession({ sessionId: 's', createdAt: at })
+        const ids: string[] = []
+        const write = (id: string): Promise<unknown> =>
+          store.changeSession('s', { appendTurns: [{ turnId: id, prompt: 'x'.repeat(7001) }], updatedAt: at })
+        const failed: unknown[] = []
+        for (let i = 0; failed.length < 3 && i < 300; i++) {
+          await write(`t${i}`).then(
+            () => ids.push(`t${i}`),
+            (thrown: unknown) => failed.push(thrown),
+          )
+        }
+        const full = { code: 'STORE_UNAVAILABLE', outcome: 'not-stored' }
+        expect(failed).toMatchObject([full, full, full])
+        expect(
+          await failureOf(store.saveSession({ sessionId: 'large', metadata: { text: 'x'.repeat(100_000) } })),
+        ).toMatchObject({
+          code: 'STORE_UNAVAILABLE',
+          outcome: 'not-stored',
+        })
+        await folder
+          .open({}, base)
+          .changeSession('s', { setMetadata: { ended: true }, updatedAt: at })
+          .catch(() => undefined)
+        for (const reader of [store, folder.open({}, base)])
+          expect(turnIdsOf(await reader.loadSession('s'))).toEqual(ids)
+        expect(readdirSync(base).filter(name => name.endsWith('.tmp'))).toEqual([])
+        resize(kilobytes * 4)
+        await write('last')
+        await store.close()
+        expect(readdirSync(base).toSorted()).toEqual(['.turnstore', 's.json'])
+        expect(turnIdsOf(await folder.open({}, base).loadSession('s'))).toEqual([...ids, 'last'])
       })
-      await folder.open({}, base).changeSession('s', { setMetadata: { ended: true }, updatedAt: at }).catch(() => undefined)
-      for (const reader of [store, folder.open({}, base)]) expect(turnIdsOf(await reader.loadSession('s'))).toEqual(ids)
-      expect(readdirSync(base).filter(name => name.endsWith('.tmp'))).toEqual([])
-      resize(kilobytes * 4)
-      await write('last')
-      await store.close()
-      expect(readdirSync(base).toSorted()).toEqual(['.turnstore', 's.json'])
-      expect(turnIdsOf(await folder.open({}, base).loadSession('s'))).toEqual([...ids, 'last'])
-    })
-  })
+    },
+  )
 })
 
-it.skipIf(!hasPrlimit)('a process that is out of descriptors waits for some, or fails and says so (needs prlimit)', async () => {
-  await folder.open().saveSession({ sessionId: 's', createdAt: at })
-  const child = folder.run(
-    `await store.changeSession('s', append('before'))
+it.skipIf(!hasPrlimit)(
+  'a process that is out of descriptors waits for some, or fails and says so (needs prlimit)',
+  async () => {
+    await folder.open().saveSession({ sessionId: 's', createdAt: at })
+    const child = folder.run(
+      `await store.changeSession('s', append('before'))
     const held = []
     try { for (;;) held.push(fs.openSync('/dev/null')) } catch {}
     const timer = setTimeout(() => { for (const fd of held.splice(0, 20)) fs.closeSync(fd) }, 300)
@@ -241,11 +289,12 @@ it.skipIf(!hasPrlimit)('a process that is out of descriptors waits for some, or 
     say((await store.changeSession('s', append('after'))).turnCount)
     say((await Promise.all(others.map(async ({ status }, i) => (status === 'fulfilled') === (await store.loadSession('new ' + i) !== null)))).every(Boolean))
     await store.close()`,
-    { under: ['prlimit', '--nofile=64'] },
-  )
-  expect(await child.rest()).toEqual(['true', '2', 'true'])
-  expect(child.errors).toBe('')
-})
+      { under: ['prlimit', '--nofile=64'] },
+    )
+    expect(await child.rest()).toEqual(['true', '2', 'true'])
+    expect(child.errors).toBe('')
+  },
+)
 
 describe.skipIf(!mayMount)(`a power cut${mayMount ? '' : ' (needs root, to mount a disk of its own)'}`, () => {
   const mountPoint = (): string => folder.path('disk')
@@ -282,7 +331,11 @@ describe.skipIf(!mayMount)(`a power cut${mayMount ? '' : ' (needs root, to mount
     ['a first change', `await ${save}; await store.changeSession('s', append('c'))`, ['a', 'b', 'c']],
     ['a rewind', `await ${save}; await store.changeSession('s', { keepTurns: 1, updatedAt: at })`, ['a']],
     ['a delete', `await ${save}; await store.deleteSession('s')`, null],
-    ['a compaction', `await ${save}; await store.changeSession('s', append('c')); await store.close()`, ['a', 'b', 'c']],
+    [
+      'a compaction',
+      `await ${save}; await store.changeSession('s', append('c')); await store.close()`,
+      ['a', 'b', 'c'],
+    ],
   ])('keeps %s that was the last write', async (_name, code, turns) => {
     await cut(`${code}; say('done'); await sleep(60_000)`, 1, async () => {
       const store = folder.open({}, mountPoint())

@@ -27,7 +27,10 @@ const fifo = (path: string): void => void execFileSync('mkfifo', [path])
 
 describe('a damaged session', () => {
   const documents: [string, () => void][] = [
-    ['a link to a document', () => (renameSync(document(), folder.path('elsewhere')), symlinkSync('elsewhere', document()))],
+    [
+      'a link to a document',
+      () => (renameSync(document(), folder.path('elsewhere')), symlinkSync('elsewhere', document())),
+    ],
     ['a link to nothing', () => (rmSync(document()), symlinkSync('nothing', document()))],
     ['a FIFO', () => (rmSync(document()), fifo(document()))],
     ['a folder', () => (rmSync(document()), mkdirSync(document()))],
@@ -46,13 +49,19 @@ describe('a damaged session', () => {
     ['an invalid revision', () => writeFileSync(document(), text({ revision: 1.5 }))],
   ]
   const journals: [string, () => void][] = [
-    ['a link to a journal', () => (renameSync(journal(), folder.path('elsewhere')), symlinkSync('elsewhere', journal()))],
+    [
+      'a link to a journal',
+      () => (renameSync(journal(), folder.path('elsewhere')), symlinkSync('elsewhere', journal())),
+    ],
     ['a link to nothing', () => (rmSync(journal()), symlinkSync(folder.path('nothing'), journal()))],
     ['a FIFO', () => (rmSync(journal()), fifo(journal()))],
     ['a folder', () => (rmSync(journal()), mkdirSync(journal()))],
     ['a file of another program', () => writeFileSync(journal(), 'Dear diary,\n')],
     ['a hole in the middle', () => writeFileSync(journal(), readFileSync(journal()).fill(0, 300, 700))],
-    ['a record missing in the middle', () => writeFileSync(journal(), lines(readFileSync(journal(), 'utf8'), [0, 1, 3]))],
+    [
+      'a record missing in the middle',
+      () => writeFileSync(journal(), lines(readFileSync(journal(), 'utf8'), [0, 1, 3])),
+    ],
     ['records without a header', () => writeFileSync(journal(), lines(readFileSync(journal(), 'utf8'), [1, 2]))],
   ]
 
@@ -138,10 +147,16 @@ describe('a damaged session', () => {
   })
 
   it('the last of two members with one name counts, as for every reader of JSON', async () => {
-    const twice = text({ turns: [{ turn_id: 'first' }], agent_id: 'a' }).replace(/\n\}$/, ',\n  "agent_id": "b",\n  "turns": []\n}')
+    const twice = text({ turns: [{ turn_id: 'first' }], agent_id: 'a' }).replace(
+      /\n\}$/,
+      ',\n  "agent_id": "b",\n  "turns": []\n}',
+    )
     expect(JSON.parse(twice)).toMatchObject({ agent_id: 'b', turns: [] })
     writeFileSync(document(), twice)
-    const nested = text({ session_id: 'n', x: 0, turns: [] }).replace('"x": 0', '"x": {\n  "turns": [\n    {\n      "turn_id": "no"\n    }\n  ]\n}')
+    const nested = text({ session_id: 'n', x: 0, turns: [] }).replace(
+      '"x": 0',
+      '"x": {\n  "turns": [\n    {\n      "turn_id": "no"\n    }\n  ]\n}',
+    )
     writeFileSync(folder.path('n.json'), nested)
     const store = folder.open()
     expect(await store.loadSession('s')).toMatchObject({ agentId: 'b', turns: [] })

@@ -147,19 +147,22 @@ describe.each(layouts)('a folder of the reference: %s', (_name, base, exists) =>
     for (const name of ['', ...readdirSync(folder.base, { encoding: 'utf8' })]) chmodSync(folder.path(name), 0o755)
   })
 
-  it.skipIf(!exists || !hasPython)(`has the same records for the reference after an append to every document${needsPython}`, async () => {
-    cpSync(base, folder.base, { recursive: true })
-    const store = folder.open()
-    const ids = await store.listSessions()
-    for (const id of ids) await store.changeSession(id, append('ours'))
-    const sessions = await Promise.all(ids.map(id => store.loadSession(id)))
-    await store.close()
-    const byId = (records: JsonValue[]): JsonValue[] =>
-      records.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
-    const theirs = readByReference().filter(isJsonObject)
-    expect(byId(theirs)).toEqual(byId(sessions.map(asReferenceHasIt)))
-    expect(theirs.every(({ turns }) => list(turns).at(-1)?.turn_id === 'ours')).toBe(true)
-  })
+  it.skipIf(!exists || !hasPython)(
+    `has the same records for the reference after an append to every document${needsPython}`,
+    async () => {
+      cpSync(base, folder.base, { recursive: true })
+      const store = folder.open()
+      const ids = await store.listSessions()
+      for (const id of ids) await store.changeSession(id, append('ours'))
+      const sessions = await Promise.all(ids.map(id => store.loadSession(id)))
+      await store.close()
+      const byId = (records: JsonValue[]): JsonValue[] =>
+        records.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
+      const theirs = readByReference().filter(isJsonObject)
+      expect(byId(theirs)).toEqual(byId(sessions.map(asReferenceHasIt)))
+      expect(theirs.every(({ turns }) => list(turns).at(-1)?.turn_id === 'ours')).toBe(true)
+    },
+  )
 })
 
 describe('what the store wrote', () => {
@@ -173,7 +176,11 @@ describe('what the store wrote', () => {
       updatedAt: at,
       turns: [],
       agentTransitions: [],
-      metadata: { text: 'ü ✈ \u2028 "\\ \u007f', nested: { list: [1, 2.5, null, true, -1e-7, 1e300] }, __proto__: null },
+      metadata: {
+        text: 'ü ✈ \u2028 "\\ \u007f',
+        nested: { list: [1, 2.5, null, true, -1e-7, 1e300] },
+        __proto__: null,
+      },
       revision: 1,
     }
     const store = folder.open()
@@ -200,59 +207,81 @@ describe('what the store wrote', () => {
 describe(`the reference rewrites a document beside a journal${needsPython}`, () => {
   const document = (): string => folder.path('s.json')
 
-  it.skipIf(!hasPython)('no turn of either is lost, in an open handle, in a new one, and after a compaction', async () => {
-    const store = folder.open()
-    await store.saveSession({ sessionId: 's', createdAt: at, turns: [{ turnId: 'first' }] })
-    await store.changeSession('s', append('a', 'b'))
-    reference('append', document(), 'theirs')
-    const both = ['first', 'theirs', 'a', 'b']
-    expect(turnIdsOf(await store.loadSession('s'))).toEqual(both)
-    expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual(both)
-    await store.changeSession('s', append('c'))
-    reference('append', document(), 'theirs too')
-    expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual(['first', 'theirs', 'theirs too', 'a', 'b', 'c'])
-    expect((await store.changeSession('s', append('a'))).deduplicated).toEqual(['a'])
-    await store.close()
-    expect(readdirSync(folder.base).toSorted()).toEqual(['.turnstore', 's.json'])
-    expect(list(parseFile(document()).turns).map(turn => turn.turn_id)).toEqual(['first', 'theirs', 'theirs too', 'a', 'b', 'c'])
-    reference('append', document(), 'last')
-    expect(turnIdsOf(await folder.open().loadSession('s'))?.at(-1)).toBe('last')
-  })
+  it.skipIf(!hasPython)(
+    'no turn of either is lost, in an open handle, in a new one, and after a compaction',
+    async () => {
+      const store = folder.open()
+      await store.saveSession({ sessionId: 's', createdAt: at, turns: [{ turnId: 'first' }] })
+      await store.changeSession('s', append('a', 'b'))
+      reference('append', document(), 'theirs')
+      const both = ['first', 'theirs', 'a', 'b']
+      expect(turnIdsOf(await store.loadSession('s'))).toEqual(both)
+      expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual(both)
+      await store.changeSession('s', append('c'))
+      reference('append', document(), 'theirs too')
+      expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual(['first', 'theirs', 'theirs too', 'a', 'b', 'c'])
+      expect((await store.changeSession('s', append('a'))).deduplicated).toEqual(['a'])
+      await store.close()
+      expect(readdirSync(folder.base).toSorted()).toEqual(['.turnstore', 's.json'])
+      expect(list(parseFile(document()).turns).map(turn => turn.turn_id)).toEqual([
+        'first',
+        'theirs',
+        'theirs too',
+        'a',
+        'b',
+        'c',
+      ])
+      reference('append', document(), 'last')
+      expect(turnIdsOf(await folder.open().loadSession('s'))?.at(-1)).toBe('last')
+    },
+  )
 
-  it.skipIf(!hasPython)('tool calls, metadata, the agent and agent transitions of the journal are kept too', async () => {
-    const store = folder.open()
-    await store.saveSession({ sessionId: 's', createdAt: at, parentSessionId: 'parent', turns: [{ turnId: 'first' }], metadata: { old: 1 } })
-    await store.changeSession('s', {
-      appendTurns: [{ turnId: 'running', status: 'running' }],
-      setMetadata: { new: 2 },
-      unsetMetadata: ['old'],
-      agentId: 'b',
-      appendAgentTransitions: [{ toAgent: 'b', transitionId: 'x' }, { toAgent: 'b', transitionId: null }],
-      updatedAt: at,
-    })
-    for (const turnId of ['running', 'first']) {
-      const change = { turnId, set: { responseContent: 'done' }, putToolCalls: [{ callId: 'c', toolName: 'f' }] }
-      await store.changeSession('s', { updateTurns: [change], updatedAt: at })
-    }
-    const before = await store.loadSession('s')
-    reference('append', document(), 'theirs')
-    for (const reader of [store, folder.open()]) {
-      const after = await reader.loadSession('s')
-      expect(turnIdsOf(after)).toEqual(['first', 'theirs', 'running'])
-      for (const id of ['first', 'running']) {
-        const isIt = ({ turnId }: { turnId: string }): boolean => turnId === id
-        expect(after?.turns.find(isIt)).toEqual(before?.turns.find(isIt))
+  it.skipIf(!hasPython)(
+    'tool calls, metadata, the agent and agent transitions of the journal are kept too',
+    async () => {
+      const store = folder.open()
+      await store.saveSession({
+        sessionId: 's',
+        createdAt: at,
+        parentSessionId: 'parent',
+        turns: [{ turnId: 'first' }],
+        metadata: { old: 1 },
+      })
+      await store.changeSession('s', {
+        appendTurns: [{ turnId: 'running', status: 'running' }],
+        setMetadata: { new: 2 },
+        unsetMetadata: ['old'],
+        agentId: 'b',
+        appendAgentTransitions: [
+          { toAgent: 'b', transitionId: 'x' },
+          { toAgent: 'b', transitionId: null },
+        ],
+        updatedAt: at,
+      })
+      for (const turnId of ['running', 'first']) {
+        const change = { turnId, set: { responseContent: 'done' }, putToolCalls: [{ callId: 'c', toolName: 'f' }] }
+        await store.changeSession('s', { updateTurns: [change], updatedAt: at })
       }
-      expect(after?.metadata).toEqual({ new: 2 })
-      expect(after?.agentId).toBe('b')
-      expect(after?.agentTransitions).toEqual(before?.agentTransitions)
-      expect(after?.parentSessionId).toBe('parent')
-    }
-    const loaded = await store.loadSession('s')
-    await store.close()
-    expect(await folder.open().loadSession('s')).toEqual(loaded)
-    expect(readByReference()).toEqual([asReferenceHasIt(loaded)])
-  })
+      const before = await store.loadSession('s')
+      reference('append', document(), 'theirs')
+      for (const reader of [store, folder.open()]) {
+        const after = await reader.loadSession('s')
+        expect(turnIdsOf(after)).toEqual(['first', 'theirs', 'running'])
+        for (const id of ['first', 'running']) {
+          const isIt = ({ turnId }: { turnId: string }): boolean => turnId === id
+          expect(after?.turns.find(isIt)).toEqual(before?.turns.find(isIt))
+        }
+        expect(after?.metadata).toEqual({ new: 2 })
+        expect(after?.agentId).toBe('b')
+        expect(after?.agentTransitions).toEqual(before?.agentTransitions)
+        expect(after?.parentSessionId).toBe('parent')
+      }
+      const loaded = await store.loadSession('s')
+      await store.close()
+      expect(await folder.open().loadSession('s')).toEqual(loaded)
+      expect(readByReference()).toEqual([asReferenceHasIt(loaded)])
+    },
+  )
 
   it.skipIf(!hasPython)('a turn that both added under one id is there twice, with the content of each', async () => {
     const store = folder.open()
@@ -272,33 +301,42 @@ describe(`the reference rewrites a document beside a journal${needsPython}`, () 
     await store.saveSession({ sessionId: 's', createdAt: at, turns: [{ turnId: 'first' }, { turnId: 'gone' }] })
     await store.changeSession('s', { updateTurns: [{ turnId: 'gone', set: { prompt: 'new' } }], updatedAt: at })
     const raw = parseFile(document())
-    writeFileSync(document(), JSON.stringify({ ...raw, revision: undefined, turns: list(raw.turns).slice(0, 1) }, null, 2))
+    writeFileSync(
+      document(),
+      JSON.stringify({ ...raw, revision: undefined, turns: list(raw.turns).slice(0, 1) }, null, 2),
+    )
     expect(turnIdsOf(await store.loadSession('s'))).toEqual(['first'])
     await store.changeSession('s', append('next'))
     await store.close()
     expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual(['first', 'next'])
   })
 
-  it.skipIf(!hasPython)('a session that the reference creates again does not get the journal of the old one', async () => {
-    const store = folder.open()
-    await store.saveSession({ sessionId: 's', createdAt: at, turns: [{ turnId: 'old' }] })
-    await store.changeSession('s', append('older'))
-    rmSync(document())
-    reference('create', document())
-    for (const reader of [store, folder.open()]) expect(turnIdsOf(await reader.loadSession('s'))).toEqual([])
-    await store.changeSession('s', append('new'))
-    for (const reader of [store, folder.open()]) expect(turnIdsOf(await reader.loadSession('s'))).toEqual(['new'])
-    await store.close()
-    expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual(['new'])
-  })
+  it.skipIf(!hasPython)(
+    'a session that the reference creates again does not get the journal of the old one',
+    async () => {
+      const store = folder.open()
+      await store.saveSession({ sessionId: 's', createdAt: at, turns: [{ turnId: 'old' }] })
+      await store.changeSession('s', append('older'))
+      rmSync(document())
+      reference('create', document())
+      for (const reader of [store, folder.open()]) expect(turnIdsOf(await reader.loadSession('s'))).toEqual([])
+      await store.changeSession('s', append('new'))
+      for (const reader of [store, folder.open()]) expect(turnIdsOf(await reader.loadSession('s'))).toEqual(['new'])
+      await store.close()
+      expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual(['new'])
+    },
+  )
 
-  it.skipIf(!hasPython)('a session that the store creates again after the reference deleted it does not get the old journal', async () => {
-    const store = folder.open()
-    await store.saveSession({ sessionId: 's', createdAt: at })
-    await store.changeSession('s', append('old'))
-    rmSync(document())
-    expect(await store.loadSession('s')).toBeNull()
-    await store.saveSession({ sessionId: 's', createdAt: at })
-    for (const reader of [store, folder.open()]) expect(turnIdsOf(await reader.loadSession('s'))).toEqual([])
-  })
+  it.skipIf(!hasPython)(
+    'a session that the store creates again after the reference deleted it does not get the old journal',
+    async () => {
+      const store = folder.open()
+      await store.saveSession({ sessionId: 's', createdAt: at })
+      await store.changeSession('s', append('old'))
+      rmSync(document())
+      expect(await store.loadSession('s')).toBeNull()
+      await store.saveSession({ sessionId: 's', createdAt: at })
+      for (const reader of [store, folder.open()]) expect(turnIdsOf(await reader.loadSession('s'))).toEqual([])
+    },
+  )
 })

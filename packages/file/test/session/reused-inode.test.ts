@@ -162,7 +162,10 @@ it('a turn is never read from a journal that has the inode of the old one', asyn
   expect((await readTurnsAt(places, known, paths))[0]?.turnId).toBe('before')
   const old = readFileSync(journal())
   await store.changeSession('s', { setMetadata: { ended: true }, updatedAt: at })
-  await vi.waitFor(() => expect([journal(), folder.path('s.rotated')].filter(path => existsSync(path))).toEqual([]), 10_000)
+  await vi.waitFor(
+    () => expect([journal(), folder.path('s.rotated')].filter(path => existsSync(path))).toEqual([]),
+    10_000,
+  )
   // A new file often gets the inode that was freed last. Here it is certain.
   writeFileSync(journal(), '')
   const other = Buffer.from(old.toString('latin1').replaceAll('before', 'behind'), 'latin1')

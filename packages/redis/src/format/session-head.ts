@@ -1,9 +1,4 @@
-import {
-  decodeSession,
-  type JsonObject,
-  type SessionRecord,
-  type SessionSummary,
-} from '@turnstore/core'
+import { decodeSession, type JsonObject, type SessionRecord, type SessionSummary } from '@turnstore/core'
 import { encodeSession, timeKey } from '@turnstore/core/adapter'
 import { corruptSession, newerSession } from '../server/redis-errors.js'
 import { workspaceField, workspaceOf } from './keyspace.js'

@@ -61,7 +61,12 @@ export class IndexSync {
     const isAtPlace = move?.now.stamp === place.stamp && move.now.time === place.time
     if (!isAtPlace) this.#index.remove(additions)
     if (move?.now.stamp === place.stamp) {
-      await this.#finish(sessionId, move, { written: isInScript || isAtPlace ? guessed : [], isInScript, isAdded }, call)
+      await this.#finish(
+        sessionId,
+        move,
+        { written: isInScript || isAtPlace ? guessed : [], isInScript, isAdded },
+        call,
+      )
     }
     return result
   }

@@ -1,11 +1,5 @@
 import { type DamagedSession, isTurnstoreError, type SessionPage } from '@turnstore/core'
-import {
-  comparePositions,
-  damageOf,
-  inScope,
-  type CheckedQuery,
-  type Scope,
-} from '@turnstore/core/adapter'
+import { comparePositions, damageOf, inScope, type CheckedQuery, type Scope } from '@turnstore/core/adapter'
 import { type Keyspace, scopeField } from '../format/keyspace.js'
 import { decodeFields, type Head, HEAD_FIELDS } from '../format/session-head.js'
 import { readTexts, readTextsOrNull } from '../server/redis-client.js'

@@ -197,7 +197,8 @@ function checkMembers(options: object, what: string, kinds: Kinds): void {
     }
   }
   const inherited = Object.keys(kinds).find(name => name in options && !Object.hasOwn(options, name))
-  if (inherited !== undefined) throw invalid(`${what} inherits ${inherited}, and only own members count; spread it first`)
+  if (inherited !== undefined)
+    throw invalid(`${what} inherits ${inherited}, and only own members count; spread it first`)
 }
 
 function refuseTogether(options: object, what: string, names: readonly string[], why: string): void {

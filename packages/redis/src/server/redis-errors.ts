@@ -26,8 +26,7 @@ const refusals: Readonly<Record<string, string>> = {
   MASTERDOWN: 'The replica has lost its master (MASTERDOWN); connect to the master',
   CLUSTERDOWN: 'The Cluster is down or lacks a master (CLUSTERDOWN); check CLUSTER INFO',
   TRYAGAIN: 'The slot of the session is being moved to another node (TRYAGAIN); try again later',
-  MOVED:
-    'The Cluster redirects the command (MOVED); a client of one server cannot use a Cluster, set nodes instead',
+  MOVED: 'The Cluster redirects the command (MOVED); a client of one server cannot use a Cluster, set nodes instead',
   ASK: 'The slot of the session is being moved to another node (ASK); try again later',
   CROSSSLOT:
     'The keys of one session are in several slots (CROSSSLOT); the keyPrefix of the client must have no braces',

@@ -83,9 +83,7 @@ function checkVersion({ version }: ServerSettings): void {
 function checkRole({ role, isClusterNode }: ServerSettings, client: RedisClient): void {
   if (role === 'slave') throw unusable('This server is a replica and refuses writes (READONLY); connect to its master')
   if (isClusterNode && !client.isCluster) {
-    throw unusable(
-      'This server belongs to a Cluster; use { nodes }, a redis-cluster:// URL or a Cluster client',
-    )
+    throw unusable('This server belongs to a Cluster; use { nodes }, a redis-cluster:// URL or a Cluster client')
   }
 }
 

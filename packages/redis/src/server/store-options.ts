@@ -80,7 +80,9 @@ export function readOptions(options: RedisSessionStoreOptions): Settings {
     )
   }
   if (ttlMs !== undefined && !(Number.isSafeInteger(ttlMs) && ttlMs >= 1 && ttlMs <= LONGEST_TTL_MS)) {
-    throw invalid(`options.ttlMs must be a whole number of milliseconds from 1 to ${LONGEST_TTL_MS}; leave it out for no expiry`)
+    throw invalid(
+      `options.ttlMs must be a whole number of milliseconds from 1 to ${LONGEST_TTL_MS}; leave it out for no expiry`,
+    )
   }
   if (typeof allowEviction !== 'boolean') throw invalid('options.allowEviction must be true or false')
   if (timeoutMs > LONGEST_TIMEOUT_MS) throw invalid(`options.timeoutMs must be at most ${LONGEST_TIMEOUT_MS}`)

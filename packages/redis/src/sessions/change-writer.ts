@@ -120,9 +120,7 @@ export class ChangeWriter {
     call: Call,
     hold: string,
   ): Promise<ChangeResult | null> {
-    const read = await withOutcome('not-stored', () =>
-      this.#views.read(sessionId, change, condition.scope, call, hold),
-    )
+    const read = await withOutcome('not-stored', () => this.#views.read(sessionId, change, condition.scope, call, hold))
     if (read === null) throw sessionNotFound(sessionId)
     if (read === 'moved') return null
     const plan = planChange(read.view, change, condition.ifRevision, this.#limits)

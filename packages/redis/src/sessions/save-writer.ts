@@ -120,13 +120,7 @@ export class SaveWriter {
     return whole?.head.generation ?? ''
   }
 
-  async #sendSave(
-    sessionId: string,
-    save: EncodedSave,
-    args: Args,
-    call: Call,
-    operation: string,
-  ): Promise<string[]> {
+  async #sendSave(sessionId: string, save: EncodedSave, args: Args, call: Call, operation: string): Promise<string[]> {
     const keys = this.#keyspace.session(sessionId)
     const { turns, transitions, ids } = save
     if (!isLong(save)) {

@@ -191,7 +191,7 @@ export class SessionLoader {
     const { head, firstIndex, endIndex } = first
     const turns: TurnRecord[] = []
     const transitions: AgentTransitionRecord[] = []
-    for (let part = first; ; ) {
+    for (let part = first; ;) {
       const from = part.firstIndex + part.turns.length
       const fromTransition = part.firstTransition + part.transitions.length
       const isLast = from >= endIndex && fromTransition >= transitionCount
@@ -204,8 +204,7 @@ export class SessionLoader {
       // Decoding a damaged part throws before this is awaited.
       coming?.catch(() => {})
       for (const turn of decodeStoredTurns(sessionId, part.turns, firstIndex + turns.length)) turns.push(turn)
-      for (const text of part.transitions)
-        transitions.push(decodeStoredTransition(sessionId, text, transitions.length))
+      for (const text of part.transitions) transitions.push(decodeStoredTransition(sessionId, text, transitions.length))
       const next = await coming
       if (next === null) return isLast ? { head, firstIndex, turns, transitions, idCount: first.idCount } : null
       if (next.head.generation !== head.generation || next.head.wideRevision !== head.wideRevision) return null

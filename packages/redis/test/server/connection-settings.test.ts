@@ -22,7 +22,19 @@ beforeAll(async () => {
   server = await startServer()
   port = server.port
   await server.admin.call('ACL', 'SETUSER', 'noselect', 'on', `>${SECRET}`, '~*', '&*', '+@all', '-select')
-  await server.admin.call('ACL', 'SETUSER', 'silent', 'on', `>${SECRET}`, '~*', '&*', '+@all', '-client', '-config', '-info')
+  await server.admin.call(
+    'ACL',
+    'SETUSER',
+    'silent',
+    'on',
+    `>${SECRET}`,
+    '~*',
+    '&*',
+    '+@all',
+    '-client',
+    '-config',
+    '-info',
+  )
   process.on('unhandledRejection', keep)
   process.on('uncaughtException', keep)
 })
@@ -171,7 +183,15 @@ describe('an ioredis option that has no effect, or not the intended one, is refu
 
   it('if it is in the URL too', async () => {
     const url = `redis://u:${SECRET}@127.0.0.1:${port}/3`
-    for (const redis of [{ db: 3 }, { db: 4 }, { host: 'h' }, { port: 1 }, { path: '/x' }, { username: 'u' }, { password: SECRET }]) {
+    for (const redis of [
+      { db: 3 },
+      { db: 4 },
+      { host: 'h' },
+      { port: 1 },
+      { path: '/x' },
+      { username: 'u' },
+      { password: SECRET },
+    ]) {
       await assertRefused(save({ url, redis }), 'INVALID_ARGUMENT', /also in options.url/)
     }
     const sentinels = { sentinels: [{ host: 'h' }], name: 'primary' }
@@ -193,10 +213,24 @@ describe('an ioredis option that has no effect, or not the intended one, is refu
       await assertRefused(save({ nodes, cluster: { redisOptions } }), 'INVALID_ARGUMENT', message)
       await assertRefused(save({ url: 'redis-cluster://h', redis: redisOptions }), 'INVALID_ARGUMENT', message)
     }
-    await assertRefused(save({ nodes, cluster: { scalereads: 'master' } }), 'INVALID_ARGUMENT', /no member "scalereads"/)
+    await assertRefused(
+      save({ nodes, cluster: { scalereads: 'master' } }),
+      'INVALID_ARGUMENT',
+      /no member "scalereads"/,
+    )
     await assertRefused(save({ nodes, cluster: { keyPrefix: 'x' } }), 'INVALID_ARGUMENT', /keyPrefix of the store/)
     await assertRefused(save({ url: 'redis://h', cluster: {} }), 'INVALID_ARGUMENT', /belongs to \{ nodes \}/)
-    for (const node of [{ host: 'h', db: 3 }, { hots: 'h' }, 'redis://h:1', 'h:1/3', 'h:1?x', null, 0, [], { port: '1' }]) {
+    for (const node of [
+      { host: 'h', db: 3 },
+      { hots: 'h' },
+      'redis://h:1',
+      'h:1/3',
+      'h:1?x',
+      null,
+      0,
+      [],
+      { port: '1' },
+    ]) {
       await assertRefused(save({ nodes: [node] }), 'INVALID_ARGUMENT', /options.nodes|and a host/)
     }
     await open({ nodes: ['127.0.0.1:7000', 7001, { port: 7002 }, { host: 'h' }] }).close()
@@ -212,7 +246,11 @@ describe('a database that the server refuses', () => {
     ['beside a URL', () => ({ url: `redis://127.0.0.1:${port}`, redis: { db: 99 } })],
     ['with protocol 2', () => ({ redis: { port, db: 99, protocol: 2 } })],
   ])('because it has fewer is named, with the number of databases: %s', async (_, options) => {
-    await assertRefused(save(options()), 'STORE_UNAVAILABLE', /no database 99 on this server, which has databases 0 to 15/)
+    await assertRefused(
+      save(options()),
+      'STORE_UNAVAILABLE',
+      /no database 99 on this server, which has databases 0 to 15/,
+    )
     const { outcome } = await failureOf(save(options()))
     expect(outcome).toBe('not-stored')
   })
@@ -226,7 +264,9 @@ describe('a database that the server refuses', () => {
     await assertRefused(save({ url: noSelect('/7') }), 'STORE_UNAVAILABLE', /may not use database 7 \(NOPERM\).*SELECT/)
     const store = open({ url: noSelect('/7') })
     const started = performance.now()
-    const calls = Array.from({ length: 20 }, (_, index) => store.saveSession({ sessionId: `s${index}` }).catch(() => 'failed'))
+    const calls = Array.from({ length: 20 }, (_, index) =>
+      store.saveSession({ sessionId: `s${index}` }).catch(() => 'failed'),
+    )
     expect(new Set(await Promise.all(calls))).toEqual(new Set(['failed']))
     expect(performance.now() - started).toBeLessThan(10_000)
     await expectDatabasesEmpty()
@@ -250,7 +290,12 @@ describe('a database that the server refuses', () => {
     for (let times = 0; times < 3; times++) {
       await server.admin.call('ACL', 'SETUSER', user, '-select')
       await server.admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
-      await until(() => append('lost').then(() => false, () => true))
+      await until(() =>
+        append('lost').then(
+          () => false,
+          () => true,
+        ),
+      )
       await assertFails(() => append('a'), { outcome: 'not-stored', message: /may not use database 7/ })
       await assertFails(() => store.saveSession({ sessionId: 'b' }), { outcome: 'not-stored', message: /database 7/ })
       await assertFails(() => store.listSessions(), { message: /database 7/ })

@@ -123,7 +123,9 @@ describe('an error of the server becomes a message that says what to do', () => 
       get(target, member) {
         if (member === 'call') {
           return (command: string, args: (string | number)[]) =>
-            command === 'evalsha' && args[2] === head ? target.call('eval', [half, 1, head]) : target.call(command, args)
+            command === 'evalsha' && args[2] === head
+              ? target.call('eval', [half, 1, head])
+              : target.call(command, args)
         }
         const value: unknown = Reflect.get(target, member)
         return typeof value === 'function' ? (...args: unknown[]): unknown => Reflect.apply(value, target, args) : value

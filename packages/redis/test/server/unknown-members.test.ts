@@ -34,27 +34,31 @@ describe('an unknown member is refused by each method', () => {
   const store = new RedisSessionStore({ url: server, keyPrefix: `${randomUUID()}:` })
   afterAll(() => store.close())
   /** The compiler requires each method of the contract here. */
-  const calls: Readonly<Record<Exclude<keyof SessionStore, 'capabilities' | 'ready' | 'close' | symbol>, unknown[][]>> = {
-    saveSession: [
-      [{ sessionId: 's' }, unknown],
-      [{ sessionId: 's' }, { ifRevision: 0, ...unknown }],
-    ],
-    loadSession: [['s', unknown]],
-    loadSummary: [['s', unknown]],
-    readTurns: [
-      ['s', { last: 1, ...unknown }],
-      ['s', { last: 1 }, unknown],
-    ],
-    changeSession: [
-      ['s', { updatedAt: '', ...unknown }],
-      ['s', { updatedAt: '', setMetadata: { a: 1 } }, unknown],
-      ['s', { updatedAt: '', updateTurns: [{ turnId: 'a', ...unknown }] }],
-    ],
-    deleteSession: [['s', unknown], ['s', { evenIfDamaged: true, ...unknown }]],
-    listSessions: [[unknown]],
-    querySessions: [[unknown]],
-    sessions: [[unknown]],
-  }
+  const calls: Readonly<Record<Exclude<keyof SessionStore, 'capabilities' | 'ready' | 'close' | symbol>, unknown[][]>> =
+    {
+      saveSession: [
+        [{ sessionId: 's' }, unknown],
+        [{ sessionId: 's' }, { ifRevision: 0, ...unknown }],
+      ],
+      loadSession: [['s', unknown]],
+      loadSummary: [['s', unknown]],
+      readTurns: [
+        ['s', { last: 1, ...unknown }],
+        ['s', { last: 1 }, unknown],
+      ],
+      changeSession: [
+        ['s', { updatedAt: '', ...unknown }],
+        ['s', { updatedAt: '', setMetadata: { a: 1 } }, unknown],
+        ['s', { updatedAt: '', updateTurns: [{ turnId: 'a', ...unknown }] }],
+      ],
+      deleteSession: [
+        ['s', unknown],
+        ['s', { evenIfDamaged: true, ...unknown }],
+      ],
+      listSessions: [[unknown]],
+      querySessions: [[unknown]],
+      sessions: [[unknown]],
+    }
   const rows = Object.entries(calls).flatMap(([name, all]) => all.map(args => [name, args] as const))
 
   it.each(rows)('%s(…%j)', async (name, args) => {

@@ -41,7 +41,9 @@ it('appends made in the same tick share scripts, of which at most four are in fl
   // A later append joins the ones that are left.
   const late = queue.add('s', append('late'))
   // A script that fails rejects only its own appends.
-  for (const [index, { answer, fail }] of sent.entries()) if (index === 1) fail(); else answer()
+  for (const [index, { answer, fail }] of sent.entries())
+    if (index === 1) fail()
+    else answer()
   await Promise.all(outcomes.slice(0, 96))
   await new Promise(setImmediate)
   expect(sent.map(({ length }) => length)).toEqual([24, 24, 24, 24, 5])

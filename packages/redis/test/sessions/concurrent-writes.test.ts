@@ -48,7 +48,11 @@ function openBefore(
     },
   })
   const store = new RedisSessionStore({ client: late, keyPrefix })
-  opened.push(() => client.disconnect(), () => other.close(), () => store.close())
+  opened.push(
+    () => client.disconnect(),
+    () => other.close(),
+    () => store.close(),
+  )
   return Object.assign(store, { keyPrefix })
 }
 

@@ -133,7 +133,10 @@ export class Connection {
   #checkOpen(): void {
     this.#files?.refuseDisplaced()
     if (this.#database.open) return
-    throw new TurnstoreError('STORE_UNAVAILABLE', 'The database was closed by its owner; open a new one and a new store')
+    throw new TurnstoreError(
+      'STORE_UNAVAILABLE',
+      'The database was closed by its owner; open a new one and a new store',
+    )
   }
 
   #transaction<T>(begin: string, work: () => T): T {
@@ -226,7 +229,9 @@ export class Connection {
   }
 
   all(sql: string, ...values: SqlValue[]): Row[] {
-    return this.#prepared(sql, false).all(...values).filter(isRow)
+    return this.#prepared(sql, false)
+      .all(...values)
+      .filter(isRow)
   }
 
   /** The first column of the first row. */

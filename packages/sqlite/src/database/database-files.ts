@@ -122,7 +122,10 @@ export class DatabaseFiles {
   }
 
   #refuse(message: string): TurnstoreError {
-    return (this.#displaced = new TurnstoreError('STORE_UNAVAILABLE', `${message} while it was in use; open a new store`))
+    return (this.#displaced = new TurnstoreError(
+      'STORE_UNAVAILABLE',
+      `${message} while it was in use; open a new store`,
+    ))
   }
 
   /** After a commit, which counts only if it can be found at the path. @throws `STORE_UNAVAILABLE` */

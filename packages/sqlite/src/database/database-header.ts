@@ -30,5 +30,5 @@ export function readHeader(descriptor: number): DatabaseHeader | null {
 export function follows(after: DatabaseHeader | null, before: DatabaseHeader): boolean {
   if (after === null || !after.isDatabase || !after.isInWal) return false
   // The counter has 32 bits and wraps around.
-  return after.changes - before.changes >>> 0 < 2 ** 31
+  return (after.changes - before.changes) >>> 0 < 2 ** 31
 }

@@ -30,7 +30,9 @@ export interface Cache {
 interface Waiting {
   readonly deadline: number
   /** Null if it must read first. */
-  readonly decide: (isRead: boolean) => { readonly apply: (() => void) | undefined; readonly resolve: () => void } | null
+  readonly decide: (
+    isRead: boolean,
+  ) => { readonly apply: (() => void) | undefined; readonly resolve: () => void } | null
   readonly reject: (error: unknown) => void
   /** Rejects if the write must not happen. */
   readonly read: () => Promise<unknown>

@@ -16,12 +16,17 @@ const NODE_API = 10
  */
 export function databasePath(path: string): string {
   if (path === ':memory:') return path
-  if (path === '' || path.includes('\0')) throw new TurnstoreError('INVALID_ARGUMENT', 'SqliteSessionStore takes the path of a database')
+  if (path === '' || path.includes('\0'))
+    throw new TurnstoreError('INVALID_ARGUMENT', 'SqliteSessionStore takes the path of a database')
   // The driver would trim it, and open another file.
-  if (path !== path.trimEnd()) throw new TurnstoreError('INVALID_ARGUMENT', `The path ${quote(path)} ends with whitespace; remove it`)
+  if (path !== path.trimEnd())
+    throw new TurnstoreError('INVALID_ARGUMENT', `The path ${quote(path)} ends with whitespace; remove it`)
   if (!isAbsolute(path) && LIKE_URI.some(pattern => pattern.test(path))) {
     const advice = 'remove the rest, or make the path absolute if the file has this name'
-    throw new TurnstoreError('INVALID_ARGUMENT', `${quote(path)} looks like a URI, and SqliteSessionStore takes the path of a file; ${advice}`)
+    throw new TurnstoreError(
+      'INVALID_ARGUMENT',
+      `${quote(path)} looks like a URI, and SqliteSessionStore takes the path of a file; ${advice}`,
+    )
   }
   return resolve(path)
 }

@@ -59,7 +59,10 @@ const causes: readonly (readonly [code: string, reason: string])[] = [
   ['SQLITE_IOERR_SHMSIZE', 'there is no space left for the files beside it'],
   ['SQLITE_IOERR', 'the system failed to read or write it'],
   ['SQLITE_PROTOCOL', 'its locks do not work, as on some network file systems'],
-  ['SQLITE_ERROR', 'Turnstore did not make its tables, or they need functions that only its owner has registered: share that handle'],
+  [
+    'SQLITE_ERROR',
+    'Turnstore did not make its tables, or they need functions that only its owner has registered: share that handle',
+  ],
 ]
 
 /**

@@ -20,7 +20,8 @@ export async function backUp(connection: Connection, target: string, timeoutMs: 
     // Readable by its owner alone, like a database that the store creates.
     await (await open(partial, 'wx', 0o600)).close()
     const { file } = connection
-    const isDone = file !== null && (await inThread({ kind: 'backup', path: file, target: partial, timeoutMs })) !== null
+    const isDone =
+      file !== null && (await inThread({ kind: 'backup', path: file, target: partial, timeoutMs })) !== null
     if (!isDone) await whileBusy(() => connection.vacuumInto(partial), timeoutMs, connection.path)
     connection.checkFiles()
     await sync(partial)

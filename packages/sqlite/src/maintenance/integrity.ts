@@ -59,7 +59,9 @@ export function findProblems(connection: Connection): IntegrityProblem[] {
     attempt(connection, null, note, () => {
       for (const id of connection.values('SELECT session_id FROM turnstore_sessions')) {
         const sessionId = String(id)
-        attempt(connection, sessionId, note, () => checkSession(connection, sessionId, message => note(sessionId, message)))
+        attempt(connection, sessionId, note, () =>
+          checkSession(connection, sessionId, message => note(sessionId, message)),
+        )
       }
     })
   })

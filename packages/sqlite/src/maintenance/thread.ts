@@ -23,6 +23,8 @@ export function inThread(task: Task): Promise<readonly IntegrityProblem[] | null
     })
     worker.once('error', error => reject(storeError(error, task.path)))
     // Has no effect after an answer.
-    worker.once('exit', () => reject(new TurnstoreError('STORE_UNAVAILABLE', 'The thread that read the database ended early')))
+    worker.once('exit', () =>
+      reject(new TurnstoreError('STORE_UNAVAILABLE', 'The thread that read the database ended early')),
+    )
   })
 }

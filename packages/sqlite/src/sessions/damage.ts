@@ -24,5 +24,7 @@ export function ofSession<T>(sessionId: string, read: () => T): T {
 
 export function naming(sessionId: string, error: unknown): unknown {
   if (!isTurnstoreError(error, 'CORRUPT_SESSION') || error.sessionId !== undefined) return error
-  return new TurnstoreError('CORRUPT_SESSION', `Session ${quote(sessionId)} cannot be read: ${error.message}`, { sessionId })
+  return new TurnstoreError('CORRUPT_SESSION', `Session ${quote(sessionId)} cannot be read: ${error.message}`, {
+    sessionId,
+  })
 }

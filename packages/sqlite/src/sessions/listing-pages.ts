@@ -14,7 +14,18 @@ import type { Row } from '../database/driver.js'
 import { count, text } from '../tables/columns.js'
 import { sql, withHead } from '../tables/statements.js'
 import { ofSession } from './damage.js'
-import { allOf, filterOf, inScopeOf, noTerms, orderOf, rangeOf, scansOf, type IndexScan, upTo, where } from './listing-sql.js'
+import {
+  allOf,
+  filterOf,
+  inScopeOf,
+  noTerms,
+  orderOf,
+  rangeOf,
+  scansOf,
+  type IndexScan,
+  upTo,
+  where,
+} from './listing-sql.js'
 import { summaryOfRow } from './session-rows.js'
 
 /** Runs a transaction, and waits while the database is busy. */
@@ -139,7 +150,12 @@ function withAllMetadata(connection: Connection, rows: readonly Row[]): Row[] {
 }
 
 /** The position of the last row of a chunk, whether it matches or not. Null if fewer rows are left. */
-function positionAhead(connection: Connection, query: CheckedQuery, scan: IndexScan, after: Position | undefined): Position | null {
+function positionAhead(
+  connection: Connection,
+  query: CheckedQuery,
+  scan: IndexScan,
+  after: Position | undefined,
+): Position | null {
   const { terms, values } = rangeOf(query, scan.key, after)
   const row = connection.get(
     `SELECT s.session_id, ${scan.key} AS place FROM ${scan.table} ${where(terms)} ORDER BY ${orderOf(query, scan.key)} LIMIT 1 OFFSET +?`,

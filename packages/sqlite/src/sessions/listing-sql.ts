@@ -35,7 +35,8 @@ export interface IndexScan {
 export function scansOf(query: CheckedQuery): [IndexScan, ...IndexScan[]] {
   const { orderBy, parentSessionId, scope } = query
   const byUpdate = orderBy === 'updatedAt'
-  if (typeof parentSessionId === 'string') return [scanOf('parent', byUpdate ? CHANGED_KEY : 's.created_key', { isSorted: true })]
+  if (typeof parentSessionId === 'string')
+    return [scanOf('parent', byUpdate ? CHANGED_KEY : 's.created_key', { isSorted: true })]
   const prefix = scope === undefined ? '' : 'workspace_'
   if (!byUpdate) return [scanOf(`${prefix}created`, 's.created_key')]
   return [

@@ -1,5 +1,12 @@
 import type { AgentTransitionRecord, JsonObject, SessionRecord, SessionSummary, TurnPage } from '@turnstore/core'
-import { decodeTransition, inScope, isJsonObject, type CheckedTurnRange, resolveTurnRange, type Scope } from '@turnstore/core/adapter'
+import {
+  decodeTransition,
+  inScope,
+  isJsonObject,
+  type CheckedTurnRange,
+  resolveTurnRange,
+  type Scope,
+} from '@turnstore/core/adapter'
 import type { Connection } from '../database/connection.js'
 import type { Row } from '../database/driver.js'
 import { count, fromExact, fromExactOrNull, text, textOrNull } from '../tables/columns.js'
@@ -84,7 +91,8 @@ function checkId(row: Row, sessionId: string): void {
 /** If the count is wrong, a change would lose or overwrite a turn. */
 function checkTurnCount(row: Row): void {
   const counted = count(row, 'turn_count')
-  if ((row.last_turn ?? -1) !== counted - 1) throw damaged(`${counted} turns are counted, and the last one has another number`)
+  if ((row.last_turn ?? -1) !== counted - 1)
+    throw damaged(`${counted} turns are counted, and the last one has another number`)
 }
 
 /** From a row of `sql.session` or of a listing. */
@@ -140,7 +148,8 @@ export function readWholeSession(connection: Connection, sessionId: string, scop
   const raw = readRawSession(connection, sessionId, scope)
   if (raw === null) return null
   return ofSession(sessionId, () => {
-    if (!areTurnIdsIndexed(connection, raw.id, raw.turns.length)) throw damaged('the index of its turns has other ids than the turns')
+    if (!areTurnIdsIndexed(connection, raw.id, raw.turns.length))
+      throw damaged('the index of its turns has other ids than the turns')
     return raw
   })
 }
@@ -157,10 +166,19 @@ export interface RawTurnPage extends Omit<TurnPage, 'turns'> {
   readonly turns: readonly Row[]
 }
 
-export function readRawTurns(connection: Connection, sessionId: string, head: Head, range: CheckedTurnRange): RawTurnPage {
+export function readRawTurns(
+  connection: Connection,
+  sessionId: string,
+  head: Head,
+  range: CheckedTurnRange,
+): RawTurnPage {
   const { id, turnCount, revision } = head
   return ofSession(sessionId, () => {
-    const { first, end } = resolveTurnRange(range, turnCount, turnId => placesOfTurn(connection, head, turnId).at(-1) ?? -1)
+    const { first, end } = resolveTurnRange(
+      range,
+      turnCount,
+      turnId => placesOfTurn(connection, head, turnId).at(-1) ?? -1,
+    )
     return { turns: turnRows(connection, id, first, end), firstIndex: first, turnCount, revision }
   })
 }
@@ -168,7 +186,11 @@ export function readRawTurns(connection: Connection, sessionId: string, head: He
 /** Checks that the columns by which a transition is found, or deleted in a rewind, match it. */
 function transitionOfRow(row: Row): AgentTransitionRecord {
   const transition = readTransition(row.body)
-  if (fromExactOrNull(row, 'transition_id') === transition.transitionId && fromExact(row, 'turn_id') === transition.turnId) return transition
+  if (
+    fromExactOrNull(row, 'transition_id') === transition.transitionId &&
+    fromExact(row, 'turn_id') === transition.turnId
+  )
+    return transition
   throw damaged('a transition is found by the id of another one')
 }
 

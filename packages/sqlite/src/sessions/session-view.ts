@@ -64,7 +64,8 @@ export class SqliteSessionView implements SessionView {
    */
   apply(plan: ChangePlan, bodyOf: (turn: TurnRecord) => string): Head {
     const { id, hasMoved, turnCount } = this.#head
-    const dropped = plan.keepTurns === undefined ? 0 : rewind(this.#connection, this.sessionId, this.#head, plan.keepTurns)
+    const dropped =
+      plan.keepTurns === undefined ? 0 : rewind(this.#connection, this.sessionId, this.#head, plan.keepTurns)
     for (const { index, turn } of plan.replaceTurns) {
       this.#connection.run(sql.replaceTurn, JSON.stringify(encodeTurn(turn)), id, index, id)
     }
@@ -81,6 +82,15 @@ export class SqliteSessionView implements SessionView {
     const transitionCount = this.#head.transitionCount - dropped + plan.appendAgentTransitions.length
     const columns = [exact(updatedAt), timeKey(updatedAt), revision, plan.turnCount, transitionCount]
     this.#connection.run(sql.changeHead, ...columns, id)
-    return { ...this.#head, agentId, ended, hasMoved: true, updatedAt, revision, turnCount: plan.turnCount, transitionCount }
+    return {
+      ...this.#head,
+      agentId,
+      ended,
+      hasMoved: true,
+      updatedAt,
+      revision,
+      turnCount: plan.turnCount,
+      transitionCount,
+    }
   }
 }

@@ -55,7 +55,11 @@ export function deletePlacesAndTransitions(connection: Connection, id: number): 
   connection.run(sql.deleteTransitions, id)
 }
 
-export function insertTransitions(connection: Connection, id: number, transitions: readonly AgentTransitionRecord[]): void {
+export function insertTransitions(
+  connection: Connection,
+  id: number,
+  transitions: readonly AgentTransitionRecord[],
+): void {
   if (transitions.length === 0) return
   let seq = Number(connection.value(sql.nextTransitionSeq, id))
   for (const transition of transitions) {

@@ -46,7 +46,10 @@ export function upgrade(connection: Connection, list: readonly string[] = steps)
 export function checkVersion(connection: Connection): void {
   if (connection.value(READ_VERSION) === SCHEMA_VERSION) return
   versionOf(connection, SCHEMA_VERSION)
-  throw new TurnstoreError('STORE_UNAVAILABLE', 'The database was replaced by one of an older version; open a new store')
+  throw new TurnstoreError(
+    'STORE_UNAVAILABLE',
+    'The database was replaced by one of an older version; open a new store',
+  )
 }
 
 /** 0 if the database has no tables of ours. @throws `SCHEMA_TOO_NEW`, `STORE_UNAVAILABLE` */
@@ -54,7 +57,10 @@ function versionOf(connection: Connection, newest: number): number {
   if (connection.value(HAS_SETTINGS) === 0) return 0
   const version = connection.value(READ_VERSION)
   if (typeof version !== 'number' || version < 1) {
-    throw new TurnstoreError('STORE_UNAVAILABLE', 'The table turnstore_settings has no schema version; Turnstore did not make it')
+    throw new TurnstoreError(
+      'STORE_UNAVAILABLE',
+      'The table turnstore_settings has no schema version; Turnstore did not make it',
+    )
   }
   if (version > newest) {
     throw new TurnstoreError(

@@ -17,7 +17,11 @@ const indexedUpTo = (turnCount: number): number => turnCount - (turnCount % BLOC
  * The positions of the turns with an id, ascending. Usually none or one; old records may have an id twice. After a
  * rewind, index and places may both have one of the last ids.
  */
-export function placesOfTurn(connection: Connection, session: { id: number; turnCount: number }, turnId: string): number[] {
+export function placesOfTurn(
+  connection: Connection,
+  session: { id: number; turnCount: number },
+  turnId: string,
+): number[] {
   const { id, turnCount } = session
   const turn = exact(turnId)
   const places = connection.values(sql.placesOfTurn, id, turn, id, indexedUpTo(turnCount), turn).map(Number)

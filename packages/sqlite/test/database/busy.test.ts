@@ -216,7 +216,9 @@ describe('simultaneous writes', () => {
       { revision: 3, turnCount: 3 },
     ])
     expect(turnIdsOf(await store.loadSession(s))).toEqual(['first', 'a', 'g'])
-    expect((await store.listSessions()).filter(id => id.endsWith(round)).toSorted()).toEqual([made, s, theirs].toSorted())
+    expect((await store.listSessions()).filter(id => id.endsWith(round)).toSorted()).toEqual(
+      [made, s, theirs].toSorted(),
+    )
     return count
   }
 

@@ -163,9 +163,11 @@ describe.skipIf(!mayMount)(`a power cut${mayMount ? '' : ' (needs root, to mount
     },
   )
 
-  it.each(['DELETE', 'TRUNCATE', 'PERSIST'])('loses nothing with a shared handle and a rollback journal (%s)', async mode => {
-    // Nothing is written after the last one, which would also sync the removal of its journal.
-    const shared = `const database = new Database(path)
+  it.each(['DELETE', 'TRUNCATE', 'PERSIST'])(
+    'loses nothing with a shared handle and a rollback journal (%s)',
+    async mode => {
+      // Nothing is written after the last one, which would also sync the removal of its journal.
+      const shared = `const database = new Database(path)
       database.pragma('journal_mode = ${mode}')
       const shared = new SqliteSessionStore(database)
       await shared.saveSession({ sessionId: 's', createdAt: at })
@@ -174,8 +176,9 @@ describe.skipIf(!mayMount)(`a power cut${mayMount ? '' : ' (needs root, to mount
         say('s ' + id)
       }
       await sleep(60_000)`
-    expect(await lostIn(shared, 'power-loss', 3)).toBe(0)
-  })
+      expect(await lostIn(shared, 'power-loss', 3)).toBe(0)
+    },
+  )
 
   it('loses neither the first session of a new database nor a delete that was the last write', async () => {
     const code = `await store.saveSession({ sessionId: 'gone', createdAt: at })

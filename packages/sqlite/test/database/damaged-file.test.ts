@@ -160,7 +160,10 @@ describe('a file that is damaged', () => {
       ]
       expect({ ...about, wrong: outcomes.filter(each => !allowed.includes(each)) }).toEqual({ ...about, wrong: [] })
       // Bytes 18 and 19 are the journal mode, which opening the database corrects.
-      expect({ ...about, written: report.written && place !== 18 && place !== 19 }).toEqual({ ...about, written: false })
+      expect({ ...about, written: report.written && place !== 18 && place !== 19 }).toEqual({
+        ...about,
+        written: false,
+      })
       // If a session is not found or not listed any more, the check reports it.
       expect({ ...about, unnoticed: outcomes.includes('none') && outcomes.includes('sound') }).toEqual({
         ...about,

@@ -109,7 +109,9 @@ it(
     const seed = Date.now() % 100_000
     const moments = momentsOf(seed)
     for (let child = 0; child < CHILDREN; child++) writeFileSync(folder.path(`log-${child}`), '')
-    const children = Array.from({ length: CHILDREN }, (_, child) => folder.run(recorder(child), { path: folder.path('unused.db') }))
+    const children = Array.from({ length: CHILDREN }, (_, child) =>
+      folder.run(recorder(child), { path: folder.path('unused.db') }),
+    )
     const seen = { before: 0, after: 0, refused: 0 }
     for (let round = 0; round < rounds; round++) {
       const base = folder.path(`round-${round}`)
@@ -134,9 +136,17 @@ it(
         const there = new Set(stored[child])
         const after = acknowledged.filter(({ began }) => began > moment).map(({ id }) => id)
         expect({ ...about, child, lost: after.filter(id => !there.has(id)) }).toEqual({ ...about, child, lost: [] })
-        expect({ ...about, child, twice: old[child]?.filter(id => there.has(id)) }).toEqual({ ...about, child, twice: [] })
+        expect({ ...about, child, twice: old[child]?.filter(id => there.has(id)) }).toEqual({
+          ...about,
+          child,
+          twice: [],
+        })
         const known = /^(STORE_UNAVAILABLE (not-stored|unknown)|SESSION_NOT_FOUND not-stored|STORE_BUSY not-stored)$/
-        expect({ ...about, child, failures: failures.filter(each => !known.test(each)) }).toEqual({ ...about, child, failures: [] })
+        expect({ ...about, child, failures: failures.filter(each => !known.test(each)) }).toEqual({
+          ...about,
+          child,
+          failures: [],
+        })
         seen.before += acknowledged.length - after.length
         seen.after += after.length
         seen.refused += failures.filter(each => each.startsWith('STORE_UNAVAILABLE')).length

@@ -24,7 +24,10 @@ const ways: [name: string, displace: (path: string) => void][] = [
   ['loses its WAL', path => unlinkSync(`${path}-wal`)],
   ['loses its -shm', path => unlinkSync(`${path}-shm`)],
   ['gets the WAL of another', path => (copyFileSync(`${path}-wal`, copy()), renameSync(copy(), `${path}-wal`))],
-  ['is moved with its folder', path => (renameSync(join(path, '..'), folder.path('moved')), mkdirSync(join(path, '..')))],
+  [
+    'is moved with its folder',
+    path => (renameSync(join(path, '..'), folder.path('moved')), mkdirSync(join(path, '..'))),
+  ],
 ]
 
 const calls = (store: SqliteSessionStore): [call: () => Promise<unknown>, outcome: string | undefined][] => [
@@ -62,20 +65,25 @@ describe.each(['power-loss', 'process-crash'] as const)('a store that acknowledg
   })
 })
 
-it.each(ways)('a read notices within a tenth of a second, and a write at once, that its database %s', async (_name, displace) => {
-  for (const write of [false, true]) {
-    const data = folder.path(`data-${String(write)}`)
-    mkdirSync(data)
-    const path = join(data, 'sessions.db')
-    const store = folder.open({ durability: 'process-crash' }, path)
-    await store.saveSession({ sessionId: 's', createdAt: at })
-    await store.loadSession('s')
-    displace(path)
-    if (!write) await sleep(150)
-    expect((await failureOf(write ? store.changeSession('s', append('late')) : store.loadSession('s'))).code).toBe('STORE_UNAVAILABLE')
-    rmSync(folder.path('moved'), { recursive: true, force: true })
-  }
-})
+it.each(ways)(
+  'a read notices within a tenth of a second, and a write at once, that its database %s',
+  async (_name, displace) => {
+    for (const write of [false, true]) {
+      const data = folder.path(`data-${String(write)}`)
+      mkdirSync(data)
+      const path = join(data, 'sessions.db')
+      const store = folder.open({ durability: 'process-crash' }, path)
+      await store.saveSession({ sessionId: 's', createdAt: at })
+      await store.loadSession('s')
+      displace(path)
+      if (!write) await sleep(150)
+      expect((await failureOf(write ? store.changeSession('s', append('late')) : store.loadSession('s'))).code).toBe(
+        'STORE_UNAVAILABLE',
+      )
+      rmSync(folder.path('moved'), { recursive: true, force: true })
+    }
+  },
+)
 
 it('a database is checked in a folder that has not changed for a while as well', async () => {
   const stores = ways.map(([, displace], index) => {
@@ -204,7 +212,10 @@ it('a link that was changed to another database is noticed, also one above the f
     mkdirSync(folder.path(name))
     await folder.once(store => store.saveSession({ sessionId: name }), folder.path(name, 'sessions.db'))
   }
-  for (const [link, target] of [['link.db', 'sessions.db'], ['link', '']] as const) {
+  for (const [link, target] of [
+    ['link.db', 'sessions.db'],
+    ['link', ''],
+  ] as const) {
     const through = target === '' ? folder.path(link, 'sessions.db') : folder.path(link)
     symlinkSync(folder.path('a', target), folder.path(link))
     const store = folder.open({}, through)
@@ -233,24 +244,27 @@ it('a relative path does not depend on later changes of the working directory', 
 it.each([
   ['COMMIT', 'unknown'],
   ['INSERT INTO turnstore_turns', 'not-stored'],
-] as const)('a move of the database right before a %s is noticed before the write is acknowledged', async (statement, outcome) => {
-  const handle = folder.handle()
-  handle.pragma('journal_mode = WAL')
-  const meddling = new Meddling(handle)
-  const store = new SqliteSessionStore(meddling)
-  await store.saveSession({ sessionId: 's', createdAt: at })
-  let isMoved = false
-  meddling.before = sql => {
-    if (isMoved || !sql.includes(statement)) return
-    isMoved = true
-    renameSync(folder.database, copy())
-  }
-  const together = [store.changeSession('s', append('a')), store.changeSession('s', append('b'))]
-  const failures = await Promise.all(together.map(failureOf))
-  expect(failures.map(failure => [failure.code, failure.outcome])).toEqual([
-    ['STORE_UNAVAILABLE', outcome],
-    ['STORE_UNAVAILABLE', outcome],
-  ])
-  await expectDisplaced(store)
-  await store.close()
-})
+] as const)(
+  'a move of the database right before a %s is noticed before the write is acknowledged',
+  async (statement, outcome) => {
+    const handle = folder.handle()
+    handle.pragma('journal_mode = WAL')
+    const meddling = new Meddling(handle)
+    const store = new SqliteSessionStore(meddling)
+    await store.saveSession({ sessionId: 's', createdAt: at })
+    let isMoved = false
+    meddling.before = sql => {
+      if (isMoved || !sql.includes(statement)) return
+      isMoved = true
+      renameSync(folder.database, copy())
+    }
+    const together = [store.changeSession('s', append('a')), store.changeSession('s', append('b'))]
+    const failures = await Promise.all(together.map(failureOf))
+    expect(failures.map(failure => [failure.code, failure.outcome])).toEqual([
+      ['STORE_UNAVAILABLE', outcome],
+      ['STORE_UNAVAILABLE', outcome],
+    ])
+    await expectDisplaced(store)
+    await store.close()
+  },
+)

@@ -46,7 +46,9 @@ describe('single writes', () => {
   it('that are large yield to the event loop every few writes', async () => {
     const store = await storeWithSession('process-crash')
     const prompt = 'x'.repeat(4_000_000)
-    const turns = await turnsDuring(16, i => store.changeSession('s', { appendTurns: [{ turnId: `t${i}`, prompt }], updatedAt: at }))
+    const turns = await turnsDuring(16, i =>
+      store.changeSession('s', { appendTurns: [{ turnId: `t${i}`, prompt }], updatedAt: at }),
+    )
     expect(turns).toBeGreaterThanOrEqual(16 / 3)
   })
 
@@ -57,7 +59,9 @@ describe('single writes', () => {
 
   it('wait for others after writes that shared a commit', async () => {
     let commits = 0
-    const database = folder.handle(folder.database, { verbose: statement => (commits += Number(statement === 'COMMIT')) })
+    const database = folder.handle(folder.database, {
+      verbose: statement => (commits += Number(statement === 'COMMIT')),
+    })
     database.pragma('journal_mode = WAL')
     const store = folder.open({ durability: 'process-crash' }, database)
     for (const sessionId of ['a', 'b']) await store.saveSession({ sessionId, createdAt: at })

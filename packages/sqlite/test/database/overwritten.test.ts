@@ -17,7 +17,9 @@ it.each([
   await folder.once(store => store.saveSession({ sessionId: 's', createdAt: at }))
   copyFileSync(folder.database, folder.path('older.db'))
   const text = 'x'.repeat(50_000)
-  await folder.once(store => store.saveSession({ sessionId: 'more', createdAt: at, turns: [{ turnId: 'a', prompt: text }] }))
+  await folder.once(store =>
+    store.saveSession({ sessionId: 'more', createdAt: at, turns: [{ turnId: 'a', prompt: text }] }),
+  )
   await folder.once(make)
   const child = folder.run(`await store.changeSession('s', append('a'))
     say('ready')

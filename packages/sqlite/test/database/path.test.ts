@@ -1,5 +1,14 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import type { SqliteSessionStore } from '@turnstore/sqlite'
 import { describe, expect, it } from 'vitest'
 import { isRoot, mayMount } from '../../../../scripts/testing/machine.ts'
@@ -105,16 +114,16 @@ describe('a path', () => {
     expect(existsSync(path)).toBe(false)
   })
 
-  it.each(['x?.db', 'what?mode', './a=b?c=d.db', 'profile:x.db', 'C:x.db'])('that is relative may contain such characters: %s', path => {
-    expect(folder.open({}, path)).toBeDefined()
-  })
-
-  it.each(['', '\0', 'a\0b', 'blank ', 'line\n', 'tab\t'])(
-    'that the driver would change is refused: %j',
+  it.each(['x?.db', 'what?mode', './a=b?c=d.db', 'profile:x.db', 'C:x.db'])(
+    'that is relative may contain such characters: %s',
     path => {
-      expect(() => folder.open({}, path)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+      expect(folder.open({}, path)).toBeDefined()
     },
   )
+
+  it.each(['', '\0', 'a\0b', 'blank ', 'line\n', 'tab\t'])('that the driver would change is refused: %j', path => {
+    expect(() => folder.open({}, path)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+  })
 
   it.each([' leading', 'file:x?mode=memory', 'ü 😀', '%41', "quote'd", 'a;b', '-x', 'x?cache=shared', '#'])(
     'is the name of a file and nothing else: %s',
@@ -161,30 +170,33 @@ describe.skipIf(!mayMount)(
       ['a folder of mode 500', 'chmod', ['500', '.']],
       ['a file of mode 000', 'chmod', ['000', 'sessions.db']],
       ['a file of another user', 'chown', ['root', 'sessions.db']],
-    ])('%s, for a user other than root: a read works or fails, and a write is refused', async (_name, program, args) => {
-      const base = folder.path('theirs')
-      mkdirSync(base)
-      const path = `${base}/sessions.db`
-      await folder.once(store => store.saveSession({ sessionId: 's', createdAt: at }), path)
-      execFileSync('chmod', ['755', folder.base])
-      execFileSync('chown', ['-R', '65534:65534', base])
-      execFileSync(program, args, { cwd: base })
-      const before = readFileSync(path)
-      const child = folder.run(
-        `say(await store.loadSession('s').then(session => session.sessionId, codeOf))
+    ])(
+      '%s, for a user other than root: a read works or fails, and a write is refused',
+      async (_name, program, args) => {
+        const base = folder.path('theirs')
+        mkdirSync(base)
+        const path = `${base}/sessions.db`
+        await folder.once(store => store.saveSession({ sessionId: 's', createdAt: at }), path)
+        execFileSync('chmod', ['755', folder.base])
+        execFileSync('chown', ['-R', '65534:65534', base])
+        execFileSync(program, args, { cwd: base })
+        const before = readFileSync(path)
+        const child = folder.run(
+          `say(await store.loadSession('s').then(session => session.sessionId, codeOf))
       say(await store.querySessions().then(page => page.sessions.length, codeOf))
       say(await store.changeSession('s', append('a')).then(() => 'stored', codeOf))
       say(await store.saveSession({ sessionId: 'new' }).then(() => 'stored', codeOf))
       await store.close()`,
-        { path, uid: 65_534 },
-      )
-      const [loaded, listed, ...written] = await child.rest()
-      expect(child.errors).toBe('')
-      expect(['s', 'STORE_UNAVAILABLE ']).toContain(loaded)
-      expect(listed).toBe(loaded === 's' ? '1' : loaded)
-      expect(written).toEqual(['STORE_UNAVAILABLE not-stored', 'STORE_UNAVAILABLE not-stored'])
-      expect(readFileSync(path).equals(before)).toBe(true)
-      expect(await folder.once(store => store.listSessions(), path)).toEqual(['s'])
-    })
+          { path, uid: 65_534 },
+        )
+        const [loaded, listed, ...written] = await child.rest()
+        expect(child.errors).toBe('')
+        expect(['s', 'STORE_UNAVAILABLE ']).toContain(loaded)
+        expect(listed).toBe(loaded === 's' ? '1' : loaded)
+        expect(written).toEqual(['STORE_UNAVAILABLE not-stored', 'STORE_UNAVAILABLE not-stored'])
+        expect(readFileSync(path).equals(before)).toBe(true)
+        expect(await folder.once(store => store.listSessions(), path)).toEqual(['s'])
+      },
+    )
   },
 )

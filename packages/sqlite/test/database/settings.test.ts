@@ -127,37 +127,47 @@ describe('options', () => {
     expect(construct).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', message: containing(name) }))
   })
 
-  it.each([['backup', 'copy.db', { overwrite: true }], ['backup', 'copy.db', undefined], ['checkIntegrity', { quick: true }]] as const)(
-    'of a method that takes none are refused: %s(%j, %j)',
-    async (method, ...given) => {
-      const store = folder.open()
-      const [first, ...others] = given
-      const values = typeof first === 'string' ? [folder.path(first), ...others] : given
-      const call: unknown = Reflect.apply(store[method], store, values)
-      const error = await failureOf(Promise.resolve(call))
-      expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', message: containing(`${method} takes`) })
-    },
-  )
+  it.each([
+    ['backup', 'copy.db', { overwrite: true }],
+    ['backup', 'copy.db', undefined],
+    ['checkIntegrity', { quick: true }],
+  ] as const)('of a method that takes none are refused: %s(%j, %j)', async (method, ...given) => {
+    const store = folder.open()
+    const [first, ...others] = given
+    const values = typeof first === 'string' ? [folder.path(first), ...others] : given
+    const call: unknown = Reflect.apply(store[method], store, values)
+    const error = await failureOf(Promise.resolve(call))
+    expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', message: containing(`${method} takes`) })
+  })
 
-  it.each(['deleteSession', 'loadSession', 'loadSummary', 'listSessions', 'querySessions', 'readTurns', 'saveSession', 'changeSession'] as const)(
-    'of %s that it does not know are refused by name',
-    async method => {
-      const store = folder.open()
-      const wrong = { workspaceID: 'w' }
-      const values = {
-        deleteSession: ['s', wrong],
-        loadSession: ['s', wrong],
-        loadSummary: ['s', wrong],
-        listSessions: [wrong],
-        querySessions: [wrong],
-        readTurns: ['s', { last: 1 }, wrong],
-        saveSession: [{ sessionId: 's' }, wrong],
-        changeSession: ['s', { updatedAt: at }, wrong],
-      }[method]
-      const call: unknown = Reflect.apply(store[method], store, values)
-      expect(await failureOf(Promise.resolve(call))).toMatchObject({ code: 'INVALID_ARGUMENT', message: containing('workspaceID') })
-    },
-  )
+  it.each([
+    'deleteSession',
+    'loadSession',
+    'loadSummary',
+    'listSessions',
+    'querySessions',
+    'readTurns',
+    'saveSession',
+    'changeSession',
+  ] as const)('of %s that it does not know are refused by name', async method => {
+    const store = folder.open()
+    const wrong = { workspaceID: 'w' }
+    const values = {
+      deleteSession: ['s', wrong],
+      loadSession: ['s', wrong],
+      loadSummary: ['s', wrong],
+      listSessions: [wrong],
+      querySessions: [wrong],
+      readTurns: ['s', { last: 1 }, wrong],
+      saveSession: [{ sessionId: 's' }, wrong],
+      changeSession: ['s', { updatedAt: at }, wrong],
+    }[method]
+    const call: unknown = Reflect.apply(store[method], store, values)
+    expect(await failureOf(Promise.resolve(call))).toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: containing('workspaceID'),
+    })
+  })
 
   it('apply to this store: limits', async () => {
     const store = folder.open({ limits: { turnBytes: 100 } })

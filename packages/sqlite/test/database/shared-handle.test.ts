@@ -16,7 +16,9 @@ function settingsOf(database: Database.Database): object {
   const content = /_list$|_check$|_x?info$|options$|^(data_version|page_count|freelist_count|schema_version)$/
   const deeds = /^(case_sensitive_like|incremental_vacuum|optimize|shrink_memory|wal_checkpoint)$/
   const names = database.prepare('SELECT name FROM pragma_pragma_list ORDER BY name').pluck().all().map(String)
-  return Object.fromEntries(names.filter(name => !content.test(name) && !deeds.test(name)).map(name => [name, database.pragma(name)]))
+  return Object.fromEntries(
+    names.filter(name => !content.test(name) && !deeds.test(name)).map(name => [name, database.pragma(name)]),
+  )
 }
 
 const notesIn = (database: Database.Database): unknown[] =>
@@ -110,7 +112,9 @@ describe('a shared database', () => {
     const tables = database.prepare(`SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name`).pluck().all()
     expect(tables).toEqual([
       'notes',
-      ...['details', 'places', 'sessions', 'settings', 'transitions', 'turn_ids', 'turns'].map(name => `turnstore_${name}`),
+      ...['details', 'places', 'sessions', 'settings', 'transitions', 'turn_ids', 'turns'].map(
+        name => `turnstore_${name}`,
+      ),
     ])
     const others = database
       .prepare(`SELECT name FROM sqlite_schema WHERE tbl_name NOT LIKE 'turnstore\\_%' ESCAPE '\\'`)
@@ -206,7 +210,9 @@ describe('a shared database', () => {
       const failures = await Promise.all(calls.map(call => failureOf(call())))
       for (const [index, error] of failures.entries()) {
         expect(error.code).toBe('STORE_BUSY')
-        expect(error.message).toMatch(/owner of the shared handle has had a transaction or an iterator open for 150 ms; end it/)
+        expect(error.message).toMatch(
+          /owner of the shared handle has had a transaction or an iterator open for 150 ms; end it/,
+        )
         expect(error.outcome).toBe(index < 2 ? undefined : 'not-stored')
       }
       end()
@@ -273,7 +279,10 @@ describe('a shared database', () => {
     for (const [, occupy] of occupations) {
       const end = occupy(database)
       for (const call of [() => store.backup(folder.path('copy.db')), () => store.checkIntegrity()]) {
-        expect(await failureOf(call())).toMatchObject({ code: 'STORE_BUSY', message: containing('transaction or an iterator') })
+        expect(await failureOf(call())).toMatchObject({
+          code: 'STORE_BUSY',
+          message: containing('transaction or an iterator'),
+        })
       }
       end()
     }

@@ -95,8 +95,18 @@ describe('damaged rows', () => {
       turn1,
       /turns are missing/,
     ],
-    ['a place that leads to another turn', `UPDATE turnstore_places SET turn = turn + 1 WHERE ${place(1)}`, turn1, /turns are missing/],
-    ['a place that leads nowhere', `UPDATE turnstore_places SET turn = NULL WHERE ${place(1)}`, turn1, /turns are missing/],
+    [
+      'a place that leads to another turn',
+      `UPDATE turnstore_places SET turn = turn + 1 WHERE ${place(1)}`,
+      turn1,
+      /turns are missing/,
+    ],
+    [
+      'a place that leads nowhere',
+      `UPDATE turnstore_places SET turn = NULL WHERE ${place(1)}`,
+      turn1,
+      /turns are missing/,
+    ],
     [
       'a place that is missing',
       `DELETE FROM turnstore_places WHERE ${place(1)}`,
@@ -119,12 +129,7 @@ describe('damaged rows', () => {
       everyCall,
       /agent_id/,
     ],
-    [
-      'an invalid time',
-      `UPDATE turnstore_places SET updated_at = '"${canary}' WHERE ${head}`,
-      everyCall,
-      /updated_at/,
-    ],
+    ['an invalid time', `UPDATE turnstore_places SET updated_at = '"${canary}' WHERE ${head}`, everyCall, /updated_at/],
     [
       'metadata that is not JSON',
       `UPDATE turnstore_details SET metadata = '{"${canary}' WHERE metadata LIKE '%secret%'`,
@@ -313,17 +318,20 @@ describe('damaged rows', () => {
     ['saved over', store => store.saveSession({ sessionId: 's', workspaceId: 'w', turns: [{ turnId: 'only' }] })],
     ['rewound', store => store.changeSession('s', { keepTurns: 2, updatedAt: at })],
   ]
-  it.each(deletions.flatMap(([kind, call]) => [...damages, ...astray].map(([name, sql]) => [kind, name, call, sql] as const)))(
-    'keep their session from being %s, and nothing of it is lost (%s)',
-    async (_kind, _name, call, sql) => {
-      const damaged = await store()
-      const database = folder.handle()
-      expect(database.prepare(sql).run().changes).toBe(1)
-      const before = contentOf(database)
-      expect(await failureOf(call(damaged))).toMatchObject({ code: 'CORRUPT_SESSION', sessionId: 's', outcome: 'not-stored' })
-      expect(contentOf(database)).toEqual(before)
-    },
-  )
+  it.each(
+    deletions.flatMap(([kind, call]) => [...damages, ...astray].map(([name, sql]) => [kind, name, call, sql] as const)),
+  )('keep their session from being %s, and nothing of it is lost (%s)', async (_kind, _name, call, sql) => {
+    const damaged = await store()
+    const database = folder.handle()
+    expect(database.prepare(sql).run().changes).toBe(1)
+    const before = contentOf(database)
+    expect(await failureOf(call(damaged))).toMatchObject({
+      code: 'CORRUPT_SESSION',
+      sessionId: 's',
+      outcome: 'not-stored',
+    })
+    expect(contentOf(database)).toEqual(before)
+  })
 
   it.each([...damages, ...astray].map(([name, sql]) => [name, sql] as const))(
     'are deleted with their session with evenIfDamaged, and nothing else is (%s)',
@@ -372,7 +380,11 @@ describe('damaged rows', () => {
     for (const change of [{ keepTurns: 0 }, { keepTurns: 9500 }]) {
       const rewinding = failureOf(long.changeSession('s', { ...change, updatedAt: at }))
       const after = long.changeSession('well', append(`after ${change.keepTurns}`))
-      expect(await rewinding).toMatchObject({ code: 'CORRUPT_SESSION', outcome: 'not-stored', message: matching(/turn 9000/) })
+      expect(await rewinding).toMatchObject({
+        code: 'CORRUPT_SESSION',
+        outcome: 'not-stored',
+        message: matching(/turn 9000/),
+      })
       await after
     }
     expect((await failureOf(long.deleteSession('s'))).code).toBe('CORRUPT_SESSION')
@@ -383,7 +395,11 @@ describe('damaged rows', () => {
   })
 
   it.each([
-    ['a turn', `INSERT INTO turnstore_turns (session, seq, body) VALUES (1, 1, '{}')`, '1 turns have no place in their session'],
+    [
+      'a turn',
+      `INSERT INTO turnstore_turns (session, seq, body) VALUES (1, 1, '{}')`,
+      '1 turns have no place in their session',
+    ],
     ['an id', `INSERT INTO turnstore_turn_ids VALUES (1, 't1', 2)`, '1 turn ids belong to missing turns'],
     [
       'a head',

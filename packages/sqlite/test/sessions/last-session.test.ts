@@ -15,7 +15,18 @@ const time = (second: number): string => new Date(Date.UTC(2026, 0, 1) + second 
 const steps: fc.Arbitrary<Step> = fc
   .record({
     sessionId: fc.constantFrom('s', 's', 's', 'other'),
-    kind: fc.constantFrom('append', 'append', 'append', 'append', 'rewind', 'end', 'agent', 'transition', 'save', 'delete'),
+    kind: fc.constantFrom(
+      'append',
+      'append',
+      'append',
+      'append',
+      'rewind',
+      'end',
+      'agent',
+      'transition',
+      'save',
+      'delete',
+    ),
     number: fc.nat(40),
     second: fc.nat(100),
     options: fc.constantFrom({}, {}, {}, { workspaceId: 'acme' }, { workspaceId: 'another' }, { ifRevision: 3 }),
@@ -39,10 +50,13 @@ const codeOr = (outcome: unknown): unknown => (isTurnstoreError(outcome) ? outco
 
 it('the cached session never hides what other stores change', async () => {
   let path = 0
-  const groups = fc.array(fc.record({ store: fc.constantFrom(0, 0, 1), steps: fc.array(steps, { minLength: 1, maxLength: 3 }) }), {
-    minLength: 5,
-    maxLength: 40,
-  })
+  const groups = fc.array(
+    fc.record({ store: fc.constantFrom(0, 0, 1), steps: fc.array(steps, { minLength: 1, maxLength: 3 }) }),
+    {
+      minLength: 5,
+      maxLength: 40,
+    },
+  )
   await fc.assert(
     fc.asyncProperty(groups, async calls => {
       const database = folder.path(`${path++}.db`)

@@ -6,7 +6,9 @@ import { describe, expect, it } from 'vitest'
 const time = (second: number): string => new Date(Date.UTC(2026, 0, 1) + second * 1000).toISOString()
 
 /** A store with so many sessions, and the statements that it runs. */
-async function storeOf(count: number): Promise<{ store: SqliteSessionStore; statements: string[]; database: Database.Database }> {
+async function storeOf(
+  count: number,
+): Promise<{ store: SqliteSessionStore; statements: string[]; database: Database.Database }> {
   const statements: string[] = []
   const database = new Database(':memory:', { verbose: statement => statements.push(String(statement)) })
   const store = new SqliteSessionStore(database)
@@ -46,7 +48,10 @@ describe('a page', () => {
       .filter(statement => /ORDER BY/.test(statement))
       .map(statement => ({
         statement,
-        plan: database.prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${statement}`).all().map(({ detail }) => detail),
+        plan: database
+          .prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${statement}`)
+          .all()
+          .map(({ detail }) => detail),
       }))
     // Apart from the range, the moved sessions, of which there are only a few.
     const ofMoved = plans.filter(({ statement }) => statement.includes('turnstore_sessions_moved'))
@@ -77,7 +82,9 @@ describe('a page', () => {
     expect(sessions.map(({ sessionId }) => sessionId)).toStrictEqual(['s7', 's107', 's207'])
     const [statement = ''] = statements.filter(each => /ORDER BY/.test(each))
     const plan = database.prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${statement}`).all()
-    expect(plan.map(({ detail }) => detail)).toContainEqual(expect.stringMatching(/USING INDEX turnstore_sessions_parent \(parent_session_id=\?\)/))
+    expect(plan.map(({ detail }) => detail)).toContainEqual(
+      expect.stringMatching(/USING INDEX turnstore_sessions_parent \(parent_session_id=\?\)/),
+    )
     await store.close()
   })
 
@@ -98,7 +105,11 @@ describe('a page', () => {
     const { store, statements } = await storeOf(3)
     const text = 'x'.repeat(1_000_000)
     for (let index = 3; index < 60; index++) {
-      await store.saveSession({ sessionId: `s${index}`, updatedAt: time(100 + index % 5), metadata: { text, third: index % 3 } })
+      await store.saveSession({
+        sessionId: `s${index}`,
+        updatedAt: time(100 + (index % 5)),
+        metadata: { text, third: index % 3 },
+      })
     }
     const ids: string[] = []
     for await (const { sessionId } of store.sessions({ metadata: { third: 2 }, limit: 7 })) ids.push(sessionId)
@@ -121,7 +132,11 @@ describe('a page', () => {
     let pages = 0
     let cursor: string | null | undefined
     while (cursor !== null) {
-      const page = await hurried.querySessions({ metadata: { ended: true }, limit: 1000, ...(cursor !== undefined && { cursor }) })
+      const page = await hurried.querySessions({
+        metadata: { ended: true },
+        limit: 1000,
+        ...(cursor !== undefined && { cursor }),
+      })
       ids.push(...page.sessions.map(({ sessionId }) => sessionId))
       cursor = page.cursor
       pages++
@@ -133,7 +148,11 @@ describe('a page', () => {
   it('reports each damaged session once, on the page where it belongs', async () => {
     const { store, database } = await storeOf(20)
     for (const id of ['s3', 's9', 's10', 's19']) {
-      database.prepare("UPDATE turnstore_details SET metadata = '{' WHERE session = (SELECT id FROM turnstore_sessions WHERE session_id = ?)").run(id)
+      database
+        .prepare(
+          "UPDATE turnstore_details SET metadata = '{' WHERE session = (SELECT id FROM turnstore_sessions WHERE session_id = ?)",
+        )
+        .run(id)
     }
     const ids: string[] = []
     const damaged: string[] = []
@@ -182,7 +201,10 @@ describe('a page', () => {
         let cursor: string | null | undefined
         while (cursor !== null && pages.length < 20) {
           const page = await store.querySessions({ order, orderBy, limit: 1, ...(cursor !== undefined && { cursor }) })
-          pages.push(...page.sessions.map(({ sessionId }) => sessionId), ...(page.damaged ?? []).map(({ message }) => message))
+          pages.push(
+            ...page.sessions.map(({ sessionId }) => sessionId),
+            ...(page.damaged ?? []).map(({ message }) => message),
+          )
           cursor = page.cursor
         }
         const ids = Array.from({ length: 10 }, (_, index) => (index === 6 ? expected : `s${index}`))

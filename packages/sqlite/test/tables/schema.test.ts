@@ -62,7 +62,10 @@ describe('a new database', () => {
 
 describe('a database of an older version', () => {
   /** What a later version may add. */
-  const newer = [...steps, 'ALTER TABLE turnstore_sessions ADD COLUMN colour TEXT; CREATE TABLE turnstore_colours (name TEXT)']
+  const newer = [
+    ...steps,
+    'ALTER TABLE turnstore_sessions ADD COLUMN colour TEXT; CREATE TABLE turnstore_colours (name TEXT)',
+  ]
   const upgradeWith = (list: readonly string[]): void => look(database => upgrade(connectionOn(database), list))
 
   it('is upgraded with all that it holds, and has the same tables as a new one', async () => {
@@ -118,9 +121,16 @@ describe('a database of an older version', () => {
 })
 
 async function expectTooNew(store: SqliteSessionStore): Promise<void> {
-  expect(await failureOf(store.changeSession('s', append('t')))).toMatchObject({ code: 'SCHEMA_TOO_NEW', outcome: 'not-stored' })
-  expect(await failureOf(store.saveSession({ sessionId: 'new' }))).toMatchObject({ code: 'SCHEMA_TOO_NEW', outcome: 'not-stored' })
-  for (const call of [store.loadSession('s'), store.querySessions()]) expect((await failureOf(call)).code).toBe('SCHEMA_TOO_NEW')
+  expect(await failureOf(store.changeSession('s', append('t')))).toMatchObject({
+    code: 'SCHEMA_TOO_NEW',
+    outcome: 'not-stored',
+  })
+  expect(await failureOf(store.saveSession({ sessionId: 'new' }))).toMatchObject({
+    code: 'SCHEMA_TOO_NEW',
+    outcome: 'not-stored',
+  })
+  for (const call of [store.loadSession('s'), store.querySessions()])
+    expect((await failureOf(call)).code).toBe('SCHEMA_TOO_NEW')
 }
 
 describe('a database of a newer version', () => {
@@ -147,7 +157,10 @@ describe('a database of another program', () => {
     const found = look(database => [
       database.prepare('SELECT id FROM orders').pluck().all(),
       database.pragma('user_version', { simple: true }),
-      database.prepare("SELECT DISTINCT substr(tbl_name, 1, 10) FROM sqlite_schema WHERE tbl_name <> 'orders'").pluck().all(),
+      database
+        .prepare("SELECT DISTINCT substr(tbl_name, 1, 10) FROM sqlite_schema WHERE tbl_name <> 'orders'")
+        .pluck()
+        .all(),
     ])
     expect(found).toStrictEqual([[7], 41, ['turnstore_']])
   })

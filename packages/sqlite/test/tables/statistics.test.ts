@@ -6,7 +6,9 @@ import { Folder } from '../folder.ts'
 const folder = new Folder()
 
 /** The statements of all calls on a database whose owner ran ANALYZE when it had so many turns. */
-async function statementsAfterAnalyze(turns: number): Promise<{ database: Database.Database; statements: Set<string> }> {
+async function statementsAfterAnalyze(
+  turns: number,
+): Promise<{ database: Database.Database; statements: Set<string> }> {
   const ids = Array.from({ length: turns }, (_, index) => `t${index}`)
   await folder.once(store => store.saveSession({ sessionId: 's', turns: ids.map(turnId => ({ turnId, prompt: '' })) }))
   folder.handle().exec('ANALYZE')
@@ -14,12 +16,27 @@ async function statementsAfterAnalyze(turns: number): Promise<{ database: Databa
   const database = folder.handle(folder.database, { verbose: statement => statements.add(String(statement)) })
   const store = folder.open({}, database)
   for (const sessionId of ['a', 'b']) {
-    await store.saveSession({ sessionId, parentSessionId: 's', metadata: { n: 1 }, turns: [{ turnId: 'x', prompt: '' }] })
+    await store.saveSession({
+      sessionId,
+      parentSessionId: 's',
+      metadata: { n: 1 },
+      turns: [{ turnId: 'x', prompt: '' }],
+    })
     await store.changeSession(sessionId, append('y', 'x2'))
   }
-  await store.changeSession('a', { updateTurns: [{ turnId: 'y', set: { prompt: 'z' } }], setMetadata: { n: 2 }, updatedAt: at })
+  await store.changeSession('a', {
+    updateTurns: [{ turnId: 'y', set: { prompt: 'z' } }],
+    setMetadata: { n: 2 },
+    updatedAt: at,
+  })
   for (const orderBy of ['updatedAt', 'createdAt'] as const) {
-    for (const filter of [{}, { workspaceId: null }, { metadata: { n: 1 } }, { ended: true }, { parentSessionId: 's' }]) {
+    for (const filter of [
+      {},
+      { workspaceId: null },
+      { metadata: { n: 1 } },
+      { ended: true },
+      { parentSessionId: 's' },
+    ]) {
       const { cursor } = await store.querySessions({ orderBy, ...filter, limit: 1 })
       if (cursor !== null) await store.querySessions({ orderBy, ...filter, limit: 1, cursor })
     }

@@ -79,7 +79,9 @@ describe('the ids of turns', () => {
       const moments = momentsOf(seed)
       const below = (most: number): number => Math.floor(moments.next().value * most)
       /** From a small range, so that many exist already, or occur twice. */
-      const someIds = (): string[] => [...new Set(Array.from({ length: 1 + below(below(4) === 0 ? 90 : 4) }, () => `t${below(150)}`))]
+      const someIds = (): string[] => [
+        ...new Set(Array.from({ length: 1 + below(below(4) === 0 ? 90 : 4) }, () => `t${below(150)}`)),
+      ]
       const someChange = (turnCount: number): SessionChange => {
         const kind = below(10)
         if (kind === 0) return { keepTurns: below(turnCount + 1), updatedAt: at }
@@ -95,7 +97,8 @@ describe('the ids of turns', () => {
         expect({ seed, found }).toStrictEqual({ seed, found: expected })
         return expected
       }
-      for (const sessionId of ['a', 'b']) await both(each => each.saveSession({ sessionId, createdAt: at, updatedAt: at }))
+      for (const sessionId of ['a', 'b'])
+        await both(each => each.saveSession({ sessionId, createdAt: at, updatedAt: at }))
       for (let step = 0; step < 120; step++) {
         const sessionId = below(3) === 0 ? 'b' : 'a'
         if (below(25) === 0) {

@@ -97,7 +97,11 @@ function define({ it }: Cases): void {
       await refuses(call, 'INVALID_ARGUMENT', `deleteSession with evenIfDamaged ${show(evenIfDamaged)}`)
     }
     same(await store.loadSession('s'), fullSession('s'), 'the session after that')
-    same(await store.deleteSession('s', untyped({ evenIfDamaged: undefined })), true, 'a delete with evenIfDamaged: undefined')
+    same(
+      await store.deleteSession('s', untyped({ evenIfDamaged: undefined })),
+      true,
+      'a delete with evenIfDamaged: undefined',
+    )
   })
 
   it('methods', 'readTurns refuses invalid ranges', async ({ store }) => {
@@ -165,56 +169,60 @@ function define({ it }: Cases): void {
     }
   })
 
-  it('queries', 'a query refuses a cursor that was truncated, altered or taken from another query', async ({ store }) => {
-    for (const id of ['a', 'b', 'c']) await store.saveSession(sessionOf(id, { workspaceId: 'w', metadata: { k: 1 } }))
-    const query = { workspaceId: 'w', metadata: { k: 1 }, limit: 1 }
-    const cursor = present((await store.querySessions(query)).cursor, 'the cursor of a first page')
-    same((await store.querySessions({ ...query, cursor, limit: 2 })).sessions.length, 2, 'another limit is allowed')
-    same((await store.querySessions({ ...query, cursor, limit: 2 })).sessions.length, 2, 'and so is asking again')
-    const damaged = [
-      ...Array.from({ length: cursor.length }, (_, length) => cursor.slice(0, length)),
-      ...Array.from(
-        cursor,
-        (char, index) => cursor.slice(0, index) + (char === '1' ? '2' : '1') + cursor.slice(index + 1),
-      ),
-      `${cursor}x`,
-      ` ${cursor}`,
-      cursor.toUpperCase(),
-    ].filter(text => text !== cursor)
-    for (const text of damaged) {
-      await fails(
-        () => store.querySessions({ ...query, cursor: text }),
-        'INVALID_ARGUMENT',
-        `${show(text)} in place of ${show(cursor)}`,
-      )
-    }
-    const others = [
-      { limit: 1 },
-      { metadata: { k: 1 } },
-      { workspaceId: 'w' },
-      { ...query, workspaceId: 'v' },
-      { ...query, workspaceId: null },
-      { ...query, order: 'asc' },
-      { ...query, orderBy: 'createdAt' },
-      { ...query, agentId: null },
-      { ...query, agentId: 'a' },
-      { ...query, parentSessionId: null },
-      { ...query, ended: false },
-      { ...query, updatedAfter: T1 },
-      { ...query, updatedBefore: T1 },
-      { ...query, createdAfter: T1 },
-      { ...query, createdBefore: T1 },
-      { ...query, metadata: { k: '1' } },
-      { ...query, metadata: { k: 1, l: 1 } },
-    ] as const
-    for (const other of others) {
-      await fails(
-        () => store.querySessions({ ...other, cursor }),
-        'INVALID_ARGUMENT',
-        `its use in the query ${show(other)}`,
-      )
-    }
-  })
+  it(
+    'queries',
+    'a query refuses a cursor that was truncated, altered or taken from another query',
+    async ({ store }) => {
+      for (const id of ['a', 'b', 'c']) await store.saveSession(sessionOf(id, { workspaceId: 'w', metadata: { k: 1 } }))
+      const query = { workspaceId: 'w', metadata: { k: 1 }, limit: 1 }
+      const cursor = present((await store.querySessions(query)).cursor, 'the cursor of a first page')
+      same((await store.querySessions({ ...query, cursor, limit: 2 })).sessions.length, 2, 'another limit is allowed')
+      same((await store.querySessions({ ...query, cursor, limit: 2 })).sessions.length, 2, 'and so is asking again')
+      const damaged = [
+        ...Array.from({ length: cursor.length }, (_, length) => cursor.slice(0, length)),
+        ...Array.from(
+          cursor,
+          (char, index) => cursor.slice(0, index) + (char === '1' ? '2' : '1') + cursor.slice(index + 1),
+        ),
+        `${cursor}x`,
+        ` ${cursor}`,
+        cursor.toUpperCase(),
+      ].filter(text => text !== cursor)
+      for (const text of damaged) {
+        await fails(
+          () => store.querySessions({ ...query, cursor: text }),
+          'INVALID_ARGUMENT',
+          `${show(text)} in place of ${show(cursor)}`,
+        )
+      }
+      const others = [
+        { limit: 1 },
+        { metadata: { k: 1 } },
+        { workspaceId: 'w' },
+        { ...query, workspaceId: 'v' },
+        { ...query, workspaceId: null },
+        { ...query, order: 'asc' },
+        { ...query, orderBy: 'createdAt' },
+        { ...query, agentId: null },
+        { ...query, agentId: 'a' },
+        { ...query, parentSessionId: null },
+        { ...query, ended: false },
+        { ...query, updatedAfter: T1 },
+        { ...query, updatedBefore: T1 },
+        { ...query, createdAfter: T1 },
+        { ...query, createdBefore: T1 },
+        { ...query, metadata: { k: '1' } },
+        { ...query, metadata: { k: 1, l: 1 } },
+      ] as const
+      for (const other of others) {
+        await fails(
+          () => store.querySessions({ ...other, cursor }),
+          'INVALID_ARGUMENT',
+          `its use in the query ${show(other)}`,
+        )
+      }
+    },
+  )
 
   it('change', 'a change refuses invalid and unknown members, and applies nothing', async ({ store }) => {
     await store.saveSession(fullSession('s'))
@@ -263,16 +271,9 @@ function define({ it }: Cases): void {
         changeOf({ appendTurns: [untyped({ ...turnOf('new'), ...members })] }),
         'INVALID_RECORD',
       ]),
-      ...[
-        null,
-        {},
-        { toAgent: 1 },
-        { toAgent: 'a', unknown: 1 },
-        { toAgent: 'a', extra: { to_agent: 'b' } },
-      ].map((item): [unknown, ErrorCode] => [
-        changeOf({ appendAgentTransitions: [untyped(item)] }),
-        'INVALID_RECORD',
-      ]),
+      ...[null, {}, { toAgent: 1 }, { toAgent: 'a', unknown: 1 }, { toAgent: 'a', extra: { to_agent: 'b' } }].map(
+        (item): [unknown, ErrorCode] => [changeOf({ appendAgentTransitions: [untyped(item)] }), 'INVALID_RECORD'],
+      ),
       ...[null, {}, { turnId: 1 }, { turnId: 't1', status: 'x' }, { turnId: 't1', putToolCalls: {} }].map(
         (item): [unknown, ErrorCode] => [changeOf({ updateTurns: [untyped(item)] }), 'INVALID_ARGUMENT'],
       ),

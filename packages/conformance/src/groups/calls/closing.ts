@@ -85,21 +85,13 @@ function define({ it, capabilities }: Cases): void {
     })
   }
 
-  it(
-    'settles',
-    'ends an iteration with an error if it is closed between two pages',
-    async ({ store }) => {
-      for (const id of ['a', 'b', 'c']) await store.saveSession(sessionOf(id))
-      const iteration = store.sessions({ limit: 1 })[Symbol.asyncIterator]()
-      await iteration.next()
-      await store.close()
-      await fails(
-        () => gather({ [Symbol.asyncIterator]: () => iteration }),
-        'STORE_CLOSED',
-        'the rest of the iteration',
-      )
-    },
-  )
+  it('settles', 'ends an iteration with an error if it is closed between two pages', async ({ store }) => {
+    for (const id of ['a', 'b', 'c']) await store.saveSession(sessionOf(id))
+    const iteration = store.sessions({ limit: 1 })[Symbol.asyncIterator]()
+    await iteration.next()
+    await store.close()
+    await fails(() => gather({ [Symbol.asyncIterator]: () => iteration }), 'STORE_CLOSED', 'the rest of the iteration')
+  })
 
   it('settles', 'can be closed twice, concurrently or later, and without being used', async ({ store, open }) => {
     await Promise.all([store.close(), store.close()])

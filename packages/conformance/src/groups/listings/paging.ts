@@ -14,54 +14,57 @@ const orders = (['updatedAt', 'createdAt'] as const).flatMap(orderBy =>
 )
 
 function define({ it }: Cases): void {
-  it('queries', 'returns 50 sessions by default, most recently changed first, and a cursor for the rest', async ({ store }) => {
-    const sessions = indexes(55).map(index =>
-      sessionOf(`s${index}`, { updatedAt: minute(index), createdAt: minute(99 - index) }),
-    )
-    await saveAll(store, sessions)
-    const first = await store.querySessions()
-    same(idsOfPage(first.sessions), idsOf(sessions, {}).slice(0, 50), 'the first page')
-    holds(typeof first.cursor === 'string', 'there must be a cursor when there is more')
-    same(await store.querySessions({}), first, 'the query {}')
-    const rest = await pages(store, { cursor: first.cursor ?? '' })
-    same(rest.flat(), idsOf(sessions, {}).slice(50), 'the rest')
-    same(
-      (await gather(store.sessions())).map(({ sessionId }) => sessionId),
-      idsOf(sessions, {}),
-      'sessions()',
-    )
-    same(
-      idsOfPage(await gather(store.sessions({ cursor: first.cursor ?? '' }))),
-      idsOf(sessions, {}).slice(50),
-      'sessions() from the cursor on',
-    )
-  })
-
   it(
     'queries',
-    'returns pages of the requested size, which together contain every session once',
+    'returns 50 sessions by default, most recently changed first, and a cursor for the rest',
     async ({ store }) => {
-      same(await store.querySessions(), { sessions: [], cursor: null }, 'the query of an empty store')
-      const sessions = indexes(7).map(index =>
-        sessionOf(`s${index}`, { updatedAt: minute(index), createdAt: minute(9 - index) }),
+      const sessions = indexes(55).map(index =>
+        sessionOf(`s${index}`, { updatedAt: minute(index), createdAt: minute(99 - index) }),
       )
       await saveAll(store, sessions)
-      for (const order of orders) {
-        for (const limit of [1, 2, 3, 6, 7, 8, 1000]) {
-          const found = await pages(store, { ...order, limit })
-          same(found.flat(), idsOf(sessions, order), `all pages of ${limit}, ${show(order)}`)
-          same(found[0]?.length, Math.min(limit, 7), `the length of the first page of ${limit}`)
-          for (const page of found) holds(page.length <= limit, `a page of ${limit} has ${page.length} sessions`)
-          const iterated = await gather(store.sessions({ ...order, limit }))
-          same(idsOfPage(iterated), idsOf(sessions, order), `sessions() with pages of ${limit}, ${show(order)}`)
-        }
-      }
+      const first = await store.querySessions()
+      same(idsOfPage(first.sessions), idsOf(sessions, {}).slice(0, 50), 'the first page')
+      holds(typeof first.cursor === 'string', 'there must be a cursor when there is more')
+      same(await store.querySessions({}), first, 'the query {}')
+      const rest = await pages(store, { cursor: first.cursor ?? '' })
+      same(rest.flat(), idsOf(sessions, {}).slice(50), 'the rest')
+      same(
+        (await gather(store.sessions())).map(({ sessionId }) => sessionId),
+        idsOf(sessions, {}),
+        'sessions()',
+      )
+      same(
+        idsOfPage(await gather(store.sessions({ cursor: first.cursor ?? '' }))),
+        idsOf(sessions, {}).slice(50),
+        'sessions() from the cursor on',
+      )
     },
   )
 
+  it('queries', 'returns pages of the requested size, which together contain every session once', async ({ store }) => {
+    same(await store.querySessions(), { sessions: [], cursor: null }, 'the query of an empty store')
+    const sessions = indexes(7).map(index =>
+      sessionOf(`s${index}`, { updatedAt: minute(index), createdAt: minute(9 - index) }),
+    )
+    await saveAll(store, sessions)
+    for (const order of orders) {
+      for (const limit of [1, 2, 3, 6, 7, 8, 1000]) {
+        const found = await pages(store, { ...order, limit })
+        same(found.flat(), idsOf(sessions, order), `all pages of ${limit}, ${show(order)}`)
+        same(found[0]?.length, Math.min(limit, 7), `the length of the first page of ${limit}`)
+        for (const page of found) holds(page.length <= limit, `a page of ${limit} has ${page.length} sessions`)
+        const iterated = await gather(store.sessions({ ...order, limit }))
+        same(idsOfPage(iterated), idsOf(sessions, order), `sessions() with pages of ${limit}, ${show(order)}`)
+      }
+    }
+  })
+
   it('settles', 'supports iterations that are left early, and several at once', async ({ store }) => {
     const ids = ['a', 'b', 'c', 'd']
-    await saveAll(store, ids.map(id => sessionOf(id)))
+    await saveAll(
+      store,
+      ids.map(id => sessionOf(id)),
+    )
     for (const limit of [1, 3]) {
       for await (const { sessionId } of store.sessions({ limit })) if (sessionId === 'c') break
       await store.saveSession(sessionOf('a'))
@@ -85,7 +88,10 @@ function define({ it }: Cases): void {
         // Ascending by updatedAt, a changed session is listed again, which is correct.
         if (name === 'changes' && orderBy === 'updatedAt' && order === 'asc') continue
         const ids = indexes(9).map(index => `s${index}`)
-        await saveAll(store, ids.map((id, at) => sessionOf(id, { updatedAt: minute(at), createdAt: minute(at) })))
+        await saveAll(
+          store,
+          ids.map((id, at) => sessionOf(id, { updatedAt: minute(at), createdAt: minute(at) })),
+        )
         const seen: string[] = []
         for await (const { sessionId } of store.sessions({ orderBy, order, limit: 2 })) {
           seen.push(sessionId)
@@ -101,7 +107,10 @@ function define({ it }: Cases): void {
   it('queries', 'lists each session once by createdAt while all are saved repeatedly', async ({ store }) => {
     const ids = indexes(8).map(index => `s${index}`)
     const saveEach = (round: number) =>
-      saveAll(store, ids.map((id, at) => sessionOf(id, { createdAt: minute(at), metadata: { round } })))
+      saveAll(
+        store,
+        ids.map((id, at) => sessionOf(id, { createdAt: minute(at), metadata: { round } })),
+      )
     await saveEach(0)
     for (const round of indexes(6)) {
       for (const order of ['desc', 'asc'] as const) {
@@ -230,11 +239,7 @@ async function disturb(
         `a deleted session is listed ${times(sessionId)} times, ${what}`,
       )
     else if (!changed.has(sessionId) || query.orderBy === 'createdAt')
-      same(
-        times(sessionId),
-        1,
-        `how often ${sessionId}, unchanged and one of ${tied} with its time, is listed ${what}`,
-      )
+      same(times(sessionId), 1, `how often ${sessionId}, unchanged and one of ${tied} with its time, is listed ${what}`)
     else if (query.order === 'desc')
       holds(times(sessionId) <= 1, `${sessionId}, changed in between, is listed ${times(sessionId)} times ${what}`)
     else holds(times(sessionId) >= 1, `${sessionId}, changed in between, is never listed ${what}`)

@@ -304,9 +304,31 @@ function define({ it }: Cases): void {
 
 /** Metadata values that a store may confuse. */
 const alike: readonly (string | number)[] = [
-  'x', 'X', 'x ', 'x\0', 'x\0y', 'é', 'e\u0301', '\ud800', '\ud801', '\ufffd', 'y'.repeat(300), `${'y'.repeat(299)}z`,
-  'null', 'true', '1e21', 1e21, 0.1 + 0.2, 0.3, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER - 1,
-  2 ** 53 + 2, 1e-7, -1, '🍣', '🍺',
+  'x',
+  'X',
+  'x ',
+  'x\0',
+  'x\0y',
+  'é',
+  'e\u0301',
+  '\ud800',
+  '\ud801',
+  '\ufffd',
+  'y'.repeat(300),
+  `${'y'.repeat(299)}z`,
+  'null',
+  'true',
+  '1e21',
+  1e21,
+  0.1 + 0.2,
+  0.3,
+  Number.MAX_SAFE_INTEGER,
+  Number.MAX_SAFE_INTEGER - 1,
+  2 ** 53 + 2,
+  1e-7,
+  -1,
+  '🍣',
+  '🍺',
 ]
 
 /** Sessions that differ in the filtered members. */

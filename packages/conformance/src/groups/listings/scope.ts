@@ -94,11 +94,7 @@ function define({ it }: Cases): void {
         }
       }
       const whole = fullSession(id, { workspaceId: owner, parentSessionId: `s${(index + 1) % workspaces.length}` })
-      same(
-        await store.loadSession(id, { workspaceId: owner }),
-        whole,
-        'the session, in its own scope',
-      )
+      same(await store.loadSession(id, { workspaceId: owner }), whole, 'the session, in its own scope')
       const own = await store.loadSummary(id, { workspaceId: owner })
       same(own?.turnCount, 2, 'its summary, in its own scope')
       same(await store.loadSession(id), whole, 'the session, without a scope')
@@ -169,7 +165,9 @@ function define({ it }: Cases): void {
   it('scope', 'never reveals anything about a session of another workspace in an error', async ({ store }) => {
     // Two completely different sessions: if their errors differ, they reveal something.
     await store.saveSession(fullSession('held-1', { workspaceId: 'north' }))
-    await store.saveSession(sessionOf('held-2', { workspaceId: 'quiet-harbour', agentId: 'scout', metadata: { plan: 'pro' } }))
+    await store.saveSession(
+      sessionOf('held-2', { workspaceId: 'quiet-harbour', agentId: 'scout', metadata: { plan: 'pro' } }),
+    )
     for (const turn of turnsOf(5)) await store.changeSession('held-2', changeOf({ appendTurns: [turn] }))
     const workspaceId = 'stranger'
     const scope = { workspaceId }
@@ -185,7 +183,9 @@ function define({ it }: Cases): void {
       'a rewind': id => store.changeSession(id, changeOf({ keepTurns: 0 }), scope),
     }
     for (const [name, call] of Object.entries(calls)) {
-      const [first, second] = await Promise.all(['held-1', 'held-2'].map(async id => withoutId(await errorOf(call(id), name), id)))
+      const [first, second] = await Promise.all(
+        ['held-1', 'held-2'].map(async id => withoutId(await errorOf(call(id), name), id)),
+      )
       same(second, first, `the error of ${name} for two different sessions of another workspace`)
       if (name.includes('save') || name.includes('creation')) continue
       const absent = withoutId(await errorOf(call('held-3'), name), 'held-3')

@@ -299,7 +299,10 @@ function define({ it }: Cases): void {
       'both turns',
     )
     // Turns that have ended can still be changed.
-    for (const change of [{ status: 'success', endedAt: T2 }, { prompt: 'later', metadata: { rating: 5 } }])
+    for (const change of [
+      { status: 'success', endedAt: T2 },
+      { prompt: 'later', metadata: { rating: 5 } },
+    ])
       await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 't1', set: change }] }))
     const ended = (await loaded(store)).turns[0]
     same([ended?.prompt, ended?.metadata], ['later', { rating: 5 }], 'what was set on a turn that has ended')
@@ -310,54 +313,66 @@ function define({ it }: Cases): void {
     }
   })
 
-  it(
-    'change',
-    'replaces tool calls with the same callId, and appends the others',
-    async ({ store }) => {
-      const calls = ['a', 'b', 'c'].map(id => toolCallOf(id))
-      await store.saveSession(sessionOf('s', { turns: [turnOf('t', { toolCalls: calls }), turnOf('u')] }))
-      const put = [toolCallOf('b', { result: 1, extra: { x: 1 } }), toolCallOf('d'), toolCallOf('d', { result: 2 })]
-      await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 't', putToolCalls: put }] }))
-      const expected = [toolCallOf('a'), put[0], toolCallOf('c'), put[2]]
-      same(
-        (await loaded(store)).turns.map(turn => turn.toolCalls),
-        [expected, []],
-        'the tool calls',
-      )
-      const full = toolCallOf('c', { arguments: { a: 1 }, result: 1, error: 'e', metadata: { a: 1 }, extra: { x: 1 } })
-      for (const call of [full, toolCallOf('c', { arguments: { b: 1 } })]) {
-        const puts = [call, toolCallOf('d', { result: 3 })].map(each => ({ turnId: 't', putToolCalls: [each] }))
-        await store.changeSession('s', changeOf({ updateTurns: puts }))
-        const [, , third, last] = (await loaded(store)).turns[0]?.toolCalls ?? []
-        same([third, last], [call, toolCallOf('d', { result: 3 })], 'calls that replace others whole, in two updates')
-      }
-      await store.changeSession(
-        's',
-        changeOf({ updateTurns: [{ turnId: 'u', putToolCalls: [{ toolName: 'x' }, { toolName: 'x' }] }] }),
-      )
-      const ids = (await loaded(store)).turns[1]?.toolCalls.map(({ callId }) => callId) ?? []
-      holds(
-        ids.length === 2 && new Set([...ids, '']).size === 3,
-        `calls without a callId get new ones, not ${JSON.stringify(ids)}`,
-      )
-      await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 'u', putToolCalls: [{ toolName: 'x' }] }] }))
-      same((await loaded(store)).turns[1]?.toolCalls.length, 3, 'one more without a callId')
-      const twice = [toolCallOf('a', { result: 1 }), toolCallOf('a', { result: 2 }), toolCallOf('')]
-      await store.saveSession(sessionOf('s', { turns: [turnOf('t', { toolCalls: twice })] }))
-      const last = [toolCallOf('a', { result: 3 }), toolCallOf('', { result: 4 })]
-      await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 't', putToolCalls: last }] }))
-      const stored = (await loaded(store)).turns[0]?.toolCalls ?? []
-      same(stored.slice(0, 3), [twice[0], last[0], twice[2]], 'the last of two calls of one id is meant, and none by an empty one')
-      same(stored.length, 4, 'calls when one with an empty callId is put')
-      holds(![undefined, '', 'a'].includes(stored[3]?.callId), `a call with an empty callId gets a new one, not ${stored[3]?.callId}`)
-      same({ ...stored[3], callId: '' }, last[1], 'the call with an empty callId')
-    },
-  )
+  it('change', 'replaces tool calls with the same callId, and appends the others', async ({ store }) => {
+    const calls = ['a', 'b', 'c'].map(id => toolCallOf(id))
+    await store.saveSession(sessionOf('s', { turns: [turnOf('t', { toolCalls: calls }), turnOf('u')] }))
+    const put = [toolCallOf('b', { result: 1, extra: { x: 1 } }), toolCallOf('d'), toolCallOf('d', { result: 2 })]
+    await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 't', putToolCalls: put }] }))
+    const expected = [toolCallOf('a'), put[0], toolCallOf('c'), put[2]]
+    same(
+      (await loaded(store)).turns.map(turn => turn.toolCalls),
+      [expected, []],
+      'the tool calls',
+    )
+    const full = toolCallOf('c', { arguments: { a: 1 }, result: 1, error: 'e', metadata: { a: 1 }, extra: { x: 1 } })
+    for (const call of [full, toolCallOf('c', { arguments: { b: 1 } })]) {
+      const puts = [call, toolCallOf('d', { result: 3 })].map(each => ({ turnId: 't', putToolCalls: [each] }))
+      await store.changeSession('s', changeOf({ updateTurns: puts }))
+      const [, , third, last] = (await loaded(store)).turns[0]?.toolCalls ?? []
+      same([third, last], [call, toolCallOf('d', { result: 3 })], 'calls that replace others whole, in two updates')
+    }
+    await store.changeSession(
+      's',
+      changeOf({ updateTurns: [{ turnId: 'u', putToolCalls: [{ toolName: 'x' }, { toolName: 'x' }] }] }),
+    )
+    const ids = (await loaded(store)).turns[1]?.toolCalls.map(({ callId }) => callId) ?? []
+    holds(
+      ids.length === 2 && new Set([...ids, '']).size === 3,
+      `calls without a callId get new ones, not ${JSON.stringify(ids)}`,
+    )
+    await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 'u', putToolCalls: [{ toolName: 'x' }] }] }))
+    same((await loaded(store)).turns[1]?.toolCalls.length, 3, 'one more without a callId')
+    const twice = [toolCallOf('a', { result: 1 }), toolCallOf('a', { result: 2 }), toolCallOf('')]
+    await store.saveSession(sessionOf('s', { turns: [turnOf('t', { toolCalls: twice })] }))
+    const last = [toolCallOf('a', { result: 3 }), toolCallOf('', { result: 4 })]
+    await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 't', putToolCalls: last }] }))
+    const stored = (await loaded(store)).turns[0]?.toolCalls ?? []
+    same(
+      stored.slice(0, 3),
+      [twice[0], last[0], twice[2]],
+      'the last of two calls of one id is meant, and none by an empty one',
+    )
+    same(stored.length, 4, 'calls when one with an empty callId is put')
+    holds(
+      ![undefined, '', 'a'].includes(stored[3]?.callId),
+      `a call with an empty callId gets a new one, not ${stored[3]?.callId}`,
+    )
+    same({ ...stored[3], callId: '' }, last[1], 'the call with an empty callId')
+  })
 
   it('models', 'fills in the defaults of a change, and the same ones in a retry', async ({ store }) => {
     await store.saveSession(sessionOf('s', { turns: [turnOf('u')] }))
     const change = changeOf({
-      appendTurns: [{ turnId: 't', toolCalls: [{ toolName: 'search' }, { toolName: 'search', callId: 'own' }, { toolName: 'search', callId: '' }] }],
+      appendTurns: [
+        {
+          turnId: 't',
+          toolCalls: [
+            { toolName: 'search' },
+            { toolName: 'search', callId: 'own' },
+            { toolName: 'search', callId: '' },
+          ],
+        },
+      ],
       appendAgentTransitions: [{ transitionId: 'h', toAgent: 'billing' }],
       updateTurns: [{ turnId: 'u', putToolCalls: [{ callId: 'c', toolName: 'search' }] }],
     })
@@ -508,11 +523,7 @@ function define({ it }: Cases): void {
       'a stretch over two batches',
     )
     const retry = await store.changeSession('s', changeOf({ appendTurns: turns.slice(250) }))
-    same(
-      [retry.revision, retry.deduplicated],
-      [4, turns.slice(250).map(turn => turn.turnId)],
-      'a repeated batch',
-    )
+    same([retry.revision, retry.deduplicated], [4, turns.slice(250).map(turn => turn.turnId)], 'a repeated batch')
   })
 
   it('stored', 'reads a saved session and one that grew in the same way', async ({ store }) => {

@@ -26,9 +26,13 @@ const CALLERS = 64
 
 function define(cases: Cases): void {
   const { it, thorough } = cases
-  it('noLostUpdate', 'applies the appends of 64 callers to one session exactly once, in one order', async ({ store }) => {
-    await appendAtOnce([store])
-  })
+  it(
+    'noLostUpdate',
+    'applies the appends of 64 callers to one session exactly once, in one order',
+    async ({ store }) => {
+      await appendAtOnce([store])
+    },
+  )
 
   it(
     'noLostUpdate',
@@ -349,22 +353,18 @@ function define(cases: Cases): void {
     same(session.revision, 20, 'the revision after 19 changes')
   })
 
-  it(
-    'noLostUpdate',
-    'keeps all concurrently set metadata members, and other concurrent changes',
-    async ({ store }) => {
-      await store.saveSession(sessionOf('s', { metadata: { gone: 1 } }))
-      await Promise.all([
-        ...indexes(16).map(index => store.changeSession('s', changeOf({ setMetadata: { [`k${index}`]: index } }))),
-        store.changeSession('s', changeOf({ unsetMetadata: ['gone'] })),
-        store.changeSession('s', changeOf({ agentId: 'a' })),
-        store.changeSession('s', appendOf('t')),
-      ])
-      const session = present(await store.loadSession('s'), 'the session')
-      same(session.metadata, Object.fromEntries(indexes(16).map(index => [`k${index}`, index])), 'the metadata')
-      same([session.agentId, turnIdsOf(session), session.revision], ['a', ['t'], 20], 'the rest')
-    },
-  )
+  it('noLostUpdate', 'keeps all concurrently set metadata members, and other concurrent changes', async ({ store }) => {
+    await store.saveSession(sessionOf('s', { metadata: { gone: 1 } }))
+    await Promise.all([
+      ...indexes(16).map(index => store.changeSession('s', changeOf({ setMetadata: { [`k${index}`]: index } }))),
+      store.changeSession('s', changeOf({ unsetMetadata: ['gone'] })),
+      store.changeSession('s', changeOf({ agentId: 'a' })),
+      store.changeSession('s', appendOf('t')),
+    ])
+    const session = present(await store.loadSession('s'), 'the session')
+    same(session.metadata, Object.fromEntries(indexes(16).map(index => [`k${index}`, index])), 'the metadata')
+    same([session.agentId, turnIdsOf(session), session.revision], ['a', ['t'], 20], 'the rest')
+  })
 
   it(
     'noLostUpdate',

@@ -237,7 +237,11 @@ async function expectNoGhosts(who: string, call: Child['call']): Promise<void> {
   for (const id of new Set(await listed())) if ((await call('loadSession', id)) === null) missing.push(id)
   if (missing.length === 0) return
   const again = await listed()
-  same(missing.filter(id => again.includes(id)), [], `sessions that ${who} lists but that do not exist`)
+  same(
+    missing.filter(id => again.includes(id)),
+    [],
+    `sessions that ${who} lists but that do not exist`,
+  )
 }
 
 /** The ids of a list or page, sorted. */

@@ -29,13 +29,9 @@ function define({ it }: Cases): void {
     }
   })
 
-  it(
-    'deleted',
-    'lets no writer of a deleted session reach a new session with its id',
-    async ({ store }) => {
-      await recreateUnderWriters([store])
-    },
-  )
+  it('deleted', 'lets no writer of a deleted session reach a new session with its id', async ({ store }) => {
+    await recreateUnderWriters([store])
+  })
 
   it(
     'deleted',

@@ -90,12 +90,7 @@ function define({ it }: Cases): void {
     const retries = others.map(other => ({ retry: { ...turn, ...other }, how: `with ${show(other)}` }))
     for (const { retry, how } of [...retries, { retry: bare, how: 'without its extra' }]) {
       const change = changeOf({ appendTurns: [turnOf('new'), retry], setMetadata: { a: 1 }, agentId: 'other' })
-      await refuses(
-        () => store.changeSession('s', change),
-        'TURN_ID_CONFLICT',
-        `t1 again ${how}`,
-        { sessionId: 's' },
-      )
+      await refuses(() => store.changeSession('s', change), 'TURN_ID_CONFLICT', `t1 again ${how}`, { sessionId: 's' })
     }
     same(await store.loadSession('s'), session, 'the session after conflicts')
     same(

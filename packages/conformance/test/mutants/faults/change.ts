@@ -201,7 +201,11 @@ export const change = inMemory('change', {
     'UPSERT',
     {
       async change(next, id, change, on) {
-        const known = new Set(this.kept(id)?.turns.slice(0, change.keepTurns).map(({ turnId }) => turnId))
+        const known = new Set(
+          this.kept(id)
+            ?.turns.slice(0, change.keepTurns)
+            .map(({ turnId }) => turnId),
+        )
         return next(id, { ...change, updateTurns: change.updateTurns.filter(({ turnId }) => known.has(turnId)) }, on)
       },
     },

@@ -224,8 +224,9 @@ const queries = inMemory('queries', {
           return saved
         },
         remove: (next, id, scope) => next(id, scope).finally(() => first.delete(id)),
-        query: filtered({ parentSessionId: undefined }, (each, { parentSessionId }) =>
-          parentSessionId === undefined || first.get(each.sessionId) === parentSessionId,
+        query: filtered(
+          { parentSessionId: undefined },
+          (each, { parentSessionId }) => parentSessionId === undefined || first.get(each.sessionId) === parentSessionId,
         ),
       }
     },
@@ -277,8 +278,9 @@ const queries = inMemory('queries', {
   'takes no agent for one called null': [
     'String(agentId)',
     {
-      query: filtered({ agentId: undefined }, (each, { agentId }) =>
-        agentId === undefined || String(each.agentId) === String(agentId),
+      query: filtered(
+        { agentId: undefined },
+        (each, { agentId }) => agentId === undefined || String(each.agentId) === String(agentId),
       ),
     },
   ],
@@ -362,8 +364,7 @@ const values = inMemory('values', {
   'makes an empty list of an empty object in the unknown keys of a transition': [
     'JSON of Lua or PHP',
     written(({ agentTransitions }) => {
-      for (const { extra } of agentTransitions)
-        if (extra && JSON.stringify(extra.value) === '{}') extra.value = []
+      for (const { extra } of agentTransitions) if (extra && JSON.stringify(extra.value) === '{}') extra.value = []
     }),
   ],
   'takes keys that differ by case for one where it sets them': [
@@ -523,7 +524,12 @@ function others(tamper: (other: SessionRecord, change: CheckedChange, dropped: r
       const dropped = this.kept(id)?.turns.slice(change.keepTurns ?? Infinity) ?? []
       const result = await next(id, change, on)
       for (const { session } of this.memory.map.values()) {
-        if (session.sessionId !== id) tamper(session, change, dropped.map(({ turnId }) => turnId))
+        if (session.sessionId !== id)
+          tamper(
+            session,
+            change,
+            dropped.map(({ turnId }) => turnId),
+          )
       }
       return result
     },
@@ -643,10 +649,7 @@ function shortened(turn: TurnRecord, length: number): TurnRecord {
 type Query = NonNullable<Faults['query']>
 
 /** A filter that is done in another way. */
-function filtered(
-  left: Partial<CheckedQuery>,
-  isMeant: (each: SessionSummary, query: CheckedQuery) => boolean,
-): Query {
+function filtered(left: Partial<CheckedQuery>, isMeant: (each: SessionSummary, query: CheckedQuery) => boolean): Query {
   return async function (_next, query) {
     const found = this.summaries(query.scope).filter(each => isMeant(each, query))
     return rebound(query, pageOfSummaries({ ...query, ...left }, found))

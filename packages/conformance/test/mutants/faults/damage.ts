@@ -40,7 +40,9 @@ export const damage = inMemory('damage', {
   ],
   'reads a damaged session as an empty one': [
     'JSON.parse in a try, with a default',
-    { load: (next, id, scope) => next(id, scope).catch(() => ({ session: createSession({ sessionId: id }), token: 0 })) },
+    {
+      load: (next, id, scope) => next(id, scope).catch(() => ({ session: createSession({ sessionId: id }), token: 0 })),
+    },
   ],
   'deletes a damaged session of another workspace': [
     'the scope is looked at after the row is read',

@@ -635,7 +635,11 @@ export const paging = inMemory('paging', {
         around(next, method, args) {
           const result = next(...args)
           if (method !== 'sessions' || !isIterable(result)) return result
-          return whileCurrent(result, () => ++current, () => current)
+          return whileCurrent(
+            result,
+            () => ++current,
+            () => current,
+          )
         },
       }
     },

@@ -365,10 +365,7 @@ export const records = inMemory('records', {
       },
     },
   ],
-  'cuts times at 64 characters': [
-    'VARCHAR(64)',
-    turns(turn => ({ ...turn, startedAt: turn.startedAt.slice(0, 64) })),
-  ],
+  'cuts times at 64 characters': ['VARCHAR(64)', turns(turn => ({ ...turn, startedAt: turn.startedAt.slice(0, 64) }))],
   'replaces lone surrogates in times': [
     'a text sent as UTF-8',
     turns(turn => ({ ...turn, startedAt: turn.startedAt.replaceAll(/\p{Surrogate}/gu, '\ufffd') })),
