@@ -6,7 +6,7 @@ import { append, at, turnIdsOf } from '../../../../scripts/testing/sessions.ts'
 import { Folder } from '../folder.ts'
 
 const delayed = (path: string, call: string): string[] => [
-  'strace', '-f', '-qq', '-o', '/dev/null', '-P', path, '-e', `inject=${call}:delay_enter=400000`,
+  'strace', '-f', '-qq', '-o', '/dev/null', '-P', path, '-e', `inject=${call}:delay_enter=1500000`,
 ]
 
 // A folder may be cleared, moved, or restored without its dotfiles while a store has it open.
