@@ -45,6 +45,7 @@ async function check() {
   await install()
   await build()
   await quiet('Checking the types of the tests …', 'pnpm', 'run', 'inner:types')
+  await quiet('Checking the format …', 'pnpm', 'run', 'inner:format')
   await quiet('Linting …', 'pnpm', 'run', 'inner:lint')
   await quiet('Checking that the packages are alike …', 'node', '--test', 'scripts/conventions.test.mjs')
   await quiet('Checking the folders and their imports …', 'node', '--test', 'scripts/structure.test.mjs')

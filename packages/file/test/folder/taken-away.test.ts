@@ -14,7 +14,7 @@ const delayed = (path: string, call: string): string[] => [
   '-P',
   path,
   '-e',
-  `inject=${call}:delay_enter=400000`,
+  `inject=${call}:delay_enter=1500000`,
 ]
 
 // A folder may be cleared, moved, or restored without its dotfiles while a store has it open.
