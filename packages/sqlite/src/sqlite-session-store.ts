@@ -33,7 +33,7 @@ import { backUp } from './maintenance/backup.js'
 import { checkIntegrity } from './maintenance/check-integrity.js'
 import type { IntegrityReport } from './maintenance/integrity.js'
 import { deleteDamaged, deleteSession } from './sessions/delete-session.js'
-import { LastSession } from './sessions/last-session.js'
+import { LastSession } from './sessions/last-session-cache.js'
 import { listIds, readPage } from './sessions/listing-pages.js'
 import { saveSession } from './sessions/save-session.js'
 import {

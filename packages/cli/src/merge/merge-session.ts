@@ -3,7 +3,7 @@ import { laterTime } from '@turnstore/core/adapter'
 import { type Contradict, filled, occurrences, united, unitedExtra, unitedObjects } from './members.js'
 import { mergeTransitions } from './merge-transitions.js'
 import { mergeTurn, otherTurn } from './merge-turn.js'
-import { shown } from './shown.js'
+import { shown } from './printable-id.js'
 
 export interface Merge {
   readonly merged: SessionRecord

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { AgentTransitionRecord } from '@turnstore/core'
 import { type Contradict, filled, occurrences, united, unitedExtra } from './members.js'
-import { shown } from './shown.js'
+import { shown } from './printable-id.js'
 
 /** Agent transitions are matched by id. Those without an id are matched by content, duplicates one by one. */
 export function mergeTransitions(

@@ -1,7 +1,7 @@
 import type { TurnRecord } from '@turnstore/core'
 import { type Contradict, filled, isOpen, lacks, united, unitedExtra } from './members.js'
-import { mergeCalls } from './merge-call.js'
-import { mergeSaid } from './merge-said.js'
+import { mergeCalls } from './merge-tool-calls.js'
+import { mergeSaid } from './merge-messages.js'
 
 /** Why two turns with one id are different turns, or null if they are the same. */
 export function otherTurn(stored: TurnRecord, incoming: TurnRecord): string | null {

@@ -1,5 +1,5 @@
 import { differenceOf, fail } from '../checks/expect.js'
-import { answerOf, type State } from './model.js'
+import { answerOf, type State } from './reference-model.js'
 import type { Operation } from './operations.js'
 import { type Call, findOrder, type Search } from './single-order.js'
 import { tellCall, tellOutcome, tellState } from './tell-call.js'

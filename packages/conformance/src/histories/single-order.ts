@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { answerOf, sameOutcome, type State } from './model.js'
+import { answerOf, sameOutcome, type State } from './reference-model.js'
 import type { Operation, Outcome } from './operations.js'
 
 /*

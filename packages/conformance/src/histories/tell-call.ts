@@ -1,5 +1,5 @@
 import { show } from '../checks/expect.js'
-import type { State } from './model.js'
+import type { State } from './reference-model.js'
 import type { Operation, Outcome } from './operations.js'
 import type { Call } from './single-order.js'
 

@@ -3,7 +3,7 @@ import { TurnstoreError } from '../basics/errors.js'
 import { defaultLimits, type Limits } from '../records/limits.js'
 import type { SessionRecord } from '../records/models.js'
 import { checkMembers } from '../basics/arguments.js'
-import { type ChangePlan, isDropped, planChange, type SessionView } from './plan-change.js'
+import { type ChangePlan, isDropped, planChange, type SessionView } from './decide-change.js'
 import { readSessionInput } from '../records/record-input.js'
 
 export interface AppliedChange {

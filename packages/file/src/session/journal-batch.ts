@@ -1,6 +1,6 @@
 import type { ChangePlan, CheckedChange } from '@turnstore/core/adapter'
 import { FilesChanged } from '../disk/read-file.js'
-import { encodeEntry, entryOf } from '../format/entry.js'
+import { encodeEntry, entryOf } from '../format/journal-entry.js'
 import { encodeRecord } from '../format/journal.js'
 import type { JournalWriter } from './journal-writer.js'
 import type { TurnIndex } from './turn-index.js'

@@ -11,7 +11,7 @@ import {
 } from '@turnstore/core/adapter'
 import type { Span } from '../disk/read-file.js'
 import type { DocumentOutline } from '../format/document.js'
-import type { Entry } from '../format/entry.js'
+import type { Entry } from '../format/journal-entry.js'
 import { RecentTurns } from './recent-turns.js'
 import {
   bytesOf,

@@ -1,6 +1,6 @@
 import type { SessionRecord, TurnRecord } from '@turnstore/core'
 import type { Span } from '../disk/read-file.js'
-import type { JournalHeader } from '../format/entry.js'
+import type { JournalHeader } from '../format/journal-entry.js'
 
 /** The document that an index was read from. */
 export interface DocumentVersion {

@@ -5,7 +5,7 @@ import { fail, holds, nameOf, present } from '../../checks/expect.js'
 import { gather, untyped } from '../../samples/methods.js'
 import { turnOfTheEventLoop } from '../../checks/races.js'
 import { changeOf, sessionOf, T0, toolCallOf, transitionOf, turnOf } from '../../samples/samples.js'
-import { shownBy } from '../../checks/shown.js'
+import { shownBy } from '../../checks/error-texts.js'
 
 /** No error contains content, in any place that a logger might print. */
 export const discretionGroup: Group = { title: 'Discretion', define }

@@ -3,7 +3,7 @@ import { fail, refuses, same, show } from '../../checks/expect.js'
 import { gather } from '../../samples/methods.js'
 import { unless } from '../../checks/races.js'
 import { appendOf, changeOf, fullSession, indexes, sessionOf, turnOf, turnsOf } from '../../samples/samples.js'
-import { shownBy } from '../../checks/shown.js'
+import { shownBy } from '../../checks/error-texts.js'
 
 /** No call with another workspaceId sees, changes, lists or deletes a session. */
 export const scopeGroup: Group = { title: 'Scope', define }

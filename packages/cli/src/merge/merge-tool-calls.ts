@@ -11,7 +11,7 @@ import {
   unitedExtra,
   unitedObjects,
 } from './members.js'
-import { shown } from './shown.js'
+import { shown } from './printable-id.js'
 
 /**
  * Merges the calls of a turn. New calls are appended, whatever their order in the source: layouts refer to calls by
