@@ -56,6 +56,7 @@ export async function tryToCatch(mutant: Mutant, groups: readonly GroupName[] = 
   })
   const started = performance.now()
   const meant = cases.filter(([sentence]) => sentence.includes(mutant.caughtIn ?? ''))
+  if (meant.length === 0) throw new Error(`no case of ${mutant.caughtBy} has the words: ${mutant.caughtIn}`)
   for (const [sentence, body] of meant) {
     try {
       await body()

@@ -344,20 +344,23 @@ function define({ it }: Cases): void {
     same((await loaded(store)).turns[1]?.toolCalls.length, 3, 'one more without a callId')
     const twice = [toolCallOf('a', { result: 1 }), toolCallOf('a', { result: 2 }), toolCallOf('')]
     await store.saveSession(sessionOf('s', { turns: [turnOf('t', { toolCalls: twice })] }))
-    const last = [toolCallOf('a', { result: 3 }), toolCallOf('', { result: 4 })]
-    await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 't', putToolCalls: last }] }))
+    const put3 = toolCallOf('a', { result: 3 })
+    const empty = [toolCallOf('', { result: 4 }), toolCallOf('', { result: 5 })]
+    await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 't', putToolCalls: [put3, ...empty] }] }))
     const stored = (await loaded(store)).turns[0]?.toolCalls ?? []
     same(
       stored.slice(0, 3),
-      [twice[0], last[0], twice[2]],
-      'the last of two calls of one id is meant, and none by an empty one',
+      [twice[0], put3, twice[2]],
+      'a put replaces the last call with its id, and none with an empty one',
     )
-    same(stored.length, 4, 'calls when one with an empty callId is put')
-    holds(
-      ![undefined, '', 'a'].includes(stored[3]?.callId),
-      `a call with an empty callId gets a new one, not ${stored[3]?.callId}`,
+    const added = stored.slice(3)
+    same(
+      added.map(call => ({ ...call, callId: '' })),
+      empty,
+      'the calls with an empty callId',
     )
-    same({ ...stored[3], callId: '' }, last[1], 'the call with an empty callId')
+    const all = stored.map(({ callId }) => callId)
+    holds(new Set(all).size === 4, `each call with an empty callId gets an id of its own, not ${JSON.stringify(all)}`)
   })
 
   it('models', 'fills in the defaults of a change, and the same ones in a retry', async ({ store }) => {

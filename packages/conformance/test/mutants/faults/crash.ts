@@ -351,10 +351,10 @@ export const crash = onFiles(
     ],
   },
   fault => {
-    if (fault.includes('retry')) return 'repeats what a killed one was at'
-    if (fault.includes('list')) return 'while it created and deleted'
+    if (fault.includes('retry')) return 'repeats the calls of a killed one'
+    if (fault.includes('list')) return 'while it creates and deletes'
     return /^(leaves|acknowledges a delete|deletes|raises)/.test(fault)
-      ? 'done or not done'
+      ? 'applied or not applied'
       : 'every append that was acknowledged'
   },
 )
