@@ -163,13 +163,13 @@ describe('an error of the server becomes a message that says what to do', () => 
 
   it('LOADING, while it reads its data; a call waits for that if it has time', async () => {
     const server = await newServer({ 'loading-process-events-interval-bytes': '1024' })
-    const [impatient, patient] = [newStore(server.url, 3000), newStore(server.url, 60_000)]
+    const [impatient, patient] = [newStore(server.url, 6000), newStore(server.url, 60_000)]
     await impatient.saveSession({ sessionId: 's' })
     await patient.ready()
     // Large enough that the server replies between two of them.
     await server.admin.call('DEBUG', 'POPULATE', '20000', 'key', '2048')
-    // Twenty seconds, unless the test ends it.
-    await server.admin.config('SET', 'key-load-delay', '1000')
+    // Forty seconds, unless the test ends it.
+    await server.admin.config('SET', 'key-load-delay', '2000')
     const other = new Redis({ port: server.port, host: '127.0.0.1' })
     other.on('error', () => {})
     await other.ping()
