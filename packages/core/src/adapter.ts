@@ -4,6 +4,9 @@
  */
 export { applyCheckedChange, applyPlan, resultOf, viewOf } from './changes/apply-change.js'
 export { Backoff } from './adapter-kit/backoff.js'
+export { KeyedMutex } from './adapter-kit/keyed-mutex.js'
+export { RecentMap } from './adapter-kit/recent-map.js'
+export { TimeSlice } from './adapter-kit/time-slice.js'
 export { DocumentSessionStore, type Loaded } from './stores/document-session-store.js'
 export type { CheckedChange, CheckedTurnUpdate } from './changes/change.js'
 export { LAYOUT_KEY } from './chat/chat-layout.js'

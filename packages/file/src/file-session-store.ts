@@ -10,19 +10,21 @@ import {
   TurnstoreError,
 } from '@turnstore/core'
 import {
-  type StoreOptions,
+  AbstractSessionStore,
+  type CheckedChange,
+  type CheckedQuery,
+  type CheckedTurnRange,
   checkStoreOptions,
   cloneSummary,
   type Condition,
   type Deletion,
   inScope,
-  AbstractSessionStore,
-  type CheckedChange,
-  type CheckedQuery,
-  type CheckedTurnRange,
   pageOfListing,
+  RecentMap,
   type Scope,
   sessionNotFound,
+  type StoreOptions,
+  TimeSlice,
 } from '@turnstore/core/adapter'
 import { identify } from './disk/file-identity.js'
 import { ensureFolder } from './disk/folders.js'
@@ -31,8 +33,6 @@ import { writeError } from './folder/file-errors.js'
 import { createFormat, readFormat, resolveBase } from './folder/format-file.js'
 import { Layout, OWN_FOLDER, type SessionPaths } from './folder/layout.js'
 import { Listing } from './folder/listing.js'
-import { RecentMap } from './folder/recent-map.js'
-import { TimeSlice } from './format/yielding.js'
 import { LockFolder } from './locks/lock-folder.js'
 import { keyOf, OpenSessions } from './session/open-sessions.js'
 import { readSummary } from './session/read-summary.js'

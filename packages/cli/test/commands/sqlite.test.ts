@@ -27,7 +27,7 @@ describe.each(layouts)('what the reference wrote: $name', ({ path }) => {
     const source = join(folder, 'source')
     cpSync(path, source, { recursive: true })
     // Contains integers beyond 2^53, which only the file store preserves, since it keeps the text.
-    rmSync(join(source, 'acme/handed-over.json'), { force: true })
+    rmSync(join(source, 'acme/two-agents.json'), { force: true })
     const database = `sqlite:${join(folder, 'sessions.db')}`
     const back = join(folder, 'back')
     expect(await turnstore(['copy', '--from', `file:${source}`, '--to', database])).toMatchObject({

@@ -3,12 +3,22 @@
  * by hand so that core cannot use a platform API by accident.
  */
 declare function setTimeout(callback: () => void, milliseconds: number): unknown
+/** Missing in browsers. */
+declare const setImmediate: ((callback: () => void) => unknown) | undefined
 declare const crypto: { getRandomValues(bytes: Uint8Array): Uint8Array }
 declare const performance: { now(): number }
 
 export function sleep(milliseconds: number): Promise<void> {
   return new Promise(resolve => {
     setTimeout(resolve, milliseconds)
+  })
+}
+
+/** Lets everything run that waits for its turn of the event loop. */
+export function nextTurn(): Promise<void> {
+  return new Promise(resolve => {
+    if (typeof setImmediate === 'function') setImmediate(resolve)
+    else setTimeout(resolve, 0)
   })
 }
 

@@ -1,7 +1,6 @@
 import type { DamagedSession, SessionSummary } from '@turnstore/core'
-import { damageOf, inScope, isValidId, type Listed, quote, type Scope } from '@turnstore/core/adapter'
+import { damageOf, inScope, isValidId, type Listed, quote, type Scope, TimeSlice } from '@turnstore/core/adapter'
 import { identify } from '../disk/file-identity.js'
-import { TimeSlice } from '../format/yielding.js'
 import { corruptSession, inTwoPlaces, readError } from './file-errors.js'
 import type { FoundDocument, Layout } from './layout.js'
 import { SummaryCache, versionOf } from './summary-cache.js'

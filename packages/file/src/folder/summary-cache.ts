@@ -1,7 +1,7 @@
+import { RecentMap } from '@turnstore/core/adapter'
 import type { SessionSummary } from '@turnstore/core'
 import { identify } from '../disk/file-identity.js'
 import type { SessionPaths } from './layout.js'
-import { RecentMap } from './recent-map.js'
 
 /** About 100 MB at half a kilobyte each, and far more sessions than a folder serves well. */
 const CACHED = 200_000

@@ -1,9 +1,8 @@
 import { isUtf8 } from 'node:buffer'
 import { decodeSession, encodeSession, type SessionRecord, type TurnRecord, TurnstoreError } from '@turnstore/core'
-import { decodeTurn, encodeTurn, isJsonObject, parseJson } from '@turnstore/core/adapter'
+import { decodeTurn, encodeTurn, isJsonObject, parseJson, TimeSlice } from '@turnstore/core/adapter'
 import type { Span } from '../disk/read-file.js'
 import { mayHoldInfinity, parseExactly } from './exact-json.js'
-import { TimeSlice } from './yielding.js'
 
 /*
  * A session's document has the form of the reference: JSON in UTF-8, indented by two. A JSON string contains

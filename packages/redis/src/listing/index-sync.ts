@@ -1,18 +1,24 @@
-import type { Scope } from '@turnstore/core/adapter'
+import { type Scope, RecentMap } from '@turnstore/core/adapter'
 import type { Keyspace } from '../format/keyspace.js'
 import type { Move } from '../format/script-replies.js'
 import type { Stamped } from '../format/session-head.js'
 import type { Call, ServerConnection } from '../server/server-connection.js'
 import { memberOf } from './index-entry.js'
 import type { IndexWriter, PlacedEntry } from './index-writer.js'
-import { RecentWorkspaces } from './recent-workspaces.js'
+
+/** Sessions whose workspace is remembered. */
+const REMEMBERED = 10_000
 
 /** Keeps the indexes in step with writes: new entries are added before or during a write, old ones removed after it. */
 export class IndexSync {
   readonly #connection: ServerConnection
   readonly #keyspace: Keyspace
   readonly #index: IndexWriter
-  readonly #workspaces = new RecentWorkspaces()
+  /**
+   * The workspaces of recently written sessions, so that their indexes can be written during the next change instead of
+   * after it. One is wrong if the session was deleted and created in another; the scripts return the right workspace.
+   */
+  readonly #workspaces = new RecentMap<string | null>(REMEMBERED)
 
   constructor(connection: ServerConnection, keyspace: Keyspace, index: IndexWriter) {
     this.#connection = connection

@@ -2,11 +2,12 @@ import type { AgentTransitionRecord, ChangeResult, Limits } from '@turnstore/cor
 import {
   Backoff,
   type ChangePlan,
+  type CheckedChange,
   type Condition,
   encodeTransition,
   encodeTurn,
   isDropped,
-  type CheckedChange,
+  KeyedMutex,
   planChange,
   resultOf,
   sessionNotFound,
@@ -22,7 +23,6 @@ import { storeBusy } from '../server/redis-errors.js'
 import { type Args, type Call, newToken, type ServerConnection } from '../server/server-connection.js'
 import { type AppendOutcome, AppendQueue, type WaitingAppend } from './append-queue.js'
 import type { ChangeViewReader, ReadView } from './change-view.js'
-import { SessionQueue } from './session-queue.js'
 
 /** A change that has lost to others this many times takes a hold. */
 const LOSSES_BEFORE_HOLD = 3
@@ -35,7 +35,8 @@ export class ChangeWriter {
   readonly #views: ChangeViewReader
   readonly #limits: Limits
   readonly #ttlMs: number
-  readonly #queue = new SessionQueue()
+  /** Changes of a session that read before they write, one at a time. So they lose only to other processes. */
+  readonly #queue = new KeyedMutex()
   readonly #appends = new AppendQueue((sessionId, batch) => this.#append(sessionId, batch))
 
   constructor(

@@ -1,6 +1,5 @@
-import { setImmediate } from 'node:timers/promises'
 import type { TurnRecord, TurnstoreError } from '@turnstore/core'
-import { decodeTurn } from '@turnstore/core/adapter'
+import { decodeTurn, TimeSlice } from '@turnstore/core/adapter'
 import type { Row } from '../database/driver.js'
 import { count, fromExact, text } from '../tables/columns.js'
 import { damaged, naming, turnsMissing } from './damage.js'
@@ -17,13 +16,10 @@ const BATCH = 64
  */
 export async function parseTurns(sessionId: string, rows: readonly Row[], turnId?: string): Promise<TurnRecord[]> {
   const turns: TurnRecord[] = []
-  let end = performance.now() + SLICE_MS
+  const slice = new TimeSlice(SLICE_MS)
   try {
     for (let first = 0; first < rows.length; first += BATCH) {
-      if (performance.now() > end) {
-        await setImmediate()
-        end = performance.now() + SLICE_MS
-      }
+      if (slice.isOver) await slice.yield()
       const parsed = rows.slice(first, first + BATCH).map(row => ({ row, value: parseBody(row) }))
       for (const { row, value } of parsed) turns.push(inPlace(row, decodeBody(row, value), turnId))
     }
