@@ -107,7 +107,7 @@ function loadSqlite(): { DatabaseSync: typeof DatabaseSync } {
   if (sqlite === undefined) {
     throw new LockError(
       'LOCK_UNSUPPORTED',
-      'This runtime has no node:sqlite, which the locks need. Use Node 22.14 or later, or a current Bun or Deno.',
+      'This runtime has no node:sqlite, which the locks need. Use Node 22.14 or later, or a current Bun or Deno',
     )
   }
   return sqlite
