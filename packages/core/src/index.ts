@@ -39,19 +39,15 @@ export {
 } from './records/models.js'
 export type { DeleteOptions, ScopeOptions, WriteOptions } from './basics/scope.js'
 export { printable, printableLine } from './basics/printable.js'
-export type { PruneOptions } from './manager/prune.js'
+export type { PruneOptions } from './manager/prune-sessions.js'
 export type { DamagedSession, SessionPage } from './queries/page.js'
 export type { SessionQuery } from './queries/query.js'
 export { decodeSession, encodeSession } from './records/wire.js'
 export type { FactoryOptions } from './records/record-factory.js'
 export { replaySession, type SessionReplay, type TimelineEntry } from './replay/replay.js'
-export {
-  type ForkOptions,
-  type RecordedTurn,
-  SessionManager,
-  type SessionManagerOptions,
-  type StartSessionOptions,
-} from './manager/session-manager.js'
+export type { ForkOptions } from './manager/fork-session.js'
+export { type RecordedTurn, SessionManager, type SessionManagerOptions } from './manager/session-manager.js'
+export type { StartSessionOptions } from './manager/start-session.js'
 export type { Capabilities, SessionStore } from './stores/session-store.js'
 export type { TurnPage, TurnRange } from './queries/turn-range.js'
 export { type MessageProblem, turnsFromMessages, type TurnsFromMessagesOptions } from './chat/turns-from-messages.js'

@@ -1,37 +1,34 @@
-import { applyCheckedChange } from '../changes/apply-change.js'
-import { type ChangeResult, readChange, type SessionChange } from '../changes/change.js'
-import type { TurnPatch } from '../records/models.js'
+import { checkMembers, wholeNumber } from '../basics/arguments.js'
+import { isTurnstoreError, sessionNotFound, TurnstoreError } from '../basics/errors.js'
+import { withOutcome } from '../basics/outcome.js'
+import { type DeleteOptions, type ScopeOptions, scopeOf } from '../basics/scope.js'
+import { timeKey } from '../basics/time.js'
+import type { ChangeResult, SessionChange } from '../changes/change.js'
 import type { ChatMessage } from '../chat/chat-message.js'
 import { messagesFromTurns } from '../chat/messages-from-turns.js'
-import { isTurnstoreError, sessionExists, sessionNotFound, TurnstoreError } from '../basics/errors.js'
-import { checkId } from '../basics/ids.js'
-import type { JsonObject } from '../basics/json.js'
-import { attempt } from '../stores/lifecycle.js'
-import { hardLimits } from '../records/limits.js'
-import {
-  type AgentTransitionInput,
-  type AgentTransitionRecord,
-  isEnded,
-  type SessionRecord,
-  type SessionSummary,
-  type ToolCallInput,
-  type ToolCallRecord,
-  type TurnInput,
-  type TurnRecord,
-} from '../records/models.js'
-import { checkMembers } from '../basics/arguments.js'
-import { type DeleteOptions, type ScopeOptions, scopeOf } from '../basics/scope.js'
-import { withOutcome } from '../basics/outcome.js'
-import { prune, type PruneOptions, readPrune } from './prune.js'
-import { queryMembers, type SessionQuery } from '../queries/query.js'
 import type { SessionPage } from '../queries/page.js'
-import { completeToolCall, completeTurn } from '../records/complete.js'
-import { RecordFactory } from '../records/record-factory.js'
-import { readMetadataInput, turnPatchMembers } from '../records/record-input.js'
-import type { SessionStore } from '../stores/session-store.js'
-import { timeKey } from '../basics/time.js'
+import { queryMembers, type SessionQuery } from '../queries/query.js'
 import type { TurnRange } from '../queries/turn-range.js'
-import { wholeNumber } from '../basics/arguments.js'
+import { completeToolCall, completeTurn } from '../records/complete.js'
+import { hardLimits } from '../records/limits.js'
+import type {
+  AgentTransitionInput,
+  AgentTransitionRecord,
+  SessionRecord,
+  SessionSummary,
+  ToolCallInput,
+  ToolCallRecord,
+  TurnInput,
+  TurnPatch,
+  TurnRecord,
+} from '../records/models.js'
+import { RecordFactory } from '../records/record-factory.js'
+import { turnPatchMembers } from '../records/record-input.js'
+import { attempt } from '../stores/lifecycle.js'
+import type { SessionStore } from '../stores/session-store.js'
+import { fork, type ForkOptions, readFork } from './fork-session.js'
+import { prune, type PruneOptions, readPrune } from './prune-sessions.js'
+import { readStart, start, type StartSessionOptions } from './start-session.js'
 
 export interface SessionManagerOptions {
   /**
@@ -45,38 +42,15 @@ export interface SessionManagerOptions {
   newId?: () => string
 }
 
-export interface StartSessionOptions {
-  /** Default: the manager's workspace, or none. */
-  workspaceId?: string | null
-  /** The agent that starts the session. */
-  agentId?: string | null
-  /** Default: a random id. */
-  sessionId?: string
-  metadata?: JsonObject
-  /**
-   * What to do if the id is in use: `fail` (the default), `resume` the stored session and clear its `ended`
-   * flag, or `replace` it.
-   */
-  ifExists?: 'fail' | 'resume' | 'replace'
-}
-
 export interface RecordedTurn {
   /**
-   * Your turn, with defaults filled in; its values are the objects that you passed. If the session already had the turn, the stored one may have more
-   * tool calls.
+   * Your turn, with defaults filled in; its values are the objects that you passed. If the session already
+   * had the turn, the stored one may have more tool calls.
    */
   turn: TurnRecord
   revision: number
   /** True if the session already had this turn. Nothing was written. */
   deduplicated: boolean
-}
-
-export interface ForkOptions {
-  /** How many turns to copy; default all. */
-  turns?: number
-  sessionId?: string
-  /** Merged over the session's metadata. */
-  metadata?: JsonObject
 }
 
 /**
@@ -119,53 +93,11 @@ export class SessionManager {
    *   uses it
    */
   async startSession(options: StartSessionOptions = {}): Promise<SessionRecord> {
-    const { session, scope, ifExists } = withOutcome('not-stored', () => this.#readStart(options))
-    if (ifExists === 'replace') return { ...session, revision: await this.store.saveSession(session) }
-    for (;;) {
-      if (ifExists === 'resume') {
-        const stored = await this.#resume(session.sessionId, scope)
-        if (stored !== null) return stored
-      }
-      try {
-        return { ...session, revision: await this.store.saveSession(session, { ifRevision: 0 }) }
-      } catch (error) {
-        if (!isTurnstoreError(error, 'REVISION_CONFLICT')) throw error
-        if (ifExists === 'fail') throw sessionExists(session.sessionId)
-        // Another caller created the session after the load. Resume it.
-      }
-    }
-  }
-
-  #readStart(options: StartSessionOptions): Pick<Required<StartSessionOptions>, 'ifExists'> & {
-    session: SessionRecord
-    scope: ScopeOptions
-  } {
-    checkMembers(options, 'options', ['workspaceId', 'agentId', 'sessionId', 'metadata', 'ifExists'])
-    const { agentId = null, sessionId, metadata = {}, ifExists = 'fail' } = options
-    if (!['fail', 'resume', 'replace'].includes(ifExists)) {
-      throw new TurnstoreError('INVALID_ARGUMENT', "options.ifExists must be 'fail', 'resume' or 'replace'")
-    }
-    if (agentId !== null) checkId(agentId, 'options.agentId')
-    const scope = this.#scopeOf(options)
-    const session = this.#factory.session({
-      ...(sessionId === undefined ? {} : { sessionId }),
-      workspaceId: scope.workspaceId ?? null,
-      agentId,
-      metadata,
-    })
-    return { session, scope, ifExists }
-  }
-
-  async #resume(sessionId: string, scope: ScopeOptions): Promise<SessionRecord | null> {
-    const stored = await withOutcome('not-stored', () => this.store.loadSession(sessionId, scope))
-    if (stored === null || !isEnded(stored)) return stored
-    try {
-      await this.store.changeSession(sessionId, { unsetMetadata: ['ended'], updatedAt: this.#factory.now() }, scope)
-    } catch (error) {
-      if (isTurnstoreError(error, 'SESSION_NOT_FOUND')) return null
-      throw error
-    }
-    return withOutcome('unknown', () => this.store.loadSession(sessionId, scope))
+    return start(
+      this.store,
+      this.#factory,
+      withOutcome('not-stored', () => readStart(options, this.#factory, this.#scopeOf)),
+    )
   }
 
   /**
@@ -282,35 +214,8 @@ export class SessionManager {
    * @throws `SESSION_EXISTS`
    */
   async forkSession(sessionId: string, options: ForkOptions = {}): Promise<SessionRecord> {
-    const {
-      turns,
-      metadata,
-      sessionId: forkId = this.#factory.newId(),
-    } = withOutcome('not-stored', () => readFork(options))
-    const stored = await withOutcome('not-stored', () => this.store.loadSession(sessionId, this.#scope))
-    if (stored === null) throw sessionNotFound(sessionId)
-    const now = this.#factory.now()
-    const change: SessionChange = {
-      ...(turns === undefined ? {} : { keepTurns: turns }),
-      unsetMetadata: ['ended'],
-      updatedAt: now,
-    }
-    const fork = withOutcome('not-stored', () => {
-      const { session } = applyCheckedChange(stored, readChange(change, hardLimits), undefined, hardLimits)
-      return this.#factory.session({
-        ...session,
-        sessionId: forkId,
-        parentSessionId: sessionId,
-        createdAt: now,
-        updatedAt: now,
-        metadata: { ...session.metadata, ...metadata },
-      })
-    })
-    try {
-      return { ...fork, revision: await this.store.saveSession(fork, { ifRevision: 0 }) }
-    } catch (error) {
-      throw isTurnstoreError(error, 'REVISION_CONFLICT') ? sessionExists(forkId) : error
-    }
+    const forking = withOutcome('not-stored', () => readFork(options))
+    return fork(this.store, this.#factory, sessionId, this.#scope, forking)
   }
 
   /** Keeps the first n turns. Drops the rest, and the agent transitions recorded in them. */
@@ -362,7 +267,7 @@ export class SessionManager {
   }
 
   /** The workspace of a call. If the manager is bound to a workspace, a call cannot name another. */
-  #scopeOf(options: ScopeOptions, what = 'options'): ScopeOptions {
+  readonly #scopeOf = (options: ScopeOptions, what = 'options'): ScopeOptions => {
     const named = readOwnScope(options, what)
     if (!('workspaceId' in this.#scope)) return named
     if ('workspaceId' in named && named.workspaceId !== this.#scope.workspaceId) {
@@ -398,14 +303,6 @@ function readNow(time: Date | string): string {
   throw new TurnstoreError('INVALID_ARGUMENT', 'options.now must return a Date or an ISO 8601 time', {
     outcome: 'not-stored',
   })
-}
-
-/** Copies the options, because the caller may modify them while the session is loaded. @throws `INVALID_ARGUMENT`, `INVALID_RECORD` */
-function readFork(options: ForkOptions): ForkOptions & { metadata: JsonObject } {
-  checkMembers(options, 'options', ['turns', 'sessionId', 'metadata'])
-  const { turns, metadata = {} } = options
-  if (turns !== undefined) wholeNumber(turns, 'options.turns', 0)
-  return { ...options, metadata: readMetadataInput(metadata, hardLimits, 'options.metadata') }
 }
 
 /**

@@ -1,0 +1,92 @@
+import { checkMembers } from '../basics/arguments.js'
+import { isTurnstoreError, sessionExists, TurnstoreError } from '../basics/errors.js'
+import { checkId } from '../basics/ids.js'
+import type { JsonObject } from '../basics/json.js'
+import { withOutcome } from '../basics/outcome.js'
+import type { ScopeOptions } from '../basics/scope.js'
+import { isEnded, type SessionRecord } from '../records/models.js'
+import type { RecordFactory } from '../records/record-factory.js'
+import type { SessionStore } from '../stores/session-store.js'
+
+export interface StartSessionOptions {
+  /** Default: the manager's workspace, or none. */
+  workspaceId?: string | null
+  /** The agent that starts the session. */
+  agentId?: string | null
+  /** Default: a random id. */
+  sessionId?: string
+  metadata?: JsonObject
+  /**
+   * What to do if the id is in use: `fail` (the default), `resume` the stored session and clear its `ended`
+   * flag, or `replace` it.
+   */
+  ifExists?: 'fail' | 'resume' | 'replace'
+}
+
+/** The checked options of a start. */
+interface Start {
+  readonly session: SessionRecord
+  readonly scope: ScopeOptions
+  readonly ifExists: 'fail' | 'resume' | 'replace'
+}
+
+/** @throws `INVALID_ARGUMENT`, `INVALID_ID`, `INVALID_RECORD` */
+export function readStart(
+  options: StartSessionOptions,
+  factory: RecordFactory,
+  scopeOf: (options: ScopeOptions) => ScopeOptions,
+): Start {
+  checkMembers(options, 'options', ['workspaceId', 'agentId', 'sessionId', 'metadata', 'ifExists'])
+  const { agentId = null, sessionId, metadata = {}, ifExists = 'fail' } = options
+  if (!['fail', 'resume', 'replace'].includes(ifExists)) {
+    throw new TurnstoreError('INVALID_ARGUMENT', "options.ifExists must be 'fail', 'resume' or 'replace'")
+  }
+  if (agentId !== null) checkId(agentId, 'options.agentId')
+  const scope = scopeOf(options)
+  const session = factory.session({
+    ...(sessionId === undefined ? {} : { sessionId }),
+    workspaceId: scope.workspaceId ?? null,
+    agentId,
+    metadata,
+  })
+  return { session, scope, ifExists }
+}
+
+/** What `SessionManager.startSession` does. */
+export async function start(
+  store: SessionStore,
+  factory: RecordFactory,
+  { session, scope, ifExists }: Start,
+): Promise<SessionRecord> {
+  if (ifExists === 'replace') return { ...session, revision: await store.saveSession(session) }
+  for (;;) {
+    if (ifExists === 'resume') {
+      const stored = await resume(store, factory, session.sessionId, scope)
+      if (stored !== null) return stored
+    }
+    try {
+      return { ...session, revision: await store.saveSession(session, { ifRevision: 0 }) }
+    } catch (error) {
+      if (!isTurnstoreError(error, 'REVISION_CONFLICT')) throw error
+      if (ifExists === 'fail') throw sessionExists(session.sessionId)
+      // Another caller created the session after the load. Resume it.
+    }
+  }
+}
+
+async function resume(
+  store: SessionStore,
+  factory: RecordFactory,
+  sessionId: string,
+  scope: ScopeOptions,
+): Promise<SessionRecord | null> {
+  const stored = await withOutcome('not-stored', () => store.loadSession(sessionId, scope))
+  if (stored === null || !isEnded(stored)) return stored
+  try {
+    await store.changeSession(sessionId, { unsetMetadata: ['ended'], updatedAt: factory.now() }, scope)
+  } catch (error) {
+    if (isTurnstoreError(error, 'SESSION_NOT_FOUND')) return null
+    throw error
+  }
+  return withOutcome('unknown', () => store.loadSession(sessionId, scope))
+}
