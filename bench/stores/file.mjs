@@ -14,7 +14,7 @@ export async function measureFile({ folder, report }) {
   const path = join(folder, 'file')
   const writer = new FileSessionStore(path, { timeoutMs: 120_000 })
   await fillSizes(report, 'file', writer, report.sizes)
-  await writer.close() // what was written is folded, and over, before the clock runs
+  await writer.close() // so compaction is over before the clock runs
 
   const store = new FileSessionStore(path)
   const raw = openSync(join(folder, 'raw'), 'a')

@@ -6,29 +6,29 @@ import type { Child } from './child.ts'
 import { momentsOf } from './machine.ts'
 
 /**
- * Makes changes until it is killed, and tells each before it is made and after it was acknowledged. Which change
+ * Makes changes until it is killed, and reports each before it is made and after it was acknowledged. Which change
  * comes next follows from the number, so that the parent knows what each has done.
  */
 const work = (first: number): string => `let next = ${first}
-  const told = async (name, write) => { say('+ ' + name); await write; say('= ' + name) }
+  const report = async (name, write) => { say('+ ' + name); await write; say('= ' + name) }
   if (await store.loadSession('s') === null) {
-    // Killed between the two: the session is gone, which was told.
-    await told('save', store.saveSession({ sessionId: 's', createdAt: at, metadata: { life: next } }))
+    // Killed between the two: the session is gone, and its delete was reported.
+    await report('save', store.saveSession({ sessionId: 's', createdAt: at, metadata: { life: next } }))
   }
   say('ready')
   for (;; next++) {
     const id = 't' + next
     switch (next % 20) {
-      case 6: await told('fold', store.changeSession('s', { setMetadata: { ended: true }, updatedAt: at })); break
-      case 7: await told('resume', store.changeSession('s', { unsetMetadata: ['ended'], updatedAt: at })); break
+      case 6: await report('end', store.changeSession('s', { setMetadata: { ended: true }, updatedAt: at })); break
+      case 7: await report('resume', store.changeSession('s', { unsetMetadata: ['ended'], updatedAt: at })); break
       case 12: { const { turnCount } = await store.loadSummary('s')
-        await told('rewind ' + Math.max(0, turnCount - 2), store.changeSession('s', { keepTurns: Math.max(0, turnCount - 2), updatedAt: at })); break }
-      case 17: { const session = await store.loadSession('s'); await told('resave', store.saveSession(session)); break }
-      case 19: if (next % 3 === 0) { await told('delete', store.deleteSession('s'))
-        await told('save', store.saveSession({ sessionId: 's', createdAt: at, metadata: { life: next } })); break }
+        await report('rewind ' + Math.max(0, turnCount - 2), store.changeSession('s', { keepTurns: Math.max(0, turnCount - 2), updatedAt: at })); break }
+      case 17: { const session = await store.loadSession('s'); await report('resave', store.saveSession(session)); break }
+      case 19: if (next % 3 === 0) { await report('delete', store.deleteSession('s'))
+        await report('save', store.saveSession({ sessionId: 's', createdAt: at, metadata: { life: next } })); break }
       default: {
-        await told('append ' + id, store.changeSession('s', { appendTurns: [{ turnId: id, status: 'running', prompt: 'p'.repeat(next * 97 % 3000) }], updatedAt: at }))
-        await told('call ' + id, store.changeSession('s', { updateTurns: [{ turnId: id, set: { status: 'success' }, putToolCalls: [{ callId: id, toolName: 'f' }] }], setMetadata: { last: id }, updatedAt: at }))
+        await report('append ' + id, store.changeSession('s', { appendTurns: [{ turnId: id, status: 'running', prompt: 'p'.repeat(next * 97 % 3000) }], updatedAt: at }))
+        await report('call ' + id, store.changeSession('s', { updateTurns: [{ turnId: id, set: { status: 'success' }, putToolCalls: [{ callId: id, toolName: 'f' }] }], setMetadata: { last: id }, updatedAt: at }))
       }
     }
   }`
@@ -119,11 +119,11 @@ export async function killAgainAndAgain({ rounds, start, open }: KillLoop): Prom
     }
     next += 1
     const now = await stateIn(open())
-    const told = { seed, round, now }
+    const found = { seed, round, now }
     expect([
       { seed, round, now: state },
       { seed, round, now: maybe },
-    ]).toContainEqual(told)
+    ]).toContainEqual(found)
     state = now
   }
   expect(acknowledged).toBeGreaterThan(20)

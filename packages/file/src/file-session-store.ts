@@ -33,6 +33,7 @@ import { writeError } from './folder/file-errors.js'
 import { createFormat, readFormat, resolveBase } from './folder/format-file.js'
 import { Layout, OWN_FOLDER, type SessionPaths } from './folder/layout.js'
 import { Listing } from './folder/listing.js'
+import type { Lock } from './locks/gate.js'
 import { LockFolder } from './locks/lock-folder.js'
 import { keyOf, OpenSessions } from './session/open-sessions.js'
 import { readSummary } from './session/read-summary.js'
@@ -215,9 +216,9 @@ export class FileSessionStore extends AbstractSessionStore {
   }
 
   protected async _saveSession(session: SessionRecord, condition: Condition): Promise<number> {
-    return this.#locked(session.sessionId, async () => {
+    return this.#locked(session.sessionId, async lock => {
       const found = await this.#findToWrite(session.sessionId, undefined)
-      return (found ?? (await this.#newFile(session))).replace(session, condition)
+      return (found ?? (await this.#newFile(session))).replace(session, condition, lock)
     })
   }
 
@@ -225,9 +226,9 @@ export class FileSessionStore extends AbstractSessionStore {
     const { scope, evenIfDamaged } = deletion
     // Without the store's own folder there are no locks, and they are not created just to find nothing.
     if (!this.#hasOwnFolder() && (await this.#findToWrite(sessionId, scope, evenIfDamaged)) === null) return false
-    return this.#locked(sessionId, async () => {
+    return this.#locked(sessionId, async lock => {
       const found = await this.#findToWrite(sessionId, scope, evenIfDamaged)
-      if (found === null || !(await found.remove(deletion))) return false
+      if (found === null || !(await found.remove(deletion, lock))) return false
       this.#uncompacted.delete(keyOf(found.paths))
       return true
     })
@@ -243,12 +244,12 @@ export class FileSessionStore extends AbstractSessionStore {
   }
 
   /** Ids are unique over all workspaces, so creating, replacing and deleting take the lock of the id. */
-  async #locked<T>(sessionId: string, work: () => Promise<T>): Promise<T> {
+  async #locked<T>(sessionId: string, work: (lock: Lock) => Promise<T>): Promise<T> {
     try {
       const { locks, timeoutMs } = await this.#prepare()
       const lock = await locks.acquire(sessionId, { deadline: performance.now() + timeoutMs })
       try {
-        return await work()
+        return await work(lock)
       } finally {
         lock.release()
       }

@@ -23,10 +23,8 @@ export async function replaceFile(
   data: string | Uint8Array,
   options: { mode?: number } = {},
 ): Promise<string> {
-  const staged = await StagedFile.open(path, options)
+  const staged = await StagedFile.of(path, data, options)
   try {
-    await staged.write(typeof data === 'string' ? Buffer.from(data) : data)
-    await staged.finish()
     return await staged.commit()
   } catch (error) {
     await staged.discard()
@@ -66,6 +64,19 @@ export class StagedFile {
     this.#old = old
     this.#file = file
     this.#folder = folder
+  }
+
+  /** A file with all of its content, synced, and not in its place yet. */
+  static async of(path: string, data: string | Uint8Array, options: { mode?: number } = {}): Promise<StagedFile> {
+    const staged = await StagedFile.open(path, options)
+    try {
+      await staged.write(typeof data === 'string' ? Buffer.from(data) : data)
+      await staged.finish()
+      return staged
+    } catch (error) {
+      await staged.discard()
+      throw error
+    }
   }
 
   static async open(path: string, options: { mode?: number } = {}): Promise<StagedFile> {

@@ -61,6 +61,14 @@ export function movedAway(path: string): TurnstoreError {
   })
 }
 
+/** The lock of a session was moved away with its folder, so another process may write at the same time. */
+export function lockMovedAway(path: string): TurnstoreError {
+  const message = `The folder of ${quotePath(path)} was moved, removed or replaced, so nothing was written`
+  return new TurnstoreError('STORE_UNAVAILABLE', `${message}. Check what is stored there, then write again`, {
+    outcome: 'not-stored',
+  })
+}
+
 /** Something in a listing that may be a session, or contain some, and cannot be listed. */
 export function damagedPlace(shown: string, path: string, reason: string): DamagedSession {
   return { sessionId: shown, code: 'CORRUPT_SESSION', message: `${quotePath(path)}: ${reason}` }

@@ -7,6 +7,11 @@ import { LockFile } from './lock-file.js'
 
 /** A held lock. `release()` frees it, and the kernel frees it when the process ends in any way. */
 export interface Lock extends Disposable {
+  /**
+   * Whether other processes that look for the lock find this one. Not if its folder was moved or replaced: then they
+   * lock another file, and this lock excludes nobody.
+   */
+  isInPlace(): boolean
   /** Frees the lock. Another call does nothing. */
   release(): void
 }
@@ -92,6 +97,10 @@ export class Gate implements DescriptorHolder {
     if (this.#files === undefined || this.#isHeld || this.#waiting.length > 0) return false
     this.#closeFiles()
     return true
+  }
+
+  isInPlace(): boolean {
+    return this.#files?.lock.isInPlace() ?? false
   }
 
   release(): void {
@@ -250,6 +259,10 @@ class HeldLock implements Lock {
 
   constructor(gate: Gate) {
     this.#gate = gate
+  }
+
+  isInPlace(): boolean {
+    return this.#gate?.isInPlace() ?? false
   }
 
   release(): void {

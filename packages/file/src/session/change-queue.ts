@@ -12,7 +12,7 @@ import { syncFolder } from '../disk/folders.js'
 import { writeError } from '../folder/file-errors.js'
 import type { Lock } from '../locks/gate.js'
 import type { Compaction } from './compaction.js'
-import { rewriteDocument } from './document-writer.js'
+import { checkLock, rewriteDocument } from './document-writer.js'
 import { JournalBatch } from './journal-batch.js'
 import type { SessionState } from './session-state.js'
 import type { TurnIndex } from './turn-index.js'
@@ -76,7 +76,7 @@ export class ChangeQueue {
         continue
       }
       try {
-        written = await this.#commit(this.#queue.splice(0, BATCH))
+        written = await this.#commit(this.#queue.splice(0, BATCH), lock)
       } finally {
         lock.release()
       }
@@ -94,17 +94,19 @@ export class ChangeQueue {
   }
 
   /** Returns the index after the changes, or null if a document or nothing was written. */
-  async #commit(batch: readonly Waiting[]): Promise<TurnIndex | null> {
+  async #commit(batch: readonly Waiting[], lock: Lock): Promise<TurnIndex | null> {
     const answers: (() => void)[] = []
     let index: TurnIndex | null
     try {
-      index = await this.#state.exclusively(() => this.#decideAndWrite(batch, answers))
+      index = await this.#state.exclusively(() => this.#decideAndWrite(batch, answers, lock))
       if (index !== null) await this.#sync(index)
+      // The last look before the answers: nobody will find what went into a journal that was moved away.
+      if (index !== null && index.journal !== null) this.#state.writer.checkInPlace(index.journal)
     } catch (error) {
       this.#state.index = null
       this.#state.writer.close()
       for (const { reject } of batch) reject(writeError(error))
-      await this.#abandonJournal()
+      await this.#abandonJournal(lock)
       return null
     }
     for (const answer of answers) answer()
@@ -116,12 +118,12 @@ export class ChangeQueue {
    * journal would sync it with success. So the session is written to a new document, now, while the lock is held,
    * or else with the next change.
    */
-  async #abandonJournal(): Promise<void> {
+  async #abandonJournal(lock: Lock): Promise<void> {
     if (!this.#state.isJournalSuspect) return
     try {
       await this.#state.exclusively(async () => {
         const index = await this.#state.refreshToWrite()
-        if (index !== null) await rewriteDocument(this.#state, index)
+        if (index !== null) await rewriteDocument(this.#state, index, lock)
       })
     } catch {
       // The disk still fails. The callers have their errors, and the next change tries again.
@@ -130,7 +132,7 @@ export class ChangeQueue {
   }
 
   /** Returns the index that must be synced before any answer, or null if nothing must. */
-  async #decideAndWrite(batch: readonly Waiting[], answers: (() => void)[]): Promise<TurnIndex | null> {
+  async #decideAndWrite(batch: readonly Waiting[], answers: (() => void)[], lock: Lock): Promise<TurnIndex | null> {
     const rewinds = batch.some(({ change }) => change.keepTurns !== undefined)
     const index = await (rewinds ? this.#state.rereadToWrite() : this.#state.refreshToWrite())
     if (index === null) {
@@ -163,9 +165,10 @@ export class ChangeQueue {
     }
     if (!isChanged) return index
     if (journal === null) {
-      await rewriteDocument(this.#state, index)
+      await rewriteDocument(this.#state, index, lock)
       return null
     }
+    checkLock(lock, this.#state.paths)
     journal.write()
     this.#endsNow ||= !wasEnded && isEnded(index.head)
     return index

@@ -3,7 +3,8 @@ import { identify } from '../disk/file-identity.js'
 import type { Span } from '../disk/read-file.js'
 import type { StagedFile } from '../disk/replace-file.js'
 import { keepsBigIntegers } from '../format/exact-json.js'
-import { removeFile, stageDocument } from './document-writer.js'
+import type { Lock } from '../locks/gate.js'
+import { checkLock, removeFile, stageDocument } from './document-writer.js'
 import type { SessionState } from './session-state.js'
 import type { TurnIndex } from './turn-index.js'
 import type { Snapshot } from './turn-places.js'
@@ -56,19 +57,20 @@ export class Compaction {
    * lock, unless another process replaced the document meanwhile. Appends continue in a new journal.
    */
   async run(): Promise<void> {
-    const snapshot = await this.#state.locked(() => this.#rotate())
+    const snapshot = await this.#state.locked(lock => this.#rotate(lock))
     if (snapshot === null) return
     const { file, spans } = await stageDocument(this.#state.paths, snapshot)
     try {
-      await this.#state.locked(() => this.#putInPlace(snapshot, file, spans))
+      await this.#state.locked(lock => this.#putInPlace(snapshot, file, spans, lock))
     } finally {
       await file.discard()
     }
   }
 
-  async #putInPlace(snapshot: Snapshot, file: StagedFile, spans: readonly Span[]): Promise<void> {
+  async #putInPlace(snapshot: Snapshot, file: StagedFile, spans: readonly Span[], lock: Lock): Promise<void> {
     // The document was replaced, with these changes or by another session, or it was deleted.
     if (identify(this.#state.paths.document)?.version !== snapshot.document.version) return
+    checkLock(lock, this.#state.paths)
     await file.commit()
     removeFile(this.#state.paths.rotated)
     const document = identify(this.#state.paths.document)
@@ -80,7 +82,7 @@ export class Compaction {
   }
 
   /** Moves the journal aside, so that the next change begins a new one. Null if there is nothing to compact. */
-  async #rotate(): Promise<Snapshot | null> {
+  async #rotate(lock: Lock): Promise<Snapshot | null> {
     const index = await this.#state.refreshToWrite()
     if (index === null || (index.journal === null && index.rotated === null)) return null
     if (index.hasBigIntegers && !keepsBigIntegers) return null
@@ -89,6 +91,7 @@ export class Compaction {
       // Later changes build on this journal, but only the next one is synced with them.
       await this.#state.writer.sync(index.journal)
       this.#state.writer.close()
+      checkLock(lock, this.#state.paths)
       renameSync(this.#state.paths.journal, this.#state.paths.rotated)
       index.rotated = index.journal
       index.rotated.path = this.#state.paths.rotated

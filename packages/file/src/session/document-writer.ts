@@ -4,11 +4,12 @@ import { type Condition, type Deletion, inScope, isDamage, nextRevision, quote }
 import { identify } from '../disk/file-identity.js'
 import { syncFolder } from '../disk/folders.js'
 import type { Span } from '../disk/read-file.js'
-import { replaceFile, StagedFile } from '../disk/replace-file.js'
+import { StagedFile } from '../disk/replace-file.js'
 import { isMissing } from '../disk/system-code.js'
-import { corruptSession, movedAway } from '../folder/file-errors.js'
+import { corruptSession, lockMovedAway, movedAway } from '../folder/file-errors.js'
 import type { SessionPaths } from '../folder/layout.js'
 import { documentText } from '../format/document.js'
+import type { Lock } from '../locks/gate.js'
 import { composeDocument } from './compose-document.js'
 import { PartReader } from './part-reader.js'
 import type { SessionState } from './session-state.js'
@@ -22,18 +23,32 @@ import type { Snapshot } from './turn-places.js'
  */
 
 /** Writes the document from the index. The caller has exclusive use of the index. */
-export async function rewriteDocument(state: SessionState, index: TurnIndex): Promise<void> {
+export async function rewriteDocument(state: SessionState, index: TurnIndex, lock: Lock): Promise<void> {
   const { file } = await stageDocument(state.paths, index.snapshot())
-  let written: string
+  await putInPlace(state, file, lock)
+  state.isJournalSuspect = false
+}
+
+async function putInPlace(state: SessionState, file: StagedFile, lock: Lock): Promise<void> {
   try {
-    written = await file.commit()
+    checkLock(lock, state.paths)
+    state.index = null
+    const written = await file.commit()
+    const version = versionInPlace(state.paths, written)
+    removeJournals(state)
+    state.syncedDocument = version
   } finally {
     await file.discard()
   }
-  state.index = null
-  removeJournals(state)
-  state.isJournalSuspect = false
-  state.syncedDocument = versionInPlace(state.paths, written)
+}
+
+/**
+ * The last look before a write: once the folder was replaced, the lock excludes nobody in the new one, and what this
+ * process has read is not what is there.
+ * @throws `STORE_UNAVAILABLE`, `not-stored`
+ */
+export function checkLock(lock: Lock, { document }: SessionPaths): void {
+  if (!lock.isInPlace()) throw lockMovedAway(document)
 }
 
 /** The version of the document just written. @throws `STORE_UNAVAILABLE`, `unknown`, if it is not in its place any more */
@@ -63,7 +78,12 @@ export async function stageDocument(
 }
 
 /** Creates or replaces the document as a whole. Returns its revision. */
-export function replaceSession(state: SessionState, session: SessionRecord, condition: Condition): Promise<number> {
+export function replaceSession(
+  state: SessionState,
+  session: SessionRecord,
+  condition: Condition,
+  lock: Lock,
+): Promise<number> {
   return state.exclusively(async () => {
     const current = await state.rereadToWrite()
     const revision = nextRevision(session, current?.head ?? null, condition)
@@ -72,14 +92,13 @@ export function replaceSession(state: SessionState, session: SessionRecord, cond
       throw corruptSession(session.sessionId, state.paths.document, 'another session is in its place')
     }
     if (current === null && hasJournals(state.paths)) {
+      checkLock(lock, state.paths)
       // Left by a delete. Their removal must be synced before there is a session that they could be taken for.
       removeJournals(state)
       await syncFolder(state.paths.folder)
     }
-    state.index = null
-    const written = await replaceFile(state.paths.document, documentText({ ...session, revision }))
-    removeJournals(state)
-    state.syncedDocument = versionInPlace(state.paths, written)
+    const file = await StagedFile.of(state.paths.document, documentText({ ...session, revision }))
+    await putInPlace(state, file, lock)
     return revision
   })
 }
@@ -88,7 +107,7 @@ export function replaceSession(state: SessionState, session: SessionRecord, cond
  * Deletes the session, its document first: without it there is no session. A damaged one is identified by its
  * place, and so is its workspace.
  */
-export function removeSession(state: SessionState, { scope, evenIfDamaged }: Deletion): Promise<boolean> {
+export function removeSession(state: SessionState, { scope, evenIfDamaged }: Deletion, lock: Lock): Promise<boolean> {
   return state.exclusively(async () => {
     try {
       const current = await state.rereadToWrite()
@@ -96,6 +115,7 @@ export function removeSession(state: SessionState, { scope, evenIfDamaged }: Del
     } catch (error) {
       if (!evenIfDamaged || !isDamage(error)) throw error
     }
+    checkLock(lock, state.paths)
     state.index = null
     unlinkDocument(state.paths)
     await syncFolder(state.paths.folder)

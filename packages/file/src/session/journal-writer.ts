@@ -64,17 +64,23 @@ export class JournalWriter implements DescriptorHolder {
   }
 
   /**
-   * Waits until all of the journal is on the disk, whichever process wrote it. Then checks that the journal is
-   * still in its place: its folder may have been moved or replaced by a backup.
-   * @throws {@link FileWriteError} or `STORE_UNAVAILABLE`, with outcome `unknown`
+   * Waits until all of the journal is on the disk, whichever process wrote it.
+   * @throws {@link FileWriteError}, with outcome `unknown`
    */
   async sync(journal: JournalFile): Promise<void> {
     try {
       if (journal.syncedTo !== journal.size) await this.#sync(journal)
-      if (identify(this.#path)?.file !== journal.identity) throw movedAway(this.#path)
     } finally {
       this.#isInUse = false
     }
+  }
+
+  /**
+   * Whether the journal is still in its place: its folder may have been moved, or replaced by a backup.
+   * @throws `STORE_UNAVAILABLE`, with outcome `unknown`
+   */
+  checkInPlace(journal: JournalFile): void {
+    if (identify(this.#path)?.file !== journal.identity) throw movedAway(this.#path)
   }
 
   async #sync(journal: JournalFile): Promise<void> {

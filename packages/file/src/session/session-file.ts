@@ -25,6 +25,7 @@ import { toPlainObject } from '../format/exact-json.js'
 import { readTurnsAt, withDocumentTurns } from './assemble-turns.js'
 import { ChangeQueue } from './change-queue.js'
 import { Compaction } from './compaction.js'
+import type { Lock } from '../locks/gate.js'
 import { removeSession, replaceSession } from './document-writer.js'
 import { plainSummary } from './read-summary.js'
 import { journalMismatch, MAX_RETRIES } from './refresh-index.js'
@@ -122,13 +123,13 @@ export class SessionFile {
   }
 
   /** Creates or replaces the document as a whole. Returns its revision. The caller holds the lock. */
-  replace(session: SessionRecord, condition: Condition): Promise<number> {
-    return replaceSession(this.#state, session, condition)
+  replace(session: SessionRecord, condition: Condition, lock: Lock): Promise<number> {
+    return replaceSession(this.#state, session, condition, lock)
   }
 
   /** Deletes the session if it is in the scope. The caller holds the lock. */
-  remove(deletion: Deletion): Promise<boolean> {
-    return removeSession(this.#state, deletion)
+  remove(deletion: Deletion, lock: Lock): Promise<boolean> {
+    return removeSession(this.#state, deletion, lock)
   }
 
   /** Whether no change or compaction is in progress. */

@@ -3,6 +3,7 @@ import { renameSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Limits } from '@turnstore/core'
 import type { Layout, SessionPaths } from '../folder/layout.js'
+import type { Lock } from '../locks/gate.js'
 import type { LockFolder } from '../locks/lock-folder.js'
 import { JournalWriter } from './journal-writer.js'
 import { Mutex } from './mutex.js'
@@ -50,11 +51,11 @@ export class SessionState {
   }
 
   /** The same under the session's lock, so that no other process writes either. */
-  async locked<T>(work: () => Promise<T>): Promise<T> {
+  async locked<T>(work: (lock: Lock) => Promise<T>): Promise<T> {
     const deadline = performance.now() + this.folder.timeoutMs
     const lock = await this.folder.locks.acquire(this.paths.sessionId, { deadline })
     try {
-      return await this.exclusively(work)
+      return await this.exclusively(() => work(lock))
     } finally {
       lock.release()
     }

@@ -79,6 +79,8 @@ describe.skipIf(!hasStrace)(`a folder that goes away during a write${hasStrace ?
     await store.saveSession({ sessionId: 's', createdAt: at })
     await store.changeSession('s', append('before'))
     cpSync(base(), folder.path('backup'), { recursive: true })
+    // Before the child runs: it may have written by the time that its first line arrives.
+    const size = statSync(folder.path('base', 's.journal')).size
     const child = folder.run(
       `await store.readTurns('s', {}); say('ready')
       await store.changeSession('s', append('lost')).then(() => say('acknowledged'), error => say(codeOf(error)))
@@ -86,7 +88,6 @@ describe.skipIf(!hasStrace)(`a folder that goes away during a write${hasStrace ?
       { base: base(), under: delayed(folder.path('base', 's.journal'), 'fdatasync'), env: { UV_THREADPOOL_SIZE: '1' } },
     )
     expect(await child.line()).toBe('ready')
-    const size = statSync(folder.path('base', 's.journal')).size
     while (statSync(folder.path('base', 's.journal')).size === size) await sleep(1)
     goAway()
     expect(await child.line()).toBe('STORE_UNAVAILABLE unknown')
