@@ -79,6 +79,7 @@ describe.skipIf(!hasStrace)(`a folder that goes away during a write${hasStrace ?
     await store.saveSession({ sessionId: 's', createdAt: at })
     await store.changeSession('s', append('before'))
     cpSync(base(), folder.path('backup'), { recursive: true })
+    const kept = statSync(folder.path('backup', 's.journal')).ino
     // Before the child runs: it may have written by the time that its first line arrives.
     const size = statSync(folder.path('base', 's.journal')).size
     const child = folder.run(
@@ -95,6 +96,9 @@ describe.skipIf(!hasStrace)(`a folder that goes away during a write${hasStrace ?
     const stored = turnIdsOf(await folder.open({}, base()).loadSession('s'))
     const gone = ['SESSION_NOT_FOUND not-stored', null]
     expect([gone, ['acknowledged', ['before', 'next']]]).toContainEqual([next, stored])
+    // Under its old lock, the child must not write anew what is in the new folder.
+    const journal = folder.path('base', 's.journal')
+    expect(stored === null ? kept : statSync(journal).ino).toBe(kept)
   })
 })
 
