@@ -11,7 +11,8 @@ const T1 = '2026-01-01T00:00:01Z'
 
 const opened: { stop(): Promise<void> }[] = []
 afterEach(async () => {
-  await Promise.all(opened.splice(0).map(each => each.stop()))
+  // The latest first: a store whose server is gone would wait for it until its deadline.
+  for (const each of opened.splice(0).toReversed()) await each.stop()
 })
 
 async function newServer(settings?: Readonly<Record<string, string>>): Promise<Server> {
