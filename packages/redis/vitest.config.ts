@@ -8,7 +8,8 @@ export default defineConfig({
     globalSetup: ['test/global-setup.ts'],
     // Far above what any test takes: a machine that stalls is no failure, a test that hangs is.
     testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // A Cluster of six servers takes a minute to start on a machine that is busy with something else.
+    hookTimeout: 180_000,
     // The servers and the network are waited for more than they take, so more files than cores run at once.
     maxWorkers: 4,
   },
