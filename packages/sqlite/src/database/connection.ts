@@ -5,7 +5,7 @@ import { DatabaseFiles } from './database-files.js'
 import type { Row, SqliteDatabase, SqliteStatement, SqlValue } from './driver.js'
 import { isOfThisDriver } from './open-database.js'
 import { commitError, Occupied } from './sqlite-errors.js'
-import { checkWal } from './stray-files.js'
+import { checkStrayFiles } from './stray-files.js'
 
 /** How a handle is set while the store uses it. */
 export interface Settings {
@@ -91,7 +91,7 @@ export class Connection {
     const { isShared } = this
     const pragma = (name: string): unknown => this.value(`PRAGMA main.${name}`)
     this.#files = DatabaseFiles.of({ path: isShared ? file : this.path, file, isShared, pragma })
-    if (!isShared) checkWal(this.#files, file)
+    if (!isShared) checkStrayFiles(this.#files.main, file)
   }
 
   /** Whether the user has the handle too, and may use it at any time. */

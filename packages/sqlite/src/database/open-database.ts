@@ -1,10 +1,10 @@
-import { closeSync, existsSync, openSync, realpathSync, statSync } from 'node:fs'
+import { closeSync, existsSync, openSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, resolve } from 'node:path'
 import { TurnstoreError } from '@turnstore/core'
 import { quote } from '@turnstore/core/adapter'
 import Database from 'better-sqlite3'
 import type { SqliteDatabase } from './driver.js'
-import { checkStrayFiles, strayFilesOf, setAside } from './stray-files.js'
+import { setAside, strayFilesOf } from './stray-files.js'
 
 /** better-sqlite3 13 needs this version of Node-API. Loading it in a Node without it ends the process. */
 const NODE_API = 10
@@ -99,7 +99,7 @@ function isCreated(path: string): boolean {
 
 function checkFound(path: string): void {
   if (!existsSync(path)) return createAtLink(path)
-  if (statSync(path).isFile()) return checkStrayFiles(realpathSync(path))
+  if (statSync(path).isFile()) return
   // A read-only FIFO would block the process until another process writes to it.
   throw new TurnstoreError('STORE_UNAVAILABLE', `${quote(path)} is not a file; check the path`)
 }

@@ -1,5 +1,6 @@
 import { isTurnstoreError, TurnstoreError, type WriteOutcome } from '@turnstore/core'
 import { quote, safeCause, withDetails } from '@turnstore/core/adapter'
+import type { FileIdentity } from './file-identity.js'
 
 /** The owner of a shared handle is using it: a transaction or an iterator is open. */
 export class Occupied extends Error {}
@@ -7,11 +8,16 @@ export class Occupied extends Error {}
 /** A file beside the database belongs to another one. Or another process is just opening it, and the next try succeeds. */
 export class StrayFile extends Error {
   readonly path: string
+  readonly left: ReadonlyMap<string, FileIdentity> | null
 
-  /** @param path of that file */
-  constructor(path: string) {
+  /**
+   * @param path of that file
+   * @param left the files to set aside if they stay; null if a process may be using them with this database
+   */
+  constructor(path: string, left: ReadonlyMap<string, FileIdentity> | null) {
     super()
     this.path = path
+    this.left = left
   }
 }
 

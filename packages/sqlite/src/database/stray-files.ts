@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, renameSync, statSync } from 'node:fs'
-import type { DatabaseFiles } from './database-files.js'
 import { readHeader } from './database-header.js'
 import { descriptorOf, type FileIdentity, identityOf, isSameFile } from './file-identity.js'
 import { StrayFile } from './sqlite-errors.js'
@@ -10,7 +9,7 @@ import { StrayFile } from './sqlite-errors.js'
  * it belonged to the database that it opens, and lose what it writes.
  */
 
-/** The files beside a path at which there is no database. */
+/** The `-wal` and the `-shm` beside a path, as far as they exist. */
 export function strayFilesOf(path: string): ReadonlyMap<string, FileIdentity> {
   const left = new Map<string, FileIdentity>()
   for (const name of [`${path}-wal`, `${path}-shm`]) {
@@ -20,7 +19,7 @@ export function strayFilesOf(path: string): ReadonlyMap<string, FileIdentity> {
   return left
 }
 
-/** Renames those files, so that the WAL can be recovered. SQLite would delete the WAL and use the `-shm`. */
+/** Renames those files if they are still the same, so that the WAL can be recovered. */
 export function setAside(left: ReadonlyMap<string, FileIdentity>): void {
   const suffix = randomBytes(4).toString('hex')
   for (const [name, file] of left) {
@@ -30,26 +29,24 @@ export function setAside(left: ReadonlyMap<string, FileIdentity>): void {
 }
 
 /**
- * Checks an existing database before SQLite opens it. `-shm` is created after the WAL and removed before it, and the WAL
- * is created after the database has content.
+ * Checks a database that SQLite has opened and not read yet. Its `-wal` exists only while it is in WAL mode: SQLite marks
+ * the mode in the header first, and removes the file before the mark. Its `-shm` is created after the `-wal` and removed
+ * before it.
  * @throws `StrayFile`
  */
-export function checkStrayFiles(file: string): void {
-  const [wal, shm] = [`${file}-wal`, `${file}-shm`]
-  if (existsSync(shm) && !existsSync(wal) && existsSync(shm)) throw new StrayFile(shm)
-  const left = [wal, shm].find(existsSync)
-  if (left !== undefined && statSync(file).size === 0 && existsSync(left)) throw new StrayFile(left)
+export function checkStrayFiles(main: FileIdentity, file: string): void {
+  const left = strayFilesOf(file)
+  const [name] = left.keys()
+  if (name === undefined) return
+  // After the files were found: a process that is just changing the mode marks it before they appear.
+  if (!mayBeInWalMode(main, file)) throw new StrayFile(name, left)
+  if (!left.has(`${file}-wal`) && !existsSync(`${file}-wal`) && existsSync(name)) throw new StrayFile(name, null)
 }
 
-/**
- * Checks a database that SQLite has opened and not read yet. If it is not in WAL mode, as a backup is, it has no WAL.
- * @throws `StrayFile`
- */
-export function checkWal(files: DatabaseFiles, file: string): void {
-  const wal = `${file}-wal`
-  if (!existsSync(wal)) return
-  const descriptor = descriptorOf(files.main)
-  if (typeof descriptor !== 'number') return
-  const header = readHeader(descriptor)
-  if (header !== null && header.isDatabase && !header.isInWal && existsSync(wal)) throw new StrayFile(wal)
+/** A file that is no database, such as an encrypted one, counts as in WAL mode: its files belong to its program. */
+function mayBeInWalMode(main: FileIdentity, file: string): boolean {
+  const descriptor = descriptorOf(main)
+  const header = typeof descriptor === 'number' ? readHeader(descriptor) : null
+  if (header === null) return statSync(file).size > 0
+  return !header.isDatabase || header.isInWal
 }

@@ -1,5 +1,6 @@
 import { Backoff } from '@turnstore/core/adapter'
-import { busyError, isBusy, storeError } from './sqlite-errors.js'
+import { busyError, isBusy, StrayFile, storeError } from './sqlite-errors.js'
+import { setAside } from './stray-files.js'
 
 /**
  * Longest pause between two tries, in milliseconds. A try costs microseconds, and longer pauses are unfair: with up to
@@ -12,7 +13,8 @@ export function newBackoff(timeoutMs: number): Backoff {
 }
 
 /**
- * Retries until the database is free, with pauses that do not block the process, at most until the deadline.
+ * Retries until the database is free, with pauses that do not block the process, at most until the deadline. Files of
+ * another database that are still beside it then are set aside.
  * @throws `STORE_BUSY`, or what the error of the driver means
  */
 export async function whileBusy<T>(attempt: () => T, timeoutMs: number, path: string): Promise<T> {
@@ -22,7 +24,10 @@ export async function whileBusy<T>(attempt: () => T, timeoutMs: number, path: st
       return attempt()
     } catch (error) {
       if (!isBusy(error)) throw storeError(error, path)
-      if (!(await backoff.wait())) throw busyError(error, timeoutMs)
+      if (await backoff.wait()) continue
+      // Only now: whoever replaces a database may remove these files next, and would then remove ours.
+      if (!(error instanceof StrayFile && error.left !== null)) throw busyError(error, timeoutMs)
+      setAside(error.left)
     }
   }
 }

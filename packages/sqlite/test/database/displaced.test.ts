@@ -1,4 +1,16 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, unlinkSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SqliteSessionStore } from '@turnstore/sqlite'
@@ -178,22 +190,56 @@ it('the WAL of a database that was moved away is kept when a new database is cre
   expect(await folder.open().listSessions()).toEqual(['new'])
 })
 
-it('a backup that replaces a database is not read with the WAL of that database', async () => {
+it('a backup that replaces a database is not read with the WAL of that database, which is kept', async () => {
+  const store = folder.open()
+  await store.saveSession({ sessionId: 's', createdAt: at })
+  await store.backup(copy())
+  await store.changeSession('s', append('a'))
+  linkSync(folder.database, folder.path('old.db'))
+  renameSync(copy(), folder.database)
+  const next = folder.open({ timeoutMs: 50 })
+  await next.changeSession('s', append('b'))
+  await expectDisplaced(store)
+  expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual(['b'])
+  expect(await folder.open().checkIntegrity()).toEqual({ ok: true, problems: [] })
+  const wal = readdirSync(folder.base).find(name => name.startsWith('sessions.db-wal.left-'))
+  renameSync(folder.path(wal ?? ''), folder.path('old.db-wal'))
+  expect(turnIdsOf(await folder.open({}, folder.path('old.db')).loadSession('s'))).toEqual(['a'])
+})
+
+it('whoever replaces a database by a backup has until the deadline to remove its WAL', async () => {
   const store = folder.open()
   await store.saveSession({ sessionId: 's', createdAt: at })
   await store.backup(copy())
   await store.changeSession('s', append('a'))
   renameSync(copy(), folder.database)
-  const refused = folder.open({ timeoutMs: 50 })
-  expect(await failureOf(refused.saveSession({ sessionId: 'new' }))).toMatchObject({
-    code: 'STORE_UNAVAILABLE',
-    outcome: 'not-stored',
-    message: containing('sessions.db-wal" belongs to another database'),
-  })
+  const changing = folder.open({ timeoutMs: 5000 }).changeSession('s', append('b'))
+  await sleep(100)
   for (const end of ['-wal', '-shm']) rmSync(folder.database + end)
-  await refused.changeSession('s', append('b'))
+  await changing
   expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual(['b'])
-  expect(await folder.open().checkIntegrity()).toEqual({ ok: true, problems: [] })
+  expect(readdirSync(folder.base).filter(name => name.includes('.left-'))).toEqual([])
+})
+
+it.each([
+  ['an empty database', ''],
+  ['a backup', null],
+])('files that processes of another database made beside %s are set aside', async (_name, content) => {
+  await folder.once(store => store.saveSession({ sessionId: 's', createdAt: at }))
+  if (content === null) await folder.once(store => store.backup(copy()))
+  else writeFileSync(copy(), content)
+  renameSync(copy(), folder.database)
+  for (const end of ['-wal', '-shm']) writeFileSync(folder.database + end, 'of another')
+  await folder.open({ timeoutMs: 50 }).saveSession({ sessionId: 'new', createdAt: at })
+  const kept = readdirSync(folder.base).filter(name => name.includes('.left-'))
+  expect(kept.map(name => readFileSync(folder.path(name), 'utf8'))).toEqual(['of another', 'of another'])
+})
+
+it('the -wal of a file that is not a SQLite database is left alone', async () => {
+  for (const end of ['', '-wal']) writeFileSync(folder.database + end, 'encrypted by another program'.repeat(200))
+  const failure = await failureOf(folder.open({ timeoutMs: 50 }).listSessions())
+  expect(failure).toMatchObject({ code: 'STORE_UNAVAILABLE', message: containing('not a SQLite database') })
+  expect(readdirSync(folder.base).filter(name => name.includes('.left-'))).toEqual([])
 })
 
 it.each([
