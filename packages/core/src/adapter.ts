@@ -2,7 +2,7 @@
  * The API for adapter authors: the base classes with their hooks, and the functions that hooks use.
  * `docs/writing-an-adapter.md` builds an adapter with it, step by step.
  */
-export { applyCheckedChange, applyPlan, resultOf, viewOf } from './changes/apply-change.js'
+export { applyCheckedChange, applyPlan, viewOf } from './changes/apply-change.js'
 export { Backoff } from './adapter-kit/backoff.js'
 export { KeyedMutex } from './adapter-kit/keyed-mutex.js'
 export { RecentMap } from './adapter-kit/recent-map.js'
@@ -20,7 +20,22 @@ export { withOutcome } from './basics/outcome.js'
 export { type StoreOptions, checkStoreOptions, AbstractSessionStore } from './stores/abstract-session-store.js'
 export { nextRevision } from './changes/next-revision.js'
 export { type Condition, type Deletion, inScope, type Scope } from './basics/scope.js'
-export { type ChangePlan, isDropped, planChange, type SessionView, updateTurn } from './changes/decide-change.js'
+export type { ChangeCondition } from './changes/change-options.js'
+export { type Creation, outOfReach, planCreation } from './changes/create-session.js'
+export {
+  decodeRemembered,
+  encodeRemembered,
+  type RememberedChange,
+  REMEMBERED_CHANGES,
+} from './changes/remembered-change.js'
+export {
+  type ChangePlan,
+  isDropped,
+  planChange,
+  resultOf,
+  type SessionView,
+  updateTurn,
+} from './changes/decide-change.js'
 export { comparePositions, type Position, positionOf } from './queries/position.js'
 export { cursorAfter, pageOfSummaries } from './queries/page.js'
 export { matches } from './queries/filter.js'

@@ -1,5 +1,6 @@
 export { type AppliedChange, applyChange } from './changes/apply-change.js'
-export type { ChangeResult, SessionChange, TurnUpdate } from './changes/change.js'
+export type { ChangeResult, SessionChange, TimedChange, TurnUpdate } from './changes/change.js'
+export type { ChangeOptions, NewSessionInput } from './changes/change-options.js'
 export type { TurnPatch } from './records/models.js'
 export {
   type AssistantMessage,
@@ -40,6 +41,7 @@ export {
 export type { DeleteOptions, ScopeOptions, WriteOptions } from './basics/scope.js'
 export { printable, printableLine } from './basics/printable.js'
 export type { PruneOptions } from './manager/prune-sessions.js'
+export type { RepeatOptions } from './manager/repeatable.js'
 export type { DamagedSession, SessionPage } from './queries/page.js'
 export type { SessionQuery } from './queries/query.js'
 export { decodeSession, encodeSession } from './records/wire.js'

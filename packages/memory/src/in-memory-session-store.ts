@@ -12,6 +12,7 @@ import {
   cloneSession,
   cloneSummary,
   cloneTurn,
+  type ChangeCondition,
   type Condition,
   type Deletion,
   inScope,
@@ -21,11 +22,12 @@ import {
   type CheckedQuery,
   type CheckedTurnRange,
   pageOfSummaries,
+  outOfReach,
   planChange,
+  planCreation,
   resolveTurnRange,
   resultOf,
   type Scope,
-  sessionNotFound,
   summaryOf,
 } from '@turnstore/core/adapter'
 import { IndexedSession } from './indexed-session.js'
@@ -64,19 +66,26 @@ export class InMemorySessionStore extends AbstractSessionStore {
   protected async _saveSession(session: SessionRecord, condition: Condition): Promise<number> {
     const stored = this.#sessions.get(session.sessionId)
     const revision = nextRevision(session, stored?.session ?? null, condition)
-    this.#sessions.set(session.sessionId, new IndexedSession({ ...session, revision }))
+    this.#sessions.set(session.sessionId, new IndexedSession({ ...session, revision }, stored?.remembered))
     return revision
   }
 
   protected async _changeSession(
     sessionId: string,
     change: CheckedChange,
-    condition: Condition,
+    condition: ChangeCondition,
   ): Promise<ChangeResult> {
-    const stored = this.#inScope(sessionId, condition.scope)
-    if (stored === null) throw sessionNotFound(sessionId)
-    const plan = planChange(stored, change, condition.ifRevision, this.limits)
-    if (plan.changed) stored.apply(plan)
+    const stored = this.#sessions.get(sessionId)
+    if (stored === undefined && condition.creation !== undefined) {
+      const { session, result, remember } = planCreation(sessionId, condition.creation, change, condition, this.limits)
+      this.#sessions.set(sessionId, new IndexedSession(session, remember === undefined ? [] : [remember]))
+      return result
+    }
+    if (stored === undefined || !inScope(stored.session, condition.scope)) {
+      throw outOfReach(sessionId, condition, stored !== undefined)
+    }
+    const plan = planChange(stored, change, condition, this.limits)
+    stored.apply(plan)
     return resultOf(plan)
   }
 

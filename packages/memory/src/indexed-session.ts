@@ -1,5 +1,11 @@
 import type { AgentTransitionRecord, JsonObject, SessionRecord, TurnRecord } from '@turnstore/core'
-import { type ChangePlan, isDropped, type SessionView } from '@turnstore/core/adapter'
+import {
+  type ChangePlan,
+  isDropped,
+  REMEMBERED_CHANGES,
+  type RememberedChange,
+  type SessionView,
+} from '@turnstore/core/adapter'
 
 /** A session with an index of its ids, so that the cost of a change does not grow with the session. */
 export class IndexedSession implements SessionView {
@@ -9,9 +15,13 @@ export class IndexedSession implements SessionView {
   readonly #places = new Map<string, number[]>()
   readonly #transitions = new Map<string, AgentTransitionRecord>()
 
-  /** Takes ownership of the record. */
-  constructor(session: SessionRecord) {
+  /** By key, in the order in which they were applied. */
+  readonly #remembered = new Map<string, RememberedChange>()
+
+  /** Takes ownership of the record. @param remembered what the session remembers by key */
+  constructor(session: SessionRecord, remembered: Iterable<RememberedChange> = []) {
     this.session = session
+    for (const change of remembered) this.#remember(change)
     session.turns.forEach((turn, index) => this.#addPlace(turn.turnId, index))
     session.agentTransitions.forEach(transition => this.#addTransition(transition))
   }
@@ -54,9 +64,19 @@ export class IndexedSession implements SessionView {
     return this.#transitions.get(transitionId)
   }
 
+  findRemembered(key: string): RememberedChange | undefined {
+    return this.#remembered.get(key)
+  }
+
+  get remembered(): Iterable<RememberedChange> {
+    return this.#remembered.values()
+  }
+
   /** Applies the plan and takes ownership of its records. */
   apply(plan: ChangePlan): void {
     const { session } = this
+    if (plan.remember !== undefined) this.#remember(plan.remember)
+    if (!plan.changed) return
     if (plan.keepTurns !== undefined) this.#rewind(plan.keepTurns)
     for (const { index, turn } of plan.replaceTurns) session.turns[index] = turn
     for (const turn of plan.appendTurns) this.#addPlace(turn.turnId, session.turns.push(turn) - 1)
@@ -68,6 +88,12 @@ export class IndexedSession implements SessionView {
     if (plan.agentId !== undefined) session.agentId = plan.agentId
     session.updatedAt = plan.updatedAt
     session.revision = plan.revision
+  }
+
+  #remember(change: RememberedChange): void {
+    this.#remembered.set(change.key, change)
+    const [oldest] = this.#remembered.keys()
+    if (this.#remembered.size > REMEMBERED_CHANGES && oldest !== undefined) this.#remembered.delete(oldest)
   }
 
   #rewind(keepTurns: number): void {

@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
-import { applyChange, isTurnstoreError, type SessionChange, type SessionRecord, type TurnRecord } from '@turnstore/core'
+import { applyChange, isTurnstoreError, type TimedChange, type SessionRecord, type TurnRecord } from '@turnstore/core'
 import { memberOf } from './members.js'
 
 /**
  * The change that turns one session into another, or null if none can. A change cannot set `createdAt`, append a
  * duplicate id or insert a turn between others: that takes a save of the whole record.
  */
-export function changeBetween(stored: SessionRecord, merged: SessionRecord): SessionChange | null {
+export function changeBetween(stored: SessionRecord, merged: SessionRecord): TimedChange | null {
   const updateTurns = stored.turns.flatMap((before, index) => {
     const after = merged.turns[index]
     return after === undefined || isDeepStrictEqual(before, after) ? [] : [updateBetween(before, after)]
@@ -27,7 +27,7 @@ export function changeBetween(stored: SessionRecord, merged: SessionRecord): Ses
   return isDeepStrictEqual(changed(stored, change), merged) ? change : null
 }
 
-function changed(stored: SessionRecord, change: SessionChange): SessionRecord | null {
+function changed(stored: SessionRecord, change: TimedChange): SessionRecord | null {
   try {
     return { ...applyChange(stored, change).session, revision: stored.revision }
   } catch (error) {
@@ -36,7 +36,7 @@ function changed(stored: SessionRecord, change: SessionChange): SessionRecord | 
   }
 }
 
-function updateBetween(before: TurnRecord, after: TurnRecord): NonNullable<SessionChange['updateTurns']>[number] {
+function updateBetween(before: TurnRecord, after: TurnRecord): NonNullable<TimedChange['updateTurns']>[number] {
   const { turnId, toolCalls, ...members } = after
   const set = Object.fromEntries(
     Object.entries(members).filter(([name, value]) => !isDeepStrictEqual(Reflect.get(before, name), value)),

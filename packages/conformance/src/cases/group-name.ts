@@ -9,6 +9,8 @@ export type GroupName =
   | 'values'
   | 'change'
   | 'retries'
+  | 'keys'
+  | 'creation'
   | 'model'
   | 'copies'
   | 'concurrency'

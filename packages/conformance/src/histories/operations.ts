@@ -1,6 +1,6 @@
 import {
   isTurnstoreError,
-  type SessionChange,
+  type TimedChange,
   type SessionRecord,
   type SessionStore,
   type TurnRange,
@@ -16,7 +16,7 @@ export interface CallOptions {
 /** A call on one session as data, to print, send to another process or run on a model. */
 export type Operation =
   | { method: 'saveSession'; id: string; record: SessionRecord; options?: CallOptions }
-  | { method: 'changeSession'; id: string; change: SessionChange; options?: CallOptions }
+  | { method: 'changeSession'; id: string; change: TimedChange; options?: CallOptions }
   | { method: 'deleteSession' | 'loadSession' | 'loadSummary'; id: string; options?: CallOptions }
   | { method: 'readTurns'; id: string; range: TurnRange; options?: CallOptions }
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { SessionChange } from '@turnstore/core'
+import type { TimedChange } from '@turnstore/core'
 import { expectSingleOrder } from './expect-order.js'
 import type { Caller, Operation, Outcome } from './operations.js'
 import { Recording } from './recording.js'
@@ -27,7 +27,7 @@ const turns = fc.uniqueArray(turn, { minLength: 1, maxLength: 2, selector: ({ tu
 const key = fc.constantFrom('k', 'l')
 const metadata = fc.dictionary(key, fc.nat(2), { minKeys: 1, maxKeys: 2, noNullPrototype: true })
 
-const change: fc.Arbitrary<SessionChange> = fc
+const change: fc.Arbitrary<TimedChange> = fc
   .oneof(
     fc.record({ appendTurns: turns }),
     fc.record({ appendTurns: turns, setMetadata: metadata }),

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { applyChange, isTurnstoreError, type SessionChange, type SessionRecord, type TurnRange } from '@turnstore/core'
+import { applyChange, isTurnstoreError, type TimedChange, type SessionRecord, type TurnRange } from '@turnstore/core'
 import { untyped } from '../samples/methods.js'
 import type { CallOptions, Operation, Outcome } from './operations.js'
 
@@ -37,7 +37,7 @@ function visible(state: State, { workspaceId }: CallOptions): State {
   return state === null || (workspaceId !== undefined && state.workspaceId !== workspaceId) ? null : state
 }
 
-function changed(state: State, seen: State, change: SessionChange, { ifRevision }: CallOptions): Answer {
+function changed(state: State, seen: State, change: TimedChange, { ifRevision }: CallOptions): Answer {
   if (seen === null) return failed(state, 'SESSION_NOT_FOUND')
   try {
     const { session, changed, deduplicated } = applyChange(seen, change, ifRevision === undefined ? {} : { ifRevision })

@@ -1,4 +1,11 @@
-import type { AgentTransitionRecord, SessionChange, SessionRecord, ToolCallRecord, TurnRecord } from '@turnstore/core'
+import type {
+  AgentTransitionRecord,
+  SessionChange,
+  SessionRecord,
+  TimedChange,
+  ToolCallRecord,
+  TurnRecord,
+} from '@turnstore/core'
 
 /*
  * Complete records, written out instead of made by core's factories: the suite must not take its expectations from the
@@ -64,12 +71,12 @@ export function transitionOf(
   return { transitionId, fromAgent: null, toAgent: 'billing', reason: null, turnId: '', timestamp: '', ...members }
 }
 
-export function changeOf(members: Partial<SessionChange>): SessionChange {
+export function changeOf(members: SessionChange): TimedChange {
   return { updatedAt: T1, ...members }
 }
 
 /** A change that appends one turn. */
-export function appendOf(turnId: string, members: Partial<TurnRecord> = {}): SessionChange {
+export function appendOf(turnId: string, members: Partial<TurnRecord> = {}): TimedChange {
   return changeOf({ appendTurns: [turnOf(turnId, members)] })
 }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import type {
   JsonObject,
-  SessionChange,
+  TimedChange,
   SessionQuery,
   SessionRecord,
   TurnRange,
@@ -13,7 +13,7 @@ import { sessionOf, toolCallOf, transitionOf, turnOf } from './samples.js'
 /** One call of a random history as data, to print and shrink. */
 export type Step =
   | { do: 'save'; record: SessionRecord; options: StepOptions }
-  | { do: 'change'; id: string; change: SessionChange; options: StepOptions }
+  | { do: 'change'; id: string; change: TimedChange; options: StepOptions }
   | { do: 'delete'; id: string; options: StepOptions }
   | { do: 'read'; id: string; range: TurnRange; options: StepOptions }
   | { do: 'query'; query: SessionQuery }
@@ -112,7 +112,7 @@ const update: fc.Arbitrary<TurnUpdate> = fc.record(
   { requiredKeys: ['turnId'] },
 )
 
-const change: fc.Arbitrary<SessionChange> = fc.record(
+const change: fc.Arbitrary<TimedChange> = fc.record(
   {
     keepTurns: fc.nat(4),
     updateTurns: fc.array(update, { maxLength: 2 }),

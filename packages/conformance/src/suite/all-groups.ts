@@ -11,6 +11,8 @@ import { deletingGroup } from '../groups/writes/deleting.js'
 import { discretionGroup } from '../groups/data/discretion.js'
 import { idsGroup } from '../groups/data/ids.js'
 import { managerGroup } from '../groups/calls/manager.js'
+import { keysGroup } from '../groups/writes/keys.js'
+import { creationGroup } from '../groups/writes/creation.js'
 import { modelGroup } from '../groups/writes/model.js'
 import { pagingGroup } from '../groups/listings/paging.js'
 import { processesGroup } from '../groups/writes/processes.js'
@@ -33,6 +35,8 @@ export const groups: Readonly<Record<GroupName, Group>> = {
   values: valuesGroup,
   change: changeGroup,
   retries: retriesGroup,
+  keys: keysGroup,
+  creation: creationGroup,
   model: modelGroup,
   copies: copiesGroup,
   concurrency: concurrencyGroup,

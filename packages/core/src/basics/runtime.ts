@@ -6,6 +6,7 @@ declare function setTimeout(callback: () => void, milliseconds: number): unknown
 /** Missing in browsers. */
 declare const setImmediate: ((callback: () => void) => unknown) | undefined
 declare const crypto: { getRandomValues(bytes: Uint8Array): Uint8Array }
+declare const TextEncoder: new () => { encode(text: string): Uint8Array }
 declare const performance: { now(): number }
 
 export function sleep(milliseconds: number): Promise<void> {
@@ -32,4 +33,14 @@ export function randomId(): string {
 /** Milliseconds on a monotonic clock. */
 export function monotonicNow(): number {
   return performance.now()
+}
+
+/** A lone surrogate becomes U+FFFD. */
+export function utf8Bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text)
+}
+
+/** The present time in ISO 8601. */
+export function currentTime(): string {
+  return new Date().toISOString()
 }

@@ -1,10 +1,11 @@
-import { type ChangeResult, type CheckedChange, readChange, type SessionChange } from './change.js'
-import { TurnstoreError } from '../basics/errors.js'
+import { type CheckedChange, readChange, type TimedChange } from './change.js'
 import { defaultLimits, type Limits } from '../records/limits.js'
 import type { SessionRecord } from '../records/models.js'
 import { checkMembers } from '../basics/arguments.js'
+import { checkChangeRevision } from './change-options.js'
 import { type ChangePlan, isDropped, planChange, type SessionView } from './decide-change.js'
 import { readSessionInput } from '../records/record-input.js'
+import type { RememberedChange } from './remembered-change.js'
 
 export interface AppliedChange {
   session: SessionRecord
@@ -12,6 +13,8 @@ export interface AppliedChange {
   changed: boolean
   /** Ids of appended turns that the session already had. */
   deduplicated: string[]
+  /** Ids of turns whose update had another `ifStatus` than the turn. Only set if there are any. */
+  skipped?: string[]
 }
 
 /**
@@ -26,7 +29,7 @@ export interface AppliedChange {
  */
 export function applyChange(
   session: SessionRecord,
-  change: SessionChange,
+  change: TimedChange,
   options: { ifRevision?: number } = {},
 ): AppliedChange {
   checkMembers(options, 'options', ['ifRevision'])
@@ -39,14 +42,6 @@ export function applyChange(
   )
 }
 
-/** Refuses 0 ("must not exist"), because a change needs an existing session. @throws `INVALID_ARGUMENT` */
-export function checkChangeRevision(ifRevision: number | undefined): number | undefined {
-  if (ifRevision !== undefined && !(Number.isSafeInteger(ifRevision) && ifRevision >= 1)) {
-    throw new TurnstoreError('INVALID_ARGUMENT', 'options.ifRevision of a change must be a whole number of at least 1')
-  }
-  return ifRevision
-}
-
 /** Like {@link applyChange}, for checked arguments. The result shares unchanged parts with `session`. */
 export function applyCheckedChange(
   session: SessionRecord,
@@ -54,8 +49,14 @@ export function applyCheckedChange(
   ifRevision: number | undefined,
   limits: Limits,
 ): AppliedChange {
-  const plan = planChange(viewOf(session), change, ifRevision, limits)
-  return { session: applyPlan(session, plan), changed: plan.changed, deduplicated: plan.deduplicated }
+  const plan = planChange(viewOf(session), change, { ifRevision }, limits)
+  const { changed, deduplicated, skipped } = plan
+  return {
+    session: applyPlan(session, plan),
+    changed,
+    deduplicated,
+    ...(skipped.length === 0 ? {} : { skipped }),
+  }
 }
 
 /** Applies a plan to a record. The result shares unchanged parts with `session`. */
@@ -76,8 +77,11 @@ export function applyPlan(session: SessionRecord, plan: ChangePlan): SessionReco
   }
 }
 
-/** A view of a record. It scans instead of using an index, so it suits a single change. */
-export function viewOf(session: SessionRecord): SessionView {
+/**
+ * A view of a record. It scans instead of using an index, so it suits a single change.
+ * @param remembered what the session remembers by key; a record has none of it
+ */
+export function viewOf(session: SessionRecord, remembered: readonly RememberedChange[] = []): SessionView {
   return {
     sessionId: session.sessionId,
     revision: session.revision,
@@ -92,10 +96,6 @@ export function viewOf(session: SessionRecord): SessionView {
     },
     firstIndexOfTurn: turnId => session.turns.findIndex(turn => turn.turnId === turnId),
     findTransition: id => session.agentTransitions.find(transition => transition.transitionId === id),
+    findRemembered: key => remembered.find(change => change.key === key),
   }
-}
-
-/** The result of `changeSession` for an applied plan. */
-export function resultOf(plan: ChangePlan): ChangeResult {
-  return { revision: plan.revision, turnCount: plan.turnCount, deduplicated: plan.deduplicated }
 }

@@ -11,7 +11,7 @@ import type {
   TurnPatch,
   TurnRecord,
 } from '../records/models.js'
-import { checkMembers, readObject } from '../basics/arguments.js'
+import { checkMembers, readFlag, readObject } from '../basics/arguments.js'
 import {
   readMetadataInput,
   readNewTransition,
@@ -39,12 +39,24 @@ export interface SessionChange {
   unsetMetadata?: readonly string[]
   /** The session's agent. An agent transition does not change it. */
   agentId?: string | null
-  /** ISO 8601. The session keeps the later of this and its own `updatedAt`, so the time never goes back. */
+  /** If the change adds a turn, the session is no longer ended, unless `setMetadata` sets `ended`. */
+  reopen?: boolean
+  /**
+   * ISO 8601; default: the time of the call. The session keeps the later of this and its own `updatedAt`, so the time
+   * never goes back.
+   */
+  updatedAt?: string
+}
+
+/** A change with its time. */
+export interface TimedChange extends SessionChange {
   updatedAt: string
 }
 
 export interface TurnUpdate {
   turnId: string
+  /** Apply this update only while the turn has this status. Otherwise, the result lists the turn as `skipped`. */
+  ifStatus?: string
   set?: TurnPatch
   /** Adds tool calls, or replaces those with the same `callId`. A call without a `callId` gets a new one. */
   putToolCalls?: readonly ToolCallInput[]
@@ -56,6 +68,12 @@ export interface ChangeResult {
   turnCount: number
   /** Ids of appended turns that the session already had. */
   deduplicated: string[]
+  /** Ids of turns whose update had another `ifStatus` than the turn. Only set if there are any. */
+  skipped?: string[]
+  /** Set if the change created the session. */
+  created?: true
+  /** Set if the store remembered the change by its `idempotencyKey`: the rest is the first result. */
+  replayed?: true
 }
 
 /** A change as hooks receive it: copied, checked and complete. The hook owns its turns and tool calls. */
@@ -67,11 +85,13 @@ export interface CheckedChange {
   readonly setMetadata: JsonObject
   readonly unsetMetadata: readonly string[]
   readonly agentId: string | null | undefined
+  readonly reopen: boolean
   readonly updatedAt: string
 }
 
 export interface CheckedTurnUpdate {
   readonly turnId: string
+  readonly ifStatus: string | undefined
   readonly set: TurnPatch
   readonly putToolCalls: readonly ToolCallRecord[]
 }
@@ -84,16 +104,18 @@ const members = [
   'setMetadata',
   'unsetMetadata',
   'agentId',
+  'reopen',
   'updatedAt',
 ]
 
 /**
  * Copies and checks the caller's change.
+ * @param now the time of the change, unless it has one of its own
  * @throws `INVALID_ARGUMENT`, `INVALID_ID`, `INVALID_RECORD`
  */
-export function readChange(source: SessionChange, limits: Limits): CheckedChange {
+export function readChange(source: SessionChange, limits: Limits, now?: string): CheckedChange {
   checkMembers(source, 'change', members)
-  const { keepTurns, agentId, updatedAt, unsetMetadata, setMetadata } = source
+  const { keepTurns, agentId, updatedAt = now, unsetMetadata, setMetadata } = source
   if (keepTurns !== undefined && !(Number.isSafeInteger(keepTurns) && keepTurns >= 0)) {
     throw new TurnstoreError('INVALID_ARGUMENT', 'change.keepTurns must be a whole number of at least 0')
   }
@@ -115,15 +137,25 @@ export function readChange(source: SessionChange, limits: Limits): CheckedChange
     setMetadata: setMetadata === undefined ? {} : readMetadataInput(setMetadata, limits, 'change.setMetadata'),
     unsetMetadata: list(unsetMetadata, 'change.unsetMetadata').map(readKey),
     agentId,
+    reopen: readFlag(source.reopen, 'change.reopen'),
     updatedAt,
   }
 }
 
 function readTurnUpdate(source: unknown, limits: Limits, what: string): CheckedTurnUpdate {
-  const { turnId, set, putToolCalls } = readObject(source, what, ['turnId', 'set', 'putToolCalls'])
+  const { turnId, ifStatus, set, putToolCalls } = readObject(source, what, [
+    'turnId',
+    'ifStatus',
+    'set',
+    'putToolCalls',
+  ])
   if (typeof turnId !== 'string') throw new TurnstoreError('INVALID_ARGUMENT', `${what}.turnId must be a string`)
+  if (ifStatus !== undefined && typeof ifStatus !== 'string') {
+    throw new TurnstoreError('INVALID_ARGUMENT', `${what}.ifStatus must be a string`)
+  }
   return {
     turnId,
+    ifStatus,
     set: set === undefined ? {} : readTurnPatch(set, limits, `${what}.set`),
     putToolCalls: list(putToolCalls, `${what}.putToolCalls`).map((call, index) =>
       readToolCallInput(call, limits, `${what}.putToolCalls[${index}]`, randomId),

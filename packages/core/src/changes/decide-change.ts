@@ -1,10 +1,12 @@
-import { type CheckedChange, type CheckedTurnUpdate, onlyAppends } from './change.js'
+import { type ChangeResult, type CheckedChange, type CheckedTurnUpdate, onlyAppends } from './change.js'
+import type { ChangeCondition } from './change-options.js'
 import { revisionConflict, TurnstoreError } from '../basics/errors.js'
 import { type JsonObject, sameJson, setMember } from '../basics/json.js'
 import { defaultLimits, type Limits } from '../records/limits.js'
 import { invalidRecord } from '../records/members.js'
 import type { AgentTransitionRecord, TurnRecord } from '../records/models.js'
 import { revisionAfter } from './next-revision.js'
+import { checkSameChange, type RememberedChange } from './remembered-change.js'
 import { jsonLength } from '../records/record-input.js'
 import { isRetryOfTurn, sameTransition, sameTurn } from '../records/same-record.js'
 import { quote } from '../basics/text.js'
@@ -30,15 +32,22 @@ export interface SessionView {
   /** The index of the first turn with this id, or -1. */
   firstIndexOfTurn(turnId: string): number
   findTransition(transitionId: string): AgentTransitionRecord | undefined
+  /** What the session remembers under an idempotency key. */
+  findRemembered(key: string): RememberedChange | undefined
 }
 
 /** The writes that a change requires. All decisions are made; the adapter only stores the result. */
 export interface ChangePlan {
-  /** If false, write nothing: the session stays as it is. */
+  /** If false, the session stays as it is. Write nothing but what {@link remember} says. */
   readonly changed: boolean
+  /** What to remember by its key, in the same atomic operation, also if nothing else changes. */
+  readonly remember: RememberedChange | undefined
+  /** The first result of a change that the session remembers. */
+  readonly replay: ChangeResult | undefined
   readonly revision: number
   readonly turnCount: number
   readonly deduplicated: string[]
+  readonly skipped: string[]
   /** How many turns to keep; `undefined` keeps all. Drop the later turns and their agent transitions first. */
   readonly keepTurns: number | undefined
   /** Turns to replace, by index. */
@@ -59,31 +68,55 @@ export interface ChangePlan {
 /**
  * Decides what a change does to a session. The rules are the same for every adapter. Only reads the view.
  *
- * @throws `REVISION_CONFLICT`, `TURN_NOT_FOUND`, `TURN_ID_CONFLICT`, `TRANSITION_ID_CONFLICT`,
+ * @throws `IDEMPOTENCY_KEY_CONFLICT`, `REVISION_CONFLICT`, `TURN_NOT_FOUND`, `TURN_ID_CONFLICT`, `TRANSITION_ID_CONFLICT`,
  *   `INVALID_RECORD` if a limit is exceeded or the session is at the highest possible revision
  */
 export function planChange(
   view: SessionView,
   change: CheckedChange,
-  ifRevision: number | undefined,
+  { ifRevision, idempotency }: Partial<Pick<ChangeCondition, 'ifRevision' | 'idempotency'>>,
   limits: Limits = defaultLimits,
 ): ChangePlan {
+  const known = idempotency && view.findRemembered(idempotency.key)
+  if (idempotency === undefined || known === undefined) {
+    const plan = planNew(view, change, ifRevision, limits)
+    return idempotency === undefined ? plan : { ...plan, remember: { ...idempotency, result: resultOf(plan) } }
+  }
+  checkSameChange(view.sessionId, known, idempotency)
+  return { ...unchanged(view, [], []), replay: known.result }
+}
+
+/** The result of `changeSession` for a plan that was stored. */
+export function resultOf({ revision, turnCount, deduplicated, skipped, replay }: ChangePlan): ChangeResult {
+  if (replay !== undefined) {
+    return {
+      ...replay,
+      deduplicated: [...replay.deduplicated],
+      ...(replay.skipped && { skipped: [...replay.skipped] }),
+      replayed: true,
+    }
+  }
+  return { revision, turnCount, deduplicated, ...(skipped.length === 0 ? {} : { skipped }) }
+}
+
+function planNew(view: SessionView, change: CheckedChange, ifRevision: number | undefined, limits: Limits): ChangePlan {
   if (ifRevision !== undefined && ifRevision !== view.revision) {
     // The append may already be stored: a retry after a lost response must succeed.
     if (!isAppliedAlready(view, change)) throw revisionConflict(view.sessionId, ifRevision, view.revision)
     return unchanged(
       view,
       change.appendTurns.map(turn => turn.turnId),
+      [],
     )
   }
 
   const keepTurns = change.keepTurns !== undefined && change.keepTurns < view.turnCount ? change.keepTurns : undefined
   const kept = keepTurns ?? view.turnCount
 
-  const replaceTurns = planUpdates(view, change, kept, limits)
+  const { replaceTurns, skipped } = planUpdates(view, change, kept, limits)
   const { appendTurns, deduplicated } = planAppends(view, change, kept, replaceTurns)
   const appendAgentTransitions = planTransitions(view, change, keepTurns)
-  const metadata = planMetadata(view, change, limits)
+  const metadata = planMetadata(view, change, change.reopen && appendTurns.length > 0, limits)
   const agentId = change.agentId === view.agentId ? undefined : change.agentId
 
   const changed =
@@ -93,13 +126,16 @@ export function planChange(
     appendAgentTransitions.length > 0 ||
     metadata !== undefined ||
     agentId !== undefined
-  if (!changed) return unchanged(view, deduplicated)
+  if (!changed) return unchanged(view, deduplicated, skipped)
 
   return {
     changed,
+    remember: undefined,
+    replay: undefined,
     revision: revisionAfter(view.sessionId, view.revision),
     turnCount: kept + appendTurns.length,
     deduplicated,
+    skipped,
     keepTurns,
     replaceTurns,
     appendTurns,
@@ -110,12 +146,15 @@ export function planChange(
   }
 }
 
-function unchanged(view: SessionView, deduplicated: string[]): ChangePlan {
+function unchanged(view: SessionView, deduplicated: string[], skipped: string[]): ChangePlan {
   return {
     changed: false,
+    remember: undefined,
+    replay: undefined,
     revision: view.revision,
     turnCount: view.turnCount,
     deduplicated,
+    skipped,
     keepTurns: undefined,
     replaceTurns: [],
     appendTurns: [],
@@ -143,8 +182,13 @@ function isAppliedAlready(view: SessionView, change: CheckedChange): boolean {
 
 type Replacement = ChangePlan['replaceTurns'][number]
 
-function planUpdates(view: SessionView, change: CheckedChange, kept: number, limits: Limits): Replacement[] {
-  if (change.updateTurns.length === 0) return []
+function planUpdates(
+  view: SessionView,
+  change: CheckedChange,
+  kept: number,
+  limits: Limits,
+): { replaceTurns: Replacement[]; skipped: string[] } {
+  const skipped: string[] = []
   const updated = new Map<string, Replacement>()
   const originals = new Map<string, TurnRecord>()
   for (const update of change.updateTurns) {
@@ -160,6 +204,10 @@ function planUpdates(view: SessionView, change: CheckedChange, kept: number, lim
         },
       )
     }
+    if (update.ifStatus !== undefined && update.ifStatus !== found.turn.status) {
+      skipped.push(update.turnId)
+      continue
+    }
     const turn = updateTurn(found.turn, update)
     if (jsonLength(encodeTurn(turn)) > limits.turnBytes) {
       throw invalidRecord(`turn ${quote(update.turnId)}`, `would exceed ${limits.turnBytes} bytes of JSON`)
@@ -172,16 +220,18 @@ function planUpdates(view: SessionView, change: CheckedChange, kept: number, lim
     })
   }
   // Two updates of one turn may cancel out.
-  return [...updated.values()].filter(({ turn }) => {
+  const replaceTurns = [...updated.values()].filter(({ turn }) => {
     const original = originals.get(turn.turnId)
     return original === undefined || !equalTurns(original, turn)
   })
+  return { replaceTurns, skipped }
 }
 
 /** Combines two updates of the same turn. */
 function mergeUpdates(first: CheckedTurnUpdate, second: CheckedTurnUpdate): CheckedTurnUpdate {
   return {
     turnId: first.turnId,
+    ifStatus: undefined,
     set: { ...first.set, ...second.set },
     putToolCalls: [...first.putToolCalls, ...second.putToolCalls],
   }
@@ -279,13 +329,22 @@ export function isDropped(
   return keepTurns !== undefined && view.firstIndexOfTurn(transition.turnId) >= keepTurns
 }
 
-function planMetadata(view: SessionView, change: CheckedChange, limits: Limits): JsonObject | undefined {
-  if (Object.keys(change.setMetadata).length === 0 && change.unsetMetadata.length === 0) return undefined
+function planMetadata(
+  view: SessionView,
+  change: CheckedChange,
+  reopens: boolean,
+  limits: Limits,
+): JsonObject | undefined {
+  const { setMetadata, unsetMetadata } = change
+  if (Object.keys(setMetadata).length === 0 && unsetMetadata.length === 0 && !reopens) return undefined
   const metadata: JsonObject = {}
-  const unset = new Set(change.unsetMetadata)
-  for (const members of [view.metadata, change.setMetadata]) {
+  const unset = new Set(unsetMetadata)
+  for (const [members, dropped] of [
+    [view.metadata, reopens ? 'ended' : undefined],
+    [setMetadata, undefined],
+  ] as const) {
     for (const [key, value] of Object.entries(members)) {
-      if (!unset.has(key)) setMember(metadata, key, value)
+      if (!unset.has(key) && key !== dropped) setMember(metadata, key, value)
     }
   }
   if (sameJson(metadata, view.metadata)) return undefined

@@ -4,6 +4,7 @@ import { withOutcome } from '../basics/outcome.js'
 import { type DeleteOptions, type ScopeOptions, scopeOf } from '../basics/scope.js'
 import { timeKey } from '../basics/time.js'
 import type { ChangeResult, SessionChange } from '../changes/change.js'
+import type { ChangeOptions } from '../changes/change-options.js'
 import type { ChatMessage } from '../chat/chat-message.js'
 import { messagesFromTurns } from '../chat/messages-from-turns.js'
 import type { SessionPage } from '../queries/page.js'
@@ -28,6 +29,7 @@ import { attempt } from '../stores/lifecycle.js'
 import type { SessionStore } from '../stores/session-store.js'
 import { fork, type ForkOptions, readFork } from './fork-session.js'
 import { prune, type PruneOptions, readPrune } from './prune-sessions.js'
+import { checkRepeatOptions, idFor, repeatable, type RepeatOptions } from './repeatable.js'
 import { readStart, start, type StartSessionOptions } from './start-session.js'
 
 export interface SessionManagerOptions {
@@ -105,9 +107,15 @@ export class SessionManager {
    * recorded twice.
    * @throws `TURN_ID_CONFLICT`, `INVALID_RECORD`
    */
-  async recordTurn(sessionId: string, turn: TurnInput = {}): Promise<RecordedTurn> {
-    const input = withOutcome('not-stored', () => this.#factory.turnInput(turn))
-    const change = this.#change(sessionId, { appendTurns: [input] })
+  async recordTurn(sessionId: string, turn: TurnInput = {}, options: RepeatOptions = {}): Promise<RecordedTurn> {
+    const [input, repeat] = withOutcome('not-stored', () => {
+      checkRepeatOptions(options)
+      return [
+        this.#factory.turnInput(turn, () => idFor('turn', options, this.#factory.newId)),
+        repeatable('recordTurn', options, turn),
+      ] as const
+    })
+    const change = this.#change(sessionId, { appendTurns: [input] }, repeat)
     const { revision, deduplicated } = await inTheCallersWords(change, () => this.#factory.turn(input))
     return { turn: completeTurn(input), revision, deduplicated: deduplicated.length > 0 }
   }
@@ -117,11 +125,20 @@ export class SessionManager {
    * contains `endedAt`.
    * @throws `TURN_NOT_FOUND`, `INVALID_RECORD`
    */
-  async updateTurn(sessionId: string, turnId: string, patch: TurnPatch): Promise<ChangeResult> {
-    withOutcome('not-stored', () => checkMembers(patch, 'patch', turnPatchMembers))
+  async updateTurn(
+    sessionId: string,
+    turnId: string,
+    patch: TurnPatch,
+    options: RepeatOptions = {},
+  ): Promise<ChangeResult> {
+    const repeat = withOutcome('not-stored', () => {
+      checkMembers(patch, 'patch', turnPatchMembers)
+      checkRepeatOptions(options)
+      return repeatable('updateTurn', options, turnId, patch)
+    })
     const ends = patch.status !== undefined && patch.status !== 'running' && !Object.hasOwn(patch, 'endedAt')
     const set = ends ? { ...patch, endedAt: this.#factory.now() } : patch
-    return this.#change(sessionId, { updateTurns: [{ turnId, set }] })
+    return this.#change(sessionId, { updateTurns: [{ turnId, set }] }, repeat)
   }
 
   /**
@@ -134,9 +151,16 @@ export class SessionManager {
     sessionId: string,
     turnId: string,
     call: ToolCallInput,
+    options: RepeatOptions = {},
   ): Promise<{ toolCall: ToolCallRecord; revision: number }> {
-    const input = withOutcome('not-stored', () => this.#factory.toolCallInput(call))
-    const change = this.#change(sessionId, { updateTurns: [{ turnId, putToolCalls: [input] }] })
+    const [input, repeat] = withOutcome('not-stored', () => {
+      checkRepeatOptions(options)
+      return [
+        this.#factory.toolCallInput(call, () => idFor('tool call', options, this.#factory.newId)),
+        repeatable('recordToolCall', options, turnId, call),
+      ] as const
+    })
+    const change = this.#change(sessionId, { updateTurns: [{ turnId, putToolCalls: [input] }] }, repeat)
     const { revision } = await inTheCallersWords(change, () => this.#factory.toolCall(input))
     return { toolCall: completeToolCall(input, input.callId), revision }
   }
@@ -149,15 +173,26 @@ export class SessionManager {
   async recordAgentTransition(
     sessionId: string,
     transition: AgentTransitionInput,
+    options: RepeatOptions = {},
   ): Promise<{ transition: AgentTransitionRecord; revision: number }> {
-    const record = withOutcome('not-stored', () => this.#factory.agentTransition(transition))
-    const { revision } = await this.#change(sessionId, { appendAgentTransitions: [record] })
+    const [record, repeat] = withOutcome('not-stored', () => {
+      checkRepeatOptions(options)
+      return [
+        this.#factory.agentTransition(transition, () => idFor('agent transition', options, this.#factory.newId)),
+        repeatable('recordAgentTransition', options, transition),
+      ] as const
+    })
+    const { revision } = await this.#change(sessionId, { appendAgentTransitions: [record] }, repeat)
     return { transition: record, revision }
   }
 
   /** Sets `metadata.ended`. `startSession` with `ifExists: 'resume'` clears it. */
-  async endSession(sessionId: string): Promise<ChangeResult> {
-    return this.#change(sessionId, { setMetadata: { ended: true } })
+  async endSession(sessionId: string, options: RepeatOptions = {}): Promise<ChangeResult> {
+    const repeat = withOutcome('not-stored', () => {
+      checkRepeatOptions(options)
+      return repeatable('endSession', options)
+    })
+    return this.#change(sessionId, { setMetadata: { ended: true } }, repeat)
   }
 
   /** The whole session, or null if it does not exist. */
@@ -219,12 +254,22 @@ export class SessionManager {
   }
 
   /** Keeps the first n turns. Drops the rest, and the agent transitions recorded in them. */
-  async rewindSession(sessionId: string, turns: number, options: { ifRevision?: number } = {}): Promise<ChangeResult> {
-    withOutcome('not-stored', () => {
-      checkMembers(options, 'options', ['ifRevision'])
+  async rewindSession(
+    sessionId: string,
+    turns: number,
+    options: RepeatOptions & { ifRevision?: number } = {},
+  ): Promise<ChangeResult> {
+    const { ifRevision } = options
+    const repeat = withOutcome('not-stored', () => {
+      checkRepeatOptions(options, ['ifRevision'])
       wholeNumber(turns, 'turns', 0)
+      return repeatable('rewindSession', options, turns)
     })
-    return this.#change(sessionId, { keepTurns: turns }, options)
+    return this.#change(
+      sessionId,
+      { keepTurns: turns },
+      { ...repeat, ...(ifRevision === undefined ? {} : { ifRevision }) },
+    )
   }
 
   /**
@@ -254,11 +299,7 @@ export class SessionManager {
     )
   }
 
-  #change(
-    sessionId: string,
-    change: Omit<SessionChange, 'updatedAt'>,
-    options: { ifRevision?: number } = {},
-  ): Promise<ChangeResult> {
+  #change(sessionId: string, change: Omit<SessionChange, 'updatedAt'>, options: ChangeOptions): Promise<ChangeResult> {
     return this.store.changeSession(
       sessionId,
       { ...change, updatedAt: this.#factory.now() },

@@ -22,6 +22,7 @@ import {
   labelText,
 } from './members.js'
 import { NOTHING_OF_ITS_OWN } from '../basics/arguments.js'
+import { RESERVED_KEYS } from './reserved-keys.js'
 import { quote, utf8Length } from '../basics/text.js'
 
 /** @throws `INVALID_RECORD` with the path, never the value */
@@ -79,6 +80,12 @@ class InputMembers extends MembersBase {
     return copyInput(value, new LazyLabel(this, name), this.#limits, this.#budget)
   }
 
+  override object(name: Name): JsonObject {
+    const object = super.object(name)
+    if (name.input === 'metadata' || name === extraName) checkReserved(object, new LazyLabel(this, name))
+    return object
+  }
+
   override limitedObject(name: Name, limit: number): JsonObject {
     return withinLimit(
       this.at(name),
@@ -110,6 +117,12 @@ class InputMembers extends MembersBase {
     }
     return Object.keys(extra).length === 0 ? {} : { extra }
   }
+}
+
+/** @throws `INVALID_RECORD` */
+export function checkReserved(object: JsonObject, what: Label): void {
+  const reserved = RESERVED_KEYS.find(key => Object.hasOwn(object, key))
+  if (reserved !== undefined) throw invalidRecord(what, `must not contain ${reserved}, which stores use themselves`)
 }
 
 /** Copies a JSON value from the caller. @throws `INVALID_RECORD` */

@@ -14,7 +14,7 @@ import type {
 import { checkMembers } from '../basics/arguments.js'
 import { sessionShape, toolCallShape, transitionShape, turnShape } from './read-record.js'
 import { fillCallIds, readSessionInput, readToolCallInput, readTransitionInput, readTurnInput } from './record-input.js'
-import { randomId } from '../basics/runtime.js'
+import { currentTime, randomId } from '../basics/runtime.js'
 
 /** Sources of times and ids, for example for tests. */
 export interface FactoryOptions {
@@ -58,13 +58,13 @@ export class RecordFactory {
   }
 
   /** The same before it is checked and copied, which a store does. */
-  turnInput(input: TurnInput): TurnInput & Pick<TurnRecord, 'turnId'> {
+  turnInput(input: TurnInput, newId: () => string = this.newId): TurnInput & Pick<TurnRecord, 'turnId'> {
     checkRecord(input, 'turn', turnShape)
     const time = this.now()
     const ended = input.status === 'running' ? null : time
     return {
       ...input,
-      turnId: input.turnId ?? this.newId(),
+      turnId: input.turnId ?? newId(),
       startedAt: input.startedAt ?? time,
       endedAt: input.endedAt === undefined ? ended : input.endedAt,
     }
@@ -75,27 +75,26 @@ export class RecordFactory {
   }
 
   /** The same before it is checked and copied, which a store does. */
-  toolCallInput(input: ToolCallInput): ToolCallInput & Pick<ToolCallRecord, 'callId'> {
+  toolCallInput(
+    input: ToolCallInput,
+    newId: () => string = this.newId,
+  ): ToolCallInput & Pick<ToolCallRecord, 'callId'> {
     checkRecord(input, 'toolCall', toolCallShape)
-    return { ...input, callId: input.callId === undefined || input.callId === '' ? this.newId() : input.callId }
+    return { ...input, callId: input.callId === undefined || input.callId === '' ? newId() : input.callId }
   }
 
-  agentTransition(input: AgentTransitionInput): AgentTransitionRecord {
+  agentTransition(input: AgentTransitionInput, newId: () => string = this.newId): AgentTransitionRecord {
     checkRecord(input, 'agentTransition', transitionShape)
     return readTransitionInput(
       {
         ...input,
-        transitionId: input.transitionId === undefined ? this.newId() : input.transitionId,
+        transitionId: input.transitionId === undefined ? newId() : input.transitionId,
         timestamp: input.timestamp ?? this.now(),
       },
       this.#limits,
       'agentTransition',
     )
   }
-}
-
-function currentTime(): string {
-  return new Date().toISOString()
 }
 
 /** Must run before the input is spread, because spreading turns anything into a plain object. */

@@ -1,6 +1,6 @@
 import type { TurnPatch } from './models.js'
 import { checkId } from '../basics/ids.js'
-import { copyInput, extraName, inputMembers, withinLimit } from './input-members.js'
+import { checkReserved, copyInput, extraName, inputMembers, withinLimit } from './input-members.js'
 import { isJsonObject, type JsonObject } from '../basics/json.js'
 import type { Limits } from './limits.js'
 import { invalidRecord, shape, type Label } from './members.js'
@@ -121,7 +121,9 @@ export function readMetadataInput(source: unknown, limits: Limits, what: string)
     limits.metadataBytes,
     budget => {
       const copy = copyInput(source, what, limits, budget)
-      return isJsonObject(copy) ? copy : fail(what, 'must be an object')
+      if (!isJsonObject(copy)) return fail(what, 'must be an object')
+      checkReserved(copy, what)
+      return copy
     },
     jsonLength,
   )

@@ -1,5 +1,6 @@
-import { checkChangeRevision } from '../changes/apply-change.js'
 import { type ChangeResult, type CheckedChange, readChange, type SessionChange } from '../changes/change.js'
+import { type ChangeCondition, type ChangeOptions, readChangeOptions } from '../changes/change-options.js'
+import { currentTime } from '../basics/runtime.js'
 import { TurnstoreError } from '../basics/errors.js'
 import { checkId } from '../basics/ids.js'
 import { attempt, Lifecycle, type Operation } from './lifecycle.js'
@@ -73,7 +74,7 @@ export abstract class AbstractSessionStore implements SessionStore {
   protected abstract _changeSession(
     sessionId: string,
     change: CheckedChange,
-    condition: Condition,
+    condition: ChangeCondition,
   ): Promise<ChangeResult>
 
   /**
@@ -141,13 +142,12 @@ export abstract class AbstractSessionStore implements SessionStore {
     })
   }
 
-  changeSession(sessionId: string, change: SessionChange, options?: WriteOptions): Promise<ChangeResult> {
+  changeSession(sessionId: string, change: SessionChange, options?: ChangeOptions): Promise<ChangeResult> {
     return this._perform('write', () => {
       checkId(sessionId, 'sessionId')
-      const normal = readChange(change, this.limits)
-      const condition = readCondition(options)
-      checkChangeRevision(condition.ifRevision)
-      return { sessionId, run: () => this._changeSession(sessionId, normal, condition) }
+      const checked = readChange(change, this.limits, currentTime())
+      const condition = readChangeOptions(options, change, this.limits)
+      return { sessionId, run: () => this._changeSession(sessionId, checked, condition) }
     })
   }
 

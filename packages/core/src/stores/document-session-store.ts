@@ -1,12 +1,17 @@
-import { applyCheckedChange } from '../changes/apply-change.js'
+import { applyPlan, viewOf } from '../changes/apply-change.js'
 import { Backoff } from '../adapter-kit/backoff.js'
 import type { ChangeResult, CheckedChange } from '../changes/change.js'
-import { backendError, sessionNotFound, TurnstoreError } from '../basics/errors.js'
+import { backendError, TurnstoreError } from '../basics/errors.js'
 import { withOutcome } from '../basics/outcome.js'
 import { damageOf, isDamage, type Listed, pageOfListing } from '../queries/page.js'
 import { type SessionRecord, type SessionSummary, summaryOf } from '../records/models.js'
 import { AbstractSessionStore } from './abstract-session-store.js'
 import { nextRevision } from '../changes/next-revision.js'
+import type { ChangeCondition } from '../changes/change-options.js'
+import { outOfReach, planCreation } from '../changes/create-session.js'
+import { planChange, resultOf } from '../changes/decide-change.js'
+import type { RememberedChange } from '../changes/remembered-change.js'
+import { takeRemembered, withRemembered } from './remembered-extra.js'
 import { type Condition, type Deletion, inScope, type Scope } from '../basics/scope.js'
 import type { CheckedQuery } from '../queries/query.js'
 import type { SessionPage } from '../queries/page.js'
@@ -53,30 +58,45 @@ export abstract class DocumentSessionStore extends AbstractSessionStore {
 
   protected async _loadSession(sessionId: string, scope: Scope): Promise<SessionRecord | null> {
     const current = await this._get(sessionId, scope)
-    return current !== null && inScope(current.session, scope) ? current.session : null
+    return current !== null && inScope(current.session, scope) ? takeRemembered(current.session).session : null
   }
 
   protected _saveSession(session: SessionRecord, condition: Condition): Promise<number> {
     return this.#retry(session.sessionId, async () => {
       const current = await this.#loadToWrite(session.sessionId)
       const revision = nextRevision(session, current?.session ?? null, condition)
-      const stored = await this._put({ ...session, revision }, current?.token ?? null)
+      const kept = withRemembered({ ...session, revision }, current?.remembered ?? [])
+      const stored = await this._put(kept, current?.token ?? null)
       return stored ? { done: revision } : null
     })
   }
 
-  protected _changeSession(sessionId: string, change: CheckedChange, condition: Condition): Promise<ChangeResult> {
+  protected _changeSession(
+    sessionId: string,
+    change: CheckedChange,
+    condition: ChangeCondition,
+  ): Promise<ChangeResult> {
     return this.#retry(sessionId, async () => {
       const current = await this.#loadToWrite(sessionId)
-      if (current === null || !inScope(current.session, condition.scope)) throw sessionNotFound(sessionId)
-      const { session, changed, deduplicated } = applyCheckedChange(
-        current.session,
-        change,
-        condition.ifRevision,
-        this.limits,
-      )
-      const stored = !changed || (await this._put(session, current.token))
-      return stored ? { done: { revision: session.revision, turnCount: session.turns.length, deduplicated } } : null
+      if (current === null && condition.creation !== undefined) {
+        const { session, result, remember } = planCreation(
+          sessionId,
+          condition.creation,
+          change,
+          condition,
+          this.limits,
+        )
+        const stored = await this._put(withRemembered(session, remember === undefined ? [] : [remember]), null)
+        return stored ? { done: result } : null
+      }
+      if (current === null || !inScope(current.session, condition.scope)) {
+        throw outOfReach(sessionId, condition, current !== null)
+      }
+      const plan = planChange(viewOf(current.session, current.remembered), change, condition, this.limits)
+      if (!plan.changed && plan.remember === undefined) return { done: resultOf(plan) }
+      const remembered = plan.remember === undefined ? current.remembered : [...current.remembered, plan.remember]
+      const stored = await this._put(withRemembered(applyPlan(current.session, plan), remembered), current.token)
+      return stored ? { done: resultOf(plan) } : null
     })
   }
 
@@ -122,10 +142,11 @@ export abstract class DocumentSessionStore extends AbstractSessionStore {
   // ---- Helpers.
 
   /** Loads before a write. An error here means that nothing was written. */
-  #loadToWrite(sessionId: string): Promise<Loaded | null> {
+  #loadToWrite(sessionId: string): Promise<(Loaded & { remembered: readonly RememberedChange[] }) | null> {
     return withOutcome('not-stored', async () => {
       try {
-        return await this._get(sessionId)
+        const loaded = await this._get(sessionId)
+        return loaded === null ? null : { ...takeRemembered(loaded.session), token: loaded.token }
       } catch (error) {
         throw backendError(error)
       }

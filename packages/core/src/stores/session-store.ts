@@ -1,6 +1,7 @@
 import type { ChangeResult, SessionChange } from '../changes/change.js'
 import type { SessionInput, SessionRecord, SessionSummary } from '../records/models.js'
 import type { DeleteOptions, ScopeOptions, WriteOptions } from '../basics/scope.js'
+import type { ChangeOptions } from '../changes/change-options.js'
 import type { SessionPage } from '../queries/page.js'
 import type { SessionQuery } from '../queries/query.js'
 import type { TurnPage, TurnRange } from '../queries/turn-range.js'
@@ -50,11 +51,12 @@ export interface SessionStore extends AsyncDisposable {
 
   /**
    * Changes a session atomically, without rewriting it. Repeating a change that appends turns applies it
-   * once: `turnId` is the idempotency key.
-   * @throws `INVALID_RECORD`, `SESSION_NOT_FOUND`, `TURN_NOT_FOUND`, `TURN_ID_CONFLICT`,
-   *   `TRANSITION_ID_CONFLICT`, `REVISION_CONFLICT`
+   * once, because a `turnId` is recorded once. Any other change is safe to repeat with an `idempotencyKey`.
+   * @throws `INVALID_RECORD`, `TURN_NOT_FOUND`, `TURN_ID_CONFLICT`, `TRANSITION_ID_CONFLICT`,
+   *   `IDEMPOTENCY_KEY_CONFLICT`, `REVISION_CONFLICT`; `SESSION_NOT_FOUND`, or with `createIfMissing`
+   *   `SESSION_EXISTS` if another workspace uses the id
    */
-  changeSession(sessionId: string, change: SessionChange, options?: WriteOptions): Promise<ChangeResult>
+  changeSession(sessionId: string, change: SessionChange, options?: ChangeOptions): Promise<ChangeResult>
 
   /** A range of turns, or null if the session does not exist. */
   readTurns(sessionId: string, range: TurnRange, options?: ScopeOptions): Promise<TurnPage | null>

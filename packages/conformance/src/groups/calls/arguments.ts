@@ -228,12 +228,8 @@ function define({ it }: Cases): void {
     await store.saveSession(fullSession('s'))
     const wrong: [unknown, ErrorCode][] = [
       ...[undefined, null, 'x', 1, []].map((change): [unknown, ErrorCode] => [change, 'INVALID_ARGUMENT']),
-      [{ appendTurns: [turnOf('new')] }, 'INVALID_ARGUMENT'],
       [Object.assign(Object.create({ keepTurns: 0 }), changeOf({})), 'INVALID_ARGUMENT'],
-      ...[undefined, null, 1, new Date(0)].map((updatedAt): [unknown, ErrorCode] => [
-        { updatedAt },
-        'INVALID_ARGUMENT',
-      ]),
+      ...[null, 1, new Date(0)].map((updatedAt): [unknown, ErrorCode] => [{ updatedAt }, 'INVALID_ARGUMENT']),
       ...[...notWhole].map((keepTurns): [unknown, ErrorCode] => [
         changeOf({ keepTurns: untyped(keepTurns) }),
         'INVALID_ARGUMENT',
@@ -274,9 +270,19 @@ function define({ it }: Cases): void {
       ...[null, {}, { toAgent: 1 }, { toAgent: 'a', unknown: 1 }, { toAgent: 'a', extra: { to_agent: 'b' } }].map(
         (item): [unknown, ErrorCode] => [changeOf({ appendAgentTransitions: [untyped(item)] }), 'INVALID_RECORD'],
       ),
-      ...[null, {}, { turnId: 1 }, { turnId: 't1', status: 'x' }, { turnId: 't1', putToolCalls: {} }].map(
-        (item): [unknown, ErrorCode] => [changeOf({ updateTurns: [untyped(item)] }), 'INVALID_ARGUMENT'],
-      ),
+      ...[
+        null,
+        {},
+        { turnId: 1 },
+        { turnId: 't1', status: 'x' },
+        { turnId: 't1', putToolCalls: {} },
+        { turnId: 't1', ifStatus: null },
+        { turnId: 't1', ifStatus: 1 },
+      ].map((item): [unknown, ErrorCode] => [changeOf({ updateTurns: [untyped(item)] }), 'INVALID_ARGUMENT']),
+      ...[null, 1, 'true'].map((reopen): [unknown, ErrorCode] => [
+        changeOf({ reopen: untyped(reopen) }),
+        'INVALID_ARGUMENT',
+      ]),
       ...[
         { turnId: 't2' },
         { toolCalls: [] },

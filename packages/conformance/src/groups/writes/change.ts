@@ -1,4 +1,4 @@
-import { applyChange, type SessionChange, type SessionStore } from '@turnstore/core'
+import { applyChange, type SessionChange, type SessionStore, type TimedChange } from '@turnstore/core'
 import type { Cases, Group } from '../../cases/cases.js'
 import { fails, holds, present, refuses, same, show } from '../../checks/expect.js'
 import { untyped } from '../../samples/methods.js'
@@ -8,6 +8,7 @@ import {
   fullSession,
   indexes,
   sessionOf,
+  T0,
   T1,
   T2,
   toolCallOf,
@@ -22,7 +23,7 @@ export const changeGroup: Group = { title: 'Change', define }
 
 function define({ it }: Cases): void {
   it('change', 'agrees with applyChange for every member', async ({ store }) => {
-    const changes: SessionChange[] = [
+    const changes: TimedChange[] = [
       changeOf({ keepTurns: 1 }),
       changeOf({ updateTurns: [{ turnId: 't1', set: { status: 'success', error: null, metadata: {}, extra: {} } }] }),
       changeOf({ updateTurns: [{ turnId: 't1', set: { extra: { other: 1 } } }] }),
@@ -74,6 +75,63 @@ function define({ it }: Cases): void {
         `the session after ${Object.keys(change).join(' + ')}`,
       )
     }
+  })
+
+  it('change', 'reopens an ended session if it adds a turn and says so', async ({ store }) => {
+    const isEnded = async (id: string) => (await store.loadSession(id))?.metadata.ended
+    const kinds: [name: string, change: SessionChange, ended: unknown][] = [
+      ['an append', { appendTurns: [turnOf('new')], reopen: true }, undefined],
+      ['an append that does not say so', { appendTurns: [turnOf('new')] }, true],
+      ['an append that says no', { appendTurns: [turnOf('new')], reopen: false }, true],
+      ['a retry', { appendTurns: [turnOf('t')], reopen: true }, true],
+      ['no turn', { agentId: 'x', reopen: true }, true],
+      [
+        'an append that ends it again',
+        { appendTurns: [turnOf('new')], reopen: true, setMetadata: { ended: true } },
+        true,
+      ],
+      ['an append that sets it', { appendTurns: [turnOf('new')], reopen: true, setMetadata: { ended: 'x' } }, 'x'],
+    ]
+    for (const [name, change, ended] of kinds) {
+      await store.saveSession(sessionOf(name, { turns: [turnOf('t')], metadata: { ended: true, a: 1 } }))
+      await store.changeSession(name, changeOf(change))
+      same(await isEnded(name), ended, name)
+      same((await store.loadSummary(name))?.metadata.a, 1, `other metadata after ${name}`)
+    }
+    // It counts as appending, so a conditional retry is recognized.
+    await store.saveSession(sessionOf('s', { metadata: { ended: true } }))
+    const append = changeOf({ appendTurns: [turnOf('new')], reopen: true })
+    for (const revision of [2, 2]) {
+      same((await store.changeSession('s', append, { ifRevision: 1 })).revision, revision, 'the revision')
+    }
+    const untouched = await store.changeSession('s', changeOf({ setMetadata: { ended: true } }))
+    same((await store.changeSession('s', append)).revision, untouched.revision, 'a retry after the end')
+    same(await isEnded('s'), true, 'the end after that')
+  })
+
+  it('change', 'applies an update with ifStatus only while the turn has that status', async ({ store }) => {
+    const turns = [turnOf('a', { status: 'running' }), turnOf('b'), turnOf('b', { status: 'running', prompt: '2' })]
+    await store.saveSession(sessionOf('s', { turns }))
+    const end = (turnId: string) => ({ turnId, ifStatus: 'running', set: { status: 'interrupted', endedAt: T2 } })
+    const first = await store.changeSession('s', changeOf({ updateTurns: [end('a'), end('b'), end('a')] }))
+    same(first, { revision: 2, turnCount: 3, deduplicated: [], skipped: ['a'] }, 'the result')
+    const again = await store.changeSession('s', changeOf({ updateTurns: [end('a'), end('b')] }))
+    same(again, { revision: 2, turnCount: 3, deduplicated: [], skipped: ['a', 'b'] }, 'the same again')
+    const statuses = (await loaded(store)).turns.map(({ status }) => status)
+    same(statuses, ['interrupted', 'success', 'interrupted'], 'the statuses')
+    const both = changeOf({ updateTurns: [end('a')], appendTurns: [turnOf('c')], keepTurns: 2 })
+    const result = await store.changeSession('s', both)
+    same(result, { revision: 3, turnCount: 3, deduplicated: [], skipped: ['a'] }, 'a change that does other things too')
+    const missing = () => store.changeSession('s', changeOf({ updateTurns: [end('z')] }))
+    await refuses(missing, 'TURN_NOT_FOUND', 'a turn that is not there')
+  })
+
+  it('change', 'takes the present time if a change has none', async ({ store }) => {
+    await store.saveSession(sessionOf('s', { updatedAt: T0 }))
+    const before = Date.now()
+    await store.changeSession('s', { setMetadata: { a: 1 } })
+    const time = Date.parse((await store.loadSummary('s'))?.updatedAt ?? '')
+    holds(time >= before && time <= Date.now(), 'updatedAt is the time of the call')
   })
 
   it('deleted', 'fails without a session, and creates none', async ({ store }) => {
