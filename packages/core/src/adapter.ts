@@ -34,7 +34,6 @@ export {
   planChange,
   resultOf,
   type SessionView,
-  updateTurn,
 } from './changes/decide-change.js'
 export { comparePositions, type Position, positionOf } from './queries/position.js'
 export { cursorAfter, pageOfSummaries } from './queries/page.js'
@@ -42,16 +41,31 @@ export { matches } from './queries/filter.js'
 export type { CheckedQuery } from './queries/query.js'
 export { locateJsonError, parseJson } from './records/parse-json.js'
 export { readSessionInput, readTurnPatch } from './records/record-input.js'
+export { decodeItem, decodeToolCall, decodeTransition, decodeTurn } from './records/decode-record.js'
 export {
-  decodeToolCall,
-  decodeTransition,
-  decodeTurn,
+  encodeItem,
   encodeSession,
   encodeToolCall,
   encodeTransition,
   encodeTurn,
-} from './records/wire.js'
+  encodeTurnHead,
+  encodeTurnWith,
+} from './records/encode-record.js'
 export { isRetryOfTurn, sameTransition, sameTurn } from './records/same-record.js'
 export { compareUtf8, quote, utf8Length } from './basics/text.js'
 export { laterTime, timeKey } from './basics/time.js'
-export { type CheckedTurnRange, pageOf, resolveTurnRange } from './queries/turn-range.js'
+export { type CheckedPartRange, pageOfParts, resolvePartRange } from './queries/part-range.js'
+export { type CheckedTurnRange, headOf, pageOf, resolveTurnRange } from './queries/turn-range.js'
+export { applyTurnPlan, type PartsPlan, type PartWrite, type TurnPlan } from './changes/turn-draft.js'
+export {
+  isOtherCall,
+  isRetryOfView,
+  type Part,
+  type StoredPart,
+  storedPart,
+  type TurnView,
+  turnViewOf,
+} from './changes/turn-view.js'
+export { headBytes, partBytes, turnBytes } from './records/part-sizes.js'
+export { idOfPart } from './records/part-ids.js'
+export { digestOf } from './basics/digest.js'

@@ -1,5 +1,5 @@
 export { type AppliedChange, applyChange } from './changes/apply-change.js'
-export type { ChangeResult, SessionChange, TimedChange, TurnUpdate } from './changes/change.js'
+export type { ChangeResult, SessionChange, TimedChange, ToolCallPut, TurnUpdate } from './changes/change.js'
 export type { ChangeOptions, NewSessionInput } from './changes/change-options.js'
 export type { TurnPatch } from './records/models.js'
 export {
@@ -34,8 +34,13 @@ export {
   type SessionRecord,
   type SessionSummary,
   type ToolCallInput,
+  type PartCounts,
+  type PartList,
   type ToolCallRecord,
+  type TurnHead,
   type TurnInput,
+  type TurnItem,
+  type TurnItemInput,
   type TurnRecord,
 } from './records/models.js'
 export type { DeleteOptions, ScopeOptions, WriteOptions } from './basics/scope.js'
@@ -44,12 +49,14 @@ export type { PruneOptions } from './manager/prune-sessions.js'
 export type { RepeatOptions } from './manager/repeatable.js'
 export type { DamagedSession, SessionPage } from './queries/page.js'
 export type { SessionQuery } from './queries/query.js'
-export { decodeSession, encodeSession } from './records/wire.js'
+export { decodeSession } from './records/decode-record.js'
+export { encodeSession } from './records/encode-record.js'
 export type { FactoryOptions } from './records/record-factory.js'
 export { replaySession, type SessionReplay, type TimelineEntry } from './replay/replay.js'
 export type { ForkOptions } from './manager/fork-session.js'
 export { type RecordedTurn, SessionManager, type SessionManagerOptions } from './manager/session-manager.js'
 export type { StartSessionOptions } from './manager/start-session.js'
 export type { Capabilities, SessionStore } from './stores/session-store.js'
-export type { TurnPage, TurnRange } from './queries/turn-range.js'
+export type { PartPage, PartRange } from './queries/part-range.js'
+export type { TurnHeadPage, TurnHeadRecord, TurnPage, TurnRange } from './queries/turn-range.js'
 export { type MessageProblem, turnsFromMessages, type TurnsFromMessagesOptions } from './chat/turns-from-messages.js'

@@ -27,9 +27,12 @@ export class SizeBudget {
   atLeast = 0
   atMost = 0
   readonly limit: number
+  /** The budget of what this is a part of. */
+  readonly whole: SizeBudget | undefined
 
-  constructor(limit: number) {
+  constructor(limit: number, whole?: SizeBudget) {
     this.limit = limit
+    this.whole = whole
   }
 
   /** A string of n UTF-16 units takes at least n bytes, and six times as many if each unit is escaped. */
@@ -40,12 +43,20 @@ export class SizeBudget {
   add(atLeast: number, atMost: number): void {
     this.atLeast += atLeast
     this.atMost += atMost
-    if (this.atLeast > this.limit) throw new OverBudget()
+    if (this.atLeast > this.limit) throw new OverBudget(this)
+    this.whole?.add(atLeast, atMost)
   }
 }
 
 /** Thrown by {@link SizeBudget} as soon as a record must exceed its limit. */
-export class OverBudget extends Error {}
+export class OverBudget extends Error {
+  readonly budget: SizeBudget
+
+  constructor(budget: SizeBudget) {
+    super()
+    this.budget = budget
+  }
+}
 
 /**
  * Deep-copies and checks an untrusted value.

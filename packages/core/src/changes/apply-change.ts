@@ -6,6 +6,8 @@ import { checkChangeRevision } from './change-options.js'
 import { type ChangePlan, isDropped, planChange, type SessionView } from './decide-change.js'
 import { readSessionInput } from '../records/record-input.js'
 import type { RememberedChange } from './remembered-change.js'
+import { applyTurnPlan } from './turn-draft.js'
+import { turnViewOf } from './turn-view.js'
 
 export interface AppliedChange {
   session: SessionRecord
@@ -63,7 +65,10 @@ export function applyCheckedChange(
 export function applyPlan(session: SessionRecord, plan: ChangePlan): SessionRecord {
   if (!plan.changed) return session
   const turns = session.turns.slice(0, plan.keepTurns)
-  for (const { index, turn } of plan.replaceTurns) turns[index] = turn
+  for (const update of plan.updateTurns) {
+    const turn = turns[update.index]
+    if (turn !== undefined) turns[update.index] = applyTurnPlan(turn, update)
+  }
   const view = viewOf(session)
   const kept = session.agentTransitions.filter(transition => !isDropped(view, transition, plan.keepTurns))
   return {
@@ -92,7 +97,7 @@ export function viewOf(session: SessionRecord, remembered: readonly RememberedCh
     findTurn: (turnId, before) => {
       const index = session.turns.findLastIndex((turn, place) => place < before && turn.turnId === turnId)
       const turn = session.turns[index]
-      return turn === undefined ? undefined : { turn, index }
+      return turn === undefined ? undefined : turnViewOf(turn, index)
     },
     firstIndexOfTurn: turnId => session.turns.findIndex(turn => turn.turnId === turnId),
     findTransition: id => session.agentTransitions.find(transition => transition.transitionId === id),

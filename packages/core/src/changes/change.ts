@@ -8,11 +8,14 @@ import type {
   ToolCallInput,
   ToolCallRecord,
   TurnInput,
+  TurnItem,
+  TurnItemInput,
   TurnPatch,
   TurnRecord,
 } from '../records/models.js'
 import { checkMembers, readFlag, readObject } from '../basics/arguments.js'
 import {
+  readItemInput,
   readMetadataInput,
   readNewTransition,
   readNewTurn,
@@ -23,7 +26,7 @@ import { randomId } from '../basics/runtime.js'
 
 /**
  * Changes a stored session without rewriting it. A change is atomic. Its members are applied in the order
- * listed here. `applyChange` defines their effect.
+ * listed here, and so are the members of a {@link TurnUpdate}. `applyChange` defines their effect.
  */
 export interface SessionChange {
   /** Rewind: keep the first n turns. Drop the rest, and the agent transitions recorded in them. */
@@ -58,8 +61,26 @@ export interface TurnUpdate {
   /** Apply this update only while the turn has this status. Otherwise, the result lists the turn as `skipped`. */
   ifStatus?: string
   set?: TurnPatch
+  /** Top-level members of the turn's metadata to set, after `set`. */
+  setMetadata?: JsonObject
+  /** Top-level members of the turn's metadata to remove, after `setMetadata`. */
+  unsetMetadata?: readonly string[]
+  /** Ids of tool calls to remove. */
+  removeToolCalls?: readonly string[]
+  /** Ids of items to remove. */
+  removeItems?: readonly string[]
   /** Adds tool calls, or replaces those with the same `callId`. A call without a `callId` gets a new one. */
-  putToolCalls?: readonly ToolCallInput[]
+  putToolCalls?: readonly ToolCallPut[]
+  /** Adds items, or replaces those with the same `itemId`. An item without an `itemId` gets a new one. */
+  putItems?: readonly TurnItemInput[]
+}
+
+export type ToolCallPut = ToolCallInput & {
+  /**
+   * Replace the call with this id even if it has finished and has another name or other arguments. Without it, that
+   * fails with `CALL_ID_CONFLICT`.
+   */
+  replace?: boolean
 }
 
 /** The result of a change. */
@@ -93,7 +114,12 @@ export interface CheckedTurnUpdate {
   readonly turnId: string
   readonly ifStatus: string | undefined
   readonly set: TurnPatch
-  readonly putToolCalls: readonly ToolCallRecord[]
+  readonly setMetadata: JsonObject
+  readonly unsetMetadata: readonly string[]
+  readonly removeToolCalls: readonly string[]
+  readonly removeItems: readonly string[]
+  readonly putToolCalls: readonly { readonly call: ToolCallRecord; readonly replace: boolean }[]
+  readonly putItems: readonly TurnItem[]
 }
 
 const members = [
@@ -135,7 +161,7 @@ export function readChange(source: SessionChange, limits: Limits, now?: string):
       (transition, index) => readNewTransition(transition, limits, `change.appendAgentTransitions[${index}]`),
     ),
     setMetadata: setMetadata === undefined ? {} : readMetadataInput(setMetadata, limits, 'change.setMetadata'),
-    unsetMetadata: list(unsetMetadata, 'change.unsetMetadata').map(readKey),
+    unsetMetadata: texts(unsetMetadata, 'change.unsetMetadata'),
     agentId,
     reopen: readFlag(source.reopen, 'change.reopen'),
     updatedAt,
@@ -143,12 +169,8 @@ export function readChange(source: SessionChange, limits: Limits, now?: string):
 }
 
 function readTurnUpdate(source: unknown, limits: Limits, what: string): CheckedTurnUpdate {
-  const { turnId, ifStatus, set, putToolCalls } = readObject(source, what, [
-    'turnId',
-    'ifStatus',
-    'set',
-    'putToolCalls',
-  ])
+  const members = readObject(source, what, updateMembers)
+  const { turnId, ifStatus, set, setMetadata } = members
   if (typeof turnId !== 'string') throw new TurnstoreError('INVALID_ARGUMENT', `${what}.turnId must be a string`)
   if (ifStatus !== undefined && typeof ifStatus !== 'string') {
     throw new TurnstoreError('INVALID_ARGUMENT', `${what}.ifStatus must be a string`)
@@ -157,10 +179,50 @@ function readTurnUpdate(source: unknown, limits: Limits, what: string): CheckedT
     turnId,
     ifStatus,
     set: set === undefined ? {} : readTurnPatch(set, limits, `${what}.set`),
-    putToolCalls: list(putToolCalls, `${what}.putToolCalls`).map((call, index) =>
-      readToolCallInput(call, limits, `${what}.putToolCalls[${index}]`, randomId),
+    setMetadata:
+      setMetadata === undefined
+        ? {}
+        : readMetadataInput(setMetadata, { ...limits, metadataBytes: limits.partBytes }, `${what}.setMetadata`),
+    unsetMetadata: texts(members.unsetMetadata, `${what}.unsetMetadata`),
+    removeToolCalls: texts(members.removeToolCalls, `${what}.removeToolCalls`),
+    removeItems: texts(members.removeItems, `${what}.removeItems`),
+    putToolCalls: list(members.putToolCalls, `${what}.putToolCalls`).map((call, index) =>
+      readToolCallPut(call, limits, `${what}.putToolCalls[${index}]`),
     ),
+    putItems: list(members.putItems, `${what}.putItems`).map((item, index) => {
+      const place = `${what}.putItems[${index}]`
+      const read = readItemInput(item, limits, place, randomId)
+      checkId(read.itemId, `${place}.itemId`)
+      return read
+    }),
   }
+}
+
+const updateMembers = [
+  'turnId',
+  'ifStatus',
+  'set',
+  'setMetadata',
+  'unsetMetadata',
+  'removeToolCalls',
+  'removeItems',
+  'putToolCalls',
+  'putItems',
+]
+
+function readToolCallPut(source: unknown, limits: Limits, what: string): { call: ToolCallRecord; replace: boolean } {
+  const { replace, call: record } = withoutReplace(source)
+  const call = readToolCallInput(record, limits, what, randomId)
+  checkId(call.callId, `${what}.callId`)
+  return { call, replace: readFlag(replace, `${what}.replace`) }
+}
+
+function withoutReplace(source: unknown): { replace: unknown; call: unknown } {
+  if (typeof source !== 'object' || source === null || !Object.hasOwn(source, 'replace')) {
+    return { replace: undefined, call: source }
+  }
+  const { replace, ...call }: { replace?: unknown } = source
+  return { replace, call }
 }
 
 function list(value: unknown, what: string): readonly unknown[] {
@@ -169,10 +231,11 @@ function list(value: unknown, what: string): readonly unknown[] {
   return Array.from<unknown>(value)
 }
 
-function readKey(key: unknown): string {
-  if (typeof key !== 'string')
-    throw new TurnstoreError('INVALID_ARGUMENT', 'change.unsetMetadata must be an array of strings')
-  return key
+function texts(value: unknown, what: string): string[] {
+  return list(value, what).map(text => {
+    if (typeof text !== 'string') throw new TurnstoreError('INVALID_ARGUMENT', `${what} must be an array of strings`)
+    return text
+  })
 }
 
 /** Whether a change only appends, and appends at least one turn. Only such a change can be recognised as a retry. */

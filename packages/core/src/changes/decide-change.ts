@@ -1,17 +1,18 @@
-import { type ChangeResult, type CheckedChange, type CheckedTurnUpdate, onlyAppends } from './change.js'
+import { type ChangeResult, type CheckedChange, onlyAppends } from './change.js'
 import type { ChangeCondition } from './change-options.js'
 import { revisionConflict, TurnstoreError } from '../basics/errors.js'
-import { type JsonObject, sameJson, setMember } from '../basics/json.js'
-import { defaultLimits, type Limits } from '../records/limits.js'
+import { type JsonObject, sameJson } from '../basics/json.js'
+import { defaultLimits, hardLimits, type Limits } from '../records/limits.js'
 import { invalidRecord } from '../records/members.js'
 import type { AgentTransitionRecord, TurnRecord } from '../records/models.js'
 import { revisionAfter } from './next-revision.js'
 import { checkSameChange, type RememberedChange } from './remembered-change.js'
-import { jsonLength } from '../records/record-input.js'
-import { isRetryOfTurn, sameTransition, sameTurn } from '../records/same-record.js'
+import { jsonLength } from '../records/part-sizes.js'
+import { sameTransition } from '../records/same-record.js'
 import { quote } from '../basics/text.js'
 import { laterTime } from '../basics/time.js'
-import { encodeTurn } from '../records/wire.js'
+import { applyTurnPlan, mergedMetadata, TurnDraft, type TurnPlan } from './turn-draft.js'
+import { isRetryOfView, type TurnView, turnViewOf } from './turn-view.js'
 
 /**
  * What {@link planChange} needs to know about a session. An adapter can answer from an array, an index or
@@ -24,11 +25,8 @@ export interface SessionView {
   readonly agentId: string | null
   readonly updatedAt: string
   readonly metadata: JsonObject
-  /**
-   * The last turn with this id among the first `before` turns, and its index. Old files may contain an id
-   * twice; the last one counts.
-   */
-  findTurn(turnId: string, before: number): { readonly turn: TurnRecord; readonly index: number } | undefined
+  /** The last turn with this id among the first `before` turns. Old files may contain an id twice; the last one counts. */
+  findTurn(turnId: string, before: number): TurnView | undefined
   /** The index of the first turn with this id, or -1. */
   firstIndexOfTurn(turnId: string): number
   findTransition(transitionId: string): AgentTransitionRecord | undefined
@@ -50,12 +48,8 @@ export interface ChangePlan {
   readonly skipped: string[]
   /** How many turns to keep; `undefined` keeps all. Drop the later turns and their agent transitions first. */
   readonly keepTurns: number | undefined
-  /** Turns to replace, by index. */
-  readonly replaceTurns: readonly {
-    readonly index: number
-    readonly turn: TurnRecord
-    readonly update: CheckedTurnUpdate
-  }[]
+  /** What to change in the turns that are kept. */
+  readonly updateTurns: readonly TurnPlan[]
   readonly appendTurns: readonly TurnRecord[]
   readonly appendAgentTransitions: readonly AgentTransitionRecord[]
   /** The complete new metadata, if it changes. */
@@ -113,15 +107,15 @@ function planNew(view: SessionView, change: CheckedChange, ifRevision: number | 
   const keepTurns = change.keepTurns !== undefined && change.keepTurns < view.turnCount ? change.keepTurns : undefined
   const kept = keepTurns ?? view.turnCount
 
-  const { replaceTurns, skipped } = planUpdates(view, change, kept, limits)
-  const { appendTurns, deduplicated } = planAppends(view, change, kept, replaceTurns)
+  const { updateTurns, skipped } = planUpdates(view, change, kept, limits)
+  const { appendTurns, deduplicated } = planAppends(view, change, kept)
   const appendAgentTransitions = planTransitions(view, change, keepTurns)
   const metadata = planMetadata(view, change, change.reopen && appendTurns.length > 0, limits)
   const agentId = change.agentId === view.agentId ? undefined : change.agentId
 
   const changed =
     keepTurns !== undefined ||
-    replaceTurns.length > 0 ||
+    updateTurns.length > 0 ||
     appendTurns.length > 0 ||
     appendAgentTransitions.length > 0 ||
     metadata !== undefined ||
@@ -137,7 +131,7 @@ function planNew(view: SessionView, change: CheckedChange, ifRevision: number | 
     deduplicated,
     skipped,
     keepTurns,
-    replaceTurns,
+    updateTurns,
     appendTurns,
     appendAgentTransitions,
     metadata,
@@ -156,7 +150,7 @@ function unchanged(view: SessionView, deduplicated: string[], skipped: string[])
     deduplicated,
     skipped,
     keepTurns: undefined,
-    replaceTurns: [],
+    updateTurns: [],
     appendTurns: [],
     appendAgentTransitions: [],
     metadata: undefined,
@@ -171,7 +165,7 @@ function isAppliedAlready(view: SessionView, change: CheckedChange): boolean {
     onlyAppends(change) &&
     change.appendTurns.every(turn => {
       const stored = view.findTurn(turn.turnId, view.turnCount)
-      return stored !== undefined && isRetryOfTurn(stored.turn, turn)
+      return stored !== undefined && isRetryOfView(stored, turn)
     }) &&
     change.appendAgentTransitions.every(transition => {
       const stored = transition.transitionId === null ? undefined : view.findTransition(transition.transitionId)
@@ -180,102 +174,47 @@ function isAppliedAlready(view: SessionView, change: CheckedChange): boolean {
   )
 }
 
-type Replacement = ChangePlan['replaceTurns'][number]
-
 function planUpdates(
   view: SessionView,
   change: CheckedChange,
   kept: number,
   limits: Limits,
-): { replaceTurns: Replacement[]; skipped: string[] } {
+): { updateTurns: TurnPlan[]; skipped: string[] } {
   const skipped: string[] = []
-  const updated = new Map<string, Replacement>()
-  const originals = new Map<string, TurnRecord>()
+  const drafts = new Map<string, TurnDraft>()
   for (const update of change.updateTurns) {
-    const earlier = updated.get(update.turnId)
-    const found = earlier ?? view.findTurn(update.turnId, kept)
-    if (found === undefined) {
-      throw new TurnstoreError(
-        'TURN_NOT_FOUND',
-        `Session ${view.sessionId} has no turn ${quote(update.turnId)} to update`,
-        {
-          sessionId: view.sessionId,
-          outcome: 'not-stored',
-        },
-      )
+    const { turnId } = update
+    let draft = drafts.get(turnId)
+    if (draft === undefined) {
+      const found = view.findTurn(turnId, kept)
+      if (found === undefined) throw turnNotFound(view.sessionId, turnId)
+      draft = new TurnDraft(found, view.sessionId)
+      drafts.set(turnId, draft)
     }
-    if (update.ifStatus !== undefined && update.ifStatus !== found.turn.status) {
-      skipped.push(update.turnId)
-      continue
-    }
-    const turn = updateTurn(found.turn, update)
-    if (jsonLength(encodeTurn(turn)) > limits.turnBytes) {
-      throw invalidRecord(`turn ${quote(update.turnId)}`, `would exceed ${limits.turnBytes} bytes of JSON`)
-    }
-    if (earlier === undefined) originals.set(update.turnId, found.turn)
-    updated.set(update.turnId, {
-      index: found.index,
-      turn,
-      update: earlier ? mergeUpdates(earlier.update, update) : update,
-    })
+    if (!draft.apply(update)) skipped.push(turnId)
   }
-  // Two updates of one turn may cancel out.
-  const replaceTurns = [...updated.values()].filter(({ turn }) => {
-    const original = originals.get(turn.turnId)
-    return original === undefined || !equalTurns(original, turn)
-  })
-  return { replaceTurns, skipped }
+  return { updateTurns: [...drafts.values()].flatMap(draft => draft.plan(limits) ?? []), skipped }
 }
 
-/** Combines two updates of the same turn. */
-function mergeUpdates(first: CheckedTurnUpdate, second: CheckedTurnUpdate): CheckedTurnUpdate {
-  return {
-    turnId: first.turnId,
-    ifStatus: undefined,
-    set: { ...first.set, ...second.set },
-    putToolCalls: [...first.putToolCalls, ...second.putToolCalls],
-  }
-}
-
-/** Sets members of a turn, and adds tool calls or replaces them in place. The result shares unchanged parts with `turn`. */
-export function updateTurn(turn: TurnRecord, update: CheckedTurnUpdate): TurnRecord {
-  const toolCalls = [...turn.toolCalls]
-  for (const call of update.putToolCalls) {
-    const place = toolCalls.findLastIndex(known => known.callId === call.callId)
-    if (place === -1) toolCalls.push(call)
-    else toolCalls[place] = call
-  }
-  const { extra, ...set } = update.set
-  const { extra: before, ...rest } = turn
-  const after = extra ?? before
-  return {
-    ...rest,
-    ...set,
-    toolCalls,
-    ...(after === undefined || Object.keys(after).length === 0 ? {} : { extra: after }),
-  }
-}
-
-/** Whether two turns are equal, including their times. */
-function equalTurns(a: TurnRecord, b: TurnRecord): boolean {
-  return a.startedAt === b.startedAt && a.endedAt === b.endedAt && sameTurn(a, b)
+function turnNotFound(sessionId: string, turnId: string): TurnstoreError {
+  const message = `Session ${sessionId} has no turn ${quote(turnId)} to update`
+  return new TurnstoreError('TURN_NOT_FOUND', message, { sessionId, outcome: 'not-stored' })
 }
 
 function planAppends(
   view: SessionView,
   change: CheckedChange,
   kept: number,
-  replaced: readonly Replacement[],
 ): { appendTurns: TurnRecord[]; deduplicated: string[] } {
   const appendTurns: TurnRecord[] = []
   const deduplicated: string[] = []
-  const batch = new Map<string, TurnRecord>(replaced.map(({ turn }) => [turn.turnId, turn]))
+  const batch = new Map<string, TurnView>()
   for (const turn of change.appendTurns) {
-    const known = batch.get(turn.turnId) ?? view.findTurn(turn.turnId, kept)?.turn
+    const known = batch.get(turn.turnId) ?? afterUpdates(view, view.findTurn(turn.turnId, kept), change)
     if (known === undefined) {
+      batch.set(turn.turnId, turnViewOf(turn, kept + appendTurns.length))
       appendTurns.push(turn)
-      batch.set(turn.turnId, turn)
-    } else if (isRetryOfTurn(known, turn)) {
+    } else if (isRetryOfView(known, turn)) {
       deduplicated.push(turn.turnId)
     } else {
       throw new TurnstoreError(
@@ -286,6 +225,17 @@ function planAppends(
     }
   }
   return { appendTurns, deduplicated }
+}
+
+/** A stored turn as it is after the updates of the same change. */
+function afterUpdates(view: SessionView, stored: TurnView | undefined, change: CheckedChange): TurnView | undefined {
+  const updates = change.updateTurns.filter(({ turnId }) => turnId === stored?.head.turnId)
+  if (stored === undefined || updates.length === 0) return stored
+  const whole = stored.whole()
+  const draft = new TurnDraft(turnViewOf(whole, stored.index), view.sessionId)
+  for (const update of updates) draft.apply(update)
+  const plan = draft.plan(hardLimits)
+  return plan === null ? stored : turnViewOf(applyTurnPlan(whole, plan), stored.index)
 }
 
 function planTransitions(
@@ -337,16 +287,8 @@ function planMetadata(
 ): JsonObject | undefined {
   const { setMetadata, unsetMetadata } = change
   if (Object.keys(setMetadata).length === 0 && unsetMetadata.length === 0 && !reopens) return undefined
-  const metadata: JsonObject = {}
-  const unset = new Set(unsetMetadata)
-  for (const [members, dropped] of [
-    [view.metadata, reopens ? 'ended' : undefined],
-    [setMetadata, undefined],
-  ] as const) {
-    for (const [key, value] of Object.entries(members)) {
-      if (!unset.has(key) && key !== dropped) setMember(metadata, key, value)
-    }
-  }
+  const before = mergedMetadata(view.metadata, {}, reopens ? ['ended'] : [])
+  const metadata = mergedMetadata(before, setMetadata, unsetMetadata)
   if (sameJson(metadata, view.metadata)) return undefined
   if (jsonLength(metadata) > limits.metadataBytes) {
     throw invalidRecord('metadata', `would exceed ${limits.metadataBytes} bytes of JSON`)

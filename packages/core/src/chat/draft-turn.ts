@@ -89,6 +89,7 @@ export class DraftTurn {
       prompt: this.#prompt,
       responseContent,
       toolCalls: this.toolCalls,
+      items: [],
       startedAt: '',
       endedAt: null,
       status: isLast && this.#isUnfinished() ? 'running' : 'success',

@@ -1,6 +1,6 @@
 import { TurnstoreError } from '../basics/errors.js'
 import { cloneTurn } from '../records/clone.js'
-import type { SessionRecord, TurnRecord } from '../records/models.js'
+import type { PartCounts, SessionRecord, TurnHead, TurnRecord } from '../records/models.js'
 import { readObject, wholeNumber } from '../basics/arguments.js'
 
 /** Which turns to read: the last n, a range of indexes, or one turn by id. `{}` means all. */
@@ -17,6 +17,19 @@ export interface TurnPage {
   /** Number of turns in the session. */
   turnCount: number
   revision: number
+}
+
+/** The head of a turn, and how many parts it has. */
+export type TurnHeadRecord = TurnHead & { partCounts: PartCounts }
+
+/** A range of the heads of a session's turns. As {@link TurnPage}, without the parts. */
+export interface TurnHeadPage extends Omit<TurnPage, 'turns'> {
+  turns: TurnHeadRecord[]
+}
+
+/** The head of a turn that is at hand as a whole. Shares its members. */
+export function headOf({ toolCalls, items, ...head }: TurnRecord): TurnHeadRecord {
+  return { ...head, partCounts: { toolCalls: toolCalls.length, items: items.length } }
 }
 
 /** A checked range, as hooks receive it. */

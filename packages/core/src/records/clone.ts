@@ -1,5 +1,5 @@
 import { cloneJson, cloneJsonObject } from '../basics/json.js'
-import type { AgentTransitionRecord, SessionRecord, SessionSummary, ToolCallRecord, TurnRecord } from './models.js'
+import type { AgentTransitionRecord, SessionRecord, SessionSummary, ToolCallRecord, TurnItem, TurnRecord } from './models.js'
 
 /*
  * Deep copies of valid records, for stores that keep objects in memory. Callers cannot modify stored data
@@ -20,13 +20,18 @@ export function cloneTurn(turn: TurnRecord): TurnRecord {
   return {
     ...turn,
     toolCalls: turn.toolCalls.map(cloneToolCall),
+    items: turn.items.map(cloneItem),
     auditEventIds: [...turn.auditEventIds],
     metadata: cloneJsonObject(turn.metadata),
     ...cloneExtra(turn),
   }
 }
 
-function cloneToolCall(call: ToolCallRecord): ToolCallRecord {
+export function cloneItem(item: TurnItem): TurnItem {
+  return { ...item, value: cloneJson(item.value), ...cloneExtra(item) }
+}
+
+export function cloneToolCall(call: ToolCallRecord): ToolCallRecord {
   return {
     ...call,
     arguments: cloneJsonObject(call.arguments),

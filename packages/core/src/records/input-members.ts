@@ -21,12 +21,13 @@ import {
   type Label,
   labelText,
 } from './members.js'
+import type { TurnstoreError } from '../basics/errors.js'
 import { NOTHING_OF_ITS_OWN } from '../basics/arguments.js'
 import { RESERVED_KEYS } from './reserved-keys.js'
 import { quote, utf8Length } from '../basics/text.js'
 
 /** @throws `INVALID_RECORD` with the path, never the value */
-export function inputMembers(source: unknown, what: Label, limits: Limits, budget: SizeBudget): Members {
+export function inputMembers(source: unknown, what: Label, limits: Limits, budget: SizeBudget): InputMembers {
   const members = new InputMembers(asObject(source, what), what, limits, budget)
   budget.add(2, 64)
   return members
@@ -47,7 +48,7 @@ export function checkOwnMembers(source: object, what: Label, { names }: Shape): 
 /** The input member for unknown keys of the wire format. */
 export const extraName: Name = nameOf('extra')
 
-class InputMembers extends MembersBase {
+export class InputMembers extends MembersBase {
   readonly dialect = 'input'
   readonly #limits: Limits
   readonly #budget: SizeBudget
@@ -71,8 +72,16 @@ class InputMembers extends MembersBase {
     return name.input
   }
 
-  protected item(source: unknown, what: Label): Members {
-    return inputMembers(source, what, this.#limits, this.#budget)
+  protected part<T>(source: unknown, what: Label, read: (item: Members) => T, measure: (part: T) => number): T {
+    // A part counts towards its whole, of which this record is the head.
+    const whole = this.#budget.whole
+    return withinLimit(
+      what,
+      this.#limits.partBytes,
+      budget => read(inputMembers(source, what, this.#limits, budget)),
+      measure,
+      whole,
+    )
   }
 
   protected value(name: Name, value: unknown): JsonValue {
@@ -113,7 +122,8 @@ class InputMembers extends MembersBase {
     if (!this.has(extraName)) return {}
     const extra = this.object(extraName)
     for (const key of shape.wireKeys) {
-      if (Object.hasOwn(extra, key)) this.fail(extraName, `must not contain ${key}, which is a key of the format`)
+      if (!Object.hasOwn(extra, key)) continue
+      if (key !== shape.foreign?.key || shape.foreign.isOurs(extra[key])) this.fail(extraName, `must not contain ${key}, which is a key of the format`)
     }
     return Object.keys(extra).length === 0 ? {} : { extra }
   }
@@ -138,6 +148,7 @@ export function copyInput(value: unknown, what: Label, limits: Limits, budget: S
 /**
  * Runs a read with its own size budget. `measure` returns the size of the result in bytes. It is only
  * called if the bounds of the budget cannot decide.
+ * @param whole the budget of what the result is a part of
  * @throws `INVALID_RECORD` if the limit is exceeded
  */
 export function withinLimit<T>(
@@ -145,16 +156,25 @@ export function withinLimit<T>(
   limit: number,
   read: (budget: SizeBudget) => T,
   measure: (result: T) => number,
+  whole?: SizeBudget,
 ): T {
-  const budget = new SizeBudget(limit)
+  const budget = new SizeBudget(limit, whole)
+  const result = readWithin(budget, what, () => read(budget))
+  if (budget.atMost > limit && measure(result) > limit) throw tooLarge(what, limit)
+  return result
+}
+
+/** @throws `INVALID_RECORD` as soon as the budget is exceeded */
+export function readWithin<T>(budget: SizeBudget, what: Label, read: () => T): T {
   try {
-    const result = read(budget)
-    if (budget.atMost > limit && measure(result) > limit) throw new OverBudget()
-    return result
+    return read()
   } catch (error) {
-    if (error instanceof OverBudget) throw invalidRecord(what, `is larger than ${limit} bytes of JSON`)
-    throw error
+    throw error instanceof OverBudget && error.budget === budget ? tooLarge(what, budget.limit) : error
   }
+}
+
+export function tooLarge(what: Label, limit: number): TurnstoreError {
+  return invalidRecord(what, `is larger than ${limit} bytes of JSON`)
 }
 
 /** Shortens a long path to its two ends. */

@@ -2,7 +2,9 @@ import { TurnstoreError } from '../basics/errors.js'
 
 /** The limits of a store. Set them with the store's `limits` option. See {@link defaultLimits}. */
 export interface Limits {
-  /** Maximum size of one turn, in bytes of UTF-8 JSON. */
+  /** Maximum size of a tool call, an item, an agent transition, and a turn without its calls and items, in bytes of UTF-8 JSON. */
+  readonly partBytes: number
+  /** Maximum size of one turn, its tool calls and items included, in bytes of UTF-8 JSON. */
   readonly turnBytes: number
   /** Maximum size of a session's metadata, in bytes of UTF-8 JSON. */
   readonly metadataBytes: number
@@ -10,9 +12,10 @@ export interface Limits {
   readonly jsonDepth: number
 }
 
-/** 16 MiB per turn, 1 MiB of metadata, depth 128. */
+/** 16 MiB per part, 256 MiB per turn, 1 MiB of metadata, depth 128. */
 export const defaultLimits: Limits = {
-  turnBytes: 16 * 1024 * 1024,
+  partBytes: 16 * 1024 * 1024,
+  turnBytes: 256 * 1024 * 1024,
   metadataBytes: 1024 * 1024,
   jsonDepth: 128,
 }
@@ -21,7 +24,12 @@ export const defaultLimits: Limits = {
 const MAX_DEPTH = 1000
 
 /** The highest limits that a store can set. The manager uses them, and the store then enforces its own. */
-export const hardLimits: Limits = { turnBytes: Infinity, metadataBytes: Infinity, jsonDepth: MAX_DEPTH }
+export const hardLimits: Limits = {
+  partBytes: Infinity,
+  turnBytes: Infinity,
+  metadataBytes: Infinity,
+  jsonDepth: MAX_DEPTH,
+}
 
 /** @throws `INVALID_ARGUMENT` */
 export function readLimits(limits: Partial<Limits> = {}): Limits {

@@ -25,8 +25,8 @@ export interface Members {
   /** `{ extra }` if there are unknown members, else `{}`. */
   extra(shape: Shape): { extra?: JsonObject }
   has(name: Name): boolean
-  /** The records of an array. Their size counts towards this record. */
-  list<T>(name: Name, read: (item: Members, index: number) => T): T[]
+  /** The parts of a record, each with a size limit of its own. */
+  parts<T>(name: Name, read: (item: Members, index: number) => T, measure: (part: T) => number): T[]
   fail(name: Name, reason: string): never
 }
 
@@ -54,6 +54,8 @@ export interface Shape {
   readonly names: ReadonlySet<string>
   /** In the order in which records are written. */
   readonly wireKeys: readonly string[]
+  /** A key of the format under which old records may have something else, which stays in `extra`. */
+  readonly foreign?: { readonly key: string; readonly isOurs: (value: unknown) => boolean }
 }
 
 export function shape(names: Readonly<Record<string, Name>>, ...onWireAlone: readonly Name[]): Shape {
@@ -126,7 +128,12 @@ export abstract class MembersBase implements Members {
   /** The raw member, or `undefined` if it is missing. */
   protected abstract get(name: Name): unknown
   protected abstract key(name: Name): string
-  protected abstract item(source: unknown, what: Label): Members
+  protected abstract part<T>(
+    source: unknown,
+    what: Label,
+    read: (item: Members) => T,
+    measure: (part: T) => number,
+  ): T
   protected abstract value(name: Name, value: unknown): JsonValue
   abstract extra(shape: Shape): { extra?: JsonObject }
 
@@ -165,9 +172,9 @@ export abstract class MembersBase implements Members {
     return isJsonObject(copy) ? copy : this.fail(name, 'must be an object')
   }
 
-  list<T>(name: Name, read: (item: Members, index: number) => T): T[] {
+  parts<T>(name: Name, read: (item: Members, index: number) => T, measure: (part: T) => number): T[] {
     return mapItems(this.array(name), (source, index) =>
-      read(this.item(source, new LazyLabel(this, name, index)), index),
+      this.part(source, new LazyLabel(this, name, index), item => read(item, index), measure),
     )
   }
 

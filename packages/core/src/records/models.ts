@@ -37,6 +37,8 @@ export interface TurnRecord extends Extensible {
   prompt: string
   responseContent: string | null
   toolCalls: ToolCallRecord[]
+  /** The messages, parts or events of the turn exactly as the agent's SDK had them. */
+  items: TurnItem[]
   startedAt: string
   endedAt: string | null
   /** `success`, `error`, `cancelled`, `running`, or any other text. */
@@ -57,6 +59,26 @@ export interface ToolCallRecord extends Extensible {
   durationMs: number | null
   sandboxContext: JsonValue
   metadata: JsonObject
+}
+
+/** One message, part or event of a turn, exactly as the agent's SDK had it. What is in an item is complete. */
+export interface TurnItem extends Extensible {
+  itemId: string
+  /** Whose format the value has: `chat`, `openai-agents`, `ai-sdk`, `anthropic`, or your own. */
+  format: string
+  value: JsonValue
+}
+
+/** All members of a turn except its two lists. */
+export type TurnHead = Omit<TurnRecord, 'toolCalls' | 'items'>
+
+/** The lists of a turn. Each entry is a part, stored on its own: recording one costs the same however many there are. */
+export type PartList = 'toolCalls' | 'items'
+
+/** How many parts a turn has in each list. */
+export interface PartCounts {
+  toolCalls: number
+  items: number
 }
 
 /** One agent passing the session to another. */
@@ -88,8 +110,14 @@ export interface SessionSummary {
 /** A tool call as you pass it in. In a turn, a call without a `callId` gets `turnId:index`, also on a retry. */
 export type ToolCallInput = Partial<ToolCallRecord> & Pick<ToolCallRecord, 'toolName'>
 
+/** An item as you pass it in. In a turn, an item without an `itemId` gets `turnId:item:index`, also on a retry. */
+export type TurnItemInput = Partial<TurnItem> & Pick<TurnItem, 'format' | 'value'>
+
 /** A turn as you pass it in. Missing members get their defaults. */
-export type TurnInput = Partial<Omit<TurnRecord, 'toolCalls'>> & { toolCalls?: readonly ToolCallInput[] }
+export type TurnInput = Partial<TurnHead> & {
+  toolCalls?: readonly ToolCallInput[]
+  items?: readonly TurnItemInput[]
+}
 
 /** An agent transition as you pass it in. Missing members get their defaults. */
 export type AgentTransitionInput = Partial<AgentTransitionRecord> & Pick<AgentTransitionRecord, 'toAgent'>
@@ -123,4 +151,4 @@ export function isEnded(session: { readonly metadata: JsonObject }): boolean {
 }
 
 /** The members of a turn that an update can set. */
-export type TurnPatch = Partial<Omit<TurnRecord, 'turnId' | 'toolCalls'>>
+export type TurnPatch = Partial<Omit<TurnHead, 'turnId'>>

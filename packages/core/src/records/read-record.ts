@@ -1,6 +1,8 @@
-import type { JsonObject } from '../basics/json.js'
+import { isJsonObject, type JsonObject } from '../basics/json.js'
 import { type Members, type Name, nameOf, namesOf, type NamesOf, shape, type Shape } from './members.js'
-import type { AgentTransitionRecord, SessionRecord, ToolCallRecord, TurnRecord } from './models.js'
+import type { AgentTransitionRecord, SessionRecord, ToolCallRecord, TurnItem, TurnRecord } from './models.js'
+import { partIdOf } from './part-ids.js'
+import { itemBytes, toolCallBytes } from './part-sizes.js'
 
 /*
  * The members of each record, which of them are required, and their defaults. One description for both
@@ -19,8 +21,27 @@ export const turnNames: NamesOf<TurnRecord> = namesOf(
   'error',
   'auditEventIds',
   'metadata',
+  'items',
 )
-export const turnShape: Shape = shape(turnNames)
+
+/** Whether a value on the wire is a list of items. Records of other programs may have something else under this key. */
+function isItemList(value: unknown): boolean {
+  return Array.isArray(value) && value.every(isWireItem)
+}
+
+function isWireItem(value: unknown): boolean {
+  return (
+    isJsonObject(value) &&
+    typeof value.item_id === 'string' &&
+    typeof value.format === 'string' &&
+    Object.hasOwn(value, 'value')
+  )
+}
+
+export const turnShape: Shape = { ...shape(turnNames), foreign: { key: turnNames.items.wire, isOurs: isItemList } }
+
+export const itemNames: NamesOf<TurnItem> = namesOf('itemId', 'format', 'value')
+export const itemShape: Shape = shape(itemNames)
 
 export const toolCallNames: NamesOf<ToolCallRecord> = namesOf(
   'callId',
@@ -76,23 +97,47 @@ export function readToolCall(members: Members, missingCallId?: string): ToolCall
   }
 }
 
+export function readItem(members: Members, missingItemId?: string): TurnItem {
+  return {
+    itemId: members.text(itemNames.itemId, missingItemId),
+    format: members.text(itemNames.format),
+    value: members.json(itemNames.value),
+    ...members.extra(itemShape),
+  }
+}
+
 export function readTurn(members: Members): TurnRecord {
   const turnId = members.text(turnNames.turnId)
+  const isInput = members.dialect === 'input'
+  const { extra } = members.extra(turnShape)
+  const hasForeignItems = extra !== undefined && Object.hasOwn(extra, turnNames.items.wire)
+  if (hasForeignItems && isInput && members.has(turnNames.items)) {
+    members.fail(turnNames.items, 'cannot be given beside extra.items')
+  }
   return {
     turnId,
     agentId: members.textOrNull(turnNames.agentId),
     prompt: members.text(turnNames.prompt, ''),
     responseContent: members.textOrNull(turnNames.responseContent),
-    toolCalls: members.list(turnNames.toolCalls, (call, index) =>
-      readToolCall(call, members.dialect === 'input' ? `${turnId}:${index}` : undefined),
+    toolCalls: members.parts(
+      turnNames.toolCalls,
+      (call, index) => readToolCall(call, isInput ? partIdOf('toolCalls', turnId, index) : undefined),
+      toolCallBytes,
     ),
+    items: hasForeignItems
+      ? []
+      : members.parts(
+          turnNames.items,
+          (item, index) => readItem(item, isInput ? partIdOf('items', turnId, index) : undefined),
+          itemBytes,
+        ),
     startedAt: members.text(turnNames.startedAt, ''),
     endedAt: members.textOrNull(turnNames.endedAt),
     status: members.text(turnNames.status, 'success'),
     error: members.textOrNull(turnNames.error),
     auditEventIds: members.texts(turnNames.auditEventIds),
     metadata: members.object(turnNames.metadata),
-    ...members.extra(turnShape),
+    ...(extra === undefined ? {} : { extra }),
   }
 }
 

@@ -13,7 +13,7 @@ import type {
 } from './models.js'
 import { checkMembers } from '../basics/arguments.js'
 import { sessionShape, toolCallShape, transitionShape, turnShape } from './read-record.js'
-import { fillCallIds, readSessionInput, readToolCallInput, readTransitionInput, readTurnInput } from './record-input.js'
+import { fillPartIds, readSessionInput, readToolCallInput, readTransitionInput, readTurnInput } from './record-input.js'
 import { currentTime, randomId } from '../basics/runtime.js'
 
 /** Sources of times and ids, for example for tests. */
@@ -54,7 +54,7 @@ export class RecordFactory {
   }
 
   turn(input: TurnInput): TurnRecord {
-    return fillCallIds(readTurnInput(this.turnInput(input), this.#limits))
+    return fillPartIds(readTurnInput(this.turnInput(input), this.#limits))
   }
 
   /** The same before it is checked and copied, which a store does. */

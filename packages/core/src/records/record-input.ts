@@ -1,50 +1,80 @@
 import type { TurnPatch } from './models.js'
 import { checkId } from '../basics/ids.js'
-import { checkReserved, copyInput, extraName, inputMembers, withinLimit } from './input-members.js'
-import { isJsonObject, type JsonObject } from '../basics/json.js'
+import {
+  checkReserved,
+  copyInput,
+  extraName,
+  inputMembers,
+  readWithin,
+  tooLarge,
+  withinLimit,
+} from './input-members.js'
+import { isJsonObject, type JsonObject, SizeBudget } from '../basics/json.js'
 import type { Limits } from './limits.js'
-import { invalidRecord, shape, type Label } from './members.js'
-import type { AgentTransitionRecord, SessionRecord, ToolCallRecord, TurnRecord } from './models.js'
-import { readSession, readToolCall, readTransition, readTurn, sessionNames, turnNames } from './read-record.js'
-import { utf8Length } from '../basics/text.js'
-import { encodeSession, encodeToolCall, encodeTransition, encodeTurn } from './wire.js'
+import { invalidRecord, shape, type Label, type Shape } from './members.js'
+import type { AgentTransitionRecord, SessionRecord, ToolCallRecord, TurnItem, TurnRecord } from './models.js'
+import { partIdOf } from './part-ids.js'
+import { headBytes, itemBytes, jsonLength, toolCallBytes, turnBytes } from './part-sizes.js'
+import {
+  readItem,
+  readSession,
+  readToolCall,
+  readTransition,
+  readTurn,
+  sessionNames,
+  turnNames,
+  turnShape,
+} from './read-record.js'
+import { encodeSession, encodeTransition } from './encode-record.js'
 
 /*
  * Copies, checks and measures records from callers. Each turn and agent transition is measured separately.
  */
 
 /**
- * Copies and checks a turn, up to `limits.turnBytes`. Accepts any string as its id. {@link readNewTurn}
- * also checks the ids.
+ * Copies and checks a turn, up to `limits.turnBytes`, its head and each part up to `limits.partBytes`. Accepts any
+ * string as an id. {@link readNewTurn} also checks the ids.
  * @throws `INVALID_RECORD`
  */
 export function readTurnInput(source: unknown, limits: Limits, what: Label = 'turn'): TurnRecord {
   return withinLimit(
     what,
     limits.turnBytes,
-    budget => readTurn(inputMembers(source, what, limits, budget)),
-    turn => jsonLength(encodeTurn(turn)),
+    whole => {
+      const head = new SizeBudget(limits.partBytes, whole)
+      const turn = readWithin(head, what, () => readTurn(inputMembers(source, what, limits, head)))
+      if (head.atMost > head.limit && headBytes(turn) > head.limit) throw tooLarge(what, head.limit)
+      return turn
+    },
+    turnBytes,
   )
 }
 
 /** Copies and checks a turn that a change appends. @throws `INVALID_RECORD`, `INVALID_ID` */
 export function readNewTurn(source: unknown, limits: Limits, what: string): TurnRecord {
-  const turn = fillCallIds(readTurnInput(source, limits, what))
+  const turn = fillPartIds(readTurnInput(source, limits, what))
   checkId(turn.turnId, `${what}.turnId`)
   if (turn.agentId !== null) checkId(turn.agentId, `${what}.agentId`)
+  turn.toolCalls.forEach(({ callId }, index) => checkId(callId, `${what}.toolCalls[${index}].callId`))
+  turn.items.forEach(({ itemId }, index) => checkId(itemId, `${what}.items[${index}].itemId`))
   return turn
 }
 
 /**
- * Fills in empty call ids. Some providers send them, and all calls of a turn would count as one. A retry
+ * Fills in empty ids of parts. Some providers send them, and all calls of a turn would count as one. A retry
  * gets the same ids. `saveSession` does not use this and keeps ids unchanged.
  */
-export function fillCallIds(turn: TurnRecord): TurnRecord {
-  if (turn.toolCalls.every(({ callId }) => callId !== '')) return turn
+export function fillPartIds(turn: TurnRecord): TurnRecord {
+  if (turn.toolCalls.every(({ callId }) => callId !== '') && turn.items.every(({ itemId }) => itemId !== '')) {
+    return turn
+  }
   const toolCalls = turn.toolCalls.map((call, index) =>
-    call.callId === '' ? { ...call, callId: `${turn.turnId}:${index}` } : call,
+    call.callId === '' ? { ...call, callId: partIdOf('toolCalls', turn.turnId, index) } : call,
   )
-  return { ...turn, toolCalls }
+  const items = turn.items.map((item, index) =>
+    item.itemId === '' ? { ...item, itemId: partIdOf('items', turn.turnId, index) } : item,
+  )
+  return { ...turn, toolCalls, items }
 }
 
 /** Copies and checks an agent transition that a change appends. @throws `INVALID_RECORD`, `INVALID_ID` */
@@ -62,7 +92,7 @@ export function readNewTransition(source: unknown, limits: Limits, what: string)
 export function readTransitionInput(source: unknown, limits: Limits, what: Label): AgentTransitionRecord {
   return withinLimit(
     what,
-    limits.turnBytes,
+    limits.partBytes,
     budget => readTransition(inputMembers(source, what, limits, budget)),
     transition => jsonLength(encodeTransition(transition)),
   )
@@ -72,13 +102,25 @@ export function readTransitionInput(source: unknown, limits: Limits, what: Label
 export function readToolCallInput(source: unknown, limits: Limits, what: string, newId: () => string): ToolCallRecord {
   return withinLimit(
     what,
-    limits.turnBytes,
+    limits.partBytes,
     budget => {
-      const members = inputMembers(source, what, limits, budget)
-      const call = readToolCall(members, '')
+      const call = readToolCall(inputMembers(source, what, limits, budget), '')
       return call.callId === '' ? { ...call, callId: newId() } : call
     },
-    call => jsonLength(encodeToolCall(call)),
+    toolCallBytes,
+  )
+}
+
+/** Copies and checks an item that a change puts into a turn. @throws `INVALID_RECORD` */
+export function readItemInput(source: unknown, limits: Limits, what: string, newId: () => string): TurnItem {
+  return withinLimit(
+    what,
+    limits.partBytes,
+    budget => {
+      const item = readItem(inputMembers(source, what, limits, budget), '')
+      return item.itemId === '' ? { ...item, itemId: newId() } : item
+    },
+    itemBytes,
   )
 }
 
@@ -133,13 +175,11 @@ function fail(what: string, reason: string): never {
   throw invalidRecord(what, reason)
 }
 
-/** The size of a value in bytes of UTF-8 JSON, as the limits count it. */
-export function jsonLength(value: JsonObject): number {
-  return utf8Length(JSON.stringify(value))
+const { turnId: _turnId, toolCalls: _toolCalls, items: _items, ...patchNames } = turnNames
+const patchShape: Shape = {
+  ...shape(patchNames, turnNames.turnId, turnNames.toolCalls, turnNames.items),
+  ...(turnShape.foreign && { foreign: turnShape.foreign }),
 }
-
-const { turnId: _turnId, toolCalls: _toolCalls, ...patchNames } = turnNames
-const patchShape = shape(patchNames, turnNames.turnId, turnNames.toolCalls)
 
 /** The members of a turn that an update can set. */
 export const turnPatchMembers: readonly string[] = [...Object.keys(patchNames), 'extra']
@@ -151,7 +191,7 @@ export const turnPatchMembers: readonly string[] = [...Object.keys(patchNames), 
 export function readTurnPatch(source: unknown, limits: Limits, what: string): TurnPatch {
   return withinLimit(
     what,
-    limits.turnBytes,
+    limits.partBytes,
     budget => {
       const members = inputMembers(source, what, limits, budget)
       const { extra } = members.extra(patchShape)

@@ -18,8 +18,8 @@ class WireMembers extends MembersBase {
     return name.wire
   }
 
-  protected item(source: unknown, what: Label): Members {
-    return wireMembers(source, what)
+  protected part<T>(source: unknown, what: Label, read: (item: Members) => T): T {
+    return read(wireMembers(source, what))
   }
 
   protected value(_name: Name, value: unknown): JsonValue {
@@ -31,7 +31,9 @@ class WireMembers extends MembersBase {
     let index = 0
     for (const key of Object.keys(this.source)) {
       // Fast path: most records have the known keys in order.
-      if (key === shape.wireKeys[index++] || shape.wireKeys.includes(key)) continue
+      if (key === shape.wireKeys[index++] || shape.wireKeys.includes(key)) {
+        if (key !== shape.foreign?.key || this.source[key] === null || shape.foreign.isOurs(this.source[key])) continue
+      }
       extra ??= {}
       setMember(extra, key, trusted(this.source[key]))
     }

@@ -5,8 +5,8 @@ import { TurnstoreError } from '../basics/errors.js'
 import { checkId } from '../basics/ids.js'
 import { attempt, Lifecycle, type Operation } from './lifecycle.js'
 import { type Limits, readLimits } from '../records/limits.js'
-import type { SessionInput, SessionRecord, SessionSummary } from '../records/models.js'
-import { checkMembers } from '../basics/arguments.js'
+import type { PartList, SessionInput, SessionRecord, SessionSummary } from '../records/models.js'
+import { checkMembers, readObject } from '../basics/arguments.js'
 import {
   type Condition,
   type DeleteOptions,
@@ -23,7 +23,15 @@ import type { DamagedSession, SessionPage } from '../queries/page.js'
 import { MAX_LIMIT, type CheckedQuery, readQuery, type SessionQuery } from '../queries/query.js'
 import { readSessionInput } from '../records/record-input.js'
 import type { Capabilities, SessionStore } from './session-store.js'
-import { type CheckedTurnRange, readTurnRange, type TurnPage, type TurnRange } from '../queries/turn-range.js'
+import { type CheckedPartRange, pageOfParts, type PartPage, type PartRange, readPartRange } from '../queries/part-range.js'
+import {
+  type CheckedTurnRange,
+  headOf,
+  readTurnRange,
+  type TurnHeadPage,
+  type TurnPage,
+  type TurnRange,
+} from '../queries/turn-range.js'
 import { wholeNumber } from '../basics/arguments.js'
 
 /** The options of every store. */
@@ -84,6 +92,28 @@ export abstract class AbstractSessionStore implements SessionStore {
   protected abstract _deleteSession(sessionId: string, deletion: Deletion): Promise<boolean>
 
   protected abstract _readTurns(sessionId: string, range: CheckedTurnRange, scope: Scope): Promise<TurnPage | null>
+
+  /** The same without parts. The default reads them and leaves them out; override it if the backend need not. */
+  protected async _readTurnHeads(
+    sessionId: string,
+    range: CheckedTurnRange,
+    scope: Scope,
+  ): Promise<TurnHeadPage | null> {
+    const page = await this._readTurns(sessionId, range, scope)
+    return page === null ? null : { ...page, turns: page.turns.map(headOf) }
+  }
+
+  /** A range of the parts of the last turn with this id. The default reads the whole turn. */
+  protected async _readParts<List extends PartList>(
+    sessionId: string,
+    turnId: string,
+    range: CheckedPartRange<List>,
+    scope: Scope,
+  ): Promise<PartPage<List> | null> {
+    const page = await this._readTurns(sessionId, { kind: 'turnId', turnId }, scope)
+    const turn = page?.turns[0]
+    return page === null || turn === undefined ? null : pageOfParts(turn, range, page.revision)
+  }
 
   protected abstract _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null>
 
@@ -151,12 +181,39 @@ export abstract class AbstractSessionStore implements SessionStore {
     })
   }
 
-  readTurns(sessionId: string, range: TurnRange, options?: ScopeOptions): Promise<TurnPage | null> {
+  readTurns(sessionId: string, range: TurnRange, options?: ScopeOptions & { parts?: 'all' }): Promise<TurnPage | null>
+  readTurns(sessionId: string, range: TurnRange, options: ScopeOptions & { parts: 'none' }): Promise<TurnHeadPage | null>
+  readTurns(
+    sessionId: string,
+    range: TurnRange,
+    options: ScopeOptions & { parts?: 'all' | 'none' } = {},
+  ): Promise<TurnPage | TurnHeadPage | null> {
+    return this._perform('read', (): Operation<TurnPage | TurnHeadPage | null> => {
+      checkId(sessionId, 'sessionId')
+      const checked = readTurnRange(range)
+      const { parts = 'all', ...others } = readObject(options, 'options', ['workspaceId', 'parts'])
+      const scope = readScope(others)
+      if (parts !== 'all' && parts !== 'none') {
+        throw new TurnstoreError('INVALID_ARGUMENT', "options.parts must be 'all' or 'none'")
+      }
+      const run = (): Promise<TurnPage | TurnHeadPage | null> =>
+        parts === 'all' ? this._readTurns(sessionId, checked, scope) : this._readTurnHeads(sessionId, checked, scope)
+      return { sessionId, run }
+    })
+  }
+
+  readParts<List extends PartList>(
+    sessionId: string,
+    turnId: string,
+    range: PartRange<List>,
+    options?: ScopeOptions,
+  ): Promise<PartPage<List> | null> {
     return this._perform('read', () => {
       checkId(sessionId, 'sessionId')
-      const normal = readTurnRange(range)
+      if (typeof turnId !== 'string') throw new TurnstoreError('INVALID_ARGUMENT', 'turnId must be a string')
+      const checked = readPartRange(range)
       const scope = readScope(options)
-      return { sessionId, run: () => this._readTurns(sessionId, normal, scope) }
+      return { sessionId, run: () => this._readParts(sessionId, turnId, checked, scope) }
     })
   }
 

@@ -1,10 +1,11 @@
 import type { ChangeResult, SessionChange } from '../changes/change.js'
-import type { SessionInput, SessionRecord, SessionSummary } from '../records/models.js'
+import type { PartList, SessionInput, SessionRecord, SessionSummary } from '../records/models.js'
 import type { DeleteOptions, ScopeOptions, WriteOptions } from '../basics/scope.js'
 import type { ChangeOptions } from '../changes/change-options.js'
 import type { SessionPage } from '../queries/page.js'
 import type { SessionQuery } from '../queries/query.js'
-import type { TurnPage, TurnRange } from '../queries/turn-range.js'
+import type { PartPage, PartRange } from '../queries/part-range.js'
+import type { TurnHeadPage, TurnPage, TurnRange } from '../queries/turn-range.js'
 
 /** What a store guarantees. `@turnstore/conformance` tests it. */
 export interface Capabilities {
@@ -14,6 +15,8 @@ export interface Capabilities {
   readonly sharing: 'process' | 'host' | 'network'
   /** Whether the cost of an append is independent of the length of the session. */
   readonly constantAppend: boolean
+  /** Whether recording a part of a turn costs the same, however many parts the turn has. */
+  readonly constantStep: boolean
   /** Set if a failover of the backend may lose acknowledged writes. */
   readonly failover?: 'may-lose-acknowledged'
 }
@@ -59,7 +62,21 @@ export interface SessionStore extends AsyncDisposable {
   changeSession(sessionId: string, change: SessionChange, options?: ChangeOptions): Promise<ChangeResult>
 
   /** A range of turns, or null if the session does not exist. */
-  readTurns(sessionId: string, range: TurnRange, options?: ScopeOptions): Promise<TurnPage | null>
+  readTurns(sessionId: string, range: TurnRange, options?: ScopeOptions & { parts?: 'all' }): Promise<TurnPage | null>
+
+  /** The same without their tool calls and items, which are counted instead. */
+  readTurns(sessionId: string, range: TurnRange, options: ScopeOptions & { parts: 'none' }): Promise<TurnHeadPage | null>
+
+  /**
+   * A range of the tool calls or of the items of a turn, or null if the session or the turn does not exist. If an old
+   * record has the turn's id twice, the last one counts.
+   */
+  readParts<List extends PartList>(
+    sessionId: string,
+    turnId: string,
+    range: PartRange<List>,
+    options?: ScopeOptions,
+  ): Promise<PartPage<List> | null>
 
   /** The session without its turns and agent transitions, or null. */
   loadSummary(sessionId: string, options?: ScopeOptions): Promise<SessionSummary | null>

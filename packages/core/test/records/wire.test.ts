@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { copyJson, type JsonObject, SizeBudget } from '../../src/basics/json.ts'
 import type { AgentTransitionRecord, SessionRecord, ToolCallRecord, TurnRecord } from '../../src/records/models.ts'
-import { decodeSession, encodeSession } from '../../src/records/wire.ts'
+import { decodeSession } from '../../src/records/decode-record.ts'
+import { encodeSession } from '../../src/records/encode-record.ts'
 
 const text = fc.string({
   unit: fc.oneof(fc.string({ unit: 'binary', maxLength: 1 }), fc.constantFrom('\0', '\ud800', '\u2028')),

@@ -1,18 +1,16 @@
-import { TurnstoreError } from '../basics/errors.js'
 import { type JsonObject, setMember } from '../basics/json.js'
-import type { Members, Label } from './members.js'
 import {
   type AgentTransitionRecord,
   SCHEMA_VERSION,
   type SessionRecord,
   type ToolCallRecord,
+  type TurnHead,
+  type TurnItem,
   type TurnRecord,
 } from './models.js'
-import { readSession, readToolCall, readTransition, readTurn, schemaVersionName, sessionNames } from './read-record.js'
-import { wireMembers } from './wire-members.js'
 
 /*
- * The wire format is the reference's JSON: its keys in its order, then Turnstore's keys (parent_session_id,
+ * The wire format is the reference's JSON: its keys in its order, then Turnstore's keys (items, parent_session_id,
  * revision, schema_version, transition_id), then unknown keys. Encoded and decoded records share JSON values
  * with their source.
  */
@@ -43,22 +41,38 @@ export function encodeSessionHead(session: Omit<SessionRecord, 'turns'>, turns: 
 }
 
 export function encodeTurn(turn: TurnRecord): JsonObject {
+  return encodeTurnWith(turn, turn.toolCalls.map(encodeToolCall), turn.items.map(encodeItem))
+}
+
+/** Encodes a turn without its lists. */
+export function encodeTurnHead(head: TurnHead): JsonObject {
+  const { tool_calls: _calls, ...encoded } = encodeTurnWith(head, [], [])
+  return encoded
+}
+
+/** Encodes a turn whose parts are already encoded. */
+export function encodeTurnWith(turn: TurnHead, toolCalls: JsonObject[], items: JsonObject[]): JsonObject {
   return withExtra(
     {
       turn_id: turn.turnId,
       agent_id: turn.agentId,
       prompt: turn.prompt,
       response_content: turn.responseContent,
-      tool_calls: turn.toolCalls.map(encodeToolCall),
+      tool_calls: toolCalls,
       started_at: turn.startedAt,
       ended_at: turn.endedAt,
       status: turn.status,
       error: turn.error,
       audit_event_ids: turn.auditEventIds,
       metadata: turn.metadata,
+      ...(items.length === 0 ? {} : { items }),
     },
     turn.extra,
   )
+}
+
+export function encodeItem(item: TurnItem): JsonObject {
+  return withExtra({ item_id: item.itemId, format: item.format, value: item.value }, item.extra)
 }
 
 export function encodeToolCall(call: ToolCallRecord): JsonObject {
@@ -97,61 +111,4 @@ function withExtra(record: JsonObject, extra: JsonObject | undefined): JsonObjec
   if (extra === undefined) return record
   for (const [key, value] of Object.entries(extra)) setMember(record, key, value)
   return record
-}
-
-/**
- * Decodes a turn from the wire format. The result shares JSON values with the source.
- * @throws `INVALID_RECORD` with the path, never the value
- */
-export function decodeTurn(source: unknown, what: Label = 'turn'): TurnRecord {
-  return readTurn(wireMembers(source, what))
-}
-
-/** @throws `INVALID_RECORD` */
-export function decodeToolCall(source: unknown, what = 'tool_call'): ToolCallRecord {
-  return readToolCall(wireMembers(source, what))
-}
-
-/** @throws `INVALID_RECORD` */
-export function decodeTransition(source: unknown, what: Label = 'agent_transition'): AgentTransitionRecord {
-  return readTransition(wireMembers(source, what))
-}
-
-/**
- * Decodes a session from the wire format, also as the reference writes it. Missing keys get their defaults,
- * unknown keys are kept in `extra`. The result shares JSON values with the source.
- *
- * @throws `INVALID_RECORD` with the path, never the value; `SCHEMA_TOO_NEW`
- */
-export function decodeSession(source: unknown, what = 'session'): SessionRecord {
-  const members = wireMembers(source, what)
-  checkSchemaVersion(members)
-  const session = readSession(
-    members,
-    members.items(sessionNames.turns).map(({ source: turn, what: place }) => decodeTurn(turn, place)),
-    members
-      .items(sessionNames.agentTransitions)
-      .map(({ source: transition, what: place }) => decodeTransition(transition, place)),
-    members.object(sessionNames.metadata),
-  )
-  if (!Number.isSafeInteger(session.revision) || session.revision < 1) {
-    members.fail(sessionNames.revision, 'must be a whole number of at least 1')
-  }
-  // The reference writes '' for a session without a workspace.
-  if (session.workspaceId === '') session.workspaceId = null
-  return session
-}
-
-/** Must run first: the other checks do not apply to a newer format. */
-function checkSchemaVersion(members: Members): void {
-  const version = members.numberOrNull(schemaVersionName) ?? SCHEMA_VERSION
-  if (version > SCHEMA_VERSION) {
-    throw new TurnstoreError(
-      'SCHEMA_TOO_NEW',
-      `This session has format version ${version}; this version of Turnstore reads up to version ${SCHEMA_VERSION}. Upgrade Turnstore`,
-    )
-  }
-  if (!Number.isSafeInteger(version) || version < 1) {
-    members.fail(schemaVersionName, 'must be a whole number of at least 1')
-  }
 }
