@@ -36,6 +36,7 @@ export {
   type ToolCallInput,
   type PartCounts,
   type PartList,
+  type Parts,
   type ToolCallRecord,
   type TurnHead,
   type TurnInput,

@@ -1,9 +1,13 @@
 import {
   type Capabilities,
   type ChangeResult,
+  type PartList,
+  type PartPage,
+  type Parts,
   type SessionPage,
   type SessionRecord,
   type SessionSummary,
+  type TurnHeadPage,
   type TurnPage,
 } from '@turnstore/core'
 import {
@@ -11,6 +15,8 @@ import {
   checkStoreOptions,
   cloneSession,
   cloneSummary,
+  cloneHead,
+  clonePart,
   cloneTurn,
   type ChangeCondition,
   type Condition,
@@ -19,17 +25,19 @@ import {
   AbstractSessionStore,
   nextRevision,
   type CheckedChange,
+  type CheckedPartRange,
   type CheckedQuery,
   type CheckedTurnRange,
   pageOfSummaries,
   outOfReach,
   planChange,
   planCreation,
+  resolvePartRange,
   resolveTurnRange,
   resultOf,
   type Scope,
-  summaryOf,
 } from '@turnstore/core/adapter'
+import type { IndexedParts } from './indexed-parts.js'
 import { IndexedSession } from './indexed-session.js'
 
 /**
@@ -43,7 +51,12 @@ import { IndexedSession } from './indexed-session.js'
  * await manager.recordTurn(sessionId, { prompt: 'Hello' })
  */
 export class InMemorySessionStore extends AbstractSessionStore {
-  readonly capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: true }
+  readonly capabilities: Capabilities = {
+    durability: 'none',
+    sharing: 'process',
+    constantAppend: true,
+    constantStep: true,
+  }
   readonly #sessions = new Map<string, IndexedSession>()
 
   /** @throws `INVALID_ARGUMENT` */
@@ -56,7 +69,7 @@ export class InMemorySessionStore extends AbstractSessionStore {
 
   protected async _loadSession(sessionId: string, scope: Scope): Promise<SessionRecord | null> {
     const stored = this.#inScope(sessionId, scope)
-    return stored === null ? null : cloneSession(stored.session)
+    return stored === null ? null : cloneSession(stored.record())
   }
 
   protected async _listSessions(scope: Scope): Promise<string[]> {
@@ -65,7 +78,7 @@ export class InMemorySessionStore extends AbstractSessionStore {
 
   protected async _saveSession(session: SessionRecord, condition: Condition): Promise<number> {
     const stored = this.#sessions.get(session.sessionId)
-    const revision = nextRevision(session, stored?.session ?? null, condition)
+    const revision = nextRevision(session, stored?.head ?? null, condition)
     this.#sessions.set(session.sessionId, new IndexedSession({ ...session, revision }, stored?.remembered))
     return revision
   }
@@ -81,7 +94,7 @@ export class InMemorySessionStore extends AbstractSessionStore {
       this.#sessions.set(sessionId, new IndexedSession(session, remember === undefined ? [] : [remember]))
       return result
     }
-    if (stored === undefined || !inScope(stored.session, condition.scope)) {
+    if (stored === undefined || !inScope(stored.head, condition.scope)) {
       throw outOfReach(sessionId, condition, stored !== undefined)
     }
     const plan = planChange(stored, change, condition, this.limits)
@@ -97,13 +110,44 @@ export class InMemorySessionStore extends AbstractSessionStore {
     const indexed = this.#inScope(sessionId, scope)
     if (indexed === null) return null
     const { turnCount, revision } = indexed
-    const { first, end } = resolveTurnRange(range, turnCount, id => indexed.findTurn(id, turnCount)?.index ?? -1)
-    return { turns: indexed.session.turns.slice(first, end).map(cloneTurn), firstIndex: first, turnCount, revision }
+    const { first, end } = resolveTurnRange(range, turnCount, id => indexed.lastIndexOf(id))
+    return { turns: indexed.turns(first, end).map(cloneTurn), firstIndex: first, turnCount, revision }
+  }
+
+  protected override async _readTurnHeads(
+    sessionId: string,
+    range: CheckedTurnRange,
+    scope: Scope,
+  ): Promise<TurnHeadPage | null> {
+    const indexed = this.#inScope(sessionId, scope)
+    if (indexed === null) return null
+    const { turnCount, revision } = indexed
+    const { first, end } = resolveTurnRange(range, turnCount, id => indexed.lastIndexOf(id))
+    return { turns: indexed.heads(first, end).map(cloneHead), firstIndex: first, turnCount, revision }
+  }
+
+  protected override async _readParts<List extends PartList>(
+    sessionId: string,
+    turnId: string,
+    range: CheckedPartRange<List>,
+    scope: Scope,
+  ): Promise<PartPage<List> | null> {
+    const indexed = this.#inScope(sessionId, scope)
+    const found = indexed?.lastTurn(turnId)
+    if (indexed === null || found === undefined) return null
+    const parts: IndexedParts<Parts[List]> = found.turn.parts[range.list]
+    const { first, end } = resolvePartRange(range, parts.count)
+    return {
+      parts: parts.slice(first, end).map(clonePart),
+      firstIndex: first,
+      count: parts.count,
+      revision: indexed.revision,
+    }
   }
 
   protected async _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null> {
     const indexed = this.#inScope(sessionId, scope)
-    return indexed === null ? null : cloneSummary(summaryOf(indexed.session))
+    return indexed === null ? null : cloneSummary(indexed.summary())
   }
 
   protected async _querySessions(query: CheckedQuery): Promise<SessionPage> {
@@ -117,13 +161,11 @@ export class InMemorySessionStore extends AbstractSessionStore {
 
   #inScope(sessionId: string, scope: Scope): IndexedSession | null {
     const stored = this.#sessions.get(sessionId)
-    return stored !== undefined && inScope(stored.session, scope) ? stored : null
+    return stored !== undefined && inScope(stored.head, scope) ? stored : null
   }
 
   /** Not copied: clone them before returning them. */
   #summaries(scope: Scope): SessionSummary[] {
-    return [...this.#sessions.values()]
-      .filter(({ session }) => inScope(session, scope))
-      .map(({ session }) => summaryOf(session))
+    return [...this.#sessions.values()].filter(({ head }) => inScope(head, scope)).map(session => session.summary())
   }
 }

@@ -51,7 +51,10 @@ export class IndexedParts<P extends Part> {
     const part = this.#parts[place]
     if (part === null || part === undefined) return
     const id = idOfPart(part)
-    const places = this.#index().get(id)?.filter(other => other !== place) ?? []
+    const places =
+      this.#index()
+        .get(id)
+        ?.filter(other => other !== place) ?? []
     if (places.length === 0) this.#index().delete(id)
     else this.#index().set(id, places)
     this.#parts[place] = null

@@ -1,63 +1,113 @@
-import type { AgentTransitionRecord, JsonObject, SessionRecord, TurnRecord } from '@turnstore/core'
+import type {
+  AgentTransitionRecord,
+  JsonObject,
+  SessionRecord,
+  SessionSummary,
+  TurnHeadRecord,
+  TurnRecord,
+} from '@turnstore/core'
 import {
   type ChangePlan,
-  isDropped,
+  headAfter,
+  headOf,
+  IdPlaces,
+  keptTransitions,
   REMEMBERED_CHANGES,
   type RememberedChange,
   type SessionView,
+  summaryOf,
+  type TurnView,
 } from '@turnstore/core/adapter'
+import { IndexedTurn } from './indexed-turn.js'
 
 /** A session with an index of its ids, so that the cost of a change does not grow with the session. */
 export class IndexedSession implements SessionView {
-  /** Modified in place by {@link apply}. */
-  readonly session: SessionRecord
-  /** The indexes of each turn id, ascending. Old files may contain an id twice. */
-  readonly #places = new Map<string, number[]>()
+  /** The session without its turns. Modified in place by {@link apply}. */
+  readonly head: Omit<SessionRecord, 'turns'>
+  /** A turn is indexed with its first step, since most turns are appended whole. */
+  readonly #turns: (TurnRecord | IndexedTurn)[]
+  readonly #places = new IdPlaces()
   readonly #transitions = new Map<string, AgentTransitionRecord>()
-
   /** By key, in the order in which they were applied. */
   readonly #remembered = new Map<string, RememberedChange>()
 
   /** Takes ownership of the record. @param remembered what the session remembers by key */
-  constructor(session: SessionRecord, remembered: Iterable<RememberedChange> = []) {
-    this.session = session
+  constructor({ turns, ...head }: SessionRecord, remembered: Iterable<RememberedChange> = []) {
+    this.head = head
+    this.#turns = turns
     for (const change of remembered) this.#remember(change)
-    session.turns.forEach((turn, index) => this.#addPlace(turn.turnId, index))
-    session.agentTransitions.forEach(transition => this.#addTransition(transition))
+    turns.forEach(({ turnId }) => this.#places.push(turnId))
+    head.agentTransitions.forEach(transition => this.#addTransition(transition))
   }
 
   get sessionId(): string {
-    return this.session.sessionId
+    return this.head.sessionId
   }
 
   get revision(): number {
-    return this.session.revision
+    return this.head.revision
   }
 
   get turnCount(): number {
-    return this.session.turns.length
+    return this.#turns.length
   }
 
   get agentId(): string | null {
-    return this.session.agentId
+    return this.head.agentId
   }
 
   get updatedAt(): string {
-    return this.session.updatedAt
+    return this.head.updatedAt
   }
 
   get metadata(): JsonObject {
-    return this.session.metadata
+    return this.head.metadata
   }
 
-  findTurn(turnId: string, before: number): { turn: TurnRecord; index: number } | undefined {
-    const index = this.#places.get(turnId)?.findLast(place => place < before)
-    const turn = index === undefined ? undefined : this.session.turns[index]
-    return index === undefined || turn === undefined ? undefined : { turn, index }
+  /** The session as a record. Shares its values. */
+  record(): SessionRecord {
+    return { ...this.head, turns: this.turns(0, this.turnCount) }
+  }
+
+  /** The turns with these indexes. Shares their values. */
+  turns(first: number, end: number): TurnRecord[] {
+    return this.#turns.slice(first, end).map(turn => (turn instanceof IndexedTurn ? turn.record() : turn))
+  }
+
+  summary(): SessionSummary {
+    return summaryOf(this.head, this.turnCount)
+  }
+
+  /** The last turn with this id, ready for a step or for reading its parts. */
+  lastTurn(turnId: string, before: number = this.turnCount): { turn: IndexedTurn; index: number } | undefined {
+    const index = this.#places.last(turnId, before)
+    const found = this.#turns[index]
+    if (found === undefined) return undefined
+    const turn = found instanceof IndexedTurn ? found : new IndexedTurn(found)
+    this.#turns[index] = turn
+    return { turn, index }
+  }
+
+  /** The heads of the turns with these indexes. Shares their values. */
+  heads(first: number, end: number): TurnHeadRecord[] {
+    return this.#turns
+      .slice(first, end)
+      .map(turn => (turn instanceof IndexedTurn ? { ...turn.head, partCounts: turn.partCounts } : headOf(turn)))
+  }
+
+  findTurn(turnId: string, before: number): TurnView | undefined {
+    const index = this.#places.last(turnId, before)
+    const turn = this.#turns[index]
+    if (turn === undefined) return undefined
+    return turn instanceof IndexedTurn ? turn.viewAt(index) : this.lastTurn(turnId, before)?.turn.viewAt(index)
+  }
+
+  lastIndexOf(turnId: string): number {
+    return this.#places.last(turnId)
   }
 
   firstIndexOfTurn(turnId: string): number {
-    return this.#places.get(turnId)?.[0] ?? -1
+    return this.#places.first(turnId)
   }
 
   findTransition(transitionId: string): AgentTransitionRecord | undefined {
@@ -74,20 +124,20 @@ export class IndexedSession implements SessionView {
 
   /** Applies the plan and takes ownership of its records. */
   apply(plan: ChangePlan): void {
-    const { session } = this
+    const { head } = this
     if (plan.remember !== undefined) this.#remember(plan.remember)
     if (!plan.changed) return
-    if (plan.keepTurns !== undefined) this.#rewind(plan.keepTurns)
-    for (const { index, turn } of plan.replaceTurns) session.turns[index] = turn
-    for (const turn of plan.appendTurns) this.#addPlace(turn.turnId, session.turns.push(turn) - 1)
+    if (plan.keepTurns !== undefined) this.#rewind(plan, plan.keepTurns)
+    for (const update of plan.updateTurns) this.lastTurn(update.turnId, update.index + 1)?.turn.apply(update)
+    for (const turn of plan.appendTurns) {
+      this.#turns.push(turn)
+      this.#places.push(turn.turnId)
+    }
     for (const transition of plan.appendAgentTransitions) {
-      session.agentTransitions.push(transition)
+      head.agentTransitions.push(transition)
       this.#addTransition(transition)
     }
-    if (plan.metadata !== undefined) session.metadata = plan.metadata
-    if (plan.agentId !== undefined) session.agentId = plan.agentId
-    session.updatedAt = plan.updatedAt
-    session.revision = plan.revision
+    Object.assign(head, headAfter(head, plan))
   }
 
   #remember(change: RememberedChange): void {
@@ -96,23 +146,14 @@ export class IndexedSession implements SessionView {
     if (this.#remembered.size > REMEMBERED_CHANGES && oldest !== undefined) this.#remembered.delete(oldest)
   }
 
-  #rewind(keepTurns: number): void {
-    const { session } = this
-    // Transitions first: `isDropped` needs the index of the turns.
-    session.agentTransitions = session.agentTransitions.filter(transition => !isDropped(this, transition, keepTurns))
+  #rewind(plan: ChangePlan, keepTurns: number): void {
+    const { head } = this
+    // Transitions first: what is dropped depends on the places of the turns.
+    head.agentTransitions = keptTransitions(this, head.agentTransitions, plan)
     this.#transitions.clear()
-    session.agentTransitions.forEach(transition => this.#addTransition(transition))
-    for (const { turnId } of session.turns.splice(keepTurns)) {
-      const places = this.#places.get(turnId)
-      places?.pop()
-      if (places?.length === 0) this.#places.delete(turnId)
-    }
-  }
-
-  #addPlace(turnId: string, index: number): void {
-    const places = this.#places.get(turnId)
-    if (places === undefined) this.#places.set(turnId, [index])
-    else places.push(index)
+    head.agentTransitions.forEach(transition => this.#addTransition(transition))
+    this.#turns.length = keepTurns
+    this.#places.truncate(keepTurns)
   }
 
   /** If an id occurs twice, the first one counts. */

@@ -1,20 +1,18 @@
-import type { PartCounts, PartList, ToolCallRecord, TurnHead, TurnItem, TurnRecord } from '@turnstore/core'
+import type { PartCounts, PartList, Parts, TurnHead, TurnRecord } from '@turnstore/core'
 import { type StoredPart, turnBytes, type TurnPlan, type TurnView } from '@turnstore/core/adapter'
 import { IndexedParts } from './indexed-parts.js'
 
 /** A turn whose parts are indexed. */
 export class IndexedTurn {
   #head: TurnHead
-  readonly toolCalls: IndexedParts<ToolCallRecord>
-  readonly items: IndexedParts<TurnItem>
+  readonly parts: { readonly [List in PartList]: IndexedParts<Parts[List]> }
   /** Measured with the first step. */
   #bytes: number | null = null
 
   /** Takes ownership of the turn. */
   constructor({ toolCalls, items, ...head }: TurnRecord) {
     this.#head = head
-    this.toolCalls = new IndexedParts(toolCalls)
-    this.items = new IndexedParts(items)
+    this.parts = { toolCalls: new IndexedParts(toolCalls), items: new IndexedParts(items) }
   }
 
   get head(): TurnHead {
@@ -22,7 +20,7 @@ export class IndexedTurn {
   }
 
   get partCounts(): PartCounts {
-    return { toolCalls: this.toolCalls.count, items: this.items.count }
+    return { toolCalls: this.parts.toolCalls.count, items: this.parts.items.count }
   }
 
   get bytes(): number {
@@ -31,18 +29,21 @@ export class IndexedTurn {
 
   /** The turn as a record, which shares its values. */
   record(): TurnRecord {
-    return { ...this.#head, toolCalls: this.toolCalls.all(), items: this.items.all() }
+    return { ...this.#head, toolCalls: this.parts.toolCalls.all(), items: this.parts.items.all() }
   }
 
   /** The turn as {@link TurnView}, at this index. */
   viewAt(index: number): TurnView {
+    const measured = (): number => this.bytes
     return {
       index,
       head: this.#head,
       partCounts: this.partCounts,
-      bytes: this.bytes,
-      findParts: (list: PartList, id: string): readonly StoredPart[] => this[list].find(id),
-      countFrom: (list, place) => this[list].countFrom(place),
+      get bytes() {
+        return measured()
+      },
+      findParts: (list: PartList, id: string): readonly StoredPart[] => this.parts[list].find(id),
+      countFrom: (list, place) => this.parts[list].countFrom(place),
       whole: () => this.record(),
     }
   }
@@ -50,8 +51,8 @@ export class IndexedTurn {
   /** Takes ownership of the records of the plan. */
   apply({ head, toolCalls, items, bytes }: TurnPlan): void {
     if (head !== undefined) this.#head = head
-    this.toolCalls.apply(toolCalls)
-    this.items.apply(items)
+    this.parts.toolCalls.apply(toolCalls)
+    this.parts.items.apply(items)
     this.#bytes = bytes
   }
 }

@@ -25,7 +25,6 @@ import {
 } from '@turnstore/core/adapter'
 import { Connection } from './database/connection.js'
 import { isDatabase, type SqliteDatabase } from './database/driver.js'
-import { GroupCommit, UNREAD, type Write } from './database/group-commit.js'
 import { databasePath, openDatabase } from './database/open-database.js'
 import { applySettings, checkShared, checkSqliteVersion } from './database/pragmas.js'
 import { whileBusy } from './database/while-busy.js'
@@ -47,6 +46,7 @@ import {
 import { SqliteSessionView } from './sessions/session-view.js'
 import { parseTurns } from './sessions/turn-bodies.js'
 import { readIfSmall } from './sessions/whole-session.js'
+import { UNREAD, type Write, WriteQueue } from './sessions/write-queue.js'
 import { refuseNewer, upgrade } from './tables/schema-version.js'
 
 export interface SqliteSessionStoreOptions extends StoreOptions {
@@ -60,7 +60,7 @@ export interface SqliteSessionStoreOptions extends StoreOptions {
 
 interface Open {
   readonly connection: Connection
-  readonly writes: GroupCommit
+  readonly writes: WriteQueue
   readonly last: LastSession
 }
 
@@ -138,7 +138,8 @@ export class SqliteSessionStore extends AbstractSessionStore {
     // With syncs, waiting one tick for writes that share the commit is worth it.
     const mayHurry = this.#synchronous === 'NORMAL'
     const last = new LastSession(connection)
-    this.#open = { connection, writes: new GroupCommit(connection, last, this.timeoutMs, mayHurry), last }
+    connection.useCache(last)
+    this.#open = { connection, writes: new WriteQueue(connection, last, this.timeoutMs, mayHurry), last }
   }
 
   protected override async _close(): Promise<void> {
@@ -186,7 +187,7 @@ export class SqliteSessionStore extends AbstractSessionStore {
   protected async _readTurns(sessionId: string, range: CheckedTurnRange, scope: Scope): Promise<TurnPage | null> {
     const raw = await this.#read(connection => {
       const head = this.#countedHead(sessionId, scope)
-      return head && readRawTurns(connection, sessionId, head, range)
+      return head && readRawTurns(connection, head, range)
     })
     if (raw === null) return null
     const turns = await parseTurns(sessionId, raw.turns, range.kind === 'turnId' ? range.turnId : undefined)
@@ -207,59 +208,42 @@ export class SqliteSessionStore extends AbstractSessionStore {
   }
 
   #read<T>(work: (connection: Connection) => T): Promise<T> {
-    const { connection, last } = this.#opened()
-    const attempt = (): T =>
-      connection.read(() => {
-        last.check()
-        return work(connection)
-      })
-    return whileBusy(attempt, this.timeoutMs, connection.path)
+    const { connection } = this.#opened()
+    return whileBusy(() => connection.read(() => work(connection)), this.timeoutMs, connection.path)
   }
 
   // ---- Writing. Turns are encoded before the transaction, so that others do not wait for it.
 
   protected _changeSession(sessionId: string, change: CheckedChange, condition: Condition): Promise<ChangeResult> {
-    const { connection, last } = this.#opened()
+    const { connection } = this.#opened()
     const bodies = new Map(change.appendTurns.map(turn => [turn, JSON.stringify(encodeTurn(turn))]))
     return this.#writeRead(sessionId, condition.scope, isRead => {
       const head = this.#countedHead(sessionId, condition.scope)
       if (head === null) throw sessionNotFound(sessionId)
-      const session = new SqliteSessionView(connection, sessionId, head)
+      const session = new SqliteSessionView(connection, head)
       const plan = planChange(session, change, condition.ifRevision, this.limits)
       const answer = resultOf(plan)
       if (!plan.changed) return { answer }
-      if (plan.keepTurns !== undefined && !isRead && !readIfSmall(connection, sessionId, head)) return UNREAD
-      return {
-        answer,
-        apply: () =>
-          last.remember(
-            sessionId,
-            session.apply(plan, turn => bodies.get(turn) ?? ''),
-          ),
-      }
+      if (plan.keepTurns !== undefined && !isRead && !readIfSmall(connection, head)) return UNREAD
+      return { answer, apply: () => session.apply(plan, turn => bodies.get(turn) ?? '') }
     })
   }
 
   protected _saveSession(session: SessionRecord, condition: Condition): Promise<number> {
-    const { connection, last } = this.#opened()
+    const { connection } = this.#opened()
     const turnBodies = session.turns.map(turn => JSON.stringify(encodeTurn(turn)))
-    return this.#writeRead(session.sessionId, session.workspaceId, isRead => {
-      last.forget()
-      return saveSession(connection, session, turnBodies, condition, isRead)
-    })
+    return this.#writeRead(session.sessionId, session.workspaceId, isRead =>
+      saveSession(connection, session, turnBodies, condition, isRead),
+    )
   }
 
   protected _deleteSession(sessionId: string, { scope, evenIfDamaged }: Deletion): Promise<boolean> {
-    const { connection, writes, last } = this.#opened()
+    const { connection, writes } = this.#opened()
     if (!evenIfDamaged) {
-      return this.#writeRead(sessionId, scope, isRead => {
-        last.forget()
-        return deleteSession(connection, sessionId, scope, isRead)
-      })
+      return this.#writeRead(sessionId, scope, isRead => deleteSession(connection, sessionId, scope, isRead))
     }
     let isDamaged = false
     const write: Write<boolean> = isRead => {
-      last.forget()
       if (isDamaged) return deleteDamaged(connection, sessionId, scope)
       if (isRead) return deleteSession(connection, sessionId, scope, true)
       return findDamaged(connection, sessionId, scope) === null ? { answer: false } : UNREAD

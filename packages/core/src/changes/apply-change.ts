@@ -2,8 +2,9 @@ import { type CheckedChange, readChange, type TimedChange } from './change.js'
 import { defaultLimits, type Limits } from '../records/limits.js'
 import type { SessionRecord } from '../records/models.js'
 import { checkMembers } from '../basics/arguments.js'
+import { headAfter, keptTransitions } from './after-change.js'
 import { checkChangeRevision } from './change-options.js'
-import { type ChangePlan, isDropped, planChange, type SessionView } from './decide-change.js'
+import { type ChangePlan, planChange, type SessionView } from './decide-change.js'
 import { readSessionInput } from '../records/record-input.js'
 import type { RememberedChange } from './remembered-change.js'
 import { applyTurnPlan } from './turn-draft.js'
@@ -69,16 +70,12 @@ export function applyPlan(session: SessionRecord, plan: ChangePlan): SessionReco
     const turn = turns[update.index]
     if (turn !== undefined) turns[update.index] = applyTurnPlan(turn, update)
   }
-  const view = viewOf(session)
-  const kept = session.agentTransitions.filter(transition => !isDropped(view, transition, plan.keepTurns))
+  const kept = keptTransitions(viewOf(session), session.agentTransitions, plan)
   return {
     ...session,
+    ...headAfter(session, plan),
     turns: turns.concat(plan.appendTurns),
     agentTransitions: kept.concat(plan.appendAgentTransitions),
-    metadata: plan.metadata ?? session.metadata,
-    agentId: plan.agentId === undefined ? session.agentId : plan.agentId,
-    updatedAt: plan.updatedAt,
-    revision: plan.revision,
   }
 }
 

@@ -212,9 +212,7 @@ class PartsDraft<P extends Part> {
   #entriesOf(id: string): Entry<P>[] {
     let entries = this.#named.get(id)
     if (entries === undefined) {
-      entries = this.#view
-        .findParts(this.#list, id)
-        .map(stored => ({ stored, put: null, isRemoved: false }))
+      entries = this.#view.findParts(this.#list, id).map(stored => ({ stored, put: null, isRemoved: false }))
       this.#named.set(id, entries)
     }
     return entries
@@ -251,4 +249,3 @@ function applyParts<P extends Part>(parts: P[], { removed, replaced, added }: Pa
   for (const { part } of added) result.push(part)
   return result.filter(part => part !== null)
 }
-

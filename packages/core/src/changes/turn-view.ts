@@ -1,11 +1,11 @@
 import { sameJson } from '../basics/json.js'
 import { encodeItem, encodeToolCall } from '../records/encode-record.js'
-import type { PartCounts, PartList, ToolCallRecord, TurnHead, TurnItem, TurnRecord } from '../records/models.js'
+import type { PartCounts, PartList, Parts, ToolCallRecord, TurnHead, TurnRecord } from '../records/models.js'
 import { idOfPart } from '../records/part-ids.js'
 import { partBytes, turnBytes } from '../records/part-sizes.js'
 import { isRetryOfTurn, hasBegunAs, samePart, sameTurn } from '../records/same-record.js'
 
-export type Part = ToolCallRecord | TurnItem
+export type Part = Parts[PartList]
 
 /** A stored part of a turn, as {@link TurnView} finds it. */
 export interface StoredPart {
@@ -84,7 +84,10 @@ export function isRetryOfView({ head, partCounts, whole }: TurnView, incoming: T
   if (hasBegunAs(head, incoming)) return true
   const { toolCalls, items } = incoming
   if (partCounts.toolCalls !== toolCalls.length || partCounts.items !== items.length) return false
-  return sameTurn({ ...head, toolCalls: [], items: [] }, { ...incoming, toolCalls: [], items: [] }) && isRetryOfTurn(whole(), incoming)
+  return (
+    sameTurn({ ...head, toolCalls: [], items: [] }, { ...incoming, toolCalls: [], items: [] }) &&
+    isRetryOfTurn(whole(), incoming)
+  )
 }
 
 /** The wire JSON of a part. */

@@ -1,7 +1,7 @@
 import { readObject, wholeNumber } from '../basics/arguments.js'
 import { TurnstoreError } from '../basics/errors.js'
-import { cloneItem, cloneToolCall } from '../records/clone.js'
-import type { PartList, ToolCallRecord, TurnItem, TurnRecord } from '../records/models.js'
+import { clonePart } from '../records/clone.js'
+import type { PartList, Parts, TurnRecord } from '../records/models.js'
 
 /** Which parts of a turn to read: the last n of a list, or a range of indexes. Without either, all. */
 export type PartRange<List extends PartList = PartList> =
@@ -10,7 +10,7 @@ export type PartRange<List extends PartList = PartList> =
 
 /** A range of the parts of a turn. All members come from the same revision. */
 export interface PartPage<List extends PartList = PartList> {
-  parts: List extends 'items' ? TurnItem[] : ToolCallRecord[]
+  parts: Parts[List][]
   /** Index of the first part in `parts`. For an empty page, where it would be. */
   firstIndex: number
   /** Number of parts in the list. */
@@ -51,11 +51,13 @@ export function resolvePartRange(range: CheckedPartRange, count: number): { firs
 }
 
 /** The page of a turn that is at hand as a whole. Its parts are copies. */
-export function pageOfParts(turn: TurnRecord, range: CheckedPartRange, revision: number): PartPage {
-  const { first, end } = resolvePartRange(range, turn[range.list].length)
-  const parts =
-    range.list === 'items'
-      ? turn.items.slice(first, end).map(cloneItem)
-      : turn.toolCalls.slice(first, end).map(cloneToolCall)
-  return { parts, firstIndex: first, count: turn[range.list].length, revision }
+export function pageOfParts<List extends PartList>(
+  turn: TurnRecord,
+  range: CheckedPartRange<List>,
+  revision: number,
+): PartPage<List> {
+  const lists: { readonly [L in PartList]: readonly Parts[L][] } = turn
+  const list: readonly Parts[List][] = lists[range.list]
+  const { first, end } = resolvePartRange(range, list.length)
+  return { parts: list.slice(first, end).map(clonePart), firstIndex: first, count: list.length, revision }
 }

@@ -1,5 +1,13 @@
 import { cloneJson, cloneJsonObject } from '../basics/json.js'
-import type { AgentTransitionRecord, SessionRecord, SessionSummary, ToolCallRecord, TurnItem, TurnRecord } from './models.js'
+import type {
+  AgentTransitionRecord,
+  SessionRecord,
+  SessionSummary,
+  ToolCallRecord,
+  TurnHead,
+  TurnItem,
+  TurnRecord,
+} from './models.js'
 
 /*
  * Deep copies of valid records, for stores that keep objects in memory. Callers cannot modify stored data
@@ -17,28 +25,32 @@ export function cloneSession(session: SessionRecord): SessionRecord {
 }
 
 export function cloneTurn(turn: TurnRecord): TurnRecord {
+  return { ...cloneHead(turn), toolCalls: turn.toolCalls.map(clonePart), items: turn.items.map(clonePart) }
+}
+
+/** A turn without its lists; other members are kept. */
+export function cloneHead<Head extends TurnHead>(head: Head): Head {
   return {
-    ...turn,
-    toolCalls: turn.toolCalls.map(cloneToolCall),
-    items: turn.items.map(cloneItem),
-    auditEventIds: [...turn.auditEventIds],
-    metadata: cloneJsonObject(turn.metadata),
-    ...cloneExtra(turn),
+    ...head,
+    auditEventIds: [...head.auditEventIds],
+    metadata: cloneJsonObject(head.metadata),
+    ...cloneExtra(head),
   }
 }
 
-export function cloneItem(item: TurnItem): TurnItem {
-  return { ...item, value: cloneJson(item.value), ...cloneExtra(item) }
+export function clonePart<Part extends ToolCallRecord | TurnItem>(part: Part): Part {
+  const copied = 'callId' in part ? cloneCallValues(part) : { value: cloneJson(part.value) }
+  return { ...part, ...copied, ...cloneExtra(part) }
 }
 
-export function cloneToolCall(call: ToolCallRecord): ToolCallRecord {
+function cloneCallValues(
+  call: ToolCallRecord,
+): Pick<ToolCallRecord, 'arguments' | 'result' | 'sandboxContext' | 'metadata'> {
   return {
-    ...call,
     arguments: cloneJsonObject(call.arguments),
     result: cloneJson(call.result),
     sandboxContext: cloneJson(call.sandboxContext),
     metadata: cloneJsonObject(call.metadata),
-    ...cloneExtra(call),
   }
 }
 

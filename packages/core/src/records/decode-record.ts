@@ -8,7 +8,15 @@ import {
   type TurnItem,
   type TurnRecord,
 } from './models.js'
-import { readItem, readSession, readToolCall, readTransition, readTurn, schemaVersionName, sessionNames } from './read-record.js'
+import {
+  readItem,
+  readSession,
+  readToolCall,
+  readTransition,
+  readTurn,
+  schemaVersionName,
+  sessionNames,
+} from './read-record.js'
 import { wireMembers } from './wire-members.js'
 
 /**

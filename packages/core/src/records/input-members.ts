@@ -123,7 +123,8 @@ export class InputMembers extends MembersBase {
     const extra = this.object(extraName)
     for (const key of shape.wireKeys) {
       if (!Object.hasOwn(extra, key)) continue
-      if (key !== shape.foreign?.key || shape.foreign.isOurs(extra[key])) this.fail(extraName, `must not contain ${key}, which is a key of the format`)
+      if (key !== shape.foreign?.key || shape.foreign.isOurs(extra[key]))
+        this.fail(extraName, `must not contain ${key}, which is a key of the format`)
     }
     return Object.keys(extra).length === 0 ? {} : { extra }
   }

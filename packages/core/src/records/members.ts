@@ -128,12 +128,7 @@ export abstract class MembersBase implements Members {
   /** The raw member, or `undefined` if it is missing. */
   protected abstract get(name: Name): unknown
   protected abstract key(name: Name): string
-  protected abstract part<T>(
-    source: unknown,
-    what: Label,
-    read: (item: Members) => T,
-    measure: (part: T) => number,
-  ): T
+  protected abstract part<T>(source: unknown, what: Label, read: (item: Members) => T, measure: (part: T) => number): T
   protected abstract value(name: Name, value: unknown): JsonValue
   abstract extra(shape: Shape): { extra?: JsonObject }
 

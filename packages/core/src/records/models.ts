@@ -73,7 +73,13 @@ export interface TurnItem extends Extensible {
 export type TurnHead = Omit<TurnRecord, 'toolCalls' | 'items'>
 
 /** The lists of a turn. Each entry is a part, stored on its own: recording one costs the same however many there are. */
-export type PartList = 'toolCalls' | 'items'
+export type PartList = keyof Parts
+
+/** What each list holds. */
+export interface Parts {
+  toolCalls: ToolCallRecord
+  items: TurnItem
+}
 
 /** How many parts a turn has in each list. */
 export interface PartCounts {
@@ -130,7 +136,10 @@ export type SessionInput = Partial<Omit<SessionRecord, 'turns' | 'agentTransitio
   }
 
 /** The summary of a record. Shares the record's metadata object. */
-export function summaryOf(session: SessionRecord): SessionSummary {
+export function summaryOf(
+  session: Omit<SessionRecord, 'turns'> & { turns?: readonly unknown[] },
+  turnCount: number = session.turns?.length ?? 0,
+): SessionSummary {
   return {
     sessionId: session.sessionId,
     workspaceId: session.workspaceId,
@@ -140,7 +149,7 @@ export function summaryOf(session: SessionRecord): SessionSummary {
     updatedAt: session.updatedAt,
     metadata: session.metadata,
     revision: session.revision,
-    turnCount: session.turns.length,
+    turnCount,
     agentTransitionCount: session.agentTransitions.length,
   }
 }

@@ -23,7 +23,13 @@ import type { DamagedSession, SessionPage } from '../queries/page.js'
 import { MAX_LIMIT, type CheckedQuery, readQuery, type SessionQuery } from '../queries/query.js'
 import { readSessionInput } from '../records/record-input.js'
 import type { Capabilities, SessionStore } from './session-store.js'
-import { type CheckedPartRange, pageOfParts, type PartPage, type PartRange, readPartRange } from '../queries/part-range.js'
+import {
+  type CheckedPartRange,
+  pageOfParts,
+  type PartPage,
+  type PartRange,
+  readPartRange,
+} from '../queries/part-range.js'
 import {
   type CheckedTurnRange,
   headOf,
@@ -182,7 +188,11 @@ export abstract class AbstractSessionStore implements SessionStore {
   }
 
   readTurns(sessionId: string, range: TurnRange, options?: ScopeOptions & { parts?: 'all' }): Promise<TurnPage | null>
-  readTurns(sessionId: string, range: TurnRange, options: ScopeOptions & { parts: 'none' }): Promise<TurnHeadPage | null>
+  readTurns(
+    sessionId: string,
+    range: TurnRange,
+    options: ScopeOptions & { parts: 'none' },
+  ): Promise<TurnHeadPage | null>
   readTurns(
     sessionId: string,
     range: TurnRange,

@@ -65,7 +65,11 @@ export interface SessionStore extends AsyncDisposable {
   readTurns(sessionId: string, range: TurnRange, options?: ScopeOptions & { parts?: 'all' }): Promise<TurnPage | null>
 
   /** The same without their tool calls and items, which are counted instead. */
-  readTurns(sessionId: string, range: TurnRange, options: ScopeOptions & { parts: 'none' }): Promise<TurnHeadPage | null>
+  readTurns(
+    sessionId: string,
+    range: TurnRange,
+    options: ScopeOptions & { parts: 'none' },
+  ): Promise<TurnHeadPage | null>
 
   /**
    * A range of the tool calls or of the items of a turn, or null if the session or the turn does not exist. If an old

@@ -15,6 +15,14 @@ export interface Settings {
   readonly isShared: boolean
 }
 
+/** What a handle remembers between its transactions. */
+export interface TransactionCache {
+  /** Called first in each transaction: others may have written since. If it throws, the transaction ends. */
+  check(): void
+  /** Called after a rollback. */
+  forget(): void
+}
+
 const HIDING = `
   SELECT type, name FROM temp.sqlite_schema WHERE type IN ('table', 'view') AND name LIKE 'turnstore!_%' ESCAPE '!'`
 
@@ -46,12 +54,18 @@ export class Connection {
     ['fullfsync', () => Number(process.platform === 'darwin' && this.#settings.synchronous === 'FULL')],
   ]
   readonly #statements = new Map<string, SqliteStatement>()
+  #cache: TransactionCache | null = null
   /** Null before `watchFiles`, and for a database without a named file. */
   #files: DatabaseFiles | null = null
 
   constructor(database: SqliteDatabase, settings: Settings) {
     this.#database = database
     this.#settings = settings
+  }
+
+  /** From now on, each transaction checks the cache first. */
+  useCache(cache: TransactionCache): void {
+    this.#cache = cache
   }
 
   get path(): string {
@@ -145,6 +159,7 @@ export class Connection {
       try {
         unlessIterating(() => this.run(begin))
         if (this.#settings.isShared) this.#refuseHiding()
+        this.#cache?.check()
         result = work()
         if (begin === WRITING) this.#files?.checkToCommit()
         else this.#files?.checkRead()
@@ -186,6 +201,7 @@ export class Connection {
   }
 
   #rollBack(): void {
+    this.#cache?.forget()
     if (this.#database.inTransaction) this.run('ROLLBACK')
   }
 

@@ -1,6 +1,6 @@
 import type { Scope } from '@turnstore/core/adapter'
 import type { Connection } from '../database/connection.js'
-import { type Decision, UNREAD } from '../database/group-commit.js'
+import { type Decision, UNREAD } from './write-queue.js'
 import { sql } from '../tables/statements.js'
 import { findDamaged, readHead } from './session-rows.js'
 import { readIfSmall } from './whole-session.js'
@@ -15,10 +15,10 @@ export function deleteSession(
 ): Decision<boolean> | typeof UNREAD {
   const head = readHead(connection, sessionId, scope)
   if (head === null) return { answer: false }
-  if (!isRead && !readIfSmall(connection, sessionId, head)) return UNREAD
-  const apply = (): void => {
-    deleteTurns(connection, sessionId, head)
-    deleteRow(connection, head.id)
+  if (!isRead && !readIfSmall(connection, head)) return UNREAD
+  const apply = (): null => {
+    deleteTurns(connection, head)
+    return deleteRow(connection, head.id)
   }
   return { answer: true, apply }
 }
@@ -27,16 +27,17 @@ export function deleteSession(
 export function deleteDamaged(connection: Connection, sessionId: string, scope: Scope): Decision<boolean> {
   const id = findDamaged(connection, sessionId, scope)
   if (id === null) return { answer: false }
-  const apply = (): void => {
+  const apply = (): null => {
     connection.run(sql.deleteTurnsAstray, id)
     connection.run(sql.deleteTurns, id)
     deletePlacesAndTransitions(connection, id)
-    deleteRow(connection, id)
+    return deleteRow(connection, id)
   }
   return { answer: true, apply }
 }
 
-function deleteRow(connection: Connection, id: number): void {
+function deleteRow(connection: Connection, id: number): null {
   connection.run(sql.deleteDetails, id)
   connection.run(sql.deleteSession, id)
+  return null
 }

@@ -1,11 +1,13 @@
 import { setImmediate } from 'node:timers/promises'
-import { type DamagedSession, type SessionPage, type SessionSummary, TurnstoreError } from '@turnstore/core'
+import { type SessionPage } from '@turnstore/core'
 import {
-  comparePositions,
-  cursorAfter,
-  damageOf,
-  matches,
   type CheckedQuery,
+  comparePositions,
+  damaged,
+  damageOf,
+  FillingPage,
+  type Listed,
+  namingSession,
   type Position,
   type Scope,
 } from '@turnstore/core/adapter'
@@ -13,7 +15,6 @@ import type { Connection } from '../database/connection.js'
 import type { Row } from '../database/driver.js'
 import { count, text } from '../tables/columns.js'
 import { sql, withHead } from '../tables/statements.js'
-import { ofSession } from './damage.js'
 import {
   allOf,
   filterOf,
@@ -62,38 +63,21 @@ export async function readPage(
   timeoutMs: number,
 ): Promise<SessionPage> {
   const deadline = performance.now() + timeoutMs
-  const sessions: SessionSummary[] = []
-  const damaged: DamagedSession[] = []
-  /** How many damaged sessions come before the last session of the page. Those after it belong to the next page. */
-  let before = 0
-  /** The position of the last session in the index. Its own time may be damaged, and a cursor from it could go back. */
-  let place: Position | null = null
-  const page = (cursor: string | null): SessionPage => ({ sessions, cursor, ...(damaged.length > 0 && { damaged }) })
+  const page = new FillingPage(query)
   let after = query.after
   for (;;) {
-    const most = query.limit - sessions.length + 1
-    const { rows, end } = await read(() => readChunk(connection, query, after, most))
+    const { rows, end } = await read(() => readChunk(connection, query, after, page.room + 1))
     let pause = performance.now() + SLICE_MS
     for (const row of rows) {
       if (performance.now() > pause) {
         await setImmediate()
         pause = performance.now() + SLICE_MS
       }
-      const listed = summaryOrDamage(row)
-      if ('code' in listed) {
-        damaged.push(listed)
-      } else if (matches(query, listed)) {
-        if (place !== null && sessions.length === query.limit) {
-          damaged.length = before
-          return page(cursorAfter(query, place))
-        }
-        sessions.push(listed)
-        place = positionOfRow(row)
-        before = damaged.length
-      }
+      if (!page.add(summaryOrDamage(row), hasPlace(row) ? positionOfRow(row) : null)) return page.cut()
     }
-    if (end === null) return page(null)
-    if (performance.now() > deadline) return page(cursorAfter(query, end))
+    if (end === null) return page.end()
+    page.pass(end)
+    if (performance.now() > deadline) return page.cut()
     after = end
     await setImmediate()
   }
@@ -177,19 +161,20 @@ function positionOfRow(row: Row): Position {
   return { time: text(row, 'place'), sessionId: text(row, 'session_id') }
 }
 
-function summaryOrDamage(row: Row): SessionSummary | DamagedSession {
+function summaryOrDamage(row: Row): Listed {
+  const sessionId = text(row, 'session_id')
   try {
-    ofSession(text(row, 'session_id'), () => checkPlace(row))
+    if (!hasPlace(row)) throw namingSession(sessionId, damaged('it is listed at no time'))
     return summaryOfRow(row)
   } catch (error) {
-    const damage = damageOf(text(row, 'session_id'), error)
+    const damage = damageOf(sessionId, error)
     if (damage === null) throw error
     return damage
   }
 }
 
-/** A cursor contains it. All times have one width, and an unreadable one is ''. */
-function checkPlace(row: Row): void {
+/** A cursor contains its place. All times have one width, and an unreadable one is ''. */
+function hasPlace(row: Row): boolean {
   const { length } = text(row, 'place')
-  if (length !== 0 && length !== TIME_LENGTH) throw new TurnstoreError('CORRUPT_SESSION', 'it is listed at no time')
+  return length === 0 || length === TIME_LENGTH
 }

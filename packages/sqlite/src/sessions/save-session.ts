@@ -2,7 +2,7 @@ import { isEnded, type SessionRecord } from '@turnstore/core'
 import { type Condition, nextRevision, timeKey } from '@turnstore/core/adapter'
 import type { Connection } from '../database/connection.js'
 import type { SqlValue } from '../database/driver.js'
-import { type Decision, UNREAD } from '../database/group-commit.js'
+import { type Decision, UNREAD } from './write-queue.js'
 import { exact, exactOrNull } from '../tables/columns.js'
 import { sql } from '../tables/statements.js'
 import { readHead } from './session-rows.js'
@@ -20,8 +20,8 @@ export function saveSession(
   const { sessionId } = session
   const current = readHead(connection, sessionId, undefined)
   const revision = nextRevision(session, current, condition)
-  if (current !== null && !isRead && !readIfSmall(connection, sessionId, current)) return UNREAD
-  const apply = (): void => {
+  if (current !== null && !isRead && !readIfSmall(connection, current)) return UNREAD
+  const apply = (): null => {
     const columns: SqlValue[] = [
       sessionId,
       session.workspaceId,
@@ -38,7 +38,7 @@ export function saveSession(
     } else {
       id = current.id
       connection.run(sql.replaceSession, ...columns, id)
-      deleteTurns(connection, sessionId, current)
+      deleteTurns(connection, current)
     }
     connection.run(
       sql.putHead,
@@ -54,6 +54,7 @@ export function saveSession(
     const bodies = turnBodies.values()
     insertTurns(connection, id, 0, session.turns, () => bodies.next().value ?? '')
     insertTransitions(connection, id, session.agentTransitions)
+    return null
   }
   return { answer: revision, apply }
 }

@@ -1,25 +1,34 @@
 import { type AgentTransitionRecord, isEnded, type JsonObject, type TurnRecord } from '@turnstore/core'
-import { type ChangePlan, encodeTurn, type SessionView, timeKey } from '@turnstore/core/adapter'
+import {
+  type ChangePlan,
+  encodeTurn,
+  ofSession,
+  readStoredObject,
+  readStoredTransition,
+  type SessionView,
+  timeKey,
+} from '@turnstore/core/adapter'
 import type { Connection } from '../database/connection.js'
 import { exact, exactOrNull } from '../tables/columns.js'
 import { markMoved } from '../tables/moved-sessions.js'
 import { sql } from '../tables/statements.js'
 import { placesOfTurn } from '../tables/turn-ids.js'
-import { ofSession } from './damage.js'
-import { type Head, objectOf, readTransition } from './session-rows.js'
+import type { Head } from './session-rows.js'
 import { readTurnWithId } from './turn-bodies.js'
 import { insertTransitions, insertTurns, rewind } from './write-rows.js'
 
 /** What a change needs to know of a session, inside a transaction. Each answer is a SELECT; none reads the whole. */
 export class SqliteSessionView implements SessionView {
-  readonly sessionId: string
   readonly #connection: Connection
   readonly #head: Head
 
-  constructor(connection: Connection, sessionId: string, head: Head) {
+  constructor(connection: Connection, head: Head) {
     this.#connection = connection
-    this.sessionId = sessionId
     this.#head = head
+  }
+
+  get sessionId(): string {
+    return this.#head.sessionId
   }
 
   get revision(): number {
@@ -39,7 +48,9 @@ export class SqliteSessionView implements SessionView {
   }
 
   get metadata(): JsonObject {
-    return ofSession(this.sessionId, () => objectOf(this.#connection.value(sql.metadata, this.#head.id), 'metadata'))
+    return ofSession(this.sessionId, () =>
+      readStoredObject(this.#connection.value(sql.metadata, this.#head.id), 'metadata'),
+    )
   }
 
   findTurn(turnId: string, before: number): { turn: TurnRecord; index: number } | undefined {
@@ -55,7 +66,7 @@ export class SqliteSessionView implements SessionView {
 
   findTransition(transitionId: string): AgentTransitionRecord | undefined {
     const body = this.#connection.value(sql.transitionWithId, this.#head.id, exact(transitionId))
-    return body === undefined ? undefined : ofSession(this.sessionId, () => readTransition(body))
+    return body === undefined ? undefined : ofSession(this.sessionId, () => readStoredTransition(body))
   }
 
   /**
@@ -64,8 +75,7 @@ export class SqliteSessionView implements SessionView {
    */
   apply(plan: ChangePlan, bodyOf: (turn: TurnRecord) => string): Head {
     const { id, hasMoved, turnCount } = this.#head
-    const dropped =
-      plan.keepTurns === undefined ? 0 : rewind(this.#connection, this.sessionId, this.#head, plan.keepTurns)
+    const dropped = plan.keepTurns === undefined ? 0 : rewind(this.#connection, this.#head, plan.keepTurns)
     for (const { index, turn } of plan.replaceTurns) {
       this.#connection.run(sql.replaceTurn, JSON.stringify(encodeTurn(turn)), id, index, id)
     }

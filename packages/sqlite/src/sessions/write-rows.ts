@@ -1,10 +1,9 @@
 import type { AgentTransitionRecord, TurnRecord } from '@turnstore/core'
-import { encodeTransition } from '@turnstore/core/adapter'
+import { damaged, encodeTransition, ofSession } from '@turnstore/core/adapter'
 import type { Connection } from '../database/connection.js'
 import { exact, exactOrNull } from '../tables/columns.js'
 import { sql } from '../tables/statements.js'
 import { indexAllTurnIds, indexTurnIds } from '../tables/turn-ids.js'
-import { ofSession, turnsMissing } from './damage.js'
 import type { Head } from './session-rows.js'
 
 export function insertTurns(
@@ -24,29 +23,30 @@ export function insertTurns(
 }
 
 /** Deletes the turns from `keepTurns` on, and their transitions. Returns how many transitions. */
-export function rewind(connection: Connection, sessionId: string, { id, turnCount }: Head, keepTurns: number): number {
+export function rewind(connection: Connection, head: Head, keepTurns: number): number {
+  const { id, turnCount } = head
   indexAllTurnIds(connection, id, turnCount)
   const transitions = connection.run(sql.dropTransitions, id, keepTurns)
   connection.run(sql.dropTurnIds, id, keepTurns)
-  dropTurns(connection, sessionId, id, keepTurns, turnCount)
+  dropTurns(connection, head, keepTurns)
   connection.run(sql.dropPlaces, id, keepTurns)
   return transitions
 }
 
 /** Deletes the turns from `first` on. Call it before their places are deleted. @throws `CORRUPT_SESSION` */
-function dropTurns(connection: Connection, sessionId: string, id: number, first: number, turnCount: number): void {
+function dropTurns(connection: Connection, { id, sessionId, turnCount }: Head, first: number): void {
   const dropped = connection.run(sql.dropTurns, id, first, id, first)
   if (dropped === turnCount - first) return
   // Damaged since it was read. The error rolls back the transaction.
   ofSession(sessionId, () => {
-    throw turnsMissing()
+    throw damaged('turns are missing')
   })
 }
 
 /** Deletes all turns and transitions of a session, and its head. */
-export function deleteTurns(connection: Connection, sessionId: string, { id, turnCount }: Head): void {
-  dropTurns(connection, sessionId, id, 0, turnCount)
-  deletePlacesAndTransitions(connection, id)
+export function deleteTurns(connection: Connection, head: Head): void {
+  dropTurns(connection, head, 0)
+  deletePlacesAndTransitions(connection, head.id)
 }
 
 export function deletePlacesAndTransitions(connection: Connection, id: number): void {
