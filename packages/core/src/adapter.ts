@@ -5,7 +5,7 @@
 export { applyPlan, viewOf } from './changes/apply-change.js'
 export { headAfter, keptTransitions } from './changes/after-change.js'
 export { Backoff } from './adapter-kit/backoff.js'
-export { type Answers, type Lookups, lookupsOf, viewOfAnswers } from './adapter-kit/change-lookups.js'
+export { type Answers, type Lookups, lookupsOf, type TurnLookup, viewOfAnswers } from './adapter-kit/change-lookups.js'
 export { type CommitPolicy, GroupCommit, type WaitingWrite } from './adapter-kit/group-commit.js'
 export { IdPlaces } from './adapter-kit/id-places.js'
 export { KeyedMutex } from './adapter-kit/keyed-mutex.js'

@@ -8,13 +8,15 @@ import { MapStore } from './map-store.ts'
  */
 
 /** Arguments of a successful call. The test adds an unknown member to each object in them. */
+const key = { idempotencyKey: 'k' }
+const item = { format: 'f', value: 1 }
 const managerCalls: Record<string, unknown[] | 'takes no object'> = {
   startSession: [{ sessionId: 'new' }],
-  recordTurn: ['s', { turnId: 'new', toolCalls: [{ toolName: 'f' }] }],
-  updateTurn: ['s', 't', { status: 'success' }],
-  recordToolCall: ['s', 't', { toolName: 'f' }],
-  recordAgentTransition: ['s', { toAgent: 'b' }],
-  endSession: 'takes no object',
+  recordTurn: ['s', { turnId: 'new', toolCalls: [{ toolName: 'f' }], items: [item] }, key],
+  updateTurn: ['s', 't', { status: 'success' }, key],
+  recordToolCall: ['s', 't', { toolName: 'f' }, { ...key, replace: true }],
+  recordAgentTransition: ['s', { toAgent: 'b' }, key],
+  endSession: ['s', key],
   getSession: 'takes no object',
   getTurns: ['s', { last: 1 }],
   getMessages: ['s', { last: 1 }],
@@ -22,7 +24,7 @@ const managerCalls: Record<string, unknown[] | 'takes no object'> = {
   querySessions: [{ limit: 1 }],
   sessions: [{ limit: 1 }],
   forkSession: ['s', { turns: 1 }],
-  rewindSession: ['s', 0, { ifRevision: 2 }],
+  rewindSession: ['s', 0, { ...key, ifRevision: 2 }],
   deleteSession: ['s', { evenIfDamaged: true }],
   pruneSessions: [{ ended: true }],
 }
@@ -42,14 +44,23 @@ const storeCalls: Record<string, unknown[] | 'takes no object'> = {
   changeSession: [
     's',
     {
-      updateTurns: [{ turnId: 't', set: { status: 'success' }, putToolCalls: [{ toolName: 'f' }] }],
+      updateTurns: [
+        {
+          turnId: 't',
+          ifStatus: 'success',
+          set: { status: 'success' },
+          putToolCalls: [{ toolName: 'f', replace: true }],
+          putItems: [item],
+        },
+      ],
       appendTurns: [{ turnId: 'new' }],
       appendAgentTransitions: [{ toAgent: 'b' }],
       updatedAt: '2026-01-01T00:00:00Z',
     },
-    { ifRevision: 2 },
+    { ...key, idempotencyDigest: 'd', createIfMissing: { workspaceId: 'w' } },
   ],
-  readTurns: ['s', { last: 1 }, { workspaceId: 'w' }],
+  readTurns: ['s', { last: 1 }, { workspaceId: 'w', parts: 'none' }],
+  readParts: ['s', 't', { list: 'items', last: 1 }, { workspaceId: 'w' }],
   loadSummary: ['s', { workspaceId: 'w' }],
   querySessions: [{ limit: 1 }],
   sessions: [{ limit: 1 }],

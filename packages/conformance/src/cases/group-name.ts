@@ -9,6 +9,7 @@ export type GroupName =
   | 'values'
   | 'change'
   | 'retries'
+  | 'parts'
   | 'keys'
   | 'creation'
   | 'model'

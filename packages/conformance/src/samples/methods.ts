@@ -19,6 +19,7 @@ export const methods: Readonly<Record<Exclude<MethodName, 'ready' | 'close'> | '
   deleteSession: { kind: 'write', call: (store, id, options) => store.deleteSession(id, options) },
   loadSession: { kind: 'read', call: (store, id, options) => store.loadSession(id, options) },
   readTurns: { kind: 'read', call: (store, id, options) => store.readTurns(id, {}, options) },
+  readParts: { kind: 'read', call: (store, id, options) => store.readParts(id, 't', { list: 'items' }, options) },
   loadSummary: { kind: 'read', call: (store, id, options) => store.loadSummary(id, options) },
   listSessions: { kind: 'read', call: (store, _id, options) => store.listSessions(options) },
   querySessions: { kind: 'read', call: (store, _id, options) => store.querySessions(options) },
@@ -32,6 +33,7 @@ export const methodsOfOneSession = [
   'deleteSession',
   'loadSession',
   'readTurns',
+  'readParts',
   'loadSummary',
 ] as const
 

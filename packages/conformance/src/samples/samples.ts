@@ -4,6 +4,7 @@ import type {
   SessionRecord,
   TimedChange,
   ToolCallRecord,
+  TurnItem,
   TurnRecord,
 } from '@turnstore/core'
 
@@ -39,6 +40,7 @@ export function turnOf(turnId: string, members: Partial<TurnRecord> = {}): TurnR
     prompt: '',
     responseContent: null,
     toolCalls: [],
+    items: [],
     startedAt: '',
     endedAt: null,
     status: 'success',
@@ -62,6 +64,10 @@ export function toolCallOf(callId: string, members: Partial<ToolCallRecord> = {}
     metadata: {},
     ...members,
   }
+}
+
+export function itemOf(itemId: string, members: Partial<TurnItem> = {}): TurnItem {
+  return { itemId, format: 'chat', value: null, ...members }
 }
 
 export function transitionOf(
@@ -114,6 +120,10 @@ export function fullSession(sessionId: string, members: Partial<SessionRecord> =
             extra: { cost: 1 },
           }),
           toolCallOf('c2', { result: [] }),
+        ],
+        items: [
+          { itemId: 'i1', format: 'chat', value: { role: 'user', content: 'Where is my parcel?' }, extra: { at: 1 } },
+          { itemId: 'i2', format: 'own', value: null },
         ],
         startedAt: '2024-05-15T15:02:01Z',
         endedAt: '2024-05-15T15:02:02Z',

@@ -11,6 +11,7 @@ import { deletingGroup } from '../groups/writes/deleting.js'
 import { discretionGroup } from '../groups/data/discretion.js'
 import { idsGroup } from '../groups/data/ids.js'
 import { managerGroup } from '../groups/calls/manager.js'
+import { partsGroup } from '../groups/writes/parts.js'
 import { keysGroup } from '../groups/writes/keys.js'
 import { creationGroup } from '../groups/writes/creation.js'
 import { modelGroup } from '../groups/writes/model.js'
@@ -35,6 +36,7 @@ export const groups: Readonly<Record<GroupName, Group>> = {
   values: valuesGroup,
   change: changeGroup,
   retries: retriesGroup,
+  parts: partsGroup,
   keys: keysGroup,
   creation: creationGroup,
   model: modelGroup,

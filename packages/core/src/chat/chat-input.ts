@@ -32,7 +32,7 @@ export function copyMessage(source: unknown, index: number, tell: Tell): JsonObj
     tell('is not an object; left out', 'message')
     return null
   }
-  const budget = new SizeBudget(defaultLimits.turnBytes)
+  const budget = new SizeBudget(defaultLimits.partBytes)
   try {
     try {
       const copy = copyJson(source, MAX_DEPTH, budget)

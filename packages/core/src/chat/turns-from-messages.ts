@@ -54,7 +54,7 @@ export interface TurnsFromMessagesOptions {
  * role, content of the wrong type. The conversion continues with the rest. Without `onProblem` it throws.
  * Not reported are `tool_calls` that are null or empty, and missing call ids, which are filled in.
  *
- * @throws `INVALID_RECORD` if a message is larger than a turn may be (16 MiB), or, without `onProblem`, for
+ * @throws `INVALID_RECORD` if a message is larger than a part of a turn may be (16 MiB), or, without `onProblem`, for
  *   the first problem; `INVALID_ARGUMENT`, also if `turnId` returns an id twice; `INVALID_ID`
  *
  * @example

@@ -1,4 +1,4 @@
-import { checkMembers, wholeNumber } from '../basics/arguments.js'
+import { checkMembers, readFlag, wholeNumber } from '../basics/arguments.js'
 import { isTurnstoreError, sessionNotFound, TurnstoreError } from '../basics/errors.js'
 import { withOutcome } from '../basics/outcome.js'
 import { type DeleteOptions, type ScopeOptions, scopeOf } from '../basics/scope.js'
@@ -145,22 +145,25 @@ export class SessionManager {
    * Adds a tool call to a turn, or replaces the one with the same `callId` in place. Always pass the
    * complete call: members that you omit, such as the arguments, are lost. Concurrent calls of this method
    * do not overwrite each other's tool calls.
-   * @throws `TURN_NOT_FOUND`, `INVALID_RECORD`
+   * @throws `TURN_NOT_FOUND`, `INVALID_RECORD`; `CALL_ID_CONFLICT` if the id belongs to a finished call with
+   *   another name or other arguments, unless `replace` is true
    */
   async recordToolCall(
     sessionId: string,
     turnId: string,
     call: ToolCallInput,
-    options: RepeatOptions = {},
+    options: RepeatOptions & { replace?: boolean } = {},
   ): Promise<{ toolCall: ToolCallRecord; revision: number }> {
-    const [input, repeat] = withOutcome('not-stored', () => {
-      checkRepeatOptions(options)
+    const [input, repeat, replace] = withOutcome('not-stored', () => {
+      checkRepeatOptions(options, ['replace'])
       return [
         this.#factory.toolCallInput(call, () => idFor('tool call', options, this.#factory.newId)),
         repeatable('recordToolCall', options, turnId, call),
+        readFlag(options.replace, 'options.replace'),
       ] as const
     })
-    const change = this.#change(sessionId, { updateTurns: [{ turnId, putToolCalls: [input] }] }, repeat)
+    const putToolCalls = [replace ? { ...input, replace } : input]
+    const change = this.#change(sessionId, { updateTurns: [{ turnId, putToolCalls }] }, repeat)
     const { revision } = await inTheCallersWords(change, () => this.#factory.toolCall(input))
     return { toolCall: completeToolCall(input, input.callId), revision }
   }
@@ -259,17 +262,13 @@ export class SessionManager {
     turns: number,
     options: RepeatOptions & { ifRevision?: number } = {},
   ): Promise<ChangeResult> {
-    const { ifRevision } = options
-    const repeat = withOutcome('not-stored', () => {
+    const conditions = withOutcome('not-stored', () => {
       checkRepeatOptions(options, ['ifRevision'])
       wholeNumber(turns, 'turns', 0)
-      return repeatable('rewindSession', options, turns)
+      const { ifRevision } = options
+      return { ...repeatable('rewindSession', options, turns), ...(ifRevision === undefined ? {} : { ifRevision }) }
     })
-    return this.#change(
-      sessionId,
-      { keepTurns: turns },
-      { ...repeat, ...(ifRevision === undefined ? {} : { ifRevision }) },
-    )
+    return this.#change(sessionId, { keepTurns: turns }, conditions)
   }
 
   /**

@@ -98,6 +98,8 @@ export function readToolCall(members: Members, missingCallId?: string): ToolCall
 }
 
 export function readItem(members: Members, missingItemId?: string): TurnItem {
+  // On the wire, null counts as missing.
+  if (members.dialect === 'input' && !members.has(itemNames.value)) members.fail(itemNames.value, 'is missing')
   return {
     itemId: members.text(itemNames.itemId, missingItemId),
     format: members.text(itemNames.format),
@@ -111,9 +113,15 @@ export function readTurn(members: Members): TurnRecord {
   const isInput = members.dialect === 'input'
   const { extra } = members.extra(turnShape)
   const hasForeignItems = extra !== undefined && Object.hasOwn(extra, turnNames.items.wire)
-  if (hasForeignItems && isInput && members.has(turnNames.items)) {
-    members.fail(turnNames.items, 'cannot be given beside extra.items')
-  }
+  const items =
+    hasForeignItems && !isInput
+      ? []
+      : members.parts(
+          turnNames.items,
+          (item, index) => readItem(item, isInput ? partIdOf('items', turnId, index) : undefined),
+          itemBytes,
+        )
+  if (hasForeignItems && items.length > 0) members.fail(turnNames.items, 'cannot be given beside extra.items')
   return {
     turnId,
     agentId: members.textOrNull(turnNames.agentId),
@@ -124,13 +132,7 @@ export function readTurn(members: Members): TurnRecord {
       (call, index) => readToolCall(call, isInput ? partIdOf('toolCalls', turnId, index) : undefined),
       toolCallBytes,
     ),
-    items: hasForeignItems
-      ? []
-      : members.parts(
-          turnNames.items,
-          (item, index) => readItem(item, isInput ? partIdOf('items', turnId, index) : undefined),
-          itemBytes,
-        ),
+    items,
     startedAt: members.text(turnNames.startedAt, ''),
     endedAt: members.textOrNull(turnNames.endedAt),
     status: members.text(turnNames.status, 'success'),

@@ -9,6 +9,8 @@ import {
   readStored,
   readStoredTransition,
   readStoredTurns,
+  type TurnLookup,
+  type TurnView,
   viewOf,
   viewOfAnswers,
 } from '../../src/adapter.ts'
@@ -184,6 +186,16 @@ describe('what a change looks up', () => {
     { keepTurns: 9, updateTurns: [{ turnId: '3', set: { prompt: 'new' } }] },
     { keepTurns: 1, updateTurns: [{ turnId: '3', set: { prompt: 'new' } }] },
     { updateTurns: [{ turnId: '1', putToolCalls: [{ callId: 'c', toolName: 'x' }] }], setMetadata: { k: 2 } },
+    {
+      updateTurns: [
+        { turnId: '1', removeToolCalls: ['c'], putToolCalls: [{ callId: 'c', toolName: 'x' }], removeItems: ['i'] },
+      ],
+    },
+    {
+      updateTurns: [{ turnId: '1', putItems: [{ itemId: 'i', format: 'f', value: 1 }] }],
+      appendTurns: [{ turnId: '1' }],
+    },
+    { appendTurns: [{ turnId: '4' }], reopen: true },
     { unsetMetadata: ['k'], agentId: 'c' },
     { agentId: 'a', setMetadata: { k: 1 } },
   ]
@@ -191,7 +203,7 @@ describe('what a change looks up', () => {
   it.each(changes)('is all that the decision needs: %o', members => {
     const change = readChange({ ...members, updatedAt: at }, defaultLimits)
     const whole = viewOf(session)
-    const { turnIds, before = whole.turnCount, transitionIds, metadata } = lookupsOf(change)
+    const { turns, before = whole.turnCount, transitionIds, metadata } = lookupsOf(change)
     // As the statements of a store answer.
     const transitions = new Map(
       transitionIds.flatMap(id => {
@@ -203,22 +215,40 @@ describe('what a change looks up', () => {
       ...whole,
       metadata: metadata ? whole.metadata : {},
       turns: new Map(
-        turnIds.flatMap(id => {
-          const found = whole.findTurn(id, Math.min(before, whole.turnCount))
-          return found === undefined ? [] : [[id, found] as const]
+        turns.flatMap(lookup => {
+          const found = whole.findTurn(lookup.turnId, Math.min(before, whole.turnCount))
+          return found === undefined ? [] : [[lookup.turnId, onlyAnswering(lookup, found)] as const]
         }),
       ),
+      remembered: undefined,
       transitions,
       firstIndexes: new Map(
         [...transitions.values()].map(({ turnId }) => [turnId, whole.firstIndexOfTurn(turnId)] as const),
       ),
     }
     for (const ifRevision of [undefined, session.revision, session.revision - 1]) {
-      expect(outcomeOf(() => planChange(viewOfAnswers(answers), change, ifRevision))).toEqual(
-        outcomeOf(() => planChange(whole, change, ifRevision)),
-      )
+      const plan = outcomeOf(() => planChange(viewOfAnswers(answers), change, { ifRevision }))
+      expect(shown(plan)).toEqual(shown(outcomeOf(() => planChange(whole, change, { ifRevision }))))
     }
   })
+
+  /** The view of a turn that knows what was looked up, and nothing else. */
+  function onlyAnswering({ parts, countsFrom, isAppended }: TurnLookup, view: TurnView): TurnView {
+    const allow = (isAllowed: boolean): void => {
+      if (!isAllowed) throw new Error('was not looked up')
+    }
+    return {
+      ...view,
+      findParts: (list, id) => (allow(parts[list].includes(id)), view.findParts(list, id)),
+      countFrom: (list, place) => (allow(countsFrom), view.countFrom(list, place)),
+      whole: () => (allow(isAppended), view.whole()),
+    }
+  }
+
+  /** Plans hold functions. */
+  function shown(plan: unknown): unknown {
+    return plan instanceof Error ? plan : JSON.parse(JSON.stringify(plan))
+  }
 
   function outcomeOf(work: () => unknown): unknown {
     try {

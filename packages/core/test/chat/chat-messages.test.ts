@@ -601,7 +601,7 @@ describe('damaged conversations', () => {
     expectSendable(back)
   })
 
-  it('a message that exceeds the limit of a turn is reported with its index', () => {
+  it('a message that exceeds the limit of a part is reported with its index', () => {
     const huge = 'x'.repeat(16 * 1024 * 1024)
     expect(() => turnsFromMessages([user('a'), says(huge)], { onProblem: () => {} })).toThrow(
       /messages\[1\] is larger than 16777216 bytes/,

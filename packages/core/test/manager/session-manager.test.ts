@@ -255,7 +255,7 @@ describe('the limits of the store', () => {
 
   it('apply to what the manager records if they are higher than the default', async () => {
     const MiB = 1024 * 1024
-    const store = new MapStore({ limits: { turnBytes: 64 * MiB, metadataBytes: 4 * MiB, jsonDepth: 500 } })
+    const store = new MapStore({ limits: { partBytes: 64 * MiB, metadataBytes: 4 * MiB, jsonDepth: 500 } })
     const { manager } = manage({}, store)
     const metadata = { deep: depth(499), large: 'x'.repeat(2 * 1024 * 1024) }
     await manager.startSession({ sessionId: 's', metadata })

@@ -1,7 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { copyJson, type JsonObject, SizeBudget } from '../../src/basics/json.ts'
-import type { AgentTransitionRecord, SessionRecord, ToolCallRecord, TurnRecord } from '../../src/records/models.ts'
+import type {
+  AgentTransitionRecord,
+  SessionRecord,
+  ToolCallRecord,
+  TurnItem,
+  TurnRecord,
+} from '../../src/records/models.ts'
+import { createSession } from '../../src/records/factories.ts'
 import { decodeSession } from '../../src/records/decode-record.ts'
 import { encodeSession } from '../../src/records/encode-record.ts'
 
@@ -42,6 +49,8 @@ const toolCall = withExtra(
   ),
 )
 
+const item = withExtra(fc.record<TurnItem>({ itemId: text, format: text, value: object }))
+
 const turn = withExtra(
   fc.record<TurnRecord>({
     turnId: text,
@@ -49,6 +58,7 @@ const turn = withExtra(
     prompt: text,
     responseContent: textOrNull,
     toolCalls: fc.array(toolCall, { maxLength: 2 }),
+    items: fc.array(item, { maxLength: 2 }),
     startedAt: text,
     endedAt: textOrNull,
     status: text,
@@ -146,6 +156,7 @@ describe('the wire format', () => {
           error: null,
           auditEventIds: [],
           metadata: {},
+          items: [],
         },
       ],
       agentTransitions: [
@@ -174,6 +185,37 @@ describe('the wire format', () => {
       schema_version: null,
     }
     expect(decodeSession(nulls)).toStrictEqual(defaults)
+  })
+
+  it('keeps what another program has under items, if it is not a list of items', () => {
+    const read = (items: unknown): TurnRecord | undefined =>
+      decodeSession({ session_id: 's', turns: [{ turn_id: 't', items, other: 1 }] }).turns[0]
+    for (const foreign of [
+      7,
+      'x',
+      {},
+      [1],
+      [{}],
+      [{ item_id: 'i', format: 'f' }],
+      [{ item_id: 1, format: 'f', value: 1 }],
+    ]) {
+      const turn = read(foreign)
+      expect([turn?.items, turn?.extra]).toStrictEqual([[], { items: foreign, other: 1 }])
+      const again = encodeSession(createSession({ sessionId: 's', turns: turn === undefined ? [] : [turn] }))
+      expect(again.turns).toMatchObject([{ items: foreign, other: 1 }])
+    }
+    for (const own of [[], [{ item_id: 'i', format: 'f', value: null, more: 1 }]]) {
+      expect(read(own)?.extra).toStrictEqual({ other: 1 })
+      expect(read(own)?.items).toHaveLength(own.length)
+      const extra = { items: own }
+      expect(() => createSession({ sessionId: 's', turns: [{ turnId: 't', extra }] })).toThrow(
+        expect.objectContaining({ code: 'INVALID_RECORD' }),
+      )
+    }
+    const both = { turnId: 't', items: [{ format: 'f', value: 1 }], extra: { items: 7 } }
+    expect(() => createSession({ sessionId: 's', turns: [both] })).toThrow(
+      expect.objectContaining({ code: 'INVALID_RECORD' }),
+    )
   })
 
   it('reads an empty workspace as no workspace, like the reference', () => {

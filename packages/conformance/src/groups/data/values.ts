@@ -26,9 +26,10 @@ function define({ it, thorough }: Cases): void {
     await store.saveSession(
       sessionOf('texts', { turns: [turn], agentTransitions: [transitionOf('h', { reason: text })] }),
     )
-    await store.changeSession('texts', changeOf({ appendTurns: [{ ...turn, turnId: 't2' }] }))
+    const appended = { ...turn, turnId: 't2', toolCalls: turn.toolCalls.map(call => ({ ...call, callId: 'c' })) }
+    await store.changeSession('texts', changeOf({ appendTurns: [appended] }))
     const turns = (await store.readTurns('texts', {}))?.turns
-    same(turns, [turn, { ...turn, turnId: 't2' }], 'the turns')
+    same(turns, [turn, appended], 'the turns')
     same((await store.loadSession('texts'))?.agentTransitions[0]?.reason, text, 'the reason of a transition')
   })
 
@@ -260,7 +261,7 @@ function define({ it, thorough }: Cases): void {
     },
   )
 
-  it('values', 'lets a turn grow up to its limit, and no further', async ({ store }) => {
+  it('values', 'lets the head of a turn grow up to its limit, and no further', async ({ store }) => {
     // 9 MiB of UTF-8: slightly more than 7 MiB more is too large, but fewer than 16 Mi characters.
     const half = 'é'.repeat(4.5 * 1024 * 1024)
     await store.saveSession(sessionOf('s', { turns: [turnOf('t', { prompt: half })] }))
@@ -268,14 +269,15 @@ function define({ it, thorough }: Cases): void {
       changeOf({ updateTurns: [{ turnId: 't', set: { responseContent: 'x'.repeat(MiBs * 1024 * 1024) } }] })
     const tooLarge = [
       fill(7.0625),
-      changeOf({ updateTurns: [{ turnId: 't', putToolCalls: [toolCallOf('c', { result: half })] }] }),
+      changeOf({ updateTurns: [{ turnId: 't', putToolCalls: [toolCallOf('c', { result: [half, half] })] }] }),
+      changeOf({ updateTurns: [{ turnId: 't', putItems: [{ format: 'own', value: [half, half] }] }] }),
       changeOf({ appendTurns: [turnOf('new', { prompt: half, responseContent: half })] }),
     ]
     for (const change of tooLarge)
-      await refuses(() => store.changeSession('s', change), 'INVALID_RECORD', 'a turn larger than 16 MiB')
+      await refuses(() => store.changeSession('s', change), 'INVALID_RECORD', 'a head or a part larger than 16 MiB')
     same((await store.loadSummary('s'))?.revision, 1, 'the revision after that')
     const { revision } = await store.changeSession('s', fill(6.9375))
-    same(revision, 2, 'the revision after a turn has grown to somewhat less than 16 MiB, which every store takes')
+    same(revision, 2, 'the revision after a head has grown to somewhat less than 16 MiB, which every store takes')
     const [turn] = (await store.readTurns('s', { last: 1 }))?.turns ?? []
     same([turn?.prompt.length, turn?.responseContent?.length], [half.length, 6.9375 * 1024 * 1024], 'what it holds')
   })

@@ -334,8 +334,8 @@ function define({ it }: Cases): void {
       await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 't1', set: { [name]: value } }] }))
       same(Reflect.get(present((await loaded(store)).turns[0], 'the turn'), name), value, `the ${name} that was set`)
     }
-    const { extra, toolCalls } = present(session.turns[0], 'the turn')
-    const expected = { turnId: 't1', toolCalls, ...set, extra }
+    const { extra, toolCalls, items } = present(session.turns[0], 'the turn')
+    const expected = { turnId: 't1', toolCalls, items, ...set, extra }
     same((await loaded(store)).turns, [expected, session.turns[1]], 'the turns after nine updates')
     const two = [
       { turnId: 't1', set: { status: 'y' } },
@@ -384,7 +384,10 @@ function define({ it }: Cases): void {
     )
     const full = toolCallOf('c', { arguments: { a: 1 }, result: 1, error: 'e', metadata: { a: 1 }, extra: { x: 1 } })
     for (const call of [full, toolCallOf('c', { arguments: { b: 1 } })]) {
-      const puts = [call, toolCallOf('d', { result: 3 })].map(each => ({ turnId: 't', putToolCalls: [each] }))
+      const puts = [call, toolCallOf('d', { result: 3 })].map(each => ({
+        turnId: 't',
+        putToolCalls: [{ ...each, replace: true }],
+      }))
       await store.changeSession('s', changeOf({ updateTurns: puts }))
       const [, , third, last] = (await loaded(store)).turns[0]?.toolCalls ?? []
       same([third, last], [call, toolCallOf('d', { result: 3 })], 'calls that replace others whole, in two updates')
@@ -536,7 +539,7 @@ function define({ it }: Cases): void {
     await store.saveSession(before)
     await store.saveSession(fullSession('s'))
     const changes = [
-      { updateTurns: [{ turnId: 't1', set: { status: 'x' }, putToolCalls: [toolCallOf('c1')] }] },
+      { updateTurns: [{ turnId: 't1', set: { status: 'x' }, putToolCalls: [toolCallOf('c3')], removeItems: ['i1'] }] },
       { setMetadata: { customer: 'C-2' }, unsetMetadata: ['tags'], agentId: 'billing' },
       { keepTurns: 1, appendTurns: [turnOf('new')], appendAgentTransitions: [transitionOf('h2')] },
       { keepTurns: 0 },

@@ -130,7 +130,9 @@ function define({ it }: Cases): void {
     const grown = { ...running, turnId: 'u', status: 'success', responseContent: 'y' }
     const both = changeOf({ appendTurns: [grown, { ...running, turnId: 'u' }] })
     same((await store.changeSession('s', both)).deduplicated, ['u'], 'the start after the end, in one batch')
-    for (const other of [{ status: 'success' }, { toolCalls: [toolCallOf('c1'), toolCallOf('c9')] }]) {
+    const others = changeOf({ appendTurns: [{ ...running, toolCalls: [toolCallOf('c1'), toolCallOf('c9')] }] })
+    same((await store.changeSession('s', others)).deduplicated, ['t'], 'its beginning with other calls')
+    for (const other of [{ status: 'success' }, { prompt: 'y' }]) {
       await refuses(
         () => store.changeSession('s', changeOf({ appendTurns: [{ ...running, ...other }] })),
         'TURN_ID_CONFLICT',
