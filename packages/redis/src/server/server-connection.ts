@@ -20,7 +20,11 @@ const digests = Object.fromEntries(
   Object.entries(luaSources).map(([name, source]) => [name, createHash('sha1').update(source).digest('hex')]),
 )
 
-/** The least time for another attempt. */
+/**
+ * The least time for another attempt, as a share of `timeoutMs`, and in milliseconds. The reply to a command that is sent
+ * at the last moment would be late on a busy machine, and the outcome unknown without need.
+ */
+const LEAST_SHARE = 0.05
 const LEAST_MS = 30
 
 /** The longest pause of a write while another change has a hold on the session. */
@@ -45,6 +49,7 @@ export class ServerConnection {
   readonly #isOwn: boolean
   readonly #guard: DatabaseGuard | null
   readonly #timeoutMs: number
+  readonly #leastMs: number
   /** The server's clock minus `performance.now`. */
   #clockOffset = Date.now() - performance.now()
   #lastErrorCode: string | null = null
@@ -55,6 +60,7 @@ export class ServerConnection {
     this.#isOwn = isOwn
     this.#guard = guard
     this.#timeoutMs = timeoutMs
+    this.#leastMs = Math.max(LEAST_MS, timeoutMs * LEAST_SHARE)
     // Without a listener, ioredis prints errors with the address, and other emitters throw them.
     this.#unsubscribe = onClientError(client, error => {
       this.#lastErrorCode = codeOf(error) ?? this.#lastErrorCode
@@ -160,7 +166,7 @@ export class ServerConnection {
     for (;;) {
       const reply = readTexts(await this.#untilDeadline(kind, call, send))
       if (reply[0] === 'held') {
-        held ??= new Backoff(call.deadline - performance.now() - LEAST_MS, HELD_PAUSE_MS)
+        held ??= new Backoff(call.deadline - performance.now() - this.#leastMs, HELD_PAUSE_MS)
         if (await held.wait()) continue
         throw storeBusy(call.sessionId ?? '')
       }
@@ -207,8 +213,7 @@ export class ServerConnection {
         }
         const isOver = isFinal || error instanceof TimedOut || (this.client.status === 'end' && ended === null)
         backoff ??= new Backoff(call.deadline - performance.now())
-        // The reply to a command sent at the last moment would be late, and its outcome unknown.
-        if (isOver || !(await backoff.wait()) || call.deadline - performance.now() < LEAST_MS) {
+        if (isOver || !(await backoff.wait()) || call.deadline - performance.now() < this.#leastMs) {
           throw callFailedOf(kind, failure, error, outcome)
         }
       }
