@@ -6,7 +6,7 @@ import { onClientError } from './client-errors.js'
 import type { StoreClient } from './create-client.js'
 import type { DatabaseGuard } from './database-guard.js'
 import { mastersOf, readTexts, type RedisClient, UnexpectedReply } from './redis-client.js'
-import { callFailed, codeOf, corruptSession, type Failure, failureOf, isRefusal, storeBusy } from './redis-errors.js'
+import { callFailed, codeOf, corruptSession, type Failure, failureOf, isRefusal } from './redis-errors.js'
 
 export type Args = readonly (string | number)[]
 
@@ -20,11 +20,12 @@ const digests = Object.fromEntries(
   Object.entries(luaSources).map(([name, source]) => [name, createHash('sha1').update(source).digest('hex')]),
 )
 
-/** The least time for another attempt. */
+/**
+ * The least time for another attempt, as a share of `timeoutMs`, and in milliseconds. The reply to a command that is sent
+ * at the last moment would be late on a busy machine, and the outcome unknown without need.
+ */
+const LEAST_SHARE = 0.05
 const LEAST_MS = 30
-
-/** The longest pause of a write while another change has a hold on the session. */
-const HELD_PAUSE_MS = 16
 
 /** Thrown at the deadline of a call. */
 class TimedOut extends Error {}
@@ -45,6 +46,7 @@ export class ServerConnection {
   readonly #isOwn: boolean
   readonly #guard: DatabaseGuard | null
   readonly #timeoutMs: number
+  readonly #leastMs: number
   /** The server's clock minus `performance.now`. */
   #clockOffset = Date.now() - performance.now()
   #lastErrorCode: string | null = null
@@ -55,6 +57,7 @@ export class ServerConnection {
     this.#isOwn = isOwn
     this.#guard = guard
     this.#timeoutMs = timeoutMs
+    this.#leastMs = Math.max(LEAST_MS, timeoutMs * LEAST_SHARE)
     // Without a listener, ioredis prints errors with the address, and other emitters throw them.
     this.#unsubscribe = onClientError(client, error => {
       this.#lastErrorCode = codeOf(error) ?? this.#lastErrorCode
@@ -121,8 +124,8 @@ export class ServerConnection {
 
   /**
    * Runs a script that writes. Its first two arguments are a token, by which it recognizes a repetition, and the
-   * deadline on the server's clock. Waits while another change has a hold on the session.
-   * @throws `STORE_UNAVAILABLE`, `STORE_BUSY`, `CORRUPT_SESSION`
+   * deadline on the server's clock.
+   * @throws `STORE_UNAVAILABLE`, `CORRUPT_SESSION`
    */
   operate(
     name: ScriptName,
@@ -156,14 +159,8 @@ export class ServerConnection {
     token: string,
   ): Promise<string[]> {
     const send = (): Promise<unknown> => this.#evaluate(name, keys, [token, this.serverTime(call.deadline), ...args])
-    let held: Backoff | null = null
     for (;;) {
       const reply = readTexts(await this.#untilDeadline(kind, call, send))
-      if (reply[0] === 'held') {
-        held ??= new Backoff(call.deadline - performance.now() - LEAST_MS, HELD_PAUSE_MS)
-        if (await held.wait()) continue
-        throw storeBusy(call.sessionId ?? '')
-      }
       if (reply[0] !== 'late') return reply
       // Refused, so not carried out. If there is time left, our estimate of the server's clock was wrong.
       this.learnServerTime(Number(reply[1]))
@@ -207,8 +204,7 @@ export class ServerConnection {
         }
         const isOver = isFinal || error instanceof TimedOut || (this.client.status === 'end' && ended === null)
         backoff ??= new Backoff(call.deadline - performance.now())
-        // The reply to a command sent at the last moment would be late, and its outcome unknown.
-        if (isOver || !(await backoff.wait()) || call.deadline - performance.now() < LEAST_MS) {
+        if (isOver || !(await backoff.wait()) || call.deadline - performance.now() < this.#leastMs) {
           throw callFailedOf(kind, failure, error, outcome)
         }
       }

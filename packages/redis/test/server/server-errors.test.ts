@@ -175,6 +175,8 @@ describe('an error of the server becomes a message that says what to do', () => 
     other.on('error', () => {})
     await other.ping()
     const loading = server.admin.call('DEBUG', 'RELOAD')
+    // If the test fails, its server stops before this has ended.
+    loading.catch(() => {})
     await until(() =>
       other.get('x').then(
         () => false,
