@@ -5,6 +5,7 @@ import {
   type SessionRecord,
   type SessionSummary,
   type TurnPage,
+  type TurnRecord,
   isTurnstoreError,
   TurnstoreError,
 } from '@turnstore/core'
@@ -13,7 +14,6 @@ import {
   checkStoreOptions,
   type Condition,
   type Deletion,
-  encodeTurn,
   AbstractSessionStore,
   type CheckedChange,
   type CheckedQuery,
@@ -23,6 +23,7 @@ import {
   type Scope,
   sessionNotFound,
 } from '@turnstore/core/adapter'
+import { bodyOfTurn } from '@turnstore/core/adapter/sql'
 import { Connection } from './database/connection.js'
 import { isDatabase, type SqliteDatabase } from './database/driver.js'
 import { databasePath, openDatabase } from './database/open-database.js'
@@ -216,7 +217,7 @@ export class SqliteSessionStore extends AbstractSessionStore {
 
   protected _changeSession(sessionId: string, change: CheckedChange, condition: Condition): Promise<ChangeResult> {
     const { connection } = this.#opened()
-    const bodies = new Map(change.appendTurns.map(turn => [turn, JSON.stringify(encodeTurn(turn))]))
+    const bodyOf = bodiesOf(change.appendTurns)
     return this.#writeRead(sessionId, condition.scope, isRead => {
       const head = this.#countedHead(sessionId, condition.scope)
       if (head === null) throw sessionNotFound(sessionId)
@@ -225,15 +226,15 @@ export class SqliteSessionStore extends AbstractSessionStore {
       const answer = resultOf(plan)
       if (!plan.changed) return { answer }
       if (plan.keepTurns !== undefined && !isRead && !readIfSmall(connection, head)) return UNREAD
-      return { answer, apply: () => session.apply(plan, turn => bodies.get(turn) ?? '') }
+      return { answer, apply: () => session.apply(plan, bodyOf) }
     })
   }
 
   protected _saveSession(session: SessionRecord, condition: Condition): Promise<number> {
     const { connection } = this.#opened()
-    const turnBodies = session.turns.map(turn => JSON.stringify(encodeTurn(turn)))
+    const bodyOf = bodiesOf(session.turns)
     return this.#writeRead(session.sessionId, session.workspaceId, isRead =>
-      saveSession(connection, session, turnBodies, condition, isRead),
+      saveSession(connection, session, bodyOf, condition, isRead),
     )
   }
 
@@ -282,6 +283,12 @@ export class SqliteSessionStore extends AbstractSessionStore {
     if (this.#open === null) throw new TurnstoreError('STORE_UNAVAILABLE', 'The store is not ready')
     return this.#open
   }
+}
+
+/** Encodes turns now, before the transaction. */
+function bodiesOf(turns: readonly TurnRecord[]): (turn: TurnRecord) => string {
+  const bodies = new Map(turns.map(turn => [turn, bodyOfTurn(turn)]))
+  return turn => bodies.get(turn) ?? ''
 }
 
 /** An unknown argument would be ignored silently. @throws `INVALID_ARGUMENT` */

@@ -38,32 +38,35 @@ export function namingSession(sessionId: string, error: unknown): unknown {
  * @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW`
  */
 export function readStored<T>(json: unknown, place: string, decode: (value: unknown) => T): T {
-  return decodeStored(parseStored(json, place), place, decode)
+  const what = (): string => place
+  return decodeStored(parseStored(json, what), what, decode)
 }
 
 /** @throws `CORRUPT_SESSION` */
-function parseStored(json: unknown, place: string): unknown {
+function parseStored(json: unknown, place: () => string): unknown {
   try {
     if (typeof json === 'string') return JSON.parse(json)
   } catch {
     // The error of JSON.parse quotes its input.
   }
-  throw damaged(`${place} is not JSON`)
+  throw damaged(`${place()} is not JSON`)
 }
 
 /** @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW` */
-function decodeStored<T>(value: unknown, place: string, decode: (value: unknown) => T): T {
+function decodeStored<T>(value: unknown, place: () => string, decode: (value: unknown) => T): T {
   try {
     return decode(value)
   } catch (error) {
     if (isTurnstoreError(error, 'SCHEMA_TOO_NEW')) throw error
-    throw damaged(`${place} is not what was stored there`)
+    throw damaged(`${place()} is not what was stored there`)
   }
 }
 
+const asTurn = (value: unknown): TurnRecord => decodeTurn(value)
+
 /** A turn in the wire format. @throws `CORRUPT_SESSION` */
 export function readStoredTurn(json: unknown, index: number): TurnRecord {
-  return readStored(json, `turn ${index}`, value => decodeTurn(value))
+  return readStored(json, `turn ${index}`, asTurn)
 }
 
 /**
@@ -72,9 +75,13 @@ export function readStoredTurn(json: unknown, index: number): TurnRecord {
  * @throws `CORRUPT_SESSION`
  */
 export function readStoredTurns(jsons: readonly unknown[], firstIndex: number): TurnRecord[] {
-  return jsons
-    .map((json, at) => parseStored(json, `turn ${firstIndex + at}`))
-    .map((value, at) => decodeStored(value, `turn ${firstIndex + at}`, turn => decodeTurn(turn)))
+  let at = 0
+  const place = (): string => `turn ${firstIndex + at}`
+  const values: unknown[] = []
+  for (at = 0; at < jsons.length; at++) values.push(parseStored(jsons[at], place))
+  const turns: TurnRecord[] = []
+  for (at = 0; at < values.length; at++) turns.push(decodeStored(values[at], place, asTurn))
+  return turns
 }
 
 /** An agent transition in the wire format. @throws `CORRUPT_SESSION` */

@@ -1,10 +1,11 @@
 import type { Scope } from '@turnstore/core/adapter'
 import type { Connection } from '../database/connection.js'
-import { type Decision, UNREAD } from './write-queue.js'
+import { planWriter } from '../tables/plan-verbs.js'
 import { sql } from '../tables/statements.js'
 import { findDamaged, readHead } from './session-rows.js'
 import { readIfSmall } from './whole-session.js'
-import { deletePlacesAndTransitions, deleteTurns } from './write-rows.js'
+import { type Decision, UNREAD } from './write-queue.js'
+import { runAll } from './run-statements.js'
 
 /** Decides on deleting a session. The answer is whether there is one. */
 export function deleteSession(
@@ -17,7 +18,7 @@ export function deleteSession(
   if (head === null) return { answer: false }
   if (!isRead && !readIfSmall(connection, head)) return UNREAD
   const apply = (): null => {
-    deleteTurns(connection, head)
+    runAll(connection, sessionId, planWriter.cleared(head.id, head.turnCount))
     return deleteRow(connection, head.id)
   }
   return { answer: true, apply }
@@ -30,7 +31,8 @@ export function deleteDamaged(connection: Connection, sessionId: string, scope: 
   const apply = (): null => {
     connection.run(sql.deleteTurnsAstray, id)
     connection.run(sql.deleteTurns, id)
-    deletePlacesAndTransitions(connection, id)
+    // Whatever their number.
+    for (const { text, values } of planWriter.cleared(id, 0)) connection.run(text, ...values)
     return deleteRow(connection, id)
   }
   return { answer: true, apply }

@@ -9,9 +9,8 @@ import {
   resolveTurnRange,
   type Scope,
 } from '@turnstore/core/adapter'
+import { count, fromExact, fromExactOrNull, type Row, summaryOfRow, textOrNull } from '@turnstore/core/adapter/sql'
 import type { Connection } from '../database/connection.js'
-import type { Row } from '../database/driver.js'
-import { count, fromExact, fromExactOrNull, text, textOrNull } from '../tables/columns.js'
 import { sql } from '../tables/statements.js'
 import { areTurnIdsIndexed, placesOfTurn } from '../tables/turn-ids.js'
 
@@ -96,22 +95,6 @@ function checkTurnCount(row: Row): void {
   const counted = count(row, 'turn_count')
   if ((row.last_turn ?? -1) !== counted - 1)
     throw damaged(`${counted} turns are counted, and the last one has another number`)
-}
-
-/** From a row of `sql.session` or of a listing. */
-export function summaryOfRow(row: Row): SessionSummary {
-  return ofSession(text(row, 'session_id'), () => ({
-    sessionId: text(row, 'session_id'),
-    workspaceId: textOrNull(row, 'workspace_id'),
-    parentSessionId: textOrNull(row, 'parent_session_id'),
-    agentId: fromExactOrNull(row, 'agent_id'),
-    createdAt: fromExact(row, 'created_at'),
-    updatedAt: fromExact(row, 'updated_at'),
-    metadata: readStoredObject(row.metadata, 'metadata'),
-    revision: count(row, 'revision'),
-    turnCount: count(row, 'turn_count'),
-    agentTransitionCount: count(row, 'transition_count'),
-  }))
 }
 
 export function readSummary(connection: Connection, sessionId: string, scope: Scope): SessionSummary | null {

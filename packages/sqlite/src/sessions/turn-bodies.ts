@@ -1,7 +1,7 @@
 import type { TurnRecord, TurnstoreError } from '@turnstore/core'
 import { damaged, ofSession, readStoredTurn, readStoredTurns, TimeSlice } from '@turnstore/core/adapter'
+import { count, fromExact } from '@turnstore/core/adapter/sql'
 import type { Row } from '../database/driver.js'
-import { count, fromExact } from '../tables/columns.js'
 
 /** Longest stretch of parsing, in milliseconds, before it yields to the event loop. */
 const SLICE_MS = 8
@@ -30,10 +30,10 @@ export function readTurnsInPlace(rows: readonly Row[], turnId?: string): TurnRec
   if (first === undefined) return []
   const bodies = rows.map(({ body }) => body)
   const turns = readStoredTurns(bodies, count(first, 'seq'))
-  for (const [index, row] of rows.entries()) {
+  rows.forEach((row, index) => {
     const id = turns[index]?.turnId
     if (fromExact(row, 'turn_id') !== id || (turnId !== undefined && id !== turnId)) throw foundByAnother(row)
-  }
+  })
   return turns
 }
 
