@@ -1,7 +1,8 @@
 import { timeKey } from '../../basics/time.js'
 import type { ChangePlan } from '../../changes/decide-change.js'
+import type { TurnPlan } from '../../changes/turn-draft.js'
 import { type AgentTransitionRecord, isEnded, type SessionRecord, type TurnRecord } from '../../records/models.js'
-import { encodeTransition, encodeTurn } from '../../records/wire.js'
+import { encodeTransition, encodeTurn } from '../../records/encode-record.js'
 import { exact, exactOrNull } from './columns.js'
 import { type Dialect, type SqlValue, type Statement, template, type Template } from './statement.js'
 
@@ -80,8 +81,16 @@ export class PlanWriter {
     }
   }
 
-  /** @param bodyOf the JSON of a turn, if it was encoded before the transaction */
-  planned(plan: ChangePlan, session: PlannedSession, bodyOf: (turn: TurnRecord) => string = bodyOfTurn): Statement[] {
+  /**
+   * @param updated the turn after its update
+   * @param bodyOf the JSON of a turn, if it was encoded before the transaction
+   */
+  planned(
+    plan: ChangePlan,
+    session: PlannedSession,
+    updated: (update: TurnPlan) => TurnRecord,
+    bodyOf: (turn: TurnRecord) => string = bodyOfTurn,
+  ): Statement[] {
     const { key, turnCount } = session
     const { keepTurns, metadata, agentId, updatedAt } = plan
     const statements: Statement[] = []
@@ -89,8 +98,8 @@ export class PlanWriter {
       const values = { session: key, keep_turns: keepTurns, turns_before: turnCount }
       add(statements, this.#verbs.rewind, values, turnCount - keepTurns)
     }
-    for (const { index, turn } of plan.replaceTurns) {
-      add(statements, this.#verbs.replaceTurn, turnValues(key, index, turn, bodyOfTurn))
+    for (const update of plan.updateTurns) {
+      add(statements, this.#verbs.replaceTurn, turnValues(key, update.index, updated(update), bodyOfTurn))
     }
     this.#addContent(statements, key, keepTurns ?? turnCount, plan.appendTurns, plan.appendAgentTransitions, bodyOf)
     if (metadata !== undefined) {
