@@ -8,6 +8,7 @@ import {
   TurnstoreError,
 } from '@turnstore/core'
 import {
+  type ChangeCondition,
   type Condition,
   type Deletion,
   AbstractSessionStore,
@@ -53,6 +54,7 @@ export class RedisSessionStore extends AbstractSessionStore {
     durability: 'none',
     sharing: 'process',
     constantAppend: true,
+    constantStep: false,
     failover: 'may-lose-acknowledged',
   }
   readonly #settings: Settings
@@ -64,7 +66,7 @@ export class RedisSessionStore extends AbstractSessionStore {
   readonly #saves: SaveWriter
   readonly #deletes: DeleteWriter
   readonly #listing: SessionListing
-  /** Resolves when the format key is written. The first save writes it. */
+  /** Resolves when the format key is written. The first save or creation writes it. */
   #format: Promise<void> | null = null
 
   /** @throws `INVALID_ARGUMENT` */
@@ -78,11 +80,11 @@ export class RedisSessionStore extends AbstractSessionStore {
     this.#loader = new SessionLoader(this.#connection, this.#keyspace)
     const views = new ChangeViewReader(this.#connection, this.#keyspace, this.#loader)
     const sync = new IndexSync(this.#connection, this.#keyspace, this.#index)
-    this.#changes = new ChangeWriter(this.#connection, this.#keyspace, sync, views, {
+    this.#saves = new SaveWriter(this.#connection, this.#keyspace, this.#index, this.#loader, sync, settings.ttlMs)
+    this.#changes = new ChangeWriter(this.#connection, this.#keyspace, sync, views, this.#saves, {
       limits: this.limits,
       ttlMs: settings.ttlMs,
     })
-    this.#saves = new SaveWriter(this.#connection, this.#keyspace, this.#index, this.#loader, sync, settings.ttlMs)
     this.#deletes = new DeleteWriter(this.#connection, this.#keyspace, this.#index, this.#loader, sync)
     this.#listing = new SessionListing(this.#connection, this.#keyspace, this.#index, this.#loader)
   }
@@ -122,7 +124,13 @@ export class RedisSessionStore extends AbstractSessionStore {
     return this.#saves.save(session, condition, call)
   }
 
-  protected _changeSession(sessionId: string, change: CheckedChange, condition: Condition): Promise<ChangeResult> {
+  protected async _changeSession(
+    sessionId: string,
+    change: CheckedChange,
+    condition: ChangeCondition,
+  ): Promise<ChangeResult> {
+    // Before any other write to a keyspace.
+    if (condition.creation !== undefined) await withOutcome('not-stored', () => this.#recordFormat())
     return this.#changes.change(sessionId, change, condition, this.#call(sessionId))
   }
 
@@ -160,7 +168,7 @@ export class RedisSessionStore extends AbstractSessionStore {
     return { deadline: this.#connection.deadline(), ...(sessionId !== undefined && { sessionId }) }
   }
 
-  /** Once. Only a save can be the first write to a keyspace. */
+  /** Once. Only a save or a creation can be the first write to a keyspace. */
   #recordFormat(): Promise<void> {
     this.#format ??= this.#checkFormat(true).catch((error: unknown) => {
       this.#format = null

@@ -145,7 +145,7 @@ function textOf(source: unknown): string {
   return source
 }
 
-function objectOf(source: unknown): JsonObject {
+export function objectOf(source: unknown): JsonObject {
   if (typeof source !== 'object' || source === null || Array.isArray(source)) throw new TypeError('no object')
   return { ...source }
 }

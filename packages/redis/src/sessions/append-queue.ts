@@ -1,13 +1,13 @@
 import type { ChangeResult } from '@turnstore/core'
-import type { Condition, CheckedChange } from '@turnstore/core/adapter'
+import type { ChangeCondition, CheckedChange } from '@turnstore/core/adapter'
 
 /** The result of an append. 'decide' if the script left the decision to the client. */
-export type AppendOutcome = ChangeResult | 'missing' | 'decide'
+export type AppendOutcome = ChangeResult | 'missing' | 'elsewhere' | 'decide'
 
 /** An append that waits to be sent with others. */
 export interface WaitingAppend {
   readonly change: CheckedChange
-  readonly condition: Condition
+  readonly condition: ChangeCondition
   readonly deadline: number
 }
 

@@ -1,12 +1,19 @@
-import { type AgentTransitionRecord, type TurnRecord } from '@turnstore/core'
-import { type CheckedChange, type Scope, type SessionView } from '@turnstore/core/adapter'
+import type { AgentTransitionRecord } from '@turnstore/core'
+import {
+  type ChangeCondition,
+  type CheckedChange,
+  type SessionView,
+  type TurnView,
+  turnViewOf,
+} from '@turnstore/core/adapter'
 import type { Call, ServerConnection } from '../server/server-connection.js'
-import { type Keyspace, scopeField, transitionField, turnField } from '../format/keyspace.js'
+import { type Keyspace, keyField, scopeField, transitionField, turnField } from '../format/keyspace.js'
 import { readTextsOrNull } from '../server/redis-client.js'
 import { corruptSession } from '../server/redis-errors.js'
 import type { SessionLoader, Whole } from './session-loader.js'
 import { decodeHead, type Head, HEAD_LENGTH } from '../format/session-head.js'
 import { decodeStoredTransition, decodeStoredTurn } from '../format/stored-records.js'
+import { decodeRememberedText } from '../format/remembered-text.js'
 import { refusalOf } from '../format/script-replies.js'
 
 /** The most ids in one command. */
@@ -52,32 +59,33 @@ export class ChangeViewReader {
   async read(
     sessionId: string,
     change: CheckedChange,
-    scope: Scope,
+    { scope, idempotency }: ChangeCondition,
     call: Call,
     examined: Examined,
-  ): Promise<ReadView | null | 'moved'> {
+  ): Promise<ReadView | 'missing' | 'elsewhere' | 'moved'> {
     const turnIds = [...new Set([...change.updateTurns, ...change.appendTurns].map(({ turnId }) => turnId))]
     const transitionIds = [...new Set(change.appendAgentTransitions.flatMap(({ transitionId }) => transitionId ?? []))]
     const reply = await this.#connection.run(
       'view',
-      this.#keyspace.session(sessionId).slice(0, 4),
+      this.#keyspace.session(sessionId),
       [
         scopeField(scope),
         change.keepTurns ?? '',
         turnIds.length,
         transitionIds.length,
+        keyField(idempotency?.key),
         ...turnIds.map(turnField),
         ...transitionIds.map(transitionField),
       ],
       call,
     )
-    if (reply[0] === 'missing') return null
+    if (reply[0] === 'missing') return reply[1] === 'elsewhere' ? 'elsewhere' : 'missing'
     const refusal = refusalOf(sessionId, reply)
     if (refusal !== null) throw refusal
     const head = decodeHead(sessionId, reply.slice(1, HEAD_LENGTH))
 
     const places = new Map<string, string>()
-    const turns = new Map<string, { turn: TurnRecord; index: number }>()
+    const turns = new Map<string, TurnView>()
     const transitions = new Map<string, AgentTransitionRecord>()
     let at = HEAD_LENGTH
     for (const id of turnIds) {
@@ -88,7 +96,7 @@ export class ChangeViewReader {
       if (last === '') continue
       const turn = decodeStoredTurn(sessionId, text, index)
       if (turn.turnId !== id) throw corruptSession(sessionId, `the id of another turn points to turn ${index}`)
-      turns.set(id, { turn, index })
+      turns.set(id, turnViewOf(turn, index))
     }
     for (const id of transitionIds) {
       const [known = '', text = ''] = reply.slice(at, at + 2)
@@ -96,6 +104,9 @@ export class ChangeViewReader {
       places.set(transitionField(id), known)
       if (known !== '') transitions.set(id, decodeStoredTransition(sessionId, text, Number(known)))
     }
+
+    const remembered = reply[at] ?? ''
+    const known = remembered === '' ? undefined : decodeRememberedText(sessionId, remembered)
 
     const isRewind = change.keepTurns !== undefined && change.keepTurns < head.summary.turnCount
     const found = isRewind ? await this.#readRewind(sessionId, change.keepTurns, head, call, examined) : null
@@ -105,6 +116,7 @@ export class ChangeViewReader {
       findTurn: turnId => turns.get(turnId),
       firstIndexOfTurn: turnId => found?.firstIndexes.get(turnId) ?? -1,
       findTransition: transitionId => transitions.get(transitionId),
+      findRemembered: key => (known?.key === key ? known : undefined),
     }
     return {
       head,

@@ -1,21 +1,24 @@
 import type { AgentTransitionRecord, ChangeResult, Limits } from '@turnstore/core'
 import {
   Backoff,
+  applyTurnPlan,
+  type ChangeCondition,
   type ChangePlan,
   type CheckedChange,
-  type Condition,
   encodeTransition,
   encodeTurn,
   isDropped,
   KeyedMutex,
+  outOfReach,
   planChange,
+  planCreation,
   resultOf,
-  sessionNotFound,
   timeKey,
   withOutcome,
 } from '@turnstore/core/adapter'
-import { type Keyspace, scopeField, transitionField, turnField, workspaceOf } from '../format/keyspace.js'
+import { type Keyspace, keyField, scopeField, transitionField, turnField, workspaceOf } from '../format/keyspace.js'
 import { readWritten, refusalOf, type Written } from '../format/script-replies.js'
+import { encodeRemembering } from '../format/remembered-text.js'
 import { encodeFrame } from '../format/session-head.js'
 import { newStamp } from '../listing/index-entry.js'
 import type { IndexSync } from '../listing/index-sync.js'
@@ -23,6 +26,7 @@ import { storeBusy } from '../server/redis-errors.js'
 import { type Args, type Call, newToken, type ServerConnection } from '../server/server-connection.js'
 import { type AppendOutcome, AppendQueue, type WaitingAppend } from './append-queue.js'
 import type { ChangeViewReader, Examined, ReadView } from './change-view.js'
+import type { SaveWriter } from './save-writer.js'
 
 /** Changes sessions: an append is one script; any other change reads, decides, and writes conditionally. */
 export class ChangeWriter {
@@ -30,6 +34,7 @@ export class ChangeWriter {
   readonly #keyspace: Keyspace
   readonly #sync: IndexSync
   readonly #views: ChangeViewReader
+  readonly #saves: SaveWriter
   readonly #limits: Limits
   readonly #ttlMs: number
   /** Changes of a session that read before they write, one at a time. So they lose only to other processes. */
@@ -41,21 +46,29 @@ export class ChangeWriter {
     keyspace: Keyspace,
     sync: IndexSync,
     views: ChangeViewReader,
+    saves: SaveWriter,
     settings: { readonly limits: Limits; readonly ttlMs: number },
   ) {
     this.#connection = connection
     this.#keyspace = keyspace
     this.#sync = sync
     this.#views = views
+    this.#saves = saves
     this.#limits = settings.limits
     this.#ttlMs = settings.ttlMs
   }
 
-  async change(sessionId: string, change: CheckedChange, condition: Condition, call: Call): Promise<ChangeResult> {
-    if (isAppend(change) && !this.#queue.isBusy(sessionId)) {
+  async change(
+    sessionId: string,
+    change: CheckedChange,
+    condition: ChangeCondition,
+    call: Call,
+  ): Promise<ChangeResult> {
+    if (isAppend(change) && condition.idempotency === undefined && !this.#queue.isBusy(sessionId)) {
       const outcome = await this.#appends.add(sessionId, { change, condition, deadline: call.deadline })
-      if (outcome === 'missing') throw sessionNotFound(sessionId)
-      if (outcome !== 'decide') return outcome
+      if (outcome === 'elsewhere') throw outOfReach(sessionId, condition, true)
+      if (outcome === 'missing' && condition.creation === undefined) throw outOfReach(sessionId, condition, false)
+      if (outcome !== 'decide' && outcome !== 'missing') return outcome
     }
     return this.#queue.run(sessionId, () => this.#decide(sessionId, change, condition, call))
   }
@@ -88,7 +101,12 @@ export class ChangeWriter {
   }
 
   /** Reads what the change depends on, decides, and writes if that is unchanged. Otherwise it starts again. */
-  async #decide(sessionId: string, change: CheckedChange, condition: Condition, call: Call): Promise<ChangeResult> {
+  async #decide(
+    sessionId: string,
+    change: CheckedChange,
+    condition: ChangeCondition,
+    call: Call,
+  ): Promise<ChangeResult> {
     const backoff = new Backoff(call.deadline - performance.now())
     const examined: Examined = { whole: null }
     for (;;) {
@@ -102,34 +120,39 @@ export class ChangeWriter {
   async #attempt(
     sessionId: string,
     change: CheckedChange,
-    condition: Condition,
+    condition: ChangeCondition,
     call: Call,
     examined: Examined,
   ): Promise<ChangeResult | null> {
-    const read = await withOutcome('not-stored', () =>
-      this.#views.read(sessionId, change, condition.scope, call, examined),
-    )
-    if (read === null) throw sessionNotFound(sessionId)
+    const read = await withOutcome('not-stored', () => this.#views.read(sessionId, change, condition, call, examined))
+    if (read === 'missing' && condition.creation !== undefined) {
+      const creation = planCreation(sessionId, condition.creation, change, condition, this.#limits)
+      return (await this.#saves.create(creation, call)) ? creation.result : null
+    }
+    if (read === 'missing' || read === 'elsewhere') throw outOfReach(sessionId, condition, read === 'elsewhere')
     if (read === 'moved') return null
-    const plan = planChange(read.view, change, condition.ifRevision, this.#limits)
-    if (!plan.changed) return resultOf(plan)
+    const plan = planChange(read.view, change, condition, this.#limits)
+    if (!plan.changed && plan.remember === undefined) return resultOf(plan)
     const written = await this.#apply(sessionId, change, condition, read, plan, call)
     if (written === null) return null
-    return { revision: written.revision, turnCount: written.turnCount, deduplicated: plan.deduplicated }
+    return { ...resultOf(plan), revision: written.revision, turnCount: written.turnCount }
   }
 
   /** Null if what the plan was based on has changed. */
   async #apply(
     sessionId: string,
     change: CheckedChange,
-    condition: Condition,
+    condition: ChangeCondition,
     { head, view, places, rewind }: ReadView,
     plan: ChangePlan,
     call: Call,
   ): Promise<Written | null> {
     const { summary } = head
     const isWide =
-      Object.keys(change.setMetadata).length > 0 || change.unsetMetadata.length > 0 || change.agentId !== undefined
+      Object.keys(change.setMetadata).length > 0 ||
+      change.unsetMetadata.length > 0 ||
+      change.agentId !== undefined ||
+      change.reopen
     const stays = rewind?.transitions.filter(transition => !isDropped(view, transition, plan.keepTurns)) ?? []
     const keptTransitionRows = transitionRows(stays)
     const args = (stamp: string): Args => [
@@ -148,13 +171,24 @@ export class ChangeWriter {
         : encodeFrame({ ...summary, agentId: plan.agentId, ...(head.extra && { extra: head.extra }) }),
       plan.keepTurns ?? '',
       rewind === null ? head.generation : newToken(),
+      plan.changed ? '1' : '',
+      keyField(plan.remember?.key),
+      plan.remember === undefined ? '' : encodeRemembering(plan.remember),
       ...list([...places]),
       ...list([...(rewind?.dropped ?? [])]),
       ...list(
-        plan.replaceTurns.map(({ index, turn }) => {
-          const field = turnField(turn.turnId)
+        plan.updateTurns.map(update => {
+          const { index, turnId } = update
+          const field = turnField(turnId)
+          const turn = view.findTurn(turnId, Infinity)?.whole()
+          if (turn === undefined) throw new TypeError('a planned turn is missing')
           const known = rewind?.dropped.get(field) ?? places.get(field) ?? ''
-          return [field, known.slice(0, known.lastIndexOf(' ') + 1), index, JSON.stringify(encodeTurn(turn))]
+          return [
+            field,
+            known.slice(0, known.lastIndexOf(' ') + 1),
+            index,
+            JSON.stringify(encodeTurn(applyTurnPlan(turn, update))),
+          ]
         }),
       ),
       ...list(plan.appendTurns.map(turn => [turnField(turn.turnId), JSON.stringify(encodeTurn(turn))])),
@@ -186,6 +220,7 @@ function isAppend(change: CheckedChange): boolean {
     change.agentId === undefined &&
     change.unsetMetadata.length === 0 &&
     Object.keys(change.setMetadata).length === 0 &&
+    !change.reopen &&
     new Set(appendTurns.map(({ turnId }) => turnId)).size === appendTurns.length &&
     new Set(transitionIds).size === transitionIds.length
   )
@@ -237,7 +272,7 @@ function appendArgs(batch: readonly WaitingAppend[], times: readonly string[]): 
 /** Reads what the script returned for one append. */
 function appendOutcome({ appendTurns }: CheckedChange, text: string): AppendOutcome {
   const [status, revision, turnCount, repeated = ''] = text.split(' ')
-  if (status === 'missing') return 'missing'
+  if (status === 'elsewhere') return 'elsewhere'
   if (status !== 'ok' && status !== 'same') return 'decide'
   const places = repeated === '' ? [] : repeated.split(',').map(Number)
   return {

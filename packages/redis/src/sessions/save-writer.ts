@@ -1,7 +1,17 @@
 import { isTurnstoreError, type SessionRecord } from '@turnstore/core'
-import { Backoff, type Condition, revisionConflict, sessionExists, timeKey, withOutcome } from '@turnstore/core/adapter'
+import {
+  Backoff,
+  type Condition,
+  type Creation,
+  type RememberedChange,
+  revisionConflict,
+  sessionExists,
+  timeKey,
+  withOutcome,
+} from '@turnstore/core/adapter'
 import { type EncodedSave, encodeSave } from '../format/encoded-save.js'
-import { type IndexOrder, type Keyspace, workspaceField } from '../format/keyspace.js'
+import { encodeRemembering } from '../format/remembered-text.js'
+import { type IndexOrder, type Keyspace, keyField, workspaceField } from '../format/keyspace.js'
 import { readWritten, refusalOf } from '../format/script-replies.js'
 import { encodeFrame, type Stamped } from '../format/session-head.js'
 import { memberOf, newStamp } from '../listing/index-entry.js'
@@ -39,7 +49,24 @@ export class SaveWriter {
     this.#ttlMs = ttlMs
   }
 
-  async save(session: SessionRecord, { ifRevision }: Condition, call: Call): Promise<number> {
+  /** False if there is a session with this id by now. */
+  async create({ session, remember }: Creation, call: Call): Promise<boolean> {
+    try {
+      await this.save(session, { ifRevision: 0, scope: undefined }, call, remember)
+      return true
+    } catch (error) {
+      if (isTurnstoreError(error, 'REVISION_CONFLICT') || isTurnstoreError(error, 'SESSION_EXISTS')) return false
+      throw error
+    }
+  }
+
+  /** @param remember what a session that is created remembers */
+  async save(
+    session: SessionRecord,
+    { ifRevision }: Condition,
+    call: Call,
+    remember?: RememberedChange,
+  ): Promise<number> {
     const { sessionId, workspaceId } = session
     const encoded = encodeSave(session)
     const stamp = newStamp(this.#connection.serverTime(call.deadline))
@@ -64,12 +91,13 @@ export class SaveWriter {
       encoded.turns.length,
       encoded.transitions.length,
     ]
+    const remembering = [keyField(remember?.key), remember === undefined ? '' : encodeRemembering(remember)]
     // Most saves create a session, so a short one is sent at once. The script answers 'stale' if a session is there.
     const looksFirst = (ifRevision ?? 0) > 0 || isLong(encoded)
     const before = looksFirst ? await this.#examine(session, call) : ''
     // The entries come first: no listing would find a session that is in no index.
     await withOutcome('not-stored', () => this.#index.add(entries, call))
-    const reply = await this.#saveOver(session, encoded, args, before, call).catch((error: unknown) => {
+    const reply = await this.#saveOver(session, encoded, args, remembering, before, call).catch((error: unknown) => {
       if (isTurnstoreError(error, 'CORRUPT_SESSION')) this.#index.remove(entries)
       throw error
     })
@@ -100,6 +128,7 @@ export class SaveWriter {
     session: SessionRecord,
     encoded: EncodedSave,
     args: Args,
+    remembering: Args,
     before: string,
     call: Call,
   ): Promise<string[]> {
@@ -107,7 +136,7 @@ export class SaveWriter {
     const token = newToken()
     let backoff: Backoff | null = null
     for (let generation = before; ; generation = await this.#examine(session, call)) {
-      const reply = await this.#sendSave(session.sessionId, encoded, [...args, generation], call, token)
+      const reply = await this.#sendSave(session.sessionId, encoded, [...args, generation, ...remembering], call, token)
       if (reply[0] !== 'stale') return reply
       if (backoff !== null && !(await backoff.wait())) return reply
       backoff ??= new Backoff(call.deadline - performance.now())

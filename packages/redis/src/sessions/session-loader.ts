@@ -226,7 +226,7 @@ export class SessionLoader {
   }
 
   async #part(sessionId: string, scope: Scope, wanted: Wanted, call: Call): Promise<Part | null> {
-    const keys = this.#keyspace.session(sessionId).slice(0, 4)
+    const keys = this.#keyspace.session(sessionId)
     const args = [scopeField(scope), ...wanted.turns, ...wanted.transitions, wanted.bytes]
     const reply = await this.#connection.run('read', keys, args, call)
     if (reply[0] === 'missing') return null

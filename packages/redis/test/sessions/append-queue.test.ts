@@ -15,9 +15,14 @@ const append = (turnId: string): WaitingAppend => {
     setMetadata: {},
     unsetMetadata: [],
     agentId: undefined,
+    reopen: false,
     updatedAt: '',
   }
-  return { change, condition: { scope: undefined, ifRevision: undefined }, deadline: DEADLINE }
+  return {
+    change,
+    condition: { scope: undefined, ifRevision: undefined, idempotency: undefined, creation: undefined },
+    deadline: DEADLINE,
+  }
 }
 
 const outcome = (turnCount: number): AppendOutcome => ({ revision: turnCount, turnCount, deduplicated: [] })

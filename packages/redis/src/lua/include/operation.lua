@@ -60,8 +60,10 @@ local function expiry_of(ttl_ms, head, now)
   return head and head.e or nil
 end
 
--- The first four keys are those of the session itself.
+-- All keys of the session itself, but not the results of its operations.
 local function expire_all(at, keys)
   if not at then return end
-  for index = 1, 4 do redis.call('PEXPIREAT', keys[index], at) end
+  for index = 1, 7 do
+    if index ~= 5 then redis.call('PEXPIREAT', keys[index], at) end
+  end
 end

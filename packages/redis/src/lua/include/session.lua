@@ -39,13 +39,13 @@ local function workspace_of(ws, frame)
   return ws
 end
 
--- Returns the head; or nil and a reply with the reason. The keys are head, turns, ids, transitions.
+-- Returns the head; or nil and a reply with the reason. The keys are all of the session.
 local function read_head(keys, scope)
   local key = keys[1]
   local field = redis.call('HMGET', key, 'v', 'g', 'r', 'w', 'n', 'm', 'ws', 'uk', 'us', 'ck', 'cs', 'e')
   if not field[1] then
     if redis.call('EXISTS', key) == 1 then return nil, { 'corrupt', 'it has no version' } end
-    if redis.call('EXISTS', keys[2], keys[3], keys[4]) > 0 then return nil, { 'corrupt', 'its head is missing' } end
+    if redis.call('EXISTS', keys[2], keys[3], keys[4], keys[6], keys[7]) > 0 then return nil, { 'corrupt', 'its head is missing' } end
     return nil, { 'missing' }
   end
   if field[1] ~= SCHEMA then
@@ -70,7 +70,7 @@ local function read_head(keys, scope)
     if not workspace_of(head.ws, redis.call('HGET', key, 'f')) then
       return nil, { 'corrupt', 'its head names two workspaces' }
     end
-    return nil, { 'missing' }
+    return nil, { 'missing', 'elsewhere' }
   end
   return head
 end

@@ -4,18 +4,24 @@
 -- KEYS[2]  turns
 -- KEYS[3]  ids
 -- KEYS[4]  transitions
+-- KEYS[5]  results of operations
+-- KEYS[6]  parts of turns
+-- KEYS[7]  remembered changes
 -- ARGV[1]  scope: '*', or a workspace as in the head
 -- ARGV[2]  number of turns to keep, or ''
 -- ARGV[3]  number of turn ids
 -- ARGV[4]  number of transition ids
--- ARGV[5...] the fields of the turn ids, then those of the transition ids
+-- ARGV[5]  field of an idempotency key, or ''
+-- ARGV[6...] the fields of the turn ids, then those of the transition ids
 --
 -- Returns 'ok', v, g, r, w, n, m, ws, f, d, u, uk, us, ck, cs; for each turn id its places or '', the index of the last
---           one that is kept or '', and its text or ''; for each transition id its place or '' and its text or ''
---      or 'missing' | 'newer', version | 'corrupt', reason
+--           one that is kept or '', and its text or ''; for each transition id its place or '' and its text or ''; the
+--           remembered change or ''
+--      or 'missing', 'elsewhere' for another workspace | 'newer', version | 'corrupt', reason
 -- include session
+-- include remembered
 local head_key, turns_key, ids_key, transitions_key = unpack(KEYS, 1, 4)
-local scope, keep_turns, turn_id_count, transition_id_count = unpack(ARGV, 1, 4)
+local scope, keep_turns, turn_id_count, transition_id_count, key_field = unpack(ARGV, 1, 5)
 local head, refusal = read_head(KEYS, scope)
 if not head then return refusal end
 local damaged = damage(head, turns_key, transitions_key)
@@ -29,7 +35,7 @@ local reply = {
 local kept = head.n
 if keep_turns ~= '' then kept = math.min(kept, tonumber(keep_turns)) end
 local turn_ids, transition_ids = tonumber(turn_id_count), tonumber(transition_id_count)
-local places = get_all(ids_key, ARGV, 5, 4 + turn_ids + transition_ids)
+local places = get_all(ids_key, ARGV, 6, 5 + turn_ids + transition_ids)
 for index = 1, turn_ids do
   local known, last, text = places[index] or '', '', ''
   for place in string.gmatch(known, '%S+') do
@@ -49,4 +55,10 @@ for index = turn_ids + 1, turn_ids + transition_ids do
   if known ~= '' and not place then return { 'corrupt', 'the place of a transition is invalid' } end
   reply[#reply + 1] = place and redis.call('LINDEX', transitions_key, place) or ''
 end
+local remembered, _, unreadable
+if key_field ~= '' then
+  remembered, _, unreadable = find_remembered(KEYS[7], key_field)
+  if unreadable then return unreadable end
+end
+reply[#reply + 1] = remembered or ''
 return reply

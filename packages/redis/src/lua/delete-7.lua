@@ -6,6 +6,8 @@
 -- KEYS[3]  ids
 -- KEYS[4]  transitions
 -- KEYS[5]  results of operations
+-- KEYS[6]  parts of turns
+-- KEYS[7]  remembered changes
 -- ARGV[1]  token
 -- ARGV[2]  deadline, in ms of the server's clock
 -- ARGV[3]  scope: '*', or a workspace as in the head
@@ -26,7 +28,7 @@ if head.g ~= generation then return { 'stale' } end
 local damaged = damage(head, turns_key, transitions_key)
 if damaged then return damaged end
 -- Before any other write: a full server accepts writes only from a script that has freed memory.
-redis.call('UNLINK', head_key, turns_key, ids_key, transitions_key)
+redis.call('UNLINK', head_key, turns_key, ids_key, transitions_key, KEYS[6], KEYS[7])
 return end_operation(
   results_key, token, { 'ok', head.ws, head.uk, head.us, head.ck, head.cs }, rank_of(now, false), now
 )

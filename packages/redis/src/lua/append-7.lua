@@ -7,7 +7,9 @@
 -- KEYS[3]   ids
 -- KEYS[4]   transitions
 -- KEYS[5]   results of operations
--- KEYS[6...]  on one server: the indexes by updatedAt
+-- KEYS[6]   parts of turns
+-- KEYS[7]   remembered changes
+-- KEYS[8...]  on one server: the indexes by updatedAt
 -- ARGV[1]   token
 -- ARGV[2]   deadline, in ms of the server's clock
 -- ARGV[3]   ttlMs, or 0
@@ -21,7 +23,7 @@
 --
 -- Returns 'ok', workspace, instant and stamp of updatedAt, the two before the call, then one text for each append:
 --           'ok' or 'same', revision, turn count, positions of its turns that were there, separated by spaces;
---           or 'decide'; or 'missing'
+--           or 'decide'; or 'elsewhere': its workspace is another
 --      or 'missing' | 'late', server's ms | 'newer', version | 'corrupt', reason
 -- include session
 -- include operation
@@ -67,7 +69,7 @@ end
 -- Carries out the append whose six values begin at `at`. Its items are those from `first` up to `items_end`.
 local function append(at, first, turns_end, items_end)
   if ARGV[at] ~= '*' and ARGV[at] ~= head.ws then
-    return workspace_of(head.ws, redis.call('HGET', head_key, 'f')) and 'missing' or 'decide'
+    return workspace_of(head.ws, redis.call('HGET', head_key, 'f')) and 'elsewhere' or 'decide'
   end
   if ARGV[at + 1] ~= '' and tonumber(ARGV[at + 1]) ~= revision then return 'decide' end
   local is_stored, repeated, new_count = {}, {}, 0

@@ -5,9 +5,11 @@
 -- KEYS[3]   ids
 -- KEYS[4]   transitions
 -- KEYS[5]   results of operations
--- KEYS[6]   staged turns; the staged keys are passed only if the session was staged
--- KEYS[7]   staged ids
--- KEYS[8]   staged transitions
+-- KEYS[6]   parts of turns
+-- KEYS[7]   remembered changes
+-- KEYS[8]   staged turns; the staged keys are passed only if the session was staged
+-- KEYS[9]   staged ids
+-- KEYS[10]  staged transitions
 -- ARGV[1]   token
 -- ARGV[2]   deadline, in ms of the server's clock
 -- ARGV[3]   ttlMs, or 0
@@ -24,8 +26,10 @@
 -- ARGV[14]  number of turns
 -- ARGV[15]  number of transitions
 -- ARGV[16]  generation of the session that the client has read completely, or '' if there was none
--- ARGV[17]  if nothing was staged: number of ids
--- ARGV[18...] if nothing was staged: the turns, the transitions, and for each id its field and places
+-- ARGV[17]  field of an idempotency key, or ''
+-- ARGV[18]  change to remember (JSON), without revision and turn count, or ''
+-- ARGV[19]  if nothing was staged: number of ids
+-- ARGV[20...] if nothing was staged: the turns, the transitions, and for each id its field and places
 --
 -- Returns 'ok', revision, turn count, '', workspace, instant and stamp of updatedAt, the two before the call, instant and
 --           stamp of createdAt before the call; those before the call are '' if there was no session
@@ -34,11 +38,12 @@
 -- include session
 -- include operation
 -- include arguments
+-- include remembered
 local head_key, turns_key, ids_key, transitions_key, results_key = unpack(KEYS, 1, 5)
-local staged_turns_key, _, staged_transitions_key = unpack(KEYS, 6, 8)
+local staged_turns_key, _, staged_transitions_key = unpack(KEYS, 8, 10)
 local token, deadline, ttl_ms, workspace, if_revision, new_generation, frame, metadata = unpack(ARGV, 1, 8)
 local updated_at, updated_instant, updated_stamp, created_instant, created_stamp = unpack(ARGV, 9, 13)
-local turn_count, transition_count, read_generation, id_count = unpack(ARGV, 14, 17)
+local turn_count, transition_count, read_generation, key_field, remembered, id_count = unpack(ARGV, 14, 19)
 local now = now_ms()
 local earlier = begin_operation(results_key, token, deadline, now)
 if earlier then return earlier end
@@ -58,7 +63,8 @@ if head then
   local damaged = damage(head, turns_key, transitions_key)
   if damaged then return damaged end
 end
-for index, kind in ipairs({ 'hash', 'list', 'hash', 'list' }) do
+local kinds = { 'hash', 'list', 'hash', 'list', 'hash', 'hash', 'hash' }
+for index, kind in ipairs(kinds) do
   local found = redis.call('TYPE', KEYS[index]).ok
   if found ~= 'none' and found ~= kind then return { 'corrupt', 'one of its keys is a ' .. found } end
 end
@@ -85,20 +91,21 @@ if expiry then
 end
 -- Before any key is removed: a full server refuses this write.
 redis.call('HSET', head_key, unpack(set))
-redis.call('UNLINK', turns_key, ids_key, transitions_key)
+redis.call('UNLINK', turns_key, ids_key, transitions_key, KEYS[6])
 if is_staged then
   for index = 2, 4 do
-    if redis.call('EXISTS', KEYS[index + 4]) == 1 then
-      redis.call('RENAME', KEYS[index + 4], KEYS[index])
+    if redis.call('EXISTS', KEYS[index + 6]) == 1 then
+      redis.call('RENAME', KEYS[index + 6], KEYS[index])
       redis.call('PERSIST', KEYS[index])
     end
   end
 else
-  local next_values = values_from(18)
+  local next_values = values_from(20)
   call_all('RPUSH', turns_key, next_values(turns))
   call_all('RPUSH', transitions_key, next_values(transitions))
   call_all('HSET', ids_key, next_values(2 * tonumber(id_count)))
 end
+if key_field ~= '' then remember(KEYS[7], key_field, remembered, 0, integer(revision + 1), integer(turns)) end
 expire_all(expiry, KEYS)
 return end_operation(results_key, token, {
   'ok', integer(revision + 1), integer(turns), '', workspace, updated_instant, us,

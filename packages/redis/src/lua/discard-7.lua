@@ -5,6 +5,8 @@
 -- KEYS[3]  ids
 -- KEYS[4]  transitions
 -- KEYS[5]  results of operations
+-- KEYS[6]  parts of turns
+-- KEYS[7]  remembered changes
 -- ARGV[1]  token
 -- ARGV[2]  deadline, in ms of the server's clock
 -- ARGV[3]  scope: '*', or a workspace as in the head
@@ -25,7 +27,7 @@ if keeps_results then
 elseif now > tonumber(deadline) then
   return { 'late', integer(now) }
 end
-if keeps_results and redis.call('EXISTS', head_key, turns_key, ids_key, transitions_key) == 0 then
+if keeps_results and redis.call('EXISTS', head_key, turns_key, ids_key, transitions_key, KEYS[6], KEYS[7]) == 0 then
   return { 'missing' }
 end
 
@@ -40,7 +42,7 @@ if scope ~= '*' then
   if not ws then return { 'corrupt', 'its workspace cannot be read' } end
   if ws ~= scope then return { 'missing' } end
 end
-redis.call('UNLINK', head_key, turns_key, ids_key, transitions_key)
+redis.call('UNLINK', head_key, turns_key, ids_key, transitions_key, KEYS[6], KEYS[7])
 if not keeps_results then redis.call('UNLINK', results_key) end
 local reply = { 'ok', ws or '' }
 for at = 2, 5 do reply[#reply + 1] = field[at] or '' end

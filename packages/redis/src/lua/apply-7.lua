@@ -5,7 +5,9 @@
 -- KEYS[3]   ids
 -- KEYS[4]   transitions
 -- KEYS[5]   results of operations
--- KEYS[6...]  on one server: the indexes by updatedAt
+-- KEYS[6]   parts of turns
+-- KEYS[7]   remembered changes
+-- KEYS[8...]  on one server: the indexes by updatedAt
 -- ARGV[1]   token
 -- ARGV[2]   deadline, in ms of the server's clock
 -- ARGV[3]   ttlMs, or 0
@@ -20,7 +22,10 @@
 -- ARGV[12]  frame (JSON), or ''
 -- ARGV[13]  number of turns to keep, or ''
 -- ARGV[14]  new generation
--- ARGV[15...] six lists, each after its length:
+-- ARGV[15]  '1' if the session changes, or '': then nothing is written but what is remembered
+-- ARGV[16]  field of the idempotency key, or ''
+-- ARGV[17]  change to remember (JSON), without revision and turn count, or ''
+-- ARGV[18...] six lists, each after its length:
 --           ids that were looked up: field, places or ''
 --           ids of dropped turns: field, places that stay or ''
 --           turns to replace: field, places before the last one, index, text
@@ -33,10 +38,11 @@
 -- include session
 -- include operation
 -- include entries
+-- include remembered
 local head_key, turns_key, ids_key, transitions_key, results_key = unpack(KEYS, 1, 5)
 local token, deadline, ttl_ms, generation, read_revision, read_wide_revision = unpack(ARGV, 1, 6)
 local updated_at, updated_instant, stamp, session_id, metadata, frame = unpack(ARGV, 7, 12)
-local keep_turns, new_generation = unpack(ARGV, 13, 14)
+local keep_turns, new_generation, alters, key_field, remembered = unpack(ARGV, 13, 17)
 local now = now_ms()
 local earlier = begin_operation(results_key, token, deadline, now)
 if earlier then return earlier end
@@ -48,9 +54,15 @@ local is_changed = (read_revision ~= '' and tonumber(read_revision) ~= head.r)
   or (read_wide_revision ~= '' and tonumber(read_wide_revision) ~= head.w)
 if head.g ~= generation or is_changed then return { 'stale' } end
 
-local moves = updated_instant > head.uk
+local known, remembered_count, unreadable
+if key_field ~= '' then
+  known, remembered_count, unreadable = find_remembered(KEYS[7], key_field)
+  if unreadable then return unreadable end
+  if known then return { 'stale' } end
+end
+local moves = alters ~= '' and updated_instant > head.uk
 
-local at = 15
+local at = 18
 local function next_list(width)
   local rows = {}
   local count = tonumber(ARGV[at])
@@ -68,6 +80,15 @@ for index, row in ipairs(seen) do fields[index] = row[1] end
 local places = get_all(ids_key, fields, 1, #fields)
 for index, row in ipairs(seen) do
   if (places[index] or '') ~= row[2] then return { 'stale' } end
+end
+
+if alters == '' then
+  remember(KEYS[7], key_field, remembered, remembered_count, integer(head.r), integer(head.n))
+  expire_all(head.e, KEYS)
+  return end_operation(
+    results_key, token, { 'ok', integer(head.r), integer(head.n), '', head.ws, head.uk, head.us, head.uk, head.us },
+    rank_of(now, false), now
+  )
 end
 
 local dropped, replaced, appended = next_list(2), next_list(4), next_list(2)
@@ -124,6 +145,7 @@ add_transitions(new_transitions)
 call_all('RPUSH', turns_key, turns)
 call_all('RPUSH', transitions_key, transitions)
 call_all('HSET', ids_key, set_ids)
+if key_field ~= '' then remember(KEYS[7], key_field, remembered, remembered_count, revision, integer(count)) end
 
 local set = {
   'r', revision, 'w', revision, 'n', integer(count), 'm', integer(transition_count), 'g', new_generation,

@@ -5,6 +5,9 @@
 -- KEYS[2]  turns
 -- KEYS[3]  ids
 -- KEYS[4]  transitions
+-- KEYS[5]  results of operations
+-- KEYS[6]  parts of turns
+-- KEYS[7]  remembered changes
 -- ARGV[1]  scope: '*', or a workspace as in the head
 -- ARGV[2]  which turns: 'last', 'from' or 'id'
 -- ARGV[3]  the number of turns for 'last', the first index for 'from', the id field for 'id'
@@ -15,7 +18,7 @@
 --
 -- Returns 'ok', v, g, r, w, n, m, ws, f, d, u, uk, us, ck, cs, index of the first turn, index after the last turn of
 --           the range, number of turns, number of transitions, number of ids, the turns, the transitions
---      or 'missing' | 'newer', version | 'corrupt', reason
+--      or 'missing', 'elsewhere' for another workspace | 'newer', version | 'corrupt', reason
 -- include session
 local head_key, turns_key, ids_key, transitions_key = unpack(KEYS, 1, 4)
 local scope, kind, start, most_turns, first_transition, most_transitions, byte_limit = unpack(ARGV, 1, 7)
