@@ -4,6 +4,9 @@ import {
   type SessionPage,
   type SessionRecord,
   type SessionSummary,
+  type PartList,
+  type PartPage,
+  type TurnHeadPage,
   type TurnPage,
   TurnstoreError,
 } from '@turnstore/core'
@@ -13,6 +16,7 @@ import {
   type Deletion,
   AbstractSessionStore,
   type CheckedChange,
+  type CheckedPartRange,
   type CheckedQuery,
   type CheckedTurnRange,
   quote,
@@ -32,6 +36,7 @@ import { inspectServers } from './server/server-settings.js'
 import { readOptions, type RedisSessionStoreOptions, type Settings } from './server/store-options.js'
 import { ChangeViewReader } from './sessions/change-view.js'
 import { ChangeWriter } from './sessions/change-writer.js'
+import { NativeWriter } from './sessions/native-writer.js'
 import { DeleteWriter } from './sessions/delete-writer.js'
 import { SaveWriter } from './sessions/save-writer.js'
 import { SessionLoader } from './sessions/session-loader.js'
@@ -54,7 +59,7 @@ export class RedisSessionStore extends AbstractSessionStore {
     durability: 'none',
     sharing: 'process',
     constantAppend: true,
-    constantStep: false,
+    constantStep: true,
     failover: 'may-lose-acknowledged',
   }
   readonly #settings: Settings
@@ -81,10 +86,9 @@ export class RedisSessionStore extends AbstractSessionStore {
     const views = new ChangeViewReader(this.#connection, this.#keyspace, this.#loader)
     const sync = new IndexSync(this.#connection, this.#keyspace, this.#index)
     this.#saves = new SaveWriter(this.#connection, this.#keyspace, this.#index, this.#loader, sync, settings.ttlMs)
-    this.#changes = new ChangeWriter(this.#connection, this.#keyspace, sync, views, this.#saves, {
-      limits: this.limits,
-      ttlMs: settings.ttlMs,
-    })
+    const own = { limits: this.limits, ttlMs: settings.ttlMs }
+    const native = new NativeWriter(this.#connection, this.#keyspace, sync, own)
+    this.#changes = new ChangeWriter(this.#connection, this.#keyspace, sync, views, native, this.#saves, own)
     this.#deletes = new DeleteWriter(this.#connection, this.#keyspace, this.#index, this.#loader, sync)
     this.#listing = new SessionListing(this.#connection, this.#keyspace, this.#index, this.#loader)
   }
@@ -112,6 +116,23 @@ export class RedisSessionStore extends AbstractSessionStore {
 
   protected _readTurns(sessionId: string, range: CheckedTurnRange, scope: Scope): Promise<TurnPage | null> {
     return this.#loader.readTurns(sessionId, range, scope, this.#call(sessionId))
+  }
+
+  protected override _readTurnHeads(
+    sessionId: string,
+    range: CheckedTurnRange,
+    scope: Scope,
+  ): Promise<TurnHeadPage | null> {
+    return this.#loader.readHeads(sessionId, range, scope, this.#call(sessionId))
+  }
+
+  protected override _readParts<List extends PartList>(
+    sessionId: string,
+    turnId: string,
+    range: CheckedPartRange<List>,
+    scope: Scope,
+  ): Promise<PartPage<List> | null> {
+    return this.#loader.readParts(sessionId, turnId, range, scope, this.#call(sessionId))
   }
 
   protected _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null> {

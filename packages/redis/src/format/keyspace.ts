@@ -37,10 +37,10 @@ export class Keyspace {
     return [`${tag}s`, `${tag}t`, `${tag}i`, `${tag}h`, `${tag}o`, `${tag}p`, `${tag}k`]
   }
 
-  /** The keys where a long save is staged: turns, ids, transitions. */
-  staged(sessionId: string, token: string): readonly [string, string, string] {
+  /** The keys where a long save is staged: turns, ids, transitions, parts. */
+  staged(sessionId: string, token: string): readonly string[] {
     const tag = `${this.#tag(sessionId)}new:${token}:`
-    return [`${tag}t`, `${tag}i`, `${tag}h`]
+    return [`${tag}t`, `${tag}i`, `${tag}h`, `${tag}p`]
   }
 
   /** The index of a scope. `{}` is not a hash tag, so the indexes are spread over the slots. */

@@ -5,7 +5,7 @@
 -- KEYS[3]   ids
 -- KEYS[4]   transitions
 -- KEYS[5]   results of operations
--- KEYS[6]   parts of turns
+-- KEYS[6]   parts
 -- KEYS[7]   remembered changes
 -- KEYS[8...]  on one server: the indexes by updatedAt
 -- ARGV[1]   token
@@ -13,7 +13,7 @@
 -- ARGV[3]   ttlMs, or 0
 -- ARGV[4]   generation that was read
 -- ARGV[5]   revision that was read, if the plan depends on it, or ''
--- ARGV[6]   revision of the last change other than an append, if the plan depends on it, or ''
+-- ARGV[6]   revision of the last change of the frame or the metadata, if the plan depends on it, or ''
 -- ARGV[7]   updatedAt (JSON)
 -- ARGV[8]   its instant
 -- ARGV[9]   stamp of its index entries
@@ -24,25 +24,34 @@
 -- ARGV[14]  new generation
 -- ARGV[15]  '1' if the session changes, or '': then nothing is written but what is remembered
 -- ARGV[16]  field of the idempotency key, or ''
--- ARGV[17]  change to remember (JSON), without revision and turn count, or ''
--- ARGV[18...] six lists, each after its length:
+-- ARGV[17]  what to remember (JSON), or ''
+-- ARGV[18]  the most bytes of a turn
+-- ARGV[19...] lists, each after its number of values:
 --           ids that were looked up: field, places or ''
---           ids of dropped turns: field, places that stay or ''
---           turns to replace: field, places before the last one, index, text
---           turns to append: field, text
+--           fields of the hash of parts that were looked up: field, value or ''
+--           ids of dropped turns and transitions that no turn or transition has any more: field
+--           other ids of dropped turns: field, places that stay
+--           turns to set: index, id field, places before the last one, token if it is open or '', text
+--           values for the hash of parts: field, value
+--           open turns: token, bytes that it grows by
+--           parts to remove: token, list, place, name, its other entries or ''
+--           parts to replace: token, list, place, name, its entries, text
+--           parts to add: token, list, name, the entry without its place, text
+--           turns to append: field, token if it is open or '', text
 --           transitions to append: field or '', text
 --           transitions to keep, if turns are dropped: field or '', text
 --
--- Returns 'ok', revision, turn count, '', workspace, instant and stamp of updatedAt, the two before the call
+-- Returns 'ok', revision, turn count, workspace, instant and stamp of updatedAt, the two before the call
 --      or 'stale' | 'late', server's ms | 'missing' | 'newer', version | 'corrupt', reason
 -- include session
 -- include operation
 -- include entries
 -- include remembered
-local head_key, turns_key, ids_key, transitions_key, results_key = unpack(KEYS, 1, 5)
+-- include parts
+local head_key, turns_key, ids_key, transitions_key, results_key, parts_key, remembered_key = unpack(KEYS, 1, 7)
 local token, deadline, ttl_ms, generation, read_revision, read_wide_revision = unpack(ARGV, 1, 6)
 local updated_at, updated_instant, stamp, session_id, metadata, frame = unpack(ARGV, 7, 12)
-local keep_turns, new_generation, alters, key_field, remembered = unpack(ARGV, 13, 17)
+local keep_turns, new_generation, alters, key_field, remembering, most_bytes = unpack(ARGV, 13, 18)
 local now = now_ms()
 local earlier = begin_operation(results_key, token, deadline, now)
 if earlier then return earlier end
@@ -54,121 +63,162 @@ local is_changed = (read_revision ~= '' and tonumber(read_revision) ~= head.r)
   or (read_wide_revision ~= '' and tonumber(read_wide_revision) ~= head.w)
 if head.g ~= generation or is_changed then return { 'stale' } end
 
+local at = 19
+local function next_range()
+  local first = at + 1
+  at = first + tonumber(ARGV[at])
+  return first, at - 1
+end
+local function next_rows(width)
+  local rows = {}
+  local first, last = next_range()
+  for from = first, last, width do rows[#rows + 1] = { unpack(ARGV, from, from + width - 1) } end
+  return rows
+end
+local function put(values, field, value)
+  values[#values + 1] = field
+  values[#values + 1] = value
+end
+
+-- Whether each field of a hash is as it was.
+local function is_as_read(key, rows)
+  local fields = {}
+  for index, row in ipairs(rows) do fields[index] = row[1] end
+  for index, value in ipairs(get_all(key, fields, 1, #fields)) do
+    if (value or '') ~= rows[index][2] then return false end
+  end
+  return true
+end
+if not is_as_read(ids_key, next_rows(2)) or not is_as_read(parts_key, next_rows(2)) then return { 'stale' } end
 local known, remembered_count, unreadable
 if key_field ~= '' then
-  known, remembered_count, unreadable = find_remembered(KEYS[7], key_field)
+  known, remembered_count, unreadable = find_remembered(remembered_key, key_field)
   if unreadable then return unreadable end
   if known then return { 'stale' } end
 end
+
+local first_dropped, last_dropped = next_range()
+local moved_ids, set_turns = next_rows(2), next_rows(5)
+local first_value, last_value = next_range()
+local grown, removed, replaced, parts_added = next_rows(2), next_rows(5), next_rows(6), next_rows(5)
+local appended, new_transitions, kept_transitions = next_rows(3), next_rows(2), next_rows(2)
+local revision = alters == '' and head.r or head.r + 1
+local part_values, lost_parts, emptied, log, opened = {}, {}, {}, {}, {}
+for index = first_value, last_value do part_values[#part_values + 1] = ARGV[index] end
+
+local tokens = {}
+for index, row in ipairs(grown) do tokens[index] = row[1] end
+for index, text in ipairs(get_all(parts_key, tokens, 1, #tokens)) do
+  local open = read_open(text)
+  if not open then return PARTS_MISSING end
+  open.bytes = open.bytes + tonumber(grown[index][2])
+  -- The turn has grown since the plan was made.
+  if open.bytes > tonumber(most_bytes) then return { 'stale' } end
+  opened[tokens[index]] = open
+end
+for _, row in ipairs(removed) do
+  local turn_token, list, place, name, others = unpack(row)
+  local parts, part = opened[turn_token][list], turn_token .. '.' .. list .. place
+  parts.count = parts.count - 1
+  log[#log + 1], lost_parts[#lost_parts + 1] = part, part
+  emptied[#emptied + 1] = turn_token .. '.' .. list .. '#' .. integer(math.floor(tonumber(place) / BLOCK))
+  local entry = turn_token .. '.' .. name
+  if others == '' then lost_parts[#lost_parts + 1] = entry else put(part_values, entry, others) end
+end
+for _, row in ipairs(replaced) do
+  local turn_token, list, place, name, entry, text = unpack(row)
+  local part = turn_token .. '.' .. list .. place
+  log[#log + 1] = part
+  put(part_values, part, text)
+  put(part_values, turn_token .. '.' .. name, entry)
+end
+for _, row in ipairs(parts_added) do
+  local turn_token, list, name, entry, text = unpack(row)
+  local parts = opened[turn_token][list]
+  local place = integer(parts.next)
+  parts.count, parts.next = parts.count + 1, parts.next + 1
+  log[#log + 1] = turn_token .. '.' .. list .. place
+  put(part_values, turn_token .. '.' .. list .. place, text)
+  put(part_values, turn_token .. '.' .. name, place .. ' ' .. entry)
+end
+for turn_token, open in pairs(opened) do
+  log[#log + 1] = turn_token
+  put(part_values, turn_token, open_text(open, revision))
+end
+
 local moves = alters ~= '' and updated_instant > head.uk
-
-local at = 18
-local function next_list(width)
-  local rows = {}
-  local count = tonumber(ARGV[at])
-  at = at + 1
-  for _ = 1, count do
-    rows[#rows + 1] = { unpack(ARGV, at, at + width - 1) }
-    at = at + width
-  end
-  return rows
-end
-
-local seen = next_list(2)
-local fields = {}
-for index, row in ipairs(seen) do fields[index] = row[1] end
-local places = get_all(ids_key, fields, 1, #fields)
-for index, row in ipairs(seen) do
-  if (places[index] or '') ~= row[2] then return { 'stale' } end
-end
-
-if alters == '' then
-  remember(KEYS[7], key_field, remembered, remembered_count, integer(head.r), integer(head.n))
-  expire_all(head.e, KEYS)
-  return end_operation(
-    results_key, token, { 'ok', integer(head.r), integer(head.n), '', head.ws, head.uk, head.us, head.uk, head.us },
-    rank_of(now, false), now
-  )
-end
-
-local dropped, replaced, appended = next_list(2), next_list(4), next_list(2)
-local new_transitions, kept_transitions = next_list(2), next_list(2)
-local revision = integer(head.r + 1)
+local uk_before, us_before = head.uk, head.us
+-- A key of another type must be found before anything is written.
+redis.call('HLEN', parts_key)
+if moves then add_entries(KEYS, session_id, updated_instant, stamp) end
 local count, transition_count = head.n, head.m
-local set_ids, drop_ids, transitions = {}, {}, {}
+local set_ids, transitions = {}, {}
 local function add_transitions(rows)
   for _, row in ipairs(rows) do
     transitions[#transitions + 1] = row[2]
-    if row[1] ~= '' then
-      set_ids[#set_ids + 1] = row[1]
-      set_ids[#set_ids + 1] = integer(transition_count)
-    end
+    if row[1] ~= '' then put(set_ids, row[1], integer(transition_count)) end
     transition_count = transition_count + 1
   end
 end
-
-if moves then add_entries(KEYS, session_id, updated_instant, stamp) end
 if keep_turns ~= '' then
   count = tonumber(keep_turns)
   transition_count = 0
   if count == 0 then
-    redis.call('DEL', turns_key)
+    redis.call('UNLINK', turns_key)
   else
     redis.call('LTRIM', turns_key, 0, count - 1)
   end
-  redis.call('DEL', transitions_key)
-  for _, row in ipairs(dropped) do
-    if row[2] == '' then
-      drop_ids[#drop_ids + 1] = row[1]
-    else
-      set_ids[#set_ids + 1] = row[1]
-      set_ids[#set_ids + 1] = row[2]
-    end
+  redis.call('UNLINK', transitions_key)
+  for from = first_dropped, last_dropped, CHUNK do
+    redis.call('HDEL', ids_key, unpack(ARGV, from, math.min(from + CHUNK - 1, last_dropped)))
   end
-  call_all('HDEL', ids_key, drop_ids)
+  for _, row in ipairs(moved_ids) do put(set_ids, row[1], row[2]) end
   -- The transitions that stay get new places, so they are written again.
   add_transitions(kept_transitions)
 end
-for _, row in ipairs(replaced) do
-  redis.call('LSET', turns_key, row[3], row[4])
-  set_ids[#set_ids + 1] = row[1]
-  set_ids[#set_ids + 1] = row[2] .. row[3] .. ':' .. revision
+for _, row in ipairs(set_turns) do
+  local index, field, places_before, turn_token, text = unpack(row)
+  redis.call('LSET', turns_key, index, text)
+  local place = turn_token == '' and index or index .. '@' .. turn_token
+  put(set_ids, field, places_before .. place .. ':' .. integer(revision))
+  log[#log + 1] = '=' .. index
+end
+-- An open turn may be new to a reader, who then needs all of it.
+if #set_turns > 0 then
+  for index = first_value, last_value, 2 do log[#log + 1] = ARGV[index] end
 end
 local turns = {}
 for _, row in ipairs(appended) do
-  set_ids[#set_ids + 1] = row[1]
-  set_ids[#set_ids + 1] = integer(count)
-  turns[#turns + 1] = row[2]
-  count = count + 1
+  local field, turn_token, text = unpack(row)
+  put(set_ids, field, turn_token == '' and integer(count) or integer(count) .. '@' .. turn_token)
+  turns[#turns + 1], count = text, count + 1
 end
 add_transitions(new_transitions)
 call_all('RPUSH', turns_key, turns)
 call_all('RPUSH', transitions_key, transitions)
 call_all('HSET', ids_key, set_ids)
-if key_field ~= '' then remember(KEYS[7], key_field, remembered, remembered_count, revision, integer(count)) end
+if #log > 0 then put(part_values, log_entry(head, log)) end
+call_all('HDEL', parts_key, lost_parts)
+call_all('HSET', parts_key, part_values)
+for _, field in ipairs(emptied) do redis.call('HINCRBY', parts_key, field, 1) end
+if key_field ~= '' then
+  remember(remembered_key, key_field, remembering_of(remembering, revision, count), remembered_count)
+end
 
-local set = {
-  'r', revision, 'w', revision, 'n', integer(count), 'm', integer(transition_count), 'g', new_generation,
-}
-local function put(field, value)
-  set[#set + 1] = field
-  set[#set + 1] = value
-end
-local uk, us = head.uk, head.us
+head.r, head.n, head.m, head.g = revision, count, transition_count, new_generation
 if moves then
-  uk, us = updated_instant, stamp
-  put('u', updated_at)
-  put('uk', uk)
-  put('us', us)
-  remove_entries(KEYS, session_id, head.uk, head.us)
+  head.uk, head.us, head.u = updated_instant, stamp, updated_at
+  remove_entries(KEYS, session_id, uk_before, us_before)
 end
-if metadata ~= '' then put('d', metadata) end
-if frame ~= '' then put('f', frame) end
-local expiry = expiry_of(ttl_ms, head, now)
-if expiry then put('e', expiry) end
+local set = {}
+if metadata ~= '' then put(set, 'd', metadata) end
+if frame ~= '' then put(set, 'f', frame) end
+if metadata ~= '' or frame ~= '' then head.w = revision end
+if alters ~= '' then head.e = expiry_of(ttl_ms, head, now) end
+local reply = { 'ok', integer(revision), integer(count), head.ws, head.uk, head.us, uk_before, us_before }
+keep_result(results_key, token, reply, rank_of(now, false))
+count_operation(results_key, head, now)
+put(set, 'c', state_of(head))
 redis.call('HSET', head_key, unpack(set))
-expire_all(expiry, KEYS)
-return end_operation(
-  results_key, token, { 'ok', revision, integer(count), '', head.ws, uk, us, head.uk, head.us },
-  rank_of(now, false), now
-)
+expire_all(head.e, KEYS)
+return reply
