@@ -4,14 +4,14 @@ import { RedisSessionStore } from '@turnstore/redis'
 
 const [url = '', keyPrefix = '', name = ''] = process.argv.slice(2)
 const store = new RedisSessionStore({ url, keyPrefix })
-let isOver = false
+const stepping = { isOver: false }
 process.on('message', () => {
-  isOver = true
+  stepping.isOver = true
 })
 
 /** @param {number} caller */
 async function put(caller) {
-  for (let step = 0; !isOver; step++) {
+  for (let step = 0; !stepping.isOver; step++) {
     const callId = `${name}-${caller}-${step}`
     await store.changeSession('s', { updateTurns: [{ turnId: 't', putToolCalls: [{ callId, toolName: 'f' }] }] })
     process.send?.(callId)

@@ -1,6 +1,5 @@
 import { fork } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { SessionRecord, ToolCallInput } from '@turnstore/core'
 import { RedisSessionStore } from '@turnstore/redis'
@@ -197,7 +196,7 @@ function expectWhole(session: SessionRecord | null, writers: number): void {
     const item = turn?.items.find(({ itemId }) => itemId === `w${writer}`)?.value ?? -1
     const call = turn?.toolCalls.find(({ callId }) => callId === `w${writer}`)?.result ?? -1
     const appended = session?.turns.filter(({ turnId }) => turnId.startsWith(`w${writer}-`)).length ?? 0
-    expect([item, Number(item) - 1], `the call of writer ${writer}, whose item is ${String(item)}`).toContain(call)
+    expect([item, Number(item) - 1], `the call of writer ${writer}`).toContain(call)
     // An append comes after the call of every tenth step.
     const done = Math.floor(Number(call) / 10) + 1
     expect([done, Number(call) % 10 === 0 ? done - 1 : done]).toContain(call === -1 ? done : appended)
@@ -216,7 +215,7 @@ describe('four processes', () => {
     const acknowledged = new Set<string>()
     const children = Array.from({ length: 4 }, (_, number) => {
       const child = fork(script, [server, keyPrefix, `p${number}`])
-      child.on('message', id => acknowledged.add(String(id)))
+      child.on('message', id => acknowledged.add(JSON.stringify(id)))
       return child
     })
     opened.push(() => {
@@ -227,13 +226,12 @@ describe('four processes', () => {
     for (const child of children.slice(0, 2)) child.kill('SIGKILL')
     const before = acknowledged.size
     await until(() => acknowledged.size > before + 200)
-    const ends = children.map(child => (child.exitCode ?? child.signalCode) === null && once(child, 'exit'))
     for (const child of children.slice(2)) child.send('end')
-    await Promise.all(ends)
+    await until(() => children.every(({ exitCode, signalCode }) => exitCode !== null || signalCode !== null))
     const turn = (await store.loadSession('s'))?.turns[0]
     const ids = turn?.toolCalls.map(({ callId }) => callId) ?? []
     expect(new Set(ids).size).toBe(ids.length)
-    expect([...acknowledged].filter(id => !ids.includes(id))).toEqual([])
+    expect([...acknowledged].filter(id => !ids.includes(id.slice(1, -1)))).toEqual([])
     const other = open({ keyPrefix })
     expect((await other.readParts('s', 't', { list: 'toolCalls' }))?.parts.map(({ callId }) => callId)).toEqual(ids)
   })
