@@ -14,6 +14,7 @@ import {
   type CheckedPartRange,
   inScope,
   pageOfParts,
+  RecentMap,
   type CheckedTurnRange,
   type Scope,
 } from '@turnstore/core/adapter'
@@ -35,6 +36,9 @@ const PART_BYTES = 256 * 1024
 /** The last turns are read in one reply, whatever their size, if they are at most this many. */
 const MOST_IN_ONE_REPLY = 32
 
+/** Sessions of which is remembered how their last turns are stored. */
+const REMEMBERED = 10_000
+
 const ALL = Number.MAX_SAFE_INTEGER
 
 /** A session at one moment. */
@@ -52,6 +56,8 @@ const WHOLE: Ranges = { turns: ['from', 0, ALL], transitions: [0, ALL], what: 'p
 export class SessionLoader {
   readonly #connection: ServerConnection
   readonly #keyspace: Keyspace
+  /** Sessions that had an open turn among the last ones: the script that reads those is asked at once. */
+  readonly #withOpenTail = new RecentMap<true>(REMEMBERED)
 
   constructor(connection: ServerConnection, keyspace: Keyspace) {
     this.#connection = connection
@@ -87,16 +93,19 @@ export class SessionLoader {
   }
 
   async readTurns(sessionId: string, range: CheckedTurnRange, scope: Scope, call: Call): Promise<TurnPage | null> {
-    if (range.kind === 'last' && range.last > 0 && range.last <= MOST_IN_ONE_REPLY) {
+    const isTail = range.kind === 'last' && range.last > 0 && range.last <= MOST_IN_ONE_REPLY
+    if (isTail && this.#withOpenTail.get(sessionId) === undefined) {
       try {
         const page = await this.#tail(sessionId, range.last, scope, call)
         if (page !== 'open') return page
+        this.#withOpenTail.set(sessionId, true)
       } catch (error) {
         // A full server refuses every transaction, but runs a script that only reads.
         if (!wasRefusedWith(error, 'OOM')) throw error
       }
     }
     const replica = await this.#readRange(sessionId, range, scope, 'parts', call)
+    if (isTail && replica?.openTurns().length === 0) this.#withOpenTail.delete(sessionId)
     return replica === null ? null : { turns: replica.turns(), ...positionOf(replica) }
   }
 

@@ -79,6 +79,10 @@ describe('a step', () => {
     expect(await all(1)).toEqual([1, 1, 1, 1, 1, 1, 1])
     expect(await count(() => store.readParts('s', 't', { list: 'toolCalls', last: 2 }))).toBeGreaterThan(0)
     expect(await count(() => store.readParts('s', 't', { list: 'items' }))).toBe(1)
+    await store.readTurns('s', { from: 0 })
+    // The first time, the client learns that there are open turns.
+    const tail = (): Promise<unknown> => store.readTurns('s', { last: 2 })
+    expect([await count(tail), await count(tail)]).toEqual([2, 1])
     expect((await store.loadSession('s'))?.turns[0]?.toolCalls).toMatchObject([{ status: 'success' }, { result: 1 }])
   })
 
@@ -156,7 +160,9 @@ describe('a step', () => {
     expect((await store.readParts('s', 't', { list: 'toolCalls', last: 1 }))?.count).toBe(count + 1)
     const session = await store.loadSession('s')
     expect(session?.turns[0]?.toolCalls).toHaveLength(count + 1)
-    if (session !== null) expect(await store.saveSession(session)).toBe(4)
+    const copy = { sessionId: 'copy', turns: session?.turns ?? [] }
+    await store.saveSession(copy)
+    expect((await store.loadSession('copy'))?.turns).toEqual(copy.turns)
   })
 
   it('leaves nothing of a turn that a rewind drops', async () => {
