@@ -94,9 +94,10 @@ async function measureCpu(report, client, store) {
   const ids = many(64, (_, index) => `cpu-${index}`)
   for (const sessionId of ids) await store.saveSession({ sessionId, turns: [{ turnId: 'open', status: 'running' }] })
   const put = sessionId => store.changeSession(sessionId, { updateTurns: [{ turnId: 'open', putToolCalls: [call()] }] })
+  const sha = await client.script('LOAD', BARE_APPEND)
   const works = {
     RPUSH: sessionId => client.rpush(`raw-${sessionId}`, JSON.stringify(wireTurn())),
-    'a bare script': sessionId => bareAppend(client, sessionId),
+    'a bare script': sessionId => bareAppend(client, sha, sessionId),
     append: sessionId => append(store, sessionId),
     step: put,
   }
@@ -159,12 +160,12 @@ return 'ok'`
 let bare = 0
 
 /** A script with the reads and writes of an append, and nothing else. The results stay as few as ours. */
-function bareAppend(client, sessionId) {
+function bareAppend(client, sha, sessionId) {
   const { turn_id: turnId, ...rest } = wireTurn()
   const keys = ['s', 't', 'i', 'h', 'o'].map(kind => `bare:{${sessionId}}${kind}`)
   const member = `2026-01-01T00:00:00.${String(++bare).padStart(6, '0')}Z ${sessionId} 0123456789abcdef`
   const json = JSON.stringify({ turn_id: turnId, ...rest })
-  return client.eval(BARE_APPEND, 7, ...keys, 'bare:all', 'bare:none', `token-${bare % 128}`, turnId, json, member)
+  return client.evalsha(sha, 7, ...keys, 'bare:all', 'bare:none', `token-${bare % 128}`, turnId, json, member)
 }
 
 /** Listings and appends among many sessions of one workspace. */
