@@ -1,5 +1,6 @@
 import type { Capabilities, ChangeResult, SessionPage, SessionRecord, SessionSummary, TurnPage } from '@turnstore/core'
 import {
+  type ChangeCondition,
   DocumentSessionStore,
   type Condition,
   type Deletion,
@@ -28,7 +29,7 @@ export interface Faults {
   delete?: Step<[sessionId: string, token: unknown], boolean>
   list?: Step<[scope: Scope], string[]>
   replace?: Step<[session: SessionRecord, on: Condition], number>
-  change?: Step<[sessionId: string, change: CheckedChange, on: Condition], ChangeResult>
+  change?: Step<[sessionId: string, change: CheckedChange, on: ChangeCondition], ChangeResult>
   remove?: Step<[sessionId: string, scope: Scope], boolean>
   readTurns?: Step<[sessionId: string, range: CheckedTurnRange, scope: Scope], TurnPage | null>
   loadSummary?: Step<[sessionId: string, scope: Scope], SessionSummary | null>
@@ -59,8 +60,8 @@ export class RowStore extends DocumentSessionStore {
     this.#faults = faults
     const shared: Capabilities =
       rows instanceof MemoryRows
-        ? { durability: 'none', sharing: 'process', constantAppend: false }
-        : { durability: 'process-crash', sharing: 'host', constantAppend: false }
+        ? { durability: 'none', sharing: 'process', constantAppend: false, constantStep: false }
+        : { durability: 'process-crash', sharing: 'host', constantAppend: false, constantStep: false }
     this.capabilities = { ...shared, ...faults.capabilities }
   }
 
@@ -101,7 +102,11 @@ export class RowStore extends DocumentSessionStore {
     return this.#step(this.#faults.replace, (...args) => super._saveSession(...args), session, on)
   }
 
-  protected override _changeSession(sessionId: string, change: CheckedChange, on: Condition): Promise<ChangeResult> {
+  protected override _changeSession(
+    sessionId: string,
+    change: CheckedChange,
+    on: ChangeCondition,
+  ): Promise<ChangeResult> {
     return this.#step(this.#faults.change, (...args) => super._changeSession(...args), sessionId, change, on)
   }
 

@@ -18,6 +18,7 @@ import {
   where,
 } from '../../src/adapter-sql.ts'
 import { readChange } from '../../src/changes/change.ts'
+import { applyTurnPlan, type TurnPlan } from '../../src/changes/turn-draft.ts'
 import { applyChange, type SessionRecord } from '../../src/index.ts'
 import { readQuery } from '../../src/queries/query.ts'
 import { defaultLimits } from '../../src/records/limits.ts'
@@ -159,14 +160,17 @@ describe('a plan as statements', () => {
     },
     question,
   )
+  const updated = (update: TurnPlan) => {
+    const turn = session.turns[update.index]
+    return turn === undefined ? expect.fail('there is no such turn') : applyTurnPlan(turn, update)
+  }
   const statementsOf = (change: Parameters<typeof readChange>[0]) =>
     writer
-      .planned(planChange(viewOf(session), readChange(change, defaultLimits), undefined), {
-        key: 7,
-        turnCount: 3,
-        agentId: 'a',
-        ended: 1,
-      })
+      .planned(
+        planChange(viewOf(session), readChange(change, defaultLimits), {}),
+        { key: 7, turnCount: 3, agentId: 'a', ended: 1 },
+        updated,
+      )
       .map(({ text, values, changes }) => [
         text.split(' ')[0],
         ...values,
