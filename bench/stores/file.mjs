@@ -6,7 +6,18 @@ import { FileSessionStore } from '../../packages/file/dist/index.js'
 import { figure } from '../comparison.mjs'
 import { now, turn, wireTurn } from '../turns.mjs'
 import { measureKept, measureKeptByPeer } from './kept.mjs'
-import { appendsTo, at, fillSizes, flat, measureCallers, measureLoad, measureTail, peerAppends } from './shared.mjs'
+import {
+  appendsTo,
+  at,
+  fillSizes,
+  flat,
+  measureCallers,
+  measureLoad,
+  measureLongTurn,
+  measureSteps,
+  measureTail,
+  peerAppends,
+} from './shared.mjs'
 
 const sync = promisify(fdatasync)
 
@@ -35,6 +46,11 @@ export async function measureFile({ folder, report }) {
       [at(100_000)]: [{ atMost: 1.5 }, flat(at(0))],
     },
     repetitions: 800,
+  })
+  await measureSteps(report, 'file', store, { atMost: 1.5 })
+  await measureLongTurn(report, 'file', store, async text => {
+    writeSync(raw, `${text}\n`)
+    await sync(raw)
   })
   closeSync(raw)
 

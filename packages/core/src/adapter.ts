@@ -65,7 +65,7 @@ export { compareUtf8, quote, utf8Length } from './basics/text.js'
 export { laterTime, timeKey } from './basics/time.js'
 export { type CheckedPartRange, pageOfParts, resolvePartRange } from './queries/part-range.js'
 export { type CheckedTurnRange, headOf, pageOf, resolveTurnRange } from './queries/turn-range.js'
-export { applyTurnPlan, type PartsPlan, type PartWrite, type TurnPlan } from './changes/turn-draft.js'
+export { applyTurnPlan, PartReplacement, type PartsPlan, PartWrite, type TurnPlan } from './changes/turn-draft.js'
 export {
   isOtherCall,
   isRetryOfView,

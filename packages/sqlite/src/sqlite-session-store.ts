@@ -26,8 +26,9 @@ import {
 import { bodyOfTurn } from '@turnstore/core/adapter/sql'
 import { Connection } from './database/connection.js'
 import { isDatabase, type SqliteDatabase } from './database/driver.js'
-import { databasePath, openDatabase } from './database/open-database.js'
-import { applySettings, checkShared, checkSqliteVersion } from './database/pragmas.js'
+import { databasePath, type OpenDatabase, openDatabase } from './database/open-database.js'
+import { applySettings, checkSqliteVersion } from './database/pragmas.js'
+import { checkShared } from './database/shared-handle.js'
 import { whileBusy } from './database/while-busy.js'
 import { backUp } from './maintenance/backup.js'
 import { checkIntegrity } from './maintenance/check-integrity.js'
@@ -57,6 +58,21 @@ export interface SqliteSessionStoreOptions extends StoreOptions {
    * checkpoint, some megabytes at most, but never the database.
    */
   durability?: 'power-loss' | 'process-crash'
+  /**
+   * Opens the database at a path with another build of better-sqlite3, for example one that encrypts. It returns a new
+   * handle, which the store sets up and closes.
+   *
+   * @example
+   * import Database from 'better-sqlite3-multiple-ciphers'
+   *
+   * const open = path => {
+   *   const database = new Database(path)
+   *   database.key(secret)
+   *   return database
+   * }
+   * const store = new SqliteSessionStore('./sessions.db', { open })
+   */
+  open?: OpenDatabase
 }
 
 interface Open {
@@ -77,20 +93,24 @@ interface Open {
 export class SqliteSessionStore extends AbstractSessionStore {
   readonly #source: string | SqliteDatabase
   readonly #synchronous: 'FULL' | 'NORMAL'
+  readonly #openDatabase: OpenDatabase | undefined
   #capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: true }
   #open: Open | null = null
 
   /**
    * @param source the path of the database, which the first call creates if needed; `:memory:`; or your own `Database`
-   *   of better-sqlite3, which the store never closes and whose settings it restores
+   *   of better-sqlite3, which the store uses as it is and never closes
    * @throws `INVALID_ARGUMENT`
    */
   constructor(source: string | SqliteDatabase, options: SqliteSessionStoreOptions = {}) {
-    checkStoreOptions(options, ['durability'])
+    checkStoreOptions(options, ['durability', 'open'])
     super(options)
-    const { durability = 'power-loss' } = options
+    const { durability = 'power-loss', open } = options
     if (durability !== 'power-loss' && durability !== 'process-crash') {
       throw new TurnstoreError('INVALID_ARGUMENT', 'options.durability must be power-loss or process-crash')
+    }
+    if (open !== undefined && (typeof open !== 'function' || typeof source !== 'string')) {
+      throw new TurnstoreError('INVALID_ARGUMENT', 'options.open must be a function, for the path of a database')
     }
     if (typeof source !== 'string' && !isDatabase(source)) {
       throw new TurnstoreError(
@@ -99,6 +119,7 @@ export class SqliteSessionStore extends AbstractSessionStore {
       )
     }
     this.#source = typeof source === 'string' ? databasePath(source) : source
+    this.#openDatabase = open
     this.#synchronous = durability === 'power-loss' ? 'FULL' : 'NORMAL'
   }
 
@@ -110,16 +131,18 @@ export class SqliteSessionStore extends AbstractSessionStore {
     const isShared = typeof this.#source !== 'string'
     const path = typeof this.#source === 'string' ? this.#source : this.#source.name
     const database =
-      typeof this.#source === 'string' ? await whileBusy(() => openDatabase(path), this.timeoutMs, path) : this.#source
-    const connection = new Connection(database, { synchronous: this.#synchronous, isShared })
+      typeof this.#source === 'string'
+        ? await whileBusy(() => openDatabase(path, this.#openDatabase), this.timeoutMs, path)
+        : this.#source
+    const connection = new Connection(database, isShared)
     try {
       const isAlone = await whileBusy(
         () => {
           connection.checkFree()
           connection.watchFiles()
           checkSqliteVersion(database)
-          if (isShared) checkShared(connection)
           refuseNewer(connection)
+          if (isShared) checkShared(connection, { synchronous: this.#synchronous, timeoutMs: this.timeoutMs })
           if (!isShared) applySettings(database, this.#synchronous)
           upgrade(connection)
           return isShared && connection.isExclusive

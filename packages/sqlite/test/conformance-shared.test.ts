@@ -12,6 +12,7 @@ const paths = new WeakMap<SqliteSessionStore, string>()
 function openShared(path: string): SqliteSessionStore {
   const database = new Database(path)
   database.pragma('journal_mode = WAL')
+  database.pragma('synchronous = FULL')
   const store = new SqliteSessionStore(database)
   paths.set(store, path)
   return store

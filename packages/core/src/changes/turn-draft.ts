@@ -10,18 +10,43 @@ import { sameHead } from '../records/same-record.js'
 import type { CheckedTurnUpdate } from './change.js'
 import { isOtherCall, type Part, partJson, type StoredPart, type TurnView } from './turn-view.js'
 
-/** A part to write, with its wire JSON and the size of that in bytes of UTF-8. */
-export interface PartWrite<P> {
+/** A part to write, with its wire JSON and the size of that in bytes of UTF-8, which are made when they are asked for. */
+export class PartWrite<P extends Part> {
   readonly part: P
-  readonly json: string
-  readonly bytes: number
+  #json: string | null = null
+
+  constructor(part: P) {
+    this.part = part
+  }
+
+  get json(): string {
+    return (this.#json ??= partJson(this.part))
+  }
+
+  get bytes(): number {
+    return utf8Length(this.json)
+  }
+}
+
+/** A part that takes the place of another. */
+export class PartReplacement<P extends Part> extends PartWrite<P> {
+  readonly before: StoredPart
+
+  constructor(part: P, before: StoredPart) {
+    super(part)
+    this.before = before
+  }
+
+  get place(): number {
+    return this.before.place
+  }
 }
 
 /** What a change does to one list of a turn. */
-export interface PartsPlan<P> {
+export interface PartsPlan<P extends Part> {
   readonly removed: readonly StoredPart[]
   /** Each keeps the place of the part that it replaces. */
-  readonly replaced: readonly (PartWrite<P> & { readonly place: number; readonly before: StoredPart })[]
+  readonly replaced: readonly PartReplacement<P>[]
   /** They go last, in this order. */
   readonly added: readonly PartWrite<P>[]
 }
@@ -36,14 +61,17 @@ export interface TurnPlan {
   readonly items: PartsPlan<TurnItem>
   /** After the change. */
   readonly partCounts: PartCounts
-  /** The size of the turn after the change, in bytes as the limits count it. */
+  /** The size of the turn after the change, in bytes as the limits count it. Measured when it is asked for. */
   readonly bytes: number
+  /** An upper bound of that size. */
+  readonly bytesAtMost: number
 }
 
 /** A turn while the updates of a change are applied to it, one after the other. */
 export class TurnDraft {
   readonly #view: TurnView
   #head: TurnHead
+  #putBytesAtMost = 0
   readonly #toolCalls: PartsDraft<ToolCallRecord>
   readonly #items: PartsDraft<TurnItem>
 
@@ -58,6 +86,7 @@ export class TurnDraft {
   apply(update: CheckedTurnUpdate): boolean {
     if (update.ifStatus !== undefined && update.ifStatus !== this.#head.status) return false
     this.#head = updatedHead(this.#head, update)
+    this.#putBytesAtMost += update.putBytesAtMost
     for (const id of update.removeToolCalls) this.#toolCalls.remove(id)
     for (const id of update.removeItems) this.#items.remove(id)
     for (const { call, replace } of update.putToolCalls) this.#toolCalls.put(call, replace)
@@ -73,18 +102,34 @@ export class TurnDraft {
     const items = this.#items.plan()
     if (head === undefined && isEmpty(toolCalls) && isEmpty(items)) return null
     const { turnId } = view.head
-    let bytes = view.bytes + growthOf(toolCalls) + growthOf(items)
+    let headGrowth = 0
     if (head !== undefined) {
       const after = headBytes(head)
       if (after > limits.partBytes) throw tooLarge(turnId, limits.partBytes)
-      bytes += after - headBytes(view.head)
+      headGrowth = after - headBytes(view.head)
     }
-    if (bytes > limits.turnBytes) throw tooLarge(turnId, limits.turnBytes)
+    const measured = (): number => view.bytes + headGrowth + growthOf(toolCalls) + growthOf(items)
+    let bytesAtMost = (view.bytesAtMost ?? view.bytes) + headGrowth + this.#putBytesAtMost
+    if (bytesAtMost > limits.turnBytes) {
+      bytesAtMost = measured()
+      if (bytesAtMost > limits.turnBytes) throw tooLarge(turnId, limits.turnBytes)
+    }
     const partCounts = {
       toolCalls: view.partCounts.toolCalls + toolCalls.added.length - toolCalls.removed.length,
       items: view.partCounts.items + items.added.length - items.removed.length,
     }
-    return { index: view.index, turnId, head, toolCalls, items, partCounts, bytes }
+    return {
+      index: view.index,
+      turnId,
+      head,
+      toolCalls,
+      items,
+      partCounts,
+      get bytes() {
+        return measured()
+      },
+      bytesAtMost,
+    }
   }
 }
 
@@ -104,7 +149,9 @@ function growthOf({ removed, replaced, added }: PartsPlan<Part>): number {
   return growth
 }
 
+/** The same object if the update sets nothing. */
 function updatedHead(head: TurnHead, { set, setMetadata, unsetMetadata }: CheckedTurnUpdate): TurnHead {
+  if (isNothing(set) && isNothing(setMetadata) && unsetMetadata.length === 0) return head
   const { extra, ...members } = set
   const { extra: before, ...rest } = head
   const after = extra ?? before
@@ -113,8 +160,12 @@ function updatedHead(head: TurnHead, { set, setMetadata, unsetMetadata }: Checke
     ...members,
     ...(after === undefined || Object.keys(after).length === 0 ? {} : { extra: after }),
   }
-  if (Object.keys(setMetadata).length === 0 && unsetMetadata.length === 0) return updated
+  if (isNothing(setMetadata) && unsetMetadata.length === 0) return updated
   return { ...updated, metadata: mergedMetadata(updated.metadata, setMetadata, unsetMetadata) }
+}
+
+function isNothing(members: object): boolean {
+  return Object.keys(members).length === 0
 }
 
 /** The members of both, the later ones first, without those that are unset. */
@@ -177,12 +228,14 @@ class PartsDraft<P extends Part> {
 
   plan(): PartsPlan<P> {
     const removed: StoredPart[] = []
-    const replaced: (PartWrite<P> & { place: number; before: StoredPart })[] = []
-    for (const { stored, put, isRemoved } of [...this.#named.values()].flat()) {
-      if (stored === null) continue
-      if (isRemoved) removed.push(stored)
-      else if (put !== null && !stored.equals(put)) {
-        replaced.push({ ...writeOf(put), place: stored.place, before: stored })
+    const replaced: PartReplacement<P>[] = []
+    for (const entries of this.#named.values()) {
+      for (const { stored, put, isRemoved } of entries) {
+        if (stored === null) continue
+        if (isRemoved) removed.push(stored)
+        else if (put !== null && !stored.equals(put)) {
+          replaced.push(new PartReplacement(put, stored))
+        }
       }
     }
     const added = this.#added.filter(({ isRemoved }) => !isRemoved).flatMap(({ put }) => (put === null ? [] : [put]))
@@ -190,7 +243,7 @@ class PartsDraft<P extends Part> {
     return {
       removed: removed.filter(part => !again.includes(part)),
       replaced,
-      added: added.slice(again.length).map(writeOf),
+      added: added.slice(again.length).map(part => new PartWrite(part)),
     }
   }
 
@@ -226,11 +279,6 @@ class PartsDraft<P extends Part> {
       { sessionId: this.#sessionId, outcome: 'not-stored' },
     )
   }
-}
-
-function writeOf<P extends Part>(part: P): PartWrite<P> {
-  const json = partJson(part)
-  return { part, json, bytes: utf8Length(json) }
 }
 
 /** Applies a plan to a turn whose places are indexes. The result shares unchanged parts with `turn`. */

@@ -29,6 +29,8 @@ export interface TurnView {
   readonly partCounts: PartCounts
   /** Its size in bytes, as the limits count it. Asked only if the turn changes. */
   readonly bytes: number
+  /** An upper bound of its size, if the store does not need to know the size exactly. */
+  readonly bytesAtMost?: number
   /** The parts with an id, in their order. Old records may have an id twice. */
   findParts(list: PartList, id: string): readonly StoredPart[]
   /** How many parts are at this place and after it. Asked only if a change removes a part and adds it again. */

@@ -99,7 +99,13 @@ export function readTransitionInput(source: unknown, limits: Limits, what: Label
 }
 
 /** Copies and checks a tool call that a change puts into a turn. @throws `INVALID_RECORD` */
-export function readToolCallInput(source: unknown, limits: Limits, what: string, newId: () => string): ToolCallRecord {
+export function readToolCallInput(
+  source: unknown,
+  limits: Limits,
+  what: string,
+  newId: () => string,
+  whole?: SizeBudget,
+): ToolCallRecord {
   return withinLimit(
     what,
     limits.partBytes,
@@ -108,11 +114,18 @@ export function readToolCallInput(source: unknown, limits: Limits, what: string,
       return call.callId === '' ? { ...call, callId: newId() } : call
     },
     toolCallBytes,
+    whole,
   )
 }
 
 /** Copies and checks an item that a change puts into a turn. @throws `INVALID_RECORD` */
-export function readItemInput(source: unknown, limits: Limits, what: string, newId: () => string): TurnItem {
+export function readItemInput(
+  source: unknown,
+  limits: Limits,
+  what: string,
+  newId: () => string,
+  whole?: SizeBudget,
+): TurnItem {
   return withinLimit(
     what,
     limits.partBytes,
@@ -121,6 +134,7 @@ export function readItemInput(source: unknown, limits: Limits, what: string, new
       return item.itemId === '' ? { ...item, itemId: newId() } : item
     },
     itemBytes,
+    whole,
   )
 }
 

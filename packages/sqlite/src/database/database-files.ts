@@ -156,7 +156,8 @@ export class DatabaseFiles {
     const before = this.#header
     // Twice, since a checkpoint may be writing it right now.
     const headers = [readHeader(descriptor), readHeader(descriptor)]
-    if (before !== null && !headers.some(header => follows(header, before))) {
+    // An encrypted database has a header that only its driver can read.
+    if (before?.isDatabase === true && !headers.some(header => follows(header, before))) {
       this.#mayClose = false
       return true
     }
