@@ -58,7 +58,7 @@ function isLaterOf(call: Call, other: Call): boolean {
 }
 
 function isRead({ method }: Operation): boolean {
-  return method === 'loadSession' || method === 'loadSummary' || method === 'readTurns'
+  return method !== 'saveSession' && method !== 'changeSession' && method !== 'deleteSession'
 }
 
 function contradictionIn(part: readonly Call[], initial: State): string {
