@@ -21,7 +21,7 @@ export const creationGroup: Group = { title: 'Creation', define }
 
 function define({ it, thorough }: Cases): void {
   it('change', 'a change with createIfMissing creates the session with the change applied', async ({ store }) => {
-    const creation = { workspaceId: 'w', agentId: 'a', parentSessionId: 'p', metadata: { a: 1, b: 1 } }
+    const creation = { workspaceId: 'w', agentId: 'a', parentSessionId: 'p', metadata: { a: 1, b: 1, d: 1 } }
     const change = changeOf({
       appendTurns: [turnOf('t', { prompt: 'x' })],
       appendAgentTransitions: [transitionOf('h', { turnId: 't' })],
@@ -38,7 +38,7 @@ function define({ it, thorough }: Cases): void {
       updatedAt: T1,
       turns: [turnOf('t', { prompt: 'x' })],
       agentTransitions: [transitionOf('h', { turnId: 't' })],
-      metadata: { b: 2, c: 2 },
+      metadata: { b: 2, d: 1, c: 2 },
     })
     same(await store.loadSession('s'), session, 'the session')
     same(await store.listSessions({ workspaceId: 'w' }), ['s'], 'the list')
@@ -119,6 +119,8 @@ function define({ it, thorough }: Cases): void {
     same(await store.changeSession('s', appendOf('t'), options), { ...first, replayed: true }, 'its repetition')
     await store.deleteSession('s')
     same(await store.changeSession('s', appendOf('t'), options), first, 'the same after a delete')
+    const fresh = sessionOf('s', { turns: [turnOf('t')], createdAt: T1, updatedAt: T1 })
+    same(await store.loadSession('s'), fresh, 'the session after a delete and a creation')
   })
 
   it('change', 'creates at the time of the call if the change has none', async ({ store }) => {

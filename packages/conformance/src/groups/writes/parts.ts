@@ -170,19 +170,26 @@ function define(cases: Cases): void {
       // A finished call of a turn that is gone is in no one's way.
       const other = toolCallOf('a', { toolName: 'other' })
       const bare = turnOf('t', { status: 'running' })
+      const append = changeOf({ appendTurns: [bare] })
       const ways: Record<string, () => Promise<unknown>> = {
-        'a rewind': () => store.changeSession('s', changeOf({ keepTurns: 0 })),
-        'a rewind in the change that appends it': async () => {},
-        'a save': () => store.saveSession(sessionOf('s')),
+        'a rewind': async () => {
+          await store.changeSession('s', changeOf({ keepTurns: 0 }))
+          await store.changeSession('s', append)
+        },
+        'a rewind in the change that appends it': () => store.changeSession('s', { ...append, keepTurns: 0 }),
+        'a save': async () => {
+          await store.saveSession(sessionOf('s'))
+          await store.changeSession('s', append)
+        },
+        'a save with it': () => store.saveSession(sessionOf('s', { turns: [bare] })),
         'a delete': async () => {
           await store.deleteSession('s')
-          await store.saveSession(sessionOf('s'))
+          await store.changeSession('s', append, { createIfMissing: {} })
         },
       }
-      for (const [way, leave] of Object.entries(ways)) {
+      for (const [way, replace] of Object.entries(ways)) {
         await store.saveSession(session)
-        await leave()
-        await store.changeSession('s', changeOf({ keepTurns: 0, appendTurns: [bare] }))
+        await replace()
         await expectTurn(store, 't', bare)
         await update(store, { turnId: 't', putToolCalls: [toolCallOf('z'), other], putItems: [itemOf('a')] })
         const toolCalls = [toolCallOf('z'), other]
@@ -198,14 +205,14 @@ function define(cases: Cases): void {
     const session = sessionOf('s', { turns: [turn] })
     await store.saveSession(session)
     const again = { revision: 1, turnCount: 1, deduplicated: ['t'] }
-    const same1: object[] = [
+    const alike: object[] = [
       {},
       { toolCalls: [toolCallOf('a', { arguments: { y: 2, x: 1 } }), toolCallOf('b')] },
       { items: [itemOf('a', { value: { y: 2, x: 1 } }), itemOf('b')] },
       { status: 'running', toolCalls: [], items: [] },
       { status: 'running', toolCalls: [toolCallOf('z')], items: items.toReversed() },
     ]
-    for (const members of same1) {
+    for (const members of alike) {
       const retry = changeOf({ appendTurns: [{ ...turn, ...members }] })
       same(await store.changeSession('s', retry), again, `an append of ${show(members)}`)
     }
