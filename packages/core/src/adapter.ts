@@ -2,17 +2,31 @@
  * The API for adapter authors: the base classes with their hooks, and the functions that hooks use.
  * `docs/writing-an-adapter.md` builds an adapter with it, step by step.
  */
-export { applyCheckedChange, applyPlan, resultOf, viewOf } from './changes/apply-change.js'
+export { applyPlan, resultOf, viewOf } from './changes/apply-change.js'
+export { headAfter, keptTransitions } from './changes/after-change.js'
 export { Backoff } from './adapter-kit/backoff.js'
+export { type Answers, type Lookups, lookupsOf, viewOfAnswers } from './adapter-kit/change-lookups.js'
+export { type CommitPolicy, GroupCommit, type WaitingWrite } from './adapter-kit/group-commit.js'
+export { IdPlaces } from './adapter-kit/id-places.js'
 export { KeyedMutex } from './adapter-kit/keyed-mutex.js'
 export { RecentMap } from './adapter-kit/recent-map.js'
+export {
+  damaged,
+  namingSession,
+  ofSession,
+  readStored,
+  readStoredObject,
+  readStoredTransition,
+  readStoredTurn,
+  readStoredTurns,
+} from './adapter-kit/stored-json.js'
 export { TimeSlice } from './adapter-kit/time-slice.js'
 export { DocumentSessionStore, type Loaded } from './stores/document-session-store.js'
 export type { CheckedChange, CheckedTurnUpdate } from './changes/change.js'
 export { LAYOUT_KEY } from './chat/chat-layout.js'
-export { cloneSession, cloneSummary, cloneTransition, cloneTurn } from './records/clone.js'
+export { cloneSession, cloneSummary, cloneTurn } from './records/clone.js'
 export { revisionConflict, safeCause, sessionExists, sessionNotFound, withDetails } from './basics/errors.js'
-export { checkId, isValidId } from './basics/ids.js'
+export { isValidId } from './basics/ids.js'
 export { isJsonObject, isJsonValue } from './basics/json.js'
 export { damageOf, isDamage, type Listed, pageOfListing } from './queries/page.js'
 export { summaryOf } from './records/models.js'
@@ -23,10 +37,11 @@ export { type Condition, type Deletion, inScope, type Scope } from './basics/sco
 export { type ChangePlan, isDropped, planChange, type SessionView, updateTurn } from './changes/decide-change.js'
 export { comparePositions, type Position, positionOf } from './queries/position.js'
 export { cursorAfter, pageOfSummaries } from './queries/page.js'
+export { FillingPage } from './queries/filling-page.js'
 export { matches } from './queries/filter.js'
 export type { CheckedQuery } from './queries/query.js'
-export { locateJsonError, parseJson } from './records/parse-json.js'
-export { readSessionInput, readTurnPatch } from './records/record-input.js'
+export { parseJson } from './records/parse-json.js'
+export { readTurnPatch } from './records/record-input.js'
 export {
   decodeToolCall,
   decodeTransition,

@@ -1,18 +1,17 @@
 import type { AgentTransitionRecord, JsonObject, SessionRecord, TurnRecord } from '@turnstore/core'
-import { type ChangePlan, isDropped, type SessionView } from '@turnstore/core/adapter'
+import { type ChangePlan, headAfter, IdPlaces, keptTransitions, type SessionView } from '@turnstore/core/adapter'
 
 /** A session with an index of its ids, so that the cost of a change does not grow with the session. */
 export class IndexedSession implements SessionView {
   /** Modified in place by {@link apply}. */
   readonly session: SessionRecord
-  /** The indexes of each turn id, ascending. Old files may contain an id twice. */
-  readonly #places = new Map<string, number[]>()
+  readonly #places = new IdPlaces()
   readonly #transitions = new Map<string, AgentTransitionRecord>()
 
   /** Takes ownership of the record. */
   constructor(session: SessionRecord) {
     this.session = session
-    session.turns.forEach((turn, index) => this.#addPlace(turn.turnId, index))
+    session.turns.forEach(({ turnId }) => this.#places.push(turnId))
     session.agentTransitions.forEach(transition => this.#addTransition(transition))
   }
 
@@ -41,13 +40,13 @@ export class IndexedSession implements SessionView {
   }
 
   findTurn(turnId: string, before: number): { turn: TurnRecord; index: number } | undefined {
-    const index = this.#places.get(turnId)?.findLast(place => place < before)
-    const turn = index === undefined ? undefined : this.session.turns[index]
-    return index === undefined || turn === undefined ? undefined : { turn, index }
+    const index = this.#places.last(turnId, before)
+    const turn = this.session.turns[index]
+    return turn === undefined ? undefined : { turn, index }
   }
 
   firstIndexOfTurn(turnId: string): number {
-    return this.#places.get(turnId)?.[0] ?? -1
+    return this.#places.first(turnId)
   }
 
   findTransition(transitionId: string): AgentTransitionRecord | undefined {
@@ -57,36 +56,27 @@ export class IndexedSession implements SessionView {
   /** Applies the plan and takes ownership of its records. */
   apply(plan: ChangePlan): void {
     const { session } = this
-    if (plan.keepTurns !== undefined) this.#rewind(plan.keepTurns)
+    if (plan.keepTurns !== undefined) this.#rewind(plan, plan.keepTurns)
     for (const { index, turn } of plan.replaceTurns) session.turns[index] = turn
-    for (const turn of plan.appendTurns) this.#addPlace(turn.turnId, session.turns.push(turn) - 1)
+    for (const turn of plan.appendTurns) {
+      session.turns.push(turn)
+      this.#places.push(turn.turnId)
+    }
     for (const transition of plan.appendAgentTransitions) {
       session.agentTransitions.push(transition)
       this.#addTransition(transition)
     }
-    if (plan.metadata !== undefined) session.metadata = plan.metadata
-    if (plan.agentId !== undefined) session.agentId = plan.agentId
-    session.updatedAt = plan.updatedAt
-    session.revision = plan.revision
+    Object.assign(session, headAfter(session, plan))
   }
 
-  #rewind(keepTurns: number): void {
+  #rewind(plan: ChangePlan, keepTurns: number): void {
     const { session } = this
-    // Transitions first: `isDropped` needs the index of the turns.
-    session.agentTransitions = session.agentTransitions.filter(transition => !isDropped(this, transition, keepTurns))
+    // Transitions first: what is dropped depends on the places of the turns.
+    session.agentTransitions = keptTransitions(this, session.agentTransitions, plan)
     this.#transitions.clear()
     session.agentTransitions.forEach(transition => this.#addTransition(transition))
-    for (const { turnId } of session.turns.splice(keepTurns)) {
-      const places = this.#places.get(turnId)
-      places?.pop()
-      if (places?.length === 0) this.#places.delete(turnId)
-    }
-  }
-
-  #addPlace(turnId: string, index: number): void {
-    const places = this.#places.get(turnId)
-    if (places === undefined) this.#places.set(turnId, [index])
-    else places.push(index)
+    session.turns.length = keepTurns
+    this.#places.truncate(keepTurns)
   }
 
   /** If an id occurs twice, the first one counts. */

@@ -5,6 +5,7 @@ import {
   type SessionRecord,
   type SessionSummary,
   type TurnPage,
+  type TurnRecord,
   isTurnstoreError,
   TurnstoreError,
 } from '@turnstore/core'
@@ -13,7 +14,6 @@ import {
   checkStoreOptions,
   type Condition,
   type Deletion,
-  encodeTurn,
   AbstractSessionStore,
   type CheckedChange,
   type CheckedQuery,
@@ -23,11 +23,12 @@ import {
   type Scope,
   sessionNotFound,
 } from '@turnstore/core/adapter'
+import { bodyOfTurn } from '@turnstore/core/adapter/sql'
 import { Connection } from './database/connection.js'
 import { isDatabase, type SqliteDatabase } from './database/driver.js'
-import { GroupCommit, UNREAD, type Write } from './database/group-commit.js'
-import { databasePath, openDatabase } from './database/open-database.js'
-import { applySettings, checkShared, checkSqliteVersion } from './database/pragmas.js'
+import { databasePath, type OpenDatabase, openDatabase } from './database/open-database.js'
+import { applySettings, checkSqliteVersion } from './database/pragmas.js'
+import { checkShared } from './database/shared-handle.js'
 import { whileBusy } from './database/while-busy.js'
 import { backUp } from './maintenance/backup.js'
 import { checkIntegrity } from './maintenance/check-integrity.js'
@@ -47,6 +48,7 @@ import {
 import { SqliteSessionView } from './sessions/session-view.js'
 import { parseTurns } from './sessions/turn-bodies.js'
 import { readIfSmall } from './sessions/whole-session.js'
+import { UNREAD, type Write, WriteQueue } from './sessions/write-queue.js'
 import { refuseNewer, upgrade } from './tables/schema-version.js'
 
 export interface SqliteSessionStoreOptions extends StoreOptions {
@@ -56,11 +58,26 @@ export interface SqliteSessionStoreOptions extends StoreOptions {
    * checkpoint, some megabytes at most, but never the database.
    */
   durability?: 'power-loss' | 'process-crash'
+  /**
+   * Opens the database at a path with another build of better-sqlite3, for example one that encrypts. It returns a new
+   * handle, which the store sets up and closes.
+   *
+   * @example
+   * import Database from 'better-sqlite3-multiple-ciphers'
+   *
+   * const open = path => {
+   *   const database = new Database(path)
+   *   database.key(secret)
+   *   return database
+   * }
+   * const store = new SqliteSessionStore('./sessions.db', { open })
+   */
+  open?: OpenDatabase
 }
 
 interface Open {
   readonly connection: Connection
-  readonly writes: GroupCommit
+  readonly writes: WriteQueue
   readonly last: LastSession
 }
 
@@ -76,20 +93,24 @@ interface Open {
 export class SqliteSessionStore extends AbstractSessionStore {
   readonly #source: string | SqliteDatabase
   readonly #synchronous: 'FULL' | 'NORMAL'
+  readonly #openDatabase: OpenDatabase | undefined
   #capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: true }
   #open: Open | null = null
 
   /**
    * @param source the path of the database, which the first call creates if needed; `:memory:`; or your own `Database`
-   *   of better-sqlite3, which the store never closes and whose settings it restores
+   *   of better-sqlite3, which the store uses as it is and never closes
    * @throws `INVALID_ARGUMENT`
    */
   constructor(source: string | SqliteDatabase, options: SqliteSessionStoreOptions = {}) {
-    checkStoreOptions(options, ['durability'])
+    checkStoreOptions(options, ['durability', 'open'])
     super(options)
-    const { durability = 'power-loss' } = options
+    const { durability = 'power-loss', open } = options
     if (durability !== 'power-loss' && durability !== 'process-crash') {
       throw new TurnstoreError('INVALID_ARGUMENT', 'options.durability must be power-loss or process-crash')
+    }
+    if (open !== undefined && (typeof open !== 'function' || typeof source !== 'string')) {
+      throw new TurnstoreError('INVALID_ARGUMENT', 'options.open must be a function, for the path of a database')
     }
     if (typeof source !== 'string' && !isDatabase(source)) {
       throw new TurnstoreError(
@@ -98,6 +119,7 @@ export class SqliteSessionStore extends AbstractSessionStore {
       )
     }
     this.#source = typeof source === 'string' ? databasePath(source) : source
+    this.#openDatabase = open
     this.#synchronous = durability === 'power-loss' ? 'FULL' : 'NORMAL'
   }
 
@@ -109,16 +131,18 @@ export class SqliteSessionStore extends AbstractSessionStore {
     const isShared = typeof this.#source !== 'string'
     const path = typeof this.#source === 'string' ? this.#source : this.#source.name
     const database =
-      typeof this.#source === 'string' ? await whileBusy(() => openDatabase(path), this.timeoutMs, path) : this.#source
-    const connection = new Connection(database, { synchronous: this.#synchronous, isShared })
+      typeof this.#source === 'string'
+        ? await whileBusy(() => openDatabase(path, this.#openDatabase), this.timeoutMs, path)
+        : this.#source
+    const connection = new Connection(database, isShared)
     try {
       const isAlone = await whileBusy(
         () => {
           connection.checkFree()
           connection.watchFiles()
           checkSqliteVersion(database)
-          if (isShared) checkShared(connection)
           refuseNewer(connection)
+          if (isShared) checkShared(connection, { synchronous: this.#synchronous, timeoutMs: this.timeoutMs })
           if (!isShared) applySettings(database, this.#synchronous)
           upgrade(connection)
           return isShared && connection.isExclusive
@@ -138,7 +162,8 @@ export class SqliteSessionStore extends AbstractSessionStore {
     // With syncs, waiting one tick for writes that share the commit is worth it.
     const mayHurry = this.#synchronous === 'NORMAL'
     const last = new LastSession(connection)
-    this.#open = { connection, writes: new GroupCommit(connection, last, this.timeoutMs, mayHurry), last }
+    connection.useCache(last)
+    this.#open = { connection, writes: new WriteQueue(connection, last, this.timeoutMs, mayHurry), last }
   }
 
   protected override async _close(): Promise<void> {
@@ -186,7 +211,7 @@ export class SqliteSessionStore extends AbstractSessionStore {
   protected async _readTurns(sessionId: string, range: CheckedTurnRange, scope: Scope): Promise<TurnPage | null> {
     const raw = await this.#read(connection => {
       const head = this.#countedHead(sessionId, scope)
-      return head && readRawTurns(connection, sessionId, head, range)
+      return head && readRawTurns(connection, head, range)
     })
     if (raw === null) return null
     const turns = await parseTurns(sessionId, raw.turns, range.kind === 'turnId' ? range.turnId : undefined)
@@ -207,59 +232,42 @@ export class SqliteSessionStore extends AbstractSessionStore {
   }
 
   #read<T>(work: (connection: Connection) => T): Promise<T> {
-    const { connection, last } = this.#opened()
-    const attempt = (): T =>
-      connection.read(() => {
-        last.check()
-        return work(connection)
-      })
-    return whileBusy(attempt, this.timeoutMs, connection.path)
+    const { connection } = this.#opened()
+    return whileBusy(() => connection.read(() => work(connection)), this.timeoutMs, connection.path)
   }
 
   // ---- Writing. Turns are encoded before the transaction, so that others do not wait for it.
 
   protected _changeSession(sessionId: string, change: CheckedChange, condition: Condition): Promise<ChangeResult> {
-    const { connection, last } = this.#opened()
-    const bodies = new Map(change.appendTurns.map(turn => [turn, JSON.stringify(encodeTurn(turn))]))
+    const { connection } = this.#opened()
+    const bodyOf = bodiesOf(change.appendTurns)
     return this.#writeRead(sessionId, condition.scope, isRead => {
       const head = this.#countedHead(sessionId, condition.scope)
       if (head === null) throw sessionNotFound(sessionId)
-      const session = new SqliteSessionView(connection, sessionId, head)
+      const session = new SqliteSessionView(connection, head)
       const plan = planChange(session, change, condition.ifRevision, this.limits)
       const answer = resultOf(plan)
       if (!plan.changed) return { answer }
-      if (plan.keepTurns !== undefined && !isRead && !readIfSmall(connection, sessionId, head)) return UNREAD
-      return {
-        answer,
-        apply: () =>
-          last.remember(
-            sessionId,
-            session.apply(plan, turn => bodies.get(turn) ?? ''),
-          ),
-      }
+      if (plan.keepTurns !== undefined && !isRead && !readIfSmall(connection, head)) return UNREAD
+      return { answer, apply: () => session.apply(plan, bodyOf) }
     })
   }
 
   protected _saveSession(session: SessionRecord, condition: Condition): Promise<number> {
-    const { connection, last } = this.#opened()
-    const turnBodies = session.turns.map(turn => JSON.stringify(encodeTurn(turn)))
-    return this.#writeRead(session.sessionId, session.workspaceId, isRead => {
-      last.forget()
-      return saveSession(connection, session, turnBodies, condition, isRead)
-    })
+    const { connection } = this.#opened()
+    const bodyOf = bodiesOf(session.turns)
+    return this.#writeRead(session.sessionId, session.workspaceId, isRead =>
+      saveSession(connection, session, bodyOf, condition, isRead),
+    )
   }
 
   protected _deleteSession(sessionId: string, { scope, evenIfDamaged }: Deletion): Promise<boolean> {
-    const { connection, writes, last } = this.#opened()
+    const { connection, writes } = this.#opened()
     if (!evenIfDamaged) {
-      return this.#writeRead(sessionId, scope, isRead => {
-        last.forget()
-        return deleteSession(connection, sessionId, scope, isRead)
-      })
+      return this.#writeRead(sessionId, scope, isRead => deleteSession(connection, sessionId, scope, isRead))
     }
     let isDamaged = false
     const write: Write<boolean> = isRead => {
-      last.forget()
       if (isDamaged) return deleteDamaged(connection, sessionId, scope)
       if (isRead) return deleteSession(connection, sessionId, scope, true)
       return findDamaged(connection, sessionId, scope) === null ? { answer: false } : UNREAD
@@ -298,6 +306,12 @@ export class SqliteSessionStore extends AbstractSessionStore {
     if (this.#open === null) throw new TurnstoreError('STORE_UNAVAILABLE', 'The store is not ready')
     return this.#open
   }
+}
+
+/** Encodes turns now, before the transaction. */
+function bodiesOf(turns: readonly TurnRecord[]): (turn: TurnRecord) => string {
+  const bodies = new Map(turns.map(turn => [turn, bodyOfTurn(turn)]))
+  return turn => bodies.get(turn) ?? ''
 }
 
 /** An unknown argument would be ignored silently. @throws `INVALID_ARGUMENT` */

@@ -13,6 +13,7 @@ const paths = new WeakMap<SqliteSessionStore, string>()
 function openShared(path: string): SqliteSessionStore {
   const database = new Database(path)
   database.pragma('journal_mode = WAL')
+  database.pragma('synchronous = FULL')
   const store = new SqliteSessionStore(database)
   paths.set(store, path)
   return store

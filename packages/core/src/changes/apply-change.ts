@@ -3,7 +3,8 @@ import { TurnstoreError } from '../basics/errors.js'
 import { defaultLimits, type Limits } from '../records/limits.js'
 import type { SessionRecord } from '../records/models.js'
 import { checkMembers } from '../basics/arguments.js'
-import { type ChangePlan, isDropped, planChange, type SessionView } from './decide-change.js'
+import { headAfter, keptTransitions } from './after-change.js'
+import { type ChangePlan, planChange, type SessionView } from './decide-change.js'
 import { readSessionInput } from '../records/record-input.js'
 
 export interface AppliedChange {
@@ -63,16 +64,12 @@ export function applyPlan(session: SessionRecord, plan: ChangePlan): SessionReco
   if (!plan.changed) return session
   const turns = session.turns.slice(0, plan.keepTurns)
   for (const { index, turn } of plan.replaceTurns) turns[index] = turn
-  const view = viewOf(session)
-  const kept = session.agentTransitions.filter(transition => !isDropped(view, transition, plan.keepTurns))
+  const kept = keptTransitions(viewOf(session), session.agentTransitions, plan)
   return {
     ...session,
+    ...headAfter(session, plan),
     turns: turns.concat(plan.appendTurns),
     agentTransitions: kept.concat(plan.appendAgentTransitions),
-    metadata: plan.metadata ?? session.metadata,
-    agentId: plan.agentId === undefined ? session.agentId : plan.agentId,
-    updatedAt: plan.updatedAt,
-    revision: plan.revision,
   }
 }
 

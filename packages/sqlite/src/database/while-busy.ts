@@ -6,11 +6,7 @@ import { setAside } from './stray-files.js'
  * Longest pause between two tries, in milliseconds. A try costs microseconds, and longer pauses are unfair: with up to
  * 64 ms, two processes that write all the time share up to two to one; with these, about evenly.
  */
-const LONGEST_PAUSE_MS = 4
-
-export function newBackoff(timeoutMs: number): Backoff {
-  return new Backoff(timeoutMs, LONGEST_PAUSE_MS)
-}
+export const LONGEST_PAUSE_MS = 4
 
 /**
  * Retries until the database is free, with pauses that do not block the process, at most until the deadline. Files of
@@ -18,7 +14,7 @@ export function newBackoff(timeoutMs: number): Backoff {
  * @throws `STORE_BUSY`, or what the error of the driver means
  */
 export async function whileBusy<T>(attempt: () => T, timeoutMs: number, path: string): Promise<T> {
-  const backoff = newBackoff(timeoutMs)
+  const backoff = new Backoff(timeoutMs, LONGEST_PAUSE_MS)
   for (;;) {
     try {
       return attempt()

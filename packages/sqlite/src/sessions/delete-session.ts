@@ -1,10 +1,11 @@
 import type { Scope } from '@turnstore/core/adapter'
 import type { Connection } from '../database/connection.js'
-import { type Decision, UNREAD } from '../database/group-commit.js'
+import { planWriter } from '../tables/plan-verbs.js'
 import { sql } from '../tables/statements.js'
 import { findDamaged, readHead } from './session-rows.js'
 import { readIfSmall } from './whole-session.js'
-import { deletePlacesAndTransitions, deleteTurns } from './write-rows.js'
+import { type Decision, UNREAD } from './write-queue.js'
+import { runAll } from './run-statements.js'
 
 /** Decides on deleting a session. The answer is whether there is one. */
 export function deleteSession(
@@ -15,10 +16,10 @@ export function deleteSession(
 ): Decision<boolean> | typeof UNREAD {
   const head = readHead(connection, sessionId, scope)
   if (head === null) return { answer: false }
-  if (!isRead && !readIfSmall(connection, sessionId, head)) return UNREAD
-  const apply = (): void => {
-    deleteTurns(connection, sessionId, head)
-    deleteRow(connection, head.id)
+  if (!isRead && !readIfSmall(connection, head)) return UNREAD
+  const apply = (): null => {
+    runAll(connection, sessionId, planWriter.cleared(head.id, head.turnCount))
+    return deleteRow(connection, head.id)
   }
   return { answer: true, apply }
 }
@@ -27,16 +28,18 @@ export function deleteSession(
 export function deleteDamaged(connection: Connection, sessionId: string, scope: Scope): Decision<boolean> {
   const id = findDamaged(connection, sessionId, scope)
   if (id === null) return { answer: false }
-  const apply = (): void => {
+  const apply = (): null => {
     connection.run(sql.deleteTurnsAstray, id)
     connection.run(sql.deleteTurns, id)
-    deletePlacesAndTransitions(connection, id)
-    deleteRow(connection, id)
+    // Whatever their number.
+    for (const { text, values } of planWriter.cleared(id, 0)) connection.run(text, ...values)
+    return deleteRow(connection, id)
   }
   return { answer: true, apply }
 }
 
-function deleteRow(connection: Connection, id: number): void {
+function deleteRow(connection: Connection, id: number): null {
   connection.run(sql.deleteDetails, id)
   connection.run(sql.deleteSession, id)
+  return null
 }

@@ -1,32 +1,33 @@
 import { setImmediate } from 'node:timers/promises'
-import { type DamagedSession, type SessionPage, type SessionSummary, TurnstoreError } from '@turnstore/core'
+import { type SessionPage } from '@turnstore/core'
 import {
-  comparePositions,
-  cursorAfter,
-  damageOf,
-  matches,
   type CheckedQuery,
+  comparePositions,
+  damaged,
+  damageOf,
+  FillingPage,
+  type Listed,
+  namingSession,
   type Position,
   type Scope,
 } from '@turnstore/core/adapter'
-import type { Connection } from '../database/connection.js'
-import type { Row } from '../database/driver.js'
-import { count, text } from '../tables/columns.js'
-import { sql, withHead } from '../tables/statements.js'
-import { ofSession } from './damage.js'
 import {
-  allOf,
-  filterOf,
-  inScopeOf,
-  noTerms,
+  Bindings,
+  count,
+  filterTerms,
+  keyOf,
   orderOf,
-  rangeOf,
-  scansOf,
-  type IndexScan,
-  upTo,
+  type Row,
+  scopeTerms,
+  summaryOfRow,
+  text,
+  upToTerm,
   where,
-} from './listing-sql.js'
-import { summaryOfRow } from './session-rows.js'
+} from '@turnstore/core/adapter/sql'
+import { dialect } from '../tables/dialect.js'
+import type { Connection } from '../database/connection.js'
+import { sql, withHead } from '../tables/statements.js'
+import { columns, type IndexScan, scansOf, termsOf } from './listing-sql.js'
 
 /** Runs a transaction, and waits while the database is busy. */
 export type Read = <T>(work: () => T) => Promise<T>
@@ -47,8 +48,9 @@ const COLUMNS = 's.*, h.updated_at, h.revision, h.turn_count, h.transition_count
 
 /** The ids of the sessions in a scope. */
 export function listIds(connection: Connection, scope: Scope): string[] {
-  const { terms, values } = inScopeOf(scope)
-  return connection.values(`SELECT session_id FROM turnstore_sessions ${where(terms)}`, ...values).map(String)
+  const bindings = new Bindings(dialect)
+  const terms = scopeTerms(scope, { workspaceId: 'workspace_id' }, bindings)
+  return connection.values(`SELECT session_id FROM turnstore_sessions ${where(terms)}`, ...bindings.values).map(String)
 }
 
 /**
@@ -62,38 +64,22 @@ export async function readPage(
   timeoutMs: number,
 ): Promise<SessionPage> {
   const deadline = performance.now() + timeoutMs
-  const sessions: SessionSummary[] = []
-  const damaged: DamagedSession[] = []
-  /** How many damaged sessions come before the last session of the page. Those after it belong to the next page. */
-  let before = 0
-  /** The position of the last session in the index. Its own time may be damaged, and a cursor from it could go back. */
-  let place: Position | null = null
-  const page = (cursor: string | null): SessionPage => ({ sessions, cursor, ...(damaged.length > 0 && { damaged }) })
+  const page = new FillingPage(query)
   let after = query.after
   for (;;) {
-    const most = query.limit - sessions.length + 1
-    const { rows, end } = await read(() => readChunk(connection, query, after, most))
+    const { rows, end } = await read(() => readChunk(connection, query, after, page.room + 1))
     let pause = performance.now() + SLICE_MS
     for (const row of rows) {
       if (performance.now() > pause) {
         await setImmediate()
         pause = performance.now() + SLICE_MS
       }
-      const listed = summaryOrDamage(row)
-      if ('code' in listed) {
-        damaged.push(listed)
-      } else if (matches(query, listed)) {
-        if (place !== null && sessions.length === query.limit) {
-          damaged.length = before
-          return page(cursorAfter(query, place))
-        }
-        sessions.push(listed)
-        place = positionOfRow(row)
-        before = damaged.length
-      }
+      const position = positionOrNull(row)
+      if (!page.add(summaryOrDamage(row, position), position)) return page.cut()
     }
-    if (end === null) return page(null)
-    if (performance.now() > deadline) return page(cursorAfter(query, end))
+    if (end === null) return page.end()
+    page.pass(end)
+    if (performance.now() > deadline) return page.cut()
     after = end
     await setImmediate()
   }
@@ -108,26 +94,31 @@ interface Chunk {
 
 /** @param most how many rows the page can use */
 function readChunk(connection: Connection, query: CheckedQuery, after: Position | undefined, most: number): Chunk {
-  const filter = filterOf(query)
   const [scan, ...others] = scansOf(query)
   // Metadata is compared later, so any row may match.
   const comparesMetadata = query.metadata.length > 0
   const limit = comparesMetadata ? CHUNK : most
-  const border = filter.terms.length === 0 ? null : positionAhead(connection, query, scan, after)
+  const isFiltered = filterTerms(query, columns, new Bindings(dialect)).length > 0
+  const border = isFiltered ? positionAhead(connection, query, scan, after) : null
   const rowsOn = (each: IndexScan): Row[] => {
-    const limited = border === null ? noTerms : upTo(query, each.key, border)
-    const { terms, values } = allOf([rangeOf(query, each.key, after), each.only, limited, filter])
-    const stretch = `${where(terms)} ORDER BY ${orderOf(query, each.key)} LIMIT +?`
+    const bindings = new Bindings(dialect)
+    const key = keyOf(query, each.columns)
+    const terms = [
+      ...termsOf(query, each, after, bindings),
+      ...each.only,
+      ...(border === null ? [] : [upToTerm(query, each.columns, border, bindings)]),
+      ...filterTerms(query, columns, bindings),
+    ]
+    const stretch = `${where(terms)} ORDER BY ${orderOf(query, each.columns)} LIMIT ${bindings.bind(limit)}`
     const column = comparesMetadata ? SMALL_METADATA : 'metadata'
     const metadata = `(SELECT ${column} FROM turnstore_details WHERE session = s.id) AS metadata`
     return connection.all(
       each.isSorted
         ? // SQLite sorts the rows without their metadata.
-          `WITH found AS MATERIALIZED (SELECT s.*, ${each.key} AS place FROM ${each.table} ${stretch})
+          `WITH found AS MATERIALIZED (SELECT s.*, ${key} AS place FROM ${each.table} ${stretch})
            SELECT ${COLUMNS}, ${metadata} FROM found AS s ${withHead}`
-        : `SELECT ${COLUMNS}, ${each.key} AS place, ${metadata} FROM ${each.table} ${stretch}`,
-      ...values,
-      limit,
+        : `SELECT ${COLUMNS}, ${key} AS place, ${metadata} FROM ${each.table} ${stretch}`,
+      ...bindings.values,
     )
   }
   const rows = rowsOn(scan)
@@ -156,11 +147,12 @@ function positionAhead(
   scan: IndexScan,
   after: Position | undefined,
 ): Position | null {
-  const { terms, values } = rangeOf(query, scan.key, after)
+  const bindings = new Bindings(dialect)
+  const found = `SELECT s.session_id, ${keyOf(query, scan.columns)} AS place FROM ${scan.table}`
+  const terms = termsOf(query, scan, after, bindings)
   const row = connection.get(
-    `SELECT s.session_id, ${scan.key} AS place FROM ${scan.table} ${where(terms)} ORDER BY ${orderOf(query, scan.key)} LIMIT 1 OFFSET +?`,
-    ...values,
-    CHUNK - 1,
+    `${found} ${where(terms)} ORDER BY ${orderOf(query, scan.columns)} LIMIT 1 OFFSET ${bindings.bind(CHUNK - 1)}`,
+    ...bindings.values,
   )
   return row === undefined ? null : positionOfRow(row)
 }
@@ -177,19 +169,21 @@ function positionOfRow(row: Row): Position {
   return { time: text(row, 'place'), sessionId: text(row, 'session_id') }
 }
 
-function summaryOrDamage(row: Row): SessionSummary | DamagedSession {
+function summaryOrDamage(row: Row, position: Position | null): Listed {
   try {
-    ofSession(text(row, 'session_id'), () => checkPlace(row))
-    return summaryOfRow(row)
+    if (position !== null) return summaryOfRow(row)
+    throw namingSession(text(row, 'session_id'), damaged('it is listed at no time'))
   } catch (error) {
-    const damage = damageOf(text(row, 'session_id'), error)
+    const sessionId = text(row, 'session_id')
+    const damage = damageOf(sessionId, error)
     if (damage === null) throw error
     return damage
   }
 }
 
-/** A cursor contains it. All times have one width, and an unreadable one is ''. */
-function checkPlace(row: Row): void {
-  const { length } = text(row, 'place')
-  if (length !== 0 && length !== TIME_LENGTH) throw new TurnstoreError('CORRUPT_SESSION', 'it is listed at no time')
+/** Null if no cursor can be made of it. All times have one width, and an unreadable one is ''. */
+function positionOrNull(row: Row): Position | null {
+  const position = positionOfRow(row)
+  const { length } = position.time
+  return length === 0 || length === TIME_LENGTH ? position : null
 }

@@ -1,59 +1,46 @@
-import { isEnded, type SessionRecord } from '@turnstore/core'
-import { type Condition, nextRevision, timeKey } from '@turnstore/core/adapter'
+import type { SessionRecord, TurnRecord } from '@turnstore/core'
+import { type Condition, nextRevision } from '@turnstore/core/adapter'
+import { sessionColumns } from '@turnstore/core/adapter/sql'
 import type { Connection } from '../database/connection.js'
-import type { SqlValue } from '../database/driver.js'
-import { type Decision, UNREAD } from '../database/group-commit.js'
-import { exact, exactOrNull } from '../tables/columns.js'
-import { sql } from '../tables/statements.js'
-import { readHead } from './session-rows.js'
+import { insertSession, planWriter, putDetails, putHead, replaceSession } from '../tables/plan-verbs.js'
+import { indexTurnIds } from '../tables/turn-ids.js'
+import { type Head, readHead } from './session-rows.js'
 import { readIfSmall } from './whole-session.js'
-import { deleteTurns, insertTransitions, insertTurns } from './write-rows.js'
+import { type Decision, UNREAD } from './write-queue.js'
+import { runAll } from './run-statements.js'
 
 /** Decides on creating a session or replacing it as a whole. The answer is its revision. */
 export function saveSession(
   connection: Connection,
   session: SessionRecord,
-  turnBodies: readonly string[],
+  bodyOf: (turn: TurnRecord) => string,
   condition: Condition,
   isRead: boolean,
 ): Decision<number> | typeof UNREAD {
   const { sessionId } = session
   const current = readHead(connection, sessionId, undefined)
   const revision = nextRevision(session, current, condition)
-  if (current !== null && !isRead && !readIfSmall(connection, sessionId, current)) return UNREAD
-  const apply = (): void => {
-    const columns: SqlValue[] = [
-      sessionId,
-      session.workspaceId,
-      session.parentSessionId,
-      exactOrNull(session.agentId),
-      exact(session.createdAt),
-      timeKey(session.createdAt),
-      timeKey(session.updatedAt),
-      Number(isEnded(session)),
-    ]
-    let id: number
-    if (current === null) {
-      id = Number(connection.value(sql.insertSession, ...columns))
-    } else {
-      id = current.id
-      connection.run(sql.replaceSession, ...columns, id)
-      deleteTurns(connection, sessionId, current)
-    }
-    connection.run(
-      sql.putHead,
-      exact(session.updatedAt),
-      timeKey(session.updatedAt),
-      revision,
-      session.turns.length,
-      session.agentTransitions.length,
-      id,
-    )
-    const extra = session.extra === undefined ? null : JSON.stringify(session.extra)
-    connection.run(sql.putDetails, id, JSON.stringify(session.metadata), extra)
-    const bodies = turnBodies.values()
-    insertTurns(connection, id, 0, session.turns, () => bodies.next().value ?? '')
-    insertTransitions(connection, id, session.agentTransitions)
+  if (current !== null && !isRead && !readIfSmall(connection, current)) return UNREAD
+  const apply = (): null => {
+    const columns = sessionColumns(session, revision)
+    const id = current === null ? insert(connection, columns) : replace(connection, columns, current)
+    const values = { ...columns, session: id }
+    runAll(connection, sessionId, [putHead(values), putDetails(values), ...planWriter.content(id, session, bodyOf)])
+    indexTurnIds(connection, id, 0, session.turns.length)
+    return null
   }
   return { answer: revision, apply }
+}
+
+type Columns = ReturnType<typeof sessionColumns>
+
+function insert(connection: Connection, columns: Columns): number {
+  const { text, values } = insertSession(columns)
+  return Number(connection.value(text, ...values))
+}
+
+function replace(connection: Connection, columns: Columns, { id, sessionId, turnCount }: Head): number {
+  const statements = [replaceSession({ ...columns, session: id }), ...planWriter.cleared(id, turnCount)]
+  runAll(connection, sessionId, statements)
+  return id
 }

@@ -1,18 +1,18 @@
-import type { AgentTransitionRecord, JsonObject, SessionRecord, SessionSummary, TurnPage } from '@turnstore/core'
+import type { AgentTransitionRecord, SessionRecord, SessionSummary, TurnPage } from '@turnstore/core'
 import {
-  decodeTransition,
+  damaged,
   inScope,
-  isJsonObject,
   type CheckedTurnRange,
+  ofSession,
+  readStoredObject,
+  readStoredTransition,
   resolveTurnRange,
   type Scope,
 } from '@turnstore/core/adapter'
+import { count, fromExact, fromExactOrNull, type Row, summaryOfRow, textOrNull } from '@turnstore/core/adapter/sql'
 import type { Connection } from '../database/connection.js'
-import type { Row } from '../database/driver.js'
-import { count, fromExact, fromExactOrNull, text, textOrNull } from '../tables/columns.js'
 import { sql } from '../tables/statements.js'
 import { areTurnIdsIndexed, placesOfTurn } from '../tables/turn-ids.js'
-import { damaged, ofSession, turnsMissing } from './damage.js'
 
 /*
  * Rows as records. What is read from the database is checked like any input. The errors name the session and the place,
@@ -22,6 +22,7 @@ import { damaged, ofSession, turnsMissing } from './damage.js'
 /** The columns that a change or a read of turns needs. */
 export interface Head {
   readonly id: number
+  readonly sessionId: string
   readonly workspaceId: string | null
   readonly agentId: string | null
   readonly updatedAt: string
@@ -55,6 +56,7 @@ function headOf(row: Row, sessionId: string, scope: Scope): Head | null {
   if (!isRowInScope(row, scope)) return null
   return {
     id: count(row, 'id'),
+    sessionId,
     workspaceId: textOrNull(row, 'workspace_id'),
     agentId: fromExactOrNull(row, 'agent_id'),
     updatedAt: fromExact(row, 'updated_at'),
@@ -95,22 +97,6 @@ function checkTurnCount(row: Row): void {
     throw damaged(`${counted} turns are counted, and the last one has another number`)
 }
 
-/** From a row of `sql.session` or of a listing. */
-export function summaryOfRow(row: Row): SessionSummary {
-  return ofSession(text(row, 'session_id'), () => ({
-    sessionId: text(row, 'session_id'),
-    workspaceId: textOrNull(row, 'workspace_id'),
-    parentSessionId: textOrNull(row, 'parent_session_id'),
-    agentId: fromExactOrNull(row, 'agent_id'),
-    createdAt: fromExact(row, 'created_at'),
-    updatedAt: fromExact(row, 'updated_at'),
-    metadata: objectOf(row.metadata, 'metadata'),
-    revision: count(row, 'revision'),
-    turnCount: count(row, 'turn_count'),
-    agentTransitionCount: count(row, 'transition_count'),
-  }))
-}
-
 export function readSummary(connection: Connection, sessionId: string, scope: Scope): SessionSummary | null {
   const row = connection.get(sql.session, sessionId)
   if (row === undefined) return null
@@ -138,7 +124,7 @@ export function readRawSession(connection: Connection, sessionId: string, scope:
     const id = count(row, 'id')
     const agentTransitions = connection.all(sql.transitions, id).map(transitionOfRow)
     if (agentTransitions.length !== agentTransitionCount) throw damaged('transitions are missing')
-    const extra = row.extra === null ? {} : { extra: objectOf(row.extra, 'extra') }
+    const extra = row.extra === null ? {} : { extra: readStoredObject(row.extra, 'extra') }
     return { id, head: { ...head, agentTransitions, ...extra }, turns: turnRows(connection, id, 0, turnCount) }
   })
 }
@@ -157,7 +143,8 @@ export function readWholeSession(connection: Connection, sessionId: string, scop
 /** The turns `[first, end)`. All of them must exist. */
 function turnRows(connection: Connection, id: number, first: number, end: number): readonly Row[] {
   const rows = connection.all(sql.turns, id, first, end)
-  if (rows.length !== end - first || rows.some((row, index) => row.seq !== first + index)) throw turnsMissing()
+  if (rows.length !== end - first || rows.some((row, index) => row.seq !== first + index))
+    throw damaged('turns are missing')
   return rows
 }
 
@@ -166,13 +153,8 @@ export interface RawTurnPage extends Omit<TurnPage, 'turns'> {
   readonly turns: readonly Row[]
 }
 
-export function readRawTurns(
-  connection: Connection,
-  sessionId: string,
-  head: Head,
-  range: CheckedTurnRange,
-): RawTurnPage {
-  const { id, turnCount, revision } = head
+export function readRawTurns(connection: Connection, head: Head, range: CheckedTurnRange): RawTurnPage {
+  const { id, sessionId, turnCount, revision } = head
   return ofSession(sessionId, () => {
     const { first, end } = resolveTurnRange(
       range,
@@ -185,32 +167,11 @@ export function readRawTurns(
 
 /** Checks that the columns by which a transition is found, or deleted in a rewind, match it. */
 function transitionOfRow(row: Row): AgentTransitionRecord {
-  const transition = readTransition(row.body)
+  const transition = readStoredTransition(row.body)
   if (
     fromExactOrNull(row, 'transition_id') === transition.transitionId &&
     fromExact(row, 'turn_id') === transition.turnId
   )
     return transition
   throw damaged('a transition is found by the id of another one')
-}
-
-export function readTransition(body: unknown): AgentTransitionRecord {
-  try {
-    return decodeTransition(objectOf(body, 'a transition'))
-  } catch {
-    throw damaged('a transition is not what was stored there')
-  }
-}
-
-/** Parses metadata or another object that is stored as JSON. */
-export function objectOf(json: unknown, what: string): JsonObject {
-  if (typeof json === 'string') {
-    try {
-      const value: unknown = JSON.parse(json)
-      if (isJsonObject(value)) return value
-    } catch {
-      // Reported below, without quoting what is stored.
-    }
-  }
-  throw damaged(`${what} is not what was stored there`)
 }

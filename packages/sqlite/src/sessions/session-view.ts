@@ -1,25 +1,33 @@
 import { type AgentTransitionRecord, isEnded, type JsonObject, type TurnRecord } from '@turnstore/core'
-import { type ChangePlan, encodeTurn, type SessionView, timeKey } from '@turnstore/core/adapter'
+import {
+  type ChangePlan,
+  ofSession,
+  readStoredObject,
+  readStoredTransition,
+  type SessionView,
+} from '@turnstore/core/adapter'
+import { exact } from '@turnstore/core/adapter/sql'
 import type { Connection } from '../database/connection.js'
-import { exact, exactOrNull } from '../tables/columns.js'
 import { markMoved } from '../tables/moved-sessions.js'
+import { planWriter } from '../tables/plan-verbs.js'
 import { sql } from '../tables/statements.js'
-import { placesOfTurn } from '../tables/turn-ids.js'
-import { ofSession } from './damage.js'
-import { type Head, objectOf, readTransition } from './session-rows.js'
+import { indexTurnIds, placesOfTurn } from '../tables/turn-ids.js'
+import type { Head } from './session-rows.js'
 import { readTurnWithId } from './turn-bodies.js'
-import { insertTransitions, insertTurns, rewind } from './write-rows.js'
+import { runAll } from './run-statements.js'
 
 /** What a change needs to know of a session, inside a transaction. Each answer is a SELECT; none reads the whole. */
 export class SqliteSessionView implements SessionView {
-  readonly sessionId: string
   readonly #connection: Connection
   readonly #head: Head
 
-  constructor(connection: Connection, sessionId: string, head: Head) {
+  constructor(connection: Connection, head: Head) {
     this.#connection = connection
-    this.sessionId = sessionId
     this.#head = head
+  }
+
+  get sessionId(): string {
+    return this.#head.sessionId
   }
 
   get revision(): number {
@@ -39,7 +47,9 @@ export class SqliteSessionView implements SessionView {
   }
 
   get metadata(): JsonObject {
-    return ofSession(this.sessionId, () => objectOf(this.#connection.value(sql.metadata, this.#head.id), 'metadata'))
+    return ofSession(this.sessionId, () =>
+      readStoredObject(this.#connection.value(sql.metadata, this.#head.id), 'metadata'),
+    )
   }
 
   findTurn(turnId: string, before: number): { turn: TurnRecord; index: number } | undefined {
@@ -55,42 +65,29 @@ export class SqliteSessionView implements SessionView {
 
   findTransition(transitionId: string): AgentTransitionRecord | undefined {
     const body = this.#connection.value(sql.transitionWithId, this.#head.id, exact(transitionId))
-    return body === undefined ? undefined : ofSession(this.sessionId, () => readTransition(body))
+    return body === undefined ? undefined : ofSession(this.sessionId, () => readStoredTransition(body))
   }
 
   /**
-   * Writes what the plan changes. Returns the new head.
+   * Writes what the plan changes. Returns the new head, or null after a rewind, where a count is in the database only.
    * @param bodyOf returns the JSON of a turn that the plan appends
    */
-  apply(plan: ChangePlan, bodyOf: (turn: TurnRecord) => string): Head {
-    const { id, hasMoved, turnCount } = this.#head
-    const dropped =
-      plan.keepTurns === undefined ? 0 : rewind(this.#connection, this.sessionId, this.#head, plan.keepTurns)
-    for (const { index, turn } of plan.replaceTurns) {
-      this.#connection.run(sql.replaceTurn, JSON.stringify(encodeTurn(turn)), id, index, id)
-    }
-    insertTurns(this.#connection, id, plan.keepTurns ?? turnCount, plan.appendTurns, bodyOf)
-    insertTransitions(this.#connection, id, plan.appendAgentTransitions)
-    if (plan.metadata !== undefined) this.#connection.run(sql.changeMetadata, JSON.stringify(plan.metadata), id)
-    const agentId = plan.agentId === undefined ? this.#head.agentId : plan.agentId
-    const ended = plan.metadata === undefined ? this.#head.ended : Number(isEnded({ metadata: plan.metadata }))
-    if (plan.agentId !== undefined || plan.metadata !== undefined) {
-      this.#connection.run(sql.changeSession, exactOrNull(agentId), ended, id)
-    }
-    if (!hasMoved) markMoved(this.#connection, id)
-    const { updatedAt, revision } = plan
-    const transitionCount = this.#head.transitionCount - dropped + plan.appendAgentTransitions.length
-    const columns = [exact(updatedAt), timeKey(updatedAt), revision, plan.turnCount, transitionCount]
-    this.#connection.run(sql.changeHead, ...columns, id)
+  apply(plan: ChangePlan, bodyOf: (turn: TurnRecord) => string): Head | null {
+    const head = this.#head
+    const { id, turnCount } = head
+    runAll(this.#connection, head.sessionId, planWriter.planned(plan, { ...head, key: id }, bodyOf))
+    indexTurnIds(this.#connection, id, plan.keepTurns ?? turnCount, plan.turnCount)
+    if (!head.hasMoved) markMoved(this.#connection, id)
+    if (plan.keepTurns !== undefined) return null
     return {
-      ...this.#head,
-      agentId,
-      ended,
+      ...head,
+      agentId: plan.agentId === undefined ? head.agentId : plan.agentId,
+      ended: plan.metadata === undefined ? head.ended : Number(isEnded({ metadata: plan.metadata })),
       hasMoved: true,
-      updatedAt,
-      revision,
+      updatedAt: plan.updatedAt,
+      revision: plan.revision,
       turnCount: plan.turnCount,
-      transitionCount,
+      transitionCount: head.transitionCount + plan.appendAgentTransitions.length,
     }
   }
 }

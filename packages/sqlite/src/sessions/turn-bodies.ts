@@ -1,13 +1,12 @@
 import type { TurnRecord, TurnstoreError } from '@turnstore/core'
-import { decodeTurn, TimeSlice } from '@turnstore/core/adapter'
+import { damaged, ofSession, readStoredTurn, readStoredTurns, TimeSlice } from '@turnstore/core/adapter'
+import { count, fromExact } from '@turnstore/core/adapter/sql'
 import type { Row } from '../database/driver.js'
-import { count, fromExact, text } from '../tables/columns.js'
-import { damaged, naming, turnsMissing } from './damage.js'
 
 /** Longest stretch of parsing, in milliseconds, before it yields to the event loop. */
 const SLICE_MS = 8
 
-/** Turns to parse before decoding them. Alternating for each turn is slower, since the two evict each other's caches. */
+/** Turns that are read between two looks at the clock. */
 const BATCH = 64
 
 /**
@@ -17,64 +16,38 @@ const BATCH = 64
 export async function parseTurns(sessionId: string, rows: readonly Row[], turnId?: string): Promise<TurnRecord[]> {
   const turns: TurnRecord[] = []
   const slice = new TimeSlice(SLICE_MS)
-  try {
-    for (let first = 0; first < rows.length; first += BATCH) {
-      if (slice.isOver) await slice.yield()
-      const parsed = rows.slice(first, first + BATCH).map(row => ({ row, value: parseBody(row) }))
-      for (const { row, value } of parsed) turns.push(inPlace(row, decodeBody(row, value), turnId))
-    }
-    return turns
-  } catch (error) {
-    throw naming(sessionId, error)
+  for (let first = 0; first < rows.length; first += BATCH) {
+    if (slice.isOver) await slice.yield()
+    const batch = ofSession(sessionId, () => readTurnsInPlace(rows.slice(first, first + BATCH), turnId))
+    for (const turn of batch) turns.push(turn)
   }
+  return turns
 }
 
-/** From a row of `sql.turns`. @throws `CORRUPT_SESSION` */
-export function readTurnInPlace(row: Row): TurnRecord {
-  return inPlace(row, readTurn(row), undefined)
+/** From rows of `sql.turns`, which follow each other. Checks the id by which a change finds each. @throws `CORRUPT_SESSION` */
+export function readTurnsInPlace(rows: readonly Row[], turnId?: string): TurnRecord[] {
+  const [first] = rows
+  if (first === undefined) return []
+  const bodies = rows.map(({ body }) => body)
+  const turns = readStoredTurns(bodies, count(first, 'seq'))
+  rows.forEach((row, index) => {
+    const id = turns[index]?.turnId
+    if (fromExact(row, 'turn_id') !== id || (turnId !== undefined && id !== turnId)) throw foundByAnother(row)
+  })
+  return turns
 }
 
-/** Checks the id in the place, by which a change finds the turn. */
-function inPlace(row: Row, turn: TurnRecord, turnId: string | undefined): TurnRecord {
-  if (fromExact(row, 'turn_id') === turn.turnId) return withId(row, turn, turnId)
-  throw foundByAnother(row)
-}
-
-/** From a row with `seq` and `body`. */
+/** From a row with `seq` and `body`. @throws `CORRUPT_SESSION` */
 export function readTurn(row: Row): TurnRecord {
-  return decodeBody(row, parseBody(row))
-}
-
-function parseBody(row: Row): unknown {
-  try {
-    return JSON.parse(text(row, 'body'))
-  } catch {
-    throw damagedTurn(row)
-  }
-}
-
-function decodeBody(row: Row, value: unknown): TurnRecord {
-  try {
-    return decodeTurn(value)
-  } catch {
-    throw damagedTurn(row)
-  }
-}
-
-/** Replaces the original error, which quotes what is stored or names a caller's record. */
-function damagedTurn(row: Row): TurnstoreError {
-  return damaged(`turn ${count(row, 'seq')} is not what was stored there`)
+  return readStoredTurn(row.body, count(row, 'seq'))
 }
 
 /** The same for a row that was found by the id of its turn. */
 export function readTurnWithId(row: Row | undefined, turnId: string): TurnRecord {
-  if (row === undefined) throw turnsMissing()
-  return withId(row, readTurn(row), turnId)
-}
-
-function withId(row: Row, turn: TurnRecord, turnId: string | undefined): TurnRecord {
-  if (turnId === undefined || turn.turnId === turnId) return turn
-  throw foundByAnother(row)
+  if (row === undefined) throw damaged('turns are missing')
+  const turn = readTurn(row)
+  if (turn.turnId !== turnId) throw foundByAnother(row)
+  return turn
 }
 
 function foundByAnother(row: Row): TurnstoreError {

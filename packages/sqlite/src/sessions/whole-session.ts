@@ -1,8 +1,8 @@
+import { ofSession } from '@turnstore/core/adapter'
 import type { Connection } from '../database/connection.js'
 import { sql } from '../tables/statements.js'
-import { ofSession } from './damage.js'
 import { type Head, readWholeSession } from './session-rows.js'
-import { readTurnInPlace } from './turn-bodies.js'
+import { readTurnsInPlace } from './turn-bodies.js'
 
 /** Sessions up to this size are read in the transaction of a write, which takes about a millisecond. */
 const FEW = 64
@@ -13,10 +13,10 @@ const FEW_BYTES = 128 * 1024
  * not small, and must be read before the transaction.
  * @throws `CORRUPT_SESSION`
  */
-export function readIfSmall(connection: Connection, sessionId: string, head: Head): boolean {
-  const { id, turnCount, transitionCount, workspaceId } = head
+export function readIfSmall(connection: Connection, head: Head): boolean {
+  const { id, sessionId, turnCount, transitionCount, workspaceId } = head
   if (turnCount > FEW || transitionCount > FEW || Number(connection.value(sql.turnBytes, id)) > FEW_BYTES) return false
   const raw = readWholeSession(connection, sessionId, workspaceId)
-  ofSession(sessionId, () => raw?.turns.forEach(readTurnInPlace))
+  ofSession(sessionId, () => readTurnsInPlace(raw?.turns ?? []))
   return true
 }

@@ -1,9 +1,8 @@
 /*
- * All statements of the store, except those that list sessions (`listing-sql.ts`) and those that make the tables
- * (`schema.ts`). Values are always bound.
+ * All statements of the store, except those that write (`plan-verbs.ts`), those that list sessions (`listing-sql.ts`)
+ * and those that make the tables (`schema.ts`). Values are always bound.
  *
- * `+?` instead of `?` in comparisons and in LIMIT: where a value could change the plan, SQLite compiles the statement
- * again for each value, which takes several times as long as running it. The sign prevents that.
+ * `+?` instead of `?` in comparisons and in LIMIT: see `dialect.ts`.
  *
  * If an owner ran ANALYZE when there was one session, SQLite prefers a scan of the table to its index, even when there
  * are thousands. So the statements name the index of sessions, and find a row by its id in a subquery, for which SQLite
@@ -67,26 +66,7 @@ export const sql = {
   /** If an id occurs twice, the first counts. */
   transitionWithId: `
     SELECT body FROM turnstore_transitions WHERE session = +? AND transition_id = +? ORDER BY seq LIMIT 1`,
-  nextTransitionSeq: `SELECT ifnull(max(seq), -1) + 1 FROM turnstore_transitions WHERE session = +?`,
 
-  insertSession: `
-    INSERT INTO turnstore_sessions (
-      session_id, workspace_id, parent_session_id, agent_id, created_at, created_key, updated_key, ended
-    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
-  replaceSession: `
-    UPDATE turnstore_sessions
-    SET session_id = ?, workspace_id = ?, parent_session_id = ?, agent_id = ?, created_at = ?, created_key = ?,
-      updated_key = ?, ended = ?, moved = 0
-    WHERE id = +?`,
-  changeSession: `UPDATE turnstore_sessions SET agent_id = ?, ended = ? WHERE id = +?`,
-  putHead: `
-    INSERT OR REPLACE INTO turnstore_places (
-      is_head, seq, updated_at, updated_key, revision, turn_count, transition_count, session
-    ) VALUES (1, 0, ?, ?, ?, ?, ?, ?)`,
-  changeHead: `
-    UPDATE turnstore_places
-    SET updated_at = ?, updated_key = ?, revision = ?, turn_count = ?, transition_count = ?
-    WHERE session = +? AND is_head = 1 AND seq = 0`,
   setMoved: `UPDATE turnstore_sessions SET moved = 1 WHERE id = +?`,
   countMoved: `SELECT count(*) FROM turnstore_sessions INDEXED BY turnstore_sessions_moved WHERE moved = 1`,
   moved: `SELECT id FROM turnstore_sessions INDEXED BY turnstore_sessions_moved WHERE moved = 1`,
@@ -99,39 +79,13 @@ export const sql = {
       updated_key
     )
     WHERE moved = 1`,
-  putDetails: `INSERT OR REPLACE INTO turnstore_details (session, metadata, extra) VALUES (?, ?, ?)`,
-  changeMetadata: `UPDATE turnstore_details SET metadata = ? WHERE session = +?`,
 
-  insertTurn: `INSERT INTO turnstore_turns (session, seq, body) VALUES (?, ?, ?)`,
-  /** For the turn that was inserted last. */
-  insertPlace: `INSERT INTO turnstore_places (session, is_head, seq, turn_id, turn) VALUES (?, 0, ?, ?, last_insert_rowid())`,
   /** Adds the missing ids of a range of turns. */
   insertTurnIds: `
     INSERT OR IGNORE INTO turnstore_turn_ids (session, turn_id, seq)
     SELECT session, turn_id, seq FROM turnstore_places
     WHERE session = +? AND is_head = 0 AND seq >= +? AND seq < +?`,
-  replaceTurn: `
-    UPDATE turnstore_turns SET body = ?
-    WHERE id = (SELECT turn FROM turnstore_places WHERE session = +? AND is_head = 0 AND seq = +?) AND session = +?`,
-  insertTransition: `
-    INSERT INTO turnstore_transitions (session, seq, transition_id, turn_id, body) VALUES (?, ?, ?, ?, ?)`,
 
-  /** The transitions of turns that are deleted. Run it first, since it needs the ids of those turns. */
-  dropTransitions: `
-    DELETE FROM turnstore_transitions AS t
-    WHERE t.session = +? AND (
-      SELECT min(seq) FROM turnstore_turn_ids WHERE session = t.session AND turn_id = t.turn_id
-    ) >= +?`,
-  dropTurnIds: `
-    DELETE FROM turnstore_turn_ids
-    WHERE (session, turn_id, seq) IN (
-      SELECT session, turn_id, seq FROM turnstore_places WHERE session = +? AND is_head = 0 AND seq >= +?
-    )`,
-  /** Checks session and seq too: a damaged place may lead to a turn of another session, or to one that stays. */
-  dropTurns: `
-    DELETE FROM turnstore_turns
-    WHERE id IN (SELECT turn FROM turnstore_places WHERE session = +? AND is_head = 0 AND seq >= +?)
-      AND session = +? AND seq >= +?`,
   /**
    * The turns that the places of a damaged session lead to, and that claim to belong to another session without a place
    * there.
@@ -145,10 +99,6 @@ export const sql = {
       )`,
   /** Scans the turns of all sessions, since no index has the session of a turn. */
   deleteTurns: `DELETE FROM turnstore_turns WHERE session = +?`,
-  dropPlaces: `DELETE FROM turnstore_places WHERE session = +? AND is_head = 0 AND seq >= +?`,
-  deleteTurnIds: `DELETE FROM turnstore_turn_ids WHERE session = +?`,
-  deletePlaces: `DELETE FROM turnstore_places WHERE session = +?`,
-  deleteTransitions: `DELETE FROM turnstore_transitions WHERE session = +?`,
   deleteDetails: `DELETE FROM turnstore_details WHERE session = +?`,
   deleteSession: `DELETE FROM turnstore_sessions WHERE id = +?`,
 } as const

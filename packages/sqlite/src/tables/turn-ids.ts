@@ -1,5 +1,5 @@
+import { exact } from '@turnstore/core/adapter/sql'
 import type { Connection } from '../database/connection.js'
-import { exact } from './columns.js'
 import { sql } from './statements.js'
 
 /*
@@ -32,11 +32,6 @@ export function placesOfTurn(
 export function indexTurnIds(connection: Connection, id: number, countBefore: number, turnCount: number): void {
   const [from, to] = [indexedUpTo(countBefore), indexedUpTo(turnCount)]
   if (to > from) connection.run(sql.insertTurnIds, id, from, to)
-}
-
-/** Indexes the last ids too, for statements that use the index alone. */
-export function indexAllTurnIds(connection: Connection, id: number, turnCount: number): void {
-  connection.run(sql.insertTurnIds, id, indexedUpTo(turnCount), turnCount)
 }
 
 /** Whether the index has all ids that it must have, and each of them matches a place. */

@@ -170,6 +170,7 @@ describe.skipIf(!mayMount)(`a power cut${mayMount ? '' : ' (needs root, to mount
       // Nothing is written after the last one, which would also sync the removal of its journal.
       const shared = `const database = new Database(path)
       database.pragma('journal_mode = ${mode}')
+      database.pragma('synchronous = EXTRA')
       const shared = new SqliteSessionStore(database)
       await shared.saveSession({ sessionId: 's', createdAt: at })
       for (const id of ['a', 'b', 'c']) {

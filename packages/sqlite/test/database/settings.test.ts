@@ -89,7 +89,7 @@ describe('capabilities', () => {
     'of %s with %j are minimal until the store is ready, and then true',
     async (source, options, expected) => {
       const path = source.endsWith('memory') ? ':memory:' : folder.database
-      const store = folder.open(options, source.startsWith('shared') ? folder.handle(path) : path)
+      const store = folder.open(options, source.startsWith('shared') ? folder.shared(path) : path)
       expect(store.capabilities).toEqual(least)
       await store.ready()
       expect(store.capabilities).toEqual(expected)

@@ -160,13 +160,13 @@ describe('damaged rows', () => {
       'a transition that is not JSON',
       `UPDATE turnstore_transitions SET body = '${canary}' WHERE transition_id = 'x'`,
       ['load', 'transition again'],
-      /a transition/,
+      /an agent transition/,
     ],
     [
       'a transition without an agent',
       `UPDATE turnstore_transitions SET body = '{"reason":"${canary}"}' WHERE transition_id = 'x'`,
       ['load', 'transition again'],
-      /a transition/,
+      /an agent transition/,
     ],
   ]
 

@@ -123,7 +123,7 @@ it('a change of the agent does not reopen an ended session', async () => {
 })
 
 it('nothing is cached for a shared handle, since its owner may write with it', async () => {
-  const database = folder.handle()
+  const database = folder.shared()
   database.pragma('journal_mode = WAL')
   const [one, two] = [folder.open({}, database), folder.open({}, database)]
   await one.saveSession({ sessionId: 's' })

@@ -13,7 +13,7 @@ async function statementsAfterAnalyze(
   await folder.once(store => store.saveSession({ sessionId: 's', turns: ids.map(turnId => ({ turnId, prompt: '' })) }))
   folder.handle().exec('ANALYZE')
   const statements = new Set<string>()
-  const database = folder.handle(folder.database, { verbose: statement => statements.add(String(statement)) })
+  const database = folder.shared(folder.database, { verbose: statement => statements.add(String(statement)) })
   const store = folder.open({}, database)
   for (const sessionId of ['a', 'b']) {
     await store.saveSession({

@@ -1,0 +1,41 @@
+/**
+ * The API for authors of adapters to SQL databases: rows as records, the parts of listings, and plans as statements.
+ * It has no driver. `docs/writing-an-adapter.md` builds an adapter with it.
+ */
+export {
+  count,
+  exact,
+  exactOrNull,
+  fromExact,
+  fromExactOrNull,
+  type Row,
+  sessionColumns,
+  summaryOfRow,
+  text,
+  textOrNull,
+} from './adapter-kit/sql/columns.js'
+export {
+  filterTerms,
+  keyOf,
+  type ListingColumns,
+  orderOf,
+  rangeTerms,
+  scopeTerms,
+  upToTerm,
+  where,
+} from './adapter-kit/sql/listing-sql.js'
+export {
+  bodyOfTurn,
+  type PlannedSession,
+  type PlanVerbs,
+  PlanWriter,
+  type Verb,
+} from './adapter-kit/sql/plan-statements.js'
+export {
+  Bindings,
+  type Dialect,
+  type SqlValue,
+  type Statement,
+  template,
+  type Template,
+} from './adapter-kit/sql/statement.js'
