@@ -35,6 +35,7 @@ import { Layout, OWN_FOLDER, type SessionPaths } from './folder/layout.js'
 import { Listing } from './folder/listing.js'
 import type { Lock } from './locks/gate.js'
 import { LockFolder } from './locks/lock-folder.js'
+import { Creations } from './session/creations.js'
 import { keyOf, OpenSessions } from './session/open-sessions.js'
 import { readSummary } from './session/read-summary.js'
 import type { SessionFile } from './session/session-file.js'
@@ -76,6 +77,7 @@ export class FileSessionStore extends AbstractSessionStore {
   /** Removes what crashes left, once, in the background of the first write. */
   #sweeping: Promise<void> | null = null
   readonly #files = new OpenSessions()
+  readonly #creations = new Creations()
   /** Where each session was found last. */
   readonly #places = new RecentMap<SessionPaths>(REMEMBERED)
   /** The sessions to whose journals this handle wrote. */
@@ -216,6 +218,8 @@ export class FileSessionStore extends AbstractSessionStore {
   }
 
   protected async _saveSession(session: SessionRecord, condition: Condition): Promise<number> {
+    const mayCreate = condition.ifRevision === undefined || condition.ifRevision === 0
+    if (mayCreate && (await this.#creations.create(session, await this.#prepare()))) return 1
     return this.#locked(session.sessionId, async lock => {
       const found = await this.#findToWrite(session.sessionId, undefined)
       return (found ?? (await this.#newFile(session))).replace(session, condition, lock)
@@ -247,7 +251,7 @@ export class FileSessionStore extends AbstractSessionStore {
   async #locked<T>(sessionId: string, work: (lock: Lock) => Promise<T>): Promise<T> {
     try {
       const { locks, timeoutMs } = await this.#prepare()
-      const lock = await locks.acquire(sessionId, { deadline: performance.now() + timeoutMs })
+      const lock = await locks.acquire(sessionId, timeoutMs)
       try {
         return await work(lock)
       } finally {

@@ -182,9 +182,20 @@ export class Layout {
     yield null
     if (scope === null) return
     if (typeof hint?.workspaceFolder === 'string' && this.#isFolder(hint.workspaceFolder)) yield hint.workspaceFolder
+    if (this.#hasNoWorkspaces()) return
     for (const entry of entriesOf(this.base).entries) {
       if (entry.isDirectory() && entry.name !== OWN_FOLDER) yield entry.name
     }
+  }
+
+  /**
+   * Whether it is certain without reading the base, which may hold thousands of sessions. A folder has a link for its
+   * name, one for its `.`, and one for the `..` of each folder in it. File systems that do not count these say 1, or
+   * count files too.
+   */
+  #hasNoWorkspaces(): boolean {
+    const links = identify(this.base)?.links
+    return links === (this.#isFolder(OWN_FOLDER) ? 3 : 2)
   }
 
   /** Whether the folder still is one: it may have been replaced by a link. */

@@ -11,18 +11,17 @@ import {
 import { syncFolder } from '../disk/folders.js'
 import { writeError } from '../folder/file-errors.js'
 import type { Lock } from '../locks/gate.js'
+import { BatchQueue, type Waiting } from './batch-queue.js'
 import type { Compaction } from './compaction.js'
 import { checkLock, rewriteDocument } from './document-writer.js'
 import { JournalBatch } from './journal-batch.js'
 import type { SessionState } from './session-state.js'
 import type { TurnIndex } from './turn-index.js'
 
-interface Waiting {
+interface WaitingChange extends Waiting {
   readonly change: CheckedChange
   readonly condition: Condition
-  readonly deadline: number
   readonly resolve: (result: ChangeResult) => void
-  readonly reject: (error: unknown) => void
 }
 
 /** The most changes that share one sync. */
@@ -35,66 +34,52 @@ const BATCH = 256
 export class ChangeQueue {
   readonly #state: SessionState
   readonly #compaction: Compaction
-  readonly #queue: Waiting[] = []
-  #draining: Promise<void> | null = null
-  /** A change since the queue was last empty has ended the session. */
+  readonly #queue: BatchQueue<WaitingChange>
+  /** A change of the last batch has ended the session. */
   #endsNow = false
 
   constructor(state: SessionState, compaction: Compaction) {
     this.#state = state
     this.#compaction = compaction
+    this.#queue = new BatchQueue(
+      BATCH,
+      take => this.#performNext(take),
+      () => {
+        if (this.#state.isReleased) this.#state.writer.close()
+      },
+    )
   }
 
   /** Resolves when the queue is empty. Null if it is. */
   get drained(): Promise<void> | null {
-    return this.#draining
+    return this.#queue.drained
   }
 
   change(change: CheckedChange, condition: Condition): Promise<ChangeResult> {
-    return new Promise((resolve, reject) => {
-      const deadline = performance.now() + this.#state.folder.timeoutMs
-      this.#queue.push({ change, condition, deadline, resolve, reject })
-      this.#draining ??= this.#drain().catch((error: unknown) => this.#rejectAll(error))
-    })
+    return new Promise((resolve, reject) => this.#queue.add({ change, condition, resolve, reject }))
   }
 
-  async #drain(): Promise<void> {
-    // Lets `change` set #draining first. Below, #draining must be reset in the same tick in which the queue was
-    // found empty, or a change in between would wait forever.
-    await Promise.resolve()
-    let written: TurnIndex | null = null
-    while (this.#queue.length > 0) {
-      let lock: Lock
-      try {
-        // Before taking the lock, so that the first read of a long session keeps no other process waiting.
-        if (this.#state.index === null) await this.#state.current()
-        lock = await this.#state.folder.locks.acquire(this.#state.paths.sessionId, {
-          deadline: this.#queue[0]?.deadline ?? 0,
-        })
-      } catch (error) {
-        this.#queue.shift()?.reject(writeError(error, 'not-stored'))
-        continue
-      }
-      try {
-        written = await this.#commit(this.#queue.splice(0, BATCH), lock)
-      } finally {
-        lock.release()
-      }
+  async #performNext(take: () => WaitingChange[]): Promise<void> {
+    let lock: Lock
+    try {
+      // Before taking the lock, so that the first read of a long session keeps no other process waiting.
+      if (this.#state.index === null) await this.#state.current()
+      lock = await this.#state.folder.locks.acquire(this.#state.paths.sessionId, this.#state.folder.timeoutMs)
+    } catch (error) {
+      throw writeError(error, 'not-stored')
     }
-    this.#draining = null
-    if (this.#state.isReleased) this.#state.writer.close()
-    else if (written !== null) this.#compaction.startIfDue(written, this.#endsNow)
+    let written: TurnIndex | null
     this.#endsNow = false
-  }
-
-  /** For an unexpected error, such as a lock that cannot be released: no caller is left waiting. */
-  #rejectAll(error: unknown): void {
-    this.#draining = null
-    for (const { reject } of this.#queue.splice(0)) reject(writeError(error, 'not-stored'))
+    try {
+      written = await this.#commit(take(), lock)
+    } finally {
+      lock.release()
+    }
+    if (written !== null && !this.#state.isReleased) this.#compaction.startIfDue(written, this.#endsNow)
   }
 
   /** Returns the index after the changes, or null if a document or nothing was written. */
-  async #commit(batch: readonly Waiting[], lock: Lock): Promise<TurnIndex | null> {
+  async #commit(batch: readonly WaitingChange[], lock: Lock): Promise<TurnIndex | null> {
     const answers: (() => void)[] = []
     let index: TurnIndex | null
     try {
@@ -132,7 +117,11 @@ export class ChangeQueue {
   }
 
   /** Returns the index that must be synced before any answer, or null if nothing must. */
-  async #decideAndWrite(batch: readonly Waiting[], answers: (() => void)[], lock: Lock): Promise<TurnIndex | null> {
+  async #decideAndWrite(
+    batch: readonly WaitingChange[],
+    answers: (() => void)[],
+    lock: Lock,
+  ): Promise<TurnIndex | null> {
     const rewinds = batch.some(({ change }) => change.keepTurns !== undefined)
     const index = await (rewinds ? this.#state.rereadToWrite() : this.#state.refreshToWrite())
     if (index === null) {

@@ -52,8 +52,7 @@ export class SessionState {
 
   /** The same under the session's lock, so that no other process writes either. */
   async locked<T>(work: (lock: Lock) => Promise<T>): Promise<T> {
-    const deadline = performance.now() + this.folder.timeoutMs
-    const lock = await this.folder.locks.acquire(this.paths.sessionId, { deadline })
+    const lock = await this.folder.locks.acquire(this.paths.sessionId, this.folder.timeoutMs)
     try {
       return await this.exclusively(() => work(lock))
     } finally {
