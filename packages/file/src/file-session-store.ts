@@ -15,11 +15,9 @@ import {
   type CheckedQuery,
   type CheckedTurnRange,
   checkStoreOptions,
-  cloneSummary,
   type Condition,
   type Deletion,
   inScope,
-  pageOfListing,
   RecentMap,
   type Scope,
   sessionNotFound,
@@ -33,6 +31,7 @@ import { writeError } from './folder/file-errors.js'
 import { createFormat, readFormat, resolveBase } from './folder/format-file.js'
 import { Layout, OWN_FOLDER, type SessionPaths } from './folder/layout.js'
 import { Listing } from './folder/listing.js'
+import { Summaries } from './folder/summaries.js'
 import type { Lock } from './locks/gate.js'
 import { LockFolder } from './locks/lock-folder.js'
 import { Creations } from './session/creations.js'
@@ -71,6 +70,7 @@ export class FileSessionStore extends AbstractSessionStore {
   readonly #path: string
   #capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: true }
   #folder: StoreFolder | null = null
+  #listing: Listing | null = null
   /** Whether the store's own folder and the format in it exist. */
   #isPrepared = false
   #preparing: Promise<void> | null = null
@@ -82,7 +82,6 @@ export class FileSessionStore extends AbstractSessionStore {
   readonly #places = new RecentMap<SessionPaths>(REMEMBERED)
   /** The sessions to whose journals this handle wrote. */
   readonly #uncompacted = new RecentMap<SessionPaths>(REMEMBERED)
-  readonly #listing = new Listing(readSummary)
 
   /** @param path the folder, which the first write creates */
   constructor(path: string, options: FileSessionStoreOptions = {}) {
@@ -102,8 +101,10 @@ export class FileSessionStore extends AbstractSessionStore {
     const base = await resolveBase(this.#path)
     const format = await readFormat(base)
     this.#isPrepared = format !== null
+    const layout = new Layout(base, format?.foldsCase ?? false)
+    this.#listing = this.#listingOf(layout)
     this.#folder = {
-      layout: new Layout(base, format?.foldsCase ?? false),
+      layout,
       ownFolder: join(base, OWN_FOLDER),
       locks: new LockFolder(join(base, OWN_FOLDER, 'locks')),
       limits: this.limits,
@@ -132,6 +133,7 @@ export class FileSessionStore extends AbstractSessionStore {
     }
     await Promise.all(Array.from({ length: CONCURRENT_COMPACTIONS }, compactAll))
     await this.#sweeping
+    await this.#listing?.close()
     await this.#files.close()
     this.#folder?.locks.close()
   }
@@ -175,13 +177,11 @@ export class FileSessionStore extends AbstractSessionStore {
   // ---- Listing.
 
   protected _listSessions(scope: Scope): Promise<string[]> {
-    return this.#listing.ids(this.#layout(), scope)
+    return this.#known(this.#listing).ids(scope)
   }
 
-  protected async _querySessions(query: CheckedQuery): Promise<SessionPage> {
-    const page = await pageOfListing(query, this.#listing.sessions(this.#layout(), query.scope))
-    // The listing shares its summaries with its cache.
-    return { ...page, sessions: page.sessions.map(cloneSummary) }
+  protected _querySessions(query: CheckedQuery): Promise<SessionPage> {
+    return this.#known(this.#listing).page(query)
   }
 
   // ---- Writing.
@@ -271,7 +271,7 @@ export class FileSessionStore extends AbstractSessionStore {
 
   /** Creates the store's own folder before the first write, and again if it was removed since. */
   async #prepare(): Promise<StoreFolder> {
-    const folder = this.#known()
+    const folder = this.#known(this.#folder)
     if (this.#isPrepared && !this.#hasOwnFolder()) {
       this.#isPrepared = false
       this.#preparing = null
@@ -282,7 +282,9 @@ export class FileSessionStore extends AbstractSessionStore {
     }
     this.#preparing ??= createFormat(folder.layout.base).then(
       ({ foldsCase }) => {
-        this.#folder = { ...folder, layout: new Layout(folder.layout.base, foldsCase) }
+        const layout = new Layout(folder.layout.base, foldsCase)
+        if (foldsCase !== folder.layout.foldsCase) this.#listing = this.#listingOf(layout)
+        this.#folder = { ...folder, layout }
         this.#isPrepared = true
       },
       (error: unknown) => {
@@ -291,29 +293,34 @@ export class FileSessionStore extends AbstractSessionStore {
       },
     )
     await this.#preparing
-    return this.#known()
+    return this.#known(this.#folder)
   }
 
   /** Whether the store's own folder exists. If that cannot be found out, the write will fail and say why. */
   #hasOwnFolder(): boolean {
     try {
-      return identify(this.#known().ownFolder) !== null
+      return identify(this.#known(this.#folder).ownFolder) !== null
     } catch {
       return true
     }
   }
 
   #open(paths: SessionPaths): SessionFile {
-    return this.#files.open(paths, this.#known())
+    return this.#files.open(paths, this.#known(this.#folder))
   }
 
-  #known(): StoreFolder {
-    if (this.#folder === null) throw new TurnstoreError('STORE_UNAVAILABLE', 'The store is not ready')
-    return this.#folder
+  #listingOf(layout: Layout): Listing {
+    const summaries = new Summaries(join(layout.base, OWN_FOLDER, 'summaries'), layout, this.limits.jsonDepth)
+    return new Listing(layout, summaries, readSummary)
+  }
+
+  #known<T>(value: T | null): T {
+    if (value === null) throw new TurnstoreError('STORE_UNAVAILABLE', 'The store is not ready')
+    return value
   }
 
   #layout(): Layout {
-    return this.#known().layout
+    return this.#known(this.#folder).layout
   }
 }
 

@@ -239,12 +239,12 @@ describe('within a process', () => {
 
   it('waiting behind callers of the same process takes none of the time', async () => {
     const folder = open()
-    const holding = Array.from({ length: 10 }, async () => {
-      const lock = await folder.acquire('k', 200)
+    const holding = Array.from({ length: 40 }, async () => {
+      const lock = await folder.acquire('k', 1500)
       await sleep(60)
       lock.release()
     })
-    await expect(Promise.all(holding)).resolves.toHaveLength(10)
+    await expect(Promise.all(holding)).resolves.toHaveLength(40)
   })
 
   it('a timeout in the past gives no lock, not even a free one', async () => {

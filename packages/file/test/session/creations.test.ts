@@ -40,10 +40,10 @@ describe.skipIf(!hasStrace)(`sessions that are created at once${hasStrace ? '' :
       '-e',
       'inject=fsync,fdatasync:delay_exit=10000',
     ]
-    const change = `const changed = await Promise.all(Array.from({ length: 600 }, (_, i) =>
+    const change = `const changed = await Promise.all(Array.from({ length: 900 }, (_, i) =>
       store.changeSession('s' + i, append('t')).then(() => 'stored', codeOf)))
       say([...new Set(changed)].join())`
-    const child = folder.run(`${create(600)}\n${change}`, { under, options: { timeoutMs: 400 } })
+    const child = folder.run(`${create(900)}\n${change}`, { under, options: { timeoutMs: 2500 } })
     expect(await child.rest()).toEqual(['1', 'stored'])
   })
 })
