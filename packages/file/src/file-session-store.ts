@@ -38,7 +38,7 @@ import { Creations } from './session/creations.js'
 import { keyOf, OpenSessions } from './session/open-sessions.js'
 import { readSummary } from './session/read-summary.js'
 import type { SessionFile } from './session/session-file.js'
-import type { StoreFolder } from './session/session-state.js'
+import type { StoreFolder } from './session/session-on-disk.js'
 
 export interface FileSessionStoreOptions extends StoreOptions {}
 
@@ -251,12 +251,7 @@ export class FileSessionStore extends AbstractSessionStore {
   async #locked<T>(sessionId: string, work: (lock: Lock) => Promise<T>): Promise<T> {
     try {
       const { locks, timeoutMs } = await this.#prepare()
-      const lock = await locks.acquire(sessionId, timeoutMs)
-      try {
-        return await work(lock)
-      } finally {
-        lock.release()
-      }
+      return await locks.hold(sessionId, timeoutMs, work)
     } catch (error) {
       throw writeError(error)
     }

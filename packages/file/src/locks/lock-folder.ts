@@ -48,6 +48,16 @@ export class LockFolder {
     return this.#gate(this.shardOf(key)).acquire(this, timeoutMs)
   }
 
+  /** Does something under the lock of `key`. */
+  async hold<T>(key: string, timeoutMs: number, work: (lock: Lock) => Promise<T>): Promise<T> {
+    const lock = await this.acquire(key, timeoutMs)
+    try {
+      return await work(lock)
+    } finally {
+      lock.release()
+    }
+  }
+
   /** Keys with the same number share a lock. */
   shardOf(key: string): number {
     return shardOf(key, this.#shards)

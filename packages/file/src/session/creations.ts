@@ -9,8 +9,8 @@ import type { SessionPaths } from '../folder/layout.js'
 import { documentText } from '../format/document.js'
 import type { Lock } from '../locks/gate.js'
 import { BatchQueue, type Waiting } from './batch-queue.js'
-import { checkLock } from './document-writer.js'
-import type { StoreFolder } from './session-state.js'
+import { checkLock } from './document-files.js'
+import type { StoreFolder } from './session-on-disk.js'
 
 /** The most documents that are written and synced at a time, and so the most files that creations keep open. */
 const CONCURRENT_DOCUMENTS = 16
