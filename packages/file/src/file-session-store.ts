@@ -15,11 +15,9 @@ import {
   type CheckedQuery,
   type CheckedTurnRange,
   checkStoreOptions,
-  cloneSummary,
   type Condition,
   type Deletion,
   inScope,
-  pageOfListing,
   RecentMap,
   type Scope,
   sessionNotFound,
@@ -33,12 +31,14 @@ import { writeError } from './folder/file-errors.js'
 import { createFormat, readFormat, resolveBase } from './folder/format-file.js'
 import { Layout, OWN_FOLDER, type SessionPaths } from './folder/layout.js'
 import { Listing } from './folder/listing.js'
+import { Summaries } from './folder/summaries.js'
 import type { Lock } from './locks/gate.js'
 import { LockFolder } from './locks/lock-folder.js'
+import { Creations } from './session/creations.js'
 import { keyOf, OpenSessions } from './session/open-sessions.js'
 import { readSummary } from './session/read-summary.js'
 import type { SessionFile } from './session/session-file.js'
-import type { StoreFolder } from './session/session-state.js'
+import type { StoreFolder } from './session/session-on-disk.js'
 
 export interface FileSessionStoreOptions extends StoreOptions {}
 
@@ -70,17 +70,18 @@ export class FileSessionStore extends AbstractSessionStore {
   readonly #path: string
   #capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: true }
   #folder: StoreFolder | null = null
+  #listing: Listing | null = null
   /** Whether the store's own folder and the format in it exist. */
   #isPrepared = false
   #preparing: Promise<void> | null = null
   /** Removes what crashes left, once, in the background of the first write. */
   #sweeping: Promise<void> | null = null
   readonly #files = new OpenSessions()
+  readonly #creations = new Creations()
   /** Where each session was found last. */
   readonly #places = new RecentMap<SessionPaths>(REMEMBERED)
   /** The sessions to whose journals this handle wrote. */
   readonly #uncompacted = new RecentMap<SessionPaths>(REMEMBERED)
-  readonly #listing = new Listing(readSummary)
 
   /** @param path the folder, which the first write creates */
   constructor(path: string, options: FileSessionStoreOptions = {}) {
@@ -100,8 +101,10 @@ export class FileSessionStore extends AbstractSessionStore {
     const base = await resolveBase(this.#path)
     const format = await readFormat(base)
     this.#isPrepared = format !== null
+    const layout = new Layout(base, format?.foldsCase ?? false)
+    this.#listing = this.#listingOf(layout)
     this.#folder = {
-      layout: new Layout(base, format?.foldsCase ?? false),
+      layout,
       ownFolder: join(base, OWN_FOLDER),
       locks: new LockFolder(join(base, OWN_FOLDER, 'locks')),
       limits: this.limits,
@@ -130,6 +133,7 @@ export class FileSessionStore extends AbstractSessionStore {
     }
     await Promise.all(Array.from({ length: CONCURRENT_COMPACTIONS }, compactAll))
     await this.#sweeping
+    await this.#listing?.close()
     await this.#files.close()
     this.#folder?.locks.close()
   }
@@ -173,13 +177,11 @@ export class FileSessionStore extends AbstractSessionStore {
   // ---- Listing.
 
   protected _listSessions(scope: Scope): Promise<string[]> {
-    return this.#listing.ids(this.#layout(), scope)
+    return this.#known(this.#listing).ids(scope)
   }
 
-  protected async _querySessions(query: CheckedQuery): Promise<SessionPage> {
-    const page = await pageOfListing(query, this.#listing.sessions(this.#layout(), query.scope))
-    // The listing shares its summaries with its cache.
-    return { ...page, sessions: page.sessions.map(cloneSummary) }
+  protected _querySessions(query: CheckedQuery): Promise<SessionPage> {
+    return this.#known(this.#listing).page(query)
   }
 
   // ---- Writing.
@@ -216,6 +218,8 @@ export class FileSessionStore extends AbstractSessionStore {
   }
 
   protected async _saveSession(session: SessionRecord, condition: Condition): Promise<number> {
+    const mayCreate = condition.ifRevision === undefined || condition.ifRevision === 0
+    if (mayCreate && (await this.#creations.create(session, await this.#prepare()))) return 1
     return this.#locked(session.sessionId, async lock => {
       const found = await this.#findToWrite(session.sessionId, undefined)
       return (found ?? (await this.#newFile(session))).replace(session, condition, lock)
@@ -247,12 +251,7 @@ export class FileSessionStore extends AbstractSessionStore {
   async #locked<T>(sessionId: string, work: (lock: Lock) => Promise<T>): Promise<T> {
     try {
       const { locks, timeoutMs } = await this.#prepare()
-      const lock = await locks.acquire(sessionId, { deadline: performance.now() + timeoutMs })
-      try {
-        return await work(lock)
-      } finally {
-        lock.release()
-      }
+      return await locks.hold(sessionId, timeoutMs, work)
     } catch (error) {
       throw writeError(error)
     }
@@ -267,7 +266,7 @@ export class FileSessionStore extends AbstractSessionStore {
 
   /** Creates the store's own folder before the first write, and again if it was removed since. */
   async #prepare(): Promise<StoreFolder> {
-    const folder = this.#known()
+    const folder = this.#known(this.#folder)
     if (this.#isPrepared && !this.#hasOwnFolder()) {
       this.#isPrepared = false
       this.#preparing = null
@@ -278,7 +277,9 @@ export class FileSessionStore extends AbstractSessionStore {
     }
     this.#preparing ??= createFormat(folder.layout.base).then(
       ({ foldsCase }) => {
-        this.#folder = { ...folder, layout: new Layout(folder.layout.base, foldsCase) }
+        const layout = new Layout(folder.layout.base, foldsCase)
+        if (foldsCase !== folder.layout.foldsCase) this.#listing = this.#listingOf(layout)
+        this.#folder = { ...folder, layout }
         this.#isPrepared = true
       },
       (error: unknown) => {
@@ -287,29 +288,34 @@ export class FileSessionStore extends AbstractSessionStore {
       },
     )
     await this.#preparing
-    return this.#known()
+    return this.#known(this.#folder)
   }
 
   /** Whether the store's own folder exists. If that cannot be found out, the write will fail and say why. */
   #hasOwnFolder(): boolean {
     try {
-      return identify(this.#known().ownFolder) !== null
+      return identify(this.#known(this.#folder).ownFolder) !== null
     } catch {
       return true
     }
   }
 
   #open(paths: SessionPaths): SessionFile {
-    return this.#files.open(paths, this.#known())
+    return this.#files.open(paths, this.#known(this.#folder))
   }
 
-  #known(): StoreFolder {
-    if (this.#folder === null) throw new TurnstoreError('STORE_UNAVAILABLE', 'The store is not ready')
-    return this.#folder
+  #listingOf(layout: Layout): Listing {
+    const summaries = new Summaries(join(layout.base, OWN_FOLDER, 'summaries'), layout, this.limits.jsonDepth)
+    return new Listing(layout, summaries, readSummary)
+  }
+
+  #known<T>(value: T | null): T {
+    if (value === null) throw new TurnstoreError('STORE_UNAVAILABLE', 'The store is not ready')
+    return value
   }
 
   #layout(): Layout {
-    return this.#known().layout
+    return this.#known(this.#folder).layout
   }
 }
 

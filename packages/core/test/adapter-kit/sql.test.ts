@@ -133,9 +133,17 @@ describe('columns', () => {
     },
   )
 
+  it('hold numbers, however the driver returns them', () => {
+    for (const value of [7, '7', 7n]) {
+      expect(summaryOfRow({ ...sessionColumns(session, 1), revision: value }).revision).toBe(7)
+    }
+  })
+
   it.each([
     ['revision', -1],
-    ['turn_count', '3'],
+    ['turn_count', '-3'],
+    ['turn_count', '9007199254740993'],
+    ['revision', 1.5],
     ['agent_id', '"'],
     ['updated_at', null],
     ['metadata', '[]'],

@@ -36,7 +36,8 @@ const MAX_TIMER_MS = 2 ** 31 - 1
 interface Waiter {
   /** The handle that asked, so that closing it rejects its waiters only. */
   readonly owner: object
-  readonly deadline: number
+  readonly since: number
+  readonly timeoutMs: number
   readonly resolve: (lock: Lock) => void
   readonly reject: (error: unknown) => void
   timer: NodeJS.Timeout | undefined
@@ -61,6 +62,7 @@ export class Gate implements DescriptorHolder {
   #isHeld = false
   #wantedSince = 0
   #turnSince = -Infinity
+  #grantedAt = -Infinity
   #poll: NodeJS.Timeout | undefined
 
   private constructor(dir: string, path: string) {
@@ -84,9 +86,9 @@ export class Gate implements DescriptorHolder {
     this.#closeIfUnused()
   }
 
-  acquire(owner: object, deadline: number): Promise<Lock> {
+  acquire(owner: object, timeoutMs: number): Promise<Lock> {
     return new Promise((resolve, reject) => {
-      const waiter: Waiter = { owner, deadline, resolve, reject, timer: undefined }
+      const waiter: Waiter = { owner, since: performance.now(), timeoutMs, resolve, reject, timer: undefined }
       this.#waiting.push(waiter)
       if (!this.#isHeld && this.#poll === undefined) this.#serve()
       if (this.#waiting.at(-1) === waiter) this.#expire(waiter)
@@ -150,18 +152,19 @@ export class Gate implements DescriptorHolder {
     return isOut && performance.now() - this.#wantedSince < DESCRIPTOR_WAIT_MS
   }
 
-  /** Hands the lock, which this process has, to the first waiter whose deadline has not passed. */
+  /** Hands the lock, which this process has, to the first waiter whose time is not over. */
   #grant(): boolean {
     for (;;) {
       const next = this.#waiting[0]
       if (!next) return false
-      if (performance.now() >= next.deadline) {
+      if (this.#timeLeft(next) <= 0) {
         this.#reject(next, timedOut())
         continue
       }
       this.#waiting.shift()
       clearTimeout(next.timer)
       this.#isHeld = true
+      this.#grantedAt = performance.now()
       next.resolve(new HeldLock(this))
       return true
     }
@@ -203,8 +206,13 @@ export class Gate implements DescriptorHolder {
     return this.#isQueued ? 1 : 1 + Math.random() * 4
   }
 
+  /** Each grant gives those that wait behind it their whole time again. */
+  #timeLeft({ since, timeoutMs }: Waiter): number {
+    return Math.max(since, this.#grantedAt) + timeoutMs - performance.now()
+  }
+
   #expire(waiter: Waiter): void {
-    const left = waiter.deadline - performance.now()
+    const left = this.#timeLeft(waiter)
     if (left <= 0) {
       this.#reject(waiter, timedOut())
       return
@@ -292,5 +300,5 @@ export function lockFolderClosed(): LockError {
 }
 
 function timedOut(): LockError {
-  return new LockError('LOCK_TIMEOUT', 'Another process or caller held the lock until the deadline')
+  return new LockError('LOCK_TIMEOUT', 'Another process or caller held the lock until the timeout')
 }

@@ -6,14 +6,14 @@ import { corruptSession, readError } from '../folder/file-errors.js'
 import type { SessionPaths } from '../folder/layout.js'
 import { type Entry, type JournalHeader, parsePayload } from '../format/journal-entry.js'
 import { DamagedJournal, scanJournal } from '../format/journal.js'
-import type { TurnIndex } from './turn-index.js'
+import type { ReadSession } from './read-session.js'
 import { type JournalFile, newJournalFile, type RecordSpan } from './turn-places.js'
 
 /**
  * Applies what the journals hold since they were last read.
  * @throws {@link FilesChanged}; `CORRUPT_SESSION`
  */
-export async function replayJournals(index: TurnIndex, paths: SessionPaths): Promise<void> {
+export async function replayJournals(session: ReadSession, paths: SessionPaths): Promise<void> {
   // The active journal is opened first: if it is rotated in between, it is found twice rather than not at all.
   const journal = await openJournal(paths.journal, paths)
   let rotated: FileHandle | null = null
@@ -22,25 +22,25 @@ export async function replayJournals(index: TurnIndex, paths: SessionPaths): Pro
     const rotatedIdentity = rotated === null ? null : identityOf(await rotated.stat({ bigint: true }))
     const journalIdentity = journal === null ? null : identityOf(await journal.stat({ bigint: true }))
     if (rotated !== null && rotatedIdentity !== null) {
-      if (index.rotated?.identity !== rotatedIdentity.file) {
-        const isOurs = index.journal?.identity === rotatedIdentity.file
-        index.rotated = isOurs ? index.journal : newJournalFile(rotatedIdentity.file, paths.rotated)
-        if (isOurs) index.journal = null
+      if (session.rotated?.identity !== rotatedIdentity.file) {
+        const isOurs = session.journal?.identity === rotatedIdentity.file
+        session.rotated = isOurs ? session.journal : newJournalFile(rotatedIdentity.file, paths.rotated)
+        if (isOurs) session.journal = null
       }
-      if (index.rotated !== null) await readJournal(index, index.rotated, rotated, paths.rotated)
+      if (session.rotated !== null) await readJournal(session, session.rotated, rotated, paths.rotated)
     } else {
       // It was removed with the document that it continues, or had nothing that the document lacks.
-      if (index.rotated?.isNeeded === true) throw new FilesChanged()
-      index.rotated = null
+      if (session.rotated?.isNeeded === true) throw new FilesChanged()
+      session.rotated = null
     }
     if (journal === null || journalIdentity === null || journalIdentity.file === rotatedIdentity?.file) {
-      if (index.journal !== null) throw new FilesChanged()
+      if (session.journal !== null) throw new FilesChanged()
     } else {
-      if (index.journal?.identity !== journalIdentity.file) {
-        if (index.journal !== null) throw new FilesChanged()
-        index.journal = newJournalFile(journalIdentity.file, paths.journal)
+      if (session.journal?.identity !== journalIdentity.file) {
+        if (session.journal !== null) throw new FilesChanged()
+        session.journal = newJournalFile(journalIdentity.file, paths.journal)
       }
-      await readJournal(index, index.journal, journal, paths.journal)
+      await readJournal(session, session.journal, journal, paths.journal)
     }
   } finally {
     await journal?.close()
@@ -56,10 +56,10 @@ async function openJournal(path: string, { sessionId }: SessionPaths): Promise<F
   }
 }
 
-async function readJournal(index: TurnIndex, file: JournalFile, handle: FileHandle, path: string): Promise<void> {
+async function readJournal(session: ReadSession, file: JournalFile, handle: FileHandle, path: string): Promise<void> {
   file.path = path
   const identity = identityOf(await handle.stat({ bigint: true }))
-  if (!identity.isFile) throw corruptSession(index.sessionId, path, 'it is not a regular file')
+  if (!identity.isFile) throw corruptSession(session.index.sessionId, path, 'it is not a regular file')
   if (identity.size < file.end || !(await isStillItself(file, handle))) throw new FilesChanged()
   if (identity.size === file.size && file.last !== null) return
   const bytes = await readSpan(handle, { offset: file.end, length: identity.size - file.end })
@@ -67,7 +67,7 @@ async function readJournal(index: TurnIndex, file: JournalFile, handle: FileHand
     const scan = scanJournal(bytes, file.end)
     for (const record of scan.records) {
       const span = { journal: file, offset: record.offset, length: record.length }
-      replay(index, file, record.revision, parsePayload(record.payload), span)
+      replay(session, file, record.revision, parsePayload(record.payload), span)
     }
     const last = scan.records.at(-1)
     if (last !== undefined) file.last = { offset: last.offset - last.front.length, front: last.front }
@@ -77,7 +77,7 @@ async function readJournal(index: TurnIndex, file: JournalFile, handle: FileHand
   } catch (error) {
     if (error instanceof FilesChanged || isTurnstoreError(error, 'SCHEMA_TOO_NEW')) throw error
     const place = error instanceof DamagedJournal ? `at byte ${error.offset}` : `after byte ${file.end}`
-    throw corruptSession(index.sessionId, path, `a record is damaged ${place}`)
+    throw corruptSession(session.index.sessionId, path, `a record is damaged ${place}`)
   }
 }
 
@@ -92,16 +92,17 @@ async function isStillItself({ last }: JournalFile, handle: FileHandle): Promise
 }
 
 function replay(
-  index: TurnIndex,
+  session: ReadSession,
   file: JournalFile,
   revision: number,
   payload: Entry | JournalHeader,
   span: RecordSpan,
 ): void {
+  const { index } = session
   if ('sessionId' in payload) {
     file.header = payload
     file.isStale = payload.sessionId !== index.sessionId || payload.createdAt !== index.head.createdAt
-    if (!file.isStale && index.isForeign) index.head.parentSessionId ??= payload.parentSessionId
+    if (!file.isStale) index.restoreParent(payload.parentSessionId)
     return
   }
   if (file.header === null) throw new Error('a journal without a header')

@@ -13,15 +13,7 @@ import type { Span } from '../disk/read-file.js'
 import type { DocumentOutline } from '../format/document.js'
 import type { Entry } from '../format/journal-entry.js'
 import { RecentTurns } from './recent-turns.js'
-import {
-  bytesOf,
-  type DocumentVersion,
-  type JournalFile,
-  placeOfValue,
-  type RecordSpan,
-  type Snapshot,
-  type TurnPlace,
-} from './turn-places.js'
+import { bytesOf, placeOfValue, type RecordSpan, type SessionContent, type TurnPlace } from './turn-places.js'
 
 /**
  * A session in memory without its turns: all other members, and where each turn is on disk. An append needs no
@@ -31,30 +23,21 @@ export class TurnIndex implements SessionView {
   /** The session without its turns. */
   readonly head: SessionRecord
   readonly hasBigIntegers: boolean
-  isForeign: boolean
-  document: DocumentVersion
   readonly places: TurnPlace[]
-  /** The journal that a compaction moved aside, and the one that is written. */
-  rotated: JournalFile | null = null
-  journal: JournalFile | null = null
+  #isForeign: boolean
   readonly #lastIndex = new Map<string, number>()
   #hasRepeatedIds = false
   readonly #transitions = new Map<string, AgentTransitionRecord>()
   readonly #recent = new RecentTurns()
   #documentTurns: readonly TurnRecord[] | null
-  readonly #readTurn: (index: TurnIndex, place: TurnPlace) => TurnRecord
+  readonly #readTurn: (place: TurnPlace) => TurnRecord
 
   /** @param readTurn reads one turn from disk, synchronously, since a decision in progress needs it */
-  constructor(
-    outline: DocumentOutline,
-    document: DocumentVersion,
-    readTurn: (index: TurnIndex, place: TurnPlace) => TurnRecord,
-  ) {
+  constructor(outline: DocumentOutline, readTurn: (place: TurnPlace) => TurnRecord) {
     this.head = { ...outline.head, agentTransitions: [] }
     for (const transition of outline.head.agentTransitions) this.#addTransition(transition)
     this.hasBigIntegers = outline.hasBigIntegers
-    this.isForeign = outline.isForeign
-    this.document = document
+    this.#isForeign = outline.isForeign
     this.places = []
     this.#readTurn = readTurn
     this.#documentTurns = outline.hasBigIntegers ? null : outline.turns
@@ -86,9 +69,14 @@ export class TurnIndex implements SessionView {
     return { ...summaryOf(this.head), turnCount: this.turnCount }
   }
 
-  /** The size of both journals. */
-  get journalBytes(): number {
-    return (this.rotated?.end ?? 0) + (this.journal?.end ?? 0)
+  /** The reference wrote the document, and no compaction has rewritten it since. */
+  get isForeign(): boolean {
+    return this.#isForeign
+  }
+
+  /** The reference drops the parent when it rewrites a document. */
+  restoreParent(parentSessionId: string | null): void {
+    if (this.#isForeign) this.head.parentSessionId ??= parentSessionId
   }
 
   findTurn(turnId: string, before: number): { turn: TurnRecord; index: number } | undefined {
@@ -123,13 +111,13 @@ export class TurnIndex implements SessionView {
   apply(entry: Entry, revision: number, span: RecordSpan): void {
     for (const update of entry.updateTurns) this.#applyUpdate(update, span)
     entry.appendTurns.forEach((turn, item) => {
-      const known = this.isForeign ? this.lastIndexOf(turn.turnId) : -1
+      const known = this.#isForeign ? this.lastIndexOf(turn.turnId) : -1
       if (known !== -1 && isRetryOfTurn(this.#turnAt(known), turn)) return
       this.#addPlace({ turnId: turn.turnId, base: { kind: 'record', span, item }, patches: [] })
       this.#recent.set(this.turnCount - 1, turn, span.length)
     })
     for (const transition of entry.appendAgentTransitions) {
-      if (this.isForeign && this.head.agentTransitions.some(known => isSame(known, transition))) continue
+      if (this.#isForeign && this.head.agentTransitions.some(known => isSame(known, transition))) continue
       this.#addTransition(transition)
     }
     this.#applyHead(entry, revision)
@@ -139,7 +127,7 @@ export class TurnIndex implements SessionView {
     const index = this.lastIndexOf(update.turnId)
     const place = this.places[index]
     if (place === undefined) {
-      if (this.isForeign) return
+      if (this.#isForeign) return
       throw new Error('an update of a turn that does not exist')
     }
     this.places[index] = { ...place, patches: [...place.patches, span] }
@@ -152,7 +140,7 @@ export class TurnIndex implements SessionView {
     if (known !== undefined) return known.turn
     const place = this.places[index]
     if (place === undefined) throw new RangeError('no turn at this index')
-    const turn = this.#readTurn(this, place)
+    const turn = this.#readTurn(place)
     this.#recent.set(index, turn, bytesOf(place))
     return turn
   }
@@ -221,20 +209,16 @@ export class TurnIndex implements SessionView {
     head.revision = plan.revision
   }
 
-  /** A copy for a compaction, which writes it while changes continue. */
-  snapshot(): Snapshot {
-    return {
-      head: { ...this.head, agentTransitions: [...this.head.agentTransitions] },
-      places: [...this.places],
-      document: this.document,
-    }
+  /** A copy. */
+  content(): SessionContent {
+    return { head: { ...this.head, agentTransitions: [...this.head.agentTransitions] }, places: [...this.places] }
   }
 
-  /** Switches to the document that a snapshot was written to. Later changes stay in the journal. */
-  rebase(snapshot: Snapshot, spans: readonly Span[], document: DocumentVersion): void {
+  /** Switches to the spans of a document that these contents were written to. Later changes stay in the journal. */
+  rebase(written: SessionContent, spans: readonly Span[]): void {
     spans.forEach((span, item) => {
       const place = this.places[item]
-      const compacted = snapshot.places[item]?.patches.length ?? 0
+      const compacted = written.places[item]?.patches.length ?? 0
       if (place === undefined) return
       this.places[item] = {
         turnId: place.turnId,
@@ -242,10 +226,7 @@ export class TurnIndex implements SessionView {
         patches: place.patches.slice(compacted),
       }
     })
-    this.document = document
-    this.isForeign = false
-    this.rotated = null
-    if (this.journal !== null) this.journal.isNeeded = this.revision > snapshot.head.revision
+    this.#isForeign = false
   }
 
   #addPlace(place: TurnPlace): void {

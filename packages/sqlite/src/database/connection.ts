@@ -76,7 +76,7 @@ export class Connection {
     if (this.isInMemory || file === null) return
     const { isShared } = this
     const pragma = (name: string): unknown => this.value(`PRAGMA main.${name}`)
-    this.#files = DatabaseFiles.of({ path: isShared ? file : this.path, file, isShared, pragma })
+    this.#files = DatabaseFiles.of({ path: isShared ? file : this.path, file, pragma })
     if (!isShared) checkStrayFiles(this.#files.main, file)
   }
 
