@@ -18,7 +18,6 @@ const broken: Readonly<Record<string, readonly string[]>> = {
   uk: ['', 'x', '2000-01-01T00:00:00.000000Z'],
   ck: ['', 'x', '2000-01-01T00:00:00.000000Z'],
   e: ['', 'x', '-1'],
-  x: ['', 'x', '-1'],
 }
 
 const kinds = { head: 's', turns: 't', ids: 'i', transitions: 'h' }

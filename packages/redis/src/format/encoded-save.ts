@@ -3,7 +3,7 @@ import { encodeTransition, encodeTurn } from '@turnstore/core/adapter'
 import { transitionField, turnField } from './keyspace.js'
 
 /** A part of a session to send to the server. */
-export interface SavePart {
+interface SavePart {
   readonly firstTurn: number
   readonly turns: readonly string[]
   readonly firstTransition: number

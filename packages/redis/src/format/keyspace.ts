@@ -1,7 +1,7 @@
 import type { Scope } from '@turnstore/core/adapter'
 
 /** The keys of a session, in the order of the scripts. They share a hash tag, so they are in one slot. */
-export type SessionKeys = readonly [head: string, turns: string, ids: string, transitions: string, operations: string]
+type SessionKeys = readonly [head: string, turns: string, ids: string, transitions: string, operations: string]
 
 export type IndexOrder = 'updated' | 'created'
 

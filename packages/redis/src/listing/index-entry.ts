@@ -23,7 +23,7 @@ const STAMP_SUFFIX = 7
 const LAST = '~'
 
 /** How far the clocks of the servers of a Cluster may differ. */
-export const CLOCK_SLACK_MS = 60_000
+const CLOCK_SLACK_MS = 60_000
 
 export function memberOf(sessionId: string, { time, stamp }: Stamped): string {
   return `${time} ${sessionId}\u001f${stamp}`

@@ -22,7 +22,7 @@
 -- Returns 'ok', workspace, instant and stamp of updatedAt, the two before the call, then one text for each append:
 --           'ok' or 'same', revision, turn count, positions of its turns that were there, separated by spaces;
 --           or 'decide'; or 'missing'
---      or 'missing' | 'held' | 'late', server's ms | 'newer', version | 'corrupt', reason
+--      or 'missing' | 'late', server's ms | 'newer', version | 'corrupt', reason
 -- include session
 -- include operation
 -- include entries
@@ -33,7 +33,6 @@ local earlier = begin_operation(results_key, token, deadline, now)
 if earlier then return earlier end
 local head, refusal = read_head(KEYS, '*')
 if not head then return refusal end
-if is_held(head, '', now) then return { 'held' } end
 
 local count = tonumber(item_count)
 local fields, texts = 7, 7 + count
@@ -133,9 +132,8 @@ if u then
   remove_entries(KEYS, session_id, head.uk, head.us)
   reply[3], reply[4] = uk, stamp
 end
-local expiry, results_until = expiry_of(ttl_ms, head, now), results_expiry(head, now)
+local expiry = expiry_of(ttl_ms, head, now)
 if expiry then set[#set + 1], set[#set + 2] = 'e', expiry end
-if results_until then set[#set + 1], set[#set + 2] = 'x', results_until end
 redis.call('HSET', head_key, unpack(set))
 expire_all(expiry, KEYS)
-return end_operation(results_key, token, reply, rank_of(now, is_known_by_ids), results_until, now)
+return end_operation(results_key, token, reply, rank_of(now, is_known_by_ids), now)

@@ -20,8 +20,7 @@
 -- ARGV[12]  frame (JSON), or ''
 -- ARGV[13]  number of turns to keep, or ''
 -- ARGV[14]  new generation
--- ARGV[15]  token of the hold that this client has, or ''
--- ARGV[16...] six lists, each after its length:
+-- ARGV[15...] six lists, each after its length:
 --           ids that were looked up: field, places or ''
 --           ids of dropped turns: field, places that stay or ''
 --           turns to replace: field, places before the last one, index, text
@@ -30,20 +29,19 @@
 --           transitions to keep, if turns are dropped: field or '', text
 --
 -- Returns 'ok', revision, turn count, '', workspace, instant and stamp of updatedAt, the two before the call
---      or 'stale' | 'held' | 'late', server's ms | 'missing' | 'newer', version | 'corrupt', reason
+--      or 'stale' | 'late', server's ms | 'missing' | 'newer', version | 'corrupt', reason
 -- include session
 -- include operation
 -- include entries
 local head_key, turns_key, ids_key, transitions_key, results_key = unpack(KEYS, 1, 5)
 local token, deadline, ttl_ms, generation, read_revision, read_wide_revision = unpack(ARGV, 1, 6)
 local updated_at, updated_instant, stamp, session_id, metadata, frame = unpack(ARGV, 7, 12)
-local keep_turns, new_generation, hold_token = unpack(ARGV, 13, 15)
+local keep_turns, new_generation = unpack(ARGV, 13, 14)
 local now = now_ms()
 local earlier = begin_operation(results_key, token, deadline, now)
 if earlier then return earlier end
 local head, refusal = read_head(KEYS, '*')
 if not head then return refusal end
-if is_held(head, hold_token, now) then return { 'held' } end
 local damaged = damage(head, turns_key, transitions_key)
 if damaged then return damaged end
 local is_changed = (read_revision ~= '' and tonumber(read_revision) ~= head.r)
@@ -52,7 +50,7 @@ if head.g ~= generation or is_changed then return { 'stale' } end
 
 local moves = updated_instant > head.uk
 
-local at = 16
+local at = 15
 local function next_list(width)
   local rows = {}
   local count = tonumber(ARGV[at])
@@ -144,13 +142,11 @@ if moves then
 end
 if metadata ~= '' then put('d', metadata) end
 if frame ~= '' then put('f', frame) end
-local expiry, results_until = expiry_of(ttl_ms, head, now), results_expiry(head, now)
+local expiry = expiry_of(ttl_ms, head, now)
 if expiry then put('e', expiry) end
-if results_until then put('x', results_until) end
 redis.call('HSET', head_key, unpack(set))
-if head.hold then redis.call('HDEL', head_key, 'h') end
 expire_all(expiry, KEYS)
 return end_operation(
   results_key, token, { 'ok', revision, integer(count), '', head.ws, uk, us, head.uk, head.us },
-  rank_of(now, false), results_until, now
+  rank_of(now, false), now
 )

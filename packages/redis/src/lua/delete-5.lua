@@ -28,6 +28,5 @@ if damaged then return damaged end
 -- Before any other write: a full server accepts writes only from a script that has freed memory.
 redis.call('UNLINK', head_key, turns_key, ids_key, transitions_key)
 return end_operation(
-  results_key, token, { 'ok', head.ws, head.uk, head.us, head.ck, head.cs }, rank_of(now, false),
-  results_expiry(nil, now), now
+  results_key, token, { 'ok', head.ws, head.uk, head.us, head.ck, head.cs }, rank_of(now, false), now
 )

@@ -44,4 +44,4 @@ redis.call('UNLINK', head_key, turns_key, ids_key, transitions_key)
 if not keeps_results then redis.call('UNLINK', results_key) end
 local reply = { 'ok', ws or '' }
 for at = 2, 5 do reply[#reply + 1] = field[at] or '' end
-return end_operation(results_key, token, reply, rank_of(now, false), results_expiry(nil, now), now)
+return end_operation(results_key, token, reply, rank_of(now, false), now)

@@ -29,7 +29,7 @@
 --
 -- Returns 'ok', revision, turn count, '', workspace, instant and stamp of updatedAt, the two before the call, instant and
 --           stamp of createdAt before the call; those before the call are '' if there was no session
---      or 'exists' | 'conflict', revision | 'stale' | 'unstaged' | 'held' | 'late', server's ms | 'newer', version
+--      or 'exists' | 'conflict', revision | 'stale' | 'unstaged' | 'late', server's ms | 'newer', version
 --      or 'corrupt', reason
 -- include session
 -- include operation
@@ -44,7 +44,6 @@ local earlier = begin_operation(results_key, token, deadline, now)
 if earlier then return earlier end
 local head, refusal = read_head(KEYS, '*')
 if not head and refusal[1] ~= 'missing' then return refusal end
-if head and is_held(head, '', now) then return { 'held' } end
 if head and head.ws ~= workspace then
   if not workspace_of(head.ws, redis.call('HGET', head_key, 'f')) then
     return { 'corrupt', 'its head names two workspaces' }
@@ -79,9 +78,7 @@ local set = {
   'n', integer(turns), 'm', integer(transitions), 'ws', workspace, 'f', frame, 'd', metadata,
   'u', updated_at, 'uk', updated_instant, 'us', us, 'ck', created_instant, 'cs', cs,
 }
-local expiry, results_until = expiry_of(ttl_ms, head, now), results_expiry(nil, now)
-set[#set + 1] = 'x'
-set[#set + 1] = results_until
+local expiry = expiry_of(ttl_ms, head, now)
 if expiry then
   set[#set + 1] = 'e'
   set[#set + 1] = expiry
@@ -106,4 +103,4 @@ expire_all(expiry, KEYS)
 return end_operation(results_key, token, {
   'ok', integer(revision + 1), integer(turns), '', workspace, updated_instant, us,
   head and head.uk or '', head and head.us or '', head and head.ck or '', head and head.cs or '',
-}, rank_of(now, false), results_until, now)
+}, rank_of(now, false), now)

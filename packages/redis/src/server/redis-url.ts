@@ -2,7 +2,7 @@ import { isIPv6 } from 'node:net'
 import { invalid } from './redis-errors.js'
 
 /** The parts of a URL of one server. */
-export interface ServerUrl {
+interface ServerUrl {
   readonly host: string
   readonly port: number
   readonly username?: string
@@ -12,7 +12,7 @@ export interface ServerUrl {
 }
 
 /** The parts of a URL of a Cluster. */
-export interface ClusterUrl {
+interface ClusterUrl {
   readonly nodes: { readonly host: string; readonly port: number }[]
   readonly username?: string
   readonly password?: string

@@ -6,7 +6,7 @@ import { onClientError } from './client-errors.js'
 import type { StoreClient } from './create-client.js'
 import type { DatabaseGuard } from './database-guard.js'
 import { mastersOf, readTexts, type RedisClient, UnexpectedReply } from './redis-client.js'
-import { callFailed, codeOf, corruptSession, type Failure, failureOf, isRefusal, storeBusy } from './redis-errors.js'
+import { callFailed, codeOf, corruptSession, type Failure, failureOf, isRefusal } from './redis-errors.js'
 
 export type Args = readonly (string | number)[]
 
@@ -26,9 +26,6 @@ const digests = Object.fromEntries(
  */
 const LEAST_SHARE = 0.05
 const LEAST_MS = 30
-
-/** The longest pause of a write while another change has a hold on the session. */
-const HELD_PAUSE_MS = 16
 
 /** Thrown at the deadline of a call. */
 class TimedOut extends Error {}
@@ -127,8 +124,8 @@ export class ServerConnection {
 
   /**
    * Runs a script that writes. Its first two arguments are a token, by which it recognizes a repetition, and the
-   * deadline on the server's clock. Waits while another change has a hold on the session.
-   * @throws `STORE_UNAVAILABLE`, `STORE_BUSY`, `CORRUPT_SESSION`
+   * deadline on the server's clock.
+   * @throws `STORE_UNAVAILABLE`, `CORRUPT_SESSION`
    */
   operate(
     name: ScriptName,
@@ -162,14 +159,8 @@ export class ServerConnection {
     token: string,
   ): Promise<string[]> {
     const send = (): Promise<unknown> => this.#evaluate(name, keys, [token, this.serverTime(call.deadline), ...args])
-    let held: Backoff | null = null
     for (;;) {
       const reply = readTexts(await this.#untilDeadline(kind, call, send))
-      if (reply[0] === 'held') {
-        held ??= new Backoff(call.deadline - performance.now() - this.#leastMs, HELD_PAUSE_MS)
-        if (await held.wait()) continue
-        throw storeBusy(call.sessionId ?? '')
-      }
       if (reply[0] !== 'late') return reply
       // Refused, so not carried out. If there is time left, our estimate of the server's clock was wrong.
       this.learnServerTime(Number(reply[1]))

@@ -4,7 +4,7 @@ import type { Call, ServerConnection } from '../server/server-connection.js'
 import { type Keyspace, scopeField, transitionField, turnField } from '../format/keyspace.js'
 import { readTextsOrNull } from '../server/redis-client.js'
 import { corruptSession } from '../server/redis-errors.js'
-import type { SessionLoader } from './session-loader.js'
+import type { SessionLoader, Whole } from './session-loader.js'
 import { decodeHead, type Head, HEAD_LENGTH } from '../format/session-head.js'
 import { decodeStoredTransition, decodeStoredTurn } from '../format/stored-records.js'
 import { refusalOf } from '../format/script-replies.js'
@@ -22,10 +22,15 @@ export interface ReadView {
   readonly rewind: Rewind | null
 }
 
-export interface Rewind {
+interface Rewind {
   /** The places that stay, by the id field of each dropped turn and transition. '' for none. */
   readonly dropped: ReadonlyMap<string, string>
   readonly transitions: readonly AgentTransitionRecord[]
+}
+
+/** What the attempts of one change have read of the session. */
+export interface Examined {
+  whole: Whole | null
 }
 
 /** Reads what the decision about a change depends on, and nothing else. */
@@ -41,15 +46,15 @@ export class ChangeViewReader {
   }
 
   /**
-   * Null if there is no such session. 'moved' if it was changed in between, or another change has a hold on it.
-   * @param hold the token of a hold to take until the change is written, or ''
+   * Null if there is no such session. 'moved' if it was changed while it was read.
+   * @param examined is kept through all attempts of a change: a rewind reads the whole session only once
    */
   async read(
     sessionId: string,
     change: CheckedChange,
     scope: Scope,
     call: Call,
-    hold: string,
+    examined: Examined,
   ): Promise<ReadView | null | 'moved'> {
     const turnIds = [...new Set([...change.updateTurns, ...change.appendTurns].map(({ turnId }) => turnId))]
     const transitionIds = [...new Set(change.appendAgentTransitions.flatMap(({ transitionId }) => transitionId ?? []))]
@@ -61,14 +66,12 @@ export class ChangeViewReader {
         change.keepTurns ?? '',
         turnIds.length,
         transitionIds.length,
-        hold,
         ...turnIds.map(turnField),
         ...transitionIds.map(transitionField),
       ],
       call,
     )
     if (reply[0] === 'missing') return null
-    if (reply[0] === 'held') return 'moved'
     const refusal = refusalOf(sessionId, reply)
     if (refusal !== null) throw refusal
     const head = decodeHead(sessionId, reply.slice(1, HEAD_LENGTH))
@@ -95,7 +98,7 @@ export class ChangeViewReader {
     }
 
     const isRewind = change.keepTurns !== undefined && change.keepTurns < head.summary.turnCount
-    const found = isRewind ? await this.#readRewind(sessionId, change.keepTurns, head, call) : null
+    const found = isRewind ? await this.#readRewind(sessionId, change.keepTurns, head, call, examined) : null
     if (found === 'moved') return 'moved'
     const view: SessionView = {
       ...head.summary,
@@ -111,15 +114,10 @@ export class ChangeViewReader {
     }
   }
 
-  /** Ends a hold. If that fails, the hold ends by itself after a second. */
-  async release(sessionId: string, hold: string, call: Call): Promise<void> {
-    const [head] = this.#keyspace.session(sessionId)
-    await this.#connection.run('release', [head], [hold], call).catch(() => {})
-  }
-
   /** What a rewind drops. Reads and checks the whole session, including what stays. */
-  async #readRewind(sessionId: string, keepTurns: number, head: Head, call: Call) {
-    const whole = await this.#loader.examine(sessionId, undefined, call)
+  async #readRewind(sessionId: string, keepTurns: number, head: Head, call: Call, examined: Examined) {
+    const whole = await this.#loader.examine(sessionId, undefined, call, examined.whole)
+    examined.whole = whole
     if (whole?.head.summary.revision !== head.summary.revision) return 'moved'
     const { transitions } = whole
     const turnIds = new Set(whole.turns.slice(keepTurns).map(({ turnId }) => turnId))

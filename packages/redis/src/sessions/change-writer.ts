@@ -22,10 +22,7 @@ import type { IndexSync } from '../listing/index-sync.js'
 import { storeBusy } from '../server/redis-errors.js'
 import { type Args, type Call, newToken, type ServerConnection } from '../server/server-connection.js'
 import { type AppendOutcome, AppendQueue, type WaitingAppend } from './append-queue.js'
-import type { ChangeViewReader, ReadView } from './change-view.js'
-
-/** A change that has lost to others this many times takes a hold. */
-const LOSSES_BEFORE_HOLD = 3
+import type { ChangeViewReader, Examined, ReadView } from './change-view.js'
 
 /** Changes sessions: an append is one script; any other change reads, decides, and writes conditionally. */
 export class ChangeWriter {
@@ -90,26 +87,14 @@ export class ChangeWriter {
     )
   }
 
-  /**
-   * Reads what the change depends on, decides, and writes if that is unchanged; otherwise starts again. After a few
-   * losses it takes a hold on the session, so that other writers cannot starve it.
-   */
+  /** Reads what the change depends on, decides, and writes if that is unchanged. Otherwise it starts again. */
   async #decide(sessionId: string, change: CheckedChange, condition: Condition, call: Call): Promise<ChangeResult> {
     const backoff = new Backoff(call.deadline - performance.now())
-    for (let losses = 0; losses < LOSSES_BEFORE_HOLD; losses++) {
-      const result = await this.#attempt(sessionId, change, condition, call, '')
+    const examined: Examined = { whole: null }
+    for (;;) {
+      const result = await this.#attempt(sessionId, change, condition, call, examined)
       if (result !== null) return result
       if (!(await backoff.wait())) throw storeBusy(sessionId)
-    }
-    const hold = newToken()
-    try {
-      for (;;) {
-        const result = await this.#attempt(sessionId, change, condition, call, hold)
-        if (result !== null) return result
-        if (!(await backoff.wait())) throw storeBusy(sessionId)
-      }
-    } finally {
-      await this.#views.release(sessionId, hold, call)
     }
   }
 
@@ -119,14 +104,16 @@ export class ChangeWriter {
     change: CheckedChange,
     condition: Condition,
     call: Call,
-    hold: string,
+    examined: Examined,
   ): Promise<ChangeResult | null> {
-    const read = await withOutcome('not-stored', () => this.#views.read(sessionId, change, condition.scope, call, hold))
+    const read = await withOutcome('not-stored', () =>
+      this.#views.read(sessionId, change, condition.scope, call, examined),
+    )
     if (read === null) throw sessionNotFound(sessionId)
     if (read === 'moved') return null
     const plan = planChange(read.view, change, condition.ifRevision, this.#limits)
     if (!plan.changed) return resultOf(plan)
-    const written = await this.#apply(sessionId, change, condition, read, plan, call, hold)
+    const written = await this.#apply(sessionId, change, condition, read, plan, call)
     if (written === null) return null
     return { revision: written.revision, turnCount: written.turnCount, deduplicated: plan.deduplicated }
   }
@@ -139,7 +126,6 @@ export class ChangeWriter {
     { head, view, places, rewind }: ReadView,
     plan: ChangePlan,
     call: Call,
-    hold: string,
   ): Promise<Written | null> {
     const { summary } = head
     const isWide =
@@ -152,7 +138,9 @@ export class ChangeWriter {
       // Also for a rewind that drops nothing: it must drop turns that others append before it is written.
       condition.ifRevision !== undefined || change.keepTurns !== undefined ? summary.revision : '',
       isWide ? head.wideRevision : '',
-      ...this.#updatedArgs(change, stamp),
+      JSON.stringify(change.updatedAt),
+      timeKey(change.updatedAt),
+      stamp,
       sessionId,
       plan.metadata === undefined ? '' : JSON.stringify(plan.metadata),
       plan.agentId === undefined
@@ -160,7 +148,6 @@ export class ChangeWriter {
         : encodeFrame({ ...summary, agentId: plan.agentId, ...(head.extra && { extra: head.extra }) }),
       plan.keepTurns ?? '',
       rewind === null ? head.generation : newToken(),
-      hold,
       ...list([...places]),
       ...list([...(rewind?.dropped ?? [])]),
       ...list(
@@ -185,10 +172,6 @@ export class ChangeWriter {
     const refusal = refusalOf(sessionId, reply)
     if (refusal !== null) throw refusal
     return move === null ? null : readWritten(reply)
-  }
-
-  #updatedArgs({ updatedAt }: CheckedChange, stamp: string): Args {
-    return [JSON.stringify(updatedAt), timeKey(updatedAt), stamp]
   }
 }
 

@@ -84,11 +84,15 @@ export class SessionLoader {
 
   /**
    * Reads and checks all of a session. Required before it is replaced or deleted.
+   * @param before what an earlier attempt read: if only appends happened since, the rest is read
    * @throws `CORRUPT_SESSION` if any part cannot be read or contradicts another
    */
-  async examine(sessionId: string, scope: Scope, call: Call): Promise<Whole | null> {
-    const whole = await this.#whole(sessionId, scope, ['from', 0, ALL], ALL, call)
-    if (whole === null) return null
+  async examine(sessionId: string, scope: Scope, call: Call, before: Whole | null = null): Promise<Whole | null> {
+    const [turnCount, transitionCount] = [before?.turns.length ?? 0, before?.transitions.length ?? 0]
+    const read = await this.#whole(sessionId, scope, ['from', turnCount, ALL], [transitionCount, ALL], call)
+    if (read === null) return null
+    if (before !== null && !isSame(read.head, before.head)) return this.examine(sessionId, scope, call)
+    const whole = before === null ? read : joined(before, read)
     // The ids, not their fields: making the fields would add a fifth to the time of a load.
     const [turnIds, transitionIds] = [new Set<string>(), new Set<string>()]
     for (const { turnId } of whole.turns) turnIds.add(turnId)
@@ -116,7 +120,7 @@ export class SessionLoader {
         if (!wasRefusedWith(error, 'OOM')) throw error
       }
     }
-    const whole = await this.#whole(sessionId, scope, rangeArgs(range), 0, call)
+    const whole = await this.#whole(sessionId, scope, rangeArgs(range), [0, 0], call)
     if (whole === null) return null
     const [first] = whole.turns
     if (range.kind === 'turnId' && first !== undefined && first.turnId !== range.turnId) {
@@ -160,16 +164,23 @@ export class SessionLoader {
   }
 
   /**
-   * Reads a range of turns and the first transitions, as they were at one moment. Appends in between add after that
-   * range. Any other change makes it start again.
+   * Reads a range of turns and one of transitions, as they were at one moment. Appends in between add after these
+   * ranges. Any other change makes it start again.
    */
-  async #whole(sessionId: string, scope: Scope, turnArgs: Args, most: number, call: Call): Promise<Whole | null> {
+  async #whole(
+    sessionId: string,
+    scope: Scope,
+    turns: Args,
+    [firstTransition, mostTransitions]: readonly [first: number, most: number],
+    call: Call,
+  ): Promise<Whole | null> {
     const backoff = new Backoff(call.deadline - performance.now())
     for (let bytes = PART_BYTES; ; bytes *= PART_GROWTH) {
-      const first = await this.#part(sessionId, scope, { turns: turnArgs, transitions: [0, most], bytes }, call)
+      const wanted = { turns, transitions: [firstTransition, mostTransitions], bytes }
+      const first = await this.#part(sessionId, scope, wanted, call)
       if (first === null) return null
-      const count = Math.min(most, first.head.summary.agentTransitionCount)
-      const whole = await this.#complete(sessionId, first, count, bytes, call)
+      const end = Math.min(firstTransition + mostTransitions, first.head.summary.agentTransitionCount)
+      const whole = await this.#complete(sessionId, first, end, bytes, call)
       if (whole !== null) return whole
       if (!(await backoff.wait())) {
         throw new TurnstoreError(
@@ -184,7 +195,7 @@ export class SessionLoader {
   async #complete(
     sessionId: string,
     first: Part,
-    transitionCount: number,
+    endTransition: number,
     bytes: number,
     call: Call,
   ): Promise<Whole | null> {
@@ -194,20 +205,22 @@ export class SessionLoader {
     for (let part = first; ;) {
       const from = part.firstIndex + part.turns.length
       const fromTransition = part.firstTransition + part.transitions.length
-      const isLast = from >= endIndex && fromTransition >= transitionCount
+      const isLast = from >= endIndex && fromTransition >= endTransition
       const wanted = {
         turns: ['from', from, endIndex - from],
-        transitions: [fromTransition, transitionCount - fromTransition],
+        transitions: [fromTransition, endTransition - fromTransition],
         bytes,
       }
       const coming = isLast ? null : this.#part(sessionId, undefined, wanted, call)
       // Decoding a damaged part throws before this is awaited.
       coming?.catch(() => {})
       for (const turn of decodeStoredTurns(sessionId, part.turns, firstIndex + turns.length)) turns.push(turn)
-      for (const text of part.transitions) transitions.push(decodeStoredTransition(sessionId, text, transitions.length))
+      for (const [index, text] of part.transitions.entries()) {
+        transitions.push(decodeStoredTransition(sessionId, text, part.firstTransition + index))
+      }
       const next = await coming
       if (next === null) return isLast ? { head, firstIndex, turns, transitions, idCount: first.idCount } : null
-      if (next.head.generation !== head.generation || next.head.wideRevision !== head.wideRevision) return null
+      if (!isSame(next.head, head)) return null
       part = next
     }
   }
@@ -230,6 +243,20 @@ export class SessionLoader {
       transitions: reply.slice(firstText + count),
       idCount,
     }
+  }
+}
+
+/** Whether a session was changed only by appends between two reads. */
+function isSame(one: Head, other: Head): boolean {
+  return one.generation === other.generation && one.wideRevision === other.wideRevision
+}
+
+function joined(before: Whole, rest: Whole): Whole {
+  return {
+    ...rest,
+    firstIndex: before.firstIndex,
+    turns: [...before.turns, ...rest.turns],
+    transitions: [...before.transitions, ...rest.transitions],
   }
 }
 

@@ -1,6 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
-import type { ChangeResult, SessionChange } from '@turnstore/core'
+import type { SessionChange } from '@turnstore/core'
 import { type RedisClient, RedisSessionStore } from '@turnstore/redis'
 import { Redis } from 'ioredis'
 import { afterEach, describe, expect, inject, it } from 'vitest'
@@ -89,66 +88,57 @@ describe('a write by another client between a decision and its write', () => {
   })
 })
 
-describe('a change that loses to others repeatedly', () => {
-  const turnsOf = async (store: RedisSessionStore): Promise<unknown> =>
-    (await store.loadSession('s'))?.turns.map(({ turnId }) => turnId)
-  const holdOn = async ({ keyPrefix }: { keyPrefix: string }): Promise<string | null> => {
-    const client = new Redis(server)
-    opened.push(() => client.disconnect())
-    return client.hget(`${keyPrefix}{s}s`, 'h')
-  }
+describe('a rewind that loses to others repeatedly', () => {
+  const turns = Array.from({ length: 200 }, (_, index) => ({ turnId: `t${index}`, prompt: 'x'.repeat(10_000) }))
+  const read = createHash('sha1').update(luaSources.read).digest('hex')
   const appendOf = (turnId: string) => (other: RedisSessionStore) =>
-    other.changeSession('s', { appendTurns: [{ turnId }], updatedAt: at })
-
-  it('takes a hold, and the others continue after it', async () => {
-    let late: Promise<ChangeResult> | undefined
-    const store = openTwo(appendOf('1'), appendOf('2'), appendOf('3'), async other => {
-      late = appendOf('late')(other)
-      await sleep(100)
+    other.changeSession('s', {
+      appendTurns: [{ turnId }],
+      appendAgentTransitions: [{ toAgent: turnId, turnId, transitionId: turnId }],
+      updatedAt: at,
     })
-    await store.saveSession({ sessionId: 's', turns: [{ turnId: 'a' }, { turnId: 'b' }] })
-    const rewind = await store.changeSession('s', { keepTurns: 1, updatedAt: at })
-    expect(await late).toMatchObject({ revision: rewind.revision + 1, turnCount: 2 })
-    expect(await turnsOf(store)).toEqual(['a', 'late'])
-    expect(await holdOn(store)).toBe(null)
+  const contentOf = async (store: RedisSessionStore): Promise<unknown> => {
+    const session = await store.loadSession('s')
+    return [session?.turns.map(({ turnId }) => turnId), session?.agentTransitions.map(({ toAgent }) => toAgent)]
+  }
+
+  const left = [['t0', 't1'], ['first']]
+
+  /** Rewinds such a session. Returns how many parts of it were read, and what is left of it. */
+  async function rewind(...between: ((other: RedisSessionStore) => Promise<unknown>)[]) {
+    let parts = 0
+    const store = openBefore(
+      (_command, [script]) => {
+        if (script === read) parts++
+        return script === apply
+      },
+      ...between,
+    )
+    await store.saveSession({ sessionId: 's', turns, agentTransitions: [{ toAgent: 'first', turnId: 't0' }] })
+    parts = 0
+    await store.changeSession('s', { keepTurns: 2, updatedAt: at })
+    return { parts, content: await contentOf(store) }
+  }
+
+  it('reads only what was appended since, and drops that too', async () => {
+    const alone = await rewind()
+    expect(alone.parts).toBeGreaterThan(4)
+    const among = await rewind(appendOf('a'), appendOf('b'), appendOf('c'))
+    expect(among.content).toEqual(left)
+    expect(among.parts).toBeLessThanOrEqual(alone.parts + 4)
   })
 
-  it('releases its hold if it fails', async () => {
-    const touch = (status: string) => (other: RedisSessionStore) =>
-      other.changeSession('s', { updateTurns: [{ turnId: 'b', set: { status } }], updatedAt: at })
-    const store = openTwo(touch('1'), touch('2'), other => other.changeSession('s', { keepTurns: 1, updatedAt: at }))
-    await store.saveSession({ sessionId: 's', turns: [{ turnId: 'a' }, { turnId: 'b' }] })
-    const update = { updateTurns: [{ turnId: 'b', set: { error: 'x' } }], updatedAt: at }
-    await expect(store.changeSession('s', update)).rejects.toMatchObject({ code: 'TURN_NOT_FOUND' })
-    expect(await holdOn(store)).toBe(null)
+  it('reads all again if turns got new places', async () => {
+    const { content } = await rewind(appendOf('a'), async other => {
+      await other.changeSession('s', { keepTurns: 3, updatedAt: at })
+      await appendOf('b')(other)
+    })
+    expect(content).toEqual(left)
   })
+})
 
-  it('holds up the others for a moment if its client dies', async () => {
-    const store = openTwo()
-    await store.saveSession({ sessionId: 's' })
-    const client = new Redis(server)
-    opened.push(() => client.disconnect())
-    const now = async (): Promise<number> => {
-      const [seconds = 0, microseconds = 0] = await client.time()
-      return seconds * 1000 + Math.floor(microseconds / 1000)
-    }
-    const end = (await now()) + 900
-    const hold = (time: number) => client.hset(`${store.keyPrefix}{s}s`, 'h', `somebody ${time}`)
-    await hold(end)
-    const writes = [
-      appendOf('a')(store),
-      store.changeSession('s', { setMetadata: { a: 1 }, updatedAt: at }),
-      store.saveSession({ sessionId: 's', metadata: { saved: true } }),
-    ]
-    await Promise.all(writes)
-    expect(await now()).toBeGreaterThanOrEqual(end)
-    expect((await store.loadSummary('s'))?.revision).toBe(1 + writes.length)
-    // As set by the clock of an earlier master.
-    await hold(end + 3_600_000)
-    await appendOf('b')(store)
-  })
-
-  it('takes no hold to read, however long the session is', async () => {
+describe('a load of a long session', () => {
+  it('ends while others change it', async () => {
     const store = openTwo()
     const turns = Array.from({ length: 300 }, (_, index) => ({ turnId: `t${index}`, prompt: 'x'.repeat(10_000) }))
     await store.saveSession({ sessionId: 's', turns })

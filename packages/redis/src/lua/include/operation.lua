@@ -5,8 +5,7 @@ local KEPT_RESULTS = 64
 -- dropped or changed its turns, and is then not recognized by them.
 local KEPT_APPENDS = 16
 -- No call takes longer than ten minutes, so every result outlives the repetitions of its command.
-local KEEP_RESULTS_MS = 1800000
-local LEAST_LEFT_MS = 900000
+local KEEP_RESULTS_MS = 900000
 
 -- The result of an operation that was already carried out, or a refusal if its caller has given up.
 local function begin_operation(key, token, deadline, now)
@@ -19,12 +18,6 @@ local function begin_operation(key, token, deadline, now)
   end
   if now > tonumber(deadline) then return { 'late', integer(now) } end
   return nil
-end
-
--- When the results are to expire. Nil if the head says that enough time is left.
-local function results_expiry(head, now)
-  if head and head.x and tonumber(head.x) > now + LEAST_LEFT_MS then return nil end
-  return integer(now + KEEP_RESULTS_MS)
 end
 
 -- Drops all but the last 64 results. It runs after the writes of a script, so nothing here may fail.
@@ -54,9 +47,9 @@ local function rank_of(now, is_known_by_ids)
 end
 
 -- Keeps a reply as the result of a token. At twice the number of results to keep, the oldest are dropped.
-local function end_operation(key, token, reply, rank, expiry, now)
+local function end_operation(key, token, reply, rank, now)
   redis.call('HSET', key, token, rank .. '\31' .. table.concat(reply, '\31'))
-  if expiry then redis.call('PEXPIREAT', key, expiry) end
+  redis.call('PEXPIREAT', key, integer(now + KEEP_RESULTS_MS))
   if redis.call('HLEN', key) >= 2 * KEPT_RESULTS then forget_oldest(key, now) end
   return reply
 end

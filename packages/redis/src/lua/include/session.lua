@@ -6,11 +6,7 @@
 --   u  updatedAt (JSON)               uk its instant     us stamp of its entries in the indexes
 --   ck instant of createdAt           cs stamp of its entries in the indexes
 --   e  when all keys of the session expire, in milliseconds; missing if they do not
---   x  when the results of its last operations expire
---   h  hold that a change has on the session: its token, a space, the latest end in milliseconds
 local SCHEMA = '1'
--- Far more than a change takes. After a client with a hold dies, the others wait for this long.
-local HOLD_MS = 1000
 -- unpack takes about 8,000 values.
 local CHUNK = 4000
 
@@ -46,7 +42,7 @@ end
 -- Returns the head; or nil and a reply with the reason. The keys are head, turns, ids, transitions.
 local function read_head(keys, scope)
   local key = keys[1]
-  local field = redis.call('HMGET', key, 'v', 'g', 'r', 'w', 'n', 'm', 'ws', 'uk', 'us', 'ck', 'cs', 'e', 'x', 'h')
+  local field = redis.call('HMGET', key, 'v', 'g', 'r', 'w', 'n', 'm', 'ws', 'uk', 'us', 'ck', 'cs', 'e')
   if not field[1] then
     if redis.call('EXISTS', key) == 1 then return nil, { 'corrupt', 'it has no version' } end
     if redis.call('EXISTS', keys[2], keys[3], keys[4]) > 0 then return nil, { 'corrupt', 'its head is missing' } end
@@ -59,7 +55,6 @@ local function read_head(keys, scope)
   local head = {
     g = field[2], r = tonumber(field[3]), w = tonumber(field[4]), n = tonumber(field[5]), m = tonumber(field[6]),
     ws = field[7], uk = field[8], us = field[9], ck = field[10], cs = field[11], e = field[12],
-    x = field[13], hold = field[14],
   }
   for at = 2, 11 do
     if not field[at] then return nil, { 'corrupt', 'it lacks a member' } end
@@ -67,10 +62,8 @@ local function read_head(keys, scope)
   for at = 3, 6 do
     if not is_count(field[at]) then return nil, { 'corrupt', 'one of its counts is invalid' } end
   end
-  -- Scripts use them after their writes, where nothing may fail.
-  if (head.e and not is_count(head.e)) or (head.x and not is_count(head.x)) then
-    return nil, { 'corrupt', 'one of its times is invalid' }
-  end
+  -- Scripts use it after their writes, where nothing may fail.
+  if head.e and not is_count(head.e) then return nil, { 'corrupt', 'its expiry is invalid' } end
   if not workspace_of(head.ws) then return nil, { 'corrupt', 'its workspace cannot be read' } end
   if scope ~= '*' and scope ~= head.ws then
     -- 'missing' is right only if the workspace of the session is certain.
@@ -80,15 +73,6 @@ local function read_head(keys, scope)
     return nil, { 'missing' }
   end
   return head
-end
-
--- Whether another change has a hold on the session.
-local function is_held(head, own_token, now)
-  local token, hold_end = string.match(head.hold or '', '^(%S+) (%d+)$')
-  if not token or token == own_token then return false end
-  local left = tonumber(hold_end) - now
-  -- More time than any hold has: set by the clock of an earlier master.
-  return left > 0 and left <= HOLD_MS
 end
 
 -- Nil if the lists have the lengths that the head says. Fails with WRONGTYPE if a key is not a list.
