@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { sessionStoreSuite } from '@turnstore/conformance'
 import { FileSessionStore } from '@turnstore/file'
 import { describe, it } from 'vitest'
+import { isThorough } from '../../../scripts/testing/machine.ts'
 
 const folders = new WeakMap<FileSessionStore, string>()
 
@@ -32,6 +33,7 @@ function overwrite(path: string, old: string, bytes: string): void {
 await sessionStoreSuite({
   describe,
   it,
+  thorough: isThorough,
   name: 'FileSessionStore',
   open: () => open(realpathSync(mkdtempSync(join(tmpdir(), 'turnstore-file-')))),
   reopen: store => open(folderOf(store)),

@@ -1,6 +1,7 @@
 import { RedisSessionStore, type RedisClient } from '@turnstore/redis'
 import { Cluster, Redis } from 'ioredis'
 import { describe, expect, inject, it } from 'vitest'
+import { isThorough } from '../../../../scripts/testing/machine.ts'
 import { MixedLoad } from '../mixed-load.js'
 import { type Fault, type Proxy, startProxy } from '../proxy.js'
 
@@ -26,7 +27,7 @@ function faultOf(stretch: number): Fault | null {
   return null
 }
 
-const WRITES = 10_000
+const WRITES = isThorough ? 10_000 : 2500
 
 /** @param callers at once, two for each session */
 async function endure(
@@ -43,7 +44,7 @@ async function endure(
   for (const proxy of proxies) proxy.choose = () => null
   for (const [fault] of faults) {
     const times = proxies.reduce((sum, { happened }) => sum + (happened.get(fault) ?? 0), 0)
-    expect(times, `how often there was a ${fault}`).toBeGreaterThan(5)
+    expect(times, `how often there was a ${fault}`).toBeGreaterThan(isThorough ? 5 : 0)
   }
   expect(load.settled).toBeGreaterThanOrEqual(WRITES)
   expect(await load.check(direct)).toEqual({ lost: [], twice: [] })
@@ -63,7 +64,7 @@ async function expectAlive(client: RedisClient): Promise<void> {
 }
 
 describe('RedisSessionStore on a bad network', () => {
-  it('loses nothing and applies nothing twice in 10,000 mixed writes, with a client of its own and a shared one', async () => {
+  it('loses nothing and applies nothing twice in thousands of mixed writes, with a client of its own and a shared one', async () => {
     const { server } = inject('addresses')
     const proxy = await startProxy(Number(new URL(server).port))
     const shared = new Redis({ port: proxy.port, host: '127.0.0.1' })
@@ -96,6 +97,6 @@ describe('RedisSessionStore on a bad network', () => {
     await endure(proxies, stores, new RedisSessionStore({ nodes, keyPrefix }), 512)
     await expectAlive(shared)
     await Promise.all(proxies.map(proxy => proxy.stop()))
-    // About 20 seconds on an idle machine: its client waits most of the time.
+    // Its client waits most of the time.
   }, 300_000)
 })

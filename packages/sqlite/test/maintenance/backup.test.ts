@@ -63,7 +63,7 @@ it('a backup has no file of its name until it is complete, whenever the process 
   await store.saveSession({ sessionId: 's', createdAt: at, turns })
   const moments = momentsOf(5)
   let incomplete = 0
-  for (let round = 0; round < 8 * thoroughness || incomplete === 0; round++) {
+  for (let round = 0; round < 4 * thoroughness || incomplete === 0; round++) {
     const path = folder.path(`copy ${round}.db`)
     const child = folder.run(
       `await store.loadSummary('s'); say('begins')

@@ -15,7 +15,8 @@ describe('damaged rows', () => {
   const turns = ['t0', 't1', 't2', 't3'].map(turnId => ({ turnId, prompt: canary }))
 
   async function store(): Promise<SqliteSessionStore> {
-    const store = folder.open()
+    // Many sessions, none of which has to survive a power cut.
+    const store = folder.open({ durability: 'process-crash' })
     await store.saveSession({
       sessionId: 's',
       workspaceId: 'w',
