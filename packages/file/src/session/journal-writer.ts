@@ -48,7 +48,7 @@ export class JournalWriter {
     const flags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | (known === null ? O_CREAT | O_EXCL : 0)
     let descriptor: number
     try {
-      descriptor = await waitForDescriptor(async () => openSync(path, flags, 0o600))
+      descriptor = await waitForDescriptor(() => openSync(path, flags, 0o600))
     } catch (error) {
       if (['EEXIST', 'ENOENT'].includes(systemCode(error) ?? '')) throw new FilesChanged()
       throw notWritten(path, error, 'not-stored')
