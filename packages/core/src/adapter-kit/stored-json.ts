@@ -92,8 +92,7 @@ export function readStoredTransition(json: unknown, index?: number): AgentTransi
 
 /** Metadata, `extra`, or another object. @throws `CORRUPT_SESSION` */
 export function readStoredObject(json: unknown, place: string): JsonObject {
-  return readStored(json, place, value => {
-    if (isJsonObject(value)) return value
-    throw new TypeError('no object')
-  })
+  const value = parseStored(json, () => place)
+  if (isJsonObject(value)) return value
+  throw damaged(`${place} is not what was stored there`)
 }

@@ -39,6 +39,7 @@ export class OpenSessions {
       if (!file.isIdle) continue
       turns -= file.indexedTurns
       this.#files.delete(key)
+      file.release()
     }
   }
 }

@@ -44,7 +44,7 @@ export class PartReader {
       for (const group of groupsOf([...parts])) {
         const bytes =
           group.span.length <= SYNC_BYTES
-            ? await waitForDescriptor(async () => readPartSync(file, group.span, this.#paths, this.document))
+            ? await waitForDescriptor(() => readPartSync(file, group.span, this.#paths, this.document))
             : await readSpan(await this.#handle(file), group.span)
         for (const part of group.parts) {
           const start = part.offset - group.span.offset
