@@ -82,13 +82,14 @@ export function isOtherCall(stored: Part, call: ToolCallRecord): boolean {
 }
 
 /** {@link isRetryOfTurn}, which reads the parts only if they can decide. */
-export function isRetryOfView({ head, partCounts, whole }: TurnView, incoming: TurnRecord): boolean {
+export function isRetryOfView(view: TurnView, incoming: TurnRecord): boolean {
+  const { head, partCounts } = view
   if (hasBegunAs(head, incoming)) return true
   const { toolCalls, items } = incoming
   if (partCounts.toolCalls !== toolCalls.length || partCounts.items !== items.length) return false
   return (
     sameTurn({ ...head, toolCalls: [], items: [] }, { ...incoming, toolCalls: [], items: [] }) &&
-    isRetryOfTurn(whole(), incoming)
+    isRetryOfTurn(view.whole(), incoming)
   )
 }
 
