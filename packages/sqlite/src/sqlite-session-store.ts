@@ -18,10 +18,12 @@ import {
   type CheckedChange,
   type CheckedQuery,
   type CheckedTurnRange,
+  type ChangeCondition,
+  outOfReach,
   planChange,
+  planCreation,
   resultOf,
   type Scope,
-  sessionNotFound,
 } from '@turnstore/core/adapter'
 import { bodyOfTurn } from '@turnstore/core/adapter/sql'
 import { Connection } from './database/connection.js'
@@ -36,9 +38,10 @@ import type { IntegrityReport } from './maintenance/integrity.js'
 import { deleteDamaged, deleteSession } from './sessions/delete-session.js'
 import { LastSession } from './sessions/last-session-cache.js'
 import { listIds, readPage } from './sessions/listing-pages.js'
-import { saveSession } from './sessions/save-session.js'
+import { createSession, saveSession } from './sessions/save-session.js'
 import {
   findDamaged,
+  hasRow,
   type Head,
   readCountedHead,
   readRawTurns,
@@ -94,7 +97,7 @@ export class SqliteSessionStore extends AbstractSessionStore {
   readonly #source: string | SqliteDatabase
   readonly #synchronous: 'FULL' | 'NORMAL'
   readonly #openDatabase: OpenDatabase | undefined
-  #capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: true }
+  #capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: true, constantStep: true }
   #open: Open | null = null
 
   /**
@@ -154,6 +157,7 @@ export class SqliteSessionStore extends AbstractSessionStore {
         durability: database.memory ? 'none' : this.#synchronous === 'FULL' ? 'power-loss' : 'process-crash',
         sharing: database.memory || isAlone ? 'process' : 'host',
         constantAppend: true,
+        constantStep: true,
       }
     } catch (error) {
       connection.close()
@@ -238,16 +242,26 @@ export class SqliteSessionStore extends AbstractSessionStore {
 
   // ---- Writing. Turns are encoded before the transaction, so that others do not wait for it.
 
-  protected _changeSession(sessionId: string, change: CheckedChange, condition: Condition): Promise<ChangeResult> {
+  protected _changeSession(
+    sessionId: string,
+    change: CheckedChange,
+    condition: ChangeCondition,
+  ): Promise<ChangeResult> {
     const { connection } = this.#opened()
+    const { scope, creation } = condition
     const bodyOf = bodiesOf(change.appendTurns)
-    return this.#writeRead(sessionId, condition.scope, isRead => {
-      const head = this.#countedHead(sessionId, condition.scope)
-      if (head === null) throw sessionNotFound(sessionId)
+    return this.#writeRead(sessionId, scope, isRead => {
+      const head = this.#countedHead(sessionId, scope)
+      if (head === null) {
+        if (creation === undefined || hasRow(connection, sessionId)) {
+          throw outOfReach(sessionId, condition, creation !== undefined)
+        }
+        return createSession(connection, planCreation(sessionId, creation, change, condition, this.limits), bodyOf)
+      }
       const session = new SqliteSessionView(connection, head)
-      const plan = planChange(session, change, condition.ifRevision, this.limits)
+      const plan = planChange(session, change, condition, this.limits)
       const answer = resultOf(plan)
-      if (!plan.changed) return { answer }
+      if (!plan.changed && plan.remember === undefined) return { answer }
       if (plan.keepTurns !== undefined && !isRead && !readIfSmall(connection, head)) return UNREAD
       return { answer, apply: () => session.apply(plan, bodyOf) }
     })
@@ -311,7 +325,7 @@ export class SqliteSessionStore extends AbstractSessionStore {
 /** Encodes turns now, before the transaction. */
 function bodiesOf(turns: readonly TurnRecord[]): (turn: TurnRecord) => string {
   const bodies = new Map(turns.map(turn => [turn, bodyOfTurn(turn)]))
-  return turn => bodies.get(turn) ?? ''
+  return turn => bodies.get(turn) ?? bodyOfTurn(turn)
 }
 
 /** An unknown argument would be ignored silently. @throws `INVALID_ARGUMENT` */

@@ -39,6 +39,7 @@ export function deleteDamaged(connection: Connection, sessionId: string, scope: 
 }
 
 function deleteRow(connection: Connection, id: number): null {
+  connection.run(sql.deleteKeys, id)
   connection.run(sql.deleteDetails, id)
   connection.run(sql.deleteSession, id)
   return null

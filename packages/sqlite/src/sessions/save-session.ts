@@ -1,5 +1,5 @@
-import type { SessionRecord, TurnRecord } from '@turnstore/core'
-import { type Condition, nextRevision } from '@turnstore/core/adapter'
+import type { ChangeResult, SessionRecord, TurnRecord } from '@turnstore/core'
+import { type Condition, type Creation, nextRevision } from '@turnstore/core/adapter'
 import { sessionColumns } from '@turnstore/core/adapter/sql'
 import type { Connection } from '../database/connection.js'
 import { insertSession, planWriter, putDetails, putHead, replaceSession } from '../tables/plan-verbs.js'
@@ -24,12 +24,39 @@ export function saveSession(
   const apply = (): null => {
     const columns = sessionColumns(session, revision)
     const id = current === null ? insert(connection, columns) : replace(connection, columns, current)
-    const values = { ...columns, session: id }
-    runAll(connection, sessionId, [putHead(values), putDetails(values), ...planWriter.content(id, session, bodyOf)])
-    indexTurnIds(connection, id, 0, session.turns.length)
+    putContent(connection, id, columns, session, bodyOf)
     return null
   }
   return { answer: revision, apply }
+}
+
+/** Decides on a change of a session that does not exist. */
+export function createSession(
+  connection: Connection,
+  { session, result, remember }: Creation,
+  bodyOf: (turn: TurnRecord) => string,
+): Decision<ChangeResult> {
+  const apply = (): null => {
+    const columns = sessionColumns(session, session.revision)
+    const id = insert(connection, columns)
+    putContent(connection, id, columns, session, bodyOf)
+    if (remember !== undefined) runAll(connection, session.sessionId, planWriter.remembered(id, remember))
+    return null
+  }
+  return { answer: result, apply }
+}
+
+function putContent(
+  connection: Connection,
+  id: number,
+  columns: Columns,
+  session: SessionRecord,
+  bodyOf: (turn: TurnRecord) => string,
+): void {
+  const values = { ...columns, session: id }
+  const statements = [putHead(values), putDetails(values), ...planWriter.content(id, session, bodyOf)]
+  runAll(connection, session.sessionId, statements)
+  indexTurnIds(connection, id, 0, session.turns.length)
 }
 
 type Columns = ReturnType<typeof sessionColumns>

@@ -81,6 +81,11 @@ export function findDamaged(connection: Connection, sessionId: string, scope: Sc
   })
 }
 
+/** Whether there is a session with this id, whatever its state and workspace. */
+export function hasRow(connection: Connection, sessionId: string): boolean {
+  return connection.get(sql.head, sessionId) !== undefined
+}
+
 /** Check it first: damage in another workspace must not be reported to the caller. */
 function isRowInScope(row: Row, scope: Scope): boolean {
   return scope === undefined || inScope({ workspaceId: textOrNull(row, 'workspace_id') }, scope)

@@ -1,10 +1,17 @@
 import { type AgentTransitionRecord, isEnded, type JsonObject, type TurnRecord } from '@turnstore/core'
 import {
+  applyTurnPlan,
   type ChangePlan,
+  damaged,
   ofSession,
   readStoredObject,
+  readStoredRemembered,
   readStoredTransition,
+  type RememberedChange,
   type SessionView,
+  type TurnPlan,
+  type TurnView,
+  turnViewOf,
 } from '@turnstore/core/adapter'
 import { exact } from '@turnstore/core/adapter/sql'
 import type { Connection } from '../database/connection.js'
@@ -20,6 +27,8 @@ import { runAll } from './run-statements.js'
 export class SqliteSessionView implements SessionView {
   readonly #connection: Connection
   readonly #head: Head
+  /** The turns that were found, by their index. */
+  readonly #found = new Map<number, TurnRecord>()
 
   constructor(connection: Connection, head: Head) {
     this.#connection = connection
@@ -52,11 +61,13 @@ export class SqliteSessionView implements SessionView {
     )
   }
 
-  findTurn(turnId: string, before: number): { turn: TurnRecord; index: number } | undefined {
+  findTurn(turnId: string, before: number): TurnView | undefined {
     const index = placesOfTurn(this.#connection, this.#head, turnId).findLast(place => place < before)
     if (index === undefined) return undefined
     const row = this.#connection.get(sql.turn, this.#head.id, index)
-    return { turn: ofSession(this.sessionId, () => readTurnWithId(row, turnId)), index }
+    const turn = ofSession(this.sessionId, () => readTurnWithId(row, turnId))
+    this.#found.set(index, turn)
+    return turnViewOf(turn, index)
   }
 
   firstIndexOfTurn(turnId: string): number {
@@ -68,6 +79,22 @@ export class SqliteSessionView implements SessionView {
     return body === undefined ? undefined : ofSession(this.sessionId, () => readStoredTransition(body))
   }
 
+  findRemembered(key: string): RememberedChange | undefined {
+    const body = this.#connection.value(sql.remembered, this.#head.id, key)
+    if (body === undefined) return undefined
+    return ofSession(this.sessionId, () => {
+      const remembered = readStoredRemembered(body)
+      if (remembered.key !== key) throw damaged('a remembered change is found by another key')
+      return remembered
+    })
+  }
+
+  #updated(update: TurnPlan): TurnRecord {
+    const turn = this.#found.get(update.index)
+    if (turn === undefined) throw new Error('No plan has a turn that it did not look for')
+    return applyTurnPlan(turn, update)
+  }
+
   /**
    * Writes what the plan changes. Returns the new head, or null after a rewind, where a count is in the database only.
    * @param bodyOf returns the JSON of a turn that the plan appends
@@ -75,7 +102,9 @@ export class SqliteSessionView implements SessionView {
   apply(plan: ChangePlan, bodyOf: (turn: TurnRecord) => string): Head | null {
     const head = this.#head
     const { id, turnCount } = head
-    runAll(this.#connection, head.sessionId, planWriter.planned(plan, { ...head, key: id }, bodyOf))
+    const updated = (update: TurnPlan): TurnRecord => this.#updated(update)
+    runAll(this.#connection, head.sessionId, planWriter.planned(plan, { ...head, key: id }, updated, bodyOf))
+    if (!plan.changed) return head
     indexTurnIds(this.#connection, id, plan.keepTurns ?? turnCount, plan.turnCount)
     if (!head.hasMoved) markMoved(this.#connection, id)
     if (plan.keepTurns !== undefined) return null

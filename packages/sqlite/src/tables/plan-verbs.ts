@@ -1,3 +1,4 @@
+import { REMEMBERED_CHANGES } from '@turnstore/core/adapter'
 import { PlanWriter, template, type Template } from '@turnstore/core/adapter/sql'
 import { dialect } from './dialect.js'
 import { BLOCK } from './turn-ids.js'
@@ -73,6 +74,12 @@ export const planWriter: PlanWriter = new PlanWriter(
             transition_count = transition_count + :transitions_added
           WHERE session = :session AND is_head = 1 AND seq = 0`,
       },
+    ],
+    remember: [
+      `INSERT INTO turnstore_keys (session, seq, key, body)
+       SELECT :session, ifnull(max(seq), -1) + 1, :key, :body FROM turnstore_keys WHERE session = :session`,
+      `DELETE FROM turnstore_keys
+       WHERE session = :session AND seq <= (SELECT max(seq) FROM turnstore_keys WHERE session = :session) - ${REMEMBERED_CHANGES}`,
     ],
   },
   dialect,

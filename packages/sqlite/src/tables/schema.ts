@@ -88,4 +88,13 @@ export const SCHEMA: string = `
   ) STRICT;
   CREATE INDEX turnstore_transitions_by_id ON turnstore_transitions (session, transition_id, seq)
     WHERE transition_id IS NOT NULL;
+
+  -- What a session remembers by idempotency keys: the last 256. They are few, so a key is found without an index.
+  CREATE TABLE turnstore_keys (
+    session INTEGER NOT NULL REFERENCES turnstore_sessions,
+    seq     INTEGER NOT NULL,            -- ascending, without a gap
+    key     TEXT NOT NULL,
+    body    TEXT NOT NULL,               -- the key once more, the digest of the change, and its result, as JSON
+    PRIMARY KEY (session, seq)
+  ) STRICT, WITHOUT ROWID;
 `

@@ -66,6 +66,8 @@ export const sql = {
   /** If an id occurs twice, the first counts. */
   transitionWithId: `
     SELECT body FROM turnstore_transitions WHERE session = +? AND transition_id = +? ORDER BY seq LIMIT 1`,
+  remembered: `SELECT body FROM turnstore_keys WHERE session = +? AND key = +?`,
+  allRemembered: `SELECT seq, key, body FROM turnstore_keys WHERE session = +? ORDER BY seq`,
 
   setMoved: `UPDATE turnstore_sessions SET moved = 1 WHERE id = +?`,
   countMoved: `SELECT count(*) FROM turnstore_sessions INDEXED BY turnstore_sessions_moved WHERE moved = 1`,
@@ -99,6 +101,7 @@ export const sql = {
       )`,
   /** Scans the turns of all sessions, since no index has the session of a turn. */
   deleteTurns: `DELETE FROM turnstore_turns WHERE session = +?`,
+  deleteKeys: `DELETE FROM turnstore_keys WHERE session = +?`,
   deleteDetails: `DELETE FROM turnstore_details WHERE session = +?`,
   deleteSession: `DELETE FROM turnstore_sessions WHERE id = +?`,
 } as const

@@ -1,5 +1,6 @@
 import { timeKey } from '../../basics/time.js'
 import type { ChangePlan } from '../../changes/decide-change.js'
+import { encodeRemembered, type RememberedChange } from '../../changes/remembered-change.js'
 import type { TurnPlan } from '../../changes/turn-draft.js'
 import { type AgentTransitionRecord, isEnded, type SessionRecord, type TurnRecord } from '../../records/models.js'
 import { encodeTransition, encodeTurn } from '../../records/encode-record.js'
@@ -33,6 +34,11 @@ export interface PlanVerbs {
   readonly setSession: Verb
   /** `:updated_at`, `:updated_key`, `:revision`, `:turn_count`, and `:transitions_added` to their number. Counts 1. */
   readonly setHead: Verb
+  /**
+   * `:key`, `:body`: what the session remembers by a key. Drops all but the last 256. Without this verb, store
+   * `plan.remember` yourself.
+   */
+  readonly remember?: Verb
 }
 
 /** The session that a plan is of, before the change. */
@@ -60,7 +66,7 @@ type Prepared = readonly { readonly make: Template; readonly isCounted: boolean 
  * }
  */
 export class PlanWriter {
-  readonly #verbs: { readonly [Name in keyof PlanVerbs]: Prepared }
+  readonly #verbs: { readonly [Name in keyof PlanVerbs]-?: Prepared }
 
   constructor(verbs: PlanVerbs, dialect: Dialect) {
     const prepare = (verb: Verb): Prepared =>
@@ -78,10 +84,12 @@ export class PlanWriter {
       setMetadata: prepare(verbs.setMetadata),
       setSession: prepare(verbs.setSession),
       setHead: prepare(verbs.setHead),
+      remember: prepare(verbs.remember ?? []),
     }
   }
 
   /**
+   * Also for a plan that changes nothing, which may have something to remember.
    * @param updated the turn after its update
    * @param bodyOf the JSON of a turn, if it was encoded before the transaction
    */
@@ -92,8 +100,9 @@ export class PlanWriter {
     bodyOf: (turn: TurnRecord) => string = bodyOfTurn,
   ): Statement[] {
     const { key, turnCount } = session
-    const { keepTurns, metadata, agentId, updatedAt } = plan
-    const statements: Statement[] = []
+    const { keepTurns, metadata, agentId, updatedAt, remember } = plan
+    const statements: Statement[] = remember === undefined ? [] : this.remembered(key, remember)
+    if (!plan.changed) return statements
     if (keepTurns !== undefined) {
       const values = { session: key, keep_turns: keepTurns, turns_before: turnCount }
       add(statements, this.#verbs.rewind, values, turnCount - keepTurns)
@@ -120,6 +129,13 @@ export class PlanWriter {
       turn_count: plan.turnCount,
       transitions_added: plan.appendAgentTransitions.length,
     })
+    return statements
+  }
+
+  remembered(key: SqlValue, change: RememberedChange): Statement[] {
+    const statements: Statement[] = []
+    const body = JSON.stringify(encodeRemembered(change))
+    add(statements, this.#verbs.remember, { session: key, key: change.key, body })
     return statements
   }
 
