@@ -29,6 +29,9 @@ export function deleteDamaged(connection: Connection, sessionId: string, scope: 
   const id = findDamaged(connection, sessionId, scope)
   if (id === null) return { answer: false }
   const apply = (): null => {
+    connection.run(sql.deletePartsAstray, id)
+    connection.run(sql.deletePartsOfTurns, id)
+    connection.run(sql.deleteParts, id)
     connection.run(sql.deleteTurnsAstray, id)
     connection.run(sql.deleteTurns, id)
     // Whatever their number.

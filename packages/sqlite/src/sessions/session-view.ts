@@ -2,10 +2,7 @@ import { type AgentTransitionRecord, isEnded, type JsonObject, type TurnRecord }
 import {
   applyTurnPlan,
   type ChangePlan,
-  damaged,
-  ofSession,
   readStoredObject,
-  readStoredRemembered,
   readStoredTransition,
   type RememberedChange,
   type SessionView,
@@ -13,22 +10,26 @@ import {
   type TurnView,
   turnViewOf,
 } from '@turnstore/core/adapter'
-import { exact } from '@turnstore/core/adapter/sql'
+import { exact, type TurnRows } from '@turnstore/core/adapter/sql'
 import type { Connection } from '../database/connection.js'
 import { markMoved } from '../tables/moved-sessions.js'
 import { planWriter } from '../tables/plan-verbs.js'
 import { sql } from '../tables/statements.js'
 import { indexTurnIds, placesOfTurn } from '../tables/turn-ids.js'
 import type { Head } from './session-rows.js'
-import { readTurnWithId } from './turn-bodies.js'
+import { readRemembered } from './remembered-rows.js'
+import { openTurnView, readStoredTurn } from './stored-turn.js'
 import { runAll } from './run-statements.js'
 
-/** What a change needs to know of a session, inside a transaction. Each answer is a SELECT; none reads the whole. */
+/**
+ * What a change needs to know of a session, inside a transaction. Each answer is a SELECT; none reads the whole. If one
+ * encounters damage, it throws `CORRUPT_SESSION` without the session.
+ */
 export class SqliteSessionView implements SessionView {
   readonly #connection: Connection
   readonly #head: Head
-  /** The turns that were found, by their index. */
-  readonly #found = new Map<number, TurnRecord>()
+  /** The turns that were found and are stored whole, by their index. */
+  readonly #whole = new Map<number, TurnRecord>()
 
   constructor(connection: Connection, head: Head) {
     this.#connection = connection
@@ -56,18 +57,16 @@ export class SqliteSessionView implements SessionView {
   }
 
   get metadata(): JsonObject {
-    return ofSession(this.sessionId, () =>
-      readStoredObject(this.#connection.value(sql.metadata, this.#head.id), 'metadata'),
-    )
+    return readStoredObject(this.#connection.value(sql.metadata, this.#head.id), 'metadata')
   }
 
   findTurn(turnId: string, before: number): TurnView | undefined {
     const index = placesOfTurn(this.#connection, this.#head, turnId).findLast(place => place < before)
     if (index === undefined) return undefined
-    const row = this.#connection.get(sql.turn, this.#head.id, index)
-    const turn = ofSession(this.sessionId, () => readTurnWithId(row, turnId))
-    this.#found.set(index, turn)
-    return turnViewOf(turn, index)
+    const stored = readStoredTurn(this.#connection, this.#head.id, index, turnId)
+    if (stored.turn === null) return openTurnView(this.#connection, stored)
+    this.#whole.set(index, stored.turn)
+    return turnViewOf(stored.turn, index)
   }
 
   firstIndexOfTurn(turnId: string): number {
@@ -76,34 +75,30 @@ export class SqliteSessionView implements SessionView {
 
   findTransition(transitionId: string): AgentTransitionRecord | undefined {
     const body = this.#connection.value(sql.transitionWithId, this.#head.id, exact(transitionId))
-    return body === undefined ? undefined : ofSession(this.sessionId, () => readStoredTransition(body))
+    return body === undefined ? undefined : readStoredTransition(body)
   }
 
   findRemembered(key: string): RememberedChange | undefined {
     const body = this.#connection.value(sql.remembered, this.#head.id, key)
     if (body === undefined) return undefined
-    return ofSession(this.sessionId, () => {
-      const remembered = readStoredRemembered(body)
-      if (remembered.key !== key) throw damaged('a remembered change is found by another key')
-      return remembered
-    })
+    return readRemembered({ key, body })
   }
 
-  #updated(update: TurnPlan): TurnRecord {
-    const turn = this.#found.get(update.index)
-    if (turn === undefined) throw new Error('No plan has a turn that it did not look for')
-    return applyTurnPlan(turn, update)
+  /** The turn after its update. Null if it is opened. */
+  #updated(update: TurnPlan): TurnRecord | null {
+    const turn = this.#whole.get(update.index)
+    return turn === undefined ? null : applyTurnPlan(turn, update)
   }
 
   /**
    * Writes what the plan changes. Returns the new head, or null after a rewind, where a count is in the database only.
-   * @param bodyOf returns the JSON of a turn that the plan appends
+   * @param rowsOf returns the rows of a turn that the plan appends
    */
-  apply(plan: ChangePlan, bodyOf: (turn: TurnRecord) => string): Head | null {
+  apply(plan: ChangePlan, rowsOf: (turn: TurnRecord) => TurnRows): Head | null {
     const head = this.#head
     const { id, turnCount } = head
-    const updated = (update: TurnPlan): TurnRecord => this.#updated(update)
-    runAll(this.#connection, head.sessionId, planWriter.planned(plan, { ...head, key: id }, updated, bodyOf))
+    const updated = (update: TurnPlan): TurnRecord | null => this.#updated(update)
+    runAll(this.#connection, head.sessionId, planWriter.planned(plan, { ...head, key: id }, updated, rowsOf))
     if (!plan.changed) return head
     indexTurnIds(this.#connection, id, plan.keepTurns ?? turnCount, plan.turnCount)
     if (!head.hasMoved) markMoved(this.#connection, id)
