@@ -254,12 +254,20 @@ export class PlanWriter {
 }
 
 function add(statements: Statement[], verb: Prepared, values: Values, changes = 1): void {
-  for (const { make, isCounted } of verb) statements.push(isCounted ? { ...make(values), changes } : make(values))
+  for (const { make, isCounted } of verb) statements.push(make(values, isCounted ? changes : undefined))
 }
 
 function turnValues(key: SqlValue, seq: number, turnId: string, { body, opened }: TurnRows): Values {
-  const counts = opened === null ? { tool_calls: null, items: null, bytes: null } : countValues(opened)
-  return { session: key, seq, turn_id: exact(turnId), body, opened: Number(opened !== null), ...counts }
+  return {
+    session: key,
+    seq,
+    turn_id: exact(turnId),
+    body,
+    opened: opened === null ? 0 : 1,
+    tool_calls: opened === null ? null : opened.partCounts.toolCalls,
+    items: opened === null ? null : opened.partCounts.items,
+    bytes: opened === null ? null : opened.bytes,
+  }
 }
 
 function countValues({ partCounts, bytes }: { readonly partCounts: PartCounts; readonly bytes: number }): Values {
