@@ -16,6 +16,7 @@ export {
   ofSession,
   readStored,
   readStoredObject,
+  readStoredRemembered,
   readStoredTransition,
   readStoredTurn,
   readStoredTurns,

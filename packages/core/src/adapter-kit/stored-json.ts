@@ -1,6 +1,7 @@
 import { isTurnstoreError, TurnstoreError } from '../basics/errors.js'
 import { isJsonObject, type JsonObject } from '../basics/json.js'
 import { quote } from '../basics/text.js'
+import { decodeRemembered, type RememberedChange } from '../changes/remembered-change.js'
 import type { AgentTransitionRecord, TurnRecord } from '../records/models.js'
 import { decodeTransition, decodeTurn } from '../records/decode-record.js'
 
@@ -88,6 +89,11 @@ export function readStoredTurns(jsons: readonly unknown[], firstIndex: number): 
 export function readStoredTransition(json: unknown, index?: number): AgentTransitionRecord {
   const place = index === undefined ? 'an agent transition' : `agent transition ${index}`
   return readStored(json, place, value => decodeTransition(value))
+}
+
+/** What `encodeRemembered` encoded. @throws `CORRUPT_SESSION` */
+export function readStoredRemembered(json: unknown): RememberedChange {
+  return readStored(json, 'a remembered change', value => decodeRemembered(isJsonObject(value) ? value : null))
 }
 
 /** Metadata, `extra`, or another object. @throws `CORRUPT_SESSION` */
