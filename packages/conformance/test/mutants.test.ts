@@ -50,9 +50,16 @@ for (const group of new Set(mutants.map(({ caughtBy }) => caughtBy))) {
       expect(failed).not.toBeNull()
       // Which promise, or which part of the contract.
       expect(message).toMatch(/^(promise \d+, |the )[\w ,]+: /)
+      // Whatever the store says, a failure is short.
+      expect(message.length).toBeLessThan(12_000)
     })
   })
 }
+
+it('A failure shows ids that look alike by their code points', () => {
+  const fault = 'takes ids that differ by their normal form for one'
+  expect(catches.get(fault)?.message).toContain("the id '\\u212a' reaches the session of 'K'")
+})
 
 it('There are 200 of them, each with a name of its own', () => {
   expect(new Set(mutants.map(({ fault }) => fault)).size).toBe(mutants.length)
