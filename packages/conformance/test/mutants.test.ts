@@ -40,7 +40,7 @@ beforeAll(async () => {
   const rest = mutants.filter(mutant => !hanging.includes(mutant) && !killed.includes(mutant))
   const results = await Promise.all([hanging, killed, rest].map(catchAll))
   for (const result of results.flat()) catches.set(result.fault, result)
-}, 300_000)
+}, 600_000)
 
 for (const group of new Set(mutants.map(({ caughtBy }) => caughtBy))) {
   describe(`The group ${group} catches a store that`, () => {

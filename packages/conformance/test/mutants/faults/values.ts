@@ -208,7 +208,7 @@ function written(value: unknown): string {
 function walk(value: unknown, depth: number): number {
   if (typeof value !== 'object' || value === null || depth === 0) return 1
   if (!Array.isArray(value) && Object.getPrototypeOf(value) !== Object.prototype) return 1
-  const members: unknown[] = Array.isArray(value) ? value : Object.keys(value).map(key => Reflect.get(value, key))
+  const members: unknown[] = Array.isArray(value) ? value : Object.values(value)
   return members.reduce<number>((sum, member) => sum + walk(member, depth - 1), 0)
 }
 
