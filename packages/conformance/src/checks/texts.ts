@@ -13,7 +13,7 @@ export function cut(text: string, length: number): string {
 
 /** The message of a failure. */
 export function plain(message: string): string {
-  return cut(message, LONGEST).replaceAll(/[^\n\x20-\x7e…]/gu, codePointOf)
+  return cut(message, LONGEST).replaceAll(/[\u0080-\u2025\u2027-\u{10ffff}]/gu, codePointOf)
 }
 
 function codePointOf(character: string): string {

@@ -169,7 +169,7 @@ const keyed = fc
     updatedAt: time,
   })
   .map(({ key, other, createIfMissing, updatedAt }) => ({
-    change: { ...(other ?? changesOfKeys[key] ?? {}), updatedAt },
+    change: { ...(other ?? changesOfKeys[key]), updatedAt },
     options: { idempotencyKey: key, ...(createIfMissing && { createIfMissing }) },
   }))
 

@@ -238,7 +238,7 @@ function define(cases: Cases): void {
   })
 
   it('models', 'keeps what a record of another program has under the key `items`', async ({ store }) => {
-    for (const [index, items] of [null, 7, 'text', { a: [1] }, ['x']].entries()) {
+    for (const [index, items] of [7, 'text', { a: [1] }, ['x']].entries()) {
       const id = `s${index}`
       const turns = [turnOf('t', { toolCalls: [toolCallOf('a')], extra: { items, more: 1 } })]
       await store.saveSession(sessionOf(id, { turns }))
@@ -442,13 +442,6 @@ function define(cases: Cases): void {
     same(await store.readParts('s', 'none', { list: 'items' }), null, 'a turn that is not there')
     same(await store.readParts('none', 't', { list: 'items' }), null, 'a session that is not there')
     same(await store.readParts('s', 't', { list: 'items' }, { workspaceId: null }), null, 'another workspace')
-    for (const range of [{}, { list: 'parts' }, { list: 'items', last: 1, from: 1 }, { list: 'items', last: -1 }]) {
-      const code = await store.readParts('s', 't', untyped(range)).then(
-        () => 'it succeeded',
-        (error: unknown) => Reflect.get(Object(error), 'code'),
-      )
-      same(code, 'INVALID_ARGUMENT', show(range))
-    }
   })
 
   it('models', 'reads turns without their parts', async ({ store }) => {
@@ -502,7 +495,7 @@ function define(cases: Cases): void {
     same([page.count, page.parts[0]?.value === largest.value], [1, true], 'the item, read by itself')
     const turn = await turnIn(store, 't')
     same([turn.items[0]?.value === largest.value, turn.responseContent], [true, 'done'], 'the item in its turn')
-    same(String(turn.toolCalls[0]?.result).length, 9 * MiB, 'the tool call beside it')
+    same(turn.toolCalls[0]?.result === call.result, true, 'the tool call beside it')
   })
 
   it(
@@ -573,7 +566,7 @@ async function putAtOnce(handles: readonly SessionStore[], callers: number): Pro
     same(toolCalls.length, callers, 'how many tool calls there are')
     same(new Set(toolCalls.map(({ callId }) => callId)).size, callers, 'each once')
     holds(
-      toolCalls.every(({ callId, status, result }) => status === 'success' && `c${String(result)}` === callId),
+      toolCalls.every(({ callId, status, result }) => status === 'success' && `c${show(result)}` === callId),
       'each call has its result',
     )
     same(new Set(items.map(({ value }) => value)).size, callers, 'how many items there are')

@@ -99,7 +99,7 @@ export const keys = inMemory('keys', {
       async change(next, id, change, on) {
         const result = await next(id, change, on)
         const kept = this.kept(id)
-        const key = on.idempotency?.key
+        const key = JSON.stringify(on.idempotency?.key)
         const mine = remembered(kept).filter(each => keyOf(each) === key)
         if (result.replayed === true) remember(kept, [...remembered(kept).filter(each => keyOf(each) !== key), ...mine])
         return result
@@ -121,7 +121,7 @@ export const keys = inMemory('keys', {
     'keys are looked up by session and key',
     {
       change(next, id, change, on) {
-        const isKnown = remembered(this.kept(id)).some(each => keyOf(each) === on.idempotency?.key)
+        const isKnown = remembered(this.kept(id)).some(each => keyOf(each) === JSON.stringify(on.idempotency?.key))
         return next(id, change, isKnown ? { ...on, scope: undefined } : on)
       },
     },
@@ -162,7 +162,7 @@ export const keys = inMemory('keys', {
         if (kept?.revision === before && result.replayed !== true)
           remember(
             kept,
-            remembered(kept).filter(each => keyOf(each) !== on.idempotency?.key),
+            remembered(kept).filter(each => keyOf(each) !== JSON.stringify(on.idempotency?.key)),
           )
         return result
       },
@@ -240,7 +240,7 @@ export const keys = inMemory('keys', {
   'digests turns by their ids': [
     'content that is large is left out',
     digesting(change =>
-      JSON.stringify(Object.entries(change).toSorted(), (key, value: unknown) => (key === 'metadata' ? null : value)),
+      JSON.stringify(canonical(change), (key, value: unknown) => (key === 'metadata' ? null : value)),
     ),
   ],
   'digests the time of a change': [
@@ -252,7 +252,7 @@ export const keys = inMemory('keys', {
     {
       around(next, method, args) {
         const options = JSON.stringify(args[2])
-        return next(...digested(method, args, change => options + JSON.stringify(Object.entries(change).toSorted())))
+        return next(...digested(method, args, change => options + JSON.stringify(canonical(change))))
       },
     },
   ],
@@ -329,7 +329,7 @@ export const keys = inMemory('keys', {
     {
       async change(next, id, change, on) {
         const { idempotency } = on
-        const isKnown = remembered(this.kept(id)).some(each => keyOf(each) === idempotency?.key)
+        const isKnown = remembered(this.kept(id)).some(each => keyOf(each) === JSON.stringify(idempotency?.key))
         if (idempotency === undefined || isKnown) return next(id, change, on)
         const result = await next(id, change, { ...on, idempotency: undefined })
         await latency()
@@ -397,7 +397,7 @@ function remember<Record extends SessionRecord | undefined>(record: Record, know
 }
 
 function keyOf(each: JsonValue): string {
-  return typeof each === 'object' && each !== null && 'key' in each ? String(each.key) : ''
+  return typeof each === 'object' && each !== null && 'key' in each ? JSON.stringify(each.key) : ''
 }
 
 type Change = NonNullable<Faults['change']>
