@@ -39,18 +39,27 @@ export interface TurnView {
   whole(): TurnRecord
 }
 
-/** The view of a turn that is at hand as a whole. The places are indexes. */
-export function turnViewOf(turn: TurnRecord, index: number): TurnView {
-  return new WholeTurnView(turn, index)
+/**
+ * The view of a turn that is at hand as a whole. The places are indexes.
+ * @param bytesAtMost an upper bound of its size, if one is known: measuring it encodes the turn
+ */
+export function turnViewOf(turn: TurnRecord, index: number, bytesAtMost?: number): TurnView {
+  return new WholeTurnView(turn, index, bytesAtMost)
 }
 
 class WholeTurnView implements TurnView {
   readonly index: number
   readonly #turn: TurnRecord
+  readonly #bytesAtMost: number | undefined
 
-  constructor(turn: TurnRecord, index: number) {
+  constructor(turn: TurnRecord, index: number, bytesAtMost: number | undefined) {
     this.index = index
     this.#turn = turn
+    this.#bytesAtMost = bytesAtMost
+  }
+
+  get bytesAtMost(): number {
+    return this.#bytesAtMost ?? this.bytes
   }
 
   get head(): TurnHead {

@@ -10,7 +10,7 @@ import {
   type TurnView,
   turnViewOf,
 } from '@turnstore/core/adapter'
-import { exact, type TurnRows } from '@turnstore/core/adapter/sql'
+import { exact, text, type TurnRows } from '@turnstore/core/adapter/sql'
 import type { Connection } from '../database/connection.js'
 import { markMoved } from '../tables/moved-sessions.js'
 import { planWriter } from '../tables/plan-verbs.js'
@@ -66,7 +66,8 @@ export class SqliteSessionView implements SessionView {
     const stored = readStoredTurn(this.#connection, this.#head.id, index, turnId)
     if (stored.turn === null) return openTurnView(this.#connection, stored)
     this.#whole.set(index, stored.turn)
-    return turnViewOf(stored.turn, index)
+    // Each unit of the JSON has at most three bytes.
+    return turnViewOf(stored.turn, index, 3 * text(stored.row, 'body').length)
   }
 
   firstIndexOfTurn(turnId: string): number {

@@ -28,7 +28,12 @@ describe('a store with the option open', () => {
     await second.changeSession('s', append('b'))
     expect(turnIdsOf(await store.loadSession('s'))).toHaveLength(32)
     expect(await store.checkIntegrity()).toEqual({ ok: true, problems: [] })
-    expect(store.capabilities).toEqual({ durability: 'power-loss', sharing: 'host', constantAppend: true })
+    expect(store.capabilities).toEqual({
+      durability: 'power-loss',
+      sharing: 'host',
+      constantAppend: true,
+      constantStep: true,
+    })
     await store.close()
     await second.close()
     expect(readFileSync(folder.database).includes('secret')).toBe(false)

@@ -71,9 +71,14 @@ describe('a database that the store created', () => {
 })
 
 describe('capabilities', () => {
-  const least = { durability: 'none', sharing: 'process', constantAppend: true }
-  const ofMemory = { durability: 'none', sharing: 'process', constantAppend: true }
-  const host = (durability: string): object => ({ durability, sharing: 'host', constantAppend: true })
+  const least = { durability: 'none', sharing: 'process', constantAppend: true, constantStep: true }
+  const ofMemory = { durability: 'none', sharing: 'process', constantAppend: true, constantStep: true }
+  const host = (durability: string): object => ({
+    durability,
+    sharing: 'host',
+    constantAppend: true,
+    constantStep: true,
+  })
   const sources: [string, SqliteSessionStoreOptions, object][] = [
     ['path', {}, host('power-loss')],
     ['path', { durability: 'power-loss' }, host('power-loss')],

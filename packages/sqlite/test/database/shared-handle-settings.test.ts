@@ -142,7 +142,12 @@ describe('other ways to lock', () => {
     expect(turns.filter(id => id.startsWith('ours'))).toEqual(ours)
     expect(turns.filter(id => id.startsWith('theirs'))).toEqual(Array.from({ length: 20 }, (_, i) => `theirs${i}`))
     expect(database.pragma('journal_mode', { simple: true })).toBe(mode.toLowerCase())
-    expect(store.capabilities).toEqual({ durability: 'power-loss', sharing: 'host', constantAppend: true })
+    expect(store.capabilities).toEqual({
+      durability: 'power-loss',
+      sharing: 'host',
+      constantAppend: true,
+      constantStep: true,
+    })
     expect(await store.checkIntegrity()).toEqual({ ok: true, problems: [] })
   })
 

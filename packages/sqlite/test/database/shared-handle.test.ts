@@ -112,7 +112,7 @@ describe('a shared database', () => {
     const tables = database.prepare(`SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name`).pluck().all()
     expect(tables).toEqual([
       'notes',
-      ...['details', 'places', 'sessions', 'settings', 'transitions', 'turn_ids', 'turns'].map(
+      ...['details', 'keys', 'parts', 'places', 'sessions', 'settings', 'transitions', 'turn_ids', 'turns'].map(
         name => `turnstore_${name}`,
       ),
     ])
