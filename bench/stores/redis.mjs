@@ -1,6 +1,6 @@
 import { RedisSessionStore } from '../../packages/redis/dist/index.js'
 import { redisServer, startRedis, startRedisCluster } from '../servers.mjs'
-import { append, fill, now, wireTurn } from '../turns.mjs'
+import { append, fill, many, now, turn, wireTurn } from '../turns.mjs'
 import { measureKept } from './kept.mjs'
 import {
   appendsTo,
@@ -29,6 +29,8 @@ export async function measureRedis({ folder, report }) {
     await fillSizes(report, 'redis', store, report.sizes)
     await fill(clustered, sessionOf(0), 0)
     const light = await measureAppend(report, server.client, store, clustered)
+    await measureSteps(report, store)
+    await measureCpu(report, server.client, store)
     const { rows } = await measureCallers(report, 'redis', store, light)
     const each = rows.find(({ name }) => name.startsWith('64')).median
     const [title, work] = ['redis, 64 callers on one session', '64 at once, each']
@@ -65,6 +67,117 @@ async function measureAppend(report, client, store, clustered) {
     },
     repetitions: 2000,
   })
+}
+
+/** A tool call of 2 KB, put into an empty turn and into a turn of 2,000, against an append of the same bytes. */
+async function measureSteps(report, store) {
+  const [append2K, empty, full] = ['append of the same bytes', 'step in a turn of 0', 'step in a turn of 2,000']
+  const running = { turnId: 'open', status: 'running' }
+  const put = (sessionId, ...putToolCalls) =>
+    store.changeSession(sessionId, { updateTurns: [{ turnId: 'open', putToolCalls }] })
+  await store.saveSession({ sessionId: 'steps-0', turns: [running] })
+  await store.saveSession({ sessionId: 'steps-2000', turns: [running] })
+  for (let done = 0; done < 2000; done += 100) await put('steps-2000', ...many(100, call))
+  return report.compare({
+    title: 'redis, step',
+    works: {
+      [append2K]: () => append(store, sessionOf(0)),
+      // A new turn before each block, so that it stays nearly empty.
+      [empty]: {
+        before: () => store.saveSession({ sessionId: 'steps-0', turns: [running] }),
+        run: () => put('steps-0', call()),
+      },
+      [full]: () => put('steps-2000', call()),
+    },
+    floor: append2K,
+    goals: { [empty]: [{ atMost: 1.5 }], [full]: [{ atMost: 1.5 }, { of: empty, atMost: 1.3 }] },
+    repetitions: 2000,
+  })
+}
+
+let calls = 0
+
+function call() {
+  const { turnId: _turnId, startedAt: _startedAt, ...content } = turn()
+  return { callId: `call-${++calls}`, toolName: 'search', arguments: { query: calls }, result: content }
+}
+
+/** What 64 sessions that are appended to at once take of the server's processor and of the client's, each append. */
+async function measureCpu(report, client, store) {
+  const ids = many(64, (_, index) => `cpu-${index}`)
+  for (const sessionId of ids) await store.saveSession({ sessionId, turns: [{ turnId: 'open', status: 'running' }] })
+  const put = sessionId => store.changeSession(sessionId, { updateTurns: [{ turnId: 'open', putToolCalls: [call()] }] })
+  const works = {
+    RPUSH: sessionId => client.rpush(`raw-${sessionId}`, JSON.stringify(wireTurn())),
+    'a bare script': sessionId => bareAppend(client, sessionId),
+    append: sessionId => append(store, sessionId),
+    step: put,
+  }
+  const taken = Object.fromEntries(Object.keys(works).map(name => [name, { server: [], client: [] }]))
+  const rounds = report.quick ? 5 : 25
+  for (let round = -2; round < rounds; round++) {
+    for (const [name, work] of Object.entries(works)) {
+      const [server, own] = [await cpuOf(client), process.cpuUsage()]
+      for (let again = 0; again < 20; again++) await Promise.all(ids.map(work))
+      const { user, system } = process.cpuUsage(own)
+      if (round < 0) continue
+      taken[name].server.push(((await cpuOf(client)) - server) / (20 * ids.length))
+      taken[name].client.push((user + system) / (20 * ids.length))
+    }
+  }
+  const medianOf = (name, who) => taken[name][who].toSorted((a, b) => a - b)[rounds >> 1]
+  const title = 'redis, processor time for each of 64 at once'
+  const ratio = (name, who, floor) => medianOf(name, who) / medianOf(floor, who)
+  for (const name of Object.keys(works)) {
+    const seen = who => `${medianOf(name, who).toFixed(1)} µs (${ratio(name, who, 'RPUSH').toFixed(1)}× RPUSH)`
+    report.remark({ title, work: name, seen: `server ${seen('server')}, client ${seen('client')}` })
+  }
+  const goal = (who, floor, atMost) => {
+    const seen = ratio('append', who, floor)
+    report.remark({
+      title,
+      work: `append, ${who}`,
+      seen: `${seen.toFixed(2)}×`,
+      goal: `≤ ${atMost}× ${floor}`,
+      met: seen <= atMost,
+    })
+  }
+  goal('server', 'a bare script', 1.5)
+  goal('server', 'RPUSH', 5)
+  goal('client', 'RPUSH', 3.5)
+}
+
+/** Microseconds of processor time that a server has used. */
+async function cpuOf(client) {
+  const info = await client.info('cpu')
+  const [system, user] = ['used_cpu_sys', 'used_cpu_user'].map(name => Number(info.match(`${name}:([\\d.]+)`)[1]))
+  return 1_000_000 * (system + user)
+}
+
+const BARE_APPEND = `
+redis.call('TIME')
+redis.call('HGET', KEYS[5], ARGV[1])
+local state = redis.call('HGET', KEYS[1], 'c')
+redis.call('HGET', KEYS[3], ARGV[2])
+redis.call('ZADD', KEYS[6], 0, ARGV[4])
+redis.call('ZADD', KEYS[7], 0, ARGV[4])
+redis.call('RPUSH', KEYS[2], ARGV[3])
+redis.call('HSET', KEYS[3], ARGV[2], '1')
+redis.call('ZREM', KEYS[6], state or '')
+redis.call('ZREM', KEYS[7], state or '')
+redis.call('HSET', KEYS[5], ARGV[1], 'ok')
+redis.call('HSET', KEYS[1], 'c', ARGV[4])
+return 'ok'`
+
+let bare = 0
+
+/** A script with the reads and writes of an append, and nothing else. The results stay as few as ours. */
+function bareAppend(client, sessionId) {
+  const { turn_id: turnId, ...rest } = wireTurn()
+  const keys = ['s', 't', 'i', 'h', 'o'].map(kind => `bare:{${sessionId}}${kind}`)
+  const member = `2026-01-01T00:00:00.${String(++bare).padStart(6, '0')}Z ${sessionId} 0123456789abcdef`
+  const json = JSON.stringify({ turn_id: turnId, ...rest })
+  return client.eval(BARE_APPEND, 7, ...keys, 'bare:all', 'bare:none', `token-${bare % 128}`, turnId, json, member)
 }
 
 /** Listings and appends among many sessions of one workspace. */

@@ -29,8 +29,8 @@
 -- ARGV[19...] lists, each after its number of values:
 --           ids that were looked up: field, places or ''
 --           fields of the hash of parts that were looked up: field, value or ''
---           ids of dropped turns and transitions that no turn or transition has any more: field
---           other ids of dropped turns: field, places that stay
+--           ids of dropped turns and transitions that no turn or transition has any more: field; or '*' for all ids
+--           ids of turns that stay elsewhere, or after '*' all ids of turns that stay: field, places
 --           turns to set: index, id field, places before the last one, token if it is open or '', text
 --           values for the hash of parts: field, value
 --           open turns: token, bytes that it grows by
@@ -169,6 +169,10 @@ if keep_turns ~= '' then
     redis.call('LTRIM', turns_key, 0, count - 1)
   end
   redis.call('UNLINK', transitions_key)
+  if ARGV[first_dropped] == '*' then
+    redis.call('UNLINK', ids_key)
+    last_dropped = first_dropped - 1
+  end
   for from = first_dropped, last_dropped, CHUNK do
     redis.call('HDEL', ids_key, unpack(ARGV, from, math.min(from + CHUNK - 1, last_dropped)))
   end

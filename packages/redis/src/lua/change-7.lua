@@ -21,13 +21,14 @@
 --           appends, and its transitions
 -- ARGV[9...]  the id field of each item ('' for a transition without an id), then for each change:
 --           scope ('*', or a workspace as in the head), revision that the session must have or '', updatedAt (JSON), its
---           instant, field of its idempotency key or '', what to remember (JSON), number of updates (0 or 1), of turns
---           and of transitions;
+--           instant, its shape: number of turns, and if it has anything else, separated by spaces: number of turns, of
+--           transitions and of updates (0 or 1), 1 if it has an idempotency key; then the field of that key and what to
+--           remember (JSON);
 --           for the update: number of parts to remove and to put; for each to remove its name; for each to put its
 --           name, bytes, digest, digest of its call or '-', digest of its call if it has finished or '-', '1' if it may
 --           replace any call or '', text;
---           for each turn: text, token if it is open or '', '1' if its head alone tells a repetition or '', number of
---           values for the hash of parts, those values;
+--           for each turn: text, '' if it is whole, else its token, 'running' or 'done', and the number of values for the
+--           hash of parts, separated by spaces, and those values;
 --           for each transition: text
 --
 -- Returns 'ok', workspace, instant and stamp of updatedAt, the two before the call, then one text for each change:
@@ -64,15 +65,8 @@ local function put(values, field, value)
   values[#values + 1] = value
 end
 
--- The most frequent call by far: a single new turn, stored whole. It needs none of what follows.
-local is_plain = item_count == '1' and places[1] == false and ARGV[14] == '' and ARGV[17] == '1' and ARGV[20] == ''
-  and ARGV[11] == '' and (ARGV[10] == '*' or ARGV[10] == head.ws)
-if is_plain then
-  turns[1], ids[1], ids[2] = ARGV[19], ARGV[9], integer(n)
-  n, revision = n + 1, revision + 1
-  if ARGV[13] > uk then uk, us, u = ARGV[13], stamp, ARGV[12] end
-  outcomes[1] = 'ok ' .. integer(revision) .. ' ' .. ids[2] + 1 .. ' '
-else
+-- Made when a change needs it: most calls only append a turn.
+local function make_change()
   local function next_values(count)
     local first = at + 1
     at = at + count
@@ -165,7 +159,8 @@ else
   end
 
   -- Whether a turn or a transition is stored already: true, false if it is plainly new, or nil if the client must decide.
-  local function is_stored(item, list, text, turn_token, by_head)
+  -- Its text is in ARGV at `text`; what is said of an open turn comes after it.
+  local function is_stored(item, is_turn, text)
     local field, place = ARGV[fields + item], places[item]
     if field == '' then return false end
     local stored = added[field]
@@ -173,20 +168,25 @@ else
       if not place then return false end
       has_ids = true
       local index = last_place(place)
-      stored = index and redis.call('LINDEX', list, index) or ''
+      stored = index and redis.call('LINDEX', is_turn and turns_key or transitions_key, index) or ''
     end
-    if not turn_token or turn_token == '' then return stored == text or nil end
+    if not is_turn or ARGV[text + 1] == '' then return stored == ARGV[text] or nil end
     -- Two open turns have different tokens. Their parts may differ by now.
-    if by_head == '' then return nil end
+    if not string.find(ARGV[text + 1], ' running ', 1, true) then return nil end
+    text = ARGV[text]
     return string.match(stored, '^[%w_-]+({.*)$') == string.match(text, '^[%w_-]+({.*)$') or nil
   end
 
-  -- Carries out the change whose items begin at `item`. Its values begin after `at`, and end at `at` after it.
+  -- Carries out the change whose items begin at `item`. Returns its outcome and how many items it has. Its values begin after `at`, and end at `at` after it.
   local function change(item)
-    local scope, if_revision, updated_at, instant, key, remembering = next_values(6)
-    local updates, turn_count, transition_count = next_values(3)
-    updates, turn_count, transition_count = tonumber(updates), tonumber(turn_count), tonumber(transition_count)
+    local scope, if_revision, updated_at, instant, shape = next_values(5)
     local first, outcome = item, nil
+    local turn_count, transition_count, updates, is_keyed = shape, '0', '0', '0'
+    if not is_count(shape) then
+      turn_count, transition_count, updates, is_keyed = string.match(shape, '^(%d+) (%d+) (%d) (%d)$')
+    end
+    local key, remembering = '', nil
+    if is_keyed == '1' then key, remembering = next_values(2) end
     if scope ~= '*' and scope ~= head.ws then
       outcome = workspace_of(head.ws, redis.call('HGET', head_key, 'f')) and 'elsewhere' or 'decide'
     elseif key ~= '' then
@@ -202,28 +202,26 @@ else
     if not outcome and if_revision ~= '' and tonumber(if_revision) ~= revision then outcome = 'decide' end
 
     local steps = {}
-    if updates == 1 then
+    if updates ~= '0' then
       steps = plan_update(item)
       if not steps then outcome = outcome or 'decide' end
       item = item + 1
     end
-    local turns_end, items_end = item + turn_count, item + turn_count + transition_count
+    local turns_end = item + tonumber(turn_count)
+    local items_end = turns_end + tonumber(transition_count)
+    -- Of each new item: its number, and where its text is.
     local rows, repeated = {}, {}
     for each = item, items_end - 1 do
-      local row = { item = each, text = next_values(1) }
-      if each < turns_end then
-        local by_head, values
-        row.token, by_head, values = next_values(3)
-        row.by_head, row.first, row.last = by_head, at + 1, at + tonumber(values)
-        at = row.last
-      end
+      local text, is_turn = at + 1, each < turns_end
+      at = text
+      if is_turn then at = text + 1 + tonumber(string.match(ARGV[text + 1], '%d+$') or 0) end
       if not outcome then
-        local stored = is_stored(each, each < turns_end and turns_key or transitions_key, row.text, row.token, row.by_head)
+        local stored = is_stored(each, is_turn, text)
         if stored == nil then
           outcome = 'decide'
         elseif not stored then
-          rows[#rows + 1] = row
-        elseif each < turns_end then
+          put(rows, each, text)
+        elseif is_turn then
           repeated[#repeated + 1] = integer(each - item)
         end
       end
@@ -231,24 +229,27 @@ else
     if outcome then return outcome, items_end - first end
 
     for _, step in ipairs(steps) do carry_out(step) end
-    for _, row in ipairs(rows) do
-      local field, is_turn = ARGV[fields + row.item], row.item < turns_end
+    for row = 1, #rows, 2 do
+      local field, text = ARGV[fields + rows[row]], rows[row + 1]
       local index
-      if is_turn then
-        turns[#turns + 1], index, n = row.text, integer(n), n + 1
-        if row.token ~= '' then index = index .. '@' .. row.token end
-        for value = row.first, row.last, 2 do part_values[ARGV[value]] = ARGV[value + 1] end
+      if rows[row] < turns_end then
+        turns[#turns + 1], index, n = ARGV[text], integer(n), n + 1
+        local turn_token, values = string.match(ARGV[text + 1], '^(%S+) .* (%d+)$')
+        if turn_token then
+          index = index .. '@' .. turn_token
+          for value = text + 2, text + 1 + tonumber(values), 2 do part_values[ARGV[value]] = ARGV[value + 1] end
+        end
       else
-        transitions[#transitions + 1], index, m = row.text, integer(m), m + 1
+        transitions[#transitions + 1], index, m = ARGV[text], integer(m), m + 1
       end
       if field == '' then
         is_known_by_ids = false
       else
         put(ids, field, index)
-        added[field] = row.text
+        added[field] = ARGV[text]
       end
     end
-    local is_changed = #steps + #rows > 0
+    local is_changed = #steps > 0 or #rows > 0
     if is_changed then
       revision = revision + 1
       if instant > uk then uk, us, u = instant, stamp, updated_at end
@@ -263,13 +264,29 @@ else
       .. table.concat(repeated, ','), items_end - first
   end
 
-  local item = 1
-  for index = 1, tonumber(change_count) do
-    local count
+  return change
+end
+
+local change, item = nil, 1
+for index = 1, tonumber(change_count) do
+  local field, count = ARGV[fields + item], 1
+  local is_plain = ARGV[at + 5] == '1' and ARGV[at + 7] == '' and places[item] == false and not added[field]
+    and ARGV[at + 2] == '' and (ARGV[at + 1] == '*' or ARGV[at + 1] == head.ws)
+  if is_plain then
+    -- A new turn that is stored whole.
+    local place, text = integer(n), ARGV[at + 6]
+    turns[#turns + 1], added[field] = text, text
+    put(ids, field, place)
+    n, revision = n + 1, revision + 1
+    if ARGV[at + 4] > uk then uk, us, u = ARGV[at + 4], stamp, ARGV[at + 3] end
+    outcomes[index] = 'ok ' .. integer(revision) .. ' ' .. integer(n) .. ' '
+    at = at + 7
+  else
+    change = change or make_change()
     outcomes[index], count = change(item)
     if damaged then return damaged end
-    item = item + count
   end
+  item = item + count
 end
 if revision == head.r and #remembered == 0 then return { 'ok', head.ws, uk, us, uk_before, us_before, unpack(outcomes) } end
 

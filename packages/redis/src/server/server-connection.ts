@@ -4,6 +4,7 @@ import { Backoff } from '@turnstore/core/adapter'
 import { luaSources, type ScriptName } from '../lua/lua-sources.js'
 import { onClientError } from './client-errors.js'
 import type { StoreClient } from './create-client.js'
+import { Deadlines } from './deadlines.js'
 import type { DatabaseGuard } from './database-guard.js'
 import { mastersOf, readTexts, type RedisClient, UnexpectedReply } from './redis-client.js'
 import { newToken } from './token.js'
@@ -46,6 +47,7 @@ export class ServerConnection {
   spreadsKeys = true
   readonly #isOwn: boolean
   readonly #guard: DatabaseGuard | null
+  readonly #deadlines = new Deadlines()
   readonly #timeoutMs: number
   readonly #leastMs: number
   /** The server's clock minus `performance.now`. */
@@ -187,7 +189,7 @@ export class ServerConnection {
       this.#guard?.reopen()
       const mayBeSent = this.#guard?.watch()
       try {
-        const reply = await within(call.deadline, send(), this.#guard)
+        const reply = await this.#within(call.deadline, send())
         // An earlier error of the client does not explain a later failure.
         this.#lastErrorCode = null
         return reply
@@ -210,6 +212,28 @@ export class ServerConnection {
         }
       }
     }
+  }
+
+  /** Rejects at the deadline, and when the guard ends the connection: a client may wait forever. */
+  #within<T>(deadline: number, work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const forget = this.#deadlines.add(deadline, () => reject(new TimedOut()))
+      const unsubscribe = this.#guard?.onEnd(() => reject(new Ended()))
+      const stop = (): void => {
+        forget()
+        unsubscribe?.()
+      }
+      work.then(
+        value => {
+          stop()
+          resolve(value)
+        },
+        (error: unknown) => {
+          stop()
+          reject(error)
+        },
+      )
+    })
   }
 
   /** Why the guard ended the connection of a command. Null for any other error. */
@@ -243,26 +267,4 @@ function withoutOutcome(kind: 'read' | 'write', error: TurnstoreError): Turnstor
   if (kind === 'write') return error
   const { code, message, cause } = error
   return new TurnstoreError(code, message, { cause })
-}
-
-/** Rejects at the deadline, and when the guard ends the connection: a client may wait forever. */
-function within<T>(deadline: number, work: Promise<T>, guard: DatabaseGuard | null): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new TimedOut()), Math.max(0, deadline - performance.now()))
-    const unsubscribe = guard?.onEnd(() => reject(new Ended()))
-    const stop = (): void => {
-      clearTimeout(timer)
-      unsubscribe?.()
-    }
-    work.then(
-      value => {
-        stop()
-        resolve(value)
-      },
-      (error: unknown) => {
-        stop()
-        reject(error)
-      },
-    )
-  })
 }

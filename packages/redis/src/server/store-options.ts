@@ -63,7 +63,7 @@ export interface Settings {
 /** A hundred years. */
 const LONGEST_TTL_MS = 100 * 366 * 24 * 3600 * 1000
 
-/** Results of operations are kept for 15 minutes, so a call must be shorter. */
+/** Results of operations are kept for at least 10 minutes, so a call must be shorter. */
 const LONGEST_TIMEOUT_MS = 600_000
 
 /** @throws `INVALID_ARGUMENT`; no message repeats a URL or a password */

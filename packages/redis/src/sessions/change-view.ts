@@ -24,7 +24,7 @@ import type { Args, Call, ServerConnection } from '../server/server-connection.j
 import type { SessionLoader, Whole } from './session-loader.js'
 
 /** The most ids in one command. */
-const MOST_IDS = 2000
+const MOST_IDS = 1000
 
 /** A turn that was looked up. */
 export interface FoundTurn {
@@ -49,6 +49,8 @@ export interface ReadView {
 interface Rewind {
   /** The places that stay, by the id field of each dropped turn and transition. '' for none. */
   readonly dropped: ReadonlyMap<string, string>
+  /** Instead, if fewer turns are kept than dropped: the places of all turn ids that stay, by field. */
+  readonly kept: ReadonlyMap<string, string> | null
   readonly transitions: readonly AgentTransitionRecord[]
   /** The fields of the parts of dropped turns. */
   readonly leftovers: readonly string[]
@@ -155,7 +157,11 @@ export class ChangeViewReader {
     if (whole?.head.state.revision !== head.state.revision) return 'moved'
     const { transitions, turns, replica } = whole
     const turnIds = new Set(turns.slice(keepTurns).map(({ turnId }) => turnId))
-    const ids = [...new Set([...turnIds, ...transitions.map(({ turnId }) => turnId)])]
+    const keptIds = new Set(turns.slice(0, keepTurns).map(({ turnId }) => turnId))
+    const keepsFewer = keptIds.size < turnIds.size
+    const looked = keepsFewer ? keptIds : turnIds
+    const ids = [...new Set([...looked, ...transitions.map(({ turnId }) => turnId)])]
+    const kept = new Map<string, string>()
     const dropped = new Map<string, string>()
     const firstIndexes = new Map<string, number>()
     for (let from = 0; from < ids.length; from += MOST_IDS) {
@@ -166,14 +172,16 @@ export class ChangeViewReader {
         const places = (known[index] ?? '').split(' ').filter(place => place !== '')
         const [first] = places
         if (first !== undefined) firstIndexes.set(id, indexOf(first))
-        if (turnIds.has(id)) dropped.set(turnField(id), places.filter(place => indexOf(place) < keepTurns).join(' '))
+        const stays = places.filter(place => indexOf(place) < keepTurns).join(' ')
+        if (keptIds.has(id)) kept.set(turnField(id), stays)
+        if (turnIds.has(id)) dropped.set(turnField(id), stays)
       }
     }
     for (const { transitionId } of transitions) {
       if (transitionId !== null) dropped.set(transitionField(transitionId), '')
     }
     const leftovers = replica.openTurns(keepTurns).flatMap(turn => turn.fields())
-    return { dropped, firstIndexes, transitions, leftovers }
+    return { dropped, kept: keepsFewer ? kept : null, firstIndexes, transitions, leftovers }
   }
 }
 

@@ -73,6 +73,8 @@ export class ChangeWriter {
       if (outcome === 'elsewhere') throw outOfReach(sessionId, condition, true)
       if (outcome === 'missing' && condition.creation === undefined) throw outOfReach(sessionId, condition, false)
       if (typeof outcome === 'object') return outcome
+      const created = outcome === 'missing' ? await this.#create(sessionId, change, condition, call) : null
+      if (created !== null) return created
     }
     return this.#queue.run(sessionId, () => this.#decide(sessionId, change, condition, call))
   }
@@ -109,8 +111,7 @@ export class ChangeWriter {
   ): Promise<ChangeResult | null> {
     const read = await withOutcome('not-stored', () => this.#views.read(sessionId, change, condition, call, examined))
     if (read === 'missing' && condition.creation !== undefined) {
-      const creation = planCreation(sessionId, condition.creation, change, condition, this.#limits)
-      return (await this.#saves.create(creation, call)) ? creation.result : null
+      return this.#create(sessionId, change, condition, call)
     }
     if (read === 'missing' || read === 'elsewhere') throw outOfReach(sessionId, condition, read === 'elsewhere')
     if (read === 'moved') return null
@@ -120,6 +121,18 @@ export class ChangeWriter {
     if (written === null) return null
     const { revision, turnCount } = written
     return { ...resultOf(plan), revision, turnCount }
+  }
+
+  /** Null if there is a session by now, or if the change creates none. */
+  async #create(
+    sessionId: string,
+    change: CheckedChange,
+    condition: ChangeCondition,
+    call: Call,
+  ): Promise<ChangeResult | null> {
+    if (condition.creation === undefined) return null
+    const creation = planCreation(sessionId, condition.creation, change, condition, this.#limits)
+    return (await this.#saves.create(creation, call)) ? creation.result : null
   }
 
   /** Null if what the plan was based on has changed. */

@@ -79,12 +79,9 @@ export function encodeNativeChange(
     condition.ifRevision ?? '',
     JSON.stringify(change.updatedAt),
     time,
-    keyField(idempotency?.key),
-    idempotency === undefined ? '' : JSON.stringify(idempotency),
-    updateTurns.length,
-    appendTurns.length,
-    appendAgentTransitions.length,
+    shapeOf(change, idempotency !== undefined),
   )
+  if (idempotency !== undefined) values.push(keyField(idempotency.key), JSON.stringify(idempotency))
   for (const update of updateTurns) {
     items.push(turnField(update.turnId))
     pushStep(update, values)
@@ -92,12 +89,20 @@ export function encodeNativeChange(
   for (const turn of appendTurns) {
     items.push(turnField(turn.turnId))
     const { text, token, values: parts } = encodeStoredTurn(turn)
-    values.push(text, token, turn.status === 'running' ? 1 : '', parts.length, ...parts)
+    values.push(text)
+    if (token === '') values.push('')
+    else values.push(`${token} ${turn.status === 'running' ? 'running' : 'done'} ${parts.length}`, ...parts)
   }
   for (const transition of appendAgentTransitions) {
     items.push(transitionField(transition.transitionId))
     values.push(JSON.stringify(encodeTransition(transition)))
   }
+}
+
+/** Most changes append turns, and nothing else. */
+function shapeOf({ appendTurns, appendAgentTransitions, updateTurns }: CheckedChange, isKeyed: boolean): string {
+  if (!isKeyed && updateTurns.length + appendAgentTransitions.length === 0) return `${appendTurns.length}`
+  return `${appendTurns.length} ${appendAgentTransitions.length} ${updateTurns.length} ${isKeyed ? 1 : 0}`
 }
 
 function pushStep(

@@ -86,24 +86,28 @@ function entryIn(part: StoredPart): EntryOfPart {
   throw new TypeError('a part without its entry')
 }
 
+/** Instead of the fields of ids that are dropped: all of them. No id has this field. */
+const ALL_IDS = '*'
+
 /** The lists of the script `apply`. */
 export function plannedLists(read: ReadView, plan: ChangePlan): Args {
   const { places, fields, turns, rewind } = read
-  const dropped = [...(rewind?.dropped ?? [])]
+  const gone = rewind?.kept === null ? [...rewind.dropped] : []
+  const staying = rewind?.kept ? [...rewind.kept] : gone.filter(([, stays]) => stays !== '')
   const rows = new TurnRows()
   for (const update of plan.updateTurns) {
     const found = turns.get(update.turnId)
     if (found === undefined) throw new TypeError('a planned turn was not looked up')
     const field = turnField(update.turnId)
-    const known = rewind?.dropped.get(field) ?? places.get(field) ?? ''
+    const known = rewind?.kept?.get(field) ?? rewind?.dropped.get(field) ?? places.get(field) ?? ''
     rows.update(update, found, known.slice(0, known.lastIndexOf(' ') + 1))
   }
   for (const turn of plan.appendTurns) rows.append(turn)
   return [
     ...list([...places]),
     ...list([...fields]),
-    ...list(dropped.filter(([, stays]) => stays === '').map(([field]) => [field])),
-    ...list(dropped.filter(([, stays]) => stays !== '')),
+    ...list(rewind?.kept ? [[ALL_IDS]] : gone.filter(([, stays]) => stays === '').map(([field]) => [field])),
+    ...list(staying),
     ...list(rows.set),
     ...list([rows.values]),
     ...list(rows.grown),

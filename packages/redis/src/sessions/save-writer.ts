@@ -23,7 +23,7 @@ import { newToken } from '../server/token.js'
 import type { SessionLoader } from './session-loader.js'
 
 /** The most turns and bytes that one script writes. A longer session is staged in parts. */
-const PART = { items: 1000, bytes: 2 * 1024 * 1024 }
+const PART = { items: 400, bytes: 512 * 1024 }
 
 /** Saves whole sessions. */
 export class SaveWriter {

@@ -82,6 +82,28 @@ describe('a step', () => {
     expect((await store.loadSession('s'))?.turns[0]?.toolCalls).toMatchObject([{ status: 'success' }, { result: 1 }])
   })
 
+  it('takes two or three round trips where the client must decide, or create the session', async () => {
+    const { store, count } = await openCounting()
+    const all = async (n: number): Promise<number[]> => {
+      const id = `s${n}`
+      const update = (members: object) => () => store.changeSession(id, { updateTurns: [{ turnId: 't', ...members }] })
+      const steps: (() => Promise<unknown>)[] = [
+        () => store.changeSession(id, { appendTurns: [{ turnId: 't' }] }, { createIfMissing: {} }),
+        // The first part opens the turn.
+        update({ putItems: [{ format: 'f', value: 1 }] }),
+        update({ putItems: [{ format: 'f', value: 2 }] }),
+        update({ set: { status: 'error' } }),
+        update({ removeItems: ['none'], putItems: [{ format: 'f', value: 3 }] }),
+        () => store.changeSession(id, { setMetadata: { a: 1 } }),
+      ]
+      const counts = []
+      for (const step of steps) counts.push(await count(step))
+      return counts
+    }
+    await all(0)
+    expect(await all(1)).toEqual([3, 3, 1, 2, 2, 2])
+  })
+
   it('leaves to the client what a script cannot decide, and both agree', async () => {
     const store = open()
     const turns = [{ turnId: 't', status: 'success', prompt: 'p' }]
