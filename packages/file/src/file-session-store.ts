@@ -26,6 +26,7 @@ import {
 } from '@turnstore/core/adapter'
 import { identify } from './disk/file-identity.js'
 import { ensureFolder } from './disk/folders.js'
+import { Limiter } from './disk/limiter.js'
 import { sweepTemporaries } from './disk/temporary-files.js'
 import { writeError } from './folder/file-errors.js'
 import { createFormat, readFormat, resolveBase } from './folder/format-file.js'
@@ -44,6 +45,9 @@ export interface FileSessionStoreOptions extends StoreOptions {}
 
 /** Sessions whose places are remembered. A journal beyond that many is compacted by the next writer. */
 const REMEMBERED = 20_000
+
+/** The number of sessions whose journals are written at a time. */
+const CONCURRENT_APPENDS = 32
 
 /** The number of sessions that `close` compacts at a time. */
 const CONCURRENT_COMPACTIONS = 4
@@ -107,6 +111,7 @@ export class FileSessionStore extends AbstractSessionStore {
       layout,
       ownFolder: join(base, OWN_FOLDER),
       locks: new LockFolder(join(base, OWN_FOLDER, 'locks')),
+      appends: new Limiter(CONCURRENT_APPENDS),
       limits: this.limits,
       timeoutMs: this.timeoutMs,
     }

@@ -146,7 +146,7 @@ export class SessionFile {
     const batch = take()
     let appended: Appended
     try {
-      appended = await this.#disk.append(batch, lock)
+      appended = await this.#folder.appends.run(() => this.#disk.append(batch, lock))
     } finally {
       lock.release()
     }

@@ -24,6 +24,7 @@ import { documentText } from '../format/document.js'
 import { keepsBigIntegers } from '../format/exact-json.js'
 import { encodeEntry, entryOf } from '../format/journal-entry.js'
 import type { Lock } from '../locks/gate.js'
+import type { Limiter } from '../disk/limiter.js'
 import type { LockFolder } from '../locks/lock-folder.js'
 import { catchUp } from './catch-up.js'
 import {
@@ -46,6 +47,8 @@ export interface StoreFolder {
   /** `.turnstore` in the base. */
   readonly ownFolder: string
   readonly locks: LockFolder
+  /** Writes to journals at a time: each holds descriptors, of which a process has few. */
+  readonly appends: Limiter
   readonly limits: Limits
   readonly timeoutMs: number
 }
