@@ -91,7 +91,9 @@ export function encodeNativeChange(
     const { text, token, values: parts } = encodeStoredTurn(turn)
     values.push(text)
     if (token === '') values.push('')
-    else values.push(`${token} ${turn.status === 'running' ? 'running' : 'done'} ${parts.length}`, ...parts)
+    else values.push(`${token} ${turn.status === 'running' ? 'running' : 'done'} ${parts.length}`)
+    // Not as arguments of one call: there may be too many.
+    for (const part of parts) values.push(part)
   }
   for (const transition of appendAgentTransitions) {
     items.push(transitionField(transition.transitionId))

@@ -42,7 +42,7 @@ class TurnRows {
       )
       const stored = isOpened ? encodeOpenTurn(turn) : null
       this.set.push([...row, stored?.token ?? '', stored?.text ?? JSON.stringify(encodeTurn(turn))])
-      if (stored !== null) this.values.push(...stored.values)
+      for (const value of stored?.values ?? []) this.values.push(value)
       return
     }
     if (head !== undefined) this.set.push([...row, token, token + JSON.stringify(encodeTurnHead(head))])
@@ -76,7 +76,7 @@ class TurnRows {
   append(turn: TurnRecord): void {
     const { text, token, values } = encodeStoredTurn(turn)
     this.appended.push([turnField(turn.turnId), token, text])
-    this.values.push(...values)
+    for (const value of values) this.values.push(value)
   }
 }
 

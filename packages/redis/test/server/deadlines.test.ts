@@ -17,7 +17,7 @@ it('each call expires at its own deadline, whatever the order, unless it is over
   await until(() => expired.length === 3)
   expect(expired.map(([name]) => name)).toEqual(['due', 'early', 'late'])
   for (const [name, after] of expired) {
-    expect(after, name).toBeGreaterThanOrEqual({ due: 0, early: 20, late: 60 }[name] ?? Infinity)
+    expect(after, `${name} after ${after} ms`).toBeGreaterThanOrEqual({ due: 0, early: 20, late: 60 }[name] ?? Infinity)
   }
   // After all have expired, another one is not forgotten.
   add('more', 90)

@@ -147,6 +147,18 @@ describe('a step', () => {
     expect((await store.loadSession('s'))?.turns[0]?.toolCalls.map(({ callId }) => callId)).toEqual(ids)
   })
 
+  it('works in a turn of very many parts, also one that is appended with them', async () => {
+    const store = open()
+    const count = 40_000
+    await store.saveSession({ sessionId: 's' })
+    await store.changeSession('s', { appendTurns: [{ turnId: 't', toolCalls: callsOf(0, count, 1) }] })
+    expect((await put(store, ...callsOf(count, 1))).revision).toBe(3)
+    expect((await store.readParts('s', 't', { list: 'toolCalls', last: 1 }))?.count).toBe(count + 1)
+    const session = await store.loadSession('s')
+    expect(session?.turns[0]?.toolCalls).toHaveLength(count + 1)
+    if (session !== null) expect(await store.saveSession(session)).toBe(4)
+  })
+
   it('leaves nothing of a turn that a rewind drops', async () => {
     const keyPrefix = `${randomUUID()}:`
     const store = open({ keyPrefix })
