@@ -105,6 +105,10 @@ export class TurnDraft {
     const items = this.#items.plan()
     if (head === undefined && isEmpty(toolCalls) && isEmpty(items)) return null
     const turnId = this.#turnId
+    const itemCount = view.partCounts.items + items.added.length - items.removed.length
+    // Only one of the two has room in a record. The head of a turn with items cannot have the other.
+    const mayClash = itemCount > 0 && (head !== undefined || view.partCounts.items === 0)
+    if (mayClash && Object.hasOwn((head ?? view.head).extra ?? {}, 'items')) throw foreignItems(turnId)
     let headGrowth = 0
     if (head !== undefined) {
       const after = headBytes(head)
@@ -119,7 +123,7 @@ export class TurnDraft {
     }
     const partCounts = {
       toolCalls: view.partCounts.toolCalls + toolCalls.added.length - toolCalls.removed.length,
-      items: view.partCounts.items + items.added.length - items.removed.length,
+      items: itemCount,
     }
     return {
       index: view.index,
@@ -138,6 +142,10 @@ export class TurnDraft {
 
 function tooLarge(turnId: string, limit: number): TurnstoreError {
   return invalidRecord(`turn ${quote(turnId)}`, `would exceed ${limit} bytes of JSON`)
+}
+
+function foreignItems(turnId: string): TurnstoreError {
+  return invalidRecord(`turn ${quote(turnId)}`, 'has something else under items in its extra, and can have no items')
 }
 
 function isEmpty({ removed, replaced, added }: PartsPlan<Part>): boolean {

@@ -51,6 +51,8 @@ class WholeTurnView implements TurnView {
   readonly index: number
   readonly #turn: TurnRecord
   readonly #bytesAtMost: number | undefined
+  /** By list, once a change names a part. */
+  readonly #places: { [List in PartList]?: ReadonlyMap<string, readonly number[]> } = {}
 
   constructor(turn: TurnRecord, index: number, bytesAtMost: number | undefined) {
     this.index = index
@@ -76,11 +78,12 @@ class WholeTurnView implements TurnView {
   }
 
   findParts(list: PartList, id: string): StoredPart[] {
-    const found: StoredPart[] = []
-    this.#turn[list].forEach((part, place) => {
-      if (idOfPart(part) === id) found.push(storedPart(part, place))
+    const parts = this.#turn[list]
+    const places = (this.#places[list] ??= placesById(parts))
+    return (places.get(id) ?? []).flatMap(place => {
+      const part = parts[place]
+      return part === undefined ? [] : [storedPart(part, place)]
     })
-    return found
   }
 
   countFrom(list: PartList, place: number): number {
@@ -90,6 +93,17 @@ class WholeTurnView implements TurnView {
   whole(): TurnRecord {
     return this.#turn
   }
+}
+
+function placesById(parts: readonly Part[]): Map<string, number[]> {
+  const places = new Map<string, number[]>()
+  parts.forEach((part, place) => {
+    const id = idOfPart(part)
+    const known = places.get(id)
+    if (known === undefined) places.set(id, [place])
+    else known.push(place)
+  })
+  return places
 }
 
 /** A part that is at hand. */
