@@ -1,10 +1,11 @@
 import type { TurnRecord } from '@turnstore/core'
-import { decodeTurn, updateTurn } from '@turnstore/core/adapter'
 import { FilesChanged } from '../disk/read-file.js'
 import type { SessionPaths } from '../folder/layout.js'
-import { parseDocument } from '../format/document.js'
+import { parseTurns } from '../format/document.js'
+import { decodeDocumentTurn } from '../format/document-turn.js'
 import { type Entry, parsePayload } from '../format/journal-entry.js'
 import { parseExactly } from '../format/exact-json.js'
+import { changeTurn } from './change-turn.js'
 import { fileOf, PartReader, readPartSync } from './part-reader.js'
 import { type DocumentVersion, lacksSpan, type Part, type TurnPlace } from './turn-places.js'
 
@@ -31,7 +32,7 @@ export async function readTurnsAt(
 /** Reads one turn synchronously, for a decision in progress. This is rare. Big integers are kept. */
 export function readTurnSync(place: TurnPlace, document: DocumentVersion, paths: SessionPaths): TurnRecord {
   const found = lacksSpan(place)
-    ? withTurnOf(place, parseDocument(readPartSync('document', 'whole', paths, document), true).turns)
+    ? withTurnOf(place, parseTurns(readPartSync('document', 'whole', paths, document), true))
     : place
   const entries = new ParsedEntries(part => readPartSync(fileOf(part), part, paths, document).toString())
   return assembleTurn(found, entries, parseKeepingIntegers)
@@ -43,8 +44,7 @@ export async function readDocumentTurns(
   reader: PartReader,
   keepBigIntegers: boolean,
 ): Promise<readonly TurnPlace[]> {
-  const { turns } = parseDocument(await reader.wholeDocument(), keepBigIntegers)
-  return withDocumentTurns(places, turns)
+  return withDocumentTurns(places, parseTurns(await reader.wholeDocument(), keepBigIntegers))
 }
 
 /** The places with these turns of the document. */
@@ -90,7 +90,7 @@ export function assembleTurn(
   let turn = firstVersionOf(place, entries, parse)
   for (const patch of place.patches) {
     for (const update of entries.get(patch).updateTurns) {
-      if (update.turnId === place.turnId) turn = updateTurn(turn, update)
+      if (update.turnId === place.turnId) turn = changeTurn(turn, update)
     }
   }
   return turn
@@ -99,7 +99,7 @@ export function assembleTurn(
 function firstVersionOf({ base }: TurnPlace, entries: ParsedEntries, parse: (text: string) => unknown): TurnRecord {
   if (base.kind === 'value') return base.turn
   if (base.span === null) throw new FilesChanged()
-  if (base.kind === 'document') return decodeTurn(parse(entries.textOf(base.span)))
+  if (base.kind === 'document') return decodeDocumentTurn(parse(entries.textOf(base.span)))
   const turn = entries.get(base.span).appendTurns[base.item]
   if (turn === undefined) throw new FilesChanged()
   return turn

@@ -14,17 +14,17 @@ const CHUNK_TURNS = 64
  * one. Unchanged turns are copied byte for byte.
  */
 export async function composeDocument(staged: StagedFile, snapshot: Snapshot, reader: PartReader): Promise<Span[]> {
-  const { head } = snapshot
+  const { head, remembered } = snapshot
   const places = snapshot.places.some(lacksSpan)
     ? await readDocumentTurns(snapshot.places, reader, true)
     : snapshot.places
   const output = new Output(staged)
   if (places.length === 0) {
-    await output.text(documentText({ ...head, turns: [] }))
+    await output.text(documentText({ ...head, turns: [] }, remembered))
     await output.flush()
     return []
   }
-  const { before, after } = frameOf(head)
+  const { before, after } = frameOf(head, remembered)
   const spans: Span[] = []
   await output.text(before)
   for (const run of runsOf(places)) {

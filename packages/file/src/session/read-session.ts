@@ -33,6 +33,9 @@ export class ReadSession {
     this.index.rebase(snapshot, spans)
     this.document = document
     this.rotated = null
-    if (this.journal !== null) this.journal.isNeeded = this.index.revision > snapshot.head.revision
+    if (this.journal !== null) {
+      const { revision, remembered } = this.index
+      this.journal.isNeeded = revision > snapshot.head.revision || remembered.count > snapshot.remembered.count
+    }
   }
 }

@@ -4,7 +4,7 @@ import { identityOf } from '../disk/file-identity.js'
 import { FilesChanged, openOrNull, readSpan } from '../disk/read-file.js'
 import { corruptSession, readError } from '../folder/file-errors.js'
 import type { SessionPaths } from '../folder/layout.js'
-import { type Entry, type JournalHeader, parsePayload } from '../format/journal-entry.js'
+import { altersNothing, type Entry, type JournalHeader, parsePayload } from '../format/journal-entry.js'
 import { DamagedJournal, scanJournal } from '../format/journal.js'
 import type { ReadSession } from './read-session.js'
 import { type JournalFile, newJournalFile, type RecordSpan } from './turn-places.js'
@@ -108,9 +108,11 @@ function replay(
   if (file.header === null) throw new Error('a journal without a header')
   if (file.isStale) return
   if (!index.isForeign) {
-    if (revision <= index.revision) return
+    const isKeyAlone = altersNothing(payload)
+    const next = isKeyAlone ? index.revision : index.revision + 1
+    if (revision < next || (isKeyAlone && index.remembered.has(payload.remember))) return
     // A missing revision is in a document that was not read yet, or it is lost.
-    if (revision !== index.revision + 1) throw new FilesChanged()
+    if (revision !== next) throw new FilesChanged()
   }
   index.apply(payload, revision, span)
   file.isNeeded = true

@@ -8,6 +8,7 @@ import {
   type TurnRecord,
 } from '@turnstore/core'
 import {
+  type ChangeCondition,
   cloneSession,
   cloneTurn,
   type Condition,
@@ -23,6 +24,7 @@ import { FilesChanged } from '../disk/read-file.js'
 import { writeError } from '../folder/file-errors.js'
 import type { SessionPaths } from '../folder/layout.js'
 import { toPlainObject } from '../format/exact-json.js'
+import type { Remembered } from '../format/remembered.js'
 import type { Lock } from '../locks/gate.js'
 import { readTurnsAt, withDocumentTurns } from './assemble-turns.js'
 import { BatchQueue, type Waiting } from './batch-queue.js'
@@ -129,7 +131,7 @@ export class SessionFile {
   }
 
   /** Changes that wait at the same time are written together, each with its own success or failure. */
-  change(change: CheckedChange, condition: Condition): Promise<ChangeResult> {
+  change(change: CheckedChange, condition: ChangeCondition): Promise<ChangeResult> {
     return new Promise((resolve, reject) => this.#changes.add({ change, condition, resolve, reject }))
   }
 
@@ -159,8 +161,8 @@ export class SessionFile {
   }
 
   /** Creates or replaces the document as a whole. Returns its revision. The caller holds the lock. */
-  replace(session: SessionRecord, condition: Condition, lock: Lock): Promise<number> {
-    return this.#disk.replace(session, condition, lock)
+  replace(session: SessionRecord, condition: Condition, remembered: Remembered, lock: Lock): Promise<number> {
+    return this.#disk.replace(session, condition, remembered, lock)
   }
 
   /** Deletes the session if it is in the scope. The caller holds the lock. */

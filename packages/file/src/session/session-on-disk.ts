@@ -4,12 +4,14 @@ import { join } from 'node:path'
 import { type ChangeResult, isEnded, type Limits, type SessionRecord } from '@turnstore/core'
 import {
   type ChangePlan,
+  type ChangeCondition,
   type CheckedChange,
   type Condition,
   type Deletion,
   inScope,
   isDamage,
   nextRevision,
+  outOfReach,
   planChange,
   resultOf,
   sessionNotFound,
@@ -23,6 +25,7 @@ import type { Layout, SessionPaths } from '../folder/layout.js'
 import { documentText } from '../format/document.js'
 import { keepsBigIntegers } from '../format/exact-json.js'
 import { encodeEntry, entryOf } from '../format/journal-entry.js'
+import { Remembered } from '../format/remembered.js'
 import type { Lock } from '../locks/gate.js'
 import type { LockFolder } from '../locks/lock-folder.js'
 import { catchUp } from './catch-up.js'
@@ -52,7 +55,7 @@ export interface StoreFolder {
 
 export interface WantedChange {
   readonly change: CheckedChange
-  readonly condition: Condition
+  readonly condition: ChangeCondition
 }
 
 export type Decision = { readonly result: ChangeResult } | { readonly error: unknown }
@@ -144,8 +147,9 @@ export class SessionOnDisk {
       for (const { change, condition } of changes) {
         const decided = this.#decide(session, change, condition)
         decisions.push('plan' in decided ? { result: resultOf(decided.plan) } : decided)
-        if (!('plan' in decided) || !decided.plan.changed) continue
+        if (!('plan' in decided)) continue
         const { plan } = decided
+        if (!plan.changed && plan.remember === undefined) continue
         isChanged = true
         if (rewrites) {
           index.applyPlan(plan)
@@ -154,7 +158,12 @@ export class SessionOnDisk {
         writer ??= await JournalWriter.open(this.#paths.journal, session.journal)
         session.journal = writer.file
         writer.addHeader(index.head)
-        const entry = entryOf(plan, change)
+        const entry = entryOf(
+          plan,
+          change,
+          plan.updateTurns.map(update => index.changeOf(update)),
+          index.remembered.count + 1,
+        )
         index.apply(entry, plan.revision, writer.add(plan.revision, encodeEntry(entry)))
       }
       if (!isChanged) return { ...nothing, decisions, session }
@@ -176,11 +185,11 @@ export class SessionOnDisk {
   #decide(
     { index }: ReadSession,
     change: CheckedChange,
-    condition: Condition,
+    condition: ChangeCondition,
   ): { plan: ChangePlan } | { error: unknown } {
     try {
-      if (!inScope(index.head, condition.scope)) throw sessionNotFound(this.#paths.sessionId)
-      return { plan: planChange(index, change, condition.ifRevision, this.#folder.limits) }
+      if (!inScope(index.head, condition.scope)) throw outOfReach(this.#paths.sessionId, condition, true)
+      return { plan: planChange(index, change, condition, this.#folder.limits) }
     } catch (error) {
       return { error }
     }
@@ -222,8 +231,11 @@ export class SessionOnDisk {
     }
   }
 
-  /** Creates or replaces the document as a whole. Returns its revision. */
-  replace(record: SessionRecord, condition: Condition, lock: Lock): Promise<number> {
+  /**
+   * Creates or replaces the document as a whole. Returns its revision.
+   * @param remembered what a new session remembers; a session that is there keeps what it does
+   */
+  replace(record: SessionRecord, condition: Condition, remembered: Remembered, lock: Lock): Promise<number> {
     return this.#mutex.run(async () => {
       const { document, folder } = this.#paths
       const current = await this.#rereadToWrite()
@@ -238,7 +250,8 @@ export class SessionOnDisk {
         removeJournals(this.#paths)
         await syncFolder(folder)
       }
-      await this.#putInPlace(await StagedFile.of(document, documentText({ ...record, revision })), lock)
+      const text = documentText({ ...record, revision }, current?.index.remembered ?? remembered)
+      await this.#putInPlace(await StagedFile.of(document, text), lock)
       return revision
     })
   }

@@ -2,16 +2,24 @@ import type { AgentTransitionRecord, SessionRecord, SessionSummary, TurnRecord }
 import {
   type ChangePlan,
   isDropped,
+  applyTurnPlan,
+  idOfPart,
   isRetryOfTurn,
-  type CheckedTurnUpdate,
+  type Part,
+  type PartsPlan,
+  type RememberedChange,
   sameTransition,
   type SessionView,
   summaryOf,
-  updateTurn,
+  type TurnPlan,
+  type TurnView,
+  turnViewOf,
 } from '@turnstore/core/adapter'
 import type { Span } from '../disk/read-file.js'
 import type { DocumentOutline } from '../format/document.js'
-import type { Entry } from '../format/journal-entry.js'
+import type { Entry, PartsChange, TurnChange } from '../format/journal-entry.js'
+import { Remembered } from '../format/remembered.js'
+import { changeTurn } from './change-turn.js'
 import { RecentTurns } from './recent-turns.js'
 import { bytesOf, placeOfValue, type RecordSpan, type SessionContent, type TurnPlace } from './turn-places.js'
 
@@ -22,6 +30,7 @@ import { bytesOf, placeOfValue, type RecordSpan, type SessionContent, type TurnP
 export class TurnIndex implements SessionView {
   /** The session without its turns. */
   readonly head: SessionRecord
+  readonly remembered: Remembered
   readonly hasBigIntegers: boolean
   readonly places: TurnPlace[]
   #isForeign: boolean
@@ -36,6 +45,7 @@ export class TurnIndex implements SessionView {
   constructor(outline: DocumentOutline, readTurn: (place: TurnPlace) => TurnRecord) {
     this.head = { ...outline.head, agentTransitions: [] }
     for (const transition of outline.head.agentTransitions) this.#addTransition(transition)
+    this.remembered = outline.remembered
     this.hasBigIntegers = outline.hasBigIntegers
     this.#isForeign = outline.isForeign
     this.places = []
@@ -79,10 +89,19 @@ export class TurnIndex implements SessionView {
     if (this.#isForeign) this.head.parentSessionId ??= parentSessionId
   }
 
-  findTurn(turnId: string, before: number): { turn: TurnRecord; index: number } | undefined {
+  findTurn(turnId: string, before: number): TurnView | undefined {
     const index = this.lastIndexOf(turnId, before)
-    if (index === -1) return undefined
-    return { turn: this.#turnAt(index), index }
+    return index === -1 ? undefined : turnViewOf(this.#turnAt(index), index)
+  }
+
+  findRemembered(key: string): RememberedChange | undefined {
+    return this.remembered.find(key)
+  }
+
+  /** What a plan does to a turn, as the journal has it. */
+  changeOf({ index, turnId, head, toolCalls, items }: TurnPlan): TurnChange {
+    const turn = this.#turnAt(index)
+    return { turnId, head, toolCalls: partsChange(turn.toolCalls, toolCalls), items: partsChange(turn.items, items) }
   }
 
   lastIndexOf(turnId: string, before: number = this.turnCount): number {
@@ -109,6 +128,7 @@ export class TurnIndex implements SessionView {
    * @throws Error if the change is of a turn that does not exist
    */
   apply(entry: Entry, revision: number, span: RecordSpan): void {
+    if (entry.remember !== undefined) this.remembered.add(entry.remember)
     for (const update of entry.updateTurns) this.#applyUpdate(update, span)
     entry.appendTurns.forEach((turn, item) => {
       const known = this.#isForeign ? this.lastIndexOf(turn.turnId) : -1
@@ -123,7 +143,7 @@ export class TurnIndex implements SessionView {
     this.#applyHead(entry, revision)
   }
 
-  #applyUpdate(update: CheckedTurnUpdate, span: RecordSpan): void {
+  #applyUpdate(update: TurnChange, span: RecordSpan): void {
     const index = this.lastIndexOf(update.turnId)
     const place = this.places[index]
     if (place === undefined) {
@@ -132,7 +152,7 @@ export class TurnIndex implements SessionView {
     }
     this.places[index] = { ...place, patches: [...place.patches, span] }
     const known = this.#recent.get(index)
-    if (known !== undefined) this.#recent.set(index, updateTurn(known.turn, update), known.bytes + span.length)
+    if (known !== undefined) this.#recent.set(index, changeTurn(known.turn, update), known.bytes + span.length)
   }
 
   #turnAt(index: number): TurnRecord {
@@ -193,15 +213,21 @@ export class TurnIndex implements SessionView {
   /** Applies a plan whose result is about to be written as a new document. Until then, its turns are in memory. */
   applyPlan(plan: ChangePlan): void {
     const { head } = this
+    if (plan.remember !== undefined) this.remembered.add({ number: this.remembered.count + 1, change: plan.remember })
+    if (!plan.changed) return
     const transitions = head.agentTransitions.filter(transition => !isDropped(this, transition, plan.keepTurns))
     head.agentTransitions = []
     this.#transitions.clear()
     for (const transition of transitions.concat(plan.appendAgentTransitions)) this.#addTransition(transition)
+    const updated = plan.updateTurns.map(update => ({
+      index: update.index,
+      turn: applyTurnPlan(this.#turnAt(update.index), update),
+    }))
     const places = this.places.splice(0).slice(0, plan.keepTurns)
     this.#lastIndex.clear()
     this.#recent.clear()
     this.#hasRepeatedIds = false
-    for (const { index, turn } of plan.replaceTurns) places[index] = placeOfValue(turn)
+    for (const { index, turn } of updated) places[index] = placeOfValue(turn)
     for (const place of places.concat(plan.appendTurns.map(placeOfValue))) this.#addPlace(place)
     if (plan.metadata !== undefined) head.metadata = plan.metadata
     if (plan.agentId !== undefined) head.agentId = plan.agentId
@@ -211,7 +237,11 @@ export class TurnIndex implements SessionView {
 
   /** A copy. */
   content(): SessionContent {
-    return { head: { ...this.head, agentTransitions: [...this.head.agentTransitions] }, places: [...this.places] }
+    return {
+      head: { ...this.head, agentTransitions: [...this.head.agentTransitions] },
+      remembered: this.remembered.copy(),
+      places: [...this.places],
+    }
   }
 
   /** Switches to the spans of a document that these contents were written to. Later changes stay in the journal. */
@@ -245,4 +275,9 @@ export class TurnIndex implements SessionView {
 
 function isSame(a: AgentTransitionRecord, b: AgentTransitionRecord): boolean {
   return a.timestamp === b.timestamp && sameTransition(a, b)
+}
+
+function partsChange<P extends Part>(parts: readonly P[], { removed, replaced, added }: PartsPlan<P>): PartsChange<P> {
+  const idAt = (place: number): string[] => parts.slice(place, place + 1).map(idOfPart)
+  return { remove: removed.flatMap(({ place }) => idAt(place)), put: [...replaced, ...added].map(({ part }) => part) }
 }

@@ -1,6 +1,7 @@
 import type { SessionRecord, TurnRecord } from '@turnstore/core'
 import type { Span } from '../disk/read-file.js'
 import type { JournalHeader } from '../format/journal-entry.js'
+import type { Remembered } from '../format/remembered.js'
 
 /** The document that an index was read from. */
 export interface DocumentVersion {
@@ -56,6 +57,7 @@ export interface TurnPlace {
 /** A session without its turns, and where each turn is. */
 export interface SessionContent {
   readonly head: SessionRecord
+  readonly remembered: Remembered
   readonly places: readonly TurnPlace[]
 }
 

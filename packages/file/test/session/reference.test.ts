@@ -73,6 +73,7 @@ function recordOf(raw: JsonObject): JsonObject {
         sandboxContext: call.sandbox_context ?? null,
         metadata: call.metadata ?? {},
       })),
+      items: [],
       startedAt: turn.started_at ?? '',
       endedAt: turn.ended_at ?? null,
       status: turn.status ?? 'success',
