@@ -3,9 +3,12 @@ import {
   type Capabilities,
   type ChangeResult,
   isTurnstoreError,
+  type PartList,
+  type PartPage,
   type SessionPage,
   type SessionRecord,
   type SessionSummary,
+  type TurnHeadPage,
   type TurnPage,
   TurnstoreError,
 } from '@turnstore/core'
@@ -14,6 +17,7 @@ import {
   Backoff,
   type ChangeCondition,
   type CheckedChange,
+  type CheckedPartRange,
   type CheckedQuery,
   type CheckedTurnRange,
   checkStoreOptions,
@@ -155,6 +159,23 @@ export class FileSessionStore extends AbstractSessionStore {
 
   protected _readTurns(sessionId: string, range: CheckedTurnRange, scope: Scope): Promise<TurnPage | null> {
     return this.#first(sessionId, scope, file => file.readTurns(range, scope))
+  }
+
+  protected override _readTurnHeads(
+    sessionId: string,
+    range: CheckedTurnRange,
+    scope: Scope,
+  ): Promise<TurnHeadPage | null> {
+    return this.#first(sessionId, scope, file => file.readTurnHeads(range, scope))
+  }
+
+  protected override async _readParts<List extends PartList>(
+    sessionId: string,
+    turnId: string,
+    range: CheckedPartRange<List>,
+    scope: Scope,
+  ): Promise<PartPage<List> | null> {
+    return this.#first(sessionId, scope, file => file.readParts(turnId, range, scope))
   }
 
   protected _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null> {

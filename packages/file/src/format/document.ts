@@ -2,7 +2,14 @@ import { isUtf8 } from 'node:buffer'
 import { decodeSession, encodeSession, type SessionRecord, type TurnRecord, TurnstoreError } from '@turnstore/core'
 import { isJsonObject, parseJson, TimeSlice } from '@turnstore/core/adapter'
 import type { Span } from '../disk/read-file.js'
-import { decodeDocumentTurn, encodeDocumentTurn, takeItems } from './document-turn.js'
+import {
+  decodeDocumentTurn,
+  encodeDocumentTurn,
+  piecesOfText,
+  startsWith,
+  takeItems,
+  type TurnSpans,
+} from './document-turn.js'
 import { mayHoldInfinity, parseExactly } from './exact-json.js'
 import { Remembered } from './remembered.js'
 
@@ -20,10 +27,15 @@ export interface DocumentOutline {
   /** Where each turn is, or null if the document is JSON of another form. */
   readonly spans: Span[] | null
   readonly turns: readonly TurnRecord[]
+  /** Where the pieces of each turn are that is not small, by its index. */
+  readonly pieces: ReadonlyMap<number, TurnSpans>
   /** It has no revision, so the reference wrote it. */
   readonly isForeign: boolean
   readonly hasBigIntegers: boolean
 }
+
+/** A turn of up to so many bytes is read in one piece. */
+export const SMALL_TURN_BYTES: number = 8 * 1024
 
 const TURNS_OPEN = '\n  "turns": ['
 const TURN_OPEN = '\n    {'
@@ -87,15 +99,21 @@ async function outlineByIndentation(bytes: Buffer): Promise<DocumentOutline | nu
   const session = withoutRemembered(decodeSession(head.value))
   let { hasBigIntegers } = head
   const turns: TurnRecord[] = []
+  const pieces = new Map<number, TurnSpans>()
   const slice = new TimeSlice()
   for (const span of spans) {
     const turn = parseTolerantly(bytes.toString('utf8', span.offset, span.offset + span.length))
     if (turn === null) return null
     hasBigIntegers ||= turn.hasBigIntegers
-    turns.push(decodeDocumentTurn(turn.value, `turns[${turns.length}]`))
+    const decoded = decodeDocumentTurn(turn.value, `turns[${turns.length}]`)
+    if (span.length > SMALL_TURN_BYTES) {
+      const found = piecesOfText(bytes.subarray(span.offset, span.offset + span.length), decoded)
+      if (found !== null) pieces.set(turns.length, found)
+    }
+    turns.push(decoded)
     if (slice.isOver) await slice.yield()
   }
-  return { ...session, spans, turns, isForeign: isForeign(head.value), hasBigIntegers }
+  return { ...session, spans, turns, pieces, isForeign: isForeign(head.value), hasBigIntegers }
 }
 
 /** Reads JSON of any form at once, and reports what is wrong with it. */
@@ -108,6 +126,7 @@ function outlineByParsing(bytes: Buffer): DocumentOutline {
     ...withoutRemembered({ ...session, turns: [] }),
     spans: null,
     turns: turnsOf(session),
+    pieces: new Map(),
     isForeign: isForeign(value),
     hasBigIntegers: exact.hasBigIntegers,
   }
@@ -133,16 +152,7 @@ export function frameOf(head: SessionRecord, remembered: Remembered): { before: 
 export const beforeFirstTurn = '\n    '
 export const betweenTurns = ',\n    '
 
-/** A turn as text of a document, from its `{` to its `}`. */
-export function turnText(turn: TurnRecord): string {
-  return JSON.stringify(encodeDocumentTurn(turn), null, 2).replaceAll('\n', '\n    ')
-}
-
 const CLOSING_BRACKET = 0x5d
-
-function startsWith(bytes: Buffer, at: number, text: string): boolean {
-  return bytes.toString('latin1', at, at + text.length) === text
-}
 
 /** Decoding would silently replace invalid bytes by U+FFFD. */
 function checkUtf8(bytes: Buffer): void {

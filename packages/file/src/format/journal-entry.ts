@@ -25,6 +25,8 @@ import {
   isJsonValue,
   type RememberedChange,
 } from '@turnstore/core/adapter'
+import type { Span } from '../disk/read-file.js'
+import type { TurnSpans } from './document-turn.js'
 
 /*
  * A change in the journal. It holds what was decided, so that replaying it decides nothing.
@@ -147,6 +149,64 @@ function marked(value: JsonObject): string {
 
 const markedCall = (call: ToolCallRecord): string => marked(encodeToolCall(call))
 const markedItem = (item: TurnItem): string => marked(encodeItem(item))
+
+/** Where a turn that is appended is, or a head or part that is put. */
+export interface EntrySpans {
+  readonly updateTurns: readonly TurnSpans[]
+  readonly appendTurns: readonly (TurnSpans & { readonly whole: Span })[]
+}
+
+/** Finds the turns, heads and parts of an entry in its payload. */
+export function spansOf({ updateTurns, appendTurns }: Entry, payload: Buffer): EntrySpans {
+  const marks = new Marks(payload)
+  return {
+    updateTurns: updateTurns.map(({ head, toolCalls, items }) => ({
+      head: head === undefined ? [] : [marks.next()],
+      toolCalls: toolCalls.put.map(() => marks.next()),
+      items: items.put.map(() => marks.next()),
+    })),
+    appendTurns: appendTurns.map(turn => {
+      const start = marks.pass()
+      const pieces = marks.nextTurn(turn)
+      return { ...pieces, whole: { offset: start, length: marks.pass() - 1 - start } }
+    }),
+  }
+}
+
+/** Finds the head and the parts of a turn of `append_turns` in its text. */
+export function spansOfTurn(turn: TurnRecord, text: Buffer): TurnSpans {
+  return new Marks(text).nextTurn(turn)
+}
+
+/** Goes from tab to tab. */
+class Marks {
+  readonly #bytes: Buffer
+  #at = 0
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes
+  }
+
+  /** Goes behind the next tab, and returns where that is. */
+  pass(): number {
+    const tab = this.#bytes.indexOf(TAB, this.#at)
+    if (tab === -1) throw new Error('not a record of a journal')
+    this.#at = tab + 1
+    return this.#at
+  }
+
+  /** What is between the next two tabs. */
+  next(): Span {
+    const offset = this.pass()
+    return { offset, length: this.pass() - 1 - offset }
+  }
+
+  nextTurn({ toolCalls, items }: TurnRecord): TurnSpans {
+    return { head: [this.next()], toolCalls: toolCalls.map(() => this.next()), items: items.map(() => this.next()) }
+  }
+}
+
+const TAB = 0x09
 
 /** @throws `SCHEMA_TOO_NEW`; Error if the text is no payload */
 export function parsePayload(text: string): Entry | JournalHeader {

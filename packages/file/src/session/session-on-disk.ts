@@ -18,14 +18,13 @@ import {
 } from '@turnstore/core/adapter'
 import { identify } from '../disk/file-identity.js'
 import { syncFolder } from '../disk/folders.js'
-import type { Span } from '../disk/read-file.js'
 import { StagedFile } from '../disk/replace-file.js'
 import { corruptSession, movedAway, writeError } from '../folder/file-errors.js'
 import type { Layout, SessionPaths } from '../folder/layout.js'
 import { documentText } from '../format/document.js'
 import { keepsBigIntegers } from '../format/exact-json.js'
-import { encodeEntry, entryOf } from '../format/journal-entry.js'
-import { Remembered } from '../format/remembered.js'
+import { encodeEntry, entryOf, spansOf, type TurnChange } from '../format/journal-entry.js'
+import type { Remembered } from '../format/remembered.js'
 import type { Lock } from '../locks/gate.js'
 import type { LockFolder } from '../locks/lock-folder.js'
 import { catchUp } from './catch-up.js'
@@ -41,7 +40,7 @@ import {
 import { checkInPlace, JournalWriter, syncJournal } from './journal-writer.js'
 import { Mutex } from './mutex.js'
 import type { ReadSession } from './read-session.js'
-import type { Snapshot } from './turn-places.js'
+import type { Snapshot, WrittenTurn } from './turn-places.js'
 
 /** What all sessions of a store share. */
 export interface StoreFolder {
@@ -56,6 +55,11 @@ export interface StoreFolder {
 export interface WantedChange {
   readonly change: CheckedChange
   readonly condition: ChangeCondition
+}
+
+/** A session whose journal was moved aside, at that moment. */
+export interface RotatedSession extends Snapshot {
+  readonly session: ReadSession
 }
 
 export type Decision = { readonly result: ChangeResult } | { readonly error: unknown }
@@ -128,15 +132,15 @@ export class SessionOnDisk {
   }
 
   async #decideAndWrite(
-    changes: readonly WantedChange[],
+    wanted: readonly WantedChange[],
     written: { isBegun: boolean },
     lock: Lock,
   ): Promise<Appended & { writer: JournalWriter | null }> {
     const { sessionId } = this.#paths
     const nothing = { session: null, endsNow: false, writer: null }
-    const rewinds = changes.some(({ change }) => change.keepTurns !== undefined)
+    const rewinds = wanted.some(({ change }) => change.keepTurns !== undefined)
     const session = await (rewinds ? this.#rereadToWrite() : this.#refreshToWrite())
-    if (session === null) return { decisions: changes.map(() => ({ error: sessionNotFound(sessionId) })), ...nothing }
+    if (session === null) return { decisions: wanted.map(() => ({ error: sessionNotFound(sessionId) })), ...nothing }
     const { index } = session
     const wasEnded = isEnded(index.head)
     const rewrites = this.#isJournalSuspect || rewinds
@@ -144,27 +148,23 @@ export class SessionOnDisk {
     let writer: JournalWriter | null = null
     try {
       const decisions: Decision[] = []
-      for (const { change, condition } of changes) {
+      for (const { change, condition } of wanted) {
         const decided = this.#decide(session, change, condition)
         decisions.push('plan' in decided ? { result: resultOf(decided.plan) } : decided)
         if (!('plan' in decided)) continue
-        const { plan } = decided
+        const { plan, changes } = decided
         if (!plan.changed && plan.remember === undefined) continue
         isChanged = true
         if (rewrites) {
-          index.applyPlan(plan)
+          index.applyPlan(plan, changes)
           continue
         }
         writer ??= await JournalWriter.open(this.#paths.journal, session.journal)
         session.journal = writer.file
         writer.addHeader(index.head)
-        const entry = entryOf(
-          plan,
-          change,
-          plan.updateTurns.map(update => index.changeOf(update)),
-          index.remembered.count + 1,
-        )
-        index.apply(entry, plan.revision, writer.add(plan.revision, encodeEntry(entry)))
+        const entry = entryOf(plan, change, changes, index.remembered.count + 1)
+        const { payload, offset } = writer.add(plan.revision, encodeEntry(entry))
+        index.apply(entry, plan.revision, spansOf(entry, payload), { journal: writer.file, offset })
       }
       if (!isChanged) return { ...nothing, decisions, session }
       if (writer === null) {
@@ -186,10 +186,11 @@ export class SessionOnDisk {
     { index }: ReadSession,
     change: CheckedChange,
     condition: ChangeCondition,
-  ): { plan: ChangePlan } | { error: unknown } {
+  ): { plan: ChangePlan; changes: TurnChange[] } | { error: unknown } {
     try {
       if (!inScope(index.head, condition.scope)) throw outOfReach(this.#paths.sessionId, condition, true)
-      return { plan: planChange(index, change, condition, this.#folder.limits) }
+      const plan = planChange(index, change, condition, this.#folder.limits)
+      return { plan, changes: plan.updateTurns.map(update => index.changeOf(update)) }
     } catch (error) {
       return { error }
     }
@@ -278,7 +279,7 @@ export class SessionOnDisk {
   }
 
   /** Moves the journal aside, so that the next change begins a new one. Null if there is nothing to compact. */
-  rotate(lock: Lock): Promise<Snapshot | null> {
+  rotate(lock: Lock): Promise<RotatedSession | null> {
     return this.#mutex.run(async () => {
       const session = await this.#refreshToWrite()
       if (session === null || (session.journal === null && session.rotated === null)) return null
@@ -293,12 +294,18 @@ export class SessionOnDisk {
         session.rotated.path = this.#paths.rotated
         session.journal = null
       }
-      return session.snapshot()
+      session.index.isCompacting = true
+      return { ...session.snapshot(), session }
     })
   }
 
   /** Puts the document that a snapshot was written to in its place, unless another process replaced the old one. */
-  finishCompaction(snapshot: Snapshot, file: StagedFile, spans: readonly Span[], lock: Lock): Promise<void> {
+  finishCompaction(
+    snapshot: RotatedSession,
+    file: StagedFile,
+    turns: readonly WrittenTurn[],
+    lock: Lock,
+  ): Promise<void> {
     return this.#mutex.run(async () => {
       // It was replaced with these changes or by another session, or it was deleted.
       if (identify(this.#paths.document)?.version !== snapshot.document.version) return
@@ -308,8 +315,10 @@ export class SessionOnDisk {
       const document = identify(this.#paths.document)
       if (document === null) return
       this.#syncedDocument = document.version
-      if (this.#known?.document.version === snapshot.document.version) {
-        this.#known.rebase(snapshot, spans, { version: document.version, bytes: document.size })
+      // What was read anew meanwhile has places of its own.
+      if (this.#known !== snapshot.session) this.#known = null
+      else {
+        this.#known.rebase(snapshot, turns, { version: document.version, bytes: document.size })
       }
     })
   }
