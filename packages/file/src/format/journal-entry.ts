@@ -20,7 +20,7 @@ import {
   encodeRemembered,
   encodeToolCall,
   encodeTransition,
-  encodeTurnHead,
+  encodeTurnWith,
   isJsonObject,
   isJsonValue,
   type RememberedChange,
@@ -116,7 +116,7 @@ export function encodeEntry(entry: Entry): string {
 function encodeTurnChange({ turnId, head, toolCalls, items }: TurnChange): string {
   return object([
     member('turn_id', turnId),
-    head !== undefined && `"head":${marked(encodeTurnHead(head))}`,
+    head !== undefined && `"head":${marked(encodeHead(head))}`,
     toolCalls.remove.length > 0 && member('remove_tool_calls', [...toolCalls.remove]),
     items.remove.length > 0 && member('remove_items', [...items.remove]),
     toolCalls.put.length > 0 && `"put_tool_calls":[${toolCalls.put.map(markedCall).join(',')}]`,
@@ -128,11 +128,16 @@ function encodeTurnChange({ turnId, head, toolCalls, items }: TurnChange): strin
 function encodeNewTurn(turn: TurnRecord): string {
   const { toolCalls, items } = turn
   const text = object([
-    `"head":${marked(encodeTurnHead(turn))}`,
+    `"head":${marked(encodeHead(turn))}`,
     toolCalls.length > 0 && `"tool_calls":[${toolCalls.map(markedCall).join(',')}]`,
     items.length > 0 && `"items":[${items.map(markedItem).join(',')}]`,
   ])
   return `\t${text}\t`
+}
+
+/** A head, as a turn without parts. */
+function encodeHead(head: TurnHead): JsonObject {
+  return encodeTurnWith(head, [], [])
 }
 
 function object(members: readonly (string | false | undefined)[]): string {
@@ -252,15 +257,12 @@ function decodeTurnChange(value: JsonValue): TurnChange {
 /** A turn of `append_turns`. */
 export function decodeNewTurn(value: unknown): TurnRecord {
   const turn = asObject(isJsonValue(value) ? value : undefined)
-  return {
-    ...decodeHead(turn.head),
-    toolCalls: calls(turn.tool_calls),
-    items: itemsOf(turn.items),
-  }
+  const head = decodeTurn(turn.head)
+  if (turn.tool_calls === undefined && turn.items === undefined) return head
+  return { ...head, toolCalls: calls(turn.tool_calls), items: itemsOf(turn.items) }
 }
 
-/** The head of a turn, from its JSON or from that of a turn whose lists are empty. */
-export function decodeHead(value: unknown): TurnHead {
+function decodeHead(value: unknown): TurnHead {
   const { toolCalls: _calls, items: _items, ...head } = decodeTurn(value)
   return head
 }

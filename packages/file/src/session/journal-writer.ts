@@ -85,7 +85,8 @@ export class JournalWriter {
 
   /** @throws {@link FileWriteError}; `not-stored` if a partial write could be undone */
   write(): void {
-    const bytes = Buffer.concat(this.#lines)
+    const [line] = this.#lines
+    const bytes = line !== undefined && this.#lines.length === 1 ? line : Buffer.concat(this.#lines)
     try {
       // A write is short if the disk or a quota is full. The next call then reports why.
       for (let written = 0; written < bytes.length;) written += writeSync(this.#descriptor, bytes, written)
