@@ -2,15 +2,20 @@ import {
   type Capabilities,
   type ChangeResult,
   isTurnstoreError,
+  type PartList,
+  type PartPage,
   type SessionPage,
   type SessionRecord,
   type SessionSummary,
+  type TurnHeadPage,
   type TurnPage,
   TurnstoreError,
 } from '@turnstore/core'
 import {
   AbstractSessionStore,
+  type ChangeCondition,
   type CheckedChange,
+  type CheckedPartRange,
   type CheckedQuery,
   type CheckedTurnRange,
   checkStoreOptions,
@@ -20,19 +25,20 @@ import {
   GroupCommit,
   nextRevision,
   ofSession,
+  outOfReach,
   planChange,
+  planCreation,
   resolveTurnRange,
   resultOf,
   type Scope,
-  sessionNotFound,
   type StoreOptions,
   type WaitingWrite,
 } from '@turnstore/core/adapter'
-import { count, sessionColumns, type Statement } from '@turnstore/core/adapter/sql'
+import { count, readTurnHeads, sessionColumns, type SqlValue, type Statement } from '@turnstore/core/adapter/sql'
 import { Database, whileBusy } from './database.js'
 import { idsIn, readPage } from './pages.js'
 import { deleteSession, insertSession, replaceSession, writer } from './statements.js'
-import { StoredSession, turnsOf } from './stored-session.js'
+import { partsOf, StoredSession, turnsOf } from './stored-session.js'
 
 /** Runs in a transaction and writes. What it returns tells the caller, after the commit. */
 type Write = () => () => void
@@ -50,7 +56,12 @@ const BATCH = 64
  */
 export class NodeSqliteSessionStore extends AbstractSessionStore {
   // WAL with synchronous = FULL: each commit is on the disk.
-  readonly capabilities: Capabilities = { durability: 'power-loss', sharing: 'host', constantAppend: true }
+  readonly capabilities: Capabilities = {
+    durability: 'power-loss',
+    sharing: 'host',
+    constantAppend: true,
+    constantStep: true,
+  }
   readonly #path: string
   #opened: Database | null = null
   readonly #writes: GroupCommit<Write, () => void>
@@ -88,25 +99,55 @@ export class NodeSqliteSessionStore extends AbstractSessionStore {
       if (session === null) return null
       return ofSession(sessionId, () => ({
         head: session.head(),
-        rows: session.turnRows(0, session.summary.turnCount),
+        rows: session.turns(0, session.summary.turnCount),
       }))
     })
-    return found === null ? null : { ...found.head, turns: await turnsOf(sessionId, found.rows, 0) }
+    return found === null ? null : { ...found.head, turns: await turnsOf(sessionId, found.rows) }
   }
 
   protected async _readTurns(sessionId: string, range: CheckedTurnRange, scope: Scope): Promise<TurnPage | null> {
-    const found = await this.#read(() => {
+    const page = await this.#readRange(sessionId, range, scope, (session, first, end) => session.turns(first, end))
+    return page === null ? null : { ...page, turns: await turnsOf(sessionId, page.turns) }
+  }
+
+  protected override async _readTurnHeads(
+    sessionId: string,
+    range: CheckedTurnRange,
+    scope: Scope,
+  ): Promise<TurnHeadPage | null> {
+    const page = await this.#readRange(sessionId, range, scope, (session, first, end) => session.turnRows(first, end))
+    return page === null ? null : { ...page, turns: ofSession(sessionId, () => readTurnHeads(page.turns)) }
+  }
+
+  #readRange<Turns>(
+    sessionId: string,
+    range: CheckedTurnRange,
+    scope: Scope,
+    read: (session: StoredSession, first: number, end: number) => Turns,
+  ): Promise<(Omit<TurnPage, 'turns'> & { turns: Turns }) | null> {
+    return this.#read(() => {
       const session = StoredSession.find(this.#database, sessionId, scope)
       if (session === null) return null
       const { turnCount, revision } = session.summary
       return ofSession(sessionId, () => {
         const { first, end } = resolveTurnRange(range, turnCount, turnId => session.lastIndexOfTurn(turnId))
-        return { rows: session.turnRows(first, end), firstIndex: first, turnCount, revision }
+        return { turns: read(session, first, end), firstIndex: first, turnCount, revision }
       })
     })
-    if (found === null) return null
-    const { rows, ...page } = found
-    return { ...page, turns: await turnsOf(sessionId, rows, page.firstIndex) }
+  }
+
+  protected override async _readParts<List extends PartList>(
+    sessionId: string,
+    turnId: string,
+    range: CheckedPartRange<List>,
+    scope: Scope,
+  ): Promise<PartPage<List> | null> {
+    const found = await this.#read(() => {
+      const session = StoredSession.find(this.#database, sessionId, scope)
+      return session === null ? null : ofSession(sessionId, () => session.parts(turnId, range))
+    })
+    if (found === null || found.rows.length === 0) return found && found.page
+    return { ...found.page, parts: await partsOf(sessionId, range.list, found.rows) }
   }
 
   protected _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null> {
@@ -123,15 +164,30 @@ export class NodeSqliteSessionStore extends AbstractSessionStore {
 
   // ---- Writing. Writes that wait at the same time share one transaction.
 
-  protected _changeSession(sessionId: string, change: CheckedChange, condition: Condition): Promise<ChangeResult> {
+  protected _changeSession(
+    sessionId: string,
+    change: CheckedChange,
+    condition: ChangeCondition,
+  ): Promise<ChangeResult> {
     return this.#write(sessionId, () => {
       const session = StoredSession.find(this.#database, sessionId, condition.scope)
-      if (session === null) throw sessionNotFound(sessionId)
-      const plan = planChange(session.view, change, condition.ifRevision, this.limits)
+      if (session === null) return this.#create(sessionId, change, condition)
+      const plan = planChange(session.view, change, condition, this.limits)
       if (plan.keepTurns !== undefined) session.checkWhole()
-      if (plan.changed) this.#run(writer.planned(plan, session.planned))
+      this.#run(writer.planned(plan, session.planned, update => session.updated(update)))
       return resultOf(plan)
     })
+  }
+
+  /** Instead of a change of a session that the call cannot see. */
+  #create(sessionId: string, change: CheckedChange, condition: ChangeCondition): ChangeResult {
+    const exists = StoredSession.row(this.#database, sessionId, undefined) !== null
+    if (condition.creation === undefined || exists) throw outOfReach(sessionId, condition, exists)
+    const { session, result, remember } = planCreation(sessionId, condition.creation, change, condition, this.limits)
+    const key = this.#insert(sessionColumns(session, session.revision))
+    this.#run(writer.content(key, session))
+    if (remember !== undefined) this.#run(writer.remembered(key, remember))
+    return result
   }
 
   protected _saveSession(session: SessionRecord, condition: Condition): Promise<number> {
@@ -139,17 +195,25 @@ export class NodeSqliteSessionStore extends AbstractSessionStore {
       const current = StoredSession.find(this.#database, session.sessionId, undefined)
       const revision = nextRevision(session, current?.summary ?? null, condition)
       const columns = sessionColumns(session, revision)
-      let key = current?.key
-      if (current === null || key === undefined) {
-        const { text, values } = insertSession(columns)
-        key = count(this.#database.get(text, ...values) ?? {}, 'id')
-      } else {
-        current.checkWhole()
-        this.#run([...writer.cleared(key, current.summary.turnCount), replaceSession({ ...columns, session: key })])
+      if (current === null) {
+        this.#run(writer.content(this.#insert(columns), session))
+        return revision
       }
-      this.#run(writer.content(key, session))
+      current.checkWhole()
+      const { key, summary } = current
+      this.#run([
+        ...writer.cleared(key, summary.turnCount),
+        replaceSession({ ...columns, session: key }),
+        ...writer.content(key, session),
+      ])
       return revision
     })
+  }
+
+  /** Returns the key of the new row. */
+  #insert(columns: Readonly<Record<string, SqlValue>>): number {
+    const { text, values } = insertSession(columns)
+    return count(this.#database.get(text, ...values) ?? {}, 'id')
   }
 
   protected _deleteSession(sessionId: string, { scope, evenIfDamaged }: Deletion): Promise<boolean> {

@@ -1,7 +1,7 @@
 /**
- * One row a session, a turn, an agent transition. The names of the columns of a session are those of core's
- * `sessionColumns`. Everything that an append reads or writes is found by an index, so its cost does not depend on the
- * length of the session.
+ * One row a session, a turn, a part of an opened turn, an agent transition, a remembered change. The names of the columns
+ * of a session are those of core's `sessionColumns`. Everything that an append or a step reads or writes is found by an
+ * index, so its cost depends neither on the length of the session nor on what the turn holds.
  */
 export const SCHEMA = `
   CREATE TABLE sessions (
@@ -28,13 +28,28 @@ export const SCHEMA = `
   CREATE INDEX sessions_parent ON sessions (parent_session_id) WHERE parent_session_id IS NOT NULL;
 
   CREATE TABLE turns (
-    session INTEGER NOT NULL REFERENCES sessions,
-    seq     INTEGER NOT NULL, -- 0, 1, 2, … without a gap
-    turn_id TEXT NOT NULL,
-    body    TEXT NOT NULL,    -- JSON in the wire format
-    PRIMARY KEY (session, seq)
+    session    INTEGER NOT NULL REFERENCES sessions,
+    seq        INTEGER NOT NULL, -- 0, 1, 2, … without a gap
+    turn_id    TEXT NOT NULL,
+    body       TEXT NOT NULL,    -- JSON in the wire format: the turn, or if it is opened, its head
+    tool_calls INTEGER,          -- of an opened turn: how many it has; NULL for a whole turn, as in the next two
+    items      INTEGER,
+    bytes      INTEGER,          -- the size of the turn
+    PRIMARY KEY (session, seq),
+    CHECK ((tool_calls IS NULL) = (items IS NULL) AND (tool_calls IS NULL) = (bytes IS NULL))
   ) STRICT;
   CREATE INDEX turns_by_id ON turns (session, turn_id, seq);
+
+  CREATE TABLE parts (
+    session INTEGER NOT NULL REFERENCES sessions,
+    seq     INTEGER NOT NULL, -- the turn
+    list    INTEGER NOT NULL, -- 0: tool calls, 1: items
+    place   INTEGER NOT NULL, -- ascending; a removal leaves a gap and moves nothing
+    part_id TEXT NOT NULL,
+    body    TEXT NOT NULL,    -- JSON in the wire format
+    PRIMARY KEY (session, seq, list, place)
+  ) STRICT;
+  CREATE INDEX parts_by_id ON parts (session, seq, list, part_id, place);
 
   CREATE TABLE transitions (
     session       INTEGER NOT NULL REFERENCES sessions,
@@ -45,6 +60,14 @@ export const SCHEMA = `
     PRIMARY KEY (session, seq)
   ) STRICT;
   CREATE INDEX transitions_by_id ON transitions (session, transition_id, seq);
+
+  CREATE TABLE keys (
+    session INTEGER NOT NULL REFERENCES sessions,
+    seq     INTEGER NOT NULL, -- ascending; the last 256
+    key     TEXT NOT NULL,
+    body    TEXT NOT NULL,    -- JSON, from core's encodeRemembered
+    PRIMARY KEY (session, seq)
+  ) STRICT;
 `
 
 /** In `user_version`. A newer version of this store may upgrade the tables; this one then refuses them. */

@@ -1,3 +1,4 @@
+import { REMEMBERED_CHANGES } from '@turnstore/core/adapter'
 import { type Dialect, PlanWriter, template } from '@turnstore/core/adapter/sql'
 
 /** Postgres would have `position => `$${position}``. */
@@ -7,6 +8,7 @@ export const dialect: Dialect = { placeholder: () => '?' }
 export const writer = new PlanWriter(
   {
     clear: [
+      'DELETE FROM parts WHERE session = :session',
       { counted: 'DELETE FROM turns WHERE session = :session' },
       'DELETE FROM transitions WHERE session = :session',
     ],
@@ -16,10 +18,46 @@ export const writer = new PlanWriter(
        )`,
       `UPDATE sessions SET transition_count = (SELECT count(*) FROM transitions WHERE session = :session)
        WHERE id = :session`,
+      'DELETE FROM parts WHERE session = :session AND seq >= :keep_turns',
       { counted: 'DELETE FROM turns WHERE session = :session AND seq >= :keep_turns' },
     ],
     replaceTurn: [{ counted: 'UPDATE turns SET body = :body WHERE session = :session AND seq = :seq' }],
-    insertTurn: ['INSERT INTO turns (session, seq, turn_id, body) VALUES (:session, :seq, :turn_id, :body)'],
+    insertTurn: [
+      `INSERT INTO turns (session, seq, turn_id, body, tool_calls, items, bytes)
+       VALUES (:session, :seq, :turn_id, :body, :tool_calls, :items, :bytes)`,
+    ],
+    parts: {
+      openTurn: [
+        {
+          counted: `
+            UPDATE turns SET body = :body, tool_calls = :tool_calls, items = :items, bytes = :bytes
+            WHERE session = :session AND seq = :seq AND tool_calls IS NULL`,
+        },
+      ],
+      setTurnHead: [{ counted: 'UPDATE turns SET body = :body WHERE session = :session AND seq = :seq' }],
+      setParts: [
+        {
+          counted: `
+            UPDATE turns SET tool_calls = :tool_calls, items = :items, bytes = :bytes
+            WHERE session = :session AND seq = :seq AND tool_calls IS NOT NULL`,
+        },
+      ],
+      insertPart: [
+        `INSERT INTO parts (session, seq, list, place, part_id, body)
+         SELECT :session, :seq, :list, ifnull(max(place), -1) + 1, :part_id, :body
+         FROM parts WHERE session = :session AND seq = :seq AND list = :list`,
+      ],
+      replacePart: [
+        {
+          counted: `
+            UPDATE parts SET body = :body
+            WHERE session = :session AND seq = :seq AND list = :list AND place = :place`,
+        },
+      ],
+      removePart: [
+        { counted: 'DELETE FROM parts WHERE session = :session AND seq = :seq AND list = :list AND place = :place' },
+      ],
+    },
     insertTransition: [
       `INSERT INTO transitions (session, seq, transition_id, turn_id, body)
        SELECT :session, ifnull(max(seq), -1) + 1, :transition_id, :turn_id, :body
@@ -34,6 +72,12 @@ export const writer = new PlanWriter(
             turn_count = :turn_count, transition_count = transition_count + :transitions_added
           WHERE id = :session`,
       },
+    ],
+    remember: [
+      `INSERT INTO keys (session, seq, key, body)
+       SELECT :session, ifnull(max(seq), -1) + 1, :key, :body FROM keys WHERE session = :session`,
+      `DELETE FROM keys WHERE session = :session
+       AND seq <= (SELECT max(seq) FROM keys WHERE session = :session) - ${REMEMBERED_CHANGES}`,
     ],
   },
   dialect,
@@ -55,7 +99,9 @@ export const replaceSession = template(
 
 /** Whatever is left of a session. */
 export const deleteSession = [
+  'DELETE FROM keys WHERE session = ?',
   'DELETE FROM transitions WHERE session = ?',
+  'DELETE FROM parts WHERE session = ?',
   'DELETE FROM turns WHERE session = ?',
   'DELETE FROM sessions WHERE id = ?',
 ]

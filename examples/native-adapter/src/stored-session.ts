@@ -1,23 +1,50 @@
-import { isEnded, type SessionRecord, type SessionSummary, type TurnRecord } from '@turnstore/core'
 import {
+  isEnded,
+  type PartList,
+  type PartPage,
+  type Parts,
+  type SessionRecord,
+  type SessionSummary,
+  type TurnRecord,
+} from '@turnstore/core'
+import {
+  applyTurnPlan,
+  type CheckedPartRange,
   damaged,
   inScope,
   ofSession,
+  pageOfParts,
   readStoredObject,
+  readStoredRemembered,
   readStoredTransition,
-  readStoredTurn,
-  readStoredTurns,
+  type RememberedChange,
+  resolvePartRange,
   type Scope,
   type SessionView,
   TimeSlice,
+  type TurnPlan,
+  type TurnView,
+  turnViewOf,
 } from '@turnstore/core/adapter'
 import {
+  anyOpened,
   count,
+  countsOf,
   exact,
   fromExact,
   fromExactOrNull,
+  isOpened,
+  listCodes,
+  OpenTurnView,
+  readAllTurns,
+  readHead,
+  readPart,
+  readTurn,
+  readTurnRows,
   type Row,
+  type StoredTurns,
   summaryOfRow,
+  text,
   textOrNull,
 } from '@turnstore/core/adapter/sql'
 import type { Database } from './database.js'
@@ -62,14 +89,13 @@ export class StoredSession {
       ...this.summary,
       findTurn: (turnId, before) => {
         const row = this.#database.get(
-          'SELECT seq, turn_id, body FROM turns WHERE session = ? AND turn_id = ? AND seq < ? ORDER BY seq DESC LIMIT 1',
+          'SELECT * FROM turns WHERE session = ? AND turn_id = ? AND seq < ? ORDER BY seq DESC LIMIT 1',
           this.key,
           exact(turnId),
           before,
         )
         if (row === undefined) return undefined
-        const index = count(row, 'seq')
-        return { turn: inPlace(row, readStoredTurn(row.body, index)), index }
+        return isOpened(row) ? this.#openTurn(row, turnId) : turnViewOf(readTurn(row, turnId), count(row, 'seq'))
       },
       firstIndexOfTurn: turnId => this.#place('min', turnId),
       findTransition: transitionId => {
@@ -80,7 +106,39 @@ export class StoredSession {
         )
         return row && readStoredTransition(row.body)
       },
+      findRemembered: key => {
+        const row = this.#database.get('SELECT key, body FROM keys WHERE session = ? AND key = ?', this.key, key)
+        return row && readRemembered(row)
+      },
     }
+  }
+
+  /** What a change asks about an opened turn. Each answer is an indexed read. */
+  #openTurn(row: Row, turnId: string): TurnView {
+    const seq = count(row, 'seq')
+    const ofList = 'FROM parts WHERE session = ? AND seq = ? AND list = ?'
+    return new OpenTurnView(row, {
+      head: () => readHead(row, turnId),
+      partsWithId: (list, partId) =>
+        this.#database.all(
+          `SELECT seq, place, part_id, body ${ofList} AND part_id = ? ORDER BY place`,
+          this.key,
+          seq,
+          listCodes[list],
+          exact(partId),
+        ),
+      countFrom: (list, place) => {
+        const counted = `SELECT count(*) AS parts ${ofList} AND place >= ?`
+        return count(this.#database.get(counted, this.key, seq, listCodes[list], place) ?? {}, 'parts')
+      },
+      whole: () => onlyOne(readAllTurns(this.turns(seq, seq + 1))),
+    })
+  }
+
+  /** For `PlanWriter`: a turn after its update, or null if it is opened. */
+  updated(update: TurnPlan): TurnRecord | null {
+    const row = onlyOne(this.turnRows(update.index, update.index + 1))
+    return isOpened(row) ? null : applyTurnPlan(readTurn(row), update)
   }
 
   /** The index of the last turn with an id, or -1. */
@@ -99,13 +157,45 @@ export class StoredSession {
     if (row?.turns !== this.summary.turnCount) throw damaged('turns are missing or too many')
   }
 
-  /** The rows of the turns from an index to another. */
+  /** The rows of the turns from an index to another, without the parts of those that are opened. */
   turnRows(first: number, end: number): Row[] {
     this.#checkCount()
-    const range = 'SELECT seq, turn_id, body FROM turns WHERE session = ? AND seq >= ? AND seq < ? ORDER BY seq'
+    const range = 'SELECT * FROM turns WHERE session = ? AND seq >= ? AND seq < ? ORDER BY seq'
     const rows = this.#database.all(range, this.key, first, end)
     if (rows.length !== end - first) throw damaged('turns are missing')
     return rows
+  }
+
+  /** The same with their parts. */
+  turns(first: number, end: number): StoredTurns {
+    const turns = this.turnRows(first, end)
+    const range = 'SELECT * FROM parts WHERE session = ? AND seq >= ? AND seq < ? ORDER BY seq, list, place'
+    return { turns, parts: anyOpened(turns) ? this.#database.all(range, this.key, first, end) : [] }
+  }
+
+  /** A range of the parts of a turn: in the page if it is whole, else as rows. Null if there is no such turn. */
+  parts<List extends PartList>(turnId: string, range: CheckedPartRange<List>): StoredParts<List> | null {
+    const { revision } = this.summary
+    const seq = this.lastIndexOfTurn(turnId)
+    if (seq === -1) return null
+    const row = onlyOne(this.turnRows(seq, seq + 1))
+    if (!isOpened(row)) return { page: pageOfParts(readTurn(row, turnId), range, revision), rows: [] }
+    const counted = countsOf(row)[range.list]
+    const { first, end } = resolvePartRange(range, counted)
+    // A place is not an index, since a removal leaves a gap. So it counts the places, from the nearer end.
+    const fromEnd = counted - end < first
+    const rows = this.#database.all(
+      `SELECT seq, part_id, body FROM parts WHERE session = ? AND seq = ? AND list = ?
+       ORDER BY place ${fromEnd ? 'DESC' : 'ASC'} LIMIT ? OFFSET ?`,
+      this.key,
+      seq,
+      listCodes[range.list],
+      end - first,
+      fromEnd ? counted - end : first,
+    )
+    if (rows.length !== end - first) throw damaged(`parts of turn ${seq} are missing`)
+    const page = { parts: [], firstIndex: first, count: counted, revision }
+    return { page, rows: fromEnd ? rows.toReversed() : rows }
   }
 
   /** Everything but the turns. */
@@ -127,35 +217,53 @@ export class StoredSession {
   /** Before it is replaced, rewound or deleted, so that nothing of a damaged session is lost. @throws `CORRUPT_SESSION` */
   checkWhole(): void {
     this.head()
-    readTurns(this.turnRows(0, this.summary.turnCount), 0)
+    readAllTurns(this.turns(0, this.summary.turnCount))
+    for (const row of this.#database.all('SELECT key, body FROM keys WHERE session = ?', this.key)) readRemembered(row)
   }
 }
 
-/** Turns that are read between two looks at the clock. */
-const BATCH = 64
+interface StoredParts<List extends PartList> {
+  readonly page: PartPage<List>
+  /** Of the parts that the page has yet to get. */
+  readonly rows: readonly Row[]
+}
 
 /** Reads rows of turns after the transaction, a few milliseconds at a time. */
-export async function turnsOf(sessionId: string, rows: readonly Row[], first: number): Promise<TurnRecord[]> {
+export async function turnsOf(sessionId: string, rows: StoredTurns): Promise<TurnRecord[]> {
   const turns: TurnRecord[] = []
+  const batches = readTurnRows(rows)
   const slice = new TimeSlice()
-  for (let at = 0; at < rows.length; at += BATCH) {
+  for (;;) {
     if (slice.isOver) await slice.yield()
-    turns.push(...ofSession(sessionId, () => readTurns(rows.slice(at, at + BATCH), first + at)))
+    const { done, value } = ofSession(sessionId, () => batches.next())
+    if (done === true) return turns
+    turns.push(...value)
   }
-  return turns
 }
 
-function readTurns(rows: readonly Row[], first: number): TurnRecord[] {
-  const turns = readStoredTurns(
-    rows.map(({ body }) => body),
-    first,
-  )
-  turns.forEach((turn, at) => inPlace(rows[at] ?? {}, turn))
-  return turns
+/** The same for parts of a turn. */
+export async function partsOf<List extends PartList>(
+  sessionId: string,
+  list: List,
+  rows: readonly Row[],
+): Promise<Parts[List][]> {
+  const parts: Parts[List][] = []
+  const slice = new TimeSlice()
+  for (const row of rows) {
+    if (slice.isOver) await slice.yield()
+    parts.push(ofSession(sessionId, () => readPart(list, row)))
+  }
+  return parts
 }
 
-/** Checks the column by which a change finds the turn. */
-function inPlace(row: Row, turn: TurnRecord): TurnRecord {
-  if (fromExact(row, 'turn_id') === turn.turnId) return turn
-  throw damaged(`turn ${count(row, 'seq')} is found by the id of another one`)
+/** Checks the column by which a change finds it. */
+function readRemembered(row: Row): RememberedChange {
+  const remembered = readStoredRemembered(row.body)
+  if (remembered.key === text(row, 'key')) return remembered
+  throw damaged('a remembered change is found by the key of another one')
+}
+
+function onlyOne<T>([only]: readonly T[]): T {
+  if (only === undefined) throw damaged('turns are missing')
+  return only
 }

@@ -78,3 +78,44 @@ it('leaves a database of a newer version alone', async () => {
   await assert.rejects(openStore(path).listSessions(), { code: 'SCHEMA_TOO_NEW' })
   assert.equal(newer.prepare('SELECT count(*) AS tables FROM sqlite_schema').get().tables, 0)
 })
+
+it('reads a remembered change that is damaged only where it counts, and never drops it', async () => {
+  const path = newPath()
+  const store = openStore(path)
+  await store.saveSession({ sessionId: 's' })
+  await store.changeSession('s', append('a'), { idempotencyKey: 'k' })
+  const other = keep(new DatabaseSync(path))
+  other.exec(`UPDATE keys SET body = '{"secret prompt'`)
+  const corrupt = error => error.code === 'CORRUPT_SESSION' && !String(error.stack).includes('secret')
+  await assert.rejects(store.changeSession('s', append('a'), { idempotencyKey: 'k' }), corrupt)
+  assert.equal((await store.changeSession('s', append('b'))).turnCount, 2)
+  await assert.rejects(store.changeSession('s', { keepTurns: 0 }), corrupt)
+  await assert.rejects(store.deleteSession('s'), corrupt)
+  assert.equal(await store.deleteSession('s', { evenIfDamaged: true }), true)
+  assert.equal(other.prepare('SELECT count(*) AS rows FROM keys').get().rows, 0)
+})
+
+it('writes as much for a step in a turn of many parts as in an empty one', async () => {
+  const path = newPath()
+  const store = openStore(path)
+  const toolCalls = Array.from({ length: 2_000 }, (_, i) => ({
+    callId: `c${i}`,
+    toolName: 'search',
+    result: 'x'.repeat(500),
+  }))
+  const turns = [
+    { turnId: 'empty', status: 'running' },
+    { turnId: 'full', status: 'running', toolCalls },
+  ]
+  await store.saveSession({ sessionId: 's', turns })
+  const watch = keep(new DatabaseSync(path))
+  /** Each page that a commit writes is a frame of the WAL. */
+  const pagesOfStep = async turnId => {
+    watch.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()
+    const putToolCalls = [{ callId: 'new', toolName: 'search', result: 'x'.repeat(500) }]
+    await store.changeSession('s', { updateTurns: [{ turnId, putToolCalls }] })
+    return watch.prepare('PRAGMA wal_checkpoint(PASSIVE)').get().log
+  }
+  const [empty, full] = [await pagesOfStep('empty'), await pagesOfStep('full')]
+  assert.ok(empty > 0 && full <= empty + 4, `${empty} and ${full} pages`)
+})

@@ -16,6 +16,7 @@ export {
   ofSession,
   readStored,
   readStoredObject,
+  readStoredRemembered,
   readStoredTransition,
   readStoredTurn,
   readStoredTurns,
@@ -37,6 +38,7 @@ export { type Condition, type Deletion, inScope, type Scope } from './basics/sco
 export type { ChangeCondition } from './changes/change-options.js'
 export { type Creation, outOfReach, planCreation } from './changes/create-session.js'
 export {
+  checkSameChange,
   decodeRemembered,
   encodeRemembered,
   type RememberedChange,
@@ -70,6 +72,7 @@ export {
   isOtherCall,
   isRetryOfView,
   type Part,
+  partJson,
   type StoredPart,
   storedPart,
   type TurnView,
@@ -78,4 +81,4 @@ export {
 export { headBytes, partBytes, turnBytes } from './records/part-sizes.js'
 export { idOfPart } from './records/part-ids.js'
 export { ITEMS_KEY, KEYS_KEY } from './records/reserved-keys.js'
-export { digestOf } from './basics/digest.js'
+export { canonicalJson, digestOf } from './basics/digest.js'

@@ -4,14 +4,19 @@ import {
   type SessionPage,
   type SessionRecord,
   type SessionSummary,
+  type PartList,
+  type PartPage,
+  type TurnHeadPage,
   type TurnPage,
   TurnstoreError,
 } from '@turnstore/core'
 import {
+  type ChangeCondition,
   type Condition,
   type Deletion,
   AbstractSessionStore,
   type CheckedChange,
+  type CheckedPartRange,
   type CheckedQuery,
   type CheckedTurnRange,
   quote,
@@ -31,6 +36,7 @@ import { inspectServers } from './server/server-settings.js'
 import { readOptions, type RedisSessionStoreOptions, type Settings } from './server/store-options.js'
 import { ChangeViewReader } from './sessions/change-view.js'
 import { ChangeWriter } from './sessions/change-writer.js'
+import { NativeWriter } from './sessions/native-writer.js'
 import { DeleteWriter } from './sessions/delete-writer.js'
 import { SaveWriter } from './sessions/save-writer.js'
 import { SessionLoader } from './sessions/session-loader.js'
@@ -53,6 +59,7 @@ export class RedisSessionStore extends AbstractSessionStore {
     durability: 'none',
     sharing: 'process',
     constantAppend: true,
+    constantStep: true,
     failover: 'may-lose-acknowledged',
   }
   readonly #settings: Settings
@@ -64,7 +71,7 @@ export class RedisSessionStore extends AbstractSessionStore {
   readonly #saves: SaveWriter
   readonly #deletes: DeleteWriter
   readonly #listing: SessionListing
-  /** Resolves when the format key is written. The first save writes it. */
+  /** Resolves when the format key is written. The first save or creation writes it. */
   #format: Promise<void> | null = null
 
   /** @throws `INVALID_ARGUMENT` */
@@ -78,11 +85,10 @@ export class RedisSessionStore extends AbstractSessionStore {
     this.#loader = new SessionLoader(this.#connection, this.#keyspace)
     const views = new ChangeViewReader(this.#connection, this.#keyspace, this.#loader)
     const sync = new IndexSync(this.#connection, this.#keyspace, this.#index)
-    this.#changes = new ChangeWriter(this.#connection, this.#keyspace, sync, views, {
-      limits: this.limits,
-      ttlMs: settings.ttlMs,
-    })
     this.#saves = new SaveWriter(this.#connection, this.#keyspace, this.#index, this.#loader, sync, settings.ttlMs)
+    const own = { limits: this.limits, ttlMs: settings.ttlMs }
+    const native = new NativeWriter(this.#connection, this.#keyspace, sync, own)
+    this.#changes = new ChangeWriter(this.#connection, this.#keyspace, sync, views, native, this.#saves, own)
     this.#deletes = new DeleteWriter(this.#connection, this.#keyspace, this.#index, this.#loader, sync)
     this.#listing = new SessionListing(this.#connection, this.#keyspace, this.#index, this.#loader)
   }
@@ -112,6 +118,23 @@ export class RedisSessionStore extends AbstractSessionStore {
     return this.#loader.readTurns(sessionId, range, scope, this.#call(sessionId))
   }
 
+  protected override _readTurnHeads(
+    sessionId: string,
+    range: CheckedTurnRange,
+    scope: Scope,
+  ): Promise<TurnHeadPage | null> {
+    return this.#loader.readHeads(sessionId, range, scope, this.#call(sessionId))
+  }
+
+  protected override _readParts<List extends PartList>(
+    sessionId: string,
+    turnId: string,
+    range: CheckedPartRange<List>,
+    scope: Scope,
+  ): Promise<PartPage<List> | null> {
+    return this.#loader.readParts(sessionId, turnId, range, scope, this.#call(sessionId))
+  }
+
   protected _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null> {
     return this.#loader.summary(sessionId, scope, this.#call(sessionId))
   }
@@ -122,7 +145,13 @@ export class RedisSessionStore extends AbstractSessionStore {
     return this.#saves.save(session, condition, call)
   }
 
-  protected _changeSession(sessionId: string, change: CheckedChange, condition: Condition): Promise<ChangeResult> {
+  protected async _changeSession(
+    sessionId: string,
+    change: CheckedChange,
+    condition: ChangeCondition,
+  ): Promise<ChangeResult> {
+    // Before any other write to a keyspace.
+    if (condition.creation !== undefined) await withOutcome('not-stored', () => this.#recordFormat())
     return this.#changes.change(sessionId, change, condition, this.#call(sessionId))
   }
 
@@ -160,7 +189,7 @@ export class RedisSessionStore extends AbstractSessionStore {
     return { deadline: this.#connection.deadline(), ...(sessionId !== undefined && { sessionId }) }
   }
 
-  /** Once. Only a save can be the first write to a keyspace. */
+  /** Once. Only a save or a creation can be the first write to a keyspace. */
   #recordFormat(): Promise<void> {
     this.#format ??= this.#checkFormat(true).catch((error: unknown) => {
       this.#format = null

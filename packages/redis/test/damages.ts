@@ -1,26 +1,80 @@
 import type { Cluster, Redis } from 'ioredis'
 
-type Damage = (client: Redis | Cluster, key: (kind: string) => string) => Promise<unknown>
+type Client = Redis | Cluster
+type KeyOf = (kind: string) => string
+type Damage = (client: Client, key: KeyOf) => Promise<unknown>
 
-const fields = ['v', 'g', 'r', 'w', 'n', 'm', 'ws', 'f', 'd', 'u', 'uk', 'us', 'ck', 'cs']
+/** The values of a state, in their order. */
+const members = ['v', 'g', 'r', 'w', 'n', 'm', 'l', 'e', 'oe', 'on', 'ws', 'uk', 'us', 'u']
 
-/** Invalid values for the fields of a head. A generation and a stamp may be any text. */
-const broken: Readonly<Record<string, readonly string[]>> = {
+/** Invalid values in a state. A generation and a stamp may be any text. */
+const brokenState: Readonly<Record<string, readonly string[]>> = {
   v: ['', 'x', '0'],
   r: ['', 'x', '-1', '1.5', '1e3'],
   w: ['', 'x', '0x10'],
   n: ['', '2', '4', 'x', '-3'],
   m: ['', '0', '2', 'x'],
-  ws: ['', 'x', 'w', 'n', 'wother'],
+  l: ['', 'x', '-1'],
+  e: ['x', '-1'],
+  oe: ['', 'x'],
+  on: ['', 'x'],
+  uk: ['', 'x', '2000-01-01T00:00:00.000000Z'],
+  u: ['', '"', '1', '"2000-01-01T00:00:00Z"'],
+  ws: ['', 'x', 'w', 'n', 'nx', 'wother'],
+}
+
+/** Invalid values of the other fields of a head. */
+const brokenFields: Readonly<Record<string, readonly string[]>> = {
+  c: ['', 'x', '1'],
   f: ['', '{', '{}', '[]', 'null', '{"session_id":"other"}'],
   d: ['', '{', '[]', '1'],
-  u: ['', '"', '1', '"2000-01-01T00:00:00Z"'],
-  uk: ['', 'x', '2000-01-01T00:00:00.000000Z'],
   ck: ['', 'x', '2000-01-01T00:00:00.000000Z'],
-  e: ['', 'x', '-1'],
 }
 
 const kinds = { head: 's', turns: 't', ids: 'i', transitions: 'h' }
+
+/** Stores the second turn open, as a change of its parts would, with a tool call and an item. */
+export async function openSecondTurn(client: Client, key: KeyOf): Promise<void> {
+  const turn: unknown = JSON.parse((await client.lindex(key('t'), 1)) ?? '')
+  const head = JSON.stringify(turn, (name, value: unknown) => (name === 'tool_calls' ? undefined : value))
+  await client.lset(key('t'), 1, `token${head}`)
+  const [, field = ''] = await idsOf(client, key, 't')
+  await client.hset(key('i'), field, '1@token')
+  await client.hset(key('p'), {
+    token: '1 2 1 1 500 0',
+    'token.c1': '{"call_id":"c","tool_name":"f"}',
+    'token.c:c': '1 31 x -',
+    'token.c#0': '1',
+    'token.i0': '{"item_id":"i","format":"f","value":1}',
+    'token.i:i': '0 38 y -',
+  })
+}
+
+/** Damage to an open turn. */
+const ofParts: Readonly<Record<string, Damage>> = {
+  'no parts': (client, key) => client.del(key('p')),
+  'parts of another type': (client, key) => toText(client, key('p')),
+  'no description of an open turn': (client, key) => client.hdel(key('p'), 'token'),
+  'a description without a number': (client, key) => client.hset(key('p'), 'token', '1 2 1 1 500'),
+  'a description of more parts': (client, key) => client.hset(key('p'), 'token', '2 3 1 1 500 0'),
+  'a description of fewer parts': (client, key) => client.hset(key('p'), 'token', '1 2 0 1 500 0'),
+  'a tool call is missing': (client, key) => client.hdel(key('p'), 'token.c1'),
+  'an item is cut': (client, key) => client.hset(key('p'), 'token.i0', '{"item_id":"i"'),
+  'an item is empty': (client, key) => client.hset(key('p'), 'token.i0', ''),
+  'a tool call of an invalid form': (client, key) => client.hset(key('p'), 'token.c1', '{"call_id":5}'),
+  'the id of a part is missing': (client, key) => client.hdel(key('p'), 'token.c:c', 'token.c#0'),
+  'the token of an open turn is another': async (client, key) =>
+    client.lset(key('t'), 1, `x${await client.lindex(key('t'), 1)}`),
+}
+
+/** Damage to what a session remembers by idempotency key. */
+const ofRemembered: Readonly<Record<string, Damage>> = {
+  'remembered changes of another type': (client, key) => client.set(key('k'), 'x'),
+  'remembered changes without a number': (client, key) => client.hset(key('k'), 'ka', '{}', '0', 'ka'),
+  'fewer remembered changes than their number': (client, key) => client.hset(key('k'), '#', '2', 'ka', '{}', '0', 'ka'),
+  'a number of remembered changes that is none': (client, key) =>
+    client.hset(key('k'), '#', 'x', 'ka', '{}', '0', 'ka'),
+}
 
 /**
  * Damage to each kind of data of a session, by name. Each makes the session unreadable. The session must have three
@@ -29,27 +83,31 @@ const kinds = { head: 's', turns: 't', ids: 'i', transitions: 'h' }
 export const damages: ReadonlyMap<string, Damage> = new Map<string, Damage>([
   ...Object.entries(kinds).flatMap(([name, kind]): [string, Damage][] => [
     [`no ${name}`, (client, key) => client.del(key(kind))],
-    [
-      `${name} of another type`,
-      async (client, key) => {
-        await client.del(key(kind))
-        await client.set(key(kind), 'x')
-      },
-    ],
+    [`${name} of another type`, (client, key) => toText(client, key(kind))],
   ]),
   ['no turns and no ids', (client, key) => client.del(key('t'), key('i'))],
   ['no head and no turns', (client, key) => client.del(key('s'), key('t'))],
   ['no head, only ids', (client, key) => client.del(key('s'), key('t'), key('h'))],
   ['no head, only a transition', (client, key) => client.del(key('s'), key('t'), key('i'))],
   ['no head, and no results', (client, key) => client.del(key('s'), key('o'))],
-  ...fields.map((field): [string, Damage] => [
+  ...['c', 'f', 'd', 'ck', 'cs'].map((field): [string, Damage] => [
     `no ${field} in its head`,
     (client, key) => client.hdel(key('s'), field),
   ]),
-  ...Object.entries(broken).flatMap(([field, values]) =>
+  ...Object.entries(brokenFields).flatMap(([field, values]) =>
     values.map((value): [string, Damage] => [
       `${field} of its head is ${JSON.stringify(value)}`,
       (client, key) => client.hset(key('s'), field, value),
+    ]),
+  ),
+  ...members.map((member, at): [string, Damage] => [
+    `no ${member} in its state`,
+    (client, key) => changeState(client, key, state => state.toSpliced(at, 1)),
+  ]),
+  ...Object.entries(brokenState).flatMap(([member, values]) =>
+    values.map((value): [string, Damage] => [
+      `${member} in its state is ${JSON.stringify(value)}`,
+      (client, key) => changeState(client, key, state => state.with(members.indexOf(member), value)),
     ]),
   ),
   ['the last turn is cut off', (client, key) => client.rpop(key('t'))],
@@ -73,12 +131,30 @@ export const damages: ReadonlyMap<string, Damage> = new Map<string, Damage>([
   [
     'the results of another type, and no turns',
     async (client, key) => {
-      await client.del(key('o'), key('t'))
-      await client.set(key('o'), 'x')
+      await client.del(key('t'))
+      await toText(client, key('o'))
     },
   ],
+  ...Object.entries(ofParts).map(([name, damage]): [string, Damage] => [
+    name,
+    async (client, key) => {
+      await openSecondTurn(client, key)
+      await damage(client, key)
+    },
+  ]),
+  ...Object.entries(ofRemembered),
 ])
 
-async function idsOf(client: Redis | Cluster, key: (kind: string) => string, kind: string): Promise<string[]> {
+async function toText(client: Client, key: string): Promise<unknown> {
+  await client.del(key)
+  return client.set(key, 'x')
+}
+
+async function changeState(client: Client, key: KeyOf, change: (state: string[]) => string[]): Promise<unknown> {
+  const state = ((await client.hget(key('s'), 'c')) ?? '').split('\u001f')
+  return client.hset(key('s'), 'c', change(state).join('\u001f'))
+}
+
+async function idsOf(client: Client, key: KeyOf, kind: string): Promise<string[]> {
   return (await client.hkeys(key('i'))).filter(field => field.startsWith(kind)).toSorted()
 }

@@ -33,7 +33,7 @@ function mortal(client) {
     if (when === 'append' && script === 'index' && keysLeft(args)) return new Promise(() => {})
     if (when === 'create' && script === 'save') die()
     const reply = await client.call(command, args)
-    if (script === when) die()
+    if (script === (when === 'append' ? 'change' : when)) die()
     return reply
   }
 

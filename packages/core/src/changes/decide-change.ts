@@ -90,7 +90,8 @@ export function resultOf({ revision, turnCount, deduplicated, skipped, replay }:
       replayed: true,
     }
   }
-  return { revision, turnCount, deduplicated, ...(skipped.length === 0 ? {} : { skipped }) }
+  // Copies: the caller owns its result, and the session may remember the same.
+  return { revision, turnCount, deduplicated: [...deduplicated], ...(skipped.length > 0 && { skipped: [...skipped] }) }
 }
 
 function planNew(view: SessionView, change: CheckedChange, ifRevision: number | undefined, limits: Limits): ChangePlan {
@@ -188,7 +189,7 @@ function planUpdates(
     if (draft === undefined) {
       const found = view.findTurn(turnId, kept)
       if (found === undefined) throw turnNotFound(view.sessionId, turnId)
-      draft = new TurnDraft(found, view.sessionId)
+      draft = new TurnDraft(found, turnId, view.sessionId)
       drafts.set(turnId, draft)
     }
     if (!draft.apply(update)) skipped.push(turnId)
@@ -232,7 +233,7 @@ function afterUpdates(view: SessionView, stored: TurnView | undefined, change: C
   const updates = change.updateTurns.filter(({ turnId }) => turnId === stored?.head.turnId)
   if (stored === undefined || updates.length === 0) return stored
   const whole = stored.whole()
-  const draft = new TurnDraft(turnViewOf(whole, stored.index), view.sessionId)
+  const draft = new TurnDraft(turnViewOf(whole, stored.index), whole.turnId, view.sessionId)
   for (const update of updates) draft.apply(update)
   const plan = draft.plan(hardLimits)
   return plan === null ? stored : turnViewOf(applyTurnPlan(whole, plan), stored.index)

@@ -70,22 +70,25 @@ export interface TurnPlan {
 /** A turn while the updates of a change are applied to it, one after the other. */
 export class TurnDraft {
   readonly #view: TurnView
-  #head: TurnHead
+  readonly #turnId: string
+  /** Null until an update sets something, since a head may be large, and a step need not read it. */
+  #head: TurnHead | null = null
   #putBytesAtMost = 0
   readonly #toolCalls: PartsDraft<ToolCallRecord>
   readonly #items: PartsDraft<TurnItem>
 
-  constructor(view: TurnView, sessionId: string) {
+  constructor(view: TurnView, turnId: string, sessionId: string) {
     this.#view = view
-    this.#head = view.head
-    this.#toolCalls = new PartsDraft(view, 'toolCalls', sessionId)
-    this.#items = new PartsDraft(view, 'items', sessionId)
+    this.#turnId = turnId
+    const conflict = (callId: string): TurnstoreError => callIdConflict(sessionId, turnId, callId)
+    this.#toolCalls = new PartsDraft(view, 'toolCalls', conflict)
+    this.#items = new PartsDraft(view, 'items', conflict)
   }
 
   /** False if the turn has another status than the update asks for. @throws `CALL_ID_CONFLICT` */
   apply(update: CheckedTurnUpdate): boolean {
-    if (update.ifStatus !== undefined && update.ifStatus !== this.#head.status) return false
-    this.#head = updatedHead(this.#head, update)
+    if (update.ifStatus !== undefined && update.ifStatus !== (this.#head ?? this.#view.head).status) return false
+    if (setsHead(update)) this.#head = updatedHead(this.#head ?? this.#view.head, update)
     this.#putBytesAtMost += update.putBytesAtMost
     for (const id of update.removeToolCalls) this.#toolCalls.remove(id)
     for (const id of update.removeItems) this.#items.remove(id)
@@ -97,11 +100,11 @@ export class TurnDraft {
   /** Null if all updates together alter nothing. @throws `INVALID_RECORD` if the turn became too large */
   plan(limits: Limits): TurnPlan | null {
     const view = this.#view
-    const head = this.#head === view.head || sameHead(this.#head, view.head) ? undefined : this.#head
+    const head = this.#head === null || sameHead(this.#head, view.head) ? undefined : this.#head
     const toolCalls = this.#toolCalls.plan()
     const items = this.#items.plan()
     if (head === undefined && isEmpty(toolCalls) && isEmpty(items)) return null
-    const { turnId } = view.head
+    const turnId = this.#turnId
     let headGrowth = 0
     if (head !== undefined) {
       const after = headBytes(head)
@@ -149,9 +152,11 @@ function growthOf({ removed, replaced, added }: PartsPlan<Part>): number {
   return growth
 }
 
-/** The same object if the update sets nothing. */
+function setsHead({ set, setMetadata, unsetMetadata }: CheckedTurnUpdate): boolean {
+  return !isNothing(set) || !isNothing(setMetadata) || unsetMetadata.length > 0
+}
+
 function updatedHead(head: TurnHead, { set, setMetadata, unsetMetadata }: CheckedTurnUpdate): TurnHead {
-  if (isNothing(set) && isNothing(setMetadata) && unsetMetadata.length === 0) return head
   const { extra, ...members } = set
   const { extra: before, ...rest } = head
   const after = extra ?? before
@@ -192,15 +197,15 @@ interface Entry<P> {
 class PartsDraft<P extends Part> {
   readonly #view: TurnView
   readonly #list: PartList
-  readonly #sessionId: string
+  readonly #conflict: (callId: string) => TurnstoreError
   /** The entries of each id that an update named, in their order. */
   readonly #named = new Map<string, Entry<P>[]>()
   readonly #added: Entry<P>[] = []
 
-  constructor(view: TurnView, list: PartList, sessionId: string) {
+  constructor(view: TurnView, list: PartList, conflict: (callId: string) => TurnstoreError) {
     this.#view = view
     this.#list = list
-    this.#sessionId = sessionId
+    this.#conflict = conflict
   }
 
   /** Replaces the last part with this id, or adds one. @param replace also a finished call by another one */
@@ -270,15 +275,14 @@ class PartsDraft<P extends Part> {
     }
     return entries
   }
+}
 
-  #conflict(callId: string): TurnstoreError {
-    const turnId = quote(this.#view.head.turnId)
-    return new TurnstoreError(
-      'CALL_ID_CONFLICT',
-      `Turn ${turnId} of session ${this.#sessionId} has a finished tool call ${quote(callId)} with another name or other arguments; give the new call another id, or pass replace: true`,
-      { sessionId: this.#sessionId, outcome: 'not-stored' },
-    )
-  }
+function callIdConflict(sessionId: string, turnId: string, callId: string): TurnstoreError {
+  return new TurnstoreError(
+    'CALL_ID_CONFLICT',
+    `Turn ${quote(turnId)} of session ${sessionId} has a finished tool call ${quote(callId)} with another name or other arguments; give the new call another id, or pass replace: true`,
+    { sessionId, outcome: 'not-stored' },
+  )
 }
 
 /** Applies a plan to a turn whose places are indexes. The result shares unchanged parts with `turn`. */

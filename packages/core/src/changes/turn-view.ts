@@ -41,22 +41,45 @@ export interface TurnView {
 
 /** The view of a turn that is at hand as a whole. The places are indexes. */
 export function turnViewOf(turn: TurnRecord, index: number): TurnView {
-  return {
-    index,
-    head: turn,
-    partCounts: { toolCalls: turn.toolCalls.length, items: turn.items.length },
-    get bytes() {
-      return turnBytes(turn)
-    },
-    findParts: (list, id) => {
-      const found: StoredPart[] = []
-      turn[list].forEach((part, place) => {
-        if (idOfPart(part) === id) found.push(storedPart(part, place))
-      })
-      return found
-    },
-    countFrom: (list, place) => turn[list].length - place,
-    whole: () => turn,
+  return new WholeTurnView(turn, index)
+}
+
+class WholeTurnView implements TurnView {
+  readonly index: number
+  readonly #turn: TurnRecord
+
+  constructor(turn: TurnRecord, index: number) {
+    this.index = index
+    this.#turn = turn
+  }
+
+  get head(): TurnHead {
+    return this.#turn
+  }
+
+  get partCounts(): PartCounts {
+    const { toolCalls, items } = this.#turn
+    return { toolCalls: toolCalls.length, items: items.length }
+  }
+
+  get bytes(): number {
+    return turnBytes(this.#turn)
+  }
+
+  findParts(list: PartList, id: string): StoredPart[] {
+    const found: StoredPart[] = []
+    this.#turn[list].forEach((part, place) => {
+      if (idOfPart(part) === id) found.push(storedPart(part, place))
+    })
+    return found
+  }
+
+  countFrom(list: PartList, place: number): number {
+    return this.#turn[list].length - place
+  }
+
+  whole(): TurnRecord {
+    return this.#turn
   }
 }
 
@@ -82,13 +105,14 @@ export function isOtherCall(stored: Part, call: ToolCallRecord): boolean {
 }
 
 /** {@link isRetryOfTurn}, which reads the parts only if they can decide. */
-export function isRetryOfView({ head, partCounts, whole }: TurnView, incoming: TurnRecord): boolean {
+export function isRetryOfView(view: TurnView, incoming: TurnRecord): boolean {
+  const { head, partCounts } = view
   if (hasBegunAs(head, incoming)) return true
   const { toolCalls, items } = incoming
   if (partCounts.toolCalls !== toolCalls.length || partCounts.items !== items.length) return false
   return (
     sameTurn({ ...head, toolCalls: [], items: [] }, { ...incoming, toolCalls: [], items: [] }) &&
-    isRetryOfTurn(whole(), incoming)
+    isRetryOfTurn(view.whole(), incoming)
   )
 }
 

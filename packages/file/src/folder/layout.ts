@@ -194,12 +194,11 @@ export class Layout {
 
   /**
    * Whether it is certain without reading the base, which may hold thousands of sessions. A folder has a link for its
-   * name, one for its `.`, and one for the `..` of each folder in it. File systems that do not count these say 1, or
-   * count files too.
+   * name, one for its `.`, and one for the `..` of each folder in it. File systems that do not count these always say 1
+   * or 2, or count files too.
    */
   #hasNoWorkspaces(): boolean {
-    const links = identify(this.base)?.links
-    return links === (this.#isFolder(OWN_FOLDER) ? 3 : 2)
+    return this.#isFolder(OWN_FOLDER) && this.#identify('')?.links === 3
   }
 
   /** Whether the folder still is one: it may have been replaced by a link. */

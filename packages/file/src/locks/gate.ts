@@ -1,6 +1,6 @@
 import { lstatSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { addHolder, type DescriptorHolder, removeHolder } from '../disk/descriptors.js'
+import { DESCRIPTOR_WAIT_MS } from '../disk/descriptors.js'
 import { systemCode } from '../disk/system-code.js'
 import { LockError, lockError } from './lock-error.js'
 import { LockFile } from './lock-file.js'
@@ -28,9 +28,6 @@ const TURN_MS = 10
  */
 const PATIENCE_MS = 100
 
-/** How long opening a lock file is retried when the process is out of descriptors. */
-const DESCRIPTOR_WAIT_MS = 2000
-
 const MAX_TIMER_MS = 2 ** 31 - 1
 
 interface Waiter {
@@ -50,7 +47,7 @@ interface Waiter {
  * while it polls. Without it, a process that retakes the lock right after its release nearly always wins
  * against those that poll.
  */
-export class Gate implements DescriptorHolder {
+export class Gate {
   static readonly #open = new Map<string, Gate>()
 
   readonly #path: string
@@ -93,12 +90,6 @@ export class Gate implements DescriptorHolder {
       if (!this.#isHeld && this.#poll === undefined) this.#serve()
       if (this.#waiting.at(-1) === waiter) this.#expire(waiter)
     })
-  }
-
-  closeIdle(): boolean {
-    if (this.#files === undefined || this.#isHeld || this.#waiting.length > 0) return false
-    this.#closeFiles()
-    return true
   }
 
   isInPlace(): boolean {
@@ -236,9 +227,7 @@ export class Gate implements DescriptorHolder {
     makeLockFolder(this.#dir)
     const queue = LockFile.open(`${this.#path}.queue`)
     try {
-      const lock = LockFile.open(`${this.#path}.lock`)
-      addHolder(this)
-      return { queue, lock }
+      return { queue, lock: LockFile.open(`${this.#path}.lock`) }
     } catch (error) {
       queue.close()
       throw error
@@ -250,7 +239,6 @@ export class Gate implements DescriptorHolder {
     this.#files?.queue.close()
     this.#files?.lock.close()
     this.#files = undefined
-    removeHolder(this)
   }
 
   #closeIfUnused(): void {

@@ -17,39 +17,67 @@ const fdatasyncOf = promisify(fdatasync)
 
 const { O_WRONLY, O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants
 
+/** Journals that stay open although nothing is written: opening them for each write costs a tenth of an append. */
+const idle = new Set<JournalWriter>()
+const MOST_IDLE = 64
+
 /**
- * Writes to the journal of one session, once: `add` records, `write`, `sync`, `close`. The caller holds the session's
- * lock and has read the journal to its end. A write is one system call into the page cache and takes microseconds.
- * `sync` waits for the disk, without blocking other work.
+ * Writes to the journal of one session: `open`, `add` records, `write`, `sync`, then `rest` or `close`. The caller holds
+ * the session's lock and has read the journal to its end. A write is one system call into the page cache and takes
+ * microseconds. `sync` waits for the disk, without blocking other work.
  */
 export class JournalWriter {
-  readonly file: JournalFile
+  #file: JournalFile
   readonly #path: string
   readonly #descriptor: number
-  readonly #lines: Buffer[] = []
+  #isOpen = true
+  #lines: Buffer[] = []
   /** Where the next line will be. */
-  #end: number
+  #end = 0
   #last: JournalFile['last'] = null
 
   private constructor(file: JournalFile, path: string, descriptor: number) {
-    this.file = file
+    this.#file = file
     this.#path = path
     this.#descriptor = descriptor
+  }
+
+  get file(): JournalFile {
+    return this.#file
+  }
+
+  /**
+   * Opens the journal that was read, or creates it.
+   * @param last the writer of the last write, which is used again if it is still open
+   * @throws {@link FilesChanged} if the journal is not the one that was read; {@link FileWriteError}
+   */
+  static async open(path: string, known: JournalFile | null, last: JournalWriter | null): Promise<JournalWriter> {
+    let writer = last
+    // While it is open, no other file has its inode.
+    if (writer === null || !writer.#isOpen || writer.#file.identity !== known?.identity) {
+      writer?.close()
+      writer = await JournalWriter.#open(path, known)
+    }
+    idle.delete(writer)
+    writer.#begin(known ?? writer.#file)
+    return writer
+  }
+
+  #begin(file: JournalFile): void {
+    this.#file = file
+    this.#lines = []
     this.#end = file.size
+    this.#last = null
     file.unwritten = this.#lines
     // Ends what a killed writer left.
     if (file.torn) this.#put(Buffer.from('\n'))
   }
 
-  /**
-   * Opens the journal that was read, or creates it.
-   * @throws {@link FilesChanged} if the journal is not the one that was read; {@link FileWriteError}
-   */
-  static async open(path: string, known: JournalFile | null): Promise<JournalWriter> {
+  static async #open(path: string, known: JournalFile | null): Promise<JournalWriter> {
     const flags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | (known === null ? O_CREAT | O_EXCL : 0)
     let descriptor: number
     try {
-      descriptor = await waitForDescriptor(async () => openSync(path, flags, 0o600))
+      descriptor = await waitForDescriptor(() => openSync(path, flags, 0o600))
     } catch (error) {
       if (['EEXIST', 'ENOENT'].includes(systemCode(error) ?? '')) throw new FilesChanged()
       throw notWritten(path, error, 'not-stored')
@@ -64,9 +92,9 @@ export class JournalWriter {
 
   /** A new journal begins with the session that it continues, at the revision before the first change. */
   addHeader({ sessionId, createdAt, parentSessionId, revision }: SessionRecord): void {
-    if (this.file.header !== null) return
-    this.file.header = { sessionId, createdAt, parentSessionId }
-    this.#put(encodeRecord(revision, encodeHeader(this.file.header)).bytes)
+    if (this.#file.header !== null) return
+    this.#file.header = { sessionId, createdAt, parentSessionId }
+    this.#put(encodeRecord(revision, encodeHeader(this.#file.header)).bytes)
   }
 
   /** Adds a record to what `write` writes. Returns its payload, and where that will be. */
@@ -93,7 +121,7 @@ export class JournalWriter {
     } catch (error) {
       throw notWritten(this.#path, error, this.#truncate() ? 'not-stored' : 'unknown')
     }
-    const { file } = this
+    const file = this.#file
     file.unwritten = []
     file.end = this.#end
     file.size = this.#end
@@ -104,7 +132,7 @@ export class JournalWriter {
 
   #truncate(): boolean {
     try {
-      ftruncateSync(this.#descriptor, this.file.size)
+      ftruncateSync(this.#descriptor, this.#file.size)
       return true
     } catch {
       return false
@@ -117,31 +145,33 @@ export class JournalWriter {
    *   sync would prove nothing
    */
   async sync(): Promise<void> {
-    const { size } = this.file
+    const { size } = this.#file
     try {
       await fdatasyncOf(this.#descriptor)
       // If another process created the file, its entry in the folder may not be synced yet.
-      if (this.file.syncedTo === 0) await syncFolder(dirname(this.#path))
+      if (this.#file.syncedTo === 0) await syncFolder(dirname(this.#path))
     } catch (error) {
       throw notWritten(this.#path, error, 'unknown')
     }
-    this.file.syncedTo = size
+    this.#file.syncedTo = size
   }
 
+  /** Ends a write. The journal stays open for the next one, as long as not too many others are written. */
+  rest(): void {
+    if (!this.#isOpen) return
+    idle.add(this)
+    for (const oldest of idle) {
+      if (idle.size <= MOST_IDLE) return
+      oldest.close()
+    }
+  }
+
+  /** Ends a write and closes the journal. Another call does nothing. */
   close(): void {
-    this.file.unwritten = []
-    closeSync(this.#descriptor)
-  }
-}
-
-/** Syncs a journal that nothing is written to. */
-export async function syncJournal(path: string, file: JournalFile): Promise<void> {
-  if (file.syncedTo === file.size) return
-  const writer = await JournalWriter.open(path, file)
-  try {
-    await writer.sync()
-  } finally {
-    writer.close()
+    idle.delete(this)
+    this.#file.unwritten = []
+    if (this.#isOpen) closeSync(this.#descriptor)
+    this.#isOpen = false
   }
 }
 

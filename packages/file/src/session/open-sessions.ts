@@ -39,6 +39,7 @@ export class OpenSessions {
       if (!file.isIdle) continue
       size -= file.indexedSize
       this.#files.delete(key)
+      file.release()
     }
   }
 }

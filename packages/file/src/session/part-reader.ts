@@ -36,7 +36,7 @@ export class PartReader {
       const { file, span } = group
       const bytes =
         span.length <= SYNC_BYTES
-          ? await waitForDescriptor(async () => readPartSync(file, span, this.#paths, this.document))
+          ? await waitForDescriptor(() => readPartSync(file, span, this.#paths, this.document))
           : await readSpan(await this.#handle(file), span)
       addTexts(this.#texts, group, bytes)
     }

@@ -234,10 +234,16 @@ export class SessionFile {
     }
   }
 
-  /** Waits for changes and compaction in progress. */
+  /** Waits for changes and compaction in progress, then closes the files. */
   async settle(): Promise<void> {
     await this.#changes.drained
     await this.#compaction.running
+    this.release()
+  }
+
+  /** Closes the files. A caller may still use this object, which then closes them after each change. */
+  release(): void {
+    this.#disk.release()
   }
 }
 

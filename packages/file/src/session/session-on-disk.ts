@@ -37,7 +37,7 @@ import {
   unlinkDocument,
   wouldLoseIntegers,
 } from './document-files.js'
-import { checkInPlace, JournalWriter, syncJournal } from './journal-writer.js'
+import { checkInPlace, JournalWriter } from './journal-writer.js'
 import { Mutex } from './mutex.js'
 import type { ReadSession } from './read-session.js'
 import type { Snapshot, WrittenTurn } from './turn-places.js'
@@ -87,8 +87,11 @@ export class SessionOnDisk {
   #known: ReadSession | null = null
   /** The version of the document whose entry in the folder is known to be synced. */
   #syncedDocument: string | null = null
+  /** The last writer of the journal, which may still be open. */
+  #writer: JournalWriter | null = null
   /** A sync failed: the journal may not be on the disk, even if a later sync succeeds. */
   #isJournalSuspect = false
+  #isReleased = false
 
   constructor(paths: SessionPaths, folder: StoreFolder) {
     this.#paths = paths
@@ -105,9 +108,16 @@ export class SessionOnDisk {
     return this.#mutex.run(() => this.#refresh())
   }
 
-  /** Reads all of it again the next time. @param session only if this is what is known */
-  forget(session: ReadSession | null = this.#known): void {
+  /** Reads all of it again the next time, if this is what is known. */
+  forget(session: ReadSession): void {
     if (this.#known === session) this.#known = null
+  }
+
+  /** Keeps nothing open. Work in progress may continue. */
+  release(): void {
+    this.#isReleased = true
+    this.#known = null
+    this.#writer?.close()
   }
 
   /**
@@ -117,27 +127,22 @@ export class SessionOnDisk {
   async append(changes: readonly WantedChange[], lock: Lock): Promise<Appended> {
     const written = { isBegun: false }
     try {
-      const { writer, ...appended } = await this.#mutex.run(() => this.#decideAndWrite(changes, written, lock))
-      try {
-        if (appended.session !== null) await this.#sync(appended.session, writer)
-      } finally {
-        writer?.close()
-      }
+      const appended = await this.#mutex.run(() => this.#decideAndWrite(changes, written, lock))
+      if (appended.session !== null) await this.#sync(appended.session)
+      if (this.#isReleased) this.#writer?.close()
+      else this.#writer?.rest()
       return appended
     } catch (error) {
       this.#known = null
+      this.#writer?.close()
       await this.#abandonJournal(lock)
       throw writeError(error, written.isBegun ? 'unknown' : 'not-stored')
     }
   }
 
-  async #decideAndWrite(
-    wanted: readonly WantedChange[],
-    written: { isBegun: boolean },
-    lock: Lock,
-  ): Promise<Appended & { writer: JournalWriter | null }> {
+  async #decideAndWrite(wanted: readonly WantedChange[], written: { isBegun: boolean }, lock: Lock): Promise<Appended> {
     const { sessionId } = this.#paths
-    const nothing = { session: null, endsNow: false, writer: null }
+    const nothing = { session: null, endsNow: false }
     const rewinds = wanted.some(({ change }) => change.keepTurns !== undefined)
     const session = await (rewinds ? this.#rereadToWrite() : this.#refreshToWrite())
     if (session === null) return { decisions: wanted.map(() => ({ error: sessionNotFound(sessionId) })), ...nothing }
@@ -146,40 +151,45 @@ export class SessionOnDisk {
     const rewrites = this.#isJournalSuspect || rewinds
     let isChanged = this.#isJournalSuspect
     let writer: JournalWriter | null = null
-    try {
-      const decisions: Decision[] = []
-      for (const { change, condition } of wanted) {
-        const decided = this.#decide(session, change, condition)
-        decisions.push('plan' in decided ? { result: resultOf(decided.plan) } : decided)
-        if (!('plan' in decided)) continue
-        const { plan, changes } = decided
-        if (!plan.changed && plan.remember === undefined) continue
-        isChanged = true
-        if (rewrites) {
-          index.applyPlan(plan, changes)
-          continue
-        }
-        writer ??= await JournalWriter.open(this.#paths.journal, session.journal)
-        session.journal = writer.file
-        writer.addHeader(index.head)
-        const entry = entryOf(plan, change, changes, index.remembered.count + 1)
-        const { payload, offset } = writer.add(plan.revision, encodeEntry(entry))
-        index.apply(entry, plan.revision, spansOf(entry, payload), { journal: writer.file, offset })
+    const decisions: Decision[] = []
+    for (const { change, condition } of wanted) {
+      const decided = this.#decide(session, change, condition)
+      decisions.push('plan' in decided ? { result: resultOf(decided.plan) } : decided)
+      if (!('plan' in decided)) continue
+      const { plan, changes } = decided
+      if (!plan.changed && plan.remember === undefined) continue
+      isChanged = true
+      if (rewrites) {
+        index.applyPlan(plan, changes)
+        continue
       }
-      if (!isChanged) return { ...nothing, decisions, session }
-      if (writer === null) {
-        written.isBegun = true
-        await this.#rewrite(session, lock)
-        return { ...nothing, decisions }
-      }
-      checkLock(lock, this.#paths)
-      written.isBegun = true
-      writer.write()
-      return { decisions, session, endsNow: !wasEnded && isEnded(index.head), writer }
-    } catch (error) {
-      writer?.close()
-      throw error
+      writer ??= await this.#openJournal(session)
+      session.journal = writer.file
+      writer.addHeader(index.head)
+      const entry = entryOf(plan, change, changes, index.remembered.count + 1)
+      const { payload, offset } = writer.add(plan.revision, encodeEntry(entry))
+      index.apply(entry, plan.revision, spansOf(entry, payload), { journal: writer.file, offset })
     }
+    if (!isChanged) return { ...nothing, decisions, session }
+    if (writer === null) {
+      written.isBegun = true
+      await this.#rewrite(session, lock)
+      return { ...nothing, decisions }
+    }
+    checkLock(lock, this.#paths)
+    written.isBegun = true
+    writer.write()
+    return { decisions, session, endsNow: !wasEnded && isEnded(index.head) }
+  }
+
+  async #openJournal({ journal }: ReadSession): Promise<JournalWriter> {
+    this.#writer = await JournalWriter.open(this.#paths.journal, journal, this.#writer)
+    return this.#writer
+  }
+
+  async #syncJournal(session: ReadSession): Promise<void> {
+    if (session.journal === null || session.journal.syncedTo === session.journal.size) return
+    await (await this.#openJournal(session)).sync()
   }
 
   #decide(
@@ -197,13 +207,13 @@ export class SessionOnDisk {
   }
 
   /** Also syncs what another process wrote and did not live to sync, since these changes may build on it. */
-  async #sync({ document, journal }: ReadSession, writer: JournalWriter | null): Promise<void> {
+  async #sync(session: ReadSession): Promise<void> {
+    const { document, journal } = session
     const { folder, journal: path } = this.#paths
     // If another process created the journal or the document, its entry in the folder may not be synced yet.
     const isFolderSynced = this.#syncedDocument === document.version && journal?.syncedTo !== 0
     try {
-      if (writer !== null) await writer.sync()
-      else if (journal !== null) await syncJournal(path, journal)
+      await this.#syncJournal(session)
       if (!isFolderSynced) await syncFolder(folder)
     } catch (error) {
       this.#isJournalSuspect = true
@@ -248,7 +258,7 @@ export class SessionOnDisk {
       if (current === null && hasJournals(this.#paths)) {
         checkLock(lock, this.#paths)
         // Left by a delete. Their removal must be synced before there is a session that they could be taken for.
-        removeJournals(this.#paths)
+        this.#removeJournals()
         await syncFolder(folder)
       }
       const text = documentText({ ...record, revision }, current?.index.remembered ?? remembered)
@@ -273,7 +283,7 @@ export class SessionOnDisk {
       this.#known = null
       unlinkDocument(this.#paths)
       await syncFolder(this.#paths.folder)
-      removeJournals(this.#paths)
+      this.#removeJournals()
       return true
     })
   }
@@ -287,7 +297,8 @@ export class SessionOnDisk {
       // A rotated journal that is there already was left by a compaction that did not finish.
       if (session.rotated === null && session.journal !== null) {
         // Later changes build on this journal, but only the next one is synced with them.
-        await syncJournal(this.#paths.journal, session.journal)
+        await this.#syncJournal(session)
+        this.#writer?.close()
         checkLock(lock, this.#paths)
         renameSync(this.#paths.journal, this.#paths.rotated)
         session.rotated = session.journal
@@ -341,7 +352,7 @@ export class SessionOnDisk {
       const written = await file.commit()
       const now = identify(this.#paths.document)
       if (now?.file !== written) throw movedAway(this.#paths.document)
-      removeJournals(this.#paths)
+      this.#removeJournals()
       this.#syncedDocument = now.version
     } finally {
       await file.discard()
@@ -377,7 +388,13 @@ export class SessionOnDisk {
     return this.#refreshToWrite()
   }
 
+  #removeJournals(): void {
+    this.#writer?.close()
+    removeJournals(this.#paths)
+  }
+
   #moveAside(path: string): void {
+    this.#writer?.close()
     renameSync(path, join(this.#folder.ownFolder, `left-behind-${randomUUID()}.journal`))
   }
 }

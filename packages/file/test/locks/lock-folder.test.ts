@@ -21,7 +21,6 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { closeIdleDescriptors } from '../../src/disk/descriptors.ts'
 import type { Lock } from '../../src/locks/gate.ts'
 import { LockFolder } from '../../src/locks/lock-folder.ts'
 
@@ -130,20 +129,6 @@ describe('between processes', () => {
     expect(theirs).toBeLessThan(3 * times)
     expect(theirs).toBeGreaterThan(times / 3)
     expect(holders.match(/-\+/g)?.length).toBeGreaterThan(times / 3)
-  })
-
-  it('a held lock survives running out of descriptors, and its files can be closed after its release', async () => {
-    const folder = open()
-    const lock = await folder.acquire('k', patient)
-    expect(closeIdleDescriptors()).toBe(false)
-    const attempt = (ms: number): string => `await folder.acquire('k', ${ms})
-      .then(() => console.log('held'), (error) => console.log(error.code))`
-    expect(await line(run(attempt(100)))).toBe('LOCK_TIMEOUT')
-    lock.release()
-    expect(closeIdleDescriptors()).toBe(true)
-    expect(closeIdleDescriptors()).toBe(false)
-    ;(await folder.acquire('k', patient)).release()
-    expect(await line(run(attempt(patient)))).toBe('held')
   })
 
   it('SIGKILL of the holder frees the lock', async () => {

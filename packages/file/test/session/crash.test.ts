@@ -320,6 +320,19 @@ describe.skipIf(!mayMount)(`a power cut${mayMount ? '' : ' (needs root, to mount
     })
   })
 
+  it('loses no session that was created with many others, and no later write takes it to the disk', async () => {
+    const create = `await Promise.all(Array.from({ length: 200 }, (_, i) => store.saveSession(
+        { sessionId: 's' + i, workspaceId: [null, 'v', 'w'][i % 3], createdAt: at, turns: [{ turnId: 't' }] })))
+      say('done'); await sleep(60_000)`
+    await cut(create, 1, async () => {
+      const store = folder.open({}, mountPoint())
+      expect(await store.querySessions({ limit: 1 })).toMatchObject({ sessions: [{ turnCount: 1 }] })
+      expect(await store.listSessions()).toHaveLength(200)
+      for (let i = 0; i < 200; i++) expect(turnIdsOf(await store.loadSession(`s${i}`))).toEqual(['t'])
+      await store.close()
+    })
+  })
+
   const save = `store.saveSession({ sessionId: 's', workspaceId: 'w', createdAt: at, turns: [{ turnId: 'a' }, { turnId: 'b' }] })`
   // No later write takes it to the disk.
   it.each([

@@ -1,7 +1,15 @@
 import type { Scope } from '@turnstore/core/adapter'
 
 /** The keys of a session, in the order of the scripts. They share a hash tag, so they are in one slot. */
-type SessionKeys = readonly [head: string, turns: string, ids: string, transitions: string, operations: string]
+type SessionKeys = readonly [
+  head: string,
+  turns: string,
+  ids: string,
+  transitions: string,
+  operations: string,
+  parts: string,
+  remembered: string,
+]
 
 export type IndexOrder = 'updated' | 'created'
 
@@ -26,13 +34,13 @@ export class Keyspace {
 
   session(sessionId: string): SessionKeys {
     const tag = this.#tag(sessionId)
-    return [`${tag}s`, `${tag}t`, `${tag}i`, `${tag}h`, `${tag}o`]
+    return [`${tag}s`, `${tag}t`, `${tag}i`, `${tag}h`, `${tag}o`, `${tag}p`, `${tag}k`]
   }
 
-  /** The keys where a long save is staged: turns, ids, transitions. */
-  staged(sessionId: string, token: string): readonly [string, string, string] {
+  /** The keys where a long save is staged: turns, ids, transitions, parts. */
+  staged(sessionId: string, token: string): readonly string[] {
     const tag = `${this.#tag(sessionId)}new:${token}:`
-    return [`${tag}t`, `${tag}i`, `${tag}h`]
+    return [`${tag}t`, `${tag}i`, `${tag}h`, `${tag}p`]
   }
 
   /** The index of a scope. `{}` is not a hash tag, so the indexes are spread over the slots. */
@@ -74,6 +82,11 @@ function idField(kind: 't' | 'h', id: string): string {
 /** The field of a turn id in the hash of ids. */
 export function turnField(turnId: string): string {
   return idField('t', turnId)
+}
+
+/** The field of an idempotency key among the remembered changes. '' for none. */
+export function keyField(key: string | undefined): string {
+  return key === undefined ? '' : `k${key}`
 }
 
 /** The field of a transition id. '' for a transition without an id. */

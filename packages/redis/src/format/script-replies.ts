@@ -25,8 +25,7 @@ export interface Written extends Move {
 
 /** Reads the reply of `apply` and `save`. Null if they wrote nothing. */
 export function readWritten(reply: readonly string[]): Written | null {
-  const [status, revision, turnCount, , workspace = '', time = '', stamp = '', timeBefore = '', stampBefore = ''] =
-    reply
+  const [status, revision, turnCount, workspace = '', time = '', stamp = '', timeBefore = '', stampBefore = ''] = reply
   if (status !== 'ok') return null
   return {
     revision: Number(revision),

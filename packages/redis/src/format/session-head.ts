@@ -4,18 +4,31 @@ import { corruptSession, newerSession } from '../server/redis-errors.js'
 import { workspaceField, workspaceOf } from './keyspace.js'
 import { decodePart } from './stored-records.js'
 
-/** The version of the format, also `v` in a head. */
+/** The version of the format, which a state begins with. */
 export const FORMAT = '1'
+
+/** The part of a head that every write changes. `src/lua/include/session.lua` describes it. */
+export interface State {
+  /** Changes when turns get new places. */
+  readonly generation: string
+  readonly revision: number
+  /** The revision of the last change of the frame or the metadata. */
+  readonly wideRevision: number
+  readonly turnCount: number
+  readonly transitionCount: number
+  /** How many entries the log of changes has had. */
+  readonly logged: number
+  readonly updated: Stamped
+  /** `updatedAt` as JSON. */
+  readonly updatedAt: string
+  readonly workspaceId: string | null
+}
 
 /** A session without its turns and transitions, and the fields that conditions of writes use. */
 export interface Head {
+  readonly state: State
   readonly summary: SessionSummary
   readonly extra: JsonObject | undefined
-  /** Changes when turns get new places. */
-  readonly generation: string
-  /** The revision of the last change other than an append. */
-  readonly wideRevision: number
-  readonly updated: Stamped
   readonly created: Stamped
 }
 
@@ -25,33 +38,11 @@ export interface Stamped {
   readonly stamp: string
 }
 
-/** The fields of a head that describe it, in the order of {@link decodeHead}. */
-export const HEAD_FIELDS: readonly string[] = [
-  'v',
-  'g',
-  'r',
-  'w',
-  'n',
-  'm',
-  'ws',
-  'f',
-  'd',
-  'u',
-  'uk',
-  'us',
-  'ck',
-  'cs',
-]
+/** The fields of a head, in the order of {@link decodeHead}: state, frame, metadata, instant and stamp of createdAt. */
+export const HEAD_FIELDS: readonly string[] = ['c', 'f', 'd', 'ck', 'cs']
 
-/** The part of a head that reading the last turns needs. */
-interface State {
-  readonly revision: number
-  readonly turnCount: number
-  readonly workspaceId: string | null
-}
-
-/** The fields of a head that hold its state, in the order of {@link decodeState}. */
-export const STATE_FIELDS: readonly string[] = ['v', 'r', 'n', 'ws']
+/** The field of a head that holds its state. */
+export const STATE_FIELD = 'c'
 
 /** The number of values in a reply up to the end of the head: the status and the fields. */
 export const HEAD_LENGTH: number = 1 + HEAD_FIELDS.length
@@ -73,69 +64,76 @@ export function decodeFields(sessionId: string, fields: readonly (string | null)
   return fields.every(field => field === null) ? null : decodeHead(sessionId, fields)
 }
 
-/** As {@link decodeFields}, for the fields of the state. @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW` */
-export function decodeStateFields(sessionId: string, fields: readonly (string | null)[]): State | null {
-  return fields.every(field => field === null) ? null : decodeState(sessionId, fields)
-}
-
-function decodeState(sessionId: string, fields: readonly (string | null | undefined)[]): State {
-  const [version, revision, turns, workspace] = fields
+/** @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW` */
+export function decodeState(sessionId: string, text: string | null | undefined): State {
+  const values = (text ?? '').split('\u001f')
+  const [
+    version,
+    generation = '',
+    revision,
+    wide,
+    turns,
+    transitions,
+    logged,
+    ,
+    ,
+    ,
+    ws = '',
+    uk = '',
+    us = '',
+    u = '',
+  ] = values
   if (version !== FORMAT) {
-    if (isText(version) && /^[1-9]\d*$/.test(version)) throw newerSession(sessionId, version)
+    if (version !== undefined && /^[1-9]\d*$/.test(version)) throw newerSession(sessionId, version)
     throw corruptSession(sessionId, 'its head has no version')
   }
-  const [revisionNumber, turnCount] = [countOf(revision), countOf(turns)]
-  if (!isText(workspace) || !/^(?:n$|w.)/s.test(workspace) || revisionNumber === null || turnCount === null) {
+  const counts = [revision, wide, turns, transitions, logged].map(countOf)
+  if (values.length !== 14 || !/^(?:n$|w.)/s.test(ws) || counts.includes(-1)) {
     throw corruptSession(sessionId, LACKS_A_MEMBER)
   }
-  return { revision: revisionNumber, turnCount, workspaceId: workspaceOf(workspace) }
+  const [revisionNumber = 0, wideRevision = 0, turnCount = 0, transitionCount = 0, logCount = 0] = counts
+  return {
+    generation,
+    revision: revisionNumber,
+    wideRevision,
+    turnCount,
+    transitionCount,
+    logged: logCount,
+    updated: { time: uk, stamp: us },
+    updatedAt: u,
+    workspaceId: workspaceOf(ws),
+  }
 }
 
 /** @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW` */
 export function decodeHead(sessionId: string, fields: readonly (string | null | undefined)[]): Head {
-  const [version, generation, revision, wide, turns, transitions, workspace, frame, metadata, updatedAt, ...stamps] =
-    fields
-  const state = decodeState(sessionId, [version, revision, turns, workspace])
-  const [wideRevision, agentTransitionCount] = [countOf(wide), countOf(transitions)]
-  const [uk, us, ck, cs] = stamps
-  if (
-    wideRevision === null ||
-    agentTransitionCount === null ||
-    !isText(generation) ||
-    !isText(frame) ||
-    !isText(metadata) ||
-    !isText(updatedAt) ||
-    !isText(uk) ||
-    !isText(us) ||
-    !isText(ck) ||
-    !isText(cs)
-  ) {
-    throw corruptSession(sessionId, LACKS_A_MEMBER)
-  }
+  const [text, frame, metadata, ck, cs] = fields
+  const state = decodeState(sessionId, text)
+  if (!isText(frame) || !isText(metadata) || !isText(ck) || !isText(cs)) throw corruptSession(sessionId, LACKS_A_MEMBER)
   const record = decodePart(sessionId, 'its head', frame, source => decodeSession(source))
   if (record.sessionId !== sessionId) throw corruptSession(sessionId, 'its head is that of another session')
-  if (workspaceField(record.workspaceId) !== workspace) throw corruptSession(sessionId, 'its head names two workspaces')
-  const updated = decodePart(sessionId, 'its updatedAt', updatedAt, textOf)
-  if (timeKey(updated) !== uk || timeKey(record.createdAt) !== ck) {
+  if (workspaceField(record.workspaceId) !== workspaceField(state.workspaceId)) {
+    throw corruptSession(sessionId, 'its head names two workspaces')
+  }
+  const updatedAt = decodePart(sessionId, 'its updatedAt', state.updatedAt, textOf)
+  if (timeKey(updatedAt) !== state.updated.time || timeKey(record.createdAt) !== ck) {
     throw corruptSession(sessionId, 'its head names two times')
   }
   return {
+    state,
     summary: {
       sessionId,
       workspaceId: record.workspaceId,
       parentSessionId: record.parentSessionId,
       agentId: record.agentId,
       createdAt: record.createdAt,
-      updatedAt: updated,
+      updatedAt,
       metadata: decodePart(sessionId, 'its metadata', metadata, objectOf),
       revision: state.revision,
       turnCount: state.turnCount,
-      agentTransitionCount,
+      agentTransitionCount: state.transitionCount,
     },
     extra: record.extra,
-    generation,
-    wideRevision,
-    updated: { time: uk, stamp: us },
     created: { time: ck, stamp: cs },
   }
 }
@@ -145,14 +143,15 @@ function textOf(source: unknown): string {
   return source
 }
 
-function objectOf(source: unknown): JsonObject {
+export function objectOf(source: unknown): JsonObject {
   if (typeof source !== 'object' || source === null || Array.isArray(source)) throw new TypeError('no object')
   return { ...source }
 }
 
-function countOf(field: string | null | undefined): number | null {
-  const count = isText(field) && /^\d+$/.test(field) ? Number(field) : Number.NaN
-  return Number.isSafeInteger(count) ? count : null
+/** -1 if it is none. */
+function countOf(field: string | undefined): number {
+  const count = field !== undefined && /^\d+$/.test(field) ? Number(field) : -1
+  return Number.isSafeInteger(count) ? count : -1
 }
 
 function isText(value: string | null | undefined): value is string {

@@ -1,7 +1,7 @@
 import { type DamagedSession, isTurnstoreError, type SessionPage } from '@turnstore/core'
 import { comparePositions, damageOf, inScope, type CheckedQuery, type Scope } from '@turnstore/core/adapter'
-import { type Keyspace, scopeField } from '../format/keyspace.js'
-import { decodeFields, type Head, HEAD_FIELDS } from '../format/session-head.js'
+import type { Keyspace } from '../format/keyspace.js'
+import { decodeFields, decodeState, type Head, HEAD_FIELDS, STATE_FIELD } from '../format/session-head.js'
 import { readTexts, readTextsOrNull } from '../server/redis-client.js'
 import { wasRefusedWith } from '../server/redis-errors.js'
 import type { Call, ServerConnection } from '../server/server-connection.js'
@@ -82,7 +82,7 @@ export class SessionListing {
       return page.pass(entry)
     }
     if ('code' in found) return page.damage(entry, found)
-    const current = query.orderBy === 'updatedAt' ? found.updated : found.created
+    const current = query.orderBy === 'updatedAt' ? found.state.updated : found.created
     const member = memberOf(entry.sessionId, current)
     if (member === entry.member) return page.show(entry, found)
 
@@ -120,7 +120,7 @@ export class SessionListing {
   async #hasMoved({ orderBy, scope }: CheckedQuery, entry: Entry, member: string, call: Call): Promise<boolean> {
     const [found = null] = await this.#findAll([entry], scope, call)
     if (found === null || found === 'gone' || 'code' in found) return true
-    return memberOf(entry.sessionId, orderBy === 'updatedAt' ? found.updated : found.created) !== member
+    return memberOf(entry.sessionId, orderBy === 'updatedAt' ? found.state.updated : found.created) !== member
   }
 
   /** The ids of all sessions of a scope. Reads the index page by page. */
@@ -132,13 +132,13 @@ export class SessionListing {
       const call = newCall()
       const members = await this.#members(key, { min, max: '+' }, 'asc', BATCH, call)
       const entries = members.flatMap(member => decodeEntry(member) ?? [])
-      const heads = await this.#readHeads(entries, ['v', 'ws'], call)
+      const heads = await this.#readHeads(entries, [STATE_FIELD], call)
       for (const [index, entry] of entries.entries()) {
         const fields = heads[index] ?? []
         // A damaged session exists. Reading it reports the damage.
         if ('code' in fields) ids.add(entry.sessionId)
         else if (fields[0] === null) this.#removeIfOver(this.#both(key, 'createdAt'), entry)
-        else if (inWorkspace(fields[1], scope)) ids.add(entry.sessionId)
+        else if (isInScope(entry.sessionId, fields[0], scope)) ids.add(entry.sessionId)
         else this.#removeIfOver([key], entry)
       }
       const last = members.at(-1)
@@ -236,8 +236,14 @@ export class SessionListing {
   }
 }
 
-function inWorkspace(field: string | null | undefined, scope: Scope): boolean {
-  return scope === undefined || field === scopeField(scope)
+/** A damaged session counts: it exists, and reading it reports the damage. */
+function isInScope(sessionId: string, state: string | undefined, scope: Scope): boolean {
+  try {
+    return scope === undefined || inScope(decodeState(sessionId, state), scope)
+  } catch (error) {
+    damageOrThrow(sessionId, error)
+    return true
+  }
 }
 
 /** What a listing reports about a damaged session. Any other error ends the listing. */

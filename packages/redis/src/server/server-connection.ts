@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { TurnstoreError, type WriteOutcome } from '@turnstore/core'
 import { Backoff } from '@turnstore/core/adapter'
 import { luaSources, type ScriptName } from '../lua/lua-sources.js'
@@ -6,6 +6,7 @@ import { onClientError } from './client-errors.js'
 import type { StoreClient } from './create-client.js'
 import type { DatabaseGuard } from './database-guard.js'
 import { mastersOf, readTexts, type RedisClient, UnexpectedReply } from './redis-client.js'
+import { newToken } from './token.js'
 import { callFailed, codeOf, corruptSession, type Failure, failureOf, isRefusal } from './redis-errors.js'
 
 export type Args = readonly (string | number)[]
@@ -264,12 +265,4 @@ function within<T>(deadline: number, work: Promise<T>, guard: DatabaseGuard | nu
       },
     )
   })
-}
-
-const origin = randomBytes(8).toString('base64url')
-let tokens = 0
-
-/** A unique token, which identifies an operation through all its repetitions. */
-export function newToken(): string {
-  return `${origin}${(tokens++).toString(36)}`
 }

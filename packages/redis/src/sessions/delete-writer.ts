@@ -6,7 +6,8 @@ import { memberOf } from '../listing/index-entry.js'
 import type { IndexSync } from '../listing/index-sync.js'
 import type { IndexWriter } from '../listing/index-writer.js'
 import { storeBusy } from '../server/redis-errors.js'
-import { type Call, newToken, type ServerConnection } from '../server/server-connection.js'
+import type { Call, ServerConnection } from '../server/server-connection.js'
+import { newToken } from '../server/token.js'
 import type { SessionLoader } from './session-loader.js'
 
 /** Deletes sessions that can be read completely or, with `evenIfDamaged`, whatever is left of one. */
@@ -58,7 +59,7 @@ export class DeleteWriter {
     for (;;) {
       const whole = await withOutcome('not-stored', () => this.#loader.examine(sessionId, scope, call))
       if (whole === null) return ['missing']
-      const args = [scopeField(scope), whole.head.generation]
+      const args = [scopeField(scope), whole.head.state.generation]
       const reply = await this.#connection.operate('delete', keys, args, call, token)
       if (reply[0] !== 'stale') return reply
       if (!(await backoff.wait())) throw storeBusy(sessionId)

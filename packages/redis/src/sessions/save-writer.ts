@@ -1,14 +1,25 @@
 import { isTurnstoreError, type SessionRecord } from '@turnstore/core'
-import { Backoff, type Condition, revisionConflict, sessionExists, timeKey, withOutcome } from '@turnstore/core/adapter'
+import {
+  Backoff,
+  type Condition,
+  type Creation,
+  type RememberedChange,
+  revisionConflict,
+  sessionExists,
+  timeKey,
+  withOutcome,
+} from '@turnstore/core/adapter'
 import { type EncodedSave, encodeSave } from '../format/encoded-save.js'
-import { type IndexOrder, type Keyspace, workspaceField } from '../format/keyspace.js'
+import { encodeRemembering } from '../format/remembered-text.js'
+import { type IndexOrder, type Keyspace, keyField, workspaceField } from '../format/keyspace.js'
 import { readWritten, refusalOf } from '../format/script-replies.js'
 import { encodeFrame, type Stamped } from '../format/session-head.js'
 import { memberOf, newStamp } from '../listing/index-entry.js'
 import type { IndexSync } from '../listing/index-sync.js'
 import type { IndexWriter, PlacedEntry } from '../listing/index-writer.js'
 import { storeBusy } from '../server/redis-errors.js'
-import { type Args, type Call, newToken, type ServerConnection } from '../server/server-connection.js'
+import type { Args, Call, ServerConnection } from '../server/server-connection.js'
+import { newToken } from '../server/token.js'
 import type { SessionLoader } from './session-loader.js'
 
 /** The most turns and bytes that one script writes. A longer session is staged in parts. */
@@ -39,7 +50,24 @@ export class SaveWriter {
     this.#ttlMs = ttlMs
   }
 
-  async save(session: SessionRecord, { ifRevision }: Condition, call: Call): Promise<number> {
+  /** False if there is a session with this id by now. */
+  async create({ session, remember }: Creation, call: Call): Promise<boolean> {
+    try {
+      await this.save(session, { ifRevision: 0, scope: undefined }, call, remember)
+      return true
+    } catch (error) {
+      if (isTurnstoreError(error, 'REVISION_CONFLICT') || isTurnstoreError(error, 'SESSION_EXISTS')) return false
+      throw error
+    }
+  }
+
+  /** @param remember what a session that is created remembers */
+  async save(
+    session: SessionRecord,
+    { ifRevision }: Condition,
+    call: Call,
+    remember?: RememberedChange,
+  ): Promise<number> {
     const { sessionId, workspaceId } = session
     const encoded = encodeSave(session)
     const stamp = newStamp(this.#connection.serverTime(call.deadline))
@@ -64,12 +92,13 @@ export class SaveWriter {
       encoded.turns.length,
       encoded.transitions.length,
     ]
+    const remembering = [keyField(remember?.key), remember === undefined ? '' : encodeRemembering(remember)]
     // Most saves create a session, so a short one is sent at once. The script answers 'stale' if a session is there.
     const looksFirst = (ifRevision ?? 0) > 0 || isLong(encoded)
     const before = looksFirst ? await this.#examine(session, call) : ''
     // The entries come first: no listing would find a session that is in no index.
     await withOutcome('not-stored', () => this.#index.add(entries, call))
-    const reply = await this.#saveOver(session, encoded, args, before, call).catch((error: unknown) => {
+    const reply = await this.#saveOver(session, encoded, args, remembering, before, call).catch((error: unknown) => {
       if (isTurnstoreError(error, 'CORRUPT_SESSION')) this.#index.remove(entries)
       throw error
     })
@@ -84,7 +113,7 @@ export class SaveWriter {
     }
     this.#sync.remember(sessionId, workspaceId)
     if (written.before.stamp !== '') {
-      const [time = '', stampBefore = ''] = reply.slice(9)
+      const [time = '', stampBefore = ''] = reply.slice(8)
       // An instant that did not change keeps its old entry, and the new one is removed.
       const oldOf = (now: Stamped, before: Stamped): Stamped => (now.time === before.time ? now : before)
       this.#index.remove([
@@ -100,6 +129,7 @@ export class SaveWriter {
     session: SessionRecord,
     encoded: EncodedSave,
     args: Args,
+    remembering: Args,
     before: string,
     call: Call,
   ): Promise<string[]> {
@@ -107,7 +137,13 @@ export class SaveWriter {
     const token = newToken()
     let backoff: Backoff | null = null
     for (let generation = before; ; generation = await this.#examine(session, call)) {
-      const reply = await this.#sendSave(session.sessionId, encoded, [...args, generation], call, token)
+      const reply = await this.#sendSave(
+        session.sessionId,
+        encoded,
+        [...args, generation, ...remembering, encoded.parts.length / 2],
+        call,
+        token,
+      )
       if (reply[0] !== 'stale') return reply
       if (backoff !== null && !(await backoff.wait())) return reply
       backoff ??= new Backoff(call.deadline - performance.now())
@@ -117,14 +153,14 @@ export class SaveWriter {
   /** The generation of the session that a save replaces. '' if there is none in its workspace. */
   async #examine({ sessionId, workspaceId }: SessionRecord, call: Call): Promise<string> {
     const whole = await withOutcome('not-stored', () => this.#loader.examine(sessionId, workspaceId, call))
-    return whole?.head.generation ?? ''
+    return whole?.head.state.generation ?? ''
   }
 
   async #sendSave(sessionId: string, save: EncodedSave, args: Args, call: Call, operation: string): Promise<string[]> {
     const keys = this.#keyspace.session(sessionId)
-    const { turns, transitions, ids } = save
+    const { turns, transitions, ids, parts } = save
     if (!isLong(save)) {
-      const texts = [ids.length, ...turns, ...transitions, ...ids.flat()]
+      const texts = [ids.length, ...turns, ...transitions, ...ids.flat(), ...parts]
       return this.#connection.operate('save', keys, [...args, ...texts], call, operation)
     }
     const backoff = new Backoff(call.deadline - performance.now())
@@ -142,7 +178,7 @@ export class SaveWriter {
   /** Sends a long session part by part. False if an earlier part is gone. */
   async #stage(keys: readonly string[], save: EncodedSave, call: Call, token: string): Promise<boolean> {
     const expiresIn = Math.ceil(call.deadline - performance.now()) + 60_000
-    for (const { turns, transitions, ids, firstTurn, firstTransition } of save.parts(PART)) {
+    for (const { turns, transitions, ids, parts, firstTurn, firstTransition } of save.slices(PART)) {
       const reply = await this.#connection.prepare(
         'stage',
         keys,
@@ -153,9 +189,11 @@ export class SaveWriter {
           turns.length,
           transitions.length,
           ids.length,
+          parts.length / 2,
           ...turns,
           ...transitions,
           ...ids.flat(),
+          ...parts,
         ],
         call,
         token,

@@ -1,68 +1,52 @@
 import {
   type AgentTransitionRecord,
+  type PartList,
+  type PartPage,
   type SessionRecord,
   type SessionSummary,
+  type TurnHeadPage,
   type TurnPage,
   TurnstoreError,
   type TurnRecord,
 } from '@turnstore/core'
-import { Backoff, inScope, type CheckedTurnRange, type Scope } from '@turnstore/core/adapter'
-import type { Args, Call, ServerConnection } from '../server/server-connection.js'
+import {
+  Backoff,
+  type CheckedPartRange,
+  inScope,
+  pageOfParts,
+  type CheckedTurnRange,
+  type Scope,
+} from '@turnstore/core/adapter'
 import { type Keyspace, scopeField, turnField } from '../format/keyspace.js'
+import { letterOf, readName } from '../format/part-names.js'
+import { refusalOf } from '../format/script-replies.js'
+import { decodeFields, decodeState, type Head, HEAD_FIELDS, STATE_FIELD } from '../format/session-head.js'
+import { decodeStoredTurn, decodeStoredTurns } from '../format/stored-records.js'
+import { readDescription } from '../format/stored-turn.js'
 import { readTexts, readTextsOrNull } from '../server/redis-client.js'
 import { corruptSession, wasRefusedWith } from '../server/redis-errors.js'
-import {
-  decodeFields,
-  decodeHead,
-  decodeStateFields,
-  type Head,
-  HEAD_FIELDS,
-  HEAD_LENGTH,
-  STATE_FIELDS,
-} from '../format/session-head.js'
-import { decodeStoredTransition, decodeStoredTurns } from '../format/stored-records.js'
-import { refusalOf } from '../format/script-replies.js'
+import type { Args, Call, ServerConnection } from '../server/server-connection.js'
+import { PartsByPlace } from './open-turn.js'
+import { type Ranges, SessionReplica } from './session-replica.js'
 
-/**
- * Bytes that one script reads. A small part does not block the server, and is decoded while the next one is on its way.
- * If the session is replaced in between, the parts of the next attempt are larger, until one holds the whole session.
- */
+/** Bytes that one script reads. A small part does not block the server, and is decoded while the next one is on its way. */
 const PART_BYTES = 256 * 1024
-const PART_GROWTH = 4
 
 /** The last turns are read in one reply, whatever their size, if they are at most this many. */
 const MOST_IN_ONE_REPLY = 32
 
 const ALL = Number.MAX_SAFE_INTEGER
 
-/** A part of a session at one moment, with its texts not decoded yet. */
-interface Part {
-  readonly head: Head
-  readonly firstIndex: number
-  /** The index after the last turn of the range, which a later part may hold. */
-  readonly endIndex: number
-  readonly turns: readonly string[]
-  readonly firstTransition: number
-  readonly transitions: readonly string[]
-  readonly idCount: number
-}
-
-/** A session, or the range that was asked for, at one moment. */
+/** A session at one moment. */
 export interface Whole {
   readonly head: Head
-  readonly firstIndex: number
   readonly turns: TurnRecord[]
   readonly transitions: AgentTransitionRecord[]
-  /** How many ids of turns and transitions there were when the first part was read. */
-  readonly idCount: number
+  /** What was read. Reading can go on from it. */
+  readonly replica: SessionReplica
 }
 
-/** The ranges to read in one part, and a limit in bytes. */
-interface Wanted {
-  readonly turns: Args
-  readonly transitions: Args
-  readonly bytes: number
-}
+const WHOLE: Ranges = { turns: ['from', 0, ALL], transitions: [0, ALL], what: 'parts' }
 
 /** Reads sessions: a short one at once, a long one in consistent parts. */
 export class SessionLoader {
@@ -84,23 +68,14 @@ export class SessionLoader {
 
   /**
    * Reads and checks all of a session. Required before it is replaced or deleted.
-   * @param before what an earlier attempt read: if only appends happened since, the rest is read
+   * @param before what an earlier attempt read: only what has changed since is read
    * @throws `CORRUPT_SESSION` if any part cannot be read or contradicts another
    */
   async examine(sessionId: string, scope: Scope, call: Call, before: Whole | null = null): Promise<Whole | null> {
-    const [turnCount, transitionCount] = [before?.turns.length ?? 0, before?.transitions.length ?? 0]
-    const read = await this.#whole(sessionId, scope, ['from', turnCount, ALL], [transitionCount, ALL], call)
-    if (read === null) return null
-    if (before !== null && !isSame(read.head, before.head)) return this.examine(sessionId, scope, call)
-    const whole = before === null ? read : joined(before, read)
-    // The ids, not their fields: making the fields would add a fifth to the time of a load.
-    const [turnIds, transitionIds] = [new Set<string>(), new Set<string>()]
-    for (const { turnId } of whole.turns) turnIds.add(turnId)
-    for (const { transitionId } of whole.transitions) if (transitionId !== null) transitionIds.add(transitionId)
-    if (turnIds.size + transitionIds.size !== whole.idCount) {
-      throw corruptSession(sessionId, 'ids of turns are missing or too many')
-    }
-    return whole
+    const replica = await this.#read(sessionId, scope, WHOLE, call, before?.replica)
+    if (replica === null) return null
+    replica.checkIds()
+    return { head: replica.head, turns: replica.turns(), transitions: replica.transitions, replica }
   }
 
   /**
@@ -108,49 +83,64 @@ export class SessionLoader {
    * @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW`
    */
   async checkGone(sessionId: string, call: Call): Promise<void> {
-    await this.#part(sessionId, undefined, { turns: ['last', 0, 0], transitions: [0, 0], bytes: 0 }, call)
+    await this.#read(sessionId, undefined, { turns: ['last', 0, 0], transitions: [0, 0], what: 'heads' }, call)
   }
 
   async readTurns(sessionId: string, range: CheckedTurnRange, scope: Scope, call: Call): Promise<TurnPage | null> {
     if (range.kind === 'last' && range.last > 0 && range.last <= MOST_IN_ONE_REPLY) {
       try {
-        return await this.#tail(sessionId, range.last, scope, call)
+        const page = await this.#tail(sessionId, range.last, scope, call)
+        if (page !== 'open') return page
       } catch (error) {
         // A full server refuses every transaction, but runs a script that only reads.
         if (!wasRefusedWith(error, 'OOM')) throw error
       }
     }
-    const whole = await this.#whole(sessionId, scope, rangeArgs(range), [0, 0], call)
-    if (whole === null) return null
-    const [first] = whole.turns
-    if (range.kind === 'turnId' && first !== undefined && first.turnId !== range.turnId) {
-      throw corruptSession(sessionId, `the id of another turn points to turn ${whole.firstIndex}`)
-    }
-    const { turnCount, revision } = whole.head.summary
-    return { turns: whole.turns, firstIndex: whole.firstIndex, turnCount, revision }
+    const replica = await this.#readRange(sessionId, range, scope, 'parts', call)
+    return replica === null ? null : { turns: replica.turns(), ...positionOf(replica) }
   }
 
-  /** The last few turns, which are the most frequent read. */
-  async #tail(sessionId: string, last: number, scope: Scope, call: Call): Promise<TurnPage | null> {
+  async readHeads(sessionId: string, range: CheckedTurnRange, scope: Scope, call: Call): Promise<TurnHeadPage | null> {
+    const replica = await this.#readRange(sessionId, range, scope, 'heads', call)
+    return replica === null ? null : { turns: replica.heads(), ...positionOf(replica) }
+  }
+
+  async #readRange(
+    sessionId: string,
+    range: CheckedTurnRange,
+    scope: Scope,
+    what: Ranges['what'],
+    call: Call,
+  ): Promise<SessionReplica | null> {
+    const ranges: Ranges = { turns: turnsOf(range), transitions: [0, 0], what }
+    const replica = await this.#read(sessionId, scope, ranges, call)
+    const [first] = range.kind === 'turnId' ? (replica?.heads() ?? []) : []
+    if (range.kind === 'turnId' && first !== undefined && first.turnId !== range.turnId) {
+      throw corruptSession(sessionId, `the id of another turn points to turn ${replica?.firstIndex}`)
+    }
+    return replica
+  }
+
+  /** The last few turns, which are the most frequent read. 'open' if one of them is stored open. */
+  async #tail(sessionId: string, last: number, scope: Scope, call: Call): Promise<TurnPage | null | 'open'> {
     const [head, turns] = this.#keyspace.session(sessionId)
     const commands = [
-      ['hmget', head, ...STATE_FIELDS],
+      ['hget', head, STATE_FIELD],
       ['lrange', turns, -last, -1],
     ]
-    const [fields, texts] = await this.#connection.sendTogether(commands, call)
-    const state = decodeStateFields(sessionId, readTextsOrNull(fields))
-    if (state === null) await this.checkGone(sessionId, { ...call, sessionId })
-    if (state === null || !inScope(state, scope)) return null
-    const { turnCount, revision } = state
+    const [text, texts] = await this.#connection.sendTogether(commands, call)
     const found = readTexts(texts)
-    if (found.length !== Math.min(last, turnCount)) throw corruptSession(sessionId, 'turns are missing or too many')
-    const firstIndex = turnCount - found.length
-    return {
-      turns: decodeStoredTurns(sessionId, found, firstIndex),
-      firstIndex,
-      turnCount,
-      revision,
+    if (text === null) {
+      await this.checkGone(sessionId, { ...call, sessionId })
+      return null
     }
+    const state = decodeState(sessionId, typeof text === 'string' ? text : '')
+    if (!inScope(state, scope)) return null
+    const { turnCount, revision } = state
+    if (found.length !== Math.min(last, turnCount)) throw corruptSession(sessionId, 'turns are missing or too many')
+    if (!found.every(each => each.startsWith('{'))) return 'open'
+    const firstIndex = turnCount - found.length
+    return { turns: decodeStoredTurns(sessionId, found, firstIndex), firstIndex, turnCount, revision }
   }
 
   async summary(sessionId: string, scope: Scope, call: Call): Promise<SessionSummary | null> {
@@ -163,105 +153,132 @@ export class SessionLoader {
     return stored === null || !inScope(stored.summary, scope) ? null : stored.summary
   }
 
-  /**
-   * Reads a range of turns and one of transitions, as they were at one moment. Appends in between add after these
-   * ranges. Any other change makes it start again.
-   */
-  async #whole(
+  /** Reads ranges as they are at one moment. Only a rewind or a save makes it start again. */
+  async #read(
     sessionId: string,
     scope: Scope,
-    turns: Args,
-    [firstTransition, mostTransitions]: readonly [first: number, most: number],
+    ranges: Ranges,
     call: Call,
-  ): Promise<Whole | null> {
+    before?: SessionReplica,
+  ): Promise<SessionReplica | null> {
     const backoff = new Backoff(call.deadline - performance.now())
-    for (let bytes = PART_BYTES; ; bytes *= PART_GROWTH) {
-      const wanted = { turns, transitions: [firstTransition, mostTransitions], bytes }
-      const first = await this.#part(sessionId, scope, wanted, call)
-      if (first === null) return null
-      const end = Math.min(firstTransition + mostTransitions, first.head.summary.agentTransitionCount)
-      const whole = await this.#complete(sessionId, first, end, bytes, call)
-      if (whole !== null) return whole
-      if (!(await backoff.wait())) {
-        throw new TurnstoreError(
-          'STORE_BUSY',
-          `Session ${sessionId} changes faster than it can be read; try again later`,
-        )
-      }
+    for (let replica = before ?? new SessionReplica(sessionId, ranges); ;) {
+      const found = await this.#complete(sessionId, scope, replica, call)
+      if (found === null) return null
+      if (found) return replica
+      if (!(await backoff.wait())) throw changesTooFast(sessionId)
+      replica = new SessionReplica(sessionId, ranges)
     }
   }
 
-  /** Decodes each part while the next one is on its way. Null if the session was changed other than by appends. */
-  async #complete(
-    sessionId: string,
-    first: Part,
-    endTransition: number,
-    bytes: number,
-    call: Call,
-  ): Promise<Whole | null> {
-    const { head, firstIndex, endIndex } = first
-    const turns: TurnRecord[] = []
-    const transitions: AgentTransitionRecord[] = []
-    for (let part = first; ;) {
-      const from = part.firstIndex + part.turns.length
-      const fromTransition = part.firstTransition + part.transitions.length
-      const isLast = from >= endIndex && fromTransition >= endTransition
-      const wanted = {
-        turns: ['from', from, endIndex - from],
-        transitions: [fromTransition, endTransition - fromTransition],
-        bytes,
-      }
-      const coming = isLast ? null : this.#part(sessionId, undefined, wanted, call)
+  /** Decodes each part while the next one is on its way. False if the session was replaced; null if there is none. */
+  async #complete(sessionId: string, scope: Scope, replica: SessionReplica, call: Call): Promise<boolean | null> {
+    let reply = await this.#run('read', sessionId, [scopeField(scope), ...replica.request(), PART_BYTES], call)
+    for (;;) {
+      if (reply === null || reply[0] === 'stale') return reply === null ? null : false
+      const read = replica.readReply(reply)
+      if (read === null) return false
+      const isLast = replica.isComplete(read)
+      const coming = isLast
+        ? null
+        : this.#run('read', sessionId, [scopeField(scope), ...replica.request(read), PART_BYTES], call)
       // Decoding a damaged part throws before this is awaited.
       coming?.catch(() => {})
-      for (const turn of decodeStoredTurns(sessionId, part.turns, firstIndex + turns.length)) turns.push(turn)
-      for (const [index, text] of part.transitions.entries()) {
-        transitions.push(decodeStoredTransition(sessionId, text, part.firstTransition + index))
-      }
-      const next = await coming
-      if (next === null) return isLast ? { head, firstIndex, turns, transitions, idCount: first.idCount } : null
-      if (!isSame(next.head, head)) return null
-      part = next
+      replica.add(read)
+      if (coming === null) return true
+      reply = await coming
     }
   }
 
-  async #part(sessionId: string, scope: Scope, wanted: Wanted, call: Call): Promise<Part | null> {
-    const keys = this.#keyspace.session(sessionId).slice(0, 4)
-    const args = [scopeField(scope), ...wanted.turns, ...wanted.transitions, wanted.bytes]
-    const reply = await this.#connection.run('read', keys, args, call)
+  /** An open turn with all its parts, and its description. Null if there is no turn with this id, or if it is whole. */
+  async readWholeTurn(
+    sessionId: string,
+    turnId: string,
+    call: Call,
+  ): Promise<{ token: string; turn: TurnRecord; description: string } | null> {
+    const replica = await this.#readRange(sessionId, { kind: 'turnId', turnId }, undefined, 'parts', call)
+    const [open] = replica?.openTurns() ?? []
+    return open === undefined ? null : { token: open.token, turn: open.whole(), description: open.description }
+  }
+
+  /** A range of the parts of the last turn with an id. Null without the session or the turn. */
+  async readParts<List extends PartList>(
+    sessionId: string,
+    turnId: string,
+    range: CheckedPartRange<List>,
+    scope: Scope,
+    call: Call,
+  ): Promise<PartPage<List> | null> {
+    const backoff = new Backoff(call.deadline - performance.now())
+    for (;;) {
+      const page = await this.#tryParts(sessionId, turnId, range, scope, call)
+      if (page !== 'moved') return page
+      if (!(await backoff.wait())) throw changesTooFast(sessionId)
+    }
+  }
+
+  /** 'moved' if parts were removed from the list meanwhile, or if the session was replaced. */
+  async #tryParts<List extends PartList>(
+    sessionId: string,
+    turnId: string,
+    range: CheckedPartRange<List>,
+    scope: Scope,
+    call: Call,
+  ): Promise<PartPage<List> | null | 'moved'> {
+    const { list } = range
+    const most = range.kind === 'last' ? ALL : range.limit
+    const request = [scopeField(scope), turnField(turnId), letterOf(list)]
+    const parts = new PartsByPlace(sessionId)
+    let known: { readonly token: string; readonly firstIndex: number; readonly firstPlace: number } | null = null
+    let next: Args = [range.kind, range.kind === 'last' ? range.last : range.from, most, '']
+    for (;;) {
+      const reply = await this.#run('parts', sessionId, [...request, ...next, PART_BYTES], call)
+      if (reply === null || reply[0] === 'none') return known === null ? null : 'moved'
+      const [status, text, token = '', description = '', first, start, end, ...values] = reply
+      if (status === 'stale') return 'moved'
+      const { revision, turnCount, logged } = decodeState(sessionId, text)
+      if (known !== null && known.token !== token) return 'moved'
+      if (token === '') return pageOfParts(decodeStoredTurn(sessionId, description, turnCount), range, revision)
+      known ??= { token, firstIndex: Number(first), firstPlace: Number(start) }
+      for (let at = 0; at < values.length; at += 2) {
+        const changed = readName(values[at] ?? '')
+        const value = values[at + 1] ?? ''
+        if (changed.kind !== 'part' || changed.token !== token || changed.list !== list) continue
+        // The indexes of those after it have changed.
+        if (value === '') return 'moved'
+        if (changed.place >= known.firstPlace && changed.place < Number(end)) parts.set(list, changed.place, value)
+      }
+      const count = readDescription(description)?.counts[list] ?? 0
+      const read = parts.list(list).map(([, part]) => part)
+      if (read.length >= Math.min(most, count - known.firstIndex)) {
+        const skipped = range.kind === 'last' ? Math.max(0, read.length - range.last) : 0
+        return { parts: read.slice(skipped, skipped + most), firstIndex: known.firstIndex + skipped, count, revision }
+      }
+      next = ['place', end ?? '', most - read.length, logged]
+    }
+  }
+
+  /** Null if there is no such session. */
+  async #run(name: 'read' | 'parts', sessionId: string, args: Args, call: Call): Promise<string[] | null> {
+    const reply = await this.#connection.run(name, this.#keyspace.session(sessionId), args, call)
     if (reply[0] === 'missing') return null
     const refusal = refusalOf(sessionId, reply)
     if (refusal !== null) throw refusal
-    const firstText = HEAD_LENGTH + 5
-    const [firstIndex = 0, endIndex = 0, count = 0, , idCount = 0] = reply.slice(HEAD_LENGTH, firstText).map(Number)
-    return {
-      head: decodeHead(sessionId, reply.slice(1, HEAD_LENGTH)),
-      firstIndex,
-      endIndex,
-      turns: reply.slice(firstText, firstText + count),
-      firstTransition: Number(wanted.transitions[0]),
-      transitions: reply.slice(firstText + count),
-      idCount,
-    }
+    return reply
   }
 }
 
-/** Whether a session was changed only by appends between two reads. */
-function isSame(one: Head, other: Head): boolean {
-  return one.generation === other.generation && one.wideRevision === other.wideRevision
+function changesTooFast(sessionId: string): TurnstoreError {
+  return new TurnstoreError('STORE_BUSY', `Session ${sessionId} changes faster than it can be read; try again later`)
 }
 
-function joined(before: Whole, rest: Whole): Whole {
-  return {
-    ...rest,
-    firstIndex: before.firstIndex,
-    turns: [...before.turns, ...rest.turns],
-    transitions: [...before.transitions, ...rest.transitions],
-  }
+function positionOf(replica: SessionReplica): Omit<TurnPage, 'turns'> {
+  const { turnCount, revision } = replica.head.state
+  return { firstIndex: replica.firstIndex, turnCount, revision }
 }
 
-function rangeArgs(range: CheckedTurnRange): Args {
+function turnsOf(range: CheckedTurnRange): Ranges['turns'] {
   if (range.kind === 'last') return ['last', range.last, 0]
-  if (range.kind === 'from') return ['from', range.from, range.limit]
+  if (range.kind === 'from') return ['from', range.from, Math.min(ALL, range.from + range.limit)]
   return ['id', turnField(range.turnId), 0]
 }

@@ -3,6 +3,7 @@ import type { RedisSessionStore } from '@turnstore/redis'
 import { Cluster, Redis } from 'ioredis'
 import { afterEach, describe, expect, inject, it } from 'vitest'
 import { assertFails, failureOf } from '../errors.js'
+import { openSecondTurn } from '../damages.js'
 import { keysOf } from '../keys.js'
 import { newStoreOn } from '../new-store.js'
 
@@ -73,7 +74,7 @@ describe('the keyspace', () => {
     const store = open({ keyPrefix })
     const client = new Redis(server)
     opened.push(() => client.disconnect())
-    const kinds = ['s', 't', 'i', 'h', 'o']
+    const kinds = ['s', 't', 'i', 'h', 'o', 'p', 'k']
     for (const kind of kinds) {
       const key = `${keyPrefix}{${kind}}${kind}`
       await store.saveSession({ sessionId: kind, turns: [{ turnId: 'a' }], agentTransitions: [{ toAgent: 'x' }] })
@@ -81,17 +82,17 @@ describe('the keyspace', () => {
       await client.set(key, 'canary-7f3a')
       const calls = [
         () =>
-          store.changeSession(kind, {
-            appendTurns: [{ turnId: 'b' }],
-            appendAgentTransitions: [{ toAgent: 'y' }],
-            updatedAt: '',
-          }),
+          store.changeSession(
+            kind,
+            { appendTurns: [{ turnId: 'b', status: 'running' }], appendAgentTransitions: [{ toAgent: 'y' }] },
+            { idempotencyKey: 'k' },
+          ),
         () =>
-          store.changeSession(kind, {
-            updateTurns: [{ turnId: 'a', set: { status: 'x' } }],
-            setMetadata: { a: 1 },
-            updatedAt: '',
-          }),
+          store.changeSession(
+            kind,
+            { updateTurns: [{ turnId: 'a', set: { status: 'x' } }], setMetadata: { a: 1 } },
+            { idempotencyKey: 'l' },
+          ),
         ...(kind === 'o' ? [] : [() => store.loadSession(kind)]),
         () => store.saveSession({ sessionId: kind }),
         () => store.deleteSession(kind),
@@ -105,6 +106,21 @@ describe('the keyspace', () => {
     const page = await store.querySessions()
     expect(page.sessions.map(({ sessionId }) => sessionId)).toContain('fine')
     expect(page.damaged).toMatchObject([{ sessionId: 's', code: 'CORRUPT_SESSION' }])
+  })
+
+  it('can have an open turn, whose parts are in another key', async () => {
+    const keyPrefix = `${randomUUID()}:`
+    const store = open({ keyPrefix })
+    const client = new Redis(server)
+    opened.push(() => client.disconnect())
+    await store.saveSession({ sessionId: 's', turns: [{ turnId: 'a' }, { turnId: 'b', prompt: 'p' }] })
+    await openSecondTurn(client, kind => `${keyPrefix}{s}${kind}`)
+    const calls = [{ callId: 'c', toolName: 'f' }]
+    const items = [{ itemId: 'i', format: 'f', value: 1 }]
+    const stored = { turnId: 'b', prompt: 'p', toolCalls: calls, items }
+    expect((await store.loadSession('s'))?.turns).toMatchObject([{ turnId: 'a' }, stored])
+    expect((await store.readTurns('s', { last: 1 }))?.turns).toMatchObject([stored])
+    expect((await store.readParts('s', 'b', { list: 'toolCalls' }))?.parts).toMatchObject(calls)
   })
 
   it('reports turns that are missing or are not JSON, without quoting them', async () => {
@@ -148,15 +164,19 @@ describe('the keyspace', () => {
     await store.saveSession({ sessionId: 's', turns: [{ turnId: 'a' }] })
     const client = new Redis(server)
     opened.push(() => client.disconnect())
-    await client.hset(`${keyPrefix}{s}s`, 'v', '2')
+    const state = (await client.hget(`${keyPrefix}{s}s`, 'c')) ?? ''
+    await client.hset(`${keyPrefix}{s}s`, 'c', state.replace(/^1/, '2'))
     const before = await client.hgetall(`${keyPrefix}{s}s`)
     const calls = [
       () => store.loadSession('s'),
       () => store.loadSummary('s'),
       () => store.readTurns('s', { last: 1 }),
       () => store.readTurns('s', { from: 0 }),
+      () => store.readTurns('s', { from: 0 }, { parts: 'none' }),
+      () => store.readParts('s', 'a', { list: 'items' }),
       () => store.saveSession({ sessionId: 's' }),
       () => store.changeSession('s', { appendTurns: [{ turnId: 'b' }], updatedAt: '' }),
+      () => store.changeSession('s', { updateTurns: [{ turnId: 'a', putItems: [{ format: 'f', value: 1 }] }] }),
       () => store.changeSession('s', { setMetadata: { a: 1 }, updatedAt: '' }),
       () => store.deleteSession('s'),
       () => store.deleteSession('s', { evenIfDamaged: true }),
@@ -169,12 +189,13 @@ describe('the keyspace', () => {
   it('has all keys of a session in one slot', async () => {
     const keyPrefix = `${randomUUID()}:`
     const store = open({ nodes, keyPrefix })
-    const turns = [{ turnId: 'a' }]
+    const turns = [{ turnId: 'a', status: 'running' }]
     for (const sessionId of ['{a}b', '}{', 'plain']) {
       await store.saveSession({ sessionId, turns, agentTransitions: [{ toAgent: 'x', transitionId: 'h' }] })
+      await store.changeSession(sessionId, { setMetadata: { a: 1 } }, { idempotencyKey: 'k' })
     }
     const keys = (await keysOf({ nodes }, keyPrefix)).filter(key => !key.includes('{}'))
-    expect(keys.length).toBe(15)
+    expect(keys.length).toBe(21)
     const client = new Cluster(nodes)
     opened.push(() => client.disconnect())
     const slots = new Set(await Promise.all(keys.map(key => client.cluster('KEYSLOT', key))))

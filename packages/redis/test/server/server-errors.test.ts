@@ -330,6 +330,7 @@ describe('the settings of the server', () => {
         durability,
         sharing: 'network',
         constantAppend: true,
+        constantStep: true,
         failover: 'may-lose-acknowledged',
       })
       // Without CONFIG, INFO reports the append-only file, but not when it is synced.

@@ -46,6 +46,10 @@ describe('an unknown member is refused by each method', () => {
         ['s', { last: 1, ...unknown }],
         ['s', { last: 1 }, unknown],
       ],
+      readParts: [
+        ['s', 't', { list: 'items', ...unknown }],
+        ['s', 't', { list: 'items' }, unknown],
+      ],
       changeSession: [
         ['s', { updatedAt: '', ...unknown }],
         ['s', { updatedAt: '', setMetadata: { a: 1 } }, unknown],

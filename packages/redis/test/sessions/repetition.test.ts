@@ -14,7 +14,7 @@ afterEach(async () => {
 })
 
 const writing = new Set(
-  (['append', 'apply', 'save', 'delete'] as const).flatMap(name => [
+  (['change', 'apply', 'save', 'delete'] as const).flatMap(name => [
     luaSources[name],
     createHash('sha1').update(luaSources[name]).digest('hex'),
   ]),

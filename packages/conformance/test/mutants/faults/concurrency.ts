@@ -238,6 +238,25 @@ export const concurrency = inMemory('concurrency', {
       }
     },
   ],
+  'takes a digest of the content for its version': [
+    'an ETag of the document without its revision',
+    {
+      tokenOf: ({ session: { revision: _revision, ...content } }) => JSON.stringify(content),
+    },
+  ],
+  'takes the time of a write for its version': [
+    'mtime, in milliseconds',
+    () => {
+      const times = new WeakMap<object, number>()
+      return {
+        tokenOf(row) {
+          const time = times.get(row) ?? Date.now()
+          times.set(row, time)
+          return time
+        },
+      }
+    },
+  ],
   'queues per handle and not per session': [
     'a mutex in this process, around a write without a condition',
     () => {

@@ -4,8 +4,10 @@ local KEPT_RESULTS = 64
 -- Results of appends that are kept even if there are enough others. An append may be delivered twice after others have
 -- dropped or changed its turns, and is then not recognized by them.
 local KEPT_APPENDS = 16
--- No call takes longer than ten minutes, so every result outlives the repetitions of its command.
-local KEEP_RESULTS_MS = 900000
+-- No call takes longer than ten minutes. Every result outlives the repetitions of its command, and the expiry of the key
+-- need not be set at each write.
+local LONGEST_CALL_MS = 600000
+local KEEP_RESULTS_MS = 1200000
 
 -- The result of an operation that was already carried out, or a refusal if its caller has given up.
 local function begin_operation(key, token, deadline, now)
@@ -46,22 +48,44 @@ local function rank_of(now, is_known_by_ids)
   return integer(is_known_by_ids and now or now + KEEP_RESULTS_MS)
 end
 
--- Keeps a reply as the result of a token. At twice the number of results to keep, the oldest are dropped.
-local function end_operation(key, token, reply, rank, now)
+-- Counts a result that was just kept in the state of its session, which is written after this. Keeps the key of results
+-- from expiring too early, and from time to time drops all but the last.
+local function count_operation(key, head, now)
+  if head.oe < now + LONGEST_CALL_MS then
+    head.oe = now + KEEP_RESULTS_MS
+    redis.call('PEXPIREAT', key, integer(head.oe))
+  end
+  head.on = head.on + 1
+  if head.on >= KEPT_RESULTS then
+    head.on = 0
+    forget_oldest(key, now)
+  end
+end
+
+-- Keeps a reply as the result of a token.
+local function keep_result(key, token, reply, rank)
   redis.call('HSET', key, token, rank .. '\31' .. table.concat(reply, '\31'))
+  return reply
+end
+
+-- The same for a script after which the session has a new state or none.
+local function end_operation(key, token, reply, now)
+  keep_result(key, token, reply, rank_of(now, false))
   redis.call('PEXPIREAT', key, integer(now + KEEP_RESULTS_MS))
   if redis.call('HLEN', key) >= 2 * KEPT_RESULTS then forget_oldest(key, now) end
   return reply
 end
 
--- When the keys of a session expire: `ttlMs` from now, or as before without one. Nil if they do not.
+-- When the keys of a session expire: `ttlMs` from now, or as before without one. '' if they do not.
 local function expiry_of(ttl_ms, head, now)
   if ttl_ms ~= '0' then return integer(now + tonumber(ttl_ms)) end
-  return head and head.e or nil
+  return head and head.e or ''
 end
 
--- The first four keys are those of the session itself.
+-- All keys of the session itself, but not the results of its operations.
 local function expire_all(at, keys)
-  if not at then return end
-  for index = 1, 4 do redis.call('PEXPIREAT', keys[index], at) end
+  if at == '' then return end
+  for index = 1, 7 do
+    if index ~= 5 then redis.call('PEXPIREAT', keys[index], at) end
+  end
 end

@@ -1,12 +1,24 @@
 -- The head of a session is a hash:
---   v  version of the format          g  generation: changes when turns get new places
---   r  revision                       w  revision of the last change other than an append
---   n  turns    m  transitions        ws workspace: 'n' for none, else 'w' and its id
+--   c  the state: the values below, separated by U+001F
 --   f  frame (JSON)                   d  metadata (JSON)
---   u  updatedAt (JSON)               uk its instant     us stamp of its entries in the indexes
 --   ck instant of createdAt           cs stamp of its entries in the indexes
---   e  when all keys of the session expire, in milliseconds; missing if they do not
+-- The state:
+--   v  version of the format
+--   g  generation: changes when turns get new places
+--   r  revision
+--   w  revision of the last change of the frame or the metadata
+--   n  turns
+--   m  transitions
+--   l  entries that the log of changes has had
+--   e  when all keys of the session expire, in milliseconds; '' if they do not
+--   oe when the results of operations expire, or 0
+--   on results of operations since the oldest were dropped
+--   ws workspace: 'n' for none, else 'w' and its id
+--   uk instant of updatedAt
+--   us stamp of its entries in the indexes
+--   u  updatedAt (JSON)
 local SCHEMA = '1'
+local STATE = '^1\31([^\31]*)\31(%d+)\31(%d+)\31(%d+)\31(%d+)\31(%d+)\31(%d*)\31(%d+)\31(%d+)\31([nw][^\31]*)\31(.*)$'
 -- unpack takes about 8,000 values.
 local CHUNK = 4000
 
@@ -28,7 +40,7 @@ local function is_newer(version)
   return string.find(version, '^[1-9]%d*$') ~= nil
 end
 
--- The workspace of a session, from two fields of its head. Nil if it cannot be read or the two differ.
+-- The workspace of a session, from its state and its frame. Nil if it cannot be read or the two differ.
 local function workspace_of(ws, frame)
   if not ws or not (ws == 'n' or string.find(ws, '^w.')) then return nil end
   local is_json, members = pcall(cjson.decode, frame or '')
@@ -39,40 +51,54 @@ local function workspace_of(ws, frame)
   return ws
 end
 
--- Returns the head; or nil and a reply with the reason. The keys are head, turns, ids, transitions.
+-- The last three values of a state. Faster than a pattern, since they are long.
+local function updated_of(text)
+  local first = string.find(text, '\31', 1, true)
+  local second = first and string.find(text, '\31', first + 1, true)
+  if not second or string.find(text, '\31', second + 1, true) then return nil end
+  return string.sub(text, 1, first - 1), string.sub(text, first + 1, second - 1), string.sub(text, second + 1)
+end
+
+-- Why a state cannot be read.
+local function refusal_of(keys, state)
+  if not state then
+    if redis.call('EXISTS', keys[1]) == 1 then return { 'corrupt', 'it has no state' } end
+    if redis.call('EXISTS', keys[2], keys[3], keys[4], keys[6], keys[7]) > 0 then
+      return { 'corrupt', 'its head is missing' }
+    end
+    return { 'missing' }
+  end
+  local version = string.match(state, '^[^\31]*')
+  if version ~= SCHEMA and is_newer(version) then return { 'newer', version } end
+  return { 'corrupt', 'its state is invalid' }
+end
+
+-- Returns the state; or nil and a reply with the reason. The keys are all of the session.
 local function read_head(keys, scope)
-  local key = keys[1]
-  local field = redis.call('HMGET', key, 'v', 'g', 'r', 'w', 'n', 'm', 'ws', 'uk', 'us', 'ck', 'cs', 'e')
-  if not field[1] then
-    if redis.call('EXISTS', key) == 1 then return nil, { 'corrupt', 'it has no version' } end
-    if redis.call('EXISTS', keys[2], keys[3], keys[4]) > 0 then return nil, { 'corrupt', 'its head is missing' } end
-    return nil, { 'missing' }
-  end
-  if field[1] ~= SCHEMA then
-    if is_newer(field[1]) then return nil, { 'newer', field[1] } end
-    return nil, { 'corrupt', 'its version is invalid' }
-  end
-  local head = {
-    g = field[2], r = tonumber(field[3]), w = tonumber(field[4]), n = tonumber(field[5]), m = tonumber(field[6]),
-    ws = field[7], uk = field[8], us = field[9], ck = field[10], cs = field[11], e = field[12],
-  }
-  for at = 2, 11 do
-    if not field[at] then return nil, { 'corrupt', 'it lacks a member' } end
-  end
-  for at = 3, 6 do
-    if not is_count(field[at]) then return nil, { 'corrupt', 'one of its counts is invalid' } end
-  end
-  -- Scripts use it after their writes, where nothing may fail.
-  if head.e and not is_count(head.e) then return nil, { 'corrupt', 'its expiry is invalid' } end
-  if not workspace_of(head.ws) then return nil, { 'corrupt', 'its workspace cannot be read' } end
-  if scope ~= '*' and scope ~= head.ws then
+  local state = redis.call('HGET', keys[1], 'c')
+  local g, r, w, n, m, l, e, oe, on, ws, updated = string.match(state or '', STATE)
+  if not g or ws == 'w' or (ws ~= 'n' and string.byte(ws) == 110) then return nil, refusal_of(keys, state) end
+  local uk, us, u = updated_of(updated)
+  if not u then return nil, refusal_of(keys, state) end
+  if scope ~= '*' and scope ~= ws then
     -- 'missing' is right only if the workspace of the session is certain.
-    if not workspace_of(head.ws, redis.call('HGET', key, 'f')) then
+    if not workspace_of(ws, redis.call('HGET', keys[1], 'f')) then
       return nil, { 'corrupt', 'its head names two workspaces' }
     end
-    return nil, { 'missing' }
+    return nil, { 'missing', 'elsewhere' }
   end
-  return head
+  return {
+    c = state, g = g, r = tonumber(r), w = tonumber(w), n = tonumber(n), m = tonumber(m), l = tonumber(l), e = e,
+    oe = tonumber(oe), on = tonumber(on), ws = ws, uk = uk, us = us, u = u,
+  }
+end
+
+-- The text of a state.
+local function state_of(head)
+  return string.format(
+    '1\31%s\31%.0f\31%.0f\31%.0f\31%.0f\31%.0f\31%s\31%.0f\31%d\31%s\31%s\31%s\31%s',
+    head.g, head.r, head.w, head.n, head.m, head.l, head.e, head.oe, head.on, head.ws, head.uk, head.us, head.u
+  )
 end
 
 -- Nil if the lists have the lengths that the head says. Fails with WRONGTYPE if a key is not a list.
@@ -104,7 +130,9 @@ local function call_all(command, key, values)
   return reply
 end
 
--- The last place of an id. A place is 'index' or 'index:revision', and several are separated by spaces.
+-- The last place of an id: its index, and its token if the turn is open. A place is 'index', '@' and the token if there
+-- is one, ':' and the revision of the last update if there was one; several are separated by spaces.
 local function last_place(places)
-  return tonumber(string.match(places, '(%d+)[:%d]*$'))
+  local index, token = string.match(places, '(%d+)@?([%w_-]*):?%d*$')
+  return tonumber(index), token
 end

@@ -5,6 +5,8 @@
 -- KEYS[3]  ids
 -- KEYS[4]  transitions
 -- KEYS[5]  results of operations
+-- KEYS[6]  parts
+-- KEYS[7]  remembered changes
 -- ARGV[1]  token
 -- ARGV[2]  deadline, in ms of the server's clock
 -- ARGV[3]  scope: '*', or a workspace as in the head
@@ -14,7 +16,7 @@
 --      or 'missing' | 'late', server's ms | 'newer', version | 'corrupt', reason
 -- include session
 -- include operation
-local head_key, turns_key, ids_key, transitions_key, results_key = unpack(KEYS, 1, 5)
+local head_key, turns_key, ids_key, transitions_key, results_key, parts_key, remembered_key = unpack(KEYS, 1, 7)
 local token, deadline, scope = unpack(ARGV, 1, 3)
 local now = now_ms()
 local kind = redis.call('TYPE', results_key).ok
@@ -25,23 +27,21 @@ if keeps_results then
 elseif now > tonumber(deadline) then
   return { 'late', integer(now) }
 end
-if keeps_results and redis.call('EXISTS', head_key, turns_key, ids_key, transitions_key) == 0 then
-  return { 'missing' }
-end
+local all = { head_key, turns_key, ids_key, transitions_key, parts_key, remembered_key }
+if keeps_results and redis.call('EXISTS', unpack(all)) == 0 then return { 'missing' } end
 
 local field = {}
-if redis.call('TYPE', head_key).ok == 'hash' then
-  field = redis.call('HMGET', head_key, 'v', 'uk', 'us', 'ck', 'cs', 'ws', 'f')
-end
+if redis.call('TYPE', head_key).ok == 'hash' then field = redis.call('HMGET', head_key, 'c', 'f', 'ck', 'cs') end
+local version = string.match(field[1] or '', '^[^\31]*')
 -- A newer format is not damage.
-if field[1] and field[1] ~= SCHEMA and is_newer(field[1]) then return { 'newer', field[1] } end
-local ws = workspace_of(field[6], field[7])
+if version ~= SCHEMA and is_newer(version) then return { 'newer', version } end
+local _, _, _, _, _, _, _, _, _, named, updated = string.match(field[1] or '', STATE)
+local uk, us = updated_of(updated or '')
+local ws = workspace_of(named, field[2])
 if scope ~= '*' then
   if not ws then return { 'corrupt', 'its workspace cannot be read' } end
   if ws ~= scope then return { 'missing' } end
 end
-redis.call('UNLINK', head_key, turns_key, ids_key, transitions_key)
+redis.call('UNLINK', unpack(all))
 if not keeps_results then redis.call('UNLINK', results_key) end
-local reply = { 'ok', ws or '' }
-for at = 2, 5 do reply[#reply + 1] = field[at] or '' end
-return end_operation(results_key, token, reply, rank_of(now, false), now)
+return end_operation(results_key, token, { 'ok', ws or '', uk or '', us or '', field[3] or '', field[4] or '' }, now)

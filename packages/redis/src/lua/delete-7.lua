@@ -6,16 +6,18 @@
 -- KEYS[3]  ids
 -- KEYS[4]  transitions
 -- KEYS[5]  results of operations
+-- KEYS[6]  parts
+-- KEYS[7]  remembered changes
 -- ARGV[1]  token
 -- ARGV[2]  deadline, in ms of the server's clock
 -- ARGV[3]  scope: '*', or a workspace as in the head
 -- ARGV[4]  generation that was read
 --
 -- Returns 'ok', workspace, instant and stamp of updatedAt, instant and stamp of createdAt
---      or 'stale' | 'missing' | 'late', server's ms | 'newer', version | 'corrupt', reason
+--      or 'stale' | 'missing', 'elsewhere' for another workspace | 'late', server's ms | 'newer', version | 'corrupt', reason
 -- include session
 -- include operation
-local head_key, turns_key, ids_key, transitions_key, results_key = unpack(KEYS, 1, 5)
+local head_key, turns_key, ids_key, transitions_key, results_key, parts_key, remembered_key = unpack(KEYS, 1, 7)
 local token, deadline, scope, generation = unpack(ARGV, 1, 4)
 local now = now_ms()
 local earlier = begin_operation(results_key, token, deadline, now)
@@ -25,8 +27,9 @@ if not head then return refusal end
 if head.g ~= generation then return { 'stale' } end
 local damaged = damage(head, turns_key, transitions_key)
 if damaged then return damaged end
+local created = redis.call('HMGET', head_key, 'ck', 'cs')
 -- Before any other write: a full server accepts writes only from a script that has freed memory.
-redis.call('UNLINK', head_key, turns_key, ids_key, transitions_key)
+redis.call('UNLINK', head_key, turns_key, ids_key, transitions_key, parts_key, remembered_key)
 return end_operation(
-  results_key, token, { 'ok', head.ws, head.uk, head.us, head.ck, head.cs }, rank_of(now, false), now
+  results_key, token, { 'ok', head.ws, head.uk, head.us, created[1] or '', created[2] or '' }, now
 )

@@ -1,12 +1,12 @@
 import { createTurn } from '@turnstore/core'
 import type { CheckedChange } from '@turnstore/core/adapter'
 import { expect, it } from 'vitest'
-import { type AppendOutcome, AppendQueue, type WaitingAppend } from '../../src/sessions/append-queue.ts'
+import { type ChangeOutcome, ChangeQueue, type WaitingChange } from '../../src/sessions/change-queue.ts'
 
 /** The same for all appends: only those with close deadlines share a batch. */
 const DEADLINE = 60_000
 
-const append = (turnId: string): WaitingAppend => {
+const append = (turnId: string): WaitingChange => {
   const change: CheckedChange = {
     appendTurns: [createTurn({ turnId })],
     keepTurns: undefined,
@@ -15,17 +15,22 @@ const append = (turnId: string): WaitingAppend => {
     setMetadata: {},
     unsetMetadata: [],
     agentId: undefined,
+    reopen: false,
     updatedAt: '',
   }
-  return { change, condition: { scope: undefined, ifRevision: undefined }, deadline: DEADLINE }
+  return {
+    change,
+    condition: { scope: undefined, ifRevision: undefined, idempotency: undefined, creation: undefined },
+    deadline: DEADLINE,
+  }
 }
 
-const outcome = (turnCount: number): AppendOutcome => ({ revision: turnCount, turnCount, deduplicated: [] })
+const outcome = (turnCount: number): ChangeOutcome => ({ revision: turnCount, turnCount, deduplicated: [] })
 
 it('appends made in the same tick share scripts, of which at most four are in flight', async () => {
   const sent: { length: number; answer: () => void; fail: () => void }[] = []
   let first = 0
-  const queue = new AppendQueue((_id, batch) => {
+  const queue = new ChangeQueue((_id, batch) => {
     const from = (first += batch.length) - batch.length
     return new Promise((resolve, reject) => {
       sent.push({

@@ -1,0 +1,150 @@
+import type { ChangeResult, ToolCallRecord, TurnItem } from '@turnstore/core'
+import {
+  type ChangeCondition,
+  type CheckedChange,
+  type CheckedTurnUpdate,
+  checkSameChange,
+  encodeTransition,
+  idOfPart,
+  partJson,
+  utf8Length,
+} from '@turnstore/core/adapter'
+import { keyField, scopeField, transitionField, turnField } from '../format/keyspace.js'
+import { callDigest, NO_CALL, partDigest } from '../format/part-entry.js'
+import { partName } from '../format/part-names.js'
+import { decodeRememberedText } from '../format/remembered-text.js'
+import { encodeStoredTurn } from '../format/stored-turn.js'
+import type { ChangeOutcome } from './change-queue.js'
+
+/*
+ * Changes that the script `change` decides itself: appends of turns and transitions, and an update of one turn that puts
+ * parts or removes some. What a script would have to merge, such as metadata, the client decides.
+ */
+
+export function isNative(change: CheckedChange): boolean {
+  const { appendTurns, appendAgentTransitions, updateTurns } = change
+  const [update] = updateTurns
+  return (
+    appendTurns.length + appendAgentTransitions.length + updateTurns.length > 0 &&
+    change.keepTurns === undefined &&
+    change.agentId === undefined &&
+    !change.reopen &&
+    change.unsetMetadata.length === 0 &&
+    isEmpty(change.setMetadata) &&
+    updateTurns.length <= 1 &&
+    (update === undefined || (isStep(update) && !appendTurns.some(({ turnId }) => turnId === update.turnId))) &&
+    areUnique(appendTurns.map(({ turnId }) => turnId)) &&
+    areUnique(appendAgentTransitions.flatMap(({ transitionId }) => transitionId ?? []))
+  )
+}
+
+/** Whether an update only puts parts, or only removes some. A part that is removed and put again may get back its place. */
+function isStep(update: CheckedTurnUpdate): boolean {
+  const { removeToolCalls, removeItems, putToolCalls, putItems } = update
+  const removals = removeToolCalls.length + removeItems.length
+  const puts = putToolCalls.length + putItems.length
+  return (
+    update.ifStatus === undefined &&
+    isEmpty(update.set) &&
+    isEmpty(update.setMetadata) &&
+    update.unsetMetadata.length === 0 &&
+    (removals === 0) !== (puts === 0) &&
+    areUnique(removeToolCalls) &&
+    areUnique(removeItems) &&
+    areUnique(putToolCalls.map(({ call }) => call.callId)) &&
+    areUnique(putItems.map(idOfPart))
+  )
+}
+
+function isEmpty(members: object): boolean {
+  for (const _name in members) return false
+  return true
+}
+
+function areUnique(ids: readonly string[]): boolean {
+  return ids.length < 2 || new Set(ids).size === ids.length
+}
+
+/** Adds the items and the values of a change to the arguments of the script. */
+export function encodeNativeChange(
+  { change, condition }: { readonly change: CheckedChange; readonly condition: ChangeCondition },
+  time: string,
+  items: string[],
+  values: (string | number)[],
+): void {
+  const { appendTurns, appendAgentTransitions, updateTurns } = change
+  const { idempotency } = condition
+  values.push(
+    scopeField(condition.scope),
+    condition.ifRevision ?? '',
+    JSON.stringify(change.updatedAt),
+    time,
+    keyField(idempotency?.key),
+    idempotency === undefined ? '' : JSON.stringify(idempotency),
+    updateTurns.length,
+    appendTurns.length,
+    appendAgentTransitions.length,
+  )
+  for (const update of updateTurns) {
+    items.push(turnField(update.turnId))
+    pushStep(update, values)
+  }
+  for (const turn of appendTurns) {
+    items.push(turnField(turn.turnId))
+    const { text, token, values: parts } = encodeStoredTurn(turn)
+    values.push(text, token, turn.status === 'running' ? 1 : '', parts.length, ...parts)
+  }
+  for (const transition of appendAgentTransitions) {
+    items.push(transitionField(transition.transitionId))
+    values.push(JSON.stringify(encodeTransition(transition)))
+  }
+}
+
+function pushStep(
+  { removeToolCalls, removeItems, putToolCalls, putItems }: CheckedTurnUpdate,
+  values: (string | number)[],
+) {
+  values.push(removeToolCalls.length + removeItems.length, putToolCalls.length + putItems.length)
+  for (const id of removeToolCalls) values.push(partName('toolCalls', id))
+  for (const id of removeItems) values.push(partName('items', id))
+  for (const { call, replace } of putToolCalls) pushPut(partName('toolCalls', call.callId), call, replace, values)
+  for (const item of putItems) pushPut(partName('items', item.itemId), item, true, values)
+}
+
+function pushPut(name: string, part: ToolCallRecord | TurnItem, replace: boolean, values: (string | number)[]): void {
+  const json = partJson(part)
+  const call = 'callId' in part ? callDigest(part) : NO_CALL
+  const finished = 'callId' in part && part.status !== 'running' ? call : NO_CALL
+  values.push(name, utf8Length(json), partDigest(part), call, finished, replace ? 1 : '', json)
+}
+
+/** Reads what the script returned for a change. An error is that of this change alone. */
+export function nativeOutcome(
+  sessionId: string,
+  { change, condition }: { readonly change: CheckedChange; readonly condition: ChangeCondition },
+  text: string,
+): ChangeOutcome | Error {
+  if (text.startsWith('known ')) {
+    try {
+      return replayed(sessionId, condition, text.slice('known '.length))
+    } catch (error) {
+      return error instanceof Error ? error : new Error('a remembered change cannot be read')
+    }
+  }
+  const [status, revision, turnCount, repeated = ''] = text.split(' ')
+  if (status === 'elsewhere') return 'elsewhere'
+  if (status !== 'ok' && status !== 'same') return 'decide'
+  const places = repeated === '' ? [] : repeated.split(',').map(Number)
+  return {
+    revision: Number(revision),
+    turnCount: Number(turnCount),
+    deduplicated: places.flatMap(place => change.appendTurns[place]?.turnId ?? []),
+  }
+}
+
+/** @throws `IDEMPOTENCY_KEY_CONFLICT`, `CORRUPT_SESSION` */
+function replayed(sessionId: string, { idempotency }: ChangeCondition, text: string): ChangeResult {
+  const known = decodeRememberedText(sessionId, text)
+  if (idempotency !== undefined) checkSameChange(sessionId, known, idempotency)
+  return { ...known.result, replayed: true }
+}
