@@ -80,4 +80,5 @@ export {
 } from './changes/turn-view.js'
 export { headBytes, partBytes, turnBytes } from './records/part-sizes.js'
 export { idOfPart } from './records/part-ids.js'
+export { ITEMS_KEY, KEYS_KEY } from './records/reserved-keys.js'
 export { canonicalJson, digestOf } from './basics/digest.js'

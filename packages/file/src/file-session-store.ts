@@ -3,21 +3,30 @@ import {
   type Capabilities,
   type ChangeResult,
   isTurnstoreError,
+  type PartList,
+  type PartPage,
   type SessionPage,
   type SessionRecord,
   type SessionSummary,
+  type TurnHeadPage,
   type TurnPage,
   TurnstoreError,
 } from '@turnstore/core'
 import {
   AbstractSessionStore,
+  Backoff,
+  type ChangeCondition,
   type CheckedChange,
+  type CheckedPartRange,
   type CheckedQuery,
   type CheckedTurnRange,
   checkStoreOptions,
   type Condition,
+  type Creation,
   type Deletion,
   inScope,
+  KeyedMutex,
+  planCreation,
   RecentMap,
   type Scope,
   sessionNotFound,
@@ -33,6 +42,7 @@ import { createFormat, readFormat, resolveBase } from './folder/format-file.js'
 import { Layout, OWN_FOLDER, type SessionPaths } from './folder/layout.js'
 import { Listing } from './folder/listing.js'
 import { Summaries } from './folder/summaries.js'
+import { Remembered } from './format/remembered.js'
 import type { Lock } from './locks/gate.js'
 import { LockFolder } from './locks/lock-folder.js'
 import { Creations } from './session/creations.js'
@@ -72,7 +82,7 @@ const ABANDONED_MS = 24 * 3600 * 1000
  */
 export class FileSessionStore extends AbstractSessionStore {
   readonly #path: string
-  #capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: true }
+  #capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: true, constantStep: true }
   #folder: StoreFolder | null = null
   #listing: Listing | null = null
   /** Whether the store's own folder and the format in it exist. */
@@ -82,6 +92,8 @@ export class FileSessionStore extends AbstractSessionStore {
   #sweeping: Promise<void> | null = null
   readonly #files = new OpenSessions()
   readonly #creations = new Creations()
+  /** By session. */
+  readonly #creating = new KeyedMutex()
   /** Where each session was found last. */
   readonly #places = new RecentMap<SessionPaths>(REMEMBERED)
   /** The sessions to whose journals this handle wrote. */
@@ -120,6 +132,7 @@ export class FileSessionStore extends AbstractSessionStore {
       durability: process.platform === 'linux' ? 'power-loss' : 'process-crash',
       sharing: 'host',
       constantAppend: true,
+      constantStep: true,
     }
   }
 
@@ -151,6 +164,23 @@ export class FileSessionStore extends AbstractSessionStore {
 
   protected _readTurns(sessionId: string, range: CheckedTurnRange, scope: Scope): Promise<TurnPage | null> {
     return this.#first(sessionId, scope, file => file.readTurns(range, scope))
+  }
+
+  protected override _readTurnHeads(
+    sessionId: string,
+    range: CheckedTurnRange,
+    scope: Scope,
+  ): Promise<TurnHeadPage | null> {
+    return this.#first(sessionId, scope, file => file.readTurnHeads(range, scope))
+  }
+
+  protected override async _readParts<List extends PartList>(
+    sessionId: string,
+    turnId: string,
+    range: CheckedPartRange<List>,
+    scope: Scope,
+  ): Promise<PartPage<List> | null> {
+    return this.#first(sessionId, scope, file => file.readParts(turnId, range, scope))
   }
 
   protected _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null> {
@@ -194,9 +224,40 @@ export class FileSessionStore extends AbstractSessionStore {
   protected async _changeSession(
     sessionId: string,
     change: CheckedChange,
-    condition: Condition,
+    condition: ChangeCondition,
   ): Promise<ChangeResult> {
-    const file = this.#openAlready(sessionId) ?? (await this.#findToWrite(sessionId, condition.scope))
+    const { creation } = condition
+    if (creation === undefined) return this.#changeExisting(sessionId, change, condition, condition.scope)
+    const backoff = new Backoff(this.timeoutMs)
+    // Another caller may create the session, or delete it, between the two.
+    for (let scope: Scope = condition.scope; ; scope = undefined) {
+      try {
+        return await this.#changeExisting(sessionId, change, condition, scope)
+      } catch (error) {
+        if (!isTurnstoreError(error, 'SESSION_NOT_FOUND')) throw error
+      }
+      let planned: Creation
+      try {
+        planned = planCreation(sessionId, creation, change, condition, this.limits)
+      } catch (error) {
+        // In another workspace it is there, and that is what the caller has to hear.
+        if ((await this.#findToWrite(sessionId, undefined)) === null) throw error
+        continue
+      }
+      // One at a time, so that only one document is written for callers that create the same session.
+      if (await this.#creating.run(sessionId, () => this.#create(planned))) return planned.result
+      if (!(await backoff.wait())) throw busy(sessionId)
+    }
+  }
+
+  /** @param scope where it is looked for; whether the change may see it is decided under the lock */
+  async #changeExisting(
+    sessionId: string,
+    change: CheckedChange,
+    condition: ChangeCondition,
+    scope: Scope,
+  ): Promise<ChangeResult> {
+    const file = this.#openAlready(sessionId) ?? (await this.#findToWrite(sessionId, scope))
     if (file === null) throw sessionNotFound(sessionId)
     if (!this.#isPrepared || this.#sweeping === null) await this.#prepare()
     this.#uncompacted.set(keyOf(file.paths), file.paths)
@@ -209,10 +270,27 @@ export class FileSessionStore extends AbstractSessionStore {
       }
       if (!isTurnstoreError(error, 'SESSION_NOT_FOUND')) throw error
       // Gone, or not in this scope: it may have been created again in another place.
-      const other = await this.#findToWrite(sessionId, condition.scope)
+      const other = await this.#findToWrite(sessionId, scope)
       if (other === null || other === file) throw error
       return other.change(change, condition)
     }
+  }
+
+  /** False if something is there. */
+  async #create({ session, remember }: Creation): Promise<boolean> {
+    const remembered = new Remembered()
+    if (remember !== undefined) remembered.add({ number: 1, change: remember })
+    if (await this.#creations.create(session, remembered, await this.#prepare())) return true
+    if ((await this.#findToWrite(session.sessionId, undefined)) !== null) return false
+    // Only journals that a delete left behind.
+    const condition: Condition = { ifRevision: 0, scope: undefined }
+    return this.#replace(session, condition, remembered).then(
+      () => true,
+      (error: unknown) => {
+        if (isTurnstoreError(error, 'REVISION_CONFLICT')) return false
+        throw error
+      },
+    )
   }
 
   /** The session where it was found last, if it is open. The write itself checks that it is still there. */
@@ -224,10 +302,16 @@ export class FileSessionStore extends AbstractSessionStore {
 
   protected async _saveSession(session: SessionRecord, condition: Condition): Promise<number> {
     const mayCreate = condition.ifRevision === undefined || condition.ifRevision === 0
-    if (mayCreate && (await this.#creations.create(session, await this.#prepare()))) return 1
+    const nothing = new Remembered()
+    if (mayCreate && (await this.#creations.create(session, nothing, await this.#prepare()))) return 1
+    return this.#replace(session, condition, nothing)
+  }
+
+  /** @param remembered what a new session remembers */
+  #replace(session: SessionRecord, condition: Condition, remembered: Remembered): Promise<number> {
     return this.#locked(session.sessionId, async lock => {
       const found = await this.#findToWrite(session.sessionId, undefined)
-      return (found ?? (await this.#newFile(session))).replace(session, condition, lock)
+      return (found ?? (await this.#newFile(session))).replace(session, condition, remembered, lock)
     })
   }
 
@@ -322,6 +406,11 @@ export class FileSessionStore extends AbstractSessionStore {
   #layout(): Layout {
     return this.#known(this.#folder).layout
   }
+}
+
+function busy(sessionId: string): TurnstoreError {
+  const message = `Other writers kept creating and deleting session ${sessionId}; try again`
+  return new TurnstoreError('STORE_BUSY', message, { sessionId, outcome: 'not-stored' })
 }
 
 async function sweep(layout: Layout): Promise<void> {

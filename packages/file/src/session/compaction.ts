@@ -59,11 +59,15 @@ export class Compaction {
   async run(): Promise<void> {
     const snapshot = await this.#locked(lock => this.#disk.rotate(lock))
     if (snapshot === null) return
-    const { file, spans } = await stageDocument(this.#paths, snapshot)
     try {
-      await this.#locked(lock => this.#disk.finishCompaction(snapshot, file, spans, lock))
+      const { file, turns } = await stageDocument(this.#paths, snapshot)
+      try {
+        await this.#locked(lock => this.#disk.finishCompaction(snapshot, file, turns, lock))
+      } finally {
+        await file.discard()
+      }
     } finally {
-      await file.discard()
+      snapshot.session.index.isCompacting = false
     }
   }
 }

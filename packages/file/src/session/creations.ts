@@ -7,6 +7,7 @@ import { StagedFile } from '../disk/replace-file.js'
 import { movedAway, writeError } from '../folder/file-errors.js'
 import type { SessionPaths } from '../folder/layout.js'
 import { documentText } from '../format/document.js'
+import type { Remembered } from '../format/remembered.js'
 import type { Lock } from '../locks/gate.js'
 import { BatchQueue, type Waiting } from './batch-queue.js'
 import { checkLock } from './document-files.js'
@@ -42,7 +43,7 @@ export class Creations {
    * Creates a session at revision 1, or returns false and writes nothing: something is where the session may be.
    * @throws the error of a write, with its outcome
    */
-  async create(session: SessionRecord, folder: StoreFolder): Promise<boolean> {
+  async create(session: SessionRecord, remembered: Remembered, folder: StoreFolder): Promise<boolean> {
     let paths: SessionPaths
     let file: StagedFile
     try {
@@ -51,7 +52,7 @@ export class Creations {
       paths = folder.layout.pathsForNew(session.sessionId, session.workspaceId)
       file = await this.#documents.run(async () => {
         await this.#ensureFolder(paths, folder)
-        return StagedFile.of(paths.document, documentText({ ...session, revision: 1 }))
+        return StagedFile.of(paths.document, documentText({ ...session, revision: 1 }, remembered))
       })
     } catch (error) {
       throw writeError(error, 'not-stored')

@@ -2,7 +2,6 @@ import { rmdirSync, unlinkSync } from 'node:fs'
 import { TurnstoreError } from '@turnstore/core'
 import { quote } from '@turnstore/core/adapter'
 import { identify } from '../disk/file-identity.js'
-import type { Span } from '../disk/read-file.js'
 import { StagedFile } from '../disk/replace-file.js'
 import { isMissing } from '../disk/system-code.js'
 import { corruptSession, lockMovedAway } from '../folder/file-errors.js'
@@ -10,19 +9,19 @@ import type { SessionPaths } from '../folder/layout.js'
 import type { Lock } from '../locks/gate.js'
 import { composeDocument } from './compose-document.js'
 import { PartReader } from './part-reader.js'
-import type { Snapshot } from './turn-places.js'
+import type { Snapshot, WrittenTurn } from './turn-places.js'
 
 /** Writes and syncs a new document under a temporary name. Needs no lock. */
 export async function stageDocument(
   paths: SessionPaths,
   snapshot: Snapshot,
-): Promise<{ file: StagedFile; spans: Span[] }> {
+): Promise<{ file: StagedFile; turns: WrittenTurn[] }> {
   const reader = new PartReader(snapshot.document, paths)
   const file = await StagedFile.open(paths.document)
   try {
-    const spans = await composeDocument(file, snapshot, reader)
+    const turns = await composeDocument(file, snapshot, reader)
     await file.finish()
-    return { file, spans }
+    return { file, turns }
   } catch (error) {
     await file.discard()
     throw error

@@ -11,7 +11,7 @@ import { systemCode } from '../disk/system-code.js'
 import { movedAway } from '../folder/file-errors.js'
 import { encodeHeader } from '../format/journal-entry.js'
 import { encodeRecord } from '../format/journal.js'
-import { type JournalFile, newJournalFile, type RecordSpan } from './turn-places.js'
+import { type JournalFile, newJournalFile } from './turn-places.js'
 
 const fdatasyncOf = promisify(fdatasync)
 
@@ -31,7 +31,7 @@ export class JournalWriter {
   readonly #path: string
   readonly #descriptor: number
   #isOpen = true
-  #text = ''
+  #lines: Buffer[] = []
   /** Where the next line will be. */
   #end = 0
   #last: JournalFile['last'] = null
@@ -65,11 +65,12 @@ export class JournalWriter {
 
   #begin(file: JournalFile): void {
     this.#file = file
-    this.#text = ''
+    this.#lines = []
     this.#end = file.size
     this.#last = null
+    file.unwritten = this.#lines
     // Ends what a killed writer left.
-    if (file.torn) this.#put('\n', 1)
+    if (file.torn) this.#put(Buffer.from('\n'))
   }
 
   static async #open(path: string, known: JournalFile | null): Promise<JournalWriter> {
@@ -93,27 +94,27 @@ export class JournalWriter {
   addHeader({ sessionId, createdAt, parentSessionId, revision }: SessionRecord): void {
     if (this.#file.header !== null) return
     this.#file.header = { sessionId, createdAt, parentSessionId }
-    const { text, bytes } = encodeRecord(revision, encodeHeader(this.#file.header))
-    this.#put(text, bytes)
+    this.#put(encodeRecord(revision, encodeHeader(this.#file.header)).bytes)
   }
 
-  /** Adds a record to what `write` writes. Returns where its payload will be. */
-  add(revision: number, payload: string): RecordSpan {
-    const line = encodeRecord(revision, payload)
-    const span = { journal: this.#file, offset: this.#end + line.offset, length: line.length }
-    this.#last = { offset: this.#end, front: line.text.slice(0, line.offset) }
-    this.#put(line.text, line.bytes)
-    return span
+  /** Adds a record to what `write` writes. Returns its payload, and where that will be. */
+  add(revision: number, text: string): { payload: Buffer; offset: number } {
+    const { front, payload, bytes } = encodeRecord(revision, text)
+    const offset = this.#end + front.length
+    this.#last = { offset: this.#end, front }
+    this.#put(bytes)
+    return { payload, offset }
   }
 
-  #put(text: string, bytes: number): void {
-    this.#text += text
-    this.#end += bytes
+  #put(line: Buffer): void {
+    this.#lines.push(line)
+    this.#end += line.length
   }
 
   /** @throws {@link FileWriteError}; `not-stored` if a partial write could be undone */
   write(): void {
-    const bytes = Buffer.from(this.#text)
+    const [line] = this.#lines
+    const bytes = line !== undefined && this.#lines.length === 1 ? line : Buffer.concat(this.#lines)
     try {
       // A write is short if the disk or a quota is full. The next call then reports why.
       for (let written = 0; written < bytes.length;) written += writeSync(this.#descriptor, bytes, written)
@@ -121,6 +122,7 @@ export class JournalWriter {
       throw notWritten(this.#path, error, this.#truncate() ? 'not-stored' : 'unknown')
     }
     const file = this.#file
+    file.unwritten = []
     file.end = this.#end
     file.size = this.#end
     file.torn = false
@@ -167,6 +169,7 @@ export class JournalWriter {
   /** Ends a write and closes the journal. Another call does nothing. */
   close(): void {
     idle.delete(this)
+    this.#file.unwritten = []
     if (this.#isOpen) closeSync(this.#descriptor)
     this.#isOpen = false
   }

@@ -1,9 +1,8 @@
-import type { Span } from '../disk/read-file.js'
 import type { SessionPaths } from '../folder/layout.js'
 import type { DocumentOutline } from '../format/document.js'
-import { readTurnSync } from './assemble-turns.js'
+import { SyncReader } from './assemble-turns.js'
 import { TurnIndex } from './turn-index.js'
-import type { DocumentVersion, JournalFile, Snapshot } from './turn-places.js'
+import type { DocumentVersion, JournalFile, Snapshot, WrittenTurn } from './turn-places.js'
 
 /** A session as it was read: its index, and the files that this was read from. */
 export class ReadSession {
@@ -15,7 +14,7 @@ export class ReadSession {
 
   constructor(outline: DocumentOutline, document: DocumentVersion, paths: SessionPaths) {
     this.document = document
-    this.index = new TurnIndex(outline, place => readTurnSync(place, this.document, paths))
+    this.index = new TurnIndex(outline, new SyncReader(paths, () => this.document))
   }
 
   /** The size of both journals. */
@@ -29,10 +28,13 @@ export class ReadSession {
   }
 
   /** Switches to the document that a snapshot was written to. Later changes stay in the journal. */
-  rebase(snapshot: Snapshot, spans: readonly Span[], document: DocumentVersion): void {
-    this.index.rebase(snapshot, spans)
+  rebase(snapshot: Snapshot, written: readonly WrittenTurn[], document: DocumentVersion): void {
+    this.index.rebase(snapshot, written)
     this.document = document
     this.rotated = null
-    if (this.journal !== null) this.journal.isNeeded = this.index.revision > snapshot.head.revision
+    if (this.journal !== null) {
+      const { revision, remembered } = this.index
+      this.journal.isNeeded = revision > snapshot.head.revision || remembered.count > snapshot.remembered.count
+    }
   }
 }

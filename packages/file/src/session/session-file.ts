@@ -2,12 +2,17 @@ import {
   type ChangeResult,
   decodeSession,
   encodeSession,
+  type PartList,
+  type PartPage,
+  type Parts,
   type SessionRecord,
   type SessionSummary,
+  type TurnHeadPage,
   type TurnPage,
   type TurnRecord,
 } from '@turnstore/core'
 import {
+  type ChangeCondition,
   cloneSession,
   cloneTurn,
   type Condition,
@@ -15,7 +20,10 @@ import {
   inScope,
   isDamage,
   type CheckedChange,
+  type CheckedPartRange,
   type CheckedTurnRange,
+  pageOfParts,
+  resolvePartRange,
   resolveTurnRange,
   type Scope,
 } from '@turnstore/core/adapter'
@@ -23,17 +31,22 @@ import { FilesChanged } from '../disk/read-file.js'
 import { writeError } from '../folder/file-errors.js'
 import type { SessionPaths } from '../folder/layout.js'
 import { toPlainObject } from '../format/exact-json.js'
+import type { Remembered } from '../format/remembered.js'
 import type { Lock } from '../locks/gate.js'
-import { readTurnsAt, withDocumentTurns } from './assemble-turns.js'
+import { readHeadsAt, readListsAt, readTurnsAt, withDocumentTurns } from './assemble-turns.js'
 import { BatchQueue, type Waiting } from './batch-queue.js'
 import { journalMismatch, MAX_RETRIES } from './catch-up.js'
 import { Compaction } from './compaction.js'
+import { OpenTurn } from './open-turn.js'
 import type { ReadSession } from './read-session.js'
 import { plainSummary } from './read-summary.js'
 import { type Appended, SessionOnDisk, type StoreFolder, type WantedChange } from './session-on-disk.js'
 
 /** The most changes that share one sync. */
 const BATCH = 256
+
+/** A document of up to so many bytes is rewritten by `close` whatever the journal has. */
+const SMALL_DOCUMENT_BYTES = 64 * 1024
 
 interface WaitingChange extends WantedChange, Waiting {
   readonly resolve: (result: ChangeResult) => void
@@ -84,10 +97,45 @@ export class SessionFile {
       const { first, end } = resolveTurnRange(range, turnCount, id => index.lastIndexOf(id))
       const recent = index.recentTurns(first, end)
       if (recent !== null) return { turns: recent.map(cloneTurn), firstIndex: first, turnCount, revision }
-      const places = index.places.slice(first, end)
+      const places = index.placesIn(first, end)
       const turns = await readTurnsAt(places, document, this.paths)
       index.rememberTurns(first, places, turns)
       return { turns: turns.map(cloneTurn), firstIndex: first, turnCount, revision }
+    })
+  }
+
+  async readTurnHeads(range: CheckedTurnRange, scope: Scope): Promise<TurnHeadPage | null> {
+    return this.#read(async ({ index, document }) => {
+      if (!inScope(index.head, scope)) return null
+      const { turnCount, revision } = index
+      const { first, end } = resolveTurnRange(range, turnCount, id => index.lastIndexOf(id))
+      const heads = await readHeadsAt(index.headsIn(first, end), document, this.paths)
+      return { turns: heads, firstIndex: first, turnCount, revision }
+    })
+  }
+
+  async readParts<List extends PartList>(
+    turnId: string,
+    range: CheckedPartRange<List>,
+    scope: Scope,
+  ): Promise<PartPage<List> | null> {
+    return this.#read(async ({ index, document }) => {
+      if (!inScope(index.head, scope)) return null
+      const { revision } = index
+      const turn = index.turnAt(index.lastIndexOf(turnId))
+      if (turn === undefined) return null
+      if (!(turn instanceof OpenTurn)) {
+        const [whole] = await readTurnsAt([turn], document, this.paths)
+        return whole === undefined ? null : pageOfParts(whole, range, revision)
+      }
+      const { count } = turn[range.list]
+      const { first, end } = resolvePartRange(range, count)
+      const places =
+        range.list === 'items'
+          ? { items: turn.items.slice(first, end) }
+          : { toolCalls: turn.toolCalls.slice(first, end) }
+      const lists: { readonly [L in PartList]: Parts[L][] } = await readListsAt(places, document, this.paths)
+      return { parts: lists[range.list], firstIndex: first, count, revision }
     })
   }
 
@@ -106,9 +154,9 @@ export class SessionFile {
     }
   }
 
-  /** The number of turns in the index, for a limit on memory. */
-  get indexedTurns(): number {
-    return this.#disk.known?.index.turnCount ?? 0
+  /** How many turns and parts are in the index, for a limit on memory. */
+  get indexedSize(): number {
+    return this.#disk.known?.index.size ?? 0
   }
 
   /** Reads from a current index, and again if the files changed meanwhile. */
@@ -129,7 +177,7 @@ export class SessionFile {
   }
 
   /** Changes that wait at the same time are written together, each with its own success or failure. */
-  change(change: CheckedChange, condition: Condition): Promise<ChangeResult> {
+  change(change: CheckedChange, condition: ChangeCondition): Promise<ChangeResult> {
     return new Promise((resolve, reject) => this.#changes.add({ change, condition, resolve, reject }))
   }
 
@@ -159,8 +207,8 @@ export class SessionFile {
   }
 
   /** Creates or replaces the document as a whole. Returns its revision. The caller holds the lock. */
-  replace(session: SessionRecord, condition: Condition, lock: Lock): Promise<number> {
-    return this.#disk.replace(session, condition, lock)
+  replace(session: SessionRecord, condition: Condition, remembered: Remembered, lock: Lock): Promise<number> {
+    return this.#disk.replace(session, condition, remembered, lock)
   }
 
   /** Deletes the session if it is in the scope. The caller holds the lock. */
@@ -173,13 +221,16 @@ export class SessionFile {
     return this.#changes.drained === null && this.#compaction.running === null
   }
 
-  /** Compacts the session. */
+  /**
+   * Compacts the session, unless its journal is small beside the document: so a process that takes one step does not
+   * write the whole session.
+   */
   async close(): Promise<void> {
     await this.settle()
     // Twice, in case an unfinished compaction left a rotated journal beside the active one.
     for (let runs = 0; runs < 2; runs++) {
       const session = await this.#disk.refresh()
-      if (session !== null && session.journalBytes > 0) await this.#compaction.run()
+      if (session !== null && isWorthIt(session)) await this.#compaction.run()
     }
   }
 
@@ -194,4 +245,10 @@ export class SessionFile {
   release(): void {
     this.#disk.release()
   }
+}
+
+/** Whether what a compaction copies is not much more than what it adds, or is little. One that was begun is finished. */
+function isWorthIt({ journalBytes, rotated, document }: ReadSession): boolean {
+  if (rotated !== null) return true
+  return journalBytes > 0 && (journalBytes >= document.bytes / 4 || document.bytes <= SMALL_DOCUMENT_BYTES)
 }

@@ -4,25 +4,27 @@ import { join } from 'node:path'
 import { type ChangeResult, isEnded, type Limits, type SessionRecord } from '@turnstore/core'
 import {
   type ChangePlan,
+  type ChangeCondition,
   type CheckedChange,
   type Condition,
   type Deletion,
   inScope,
   isDamage,
   nextRevision,
+  outOfReach,
   planChange,
   resultOf,
   sessionNotFound,
 } from '@turnstore/core/adapter'
 import { identify } from '../disk/file-identity.js'
 import { syncFolder } from '../disk/folders.js'
-import type { Span } from '../disk/read-file.js'
 import { StagedFile } from '../disk/replace-file.js'
 import { corruptSession, movedAway, writeError } from '../folder/file-errors.js'
 import type { Layout, SessionPaths } from '../folder/layout.js'
 import { documentText } from '../format/document.js'
 import { keepsBigIntegers } from '../format/exact-json.js'
-import { encodeEntry, entryOf } from '../format/journal-entry.js'
+import { encodeEntry, entryOf, spansOf, type TurnChange } from '../format/journal-entry.js'
+import type { Remembered } from '../format/remembered.js'
 import type { Lock } from '../locks/gate.js'
 import type { Limiter } from '../disk/limiter.js'
 import type { LockFolder } from '../locks/lock-folder.js'
@@ -39,7 +41,7 @@ import {
 import { checkInPlace, JournalWriter } from './journal-writer.js'
 import { Mutex } from './mutex.js'
 import type { ReadSession } from './read-session.js'
-import type { Snapshot } from './turn-places.js'
+import type { Snapshot, WrittenTurn } from './turn-places.js'
 
 /** What all sessions of a store share. */
 export interface StoreFolder {
@@ -55,7 +57,12 @@ export interface StoreFolder {
 
 export interface WantedChange {
   readonly change: CheckedChange
-  readonly condition: Condition
+  readonly condition: ChangeCondition
+}
+
+/** A session whose journal was moved aside, at that moment. */
+export interface RotatedSession extends Snapshot {
+  readonly session: ReadSession
 }
 
 export type Decision = { readonly result: ChangeResult } | { readonly error: unknown }
@@ -136,37 +143,35 @@ export class SessionOnDisk {
     }
   }
 
-  async #decideAndWrite(
-    changes: readonly WantedChange[],
-    written: { isBegun: boolean },
-    lock: Lock,
-  ): Promise<Appended> {
+  async #decideAndWrite(wanted: readonly WantedChange[], written: { isBegun: boolean }, lock: Lock): Promise<Appended> {
     const { sessionId } = this.#paths
     const nothing = { session: null, endsNow: false }
-    const rewinds = changes.some(({ change }) => change.keepTurns !== undefined)
+    const rewinds = wanted.some(({ change }) => change.keepTurns !== undefined)
     const session = await (rewinds ? this.#rereadToWrite() : this.#refreshToWrite())
-    if (session === null) return { decisions: changes.map(() => ({ error: sessionNotFound(sessionId) })), ...nothing }
+    if (session === null) return { decisions: wanted.map(() => ({ error: sessionNotFound(sessionId) })), ...nothing }
     const { index } = session
     const wasEnded = isEnded(index.head)
     const rewrites = this.#isJournalSuspect || rewinds
     let isChanged = this.#isJournalSuspect
     let writer: JournalWriter | null = null
     const decisions: Decision[] = []
-    for (const { change, condition } of changes) {
+    for (const { change, condition } of wanted) {
       const decided = this.#decide(session, change, condition)
       decisions.push('plan' in decided ? { result: resultOf(decided.plan) } : decided)
-      if (!('plan' in decided) || !decided.plan.changed) continue
-      const { plan } = decided
+      if (!('plan' in decided)) continue
+      const { plan, changes } = decided
+      if (!plan.changed && plan.remember === undefined) continue
       isChanged = true
       if (rewrites) {
-        index.applyPlan(plan)
+        index.applyPlan(plan, changes)
         continue
       }
       writer ??= await this.#openJournal(session)
       session.journal = writer.file
       writer.addHeader(index.head)
-      const entry = entryOf(plan, change)
-      index.apply(entry, plan.revision, writer.add(plan.revision, encodeEntry(entry)))
+      const entry = entryOf(plan, change, changes, index.remembered.count + 1)
+      const { payload, offset } = writer.add(plan.revision, encodeEntry(entry))
+      index.apply(entry, plan.revision, spansOf(entry, payload), { journal: writer.file, offset })
     }
     if (!isChanged) return { ...nothing, decisions, session }
     if (writer === null) {
@@ -193,11 +198,12 @@ export class SessionOnDisk {
   #decide(
     { index }: ReadSession,
     change: CheckedChange,
-    condition: Condition,
-  ): { plan: ChangePlan } | { error: unknown } {
+    condition: ChangeCondition,
+  ): { plan: ChangePlan; changes: TurnChange[] } | { error: unknown } {
     try {
-      if (!inScope(index.head, condition.scope)) throw sessionNotFound(this.#paths.sessionId)
-      return { plan: planChange(index, change, condition.ifRevision, this.#folder.limits) }
+      if (!inScope(index.head, condition.scope)) throw outOfReach(this.#paths.sessionId, condition, true)
+      const plan = planChange(index, change, condition, this.#folder.limits)
+      return { plan, changes: plan.updateTurns.map(update => index.changeOf(update)) }
     } catch (error) {
       return { error }
     }
@@ -239,8 +245,11 @@ export class SessionOnDisk {
     }
   }
 
-  /** Creates or replaces the document as a whole. Returns its revision. */
-  replace(record: SessionRecord, condition: Condition, lock: Lock): Promise<number> {
+  /**
+   * Creates or replaces the document as a whole. Returns its revision.
+   * @param remembered what a new session remembers; a session that is there keeps what it does
+   */
+  replace(record: SessionRecord, condition: Condition, remembered: Remembered, lock: Lock): Promise<number> {
     return this.#mutex.run(async () => {
       const { document, folder } = this.#paths
       const current = await this.#rereadToWrite()
@@ -255,7 +264,8 @@ export class SessionOnDisk {
         this.#removeJournals()
         await syncFolder(folder)
       }
-      await this.#putInPlace(await StagedFile.of(document, documentText({ ...record, revision })), lock)
+      const text = documentText({ ...record, revision }, current?.index.remembered ?? remembered)
+      await this.#putInPlace(await StagedFile.of(document, text), lock)
       return revision
     })
   }
@@ -282,7 +292,7 @@ export class SessionOnDisk {
   }
 
   /** Moves the journal aside, so that the next change begins a new one. Null if there is nothing to compact. */
-  rotate(lock: Lock): Promise<Snapshot | null> {
+  rotate(lock: Lock): Promise<RotatedSession | null> {
     return this.#mutex.run(async () => {
       const session = await this.#refreshToWrite()
       if (session === null || (session.journal === null && session.rotated === null)) return null
@@ -298,12 +308,18 @@ export class SessionOnDisk {
         session.rotated.path = this.#paths.rotated
         session.journal = null
       }
-      return session.snapshot()
+      session.index.isCompacting = true
+      return { ...session.snapshot(), session }
     })
   }
 
   /** Puts the document that a snapshot was written to in its place, unless another process replaced the old one. */
-  finishCompaction(snapshot: Snapshot, file: StagedFile, spans: readonly Span[], lock: Lock): Promise<void> {
+  finishCompaction(
+    snapshot: RotatedSession,
+    file: StagedFile,
+    turns: readonly WrittenTurn[],
+    lock: Lock,
+  ): Promise<void> {
     return this.#mutex.run(async () => {
       // It was replaced with these changes or by another session, or it was deleted.
       if (identify(this.#paths.document)?.version !== snapshot.document.version) return
@@ -313,8 +329,10 @@ export class SessionOnDisk {
       const document = identify(this.#paths.document)
       if (document === null) return
       this.#syncedDocument = document.version
-      if (this.#known?.document.version === snapshot.document.version) {
-        this.#known.rebase(snapshot, spans, { version: document.version, bytes: document.size })
+      // What was read anew meanwhile has places of its own.
+      if (this.#known !== snapshot.session) this.#known = null
+      else {
+        this.#known.rebase(snapshot, turns, { version: document.version, bytes: document.size })
       }
     })
   }

@@ -176,7 +176,7 @@ it('a turn is never read from a journal that has the inode of the old one', asyn
 })
 
 function movedTo(place: TurnPlace, identity: string): TurnPlace {
-  if (place.base.kind !== 'record') return place
+  if (!('base' in place) || place.base.kind !== 'record') return place
   const span = { ...place.base.span, journal: { ...place.base.span.journal, identity } }
   return { ...place, base: { ...place.base, span } }
 }
