@@ -5,7 +5,7 @@ type KeyOf = (kind: string) => string
 type Damage = (client: Client, key: KeyOf) => Promise<unknown>
 
 /** The values of a state, in their order. */
-const members = ['v', 'g', 'r', 'w', 'n', 'm', 'l', 'e', 'oe', 'on', 'uk', 'us', 'u', 'ws']
+const members = ['v', 'g', 'r', 'w', 'n', 'm', 'l', 'e', 'oe', 'on', 'ws', 'uk', 'us', 'u']
 
 /** Invalid values in a state. A generation and a stamp may be any text. */
 const brokenState: Readonly<Record<string, readonly string[]>> = {

@@ -7,8 +7,8 @@ const T0 = '2026-01-01T00:00:00Z'
 type Fate = 'acknowledged' | 'unknown' | 'not-stored'
 
 /**
- * Mixed writes through several stores at once. Afterwards it checks that each acknowledged write is there once: turns
- * and tool calls by id, metadata by key, agent transitions by agent, and all of them by the revision.
+ * Mixed writes through several stores at once. Afterwards it checks that each acknowledged write is there once: turns,
+ * tool calls and items by id, metadata by key, agent transitions by agent, and all of them by the revision.
  */
 export class MixedLoad {
   /** The number of writes with each fate. */
@@ -53,13 +53,14 @@ export class MixedLoad {
     const updatedAt = new Date(Date.UTC(2026, 0, 1) + number).toISOString()
     if (number % 7 === 0) await this.#look(store, id)
     const kind = number % 10
-    if (kind < 6) {
+    if (kind < 3) {
       const turn = { turnId: `t${number}`, prompt: `prompt ${number}` }
       await this.#attempt(id, `turn t${number}`, () => store.changeSession(id, { appendTurns: [turn], updatedAt }))
-    } else if (kind < 8) {
-      const update = { turnId: 'first', putToolCalls: [{ callId: `c${number}`, toolName: 'look' }] }
-      await this.#attempt(id, `call c${number}`, () => store.changeSession(id, { updateTurns: [update], updatedAt }))
-    } else if (kind === 8) {
+    } else if (kind < 6) {
+      await this.#step(store, id, number, updatedAt)
+    } else if (kind === 6) {
+      await this.#keyed(store, id, number, updatedAt)
+    } else if (kind < 9) {
       await this.#attempt(id, `key k${number}`, () =>
         store.changeSession(id, { setMetadata: { [`k${number}`]: number }, updatedAt }),
       )
@@ -71,6 +72,36 @@ export class MixedLoad {
     }
   }
 
+  /** A tool call that is put, and put again with its result; and an item beside it. */
+  async #step(store: SessionStore, id: string, number: number, updatedAt: string): Promise<void> {
+    const callId = `c${number}`
+    const put = (status: string) => ({ turnId: 'first', putToolCalls: [{ callId, toolName: 'look', status }] })
+    const first = await this.#attempt(id, `call ${callId}`, () =>
+      store.changeSession(id, { updateTurns: [put('running')], updatedAt }),
+    )
+    if (first !== 'acknowledged') return
+    await this.#attempt(id, `result ${callId}`, () =>
+      store.changeSession(id, { updateTurns: [put('success')], updatedAt }),
+    )
+    const item = { itemId: `i${number}`, format: 'f', value: number }
+    await this.#attempt(id, `item i${number}`, () =>
+      store.changeSession(id, { updateTurns: [{ turnId: 'first', putItems: [item] }], updatedAt }),
+    )
+  }
+
+  /** A change without ids of its own, twice with one key. */
+  async #keyed(store: SessionStore, id: string, number: number, updatedAt: string): Promise<void> {
+    const change = { appendAgentTransitions: [{ toAgent: `k${number}` }], updatedAt }
+    const options = { idempotencyKey: `k${number}` }
+    let first: unknown
+    await this.#attempt(id, `transition k${number}`, async () => {
+      first = await store.changeSession(id, change, options)
+    })
+    if (first === undefined) return
+    const again = await this.#settle(() => store.changeSession(id, change, options))
+    if (again.fate === 'acknowledged') assert.deepEqual(again.value, { ...Object(first), replayed: true })
+  }
+
   /** Reads among the writes see one moment. */
   async #look(store: SessionStore, id: string): Promise<void> {
     const seen = await this.#settle(() => store.readTurns(id, { last: 5 }))
@@ -80,13 +111,27 @@ export class MixedLoad {
     assert.equal(page.firstIndex, page.turnCount - page.turns.length)
   }
 
-  /** Creates a session, saves over it, and deletes it. Each step has one right result, also if it is repeated. */
+  /** Creates a session, saves over it, deletes it, and creates it by a change. Each step has one right result, also if it is repeated. */
   async #cycle(store: SessionStore, id: string): Promise<void> {
+    const creation = { createIfMissing: {}, idempotencyKey: 'creation' }
     const steps: [expected: unknown, () => Promise<unknown>][] = [
       [1, () => store.saveSession({ sessionId: id, createdAt: T0, updatedAt: T0 }, { ifRevision: 0 })],
       [
         2,
         () => store.saveSession({ sessionId: id, createdAt: T0, updatedAt: T0, metadata: { a: 1 } }, { ifRevision: 1 }),
+      ],
+      [true, () => store.deleteSession(id)],
+      [
+        { revision: 1, turnCount: 1, deduplicated: [], created: true },
+        () => store.changeSession(id, { appendTurns: [{ turnId: 'a' }] }, creation),
+      ],
+      [
+        { revision: 2, turnCount: 2, deduplicated: [] },
+        () => store.changeSession(id, { appendTurns: [{ turnId: 'b' }] }, { createIfMissing: {} }),
+      ],
+      [
+        { revision: 1, turnCount: 1, deduplicated: [], created: true, replayed: true },
+        () => store.changeSession(id, { appendTurns: [{ turnId: 'a' }] }, creation),
       ],
       [true, () => store.deleteSession(id)],
     ]
@@ -99,10 +144,11 @@ export class MixedLoad {
     if (found.fate === 'acknowledged') assert.equal(found.value, null, `${id} after it was deleted`)
   }
 
-  async #attempt(sessionId: string, what: string, write: () => Promise<unknown>): Promise<void> {
+  async #attempt(sessionId: string, what: string, write: () => Promise<unknown>): Promise<Fate> {
     const { fate } = await this.#settle(write)
     const fates = this.#fates.get(sessionId) ?? new Map<string, Fate>()
     this.#fates.set(sessionId, fates.set(what, fate))
+    return fate
   }
 
   async #settle(write: () => Promise<unknown>): Promise<{ fate: Fate; value?: unknown }> {
@@ -130,6 +176,10 @@ export class MixedLoad {
       const found = [
         ...session.turns.slice(1).map(({ turnId }) => `turn ${turnId}`),
         ...(session.turns[0]?.toolCalls.map(({ callId }) => `call ${callId}`) ?? []),
+        ...(session.turns[0]?.toolCalls.flatMap(({ callId, status }) =>
+          status === 'success' ? [`result ${callId}`] : [],
+        ) ?? []),
+        ...(session.turns[0]?.items.map(({ itemId }) => `item ${itemId}`) ?? []),
         ...Object.keys(session.metadata).map(key => `key ${key}`),
         ...session.agentTransitions.map(({ toAgent }) => `transition ${toAgent}`),
       ]

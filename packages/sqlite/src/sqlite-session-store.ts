@@ -30,7 +30,7 @@ import {
   resultOf,
   type Scope,
 } from '@turnstore/core/adapter'
-import { readTurnHeads, rowsOfTurn, type TurnRows } from '@turnstore/core/adapter/sql'
+import { rowsOfTurn, type TurnRows } from '@turnstore/core/adapter/sql'
 import { Connection } from './database/connection.js'
 import { isDatabase, type SqliteDatabase } from './database/driver.js'
 import { databasePath, type OpenDatabase, openDatabase } from './database/open-database.js'
@@ -58,7 +58,7 @@ import {
 } from './sessions/session-rows.js'
 import { SqliteSessionView } from './sessions/session-view.js'
 import { readRawParts } from './sessions/stored-turn.js'
-import { parseParts, parseTurns } from './sessions/turn-bodies.js'
+import { parseHeads, parseParts, parseTurns } from './sessions/turn-bodies.js'
 import { readIfSmall } from './sessions/whole-session.js'
 import { UNREAD, type Write, WriteQueue } from './sessions/write-queue.js'
 import { refuseNewer, upgrade } from './tables/schema-version.js'
@@ -242,7 +242,7 @@ export class SqliteSessionStore extends AbstractSessionStore {
     })
     if (raw === null) return null
     const turnId = range.kind === 'turnId' ? range.turnId : undefined
-    return { ...raw, turns: ofSession(sessionId, () => readTurnHeads(raw.turns, turnId)) }
+    return { ...raw, turns: await parseHeads(sessionId, raw.turns, turnId) }
   }
 
   protected override async _readParts<List extends PartList>(

@@ -90,7 +90,8 @@ export function resultOf({ revision, turnCount, deduplicated, skipped, replay }:
       replayed: true,
     }
   }
-  return { revision, turnCount, deduplicated, ...(skipped.length === 0 ? {} : { skipped }) }
+  // Copies: the caller owns its result, and the session may remember the same.
+  return { revision, turnCount, deduplicated: [...deduplicated], ...(skipped.length > 0 && { skipped: [...skipped] }) }
 }
 
 function planNew(view: SessionView, change: CheckedChange, ifRevision: number | undefined, limits: Limits): ChangePlan {

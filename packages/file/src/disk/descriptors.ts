@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isOutOfDescriptors } from './system-code.js'
 
-/** How long opening a file is retried when the process is out of descriptors. */
-export const DESCRIPTOR_WAIT_MS = 2000
+/** How long opening a file is retried when the process is out of descriptors: the default of `timeoutMs`. */
+export const DESCRIPTOR_WAIT_MS = 10_000
 
 /**
- * Opens something. If the process is out of descriptors, retries for two seconds, since other code closes some. Then
+ * Opens something. If the process is out of descriptors, retries for ten seconds, since other code closes some. Then
  * rejects with the system's error (`EMFILE`, `ENFILE`).
  */
 export async function waitForDescriptor<T>(open: () => T | Promise<T>): Promise<T> {

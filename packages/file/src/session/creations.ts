@@ -15,8 +15,8 @@ import type { StoreFolder } from './session-on-disk.js'
 /** The most documents that are written and synced at a time, and so the most files that creations keep open. */
 const CONCURRENT_DOCUMENTS = 16
 
-/** The most creations that share a lock and a sync of their folder. */
-const BATCH = 256
+/** The most creations that share a lock. Their renames block other work of this process. */
+const BATCH = 64
 
 /** Workspace folders that are known to be synced in the base. */
 const REMEMBERED = 10_000

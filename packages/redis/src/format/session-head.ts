@@ -78,10 +78,10 @@ export function decodeState(sessionId: string, text: string | null | undefined):
     ,
     ,
     ,
+    ws = '',
     uk = '',
     us = '',
     u = '',
-    ws = '',
   ] = values
   if (version !== FORMAT) {
     if (version !== undefined && /^[1-9]\d*$/.test(version)) throw newerSession(sessionId, version)

@@ -57,209 +57,219 @@ local turns, transitions, ids, part_values, dropped_parts, log = {}, {}, {}, {},
 -- What this call adds, by id field; the open turns and the entries of parts that it has read or written.
 local added, opened, entries, is_known_by_ids, has_ids = {}, {}, {}, true, false
 local remembered, remembered_count, known = {}, nil, {}
-local is_altered, damaged = false, nil
-
-local function next_values(count)
-  local first = at + 1
-  at = at + count
-  return unpack(ARGV, first, at)
-end
+local is_altered, damaged, outcomes = false, nil, {}
 
 local function put(values, field, value)
   values[#values + 1] = field
   values[#values + 1] = value
 end
 
--- Reads the open turn of an item, and the entries of some names. Nil if the client must look.
-local function open_turn(item, names)
-  local place = places[item]
-  if not place or added[ARGV[fields + item]] then return nil end
-  local _, turn_token = last_place(place)
-  if turn_token == '' or not turn_token then return nil end
-  local wanted = {}
-  if not opened[turn_token] then wanted[1] = turn_token end
-  for _, name in ipairs(names) do
-    local field = turn_token .. '.' .. name
-    if entries[field] == nil then wanted[#wanted + 1] = field end
+-- The most frequent call by far: a single new turn, stored whole. It needs none of what follows.
+local is_plain = item_count == '1' and places[1] == false and ARGV[14] == '' and ARGV[17] == '1' and ARGV[20] == ''
+  and ARGV[11] == '' and (ARGV[10] == '*' or ARGV[10] == head.ws)
+if is_plain then
+  turns[1], ids[1], ids[2] = ARGV[19], ARGV[9], integer(n)
+  n, revision = n + 1, revision + 1
+  if ARGV[13] > uk then uk, us, u = ARGV[13], stamp, ARGV[12] end
+  outcomes[1] = 'ok ' .. integer(revision) .. ' ' .. ids[2] + 1 .. ' '
+else
+  local function next_values(count)
+    local first = at + 1
+    at = at + count
+    return unpack(ARGV, first, at)
   end
-  if #wanted > 0 then
-    for index, value in ipairs(get_all(parts_key, wanted, 1, #wanted)) do
-      if wanted[index] == turn_token then
-        opened[turn_token] = read_open(value)
-      else
-        entries[wanted[index]] = value
+
+  -- Reads the open turn of an item, and the entries of some names. Nil if the client must look.
+  local function open_turn(item, names)
+    local place = places[item]
+    if not place or added[ARGV[fields + item]] then return nil end
+    local _, turn_token = last_place(place)
+    if turn_token == '' or not turn_token then return nil end
+    local wanted = {}
+    if not opened[turn_token] then wanted[1] = turn_token end
+    for _, name in ipairs(names) do
+      local field = turn_token .. '.' .. name
+      if entries[field] == nil then wanted[#wanted + 1] = field end
+    end
+    if #wanted > 0 then
+      for index, value in ipairs(get_all(parts_key, wanted, 1, #wanted)) do
+        if wanted[index] == turn_token then
+          opened[turn_token] = read_open(value)
+        else
+          entries[wanted[index]] = value
+        end
       end
     end
+    if not opened[turn_token] then damaged = PARTS_MISSING end
+    return opened[turn_token] and turn_token
   end
-  if not opened[turn_token] then damaged = PARTS_MISSING end
-  return opened[turn_token] and turn_token
-end
 
--- What an update alters: a list of steps. Nil if the client must decide.
-local function plan_update(item)
-  local removals, puts = next_values(2)
-  removals, puts = tonumber(removals), tonumber(puts)
-  local names, first = {}, at
-  at = at + removals + 7 * puts
-  for index = 1, removals do names[index] = ARGV[first + index] end
-  for index = 1, puts do names[removals + index] = ARGV[first + removals + 7 * index - 6] end
-  local turn_token = open_turn(item, names)
-  if not turn_token then return nil end
-  local steps, bytes = {}, opened[turn_token].bytes
-  for index, name in ipairs(names) do
-    local entry = entries[turn_token .. '.' .. name]
-    local place, bytes_before, digest_before, call_before
-    if entry then
-      place, bytes_before, digest_before, call_before = string.match(entry, '^(%d+) (%d+) (%S+) ([^%s;]+)$')
-      if not place then return nil end
-      bytes_before = tonumber(bytes_before)
-    end
-    local step = { token = turn_token, name = name, place = place, growth = -(bytes_before or 0) }
-    if index > removals then
-      local from = first + removals + 7 * (index - removals - 1)
-      local size, digest, call, finished, may_replace, text = unpack(ARGV, from + 2, from + 7)
-      if entry and may_replace == '' and call_before ~= '-' and call_before ~= call then return nil end
-      if entry and digest_before == digest then step = nil end
+  -- What an update alters: a list of steps. Nil if the client must decide.
+  local function plan_update(item)
+    local removals, puts = next_values(2)
+    removals, puts = tonumber(removals), tonumber(puts)
+    local names, first = {}, at
+    at = at + removals + 7 * puts
+    for index = 1, removals do names[index] = ARGV[first + index] end
+    for index = 1, puts do names[removals + index] = ARGV[first + removals + 7 * index - 6] end
+    local turn_token = open_turn(item, names)
+    if not turn_token then return nil end
+    local steps, bytes = {}, opened[turn_token].bytes
+    for index, name in ipairs(names) do
+      local entry = entries[turn_token .. '.' .. name]
+      local place, bytes_before, digest_before, call_before
+      if entry then
+        place, bytes_before, digest_before, call_before = string.match(entry, '^(%d+) (%d+) (%S+) ([^%s;]+)$')
+        if not place then return nil end
+        bytes_before = tonumber(bytes_before)
+      end
+      local step = { token = turn_token, name = name, place = place, growth = -(bytes_before or 0) }
+      if index > removals then
+        local from = first + removals + 7 * (index - removals - 1)
+        local size, digest, call, finished, may_replace, text = unpack(ARGV, from + 2, from + 7)
+        if entry and may_replace == '' and call_before ~= '-' and call_before ~= call then return nil end
+        if entry and digest_before == digest then step = nil end
+        if step then
+          step.text, step.growth = text, step.growth + tonumber(size)
+          step.tail = ' ' .. size .. ' ' .. digest .. ' ' .. finished
+        end
+      elseif not entry then
+        step = nil
+      end
       if step then
-        step.text, step.growth = text, step.growth + tonumber(size)
-        step.tail = ' ' .. size .. ' ' .. digest .. ' ' .. finished
-      end
-    elseif not entry then
-      step = nil
-    end
-    if step then
-      steps[#steps + 1] = step
-      bytes = bytes + step.growth
-    end
-  end
-  if bytes > most_bytes then return nil end
-  return steps
-end
-
-local function carry_out(step)
-  local list = string.sub(step.name, 1, 1)
-  local open, name = opened[step.token], step.token .. '.' .. step.name
-  local parts, place = open[list], step.place
-  open.bytes, open.is_altered = open.bytes + step.growth, true
-  is_altered, is_known_by_ids = true, false
-  if not place then place, parts.next, parts.count = integer(parts.next), parts.next + 1, parts.count + 1 end
-  local part = step.token .. '.' .. list .. place
-  log[#log + 1] = part
-  if step.text then
-    entries[name] = place .. step.tail
-    part_values[part], part_values[name] = step.text, entries[name]
-  else
-    entries[name], parts.count = false, parts.count - 1
-    part_values[part], part_values[name] = false, false
-    dropped_parts[#dropped_parts + 1] = step.token .. '.' .. list .. '#' .. integer(math.floor(tonumber(place) / BLOCK))
-  end
-end
-
--- Whether a turn or a transition is stored already: true, false if it is plainly new, or nil if the client must decide.
-local function is_stored(item, list, text, turn_token, by_head)
-  local field, place = ARGV[fields + item], places[item]
-  if field == '' then return false end
-  local stored = added[field]
-  if not stored then
-    if not place then return false end
-    has_ids = true
-    local index = last_place(place)
-    stored = index and redis.call('LINDEX', list, index) or ''
-  end
-  if not turn_token or turn_token == '' then return stored == text or nil end
-  -- Two open turns have different tokens. Their parts may differ by now.
-  if by_head == '' then return nil end
-  return string.match(stored, '^[%w_-]+({.*)$') == string.match(text, '^[%w_-]+({.*)$') or nil
-end
-
--- Carries out the change whose items begin at `item`. Its values begin after `at`, and end at `at` after it.
-local function change(item)
-  local scope, if_revision, updated_at, instant, key, remembering = next_values(6)
-  local updates, turn_count, transition_count = next_values(3)
-  updates, turn_count, transition_count = tonumber(updates), tonumber(turn_count), tonumber(transition_count)
-  local first, outcome = item, nil
-  if scope ~= '*' and scope ~= head.ws then
-    outcome = workspace_of(head.ws, redis.call('HGET', head_key, 'f')) and 'elsewhere' or 'decide'
-  elseif key ~= '' then
-    local text = known[key]
-    if text == nil then
-      local count, unreadable
-      text, count, unreadable = find_remembered(remembered_key, key)
-      if unreadable then damaged = unreadable end
-      known[key], remembered_count = text, remembered_count or count
-    end
-    if text then outcome = 'known ' .. text end
-  end
-  if not outcome and if_revision ~= '' and tonumber(if_revision) ~= revision then outcome = 'decide' end
-
-  local steps = {}
-  if updates == 1 then
-    steps = plan_update(item)
-    if not steps then outcome = outcome or 'decide' end
-    item = item + 1
-  end
-  local turns_end, items_end = item + turn_count, item + turn_count + transition_count
-  local rows, repeated = {}, {}
-  for each = item, items_end - 1 do
-    local row = { item = each, text = next_values(1) }
-    if each < turns_end then
-      local by_head, values
-      row.token, by_head, values = next_values(3)
-      row.by_head, row.first, row.last = by_head, at + 1, at + tonumber(values)
-      at = row.last
-    end
-    if not outcome then
-      local stored = is_stored(each, each < turns_end and turns_key or transitions_key, row.text, row.token, row.by_head)
-      if stored == nil then
-        outcome = 'decide'
-      elseif not stored then
-        rows[#rows + 1] = row
-      elseif each < turns_end then
-        repeated[#repeated + 1] = integer(each - item)
+        steps[#steps + 1] = step
+        bytes = bytes + step.growth
       end
     end
+    if bytes > most_bytes then return nil end
+    return steps
   end
-  if outcome then return outcome, items_end - first end
 
-  for _, step in ipairs(steps) do carry_out(step) end
-  for _, row in ipairs(rows) do
-    local field, is_turn = ARGV[fields + row.item], row.item < turns_end
-    local index
-    if is_turn then
-      turns[#turns + 1], index, n = row.text, integer(n), n + 1
-      if row.token ~= '' then index = index .. '@' .. row.token end
-      for value = row.first, row.last, 2 do part_values[ARGV[value]] = ARGV[value + 1] end
+  local function carry_out(step)
+    local list = string.sub(step.name, 1, 1)
+    local open, name = opened[step.token], step.token .. '.' .. step.name
+    local parts, place = open[list], step.place
+    open.bytes, open.is_altered = open.bytes + step.growth, true
+    is_altered, is_known_by_ids = true, false
+    if not place then place, parts.next, parts.count = integer(parts.next), parts.next + 1, parts.count + 1 end
+    local part = step.token .. '.' .. list .. place
+    log[#log + 1] = part
+    if step.text then
+      entries[name] = place .. step.tail
+      part_values[part], part_values[name] = step.text, entries[name]
     else
-      transitions[#transitions + 1], index, m = row.text, integer(m), m + 1
+      entries[name], parts.count = false, parts.count - 1
+      part_values[part], part_values[name] = false, false
+      dropped_parts[#dropped_parts + 1] = step.token .. '.' .. list .. '#' .. integer(math.floor(tonumber(place) / BLOCK))
     end
-    if field == '' then
+  end
+
+  -- Whether a turn or a transition is stored already: true, false if it is plainly new, or nil if the client must decide.
+  local function is_stored(item, list, text, turn_token, by_head)
+    local field, place = ARGV[fields + item], places[item]
+    if field == '' then return false end
+    local stored = added[field]
+    if not stored then
+      if not place then return false end
+      has_ids = true
+      local index = last_place(place)
+      stored = index and redis.call('LINDEX', list, index) or ''
+    end
+    if not turn_token or turn_token == '' then return stored == text or nil end
+    -- Two open turns have different tokens. Their parts may differ by now.
+    if by_head == '' then return nil end
+    return string.match(stored, '^[%w_-]+({.*)$') == string.match(text, '^[%w_-]+({.*)$') or nil
+  end
+
+  -- Carries out the change whose items begin at `item`. Its values begin after `at`, and end at `at` after it.
+  local function change(item)
+    local scope, if_revision, updated_at, instant, key, remembering = next_values(6)
+    local updates, turn_count, transition_count = next_values(3)
+    updates, turn_count, transition_count = tonumber(updates), tonumber(turn_count), tonumber(transition_count)
+    local first, outcome = item, nil
+    if scope ~= '*' and scope ~= head.ws then
+      outcome = workspace_of(head.ws, redis.call('HGET', head_key, 'f')) and 'elsewhere' or 'decide'
+    elseif key ~= '' then
+      local text = known[key]
+      if text == nil then
+        local count, unreadable
+        text, count, unreadable = find_remembered(remembered_key, key)
+        if unreadable then damaged = unreadable end
+        known[key], remembered_count = text, remembered_count or count
+      end
+      if text then outcome = 'known ' .. text end
+    end
+    if not outcome and if_revision ~= '' and tonumber(if_revision) ~= revision then outcome = 'decide' end
+
+    local steps = {}
+    if updates == 1 then
+      steps = plan_update(item)
+      if not steps then outcome = outcome or 'decide' end
+      item = item + 1
+    end
+    local turns_end, items_end = item + turn_count, item + turn_count + transition_count
+    local rows, repeated = {}, {}
+    for each = item, items_end - 1 do
+      local row = { item = each, text = next_values(1) }
+      if each < turns_end then
+        local by_head, values
+        row.token, by_head, values = next_values(3)
+        row.by_head, row.first, row.last = by_head, at + 1, at + tonumber(values)
+        at = row.last
+      end
+      if not outcome then
+        local stored = is_stored(each, each < turns_end and turns_key or transitions_key, row.text, row.token, row.by_head)
+        if stored == nil then
+          outcome = 'decide'
+        elseif not stored then
+          rows[#rows + 1] = row
+        elseif each < turns_end then
+          repeated[#repeated + 1] = integer(each - item)
+        end
+      end
+    end
+    if outcome then return outcome, items_end - first end
+
+    for _, step in ipairs(steps) do carry_out(step) end
+    for _, row in ipairs(rows) do
+      local field, is_turn = ARGV[fields + row.item], row.item < turns_end
+      local index
+      if is_turn then
+        turns[#turns + 1], index, n = row.text, integer(n), n + 1
+        if row.token ~= '' then index = index .. '@' .. row.token end
+        for value = row.first, row.last, 2 do part_values[ARGV[value]] = ARGV[value + 1] end
+      else
+        transitions[#transitions + 1], index, m = row.text, integer(m), m + 1
+      end
+      if field == '' then
+        is_known_by_ids = false
+      else
+        put(ids, field, index)
+        added[field] = row.text
+      end
+    end
+    local is_changed = #steps + #rows > 0
+    if is_changed then
+      revision = revision + 1
+      if instant > uk then uk, us, u = instant, stamp, updated_at end
+      for _, step in ipairs(steps) do opened[step.token].revision = revision end
+    end
+    if key ~= '' then
+      known[key] = remembering_of(remembering, revision, n, ARGV, fields + item, repeated)
+      put(remembered, key, known[key])
       is_known_by_ids = false
-    else
-      put(ids, field, index)
-      added[field] = row.text
     end
+    return (is_changed and 'ok ' or 'same ') .. integer(revision) .. ' ' .. integer(n) .. ' '
+      .. table.concat(repeated, ','), items_end - first
   end
-  local is_changed = #steps + #rows > 0
-  if is_changed then
-    revision = revision + 1
-    if instant > uk then uk, us, u = instant, stamp, updated_at end
-    for _, step in ipairs(steps) do opened[step.token].revision = revision end
-  end
-  if key ~= '' then
-    known[key] = remembering_of(remembering, revision, n, ARGV, fields + item, repeated)
-    put(remembered, key, known[key])
-    is_known_by_ids = false
-  end
-  return (is_changed and 'ok ' or 'same ') .. integer(revision) .. ' ' .. integer(n) .. ' '
-    .. table.concat(repeated, ','), items_end - first
-end
 
-local outcomes, item = {}, 1
-for index = 1, tonumber(change_count) do
-  local count
-  outcomes[index], count = change(item)
-  if damaged then return damaged end
-  item = item + count
+  local item = 1
+  for index = 1, tonumber(change_count) do
+    local count
+    outcomes[index], count = change(item)
+    if damaged then return damaged end
+    item = item + count
+  end
 end
 if revision == head.r and #remembered == 0 then return { 'ok', head.ws, uk, us, uk_before, us_before, unpack(outcomes) } end
 

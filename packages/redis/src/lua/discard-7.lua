@@ -35,7 +35,8 @@ if redis.call('TYPE', head_key).ok == 'hash' then field = redis.call('HMGET', he
 local version = string.match(field[1] or '', '^[^\31]*')
 -- A newer format is not damage.
 if version ~= SCHEMA and is_newer(version) then return { 'newer', version } end
-local _, _, _, _, _, _, _, _, _, uk, us, _, named = string.match(field[1] or '', STATE)
+local _, _, _, _, _, _, _, _, _, named, updated = string.match(field[1] or '', STATE)
+local uk, us = updated_of(updated or '')
 local ws = workspace_of(named, field[2])
 if scope ~= '*' then
   if not ws then return { 'corrupt', 'its workspace cannot be read' } end

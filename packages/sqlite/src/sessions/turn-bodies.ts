@@ -1,11 +1,11 @@
-import type { PartList, PartPage, TurnRecord } from '@turnstore/core'
+import type { PartList, PartPage, TurnHeadRecord, TurnRecord } from '@turnstore/core'
 import { ofSession, TimeSlice } from '@turnstore/core/adapter'
-import { readPart, readTurnRows, type Row, type StoredTurns } from '@turnstore/core/adapter/sql'
+import { readPart, readTurnHeads, readTurnRows, type Row, type StoredTurns } from '@turnstore/core/adapter/sql'
 
 /** Longest stretch of parsing, in milliseconds, before it yields to the event loop. */
 const SLICE_MS = 8
 
-/** Parts that are read between two looks at the clock. */
+/** Heads or parts that are read between two looks at the clock. */
 const BATCH = 64
 
 /** @param turnId by which all of them were found, if so */
@@ -21,19 +21,31 @@ export async function parseTurns(sessionId: string, rows: StoredTurns, turnId?: 
   }
 }
 
+/** The same without parts. @param rows of `sql.turns` */
+export function parseHeads(sessionId: string, rows: readonly Row[], turnId?: string): Promise<TurnHeadRecord[]> {
+  return parseRows(sessionId, rows, batch => readTurnHeads(batch, turnId))
+}
+
 /** @param rows of the parts of one turn */
-export async function parseParts<List extends PartList>(
+export function parseParts<List extends PartList>(
   sessionId: string,
   list: List,
   rows: readonly Row[],
 ): Promise<PartPage<List>['parts']> {
-  const parts: PartPage<List>['parts'] = []
+  return parseRows(sessionId, rows, batch => batch.map(row => readPart(list, row)))
+}
+
+async function parseRows<T>(
+  sessionId: string,
+  rows: readonly Row[],
+  parse: (batch: readonly Row[]) => readonly T[],
+): Promise<T[]> {
+  const parsed: T[] = []
   const slice = new TimeSlice(SLICE_MS)
   for (let first = 0; first < rows.length; first += BATCH) {
     if (slice.isOver) await slice.yield()
-    ofSession(sessionId, () => {
-      for (const row of rows.slice(first, first + BATCH)) parts.push(readPart(list, row))
-    })
+    const batch = rows.slice(first, first + BATCH)
+    for (const each of ofSession(sessionId, () => parse(batch))) parsed.push(each)
   }
-  return parts
+  return parsed
 }

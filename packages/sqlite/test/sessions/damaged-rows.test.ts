@@ -338,6 +338,19 @@ describe('damaged rows', () => {
     },
   )
 
+  it('of a key that are missing keep the session from being deleted', async () => {
+    const damaged = await store()
+    for (const idempotencyKey of ['second', 'third'])
+      await damaged.changeSession('s', { agentId: 'a' }, { idempotencyKey })
+    expect(folder.handle().prepare(`DELETE FROM turnstore_keys WHERE key = 'second'`).run().changes).toBe(1)
+    expect(await failureOf(damaged.deleteSession('s'))).toMatchObject({
+      code: 'CORRUPT_SESSION',
+      message: containing('remembered changes are missing'),
+    })
+    await damaged.deleteSession('s', { evenIfDamaged: true })
+    expect(await damaged.checkIntegrity()).toEqual({ ok: true, problems: [] })
+  })
+
   const contentOf = (database: Database.Database): unknown[] =>
     ['sessions', 'details', 'places', 'turn_ids', 'turns', 'parts', 'transitions', 'keys'].map(table =>
       database.prepare(`SELECT * FROM turnstore_${table} ORDER BY 1`).all(),

@@ -21,6 +21,8 @@ const steps: fc.Arbitrary<Step> = fc
       'append',
       'append',
       'append',
+      'step',
+      'step',
       'rewind',
       'end',
       'agent',
@@ -30,7 +32,15 @@ const steps: fc.Arbitrary<Step> = fc
     ),
     number: fc.nat(40),
     second: fc.nat(100),
-    options: fc.constantFrom({}, {}, {}, { workspaceId: 'acme' }, { workspaceId: 'another' }, { ifRevision: 3 }),
+    options: fc.constantFrom(
+      {},
+      {},
+      {},
+      { idempotencyKey: 'key' },
+      { workspaceId: 'acme' },
+      { workspaceId: 'another' },
+      { ifRevision: 3 },
+    ),
   })
   .map(({ sessionId, kind, number, second, options }): Step => {
     const updatedAt = time(second)
@@ -39,6 +49,9 @@ const steps: fc.Arbitrary<Step> = fc
     if (kind === 'save') return store => store.saveSession({ sessionId, workspaceId: 'acme', turns, updatedAt })
     const change = {
       append: { appendTurns: turns },
+      step: {
+        updateTurns: [{ turnId: `t${number % 4}`, putToolCalls: [{ callId: 'c', toolName: 'f', result: second }] }],
+      },
       rewind: { keepTurns: number % 5, appendTurns: turns },
       end: { setMetadata: { ended: number % 2 === 0 }, appendTurns: turns },
       agent: { agentId: `agent ${number % 3}` },

@@ -29,6 +29,27 @@ async function statementsAfterAnalyze(
     setMetadata: { n: 2 },
     updatedAt: at,
   })
+  const call = { callId: 'c', toolName: 'f', result: 'x'.repeat(9000) }
+  const updates = [
+    { putToolCalls: [call], putItems: [{ itemId: 'i', format: 'f', value: 1 }] },
+    {
+      putToolCalls: [
+        { ...call, result: 1 },
+        { ...call, callId: 'd' },
+      ],
+      set: { prompt: 'a' },
+    },
+    { removeToolCalls: ['c', 'd'], putToolCalls: [{ ...call, callId: 'd' }] },
+    { removeToolCalls: ['c'], putToolCalls: [call, { ...call, callId: 'e' }] },
+  ]
+  for (const [index, update] of updates.entries()) {
+    const change = { updateTurns: [{ turnId: 'y', ...update }], updatedAt: at }
+    await store.changeSession('a', change, { idempotencyKey: `key ${index}` })
+  }
+  await store.readParts('a', 'y', { list: 'toolCalls', from: 0, limit: 1 })
+  await store.readParts('a', 'y', { list: 'toolCalls', last: 1 })
+  await store.readParts('a', 'y', { list: 'items' })
+  await store.readTurns('a', {}, { parts: 'none' })
   for (const orderBy of ['updatedAt', 'createdAt'] as const) {
     for (const filter of [
       {},

@@ -46,7 +46,7 @@ function define(cases: Cases): void {
   )
 
   it('deleted', 'lets no writer take a new session for the old one because it is at the same revision', ({ store }) =>
-    seeded(cases, random => recreateAtOneRevision(store, random, thorough ? 100 : 12)),
+    seeded(cases, random => recreateAtOneRevision(store, random, thorough ? 100 : 8)),
   )
 }
 

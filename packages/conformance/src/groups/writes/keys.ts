@@ -190,7 +190,7 @@ function define({ it, thorough }: Cases): void {
   })
 
   it('retry', 'applies one of 64 changes with one key at once, and all get its result', async ({ store }) => {
-    for (const round of indexes(thorough ? 20 : 4)) {
+    for (const round of indexes(thorough ? 20 : 2)) {
       await store.saveSession(sessionOf(`s${round}`))
       const change = changeOf({ appendAgentTransitions: [transitionOf(null)] })
       const results = await Promise.all(

@@ -42,7 +42,7 @@ function define(cases: Cases): void {
         await expectSame(model, store)
       })
       await expectProperty(cases, property, {
-        runs: canReopen ? 40 : 80,
+        runs: canReopen ? 36 : 72,
         tell: commands => Array.from(commands, command => command.toString()),
       })
     }

@@ -429,9 +429,9 @@ export const parts = inMemory('parts', {
     'one limit for both',
     {
       change(next, id, change, on) {
-        for (const { turnId, putToolCalls } of change.updateTurns) {
+        for (const { turnId, putItems } of change.updateTurns) {
           const turn = turnIn(this.kept(id), turnId)
-          const more = putToolCalls.reduce((sum, { call }) => sum + partBytes(call), 0)
+          const more = putItems.reduce((sum, item) => sum + partBytes(item), 0)
           if (turn && turnBytes(turn) + more > 16 * 1024 * 1024)
             throw new TurnstoreError('INVALID_RECORD', 'too large', { outcome: 'not-stored' })
         }
@@ -443,8 +443,8 @@ export const parts = inMemory('parts', {
     'a value of the backend that is at most so long',
     {
       write: changed(turn => {
-        let bytes = 0
-        turn.toolCalls = turn.toolCalls.filter(call => (bytes += String(call.result).length) < 16e6)
+        let bytes = turn.toolCalls.reduce((sum, { result }) => sum + String(result).length, 0)
+        turn.items = turn.items.filter(({ value }) => (bytes += String(value).length) < 16.5e6)
       }),
     },
   ],

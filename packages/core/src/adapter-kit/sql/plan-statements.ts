@@ -223,7 +223,8 @@ export class PlanWriter {
 
   /** The parts of a turn that is opened. */
   #addParts(statements: Statement[], key: SqlValue, seq: number, { opened }: TurnRows): void {
-    if (this.#parts === null || opened === null) return
+    if (opened === null) return
+    if (this.#parts === null) throw new TypeError('No turn is opened without the verbs of parts')
     for (const { list, part } of opened.parts) {
       add(statements, this.#parts.insertPart, { session: key, seq, list: listCodes[list], ...partValues(part) })
     }
@@ -235,10 +236,10 @@ export class PlanWriter {
     first: number,
     turns: readonly TurnRecord[],
     transitions: readonly AgentTransitionRecord[],
-    rowsOf: (turn: TurnRecord) => TurnRows = rowsOfTurn,
+    rowsOf: (turn: TurnRecord) => TurnRows = this.#parts === null ? wholeRows : rowsOfTurn,
   ): void {
     turns.forEach((turn, at) => {
-      const rows = this.#parts === null ? wholeRows(turn) : rowsOf(turn)
+      const rows = rowsOf(turn)
       add(statements, this.#verbs.insertTurn, turnValues(key, first + at, turn.turnId, rows))
       this.#addParts(statements, key, first + at, rows)
     })
