@@ -129,8 +129,8 @@ describe('the examples, with our packages as they are published', { concurrency:
       })
     }
 
-    it('shows five faults', () => {
-      assert.equal(guide.filter(({ language }) => language === 'diff').length, 5)
+    it('shows six faults', () => {
+      assert.equal(guide.filter(({ language }) => language === 'diff').length, 6)
     })
 
     for (const [index, { language, title, code }] of guide.entries()) {
