@@ -1,13 +1,12 @@
-// The one way in: `npm run demo`, `npm test` and `npm run check` work in a fresh clone with
+// The one way in: `npm run demo`, `npm test`, `npm run check` and `npm run test:long` work in a fresh clone with
 // Node 18 or newer and npm, and nothing else installed. Plain Node, no dependencies.
 //
-//   node scripts/dev.mjs demo | test | check
+//   node scripts/dev.mjs demo | test | check | test:long
 //   node scripts/dev.mjs run COMMAND [ARGUMENT…]     any command, with the right Node and pnpm on the PATH
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { failuresOf } from './failures.mjs'
 
 const NODE = '24.21.0'
 const PNPM = '12.21.0'
@@ -15,9 +14,9 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const shell = process.platform === 'win32' // npx and pnpm are .cmd files there
 
 const [name, ...rest] = process.argv.slice(2)
-const command = { demo, test, check, run }[name ?? '']
+const command = { demo, test, check, 'test:long': testLong, run }[name ?? '']
 if (command === undefined || (name === 'run' && rest.length === 0)) {
-  stop(2, 'usage: node scripts/dev.mjs demo | test | check | run COMMAND [ARGUMENT…]')
+  stop(2, 'usage: node scripts/dev.mjs demo | test | check | test:long | run COMMAND [ARGUMENT…]')
 }
 const PATH = pathWithTools()
 await command()
@@ -27,12 +26,29 @@ async function test() {
   await build()
   await ensureRedis()
   say('Testing …')
-  const child = start('pnpm', ['run', 'inner:test', ...rest], ['inherit', 'pipe', 'pipe'])
-  child.stdout.pipe(process.stdout, { end: false })
-  child.stderr.pipe(process.stderr, { end: false })
-  const output = outputOf(child)
-  // The packages are tested side by side, so what failed is far above the end.
-  await finish(child, () => say(`\nWhat failed, again:\n\n${failuresOf(Buffer.concat(output).toString())}`))
+  await show('pnpm', '--silent', 'run', 'inner:test', ...rest)
+}
+
+/** The tests with rounds of random moments, with ten times as many rounds, and the suite with more runs. */
+async function testLong() {
+  await install()
+  await build()
+  await ensureRedis()
+  const files = testsWithRounds()
+  say(`Testing ${files.length} files with many rounds …`)
+  process.env.TURNSTORE_THOROUGH ??= '10'
+  await show('pnpm', '--silent', 'run', 'inner:test', '--reporter=verbose', ...files, ...rest)
+}
+
+/** Those that ask how many rounds they are to make. */
+function testsWithRounds() {
+  const packages = readdirSync(join(root, 'packages')).map(name => `packages/${name}/test`)
+  const files = packages.flatMap(folder =>
+    readdirSync(join(root, folder), { recursive: true }).map(file => `${folder}/${file.replaceAll('\\', '/')}`),
+  )
+  return files.filter(
+    file => file.endsWith('.test.ts') && /\b(thoroughness|isThorough)\b/.test(readFileSync(join(root, file), 'utf8')),
+  )
 }
 
 async function demo() {

@@ -7,32 +7,57 @@ import { codeBlocks } from './code-blocks.mjs'
 import { installed } from './testing/third-party.mjs'
 
 const runners = ['vitest', 'node-test', 'jest', 'bun-test', 'deno']
-const third = await installed(['examples/bucket-adapter', ...runners.map(name => `examples/test-runners/${name}`)])
+const third = await installed([
+  'examples/bucket-adapter',
+  'examples/native-adapter',
+  ...runners.map(name => `examples/test-runners/${name}`),
+])
 after(() => third.remove())
 
 const read = (...names) => readFileSync(third.path(...names), 'utf8')
-const guide = codeBlocks(readFileSync(new URL('../docs/writing-an-adapter.md', import.meta.url), 'utf8'))
+const page = readFileSync(new URL('../docs/writing-an-adapter.md', import.meta.url), 'utf8')
+const [documentGuide = '', nativeGuide = ''] = page.split('\n## A native store\n')
+const guide = codeBlocks(documentGuide)
+
+/** The two adapters of the guide: what stands behind their names, and what the example of their README needs. */
+const adapters = [
+  {
+    folder: 'bucket-adapter',
+    store: 'BucketSessionStore',
+    blocks: guide,
+    begin: [
+      "const { startService } = await import('./service/service.mjs')",
+      "process.env.BUCKET = (await startService()) + '/agents'",
+    ],
+    sources: ['src', 'test', 'service', 'tsconfig.json'],
+  },
+  {
+    folder: 'native-adapter',
+    store: 'NodeSqliteSessionStore',
+    blocks: codeBlocks(nativeGuide),
+    begin: [],
+    sources: ['src', 'test', 'tsconfig.json'],
+  },
+]
 
 /** Two at a time: the machine of a newcomer has two cores. */
 describe('the examples, with our packages as they are published', { concurrency: 2 }, () => {
-  it('bucket-adapter passes its tests and the suite; its README runs and shows the summary of the run', async () => {
-    const { code, stdout } = await npmTest('bucket-adapter')
-    assert.equal(code, 0, stdout)
-    const readme = read('bucket-adapter', 'README.md')
-    const shown = normal(readme).split('\n\n')
-    const summary = normal(stdout.slice(stdout.indexOf('\nBucketSessionStore passes ')).trim())
-    for (const part of summary.split('\n\n')) assert.ok(shown.includes(part), `not in the README:\n${part}`)
+  for (const { folder, store, begin } of adapters) {
+    it(`${folder} passes its tests and the suite; its README runs and shows the summary of the run`, async () => {
+      const { code, stdout } = await npmTest(folder)
+      assert.equal(code, 0, stdout)
+      const readme = read(folder, 'README.md')
+      const shown = normal(readme).split('\n\n')
+      const summary = normal(stdout.slice(stdout.indexOf(`\n${store} passes `)).trim())
+      for (const part of summary.split('\n\n')) assert.ok(shown.includes(part), `not in the README:\n${part}`)
 
-    const [example, output] = codeBlocks(readme).filter(({ language }) => language !== 'sh')
-    const file = third.path('bucket-adapter', 'example.mjs')
-    const begin = [
-      "const { startService } = await import('./service/service.mjs')",
-      "process.env.BUCKET = (await startService()) + '/agents'",
-    ]
-    writeFileSync(file, [...begin, example.code].join('\n'))
-    const run = await third.run('node', [file])
-    assert.deepEqual(run, { code: 0, stdout: output.code, stderr: '' })
-  })
+      const [example, output] = codeBlocks(readme).filter(({ language }) => language !== 'sh')
+      const file = third.path(folder, 'example.mjs')
+      writeFileSync(file, [...begin, example.code].join('\n'))
+      const run = await third.run('node', ['--disable-warning=ExperimentalWarning', file], { cwd: third.path(folder) })
+      assert.deepEqual(run, { code: 0, stdout: output.code, stderr: '' })
+    })
+  }
 
   for (const runner of runners) {
     it(`${runner} runs the suite, skips what does not apply, and fails where the store is faulty`, async () => {
@@ -78,27 +103,34 @@ describe('the examples, with our packages as they are published', { concurrency:
   })
 
   describe('the guide to writing an adapter', () => {
-    it('shows the files of the example', () => {
-      for (const { language, title, code } of guide) {
-        if (['sh', 'text', 'diff'].includes(language)) continue
-        const file = read('bucket-adapter', title)
-        for (const part of code.split('\n\n')) assert.ok(file.includes(part.trimEnd()), `${title} has no\n${part}`)
-      }
-    })
+    for (const { folder, blocks, sources } of adapters) {
+      it(`shows the files of ${folder}`, () => {
+        for (const { language, title, code } of blocks) {
+          if (['sh', 'text', 'diff'].includes(language) || title === 'no-check') continue
+          const file = read(folder, title)
+          for (const part of code.split('\n\n')) assert.ok(file.includes(part.trimEnd()), `${title} has no\n${part}`)
+        }
+      })
 
-    it('gives commands that work, from an empty folder on', async () => {
-      mkdirSync(third.path('from-nothing'))
-      const [install, ...later] = guide.filter(({ language }) => language === 'sh').map(({ code }) => code)
-      const here = Object.entries(third.tarballs).reduce((code, [name, file]) => code.replace(name, file), install)
-      await sh(here.replaceAll('npm install', 'npm install --prefer-offline'), 'from-nothing')
-      for (const name of ['src', 'test', 'service', 'tsconfig.json']) {
-        cpSync(third.path('bucket-adapter', name), third.path('from-nothing', name), { recursive: true })
-      }
-      for (const code of later) await sh(code, 'from-nothing')
-    })
+      it(`gives commands that work, from an empty folder to ${folder}`, async () => {
+        const here = `from-nothing-to-${folder}`
+        mkdirSync(third.path(here))
+        const commands = blocks.filter(({ language }) => language === 'sh').map(({ code }) => code)
+        // A native store begins with the same commands, and another name.
+        const { name } = JSON.parse(read(folder, 'package.json'))
+        const [install = '', ...later] = blocks === guide ? commands : [firstCommands(guide), ...commands]
+        const local = Object.entries(third.tarballs).reduce((code, [ours, file]) => code.replace(ours, file), install)
+        const named = local.replace('turnstore-bucket', name)
+        await sh(named.replaceAll('npm install', 'npm install --prefer-offline'), here)
+        for (const source of sources) {
+          cpSync(third.path(folder, source), third.path(here, source), { recursive: true })
+        }
+        for (const code of later) await sh(code, here)
+      })
+    }
 
-    it('shows five faults', () => {
-      assert.equal(guide.filter(({ language }) => language === 'diff').length, 5)
+    it('shows six faults', () => {
+      assert.equal(guide.filter(({ language }) => language === 'diff').length, 6)
     })
 
     for (const [index, { language, title, code }] of guide.entries()) {
@@ -124,6 +156,10 @@ describe('the examples, with our packages as they are published', { concurrency:
 
 function npmTest(project) {
   return third.run('npm', ['test'], { cwd: third.path(project) })
+}
+
+function firstCommands(blocks) {
+  return blocks.find(({ language }) => language === 'sh')?.code ?? ''
 }
 
 /** An executable of the dependencies of the adapter. */

@@ -1,4 +1,5 @@
 import { closeSync, fdatasync, openSync, writeSync } from 'node:fs'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { promisify } from 'node:util'
@@ -6,7 +7,18 @@ import { FileSessionStore } from '../../packages/file/dist/index.js'
 import { figure } from '../comparison.mjs'
 import { now, turn, wireTurn } from '../turns.mjs'
 import { measureKept, measureKeptByPeer } from './kept.mjs'
-import { appendsTo, at, fillSizes, flat, measureCallers, measureLoad, measureTail, peerAppends } from './shared.mjs'
+import {
+  appendsTo,
+  at,
+  fillSizes,
+  flat,
+  measureCallers,
+  measureLoad,
+  measureLongTurn,
+  measureSteps,
+  measureTail,
+  peerAppends,
+} from './shared.mjs'
 
 const sync = promisify(fdatasync)
 
@@ -36,6 +48,11 @@ export async function measureFile({ folder, report }) {
     },
     repetitions: 800,
   })
+  await measureSteps(report, 'file', store, { atMost: 1.5 })
+  await measureLongTurn(report, 'file', store, async text => {
+    writeSync(raw, `${text}\n`)
+    await sync(raw)
+  })
   closeSync(raw)
 
   await measureCallers(report, 'file', store, light, { atLeast: 8 })
@@ -64,7 +81,7 @@ async function measureColdLoad(report, path) {
   })
 }
 
-/** The first listing looks at every document; what is unchanged at the second one is not read again. */
+/** The first listing reads every document, and keeps the summaries for the next store. */
 async function measureListing(report, path) {
   const count = 10_000
   const store = new FileSessionStore(path)
@@ -81,13 +98,33 @@ async function measureListing(report, path) {
   const start = performance.now()
   await fresh.querySessions()
   report.remark({ title, work: 'the first time', seen: `${(performance.now() - start).toFixed(0)} ms` })
+  await fresh.close()
+  await report.compare({
+    title: `${title}, by a new store`,
+    works: {
+      'readdir and stat of each': async () => {
+        const names = await readdir(path)
+        await Promise.all(names.map(name => stat(join(path, name))))
+      },
+      page: async () => {
+        const next = new FileSessionStore(path)
+        await next.querySessions()
+        await next.close()
+      },
+    },
+    floor: 'readdir and stat of each',
+    goals: { page: [{ atMost: 2 }] },
+    repetitions: 20,
+    block: 1,
+  })
+  const kept = new FileSessionStore(path)
   const delay = monitorEventLoopDelay({ resolution: 1 })
   const { rows } = await report.compare({
     title,
     works: {
       again: async () => {
         delay.enable()
-        await fresh.querySessions()
+        await kept.querySessions()
         delay.disable()
       },
     },
@@ -99,7 +136,7 @@ async function measureListing(report, path) {
   report.remark({ title, work: 'again', seen: `${again.toFixed(0)} ms`, goal: '≤ 150 ms', met: again <= 150 })
   const longest = (delay.max / 1e6).toFixed(0)
   report.remark({ title, work: 'the event loop stood still', seen: `${longest} ms at the longest` })
-  await fresh.close()
+  await kept.close()
 }
 
 /**

@@ -3,7 +3,17 @@ import { InMemorySessionStore } from '../../packages/memory/dist/index.js'
 import { figure } from '../comparison.mjs'
 import { turn } from '../turns.mjs'
 import { measureKept } from './kept.mjs'
-import { appendsTo, at, fillSizes, flat, measureLoad, measureTail, peerAppends } from './shared.mjs'
+import {
+  appendsTo,
+  at,
+  fillSizes,
+  flat,
+  measureLoad,
+  measureLongTurn,
+  measureSteps,
+  measureTail,
+  peerAppends,
+} from './shared.mjs'
 
 export async function measureMemory({ report }) {
   const store = new InMemorySessionStore()
@@ -22,7 +32,7 @@ export async function measureMemory({ report }) {
       [at(0)]: [{ atMost: 2 }],
       [at(10_000)]: [{ atMost: 2 }, flat(at(0))],
       [at(100_000)]: [{ atMost: 2 }, flat(at(0))],
-      [near]: [{ atLeast: 4, of: at(1000) }],
+      [near]: [{ atLeast: 2, of: at(1000) }],
     },
     repetitions: 4000,
   })
@@ -39,7 +49,7 @@ export async function measureMemory({ report }) {
     title: 'memory, append, heavy',
     works: { [far]: peers[far] },
     floor: figure(light, at(10_000)),
-    goals: { [far]: [{ atLeast: 100 }] },
+    goals: { [far]: [{ atLeast: 60 }] },
     repetitions: 400,
   })
 
@@ -47,6 +57,8 @@ export async function measureMemory({ report }) {
   await peer?.fill('loaded', 1000)
   const load = peer && (() => peer.load('loaded'))
   await measureLoad(report, 'memory', store, { atMost: 2.5, peers: { 'MemorySession, load': load } })
+  await measureSteps(report, 'memory', store, { atMost: 1.5 })
+  await measureLongTurn(report, 'memory', store, async (_text, call) => structuredClone(call))
   await measureKept(report, 'memory', store)
   await store.close()
 }

@@ -2,7 +2,18 @@ import { RedisSessionStore } from '../../packages/redis/dist/index.js'
 import { redisServer, startRedis, startRedisCluster } from '../servers.mjs'
 import { append, fill, many, now, turn, wireTurn } from '../turns.mjs'
 import { measureKept } from './kept.mjs'
-import { appendsTo, at, fillSizes, flat, measureCallers, measureLoad, measureTail, sessionOf } from './shared.mjs'
+import {
+  appendsTo,
+  at,
+  fillSizes,
+  flat,
+  measureCallers,
+  measureLoad,
+  measureLongTurn,
+  measureSteps,
+  measureTail,
+  sessionOf,
+} from './shared.mjs'
 
 export async function measureRedis({ folder, report }) {
   if (redisServer() === null) {
@@ -25,6 +36,8 @@ export async function measureRedis({ folder, report }) {
     const [title, work] = ['redis, 64 callers on one session', '64 at once, each']
     report.remark({ title, work, seen: `${each.toFixed(1)} µs`, goal: '≤ 30 µs', met: each <= 30 })
 
+    await measureSteps(report, 'redis', store, { atMost: 1.5 })
+    await measureLongTurn(report, 'redis', store, text => server.client.rpush('raw parts', text))
     await measureTail(report, 'redis', store, { sizes: report.sizes.slice(1), atMost: 3.2 })
     await measureLoad(report, 'redis', store, { atMost: 2.5 })
     await measureKept(report, 'redis', store, url)

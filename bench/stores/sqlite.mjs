@@ -11,6 +11,8 @@ import {
   flat,
   measureCallers,
   measureLoad,
+  measureLongTurn,
+  measureSteps,
   measureTail,
   peerAppends,
   sessionOf,
@@ -50,6 +52,7 @@ async function measureNormal(report, folder) {
   })
   raw.close()
   await measureCallers(report, 'sqlite NORMAL', store, light)
+  await measureSteps(report, 'sqlite NORMAL', store, { atMost: 2 })
   await measureMastraTail(report, store, mastra)
   await mastra?.close()
   await store.close()
@@ -69,6 +72,8 @@ async function measureFull(report, folder) {
     goals: appendGoals({ atMost: 1.5, peers: [] }),
     repetitions: 1000,
   })
+  await measureSteps(report, 'sqlite FULL', store, { atMost: 1.5 })
+  await measureLongTurn(report, 'sqlite FULL', store, raw.insertText)
   raw.close()
   await measureCallers(report, 'sqlite FULL', store, light, { atLeast: 6 })
   await measureTail(report, 'sqlite', store, { sizes: report.sizes.slice(1), atMost: 1.6 })
@@ -95,7 +100,11 @@ function openRaw(folder, synchronous) {
   database.pragma(`synchronous = ${synchronous}`)
   database.exec('CREATE TABLE turns (id INTEGER PRIMARY KEY, body TEXT)')
   const statement = database.prepare('INSERT INTO turns (body) VALUES (?)')
-  return { insert: async () => statement.run(JSON.stringify(wireTurn())), close: () => database.close() }
+  return {
+    insert: async () => statement.run(JSON.stringify(wireTurn())),
+    insertText: async text => statement.run(text),
+    close: () => database.close(),
+  }
 }
 
 async function measureMastraTail(report, store, mastra) {

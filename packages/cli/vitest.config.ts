@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { thoroughness } from '../../scripts/testing/machine.ts'
 
 export default defineConfig({
   test: {
@@ -6,8 +7,8 @@ export default defineConfig({
     // No test alters what modules share.
     isolate: false,
     // Far above what any test takes: a disk that stalls is no failure, a test that hangs is.
-    testTimeout: 60_000,
-    // Most of the time goes into child processes.
-    maxWorkers: 2,
+    testTimeout: 60_000 * thoroughness,
+    // Many tests wait for servers, disks and child processes, so more files than cores run at once.
+    maxWorkers: 4,
   },
 })

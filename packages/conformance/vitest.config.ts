@@ -8,8 +8,8 @@ export default defineConfig({
     isolate: false,
     // Far above what any test takes: a disk that stalls is no failure, a test that hangs is.
     testTimeout: 60_000,
-    // One of them waits for a store that hangs.
-    maxWorkers: 2,
+    // Many tests wait for servers, disks and child processes, so more files than cores run at once.
+    maxWorkers: 4,
     // The processes of the mutants are many, and each would strip the types of the same files.
     env: { NODE_COMPILE_CACHE: fileURLToPath(new URL('node_modules/.cache/node', import.meta.url)) },
   },

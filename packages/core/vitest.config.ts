@@ -7,5 +7,7 @@ export default defineConfig({
     isolate: false,
     // Far above what any test takes: a disk that stalls is no failure, a test that hangs is.
     testTimeout: 60_000,
+    // Many tests wait for servers, disks and child processes, so more files than cores run at once.
+    maxWorkers: 4,
   },
 })

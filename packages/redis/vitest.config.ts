@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { thoroughness } from '../../scripts/testing/machine.ts'
 
 export default defineConfig({
   test: {
@@ -7,10 +8,10 @@ export default defineConfig({
     isolate: false,
     globalSetup: ['test/global-setup.ts'],
     // Far above what any test takes: a machine that stalls is no failure, a test that hangs is.
-    testTimeout: 60_000,
+    testTimeout: 60_000 * thoroughness,
+    // Many tests wait for servers, disks and child processes, so more files than cores run at once.
+    maxWorkers: 4,
     // A Cluster of six servers takes a minute to start on a machine that is busy with something else.
     hookTimeout: 180_000,
-    // The servers and the network are waited for more than they take, so more files than cores run at once.
-    maxWorkers: 4,
   },
 })

@@ -8,8 +8,12 @@ export const hasStrace: boolean = has('strace', '-V')
 export const hasPrlimit: boolean = has('prlimit', '--version')
 export const mayMount: boolean = isRoot && has('mount', '--version')
 
-/** How many rounds the tests with random moments make: `TURNSTORE_THOROUGH=20` makes twenty times as many. */
+/**
+ * How many rounds the tests with random moments make. `npm test` makes few of them; `npm run test:long` sets
+ * `TURNSTORE_THOROUGH=10`, which makes ten times as many.
+ */
 export const thoroughness = Number(process.env.TURNSTORE_THOROUGH ?? 1)
+export const isThorough: boolean = thoroughness > 1
 
 /** Random numbers from 0 to 1, the same again with the same seed. */
 export function* momentsOf(seed: number): Generator<number, never> {

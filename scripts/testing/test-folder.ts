@@ -28,7 +28,7 @@ export class TestFolder {
       for (const store of this.#stores) await store.close().catch(() => undefined)
       release()
       rmSync(this.base, { recursive: true, force: true })
-    })
+    }, 60_000)
   }
 
   path(...names: string[]): string {

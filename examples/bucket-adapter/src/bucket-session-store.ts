@@ -21,7 +21,12 @@ import { idOf, keyOf, PREFIX } from './keys.js'
  */
 export class BucketSessionStore extends DocumentSessionStore {
   // Such services acknowledge a PUT once the object is on the disks of several machines.
-  readonly capabilities: Capabilities = { durability: 'power-loss', sharing: 'network', constantAppend: false }
+  readonly capabilities: Capabilities = {
+    durability: 'power-loss',
+    sharing: 'network',
+    constantAppend: false,
+    constantStep: false,
+  }
   readonly #bucket: Bucket
   /** Workspaces found by the last listing, by ETag. */
   #owners = new Map<string, Owner>()

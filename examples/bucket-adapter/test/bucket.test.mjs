@@ -87,6 +87,17 @@ describe('a write whose response was lost', () => {
     assert.equal(await store.loadSession('other'), null)
   })
 
+  it('is applied once if it has a key and the caller repeats it, also if it creates the session', async () => {
+    const bucket = newBucket()
+    const store = new BucketSessionStore(losing(bucket, { put: ['after', 'after'], get: ['no', 'before'] }))
+    const options = { idempotencyKey: 'secret key', createIfMissing: { workspaceId: 'w' } }
+    const unknown = failure({ code: 'STORE_UNAVAILABLE', outcome: 'unknown' })
+    await assert.rejects(store.changeSession('s', change, options), unknown)
+    const result = { revision: 1, turnCount: 1, deduplicated: [], created: true, replayed: true }
+    assert.deepEqual(await store.changeSession('s', change, options), result)
+    assert.doesNotMatch(JSON.stringify(await store.loadSession('s')), /secret key/)
+  })
+
   it('succeeds as a delete if the second attempt deletes, and is unknown if the session is gone', async () => {
     const bucket = newBucket()
     await new BucketSessionStore(bucket).saveSession(session)
@@ -165,6 +176,18 @@ describe('an object that is not a session', () => {
     })
   }
 
+  it('with idempotency keys that cannot be read: is not changed', async () => {
+    const bucket = newBucket()
+    const body = '{"write":"x","session":{"session_id":"s","turns":[],"turnstore.keys":"secret prompt"}}'
+    await bucket.put('sessions/s.json', body, null)
+    const store = new BucketSessionStore(bucket)
+    const corrupt = failure({ code: 'CORRUPT_SESSION', sessionId: 's', outcome: 'not-stored' })
+    for (const call of [() => store.changeSession('s', change), () => store.deleteSession('s')]) {
+      await assert.rejects(call, corrupt)
+    }
+    assert.equal((await bucket.get('sessions/s.json')).body, body)
+  })
+
   it('in a newer format: is refused', async () => {
     const bucket = newBucket()
     await bucket.put('sessions/s.json', '{"session":{"session_id":"s","schema_version":2}}', null)
@@ -196,7 +219,9 @@ describe('a response of the service', () => {
   for (const [answer, code, outcome] of cases) {
     it(`${{ 0: 'nothing', 404: 'no bucket' }[answer] ?? answer}: ${code}, ${outcome}`, async () => {
       status = answer
-      const store = new BucketSessionStore(new HttpBucket(await listening, { timeoutMs: 50 }), { timeoutMs: 100 })
+      // A short one only where no answer comes: a busy machine may take a while for the others.
+      const http = new HttpBucket(await listening, { timeoutMs: answer === 0 ? 50 : 30_000 })
+      const store = new BucketSessionStore(http, { timeoutMs: 100 })
       await assert.rejects(store.saveSession(session), failure({ code, outcome }))
     })
   }

@@ -40,7 +40,7 @@ beforeAll(async () => {
   const rest = mutants.filter(mutant => !hanging.includes(mutant) && !killed.includes(mutant))
   const results = await Promise.all([hanging, killed, rest].map(catchAll))
   for (const result of results.flat()) catches.set(result.fault, result)
-}, 300_000)
+}, 600_000)
 
 for (const group of new Set(mutants.map(({ caughtBy }) => caughtBy))) {
   describe(`The group ${group} catches a store that`, () => {
@@ -50,9 +50,16 @@ for (const group of new Set(mutants.map(({ caughtBy }) => caughtBy))) {
       expect(failed).not.toBeNull()
       // Which promise, or which part of the contract.
       expect(message).toMatch(/^(promise \d+, |the )[\w ,]+: /)
+      // Whatever the store says, a failure is short.
+      expect(message.length).toBeLessThan(12_000)
     })
   })
 }
+
+it('A failure shows ids that look alike by their code points', () => {
+  const fault = 'takes ids that differ by their normal form for one'
+  expect(catches.get(fault)?.message).toContain("the id '\\u212a' reaches the session of 'K'")
+})
 
 it('There are 200 of them, each with a name of its own', () => {
   expect(new Set(mutants.map(({ fault }) => fault)).size).toBe(mutants.length)

@@ -24,7 +24,12 @@ export class PlainBackend {
  * suite shows that the defaults of the base class keep the contract by themselves.
  */
 export class PlainStore extends DocumentSessionStore {
-  readonly capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: false }
+  readonly capabilities: Capabilities = {
+    durability: 'none',
+    sharing: 'process',
+    constantAppend: false,
+    constantStep: false,
+  }
   readonly #backend: PlainBackend
 
   constructor(backend: PlainBackend = new PlainBackend()) {

@@ -25,12 +25,26 @@ export {
   where,
 } from './adapter-kit/sql/listing-sql.js'
 export {
-  bodyOfTurn,
+  type PartVerbs,
   type PlannedSession,
   type PlanVerbs,
   PlanWriter,
   type Verb,
 } from './adapter-kit/sql/plan-statements.js'
+export { OpenTurnView, type OpenTurnSource } from './adapter-kit/sql/open-turn-view.js'
+export {
+  anyOpened,
+  countsOf,
+  isOpened,
+  readAllTurns,
+  readHead,
+  readPart,
+  readTurn,
+  readTurnHeads,
+  readTurnRows,
+  type StoredTurns,
+} from './adapter-kit/sql/stored-turns.js'
+export { listCodes, rowsOfTurn, type TurnRows } from './adapter-kit/sql/turn-rows.js'
 export {
   Bindings,
   type Dialect,

@@ -16,6 +16,7 @@ export {
   ofSession,
   readStored,
   readStoredObject,
+  readStoredRemembered,
   readStoredTransition,
   readStoredTurn,
   readStoredTurns,
@@ -66,7 +67,7 @@ export { compareUtf8, quote, utf8Length } from './basics/text.js'
 export { laterTime, timeKey } from './basics/time.js'
 export { type CheckedPartRange, pageOfParts, resolvePartRange } from './queries/part-range.js'
 export { type CheckedTurnRange, headOf, pageOf, resolveTurnRange } from './queries/turn-range.js'
-export { applyTurnPlan, type PartsPlan, type PartWrite, type TurnPlan } from './changes/turn-draft.js'
+export { applyTurnPlan, PartReplacement, type PartsPlan, PartWrite, type TurnPlan } from './changes/turn-draft.js'
 export {
   isOtherCall,
   isRetryOfView,
@@ -79,4 +80,5 @@ export {
 } from './changes/turn-view.js'
 export { headBytes, partBytes, turnBytes } from './records/part-sizes.js'
 export { idOfPart } from './records/part-ids.js'
+export { ITEMS_KEY, KEYS_KEY } from './records/reserved-keys.js'
 export { canonicalJson, digestOf } from './basics/digest.js'

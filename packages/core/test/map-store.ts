@@ -3,7 +3,12 @@ import { type Capabilities, decodeSession, encodeSession, type SessionRecord, Tu
 
 /** A minimal store: only the four hooks. */
 export class MapStore extends DocumentSessionStore {
-  readonly capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: false }
+  readonly capabilities: Capabilities = {
+    durability: 'none',
+    sharing: 'process',
+    constantAppend: false,
+    constantStep: false,
+  }
   readonly #texts = new Map<string, { text: string; token: number }>()
   #writes = 0
   /** Called before each write, so that a test can write first. */

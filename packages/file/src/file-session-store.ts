@@ -3,23 +3,30 @@ import {
   type Capabilities,
   type ChangeResult,
   isTurnstoreError,
+  type PartList,
+  type PartPage,
   type SessionPage,
   type SessionRecord,
   type SessionSummary,
+  type TurnHeadPage,
   type TurnPage,
   TurnstoreError,
 } from '@turnstore/core'
 import {
   AbstractSessionStore,
+  Backoff,
+  type ChangeCondition,
   type CheckedChange,
+  type CheckedPartRange,
   type CheckedQuery,
   type CheckedTurnRange,
   checkStoreOptions,
-  cloneSummary,
   type Condition,
+  type Creation,
   type Deletion,
   inScope,
-  pageOfListing,
+  KeyedMutex,
+  planCreation,
   RecentMap,
   type Scope,
   sessionNotFound,
@@ -28,22 +35,29 @@ import {
 } from '@turnstore/core/adapter'
 import { identify } from './disk/file-identity.js'
 import { ensureFolder } from './disk/folders.js'
+import { Limiter } from './disk/limiter.js'
 import { sweepTemporaries } from './disk/temporary-files.js'
 import { writeError } from './folder/file-errors.js'
 import { createFormat, readFormat, resolveBase } from './folder/format-file.js'
 import { Layout, OWN_FOLDER, type SessionPaths } from './folder/layout.js'
 import { Listing } from './folder/listing.js'
+import { Summaries } from './folder/summaries.js'
+import { Remembered } from './format/remembered.js'
 import type { Lock } from './locks/gate.js'
 import { LockFolder } from './locks/lock-folder.js'
+import { Creations } from './session/creations.js'
 import { keyOf, OpenSessions } from './session/open-sessions.js'
 import { readSummary } from './session/read-summary.js'
 import type { SessionFile } from './session/session-file.js'
-import type { StoreFolder } from './session/session-state.js'
+import type { StoreFolder } from './session/session-on-disk.js'
 
 export interface FileSessionStoreOptions extends StoreOptions {}
 
 /** Sessions whose places are remembered. A journal beyond that many is compacted by the next writer. */
 const REMEMBERED = 20_000
+
+/** The number of sessions whose journals are written at a time. */
+const CONCURRENT_APPENDS = 32
 
 /** The number of sessions that `close` compacts at a time. */
 const CONCURRENT_COMPACTIONS = 4
@@ -68,19 +82,22 @@ const ABANDONED_MS = 24 * 3600 * 1000
  */
 export class FileSessionStore extends AbstractSessionStore {
   readonly #path: string
-  #capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: true }
+  #capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: true, constantStep: true }
   #folder: StoreFolder | null = null
+  #listing: Listing | null = null
   /** Whether the store's own folder and the format in it exist. */
   #isPrepared = false
   #preparing: Promise<void> | null = null
   /** Removes what crashes left, once, in the background of the first write. */
   #sweeping: Promise<void> | null = null
   readonly #files = new OpenSessions()
+  readonly #creations = new Creations()
+  /** By session. */
+  readonly #creating = new KeyedMutex()
   /** Where each session was found last. */
   readonly #places = new RecentMap<SessionPaths>(REMEMBERED)
   /** The sessions to whose journals this handle wrote. */
   readonly #uncompacted = new RecentMap<SessionPaths>(REMEMBERED)
-  readonly #listing = new Listing(readSummary)
 
   /** @param path the folder, which the first write creates */
   constructor(path: string, options: FileSessionStoreOptions = {}) {
@@ -100,10 +117,13 @@ export class FileSessionStore extends AbstractSessionStore {
     const base = await resolveBase(this.#path)
     const format = await readFormat(base)
     this.#isPrepared = format !== null
+    const layout = new Layout(base, format?.foldsCase ?? false)
+    this.#listing = this.#listingOf(layout)
     this.#folder = {
-      layout: new Layout(base, format?.foldsCase ?? false),
+      layout,
       ownFolder: join(base, OWN_FOLDER),
       locks: new LockFolder(join(base, OWN_FOLDER, 'locks')),
+      appends: new Limiter(CONCURRENT_APPENDS),
       limits: this.limits,
       timeoutMs: this.timeoutMs,
     }
@@ -112,6 +132,7 @@ export class FileSessionStore extends AbstractSessionStore {
       durability: process.platform === 'linux' ? 'power-loss' : 'process-crash',
       sharing: 'host',
       constantAppend: true,
+      constantStep: true,
     }
   }
 
@@ -130,6 +151,7 @@ export class FileSessionStore extends AbstractSessionStore {
     }
     await Promise.all(Array.from({ length: CONCURRENT_COMPACTIONS }, compactAll))
     await this.#sweeping
+    await this.#listing?.close()
     await this.#files.close()
     this.#folder?.locks.close()
   }
@@ -142,6 +164,23 @@ export class FileSessionStore extends AbstractSessionStore {
 
   protected _readTurns(sessionId: string, range: CheckedTurnRange, scope: Scope): Promise<TurnPage | null> {
     return this.#first(sessionId, scope, file => file.readTurns(range, scope))
+  }
+
+  protected override _readTurnHeads(
+    sessionId: string,
+    range: CheckedTurnRange,
+    scope: Scope,
+  ): Promise<TurnHeadPage | null> {
+    return this.#first(sessionId, scope, file => file.readTurnHeads(range, scope))
+  }
+
+  protected override async _readParts<List extends PartList>(
+    sessionId: string,
+    turnId: string,
+    range: CheckedPartRange<List>,
+    scope: Scope,
+  ): Promise<PartPage<List> | null> {
+    return this.#first(sessionId, scope, file => file.readParts(turnId, range, scope))
   }
 
   protected _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null> {
@@ -173,13 +212,11 @@ export class FileSessionStore extends AbstractSessionStore {
   // ---- Listing.
 
   protected _listSessions(scope: Scope): Promise<string[]> {
-    return this.#listing.ids(this.#layout(), scope)
+    return this.#known(this.#listing).ids(scope)
   }
 
-  protected async _querySessions(query: CheckedQuery): Promise<SessionPage> {
-    const page = await pageOfListing(query, this.#listing.sessions(this.#layout(), query.scope))
-    // The listing shares its summaries with its cache.
-    return { ...page, sessions: page.sessions.map(cloneSummary) }
+  protected _querySessions(query: CheckedQuery): Promise<SessionPage> {
+    return this.#known(this.#listing).page(query)
   }
 
   // ---- Writing.
@@ -187,9 +224,40 @@ export class FileSessionStore extends AbstractSessionStore {
   protected async _changeSession(
     sessionId: string,
     change: CheckedChange,
-    condition: Condition,
+    condition: ChangeCondition,
   ): Promise<ChangeResult> {
-    const file = this.#openAlready(sessionId) ?? (await this.#findToWrite(sessionId, condition.scope))
+    const { creation } = condition
+    if (creation === undefined) return this.#changeExisting(sessionId, change, condition, condition.scope)
+    const backoff = new Backoff(this.timeoutMs)
+    // Another caller may create the session, or delete it, between the two.
+    for (let scope: Scope = condition.scope; ; scope = undefined) {
+      try {
+        return await this.#changeExisting(sessionId, change, condition, scope)
+      } catch (error) {
+        if (!isTurnstoreError(error, 'SESSION_NOT_FOUND')) throw error
+      }
+      let planned: Creation
+      try {
+        planned = planCreation(sessionId, creation, change, condition, this.limits)
+      } catch (error) {
+        // In another workspace it is there, and that is what the caller has to hear.
+        if ((await this.#findToWrite(sessionId, undefined)) === null) throw error
+        continue
+      }
+      // One at a time, so that only one document is written for callers that create the same session.
+      if (await this.#creating.run(sessionId, () => this.#create(planned))) return planned.result
+      if (!(await backoff.wait())) throw busy(sessionId)
+    }
+  }
+
+  /** @param scope where it is looked for; whether the change may see it is decided under the lock */
+  async #changeExisting(
+    sessionId: string,
+    change: CheckedChange,
+    condition: ChangeCondition,
+    scope: Scope,
+  ): Promise<ChangeResult> {
+    const file = this.#openAlready(sessionId) ?? (await this.#findToWrite(sessionId, scope))
     if (file === null) throw sessionNotFound(sessionId)
     if (!this.#isPrepared || this.#sweeping === null) await this.#prepare()
     this.#uncompacted.set(keyOf(file.paths), file.paths)
@@ -202,10 +270,27 @@ export class FileSessionStore extends AbstractSessionStore {
       }
       if (!isTurnstoreError(error, 'SESSION_NOT_FOUND')) throw error
       // Gone, or not in this scope: it may have been created again in another place.
-      const other = await this.#findToWrite(sessionId, condition.scope)
+      const other = await this.#findToWrite(sessionId, scope)
       if (other === null || other === file) throw error
       return other.change(change, condition)
     }
+  }
+
+  /** False if something is there. */
+  async #create({ session, remember }: Creation): Promise<boolean> {
+    const remembered = new Remembered()
+    if (remember !== undefined) remembered.add({ number: 1, change: remember })
+    if (await this.#creations.create(session, remembered, await this.#prepare())) return true
+    if ((await this.#findToWrite(session.sessionId, undefined)) !== null) return false
+    // Only journals that a delete left behind.
+    const condition: Condition = { ifRevision: 0, scope: undefined }
+    return this.#replace(session, condition, remembered).then(
+      () => true,
+      (error: unknown) => {
+        if (isTurnstoreError(error, 'REVISION_CONFLICT')) return false
+        throw error
+      },
+    )
   }
 
   /** The session where it was found last, if it is open. The write itself checks that it is still there. */
@@ -216,9 +301,17 @@ export class FileSessionStore extends AbstractSessionStore {
   }
 
   protected async _saveSession(session: SessionRecord, condition: Condition): Promise<number> {
+    const mayCreate = condition.ifRevision === undefined || condition.ifRevision === 0
+    const nothing = new Remembered()
+    if (mayCreate && (await this.#creations.create(session, nothing, await this.#prepare()))) return 1
+    return this.#replace(session, condition, nothing)
+  }
+
+  /** @param remembered what a new session remembers */
+  #replace(session: SessionRecord, condition: Condition, remembered: Remembered): Promise<number> {
     return this.#locked(session.sessionId, async lock => {
       const found = await this.#findToWrite(session.sessionId, undefined)
-      return (found ?? (await this.#newFile(session))).replace(session, condition, lock)
+      return (found ?? (await this.#newFile(session))).replace(session, condition, remembered, lock)
     })
   }
 
@@ -247,12 +340,7 @@ export class FileSessionStore extends AbstractSessionStore {
   async #locked<T>(sessionId: string, work: (lock: Lock) => Promise<T>): Promise<T> {
     try {
       const { locks, timeoutMs } = await this.#prepare()
-      const lock = await locks.acquire(sessionId, { deadline: performance.now() + timeoutMs })
-      try {
-        return await work(lock)
-      } finally {
-        lock.release()
-      }
+      return await locks.hold(sessionId, timeoutMs, work)
     } catch (error) {
       throw writeError(error)
     }
@@ -267,7 +355,7 @@ export class FileSessionStore extends AbstractSessionStore {
 
   /** Creates the store's own folder before the first write, and again if it was removed since. */
   async #prepare(): Promise<StoreFolder> {
-    const folder = this.#known()
+    const folder = this.#known(this.#folder)
     if (this.#isPrepared && !this.#hasOwnFolder()) {
       this.#isPrepared = false
       this.#preparing = null
@@ -278,7 +366,9 @@ export class FileSessionStore extends AbstractSessionStore {
     }
     this.#preparing ??= createFormat(folder.layout.base).then(
       ({ foldsCase }) => {
-        this.#folder = { ...folder, layout: new Layout(folder.layout.base, foldsCase) }
+        const layout = new Layout(folder.layout.base, foldsCase)
+        if (foldsCase !== folder.layout.foldsCase) this.#listing = this.#listingOf(layout)
+        this.#folder = { ...folder, layout }
         this.#isPrepared = true
       },
       (error: unknown) => {
@@ -287,30 +377,40 @@ export class FileSessionStore extends AbstractSessionStore {
       },
     )
     await this.#preparing
-    return this.#known()
+    return this.#known(this.#folder)
   }
 
   /** Whether the store's own folder exists. If that cannot be found out, the write will fail and say why. */
   #hasOwnFolder(): boolean {
     try {
-      return identify(this.#known().ownFolder) !== null
+      return identify(this.#known(this.#folder).ownFolder) !== null
     } catch {
       return true
     }
   }
 
   #open(paths: SessionPaths): SessionFile {
-    return this.#files.open(paths, this.#known())
+    return this.#files.open(paths, this.#known(this.#folder))
   }
 
-  #known(): StoreFolder {
-    if (this.#folder === null) throw new TurnstoreError('STORE_UNAVAILABLE', 'The store is not ready')
-    return this.#folder
+  #listingOf(layout: Layout): Listing {
+    const summaries = new Summaries(join(layout.base, OWN_FOLDER, 'summaries'), layout, this.limits.jsonDepth)
+    return new Listing(layout, summaries, readSummary)
+  }
+
+  #known<T>(value: T | null): T {
+    if (value === null) throw new TurnstoreError('STORE_UNAVAILABLE', 'The store is not ready')
+    return value
   }
 
   #layout(): Layout {
-    return this.#known().layout
+    return this.#known(this.#folder).layout
   }
+}
+
+function busy(sessionId: string): TurnstoreError {
+  const message = `Other writers kept creating and deleting session ${sessionId}; try again`
+  return new TurnstoreError('STORE_BUSY', message, { sessionId, outcome: 'not-stored' })
 }
 
 async function sweep(layout: Layout): Promise<void> {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { sessionStoreSuite } from '@turnstore/conformance'
 import { FileSessionStore } from '@turnstore/file'
 import { describe, it } from 'vitest'
+import { isThorough } from '../../../scripts/testing/machine.ts'
 
 const folders = new WeakMap<FileSessionStore, string>()
 
@@ -29,9 +30,17 @@ function overwrite(path: string, old: string, bytes: string): void {
   writeFileSync(path, text.replace(old, bytes), 'latin1')
 }
 
+/** More bytes after some that occur in a file. */
+function insert(path: string, after: string, bytes: string): void {
+  const text = readFileSync(path, 'latin1')
+  if (!text.includes(after)) throw new Error(`${after} is not there`)
+  writeFileSync(path, text.replace(after, after + bytes), 'latin1')
+}
+
 await sessionStoreSuite({
   describe,
   it,
+  thorough: isThorough,
   name: 'FileSessionStore',
   open: () => open(realpathSync(mkdtempSync(join(tmpdir(), 'turnstore-file-')))),
   reopen: store => open(folderOf(store)),
@@ -49,6 +58,10 @@ await sessionStoreSuite({
       overwrite(fileOf(store, `${id}.json`), '"session_id": "s"', '"session_id": "x"'),
     'a record of the journal that is altered': (store, id) =>
       overwrite(fileOf(store, `${id}.journal`), '"turn_id":"t2"', '"turn_id":"t9"'),
+    'keys in the document that are none': (store, id) =>
+      insert(fileOf(store, `${id}.json`), '\n    "plan": "pro"', ',\n    "turnstore.keys": []'),
+    'items in the document that are no list': (store, id) =>
+      insert(fileOf(store, `${id}.json`), '\n      "metadata": {', '\n        "turnstore.items": 7'),
     'a header of the journal that is altered': (store, id) =>
       overwrite(fileOf(store, `${id}.journal`), '"session_id":"s"', '"session_id":"x"'),
   },

@@ -5,8 +5,8 @@ export class IndexedParts<P extends Part> {
   /** By place. A removed part leaves a gap, so that no other part moves. */
   #parts: (P | null)[]
   #count: number
-  /** The places of each id, ascending. Built with the first step. */
-  #places: Map<string, number[]> | null = null
+  /** The place of each id, or all its places, ascending, where an old record has it twice. Built with the first step. */
+  #places: Map<string, number | number[]> | null = null
 
   /** Takes ownership of the parts. */
   constructor(parts: P[]) {
@@ -30,10 +30,15 @@ export class IndexedParts<P extends Part> {
   }
 
   find(id: string): StoredPart[] {
-    return (this.#index().get(id) ?? []).flatMap(place => {
+    return this.#placesOf(id).flatMap(place => {
       const part = this.#parts[place]
       return part === null || part === undefined ? [] : [storedPart(part, place)]
     })
+  }
+
+  #placesOf(id: string): readonly number[] {
+    const known = this.#index().get(id) ?? []
+    return typeof known === 'number' ? [known] : known
   }
 
   countFrom(place: number): number {
@@ -51,10 +56,7 @@ export class IndexedParts<P extends Part> {
     const part = this.#parts[place]
     if (part === null || part === undefined) return
     const id = idOfPart(part)
-    const places =
-      this.#index()
-        .get(id)
-        ?.filter(other => other !== place) ?? []
+    const places = this.#placesOf(id).filter(other => other !== place)
     if (places.length === 0) this.#index().delete(id)
     else this.#index().set(id, places)
     this.#parts[place] = null
@@ -67,7 +69,7 @@ export class IndexedParts<P extends Part> {
     if (this.#places !== null) addPlace(this.#places, part, place)
   }
 
-  #index(): Map<string, number[]> {
+  #index(): Map<string, number | number[]> {
     if (this.#places === null) {
       this.#places = new Map()
       for (const [place, part] of this.#parts.entries()) if (part !== null) addPlace(this.#places, part, place)
@@ -81,9 +83,10 @@ export class IndexedParts<P extends Part> {
   }
 }
 
-function addPlace(places: Map<string, number[]>, part: Part, place: number): void {
+function addPlace(places: Map<string, number | number[]>, part: Part, place: number): void {
   const id = idOfPart(part)
   const known = places.get(id)
-  if (known === undefined) places.set(id, [place])
+  if (known === undefined) places.set(id, place)
+  else if (typeof known === 'number') places.set(id, [known, place])
   else known.push(place)
 }

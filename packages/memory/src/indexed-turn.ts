@@ -6,8 +6,8 @@ import { IndexedParts } from './indexed-parts.js'
 export class IndexedTurn {
   #head: TurnHead
   readonly parts: { readonly [List in PartList]: IndexedParts<Parts[List]> }
-  /** Measured with the first step. */
-  #bytes: number | null = null
+  /** An upper bound of its size. Measured with the first step, and when it comes near the limit. */
+  #bytesAtMost: number | null = null
 
   /** Takes ownership of the turn. */
   constructor({ toolCalls, items, ...head }: TurnRecord) {
@@ -23,10 +23,6 @@ export class IndexedTurn {
     return { toolCalls: this.parts.toolCalls.count, items: this.parts.items.count }
   }
 
-  get bytes(): number {
-    return (this.#bytes ??= turnBytes(this.record()))
-  }
-
   /** The turn as a record, which shares its values. */
   record(): TurnRecord {
     return { ...this.#head, toolCalls: this.parts.toolCalls.all(), items: this.parts.items.all() }
@@ -34,7 +30,8 @@ export class IndexedTurn {
 
   /** The turn as {@link TurnView}, at this index. */
   viewAt(index: number): TurnView {
-    const measured = (): number => this.bytes
+    const measured = (): number => turnBytes(this.record())
+    this.#bytesAtMost ??= measured()
     return {
       index,
       head: this.#head,
@@ -42,6 +39,7 @@ export class IndexedTurn {
       get bytes() {
         return measured()
       },
+      bytesAtMost: this.#bytesAtMost,
       findParts: (list: PartList, id: string): readonly StoredPart[] => this.parts[list].find(id),
       countFrom: (list, place) => this.parts[list].countFrom(place),
       whole: () => this.record(),
@@ -49,10 +47,10 @@ export class IndexedTurn {
   }
 
   /** Takes ownership of the records of the plan. */
-  apply({ head, toolCalls, items, bytes }: TurnPlan): void {
+  apply({ head, toolCalls, items, bytesAtMost }: TurnPlan): void {
     if (head !== undefined) this.#head = head
     this.parts.toolCalls.apply(toolCalls)
     this.parts.items.apply(items)
-    this.#bytes = bytes
+    this.#bytesAtMost = bytesAtMost
   }
 }

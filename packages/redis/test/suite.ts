@@ -1,28 +1,28 @@
 import { randomUUID } from 'node:crypto'
-import { sessionStoreSuite } from '@turnstore/conformance'
+import { type GroupName, sessionStoreSuite } from '@turnstore/conformance'
 import { RedisSessionStore } from '@turnstore/redis'
 import { Cluster, Redis } from 'ioredis'
-import { describe, it } from 'vitest'
+import { afterAll, describe, it } from 'vitest'
 import { damages } from './damages.js'
 
 type Connection = { readonly url: string } | { readonly nodes: { host: string; port: number }[] }
 
 /** Runs the conformance suite. Each case has its own key prefix. */
-export async function runConformanceSuite(name: string, connection: Connection): Promise<void> {
+export async function runConformanceSuite(
+  name: string,
+  connection: Connection,
+  how: { readonly groups?: readonly GroupName[]; readonly thorough?: boolean },
+): Promise<void> {
   const prefixes = new WeakMap<RedisSessionStore, string>()
   const open = (keyPrefix: string): RedisSessionStore => {
     const store = new RedisSessionStore({ ...connection, keyPrefix })
     prefixes.set(store, keyPrefix)
     return store
   }
-  /** Damages a session with a client of its own. */
+  const client = 'nodes' in connection ? new Cluster(connection.nodes) : new Redis(connection.url)
+  afterAll(() => client.disconnect())
   const damaged = async (store: RedisSessionStore, sessionId: string, kind: string): Promise<void> => {
-    const client = 'nodes' in connection ? new Cluster(connection.nodes) : new Redis(connection.url)
-    try {
-      await damages.get(kind)?.(client, suffix => `${prefixOf(store)}{${sessionId}}${suffix}`)
-    } finally {
-      client.disconnect()
-    }
+    await damages.get(kind)?.(client, suffix => `${prefixOf(store)}{${sessionId}}${suffix}`)
   }
   const prefixOf = (store: RedisSessionStore): string => prefixes.get(store) ?? ''
 
@@ -30,6 +30,7 @@ export async function runConformanceSuite(name: string, connection: Connection):
     describe,
     it,
     name,
+    ...how,
     open: () => open(`${randomUUID()}:`),
     reopen: store => open(prefixOf(store)),
     damages: Object.fromEntries(

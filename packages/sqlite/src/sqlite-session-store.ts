@@ -4,6 +4,9 @@ import {
   type SessionPage,
   type SessionRecord,
   type SessionSummary,
+  type PartList,
+  type PartPage,
+  type TurnHeadPage,
   type TurnPage,
   type TurnRecord,
   isTurnstoreError,
@@ -17,17 +20,22 @@ import {
   AbstractSessionStore,
   type CheckedChange,
   type CheckedQuery,
+  type CheckedPartRange,
   type CheckedTurnRange,
+  ofSession,
+  type ChangeCondition,
+  outOfReach,
   planChange,
+  planCreation,
   resultOf,
   type Scope,
-  sessionNotFound,
 } from '@turnstore/core/adapter'
-import { bodyOfTurn } from '@turnstore/core/adapter/sql'
+import { rowsOfTurn, type TurnRows } from '@turnstore/core/adapter/sql'
 import { Connection } from './database/connection.js'
 import { isDatabase, type SqliteDatabase } from './database/driver.js'
-import { databasePath, openDatabase } from './database/open-database.js'
-import { applySettings, checkShared, checkSqliteVersion } from './database/pragmas.js'
+import { databasePath, type OpenDatabase, openDatabase } from './database/open-database.js'
+import { applySettings, checkSqliteVersion } from './database/pragmas.js'
+import { checkShared } from './database/shared-handle.js'
 import { whileBusy } from './database/while-busy.js'
 import { backUp } from './maintenance/backup.js'
 import { checkIntegrity } from './maintenance/check-integrity.js'
@@ -35,17 +43,22 @@ import type { IntegrityReport } from './maintenance/integrity.js'
 import { deleteDamaged, deleteSession } from './sessions/delete-session.js'
 import { LastSession } from './sessions/last-session-cache.js'
 import { listIds, readPage } from './sessions/listing-pages.js'
-import { saveSession } from './sessions/save-session.js'
+import { checkRemembered } from './sessions/remembered-rows.js'
+import { createSession, saveSession } from './sessions/save-session.js'
 import {
   findDamaged,
+  hasRow,
   type Head,
   readCountedHead,
+  readHead,
+  readRawHeads,
   readRawTurns,
   readSummary,
   readWholeSession,
 } from './sessions/session-rows.js'
 import { SqliteSessionView } from './sessions/session-view.js'
-import { parseTurns } from './sessions/turn-bodies.js'
+import { readRawParts } from './sessions/stored-turn.js'
+import { parseHeads, parseParts, parseTurns } from './sessions/turn-bodies.js'
 import { readIfSmall } from './sessions/whole-session.js'
 import { UNREAD, type Write, WriteQueue } from './sessions/write-queue.js'
 import { refuseNewer, upgrade } from './tables/schema-version.js'
@@ -57,6 +70,21 @@ export interface SqliteSessionStoreOptions extends StoreOptions {
    * checkpoint, some megabytes at most, but never the database.
    */
   durability?: 'power-loss' | 'process-crash'
+  /**
+   * Opens the database at a path with another build of better-sqlite3, for example one that encrypts. It returns a new
+   * handle, which the store sets up and closes.
+   *
+   * @example
+   * import Database from 'better-sqlite3-multiple-ciphers'
+   *
+   * const open = path => {
+   *   const database = new Database(path)
+   *   database.key(secret)
+   *   return database
+   * }
+   * const store = new SqliteSessionStore('./sessions.db', { open })
+   */
+  open?: OpenDatabase
 }
 
 interface Open {
@@ -77,20 +105,24 @@ interface Open {
 export class SqliteSessionStore extends AbstractSessionStore {
   readonly #source: string | SqliteDatabase
   readonly #synchronous: 'FULL' | 'NORMAL'
-  #capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: true }
+  readonly #openDatabase: OpenDatabase | undefined
+  #capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: true, constantStep: true }
   #open: Open | null = null
 
   /**
    * @param source the path of the database, which the first call creates if needed; `:memory:`; or your own `Database`
-   *   of better-sqlite3, which the store never closes and whose settings it restores
+   *   of better-sqlite3, which the store uses as it is and never closes
    * @throws `INVALID_ARGUMENT`
    */
   constructor(source: string | SqliteDatabase, options: SqliteSessionStoreOptions = {}) {
-    checkStoreOptions(options, ['durability'])
+    checkStoreOptions(options, ['durability', 'open'])
     super(options)
-    const { durability = 'power-loss' } = options
+    const { durability = 'power-loss', open } = options
     if (durability !== 'power-loss' && durability !== 'process-crash') {
       throw new TurnstoreError('INVALID_ARGUMENT', 'options.durability must be power-loss or process-crash')
+    }
+    if (open !== undefined && (typeof open !== 'function' || typeof source !== 'string')) {
+      throw new TurnstoreError('INVALID_ARGUMENT', 'options.open must be a function, for the path of a database')
     }
     if (typeof source !== 'string' && !isDatabase(source)) {
       throw new TurnstoreError(
@@ -99,6 +131,7 @@ export class SqliteSessionStore extends AbstractSessionStore {
       )
     }
     this.#source = typeof source === 'string' ? databasePath(source) : source
+    this.#openDatabase = open
     this.#synchronous = durability === 'power-loss' ? 'FULL' : 'NORMAL'
   }
 
@@ -110,16 +143,18 @@ export class SqliteSessionStore extends AbstractSessionStore {
     const isShared = typeof this.#source !== 'string'
     const path = typeof this.#source === 'string' ? this.#source : this.#source.name
     const database =
-      typeof this.#source === 'string' ? await whileBusy(() => openDatabase(path), this.timeoutMs, path) : this.#source
-    const connection = new Connection(database, { synchronous: this.#synchronous, isShared })
+      typeof this.#source === 'string'
+        ? await whileBusy(() => openDatabase(path, this.#openDatabase), this.timeoutMs, path)
+        : this.#source
+    const connection = new Connection(database, isShared)
     try {
       const isAlone = await whileBusy(
         () => {
           connection.checkFree()
           connection.watchFiles()
           checkSqliteVersion(database)
-          if (isShared) checkShared(connection)
           refuseNewer(connection)
+          if (isShared) checkShared(connection, { synchronous: this.#synchronous, timeoutMs: this.timeoutMs })
           if (!isShared) applySettings(database, this.#synchronous)
           upgrade(connection)
           return isShared && connection.isExclusive
@@ -131,6 +166,7 @@ export class SqliteSessionStore extends AbstractSessionStore {
         durability: database.memory ? 'none' : this.#synchronous === 'FULL' ? 'power-loss' : 'process-crash',
         sharing: database.memory || isAlone ? 'process' : 'host',
         constantAppend: true,
+        constantStep: true,
       }
     } catch (error) {
       connection.close()
@@ -195,6 +231,34 @@ export class SqliteSessionStore extends AbstractSessionStore {
     return { ...raw, turns }
   }
 
+  protected override async _readTurnHeads(
+    sessionId: string,
+    range: CheckedTurnRange,
+    scope: Scope,
+  ): Promise<TurnHeadPage | null> {
+    const raw = await this.#read(connection => {
+      const head = this.#countedHead(sessionId, scope)
+      return head && readRawHeads(connection, head, range)
+    })
+    if (raw === null) return null
+    const turnId = range.kind === 'turnId' ? range.turnId : undefined
+    return { ...raw, turns: await parseHeads(sessionId, raw.turns, turnId) }
+  }
+
+  protected override async _readParts<List extends PartList>(
+    sessionId: string,
+    turnId: string,
+    range: CheckedPartRange<List>,
+    scope: Scope,
+  ): Promise<PartPage<List> | null> {
+    const raw = await this.#read(connection => {
+      const head = this.#countedHead(sessionId, scope)
+      return head && ofSession(sessionId, () => readRawParts(connection, head, turnId, range))
+    })
+    if (raw === null || raw.rows.length === 0) return raw && raw.page
+    return { ...raw.page, parts: await parseParts(sessionId, range.list, raw.rows) }
+  }
+
   protected _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null> {
     return this.#read(connection => readSummary(connection, sessionId, scope))
   }
@@ -215,26 +279,36 @@ export class SqliteSessionStore extends AbstractSessionStore {
 
   // ---- Writing. Turns are encoded before the transaction, so that others do not wait for it.
 
-  protected _changeSession(sessionId: string, change: CheckedChange, condition: Condition): Promise<ChangeResult> {
+  protected _changeSession(
+    sessionId: string,
+    change: CheckedChange,
+    condition: ChangeCondition,
+  ): Promise<ChangeResult> {
     const { connection } = this.#opened()
-    const bodyOf = bodiesOf(change.appendTurns)
-    return this.#writeRead(sessionId, condition.scope, isRead => {
-      const head = this.#countedHead(sessionId, condition.scope)
-      if (head === null) throw sessionNotFound(sessionId)
+    const { scope, creation } = condition
+    const rowsOf = rowsBefore(change.appendTurns)
+    return this.#writeRead(sessionId, scope, isRead => {
+      const head = this.#countedHead(sessionId, scope)
+      if (head === null) {
+        if (creation === undefined || hasRow(connection, sessionId)) {
+          throw outOfReach(sessionId, condition, creation !== undefined)
+        }
+        return createSession(connection, planCreation(sessionId, creation, change, condition, this.limits), rowsOf)
+      }
       const session = new SqliteSessionView(connection, head)
-      const plan = planChange(session, change, condition.ifRevision, this.limits)
+      const plan = ofSession(sessionId, () => planChange(session, change, condition, this.limits))
       const answer = resultOf(plan)
-      if (!plan.changed) return { answer }
+      if (!plan.changed && plan.remember === undefined) return { answer }
       if (plan.keepTurns !== undefined && !isRead && !readIfSmall(connection, head)) return UNREAD
-      return { answer, apply: () => session.apply(plan, bodyOf) }
+      return { answer, apply: () => session.apply(plan, rowsOf) }
     })
   }
 
   protected _saveSession(session: SessionRecord, condition: Condition): Promise<number> {
     const { connection } = this.#opened()
-    const bodyOf = bodiesOf(session.turns)
+    const rowsOf = rowsBefore(session.turns)
     return this.#writeRead(session.sessionId, session.workspaceId, isRead =>
-      saveSession(connection, session, bodyOf, condition, isRead),
+      saveSession(connection, session, rowsOf, condition, isRead),
     )
   }
 
@@ -257,7 +331,7 @@ export class SqliteSessionStore extends AbstractSessionStore {
 
   async #isDamaged(sessionId: string, scope: Scope): Promise<boolean> {
     try {
-      await this._loadSession(sessionId, scope)
+      await this.#readWhole(sessionId, scope)
       return false
     } catch (error) {
       if (!isTurnstoreError(error, 'CORRUPT_SESSION')) throw error
@@ -270,7 +344,16 @@ export class SqliteSessionStore extends AbstractSessionStore {
    * damaged session is lost. Another process may change the session in between, but a store does not damage it.
    */
   #writeRead<T>(sessionId: string, scope: Scope, write: Write<T>): Promise<T> {
-    return this.#opened().writes.write(write, () => this._loadSession(sessionId, scope))
+    return this.#opened().writes.write(write, () => this.#readWhole(sessionId, scope))
+  }
+
+  /** Reads the session and what it remembers. @throws `CORRUPT_SESSION` */
+  async #readWhole(sessionId: string, scope: Scope): Promise<void> {
+    await this._loadSession(sessionId, scope)
+    await this.#read(connection => {
+      const head = readHead(connection, sessionId, scope)
+      if (head !== null) ofSession(sessionId, () => checkRemembered(connection, head.id))
+    })
   }
 
   /** In a transaction. Null if there is no such session in the scope. */
@@ -286,9 +369,9 @@ export class SqliteSessionStore extends AbstractSessionStore {
 }
 
 /** Encodes turns now, before the transaction. */
-function bodiesOf(turns: readonly TurnRecord[]): (turn: TurnRecord) => string {
-  const bodies = new Map(turns.map(turn => [turn, bodyOfTurn(turn)]))
-  return turn => bodies.get(turn) ?? ''
+function rowsBefore(turns: readonly TurnRecord[]): (turn: TurnRecord) => TurnRows {
+  const rows = new Map(turns.map(turn => [turn, rowsOfTurn(turn)]))
+  return turn => rows.get(turn) ?? rowsOfTurn(turn)
 }
 
 /** An unknown argument would be ignored silently. @throws `INVALID_ARGUMENT` */

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { sessionStoreSuite } from '@turnstore/conformance'
 import { SqliteSessionStore } from '@turnstore/sqlite'
 import { describe, it } from 'vitest'
+import { isThorough } from '../../../scripts/testing/machine.ts'
 import { damagesIn } from './damages.ts'
 
 const paths = new WeakMap<SqliteSessionStore, string>()
@@ -21,6 +22,7 @@ function pathOf(store: SqliteSessionStore): string {
 await sessionStoreSuite({
   describe,
   it,
+  thorough: isThorough,
   name: 'SqliteSessionStore',
   open: () => open(join(mkdtempSync(join(tmpdir(), 'turnstore-sqlite-')), 'sessions.db')),
   reopen: store => open(pathOf(store)),

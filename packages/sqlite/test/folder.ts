@@ -52,6 +52,13 @@ export class Folder extends TestFolder {
     return handle
   }
 
+  /** A handle to share with a store, whatever its journal mode and `timeoutMs`. */
+  shared(path: string = this.database, options: Database.Options = {}): Database.Database {
+    const handle = this.handle(path, { timeout: 0, ...options })
+    handle.pragma('synchronous = EXTRA')
+    return handle
+  }
+
   /** Another process that runs `code` with a `store` on the same database, and with the driver. */
   run(code: string, { under = [], path = this.database, options = {}, uid }: RunOptions = {}): Child {
     const module = `import { SqliteSessionStore } from '@turnstore/sqlite'

@@ -7,6 +7,7 @@ describe('the constructor of SqliteSessionStore refuses', () => {
     ['an option of the driver', ['s.db', { readonly: true }], 'options has no member "readonly"'],
     ['a misspelt limit', ['s.db', { limits: { turnbytes: 1 } }], 'limits has no member "turnbytes"'],
     ['a durability that is none', ['s.db', { durability: 'full' }], 'options.durability must be'],
+    ['a way to open that is none', ['s.db', { open: 's.db' }], 'options.open must be a function'],
     ['options that are none', ['s.db', 5_000], 'options must be an object'],
     ['no path', [''], 'INVALID_ARGUMENT'],
     ['a URI', ['file:s.db?mode=ro'], 'INVALID_ARGUMENT'],

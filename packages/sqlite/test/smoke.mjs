@@ -11,6 +11,7 @@ const path = `${folder}/sessions.db`
 const store = new SqliteSessionStore(path)
 await store.ready()
 const database = new Database(path)
+database.pragma('synchronous = FULL')
 const shared = new SqliteSessionStore(database)
 await smoke(store, shared)
 await shared.backup(`${folder}/backup.db`)

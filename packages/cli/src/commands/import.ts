@@ -4,7 +4,7 @@ import { isTurnstoreError, type SessionStore } from '@turnstore/core'
 import { Command } from 'commander'
 import { type Cli, Failure, messageOf, UsageError } from '../terminal/cli.js'
 import { contradictionSentence, contradictionSentences } from '../output/contradiction-sentences.js'
-import { mergeIntoStore } from '../merge/merge-into-store.js'
+import { MergeInOrder, type Merged } from '../merge/merge-in-order.js'
 import { MergeCounts } from '../output/merge-counts.js'
 import { workspaceOption } from '../terminal/options.js'
 import { isObject } from '../input/parse-json.js'
@@ -98,10 +98,19 @@ class Import {
         total: source.size,
         quiet: this.#options.json === true,
       })
+      const merges = new MergeInOrder(this.#store)
       try {
-        for await (const record of readRecords(input)) {
-          await this.#readRecord(name, source, record)
-          progress.advance(record.bytes)
+        try {
+          for await (const record of readRecords(input)) {
+            const read = this.#read(record, source)
+            await merges.add('session' in read ? read.session : null, record.bytes, merged => {
+              this.#report(name, record.line, read, merged)
+              progress.advance(record.bytes)
+            })
+          }
+        } finally {
+          // If the file cannot be read to its end, what was read counts.
+          await merges.finish()
         }
         this.#endRow()
       } finally {
@@ -118,29 +127,40 @@ class Import {
     }
   }
 
-  async #readRecord(file: string, source: RecordSource, { line, place, value }: FileRecord): Promise<void> {
+  #read({ place, value }: FileRecord, source: RecordSource): ReadRecord {
+    const stray = strayKind(value)
+    try {
+      if ('problem' in value) throw new Unreadable(value.problem)
+      return { stray, ...readSession(value, { source, place, workspaceId: this.#options.workspace }) }
+    } catch (error) {
+      return { stray, error }
+    }
+  }
+
+  /** @param merged null if there was no session to merge */
+  #report(file: string, line: number, read: ReadRecord, merged: Merged | null): void {
     if (this.#cli.isStopped) return
-    const kind = strayKind(value)
-    if (kind !== this.#row.kind) this.#endRow(kind)
-    if (kind !== null && ++this.#row.length > kind.limit) {
+    const { stray } = read
+    if (stray !== this.#row.kind) this.#endRow(stray)
+    if (stray !== null && ++this.#row.length > stray.limit) {
       this.#leftOut++
       this.#row.from ??= { file, line }
       return
     }
     try {
-      if ('problem' in value) throw new Unreadable(value.problem)
-      const { session, problems, notes } = readSession(value, { source, place, workspaceId: this.#options.workspace })
-      for (const message of notes) this.#note({ file, line, message })
-      const result = await mergeIntoStore(this.#store, session)
+      if ('error' in read) throw read.error
+      for (const message of read.notes) this.#note({ file, line, message })
+      if (merged === null) return
+      const result = merged()
       this.#counts.add(result)
-      this.#failInPart(problems.map(message => ({ file, line, message: `imported, but ${message}` })))
+      this.#failInPart(read.problems.map(message => ({ file, line, message: `imported, but ${message}` })))
       for (const where of result.contradictions)
         this.#problems.push({ file, line, message: contradictionSentence(where) })
       for (const message of contradictionSentences(result.contradictions))
         this.#cli.fail(sentence({ file, line, message }))
     } catch (error) {
       // The store is at fault, so the next record would fail too.
-      if (this.#cli.isStopped || isOfStore(error)) throw error
+      if (isOfStore(error)) throw error
       this.#leftOut++
       this.#fail({ file, line, message: problemOf(error) })
     }
@@ -187,6 +207,8 @@ class Import {
     await this.#cli.printJson({ ...members, leftOut, problems: this.#problems, notes: this.#notes })
   }
 }
+
+type ReadRecord = { readonly stray: Stray | null } & (ReturnType<typeof readSession> | { readonly error: unknown })
 
 function strayKind(value: FileRecord['value']): Stray | null {
   if (!('json' in value) || !isObject(value.json)) return NO_OBJECT

@@ -37,13 +37,16 @@ function changed(stored: SessionRecord, change: TimedChange): SessionRecord | nu
 }
 
 function updateBetween(before: TurnRecord, after: TurnRecord): NonNullable<TimedChange['updateTurns']>[number] {
-  const { turnId, toolCalls, ...members } = after
+  const { turnId, toolCalls, items, ...members } = after
   const set = Object.fromEntries(
     Object.entries(members).filter(([name, value]) => !isDeepStrictEqual(Reflect.get(before, name), value)),
   )
   return {
     turnId,
     set,
-    putToolCalls: toolCalls.filter((call, place) => !isDeepStrictEqual(before.toolCalls[place], call)),
+    putToolCalls: toolCalls
+      .filter((call, place) => !isDeepStrictEqual(before.toolCalls[place], call))
+      .map(call => ({ ...call, replace: true })),
+    putItems: items.slice(before.items.length),
   }
 }

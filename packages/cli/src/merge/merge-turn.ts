@@ -1,5 +1,6 @@
 import type { TurnRecord } from '@turnstore/core'
-import { type Contradict, filled, isOpen, lacks, united, unitedExtra } from './members.js'
+import { type Contradict, filled, isOpen, lacks, united } from './members.js'
+import { mergeItems } from './merge-items.js'
 import { mergeCalls } from './merge-tool-calls.js'
 import { mergeSaid } from './merge-messages.js'
 
@@ -23,15 +24,16 @@ export function mergeTurn(
     prompt: filled(stored.prompt, incoming.prompt),
     toolCalls: mergeCalls(stored.toolCalls, incoming.toolCalls, contradict),
   }
+  const { extra: _extra, ...members } = stored
   return {
-    ...stored,
+    ...members,
     agentId: filled(stored.agentId, incoming.agentId),
     ...beside,
     ...mergeSaid(stored, incoming, beside, isOpen(stored) || (isLast && isOfTranscript), contradict),
     startedAt: filled(stored.startedAt, incoming.startedAt),
     ...mergeEnd(stored, incoming, isOfTranscript, contradict),
     auditEventIds: stored.auditEventIds.concat(incoming.auditEventIds.filter(id => !stored.auditEventIds.includes(id))),
-    ...unitedExtra(stored, incoming, () => contradict('unknown members')),
+    ...mergeItems(stored, incoming, contradict),
   }
 }
 

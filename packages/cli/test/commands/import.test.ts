@@ -50,6 +50,22 @@ const answered = {
 }
 
 describe('import', () => {
+  it('merges the records of one session in the order of the file, among hundreds of others', async () => {
+    const messages = Array.from({ length: 40 }, (_, i) => [
+      { role: 'user', content: `question ${i}` },
+      { role: 'assistant', content: `answer ${i}` },
+    ])
+    const records = messages.flatMap((_, i) => [
+      { id: 'grows', messages: messages.slice(0, i + 1).flat() },
+      ...Array.from({ length: 5 }, (_unused, n) => ({ ...hello, id: `other ${i} ${n}` })),
+    ])
+    const { url, code, stdout, stderr } = await importText(lines(...records))
+    expect([code, stdout, stderr]).toEqual([0, '240 sessions: 201 added, 39 grown, 0 unchanged\n', ''])
+    expect((await load(url, 'grows'))?.turns.map(({ prompt }) => prompt)).toEqual(
+      messages.map((_, i) => `question ${i}`),
+    )
+  })
+
   it('creates a session for each transcript, with its id and metadata, without times', async () => {
     const { url, code, stdout, stderr } = await importText(lines(hello, calling))
     expect([code, stdout, stderr]).toEqual([0, '2 sessions: 2 added, 0 grown, 0 unchanged\n', ''])

@@ -7,12 +7,12 @@ import { FileSessionStore } from '@turnstore/file'
 import { InMemorySessionStore } from '@turnstore/memory'
 import { SqliteSessionStore } from '@turnstore/sqlite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { thoroughness } from '../../../../scripts/testing/machine.ts'
 import { mergeIntoStore } from '../../src/merge/merge-into-store.ts'
 import { lostFrom, missingFrom } from './merge-oracle.ts'
 import { after, session, steps } from './merge-sessions.ts'
 
-/** Set TURNSTORE_RUNS=10000 for a long run. */
-const numRuns = Number(process.env.TURNSTORE_RUNS ?? 100)
+const numRuns = 100 * thoroughness
 const timeout = 60_000 + 60 * numRuns
 
 const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'turnstore-merge-'))

@@ -50,7 +50,9 @@ describe('merging into the target', () => {
     ['more of the arguments of a running call', call({ ...open, arguments: {} }), call(open)],
     ['a call', turn(), call(done)],
     ['an agent transition', session(), session({ agentTransitions: [{ transitionId: 'x', toAgent: 'a' }] })],
+    ['an item', turn(), turn({ items: [{ itemId: 'i', format: 'f', value: 1 }] })],
     ['unknown members', turn(), turn({ extra: { new: 1 } })],
+    ['unknown members called items', turn(), turn({ extra: { items: 'other' } })],
   ])('%s: added, and never removed by a source that lacks it', (_what, less, more) => {
     expect(mergeSession(less, more)).toEqual({ merged: more, contradictions: [] })
     expect(mergeSession(more, less)).toEqual({ merged: more, contradictions: [] })
@@ -70,6 +72,24 @@ describe('merging into the target', () => {
       ['turn 1 (t): the arguments of call c'],
     ],
     ['tools', call(done), call({ ...done, toolName: 'g' }), ['turn 1 (t): the tool of call c']],
+    [
+      'items',
+      turn({ items: [{ itemId: 'i', format: 'f', value: 1 }] }),
+      turn({ items: [{ itemId: 'i', format: 'f', value: 2 }] }),
+      ['turn 1 (t): item i'],
+    ],
+    [
+      'things called items',
+      turn({ items: [{ itemId: 'i', format: 'f', value: 1 }] }),
+      turn({ extra: { items: 'other' } }),
+      ['turn 1 (t): its items'],
+    ],
+    [
+      'items, where the target has something else under that name',
+      turn({ extra: { items: 'other', more: 1 } }),
+      turn({ items: [{ itemId: 'i', format: 'f', value: 1 }] }),
+      ['turn 1 (t): its items'],
+    ],
     ['ends', turn(end), turn({ status: 'cancelled' }), ['turn 1 (t): its status']],
     ['responses', turn({ responseContent: 'Yes' }), turn({ responseContent: 'Yes, no' }), ['turn 1 (t): its response']],
     ['prompts', turn(), turn({ prompt: 'Milk?', responseContent: 'x' }), ['turn 1 (t), which has another prompt']],

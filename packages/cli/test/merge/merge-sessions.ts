@@ -24,6 +24,7 @@ export type Step =
   | { readonly kind: 'append'; readonly id: string; readonly again: boolean }
   | { readonly kind: 'time'; readonly hour: number }
   | { readonly kind: 'agent'; readonly turn: number }
+  | { readonly kind: 'item'; readonly turn: number; readonly id: string }
 
 const key = fc.constantFrom('a', 'b', '__proto__', 'constructor')
 const place = fc.nat(5)
@@ -44,6 +45,7 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constant('append' as const), id: fc.constantFrom('n1', 'n2', 'n3'), again: fc.boolean() }),
   fc.record({ kind: fc.constant('time' as const), hour: fc.nat(9) }),
   fc.record({ kind: fc.constant('agent' as const), turn: place }),
+  fc.record({ kind: fc.constant('item' as const), turn: place, id: fc.constantFrom('i0', 'i1', 'j', '__proto__') }),
 )
 
 export const steps: fc.Arbitrary<Step[]> = fc.array(step, { maxLength: 8 })
@@ -118,6 +120,12 @@ function take(session: SessionRecord, step: Step): SessionRecord {
       return inTurn(session, step.turn, turn => ({ ...turn, extra: withKey(turn.extra ?? {}, step.key, true) }))
     case 'agent':
       return inTurn(session, step.turn, turn => ({ ...turn, agentId: 'front' }))
+    case 'item':
+      return inTurn(session, step.turn, turn =>
+        turn.items.some(({ itemId }) => itemId === step.id)
+          ? turn
+          : { ...turn, items: [...turn.items, { itemId: step.id, format: 'own', value: { of: step.id } }] },
+      )
     case 'metadata':
       return { ...session, metadata: withKey(session.metadata, step.key, { deep: [step.key] }) }
     case 'transition':

@@ -2,13 +2,14 @@ import fc from 'fast-check'
 import { createSession, messagesFromTurns, NO_RESULT, type SessionRecord, turnsFromMessages } from '@turnstore/core'
 import { InMemorySessionStore } from '@turnstore/memory'
 import { expect, it } from 'vitest'
+import { thoroughness } from '../../../../scripts/testing/machine.ts'
 import { mergeIntoStore } from '../../src/merge/merge-into-store.ts'
 
 /*
  * A conversation is imported repeatedly while it grows, and its turns are annotated in between.
  */
 
-const numRuns = Number(process.env.TURNSTORE_RUNS ?? 300)
+const numRuns = 150 * thoroughness
 
 type Message = Record<string, unknown>
 

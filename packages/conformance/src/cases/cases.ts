@@ -3,6 +3,7 @@ import type { Capabilities, SessionStore } from '@turnstore/core'
 import { type Child, startChild, type StartingChild } from '../child/child.js'
 import { type Clause, contract } from './contract.js'
 import { nameOf } from '../checks/expect.js'
+import { cut, isSmall, plain } from '../checks/texts.js'
 import type { StoreSetup } from './setup.js'
 import { originOf, watched } from '../checks/watched.js'
 
@@ -171,7 +172,7 @@ export async function limited<T>(work: Promise<T>, timeoutMs: number, what: stri
   }
 }
 
-/** Keeps the expected and actual values, so that runners can show them. */
+/** Keeps the expected and actual values if they are small, so that runners can show them. */
 class BrokenContract extends assert.AssertionError {}
 
 /** Fails a case with a different part of the contract than its own. */
@@ -183,14 +184,15 @@ function broken(clause: Clause, error: unknown): BrokenContract {
   const known = error instanceof assert.AssertionError ? error : undefined
   const call = originOf(error)
   const failure = call === undefined ? nameOf(error) : `${call} fails with ${nameOf(error)}`
+  const isShown = known?.operator !== 'fail' && isSmall(known?.actual) && isSmall(known?.expected)
   const result = new BrokenContract({
-    message: `${contract[clause]}: ${known?.message ?? failure}`,
-    ...(known?.operator === 'fail' ? {} : { actual: known?.actual, expected: known?.expected }),
+    message: plain(`${contract[clause]}: ${known?.message ?? failure}`),
+    ...(isShown ? { actual: known?.actual, expected: known?.expected } : {}),
     operator: 'fail',
   })
   if (error instanceof Error && error.stack !== undefined) {
     // Keeps the stack of the assertion and replaces its first line.
-    const frames = error.stack.slice(Math.max(0, error.stack.indexOf('\n    at ')))
+    const frames = cut(error.stack.slice(Math.max(0, error.stack.indexOf('\n    at '))), 10_000)
     result.stack = `${result.name}: ${result.message}${frames}`
   }
   return result

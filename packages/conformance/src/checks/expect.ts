@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { inspect, isDeepStrictEqual } from 'node:util'
+import { cut } from './texts.js'
 import { type ErrorCode, isTurnstoreError, type TurnstoreError, type WriteOutcome } from '@turnstore/core'
 
 /** Asserts deep, strict equality. A failure names only the first difference. */
@@ -85,9 +86,10 @@ export function show(value: unknown): string {
 export function nameOf(error: unknown): string {
   if (isTurnstoreError(error)) {
     const { cause } = error
-    return `${error.code}: ${error.message}${cause instanceof Error ? ` (cause: ${cause.message})` : ''}`
+    const because = cause instanceof Error ? ` (cause: ${cut(cause.message, 500)})` : ''
+    return `${error.code}: ${cut(error.message, 1000)}${because}`
   }
-  return error instanceof Error ? `${error.name}: ${error.message}` : show(error)
+  return error instanceof Error ? `${error.name}: ${cut(error.message, 1000)}` : show(error)
 }
 
 function firstDifference(

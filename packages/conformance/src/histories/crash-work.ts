@@ -1,7 +1,7 @@
 import type { TurnRecord } from '@turnstore/core'
-import type { Operation } from './operations.js'
+import type { CallOptions, Operation } from './operations.js'
 import type { Random } from '../samples/random.js'
-import { changeOf, indexes, sessionOf, toolCallOf, transitionOf, turnOf } from '../samples/samples.js'
+import { changeOf, indexes, itemOf, sessionOf, toolCallOf, transitionOf, turnOf } from '../samples/samples.js'
 
 /*
  * The work of a process that will be killed: more calls than it can make. Derived from a seed.
@@ -29,6 +29,35 @@ export function conditionalAppends(id: string, random: Random, name: Names, revi
     ...append(id, turns(1 + random.below(2), random, name)),
     options: { ifRevision: revision + index },
   }))
+}
+
+/** The turn of {@link steps}. */
+export const STEPS = 'steps'
+
+/** The steps of an agent in one turn, some with a key: calls that begin and end, items, the turn's head. */
+export function steps(id: string, random: Random, name: Names): Operation[] {
+  return [
+    change(id, { appendTurns: [turnOf(STEPS, { status: 'running' })] }),
+    ...indexes(CALLS).flatMap((): Operation[] => {
+      const call = name()
+      const result = `${call} `.repeat(random.below(16) === 0 ? 3000 : random.below(40))
+      const step = (members: object): Operation => change(id, { updateTurns: [{ turnId: STEPS, ...members }] })
+      const began = step({ putToolCalls: [toolCallOf(call, { status: 'running' })], putItems: [itemOf(call)] })
+      const ended = step({ putToolCalls: [toolCallOf(call, { result })], setMetadata: { last: call } })
+      const cleared = step({ removeItems: [call], set: { responseContent: call } })
+      return [began, ended, ...(random.below(3) === 0 ? [cleared] : []), keyed(id, name())]
+    }),
+  ]
+}
+
+/** Changes that a second application would show, each with a key, and each creating its session if need be. */
+export function keyedChanges(id: string, name: Names): Operation[] {
+  return indexes(CALLS).map(() => keyed(id, name(), { createIfMissing: {} }))
+}
+
+function keyed(id: string, key: string, others: CallOptions = {}): Operation {
+  const applied = changeOf({ appendAgentTransitions: [transitionOf(null, { toAgent: key })] })
+  return { method: 'changeSession', id, change: applied, options: { idempotencyKey: key, ...others } }
 }
 
 /** Changes with many parts, saves, rewinds, and deletes followed by a new session. */

@@ -1,5 +1,7 @@
 import {
   isTurnstoreError,
+  type NewSessionInput,
+  type PartRange,
   type TimedChange,
   type SessionRecord,
   type SessionStore,
@@ -11,6 +13,10 @@ import { nameOf } from '../checks/expect.js'
 export interface CallOptions {
   workspaceId?: string | null
   ifRevision?: number
+  idempotencyKey?: string
+  createIfMissing?: NewSessionInput
+  /** Of `readTurns`. */
+  parts?: 'none'
 }
 
 /** A call on one session as data, to print, send to another process or run on a model. */
@@ -19,6 +25,7 @@ export type Operation =
   | { method: 'changeSession'; id: string; change: TimedChange; options?: CallOptions }
   | { method: 'deleteSession' | 'loadSession' | 'loadSummary'; id: string; options?: CallOptions }
   | { method: 'readTurns'; id: string; range: TurnRange; options?: CallOptions }
+  | { method: 'readParts'; id: string; turnId: string; range: PartRange; options?: CallOptions }
 
 /** The outcome of a call. Unknown: it may have happened, or may still happen. */
 export type Outcome =
@@ -54,5 +61,6 @@ function argumentsOf(operation: Operation): unknown[] {
   if (operation.method === 'saveSession') return [operation.record, ...options]
   if (operation.method === 'changeSession') return [operation.id, operation.change, ...options]
   if (operation.method === 'readTurns') return [operation.id, operation.range, ...options]
+  if (operation.method === 'readParts') return [operation.id, operation.turnId, operation.range, ...options]
   return [operation.id, ...options]
 }

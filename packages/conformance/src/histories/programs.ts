@@ -4,7 +4,7 @@ import { expectSingleOrder } from './expect-order.js'
 import type { Caller, Operation, Outcome } from './operations.js'
 import { Recording } from './recording.js'
 import { tellOperation } from './tell-call.js'
-import { changeOf, sessionOf, toolCallOf, transitionOf, turnOf } from '../samples/samples.js'
+import { changeOf, itemOf, sessionOf, toolCallOf, transitionOf, turnOf } from '../samples/samples.js'
 
 /*
  * Random programs of concurrent callers, with few ids and few kinds of calls, so that they conflict.
@@ -34,13 +34,40 @@ const change: fc.Arbitrary<TimedChange> = fc
     fc.record({ setMetadata: metadata }),
     fc.record({ keepTurns: fc.nat(2), unsetMetadata: fc.tuple(key) }),
     turn.map(({ turnId }) => ({ updateTurns: [{ turnId, putToolCalls: [toolCallOf(turnId), toolCallOf('c')] }] })),
+    fc.tuple(turn, fc.nat(2)).map(([{ turnId }, value]) => ({
+      updateTurns: [{ turnId, removeItems: ['a'], putItems: [itemOf('a'), itemOf('b', { value })] }],
+    })),
     turn.map(({ turnId }) => ({ appendAgentTransitions: [transitionOf(turnId)], agentId: turnId })),
   )
   .map(changeOf)
 
+/** Of one key, so that most are repetitions. Applied twice, each would show. */
+const keyed = fc.constantFrom('k', 'l').map(idempotencyKey => ({
+  change: changeOf({ appendAgentTransitions: [transitionOf(null, { toAgent: idempotencyKey })] }),
+  options: { idempotencyKey },
+}))
+
 const draft: fc.Arbitrary<Draft> = fc.record({
   operation: fc.oneof(
     { weight: 6, arbitrary: fc.record({ method: fc.constant('changeSession' as const), id, change }) },
+    {
+      weight: 2,
+      arbitrary: fc.tuple(id, keyed, fc.boolean()).map(([id, { change, options }, creates]) => ({
+        method: 'changeSession' as const,
+        id,
+        change,
+        options: creates ? { ...options, createIfMissing: {} } : options,
+      })),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        method: fc.constant('changeSession' as const),
+        id,
+        change: fc.record({ appendTurns: turns }).map(changeOf),
+        options: fc.constant({ createIfMissing: {} }),
+      }),
+    },
     {
       weight: 1,
       arbitrary: fc
@@ -55,6 +82,15 @@ const draft: fc.Arbitrary<Draft> = fc.record({
     {
       weight: 1,
       arbitrary: fc.record({ method: fc.constant('readTurns' as const), id, range: fc.constant({ last: 2 }) }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        method: fc.constant('readParts' as const),
+        id,
+        turnId: turn.map(({ turnId }) => turnId),
+        range: fc.constant({ list: 'items' as const }),
+      }),
     },
   ),
   ifSeen: fc.integer({ min: 0, max: 3 }).map(value => value === 3),
@@ -105,8 +141,9 @@ export async function runProgram(program: Program, handles: readonly (readonly [
 function conditional(operation: Operation, ifSeen: boolean, seen: number): Operation {
   if (!ifSeen) return operation
   if (operation.method === 'saveSession') return { ...operation, options: { ifRevision: seen } }
-  // A change does not accept 0, since it cannot create a session.
-  return operation.method === 'changeSession' ? { ...operation, options: { ifRevision: seen || 1 } } : operation
+  if (operation.method !== 'changeSession' || operation.options?.createIfMissing !== undefined) return operation
+  // A change does not accept 0, since without `createIfMissing` it cannot create a session.
+  return { ...operation, options: { ...operation.options, ifRevision: seen || 1 } }
 }
 
 function revisionIn(outcome: Outcome): number | undefined {

@@ -17,6 +17,7 @@ export function tellOperation(operation: Operation): string {
 
 function wordsOfArgument(operation: Operation): string {
   if (operation.method === 'readTurns') return show(operation.range)
+  if (operation.method === 'readParts') return `${operation.turnId}, ${show(operation.range)}`
   if (operation.method === 'saveSession') {
     return `turns [${idsOf(operation.record.turns)}], metadata ${show(operation.record.metadata)}`
   }
@@ -25,7 +26,7 @@ function wordsOfArgument(operation: Operation): string {
     operation.change
   const parts = [
     keepTurns !== undefined && `keep ${keepTurns} turns`,
-    updateTurns?.map(({ turnId, putToolCalls }) => `update ${turnId}${putToolCalls ? ' with tool calls' : ''}`),
+    updateTurns?.map(({ turnId, ...members }) => `update ${turnId}: ${show(members)}`),
     appendTurns !== undefined && `append [${idsOf(appendTurns)}]`,
     appendAgentTransitions !== undefined && `${appendAgentTransitions.length} transitions`,
     setMetadata !== undefined && `set ${show(setMetadata)}`,
@@ -42,7 +43,9 @@ export function tellOutcome(outcome: Outcome): string {
 }
 
 export function tellState(state: State): string {
-  return state === null ? 'not there' : tell(state)
+  if (state === null) return 'not there'
+  const keys = state.remembered.map(({ key }) => key)
+  return `${tell(state.session)}${keys.length === 0 ? '' : `, remembering [${keys.slice(-12).join(', ')}]`}`
 }
 
 /** Shows a record by its revision, turns and metadata, and other values in full. */
@@ -55,16 +58,22 @@ function tell(value: unknown): string {
     'deduplicated' in value && Array.isArray(value.deduplicated) && value.deduplicated.length > 0
       ? `, deduplicated ${show(value.deduplicated)}`
       : ''
+  const flags = ['created', 'replayed'].filter(name => name in value).map(name => `, ${name}`)
+  const skipped = 'skipped' in value ? `, skipped ${show(value.skipped)}` : ''
   const metadata = 'metadata' in value ? `, metadata ${show(value.metadata)}` : ''
-  return `revision ${String(value.revision)}${turns}${count}${again}${metadata}`
+  return `revision ${String(value.revision)}${turns}${count}${again}${skipped}${flags.join('')}${metadata}`
 }
 
 /** The last of many ids. Tool calls follow their turn. */
 function idsOf(turns: readonly unknown[]): string {
   const ids = turns.map(turn => {
     if (typeof turn !== 'object' || turn === null || !('turnId' in turn)) return '?'
-    const calls = 'toolCalls' in turn && Array.isArray(turn.toolCalls) ? turn.toolCalls.length : 0
-    return calls === 0 ? String(turn.turnId) : `${String(turn.turnId)} with ${calls} tool calls`
+    const counts = (['toolCalls', 'items'] as const).flatMap(list => {
+      const parts: unknown = Reflect.get(turn, list)
+      if (!Array.isArray(parts) || parts.length === 0) return []
+      return [`${parts.length} ${list === 'items' ? 'items' : 'tool calls'}`]
+    })
+    return counts.length === 0 ? String(turn.turnId) : `${String(turn.turnId)} with ${counts.join(' and ')}`
   })
   return ids.length > 12 ? `${ids.length - 12} others, ${ids.slice(-12).join(', ')}` : ids.join(', ')
 }

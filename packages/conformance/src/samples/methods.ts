@@ -1,4 +1,5 @@
 import type { SessionStore } from '@turnstore/core'
+import { fail } from '../checks/expect.js'
 import { appendOf, sessionOf } from './samples.js'
 
 export type MethodName = Exclude<keyof SessionStore, 'capabilities' | 'sessions' | symbol>
@@ -37,9 +38,14 @@ export const methodsOfOneSession = [
   'loadSummary',
 ] as const
 
+/** Far more than any case stores. */
+const MOST_ITEMS = 100_000
+
 export async function gather<T>(items: AsyncIterable<T>): Promise<T[]> {
   const result: T[] = []
-  for await (const item of items) result.push(item)
+  for await (const item of items) {
+    if (result.push(item) > MOST_ITEMS) fail(`an iteration has not ended after ${MOST_ITEMS} sessions`)
+  }
   return result
 }
 

@@ -1,21 +1,24 @@
 import fc from 'fast-check'
 import type {
   JsonObject,
+  NewSessionInput,
+  PartRange,
   TimedChange,
   SessionQuery,
+  SessionChange,
   SessionRecord,
   TurnRange,
   TurnRecord,
   TurnUpdate,
 } from '@turnstore/core'
-import { sessionOf, toolCallOf, transitionOf, turnOf } from './samples.js'
+import { itemOf, sessionOf, toolCallOf, transitionOf, turnOf } from './samples.js'
 
 /** One call of a random history as data, to print and shrink. */
 export type Step =
   | { do: 'save'; record: SessionRecord; options: StepOptions }
   | { do: 'change'; id: string; change: TimedChange; options: StepOptions }
   | { do: 'delete'; id: string; options: StepOptions }
-  | { do: 'read'; id: string; range: TurnRange; options: StepOptions }
+  | { do: 'read'; id: string; range: TurnRange; turnId: string; parts: PartRange; options: StepOptions }
   | { do: 'query'; query: SessionQuery }
   | { do: 'reopen' }
 
@@ -23,6 +26,8 @@ export interface StepOptions {
   workspaceId?: string | null
   /** Offset from the session's current revision. */
   revisionOff?: number
+  idempotencyKey?: string
+  createIfMissing?: NewSessionInput
 }
 
 /*
@@ -53,18 +58,24 @@ const options: fc.Arbitrary<StepOptions> = fc.record(
 
 const scope: fc.Arbitrary<StepOptions> = fc.record({ workspaceId }, { requiredKeys: [] })
 
+const partId = fc.constantFrom('c', 'd', 'e')
+const status = fc.constantFrom('success', 'running')
+
 const toolCall = fc
-  .record({ id: fc.constantFrom('c', 'd', 'e'), result: json, arguments: members })
+  .record({ id: partId, result: json, arguments: fc.constantFrom({}, {}, { a: 1 }), status })
   .map(({ id, ...rest }) => toolCallOf(id, rest))
+
+const item = fc.record({ id: partId, value: json }).map(({ id, value }) => itemOf(id, { value }))
 
 const turn: fc.Arbitrary<TurnRecord> = fc
   .record({
     turnId,
     agentId,
     prompt: fc.constantFrom('', 'p', '\u2028'),
-    toolCalls: fc.uniqueArray(toolCall, { maxLength: 2, selector: call => call.callId }),
+    toolCalls: fc.array(toolCall, { maxLength: 2 }),
+    items: fc.array(item, { maxLength: 2 }),
     startedAt: time,
-    status: fc.constantFrom('success', 'running'),
+    status,
     metadata: members,
     extra,
   })
@@ -98,19 +109,38 @@ const record: fc.Arbitrary<SessionRecord> = fc
 const update: fc.Arbitrary<TurnUpdate> = fc.record(
   {
     turnId,
+    ifStatus: status,
     set: fc.record(
       {
-        status: fc.constantFrom('success', 'x'),
+        status: fc.constantFrom('success', 'running'),
         responseContent: fc.constantFrom(null, 'r'),
         metadata: members,
         extra: members,
       },
       { requiredKeys: [] },
     ),
-    putToolCalls: fc.array(toolCall, { maxLength: 2 }),
+    setMetadata: members,
+    unsetMetadata: fc.subarray(['k', '__proto__']),
+    removeToolCalls: fc.subarray(['c', 'd']),
+    removeItems: fc.subarray(['c', 'd']),
+    putToolCalls: fc.array(
+      fc.tuple(toolCall, fc.boolean()).map(([call, replace]) => (replace ? { ...call, replace } : call)),
+      { maxLength: 2 },
+    ),
+    putItems: fc.array(item, { maxLength: 2 }),
   },
   { requiredKeys: ['turnId'] },
 )
+
+/** A step of an agent is frequent, too. */
+const stepInTurn = fc
+  .record({ turnId, putToolCalls: fc.tuple(toolCall), putItems: fc.tuple(item) })
+  .chain(({ turnId, ...puts }) =>
+    fc.subarray(['putToolCalls', 'putItems'] as const, { minLength: 1 }).map(names => ({
+      turnId,
+      ...Object.fromEntries(names.map(name => [name, puts[name]])),
+    })),
+  )
 
 const change: fc.Arbitrary<TimedChange> = fc.record(
   {
@@ -121,6 +151,7 @@ const change: fc.Arbitrary<TimedChange> = fc.record(
     setMetadata: members,
     unsetMetadata: fc.subarray(['k', 'ended', '__proto__']),
     agentId,
+    reopen: fc.boolean(),
     updatedAt: time,
   },
   { requiredKeys: ['updatedAt'] },
@@ -128,6 +159,45 @@ const change: fc.Arbitrary<TimedChange> = fc.record(
 
 /** Plain appends are frequent, as in real use. */
 const append = fc.record({ appendTurns: fc.array(turn, { minLength: 1, maxLength: 3 }), updatedAt: time })
+
+/** One change for each key, so that a repetition is one; and others, which conflict. */
+const keyed = fc
+  .record({
+    key: fc.constantFrom('k', 'K', 'same'),
+    other: fc.option(change, { freq: 4 }),
+    createIfMissing: fc.option(fc.constant({}), { freq: 2 }),
+    updatedAt: time,
+  })
+  .map(({ key, other, createIfMissing, updatedAt }) => ({
+    change: { ...(other ?? changesOfKeys[key]), updatedAt },
+    options: { idempotencyKey: key, ...(createIfMissing && { createIfMissing }) },
+  }))
+
+const changesOfKeys: Readonly<Record<string, SessionChange>> = {
+  k: { appendAgentTransitions: [transitionOf(null)] },
+  K: { keepTurns: 1, setMetadata: { k: 'K' } },
+  same: { agentId: 'a' },
+}
+
+const creation = fc.record(
+  {
+    workspaceId: fc.constantFrom(null, null, 'w'),
+    agentId,
+    parentSessionId: fc.constantFrom(null, 's'),
+    metadata: members,
+  },
+  { requiredKeys: [] },
+)
+
+const partRange: fc.Arbitrary<PartRange> = fc
+  .tuple(
+    fc.constantFrom('toolCalls' as const, 'items' as const),
+    fc.oneof(
+      fc.record({ last: fc.nat(2) }),
+      fc.record({ from: fc.nat(2), limit: fc.integer({ min: 1, max: 2 }) }, { requiredKeys: [] }),
+    ),
+  )
+  .map(([list, range]) => ({ list, ...range }))
 
 const range: fc.Arbitrary<TurnRange> = fc.oneof(
   fc.record({ last: fc.nat(4) }),
@@ -163,8 +233,21 @@ export function stepsOf(canReopen: boolean): fc.Arbitrary<Step>[] {
     fc.record({ do: fc.constant('change' as const), id, change, options }),
     fc.record({ do: fc.constant('change' as const), id, change: append, options }),
     fc.record({ do: fc.constant('change' as const), id, change: append, options: fc.constant({}) }),
+    fc.record({
+      do: fc.constant('change' as const),
+      id,
+      change: fc.record({ updateTurns: fc.tuple(stepInTurn), updatedAt: time }),
+      options: fc.constant({}),
+    }),
+    fc.tuple(id, keyed).map(([id, { change, options }]) => ({ do: 'change' as const, id, change, options })),
+    fc.record({
+      do: fc.constant('change' as const),
+      id,
+      change,
+      options: fc.record({ createIfMissing: creation }),
+    }),
     fc.record({ do: fc.constant('delete' as const), id, options: scope }),
-    fc.record({ do: fc.constant('read' as const), id, range, options: scope }),
+    fc.record({ do: fc.constant('read' as const), id, range, turnId, parts: partRange, options: scope }),
     fc.record({ do: fc.constant('query' as const), query }),
     ...(canReopen ? [fc.record({ do: fc.constant('reopen' as const) })] : []),
   ]

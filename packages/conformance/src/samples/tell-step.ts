@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { sessionOf, toolCallOf, transitionOf, turnOf } from './samples.js'
+import { itemOf, sessionOf, toolCallOf, transitionOf, turnOf } from './samples.js'
 import type { Step, StepOptions } from './steps.js'
 
 /** A step of a random history as a line of code, without the members that all samples share. */
@@ -9,7 +9,10 @@ export function tellStep(step: Step): string {
   const options = tellOptions(step.options)
   if (step.do === 'save') return `saveSession(${brief(step.record)}${options})`
   if (step.do === 'change') return `changeSession('${step.id}', ${brief(step.change)}${options})`
-  if (step.do === 'read') return `readTurns('${step.id}', ${JSON.stringify(step.range)}${options})`
+  if (step.do === 'read') {
+    const { id, range, turnId, parts } = step
+    return `readTurns('${id}', ${JSON.stringify(range)}${options}), readParts('${id}', '${turnId}', ${JSON.stringify(parts)}${options})`
+  }
   return `deleteSession('${step.id}'${options})`
 }
 
@@ -20,7 +23,7 @@ function tellOptions({ revisionOff, ...scope }: StepOptions): string {
 }
 
 const defaults = new Map<string, unknown>(
-  [sessionOf(''), transitionOf(null), turnOf(''), toolCallOf('')].flatMap(sample => Object.entries(sample)),
+  [sessionOf(''), transitionOf(null), turnOf(''), toolCallOf(''), itemOf('')].flatMap(sample => Object.entries(sample)),
 )
 
 function brief(value: object): string {

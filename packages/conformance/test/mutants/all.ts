@@ -4,12 +4,15 @@ import { closing } from './faults/closing.ts'
 import { combinations } from './faults/combinations.ts'
 import { concurrency } from './faults/concurrency.ts'
 import { copies } from './faults/copies.ts'
+import { creation } from './faults/creation.ts'
 import { crash } from './faults/crash.ts'
 import { damage } from './faults/damage.ts'
 import { deleting } from './faults/deleting.ts'
 import { discretion } from './faults/discretion.ts'
 import { ids } from './faults/ids.ts'
+import { parts, partSizes } from './faults/parts.ts'
 import { paging, queries } from './faults/listings.ts'
+import { keys } from './faults/keys.ts'
 import { manager, model, size } from './faults/others.ts'
 import { processes } from './faults/processes.ts'
 import { reading } from './faults/reading.ts'
@@ -29,6 +32,9 @@ export const mutants: readonly Mutant[] = [
   values,
   change,
   retries,
+  parts,
+  keys,
+  creation,
   model,
   copies,
   concurrency,
@@ -40,6 +46,7 @@ export const mutants: readonly Mutant[] = [
   paging,
   scope,
   size,
+  partSizes,
   discretion,
   combinations,
 ].flat()

@@ -1,11 +1,24 @@
-import type { Capabilities, ChangeResult, SessionPage, SessionRecord, SessionSummary, TurnPage } from '@turnstore/core'
+import type {
+  Capabilities,
+  ChangeResult,
+  Limits,
+  PartList,
+  PartPage,
+  SessionPage,
+  SessionRecord,
+  SessionSummary,
+  TurnHeadPage,
+  TurnPage,
+} from '@turnstore/core'
 import {
+  type ChangeCondition,
   DocumentSessionStore,
   type Condition,
   type Deletion,
   inScope,
   type Loaded,
   type CheckedChange,
+  type CheckedPartRange,
   type CheckedQuery,
   type CheckedTurnRange,
   type Scope,
@@ -28,9 +41,18 @@ export interface Faults {
   delete?: Step<[sessionId: string, token: unknown], boolean>
   list?: Step<[scope: Scope], string[]>
   replace?: Step<[session: SessionRecord, on: Condition], number>
-  change?: Step<[sessionId: string, change: CheckedChange, on: Condition], ChangeResult>
+  change?: Step<[sessionId: string, change: CheckedChange, on: ChangeCondition], ChangeResult>
   remove?: Step<[sessionId: string, scope: Scope], boolean>
   readTurns?: Step<[sessionId: string, range: CheckedTurnRange, scope: Scope], TurnPage | null>
+  readHeads?: Step<[sessionId: string, range: CheckedTurnRange, scope: Scope], TurnHeadPage | null>
+  readParts?: <List extends PartList>(
+    store: RowStore,
+    next: PartsStep<List>,
+    sessionId: string,
+    turnId: string,
+    range: CheckedPartRange<List>,
+    scope: Scope,
+  ) => Promise<PartPage<List> | null>
   loadSummary?: Step<[sessionId: string, scope: Scope], SessionSummary | null>
   query?: Step<[query: CheckedQuery], SessionPage>
   ready?: Step<[], void>
@@ -47,6 +69,13 @@ type Step<Args extends unknown[], T> = (
   ...args: Args
 ) => Promise<T>
 
+export type PartsStep<List extends PartList> = (
+  sessionId: string,
+  turnId: string,
+  range: CheckedPartRange<List>,
+  scope: Scope,
+) => Promise<PartPage<List> | null>
+
 /** Four hooks over rows: a right store, in which one step can be made wrong. */
 export class RowStore extends DocumentSessionStore {
   readonly capabilities: Capabilities
@@ -59,8 +88,8 @@ export class RowStore extends DocumentSessionStore {
     this.#faults = faults
     const shared: Capabilities =
       rows instanceof MemoryRows
-        ? { durability: 'none', sharing: 'process', constantAppend: false }
-        : { durability: 'process-crash', sharing: 'host', constantAppend: false }
+        ? { durability: 'none', sharing: 'process', constantAppend: false, constantStep: false }
+        : { durability: 'process-crash', sharing: 'host', constantAppend: false, constantStep: false }
     this.capabilities = { ...shared, ...faults.capabilities }
   }
 
@@ -68,6 +97,10 @@ export class RowStore extends DocumentSessionStore {
   get memory(): MemoryRows {
     if (this.rows instanceof MemoryRows) return this.rows
     throw new Error('this store is not in memory')
+  }
+
+  get bounds(): Limits {
+    return this.limits
   }
 
   /** The record as it is kept. */
@@ -101,7 +134,11 @@ export class RowStore extends DocumentSessionStore {
     return this.#step(this.#faults.replace, (...args) => super._saveSession(...args), session, on)
   }
 
-  protected override _changeSession(sessionId: string, change: CheckedChange, on: Condition): Promise<ChangeResult> {
+  protected override _changeSession(
+    sessionId: string,
+    change: CheckedChange,
+    on: ChangeCondition,
+  ): Promise<ChangeResult> {
     return this.#step(this.#faults.change, (...args) => super._changeSession(...args), sessionId, change, on)
   }
 
@@ -113,6 +150,27 @@ export class RowStore extends DocumentSessionStore {
 
   protected override _readTurns(sessionId: string, range: CheckedTurnRange, scope: Scope): Promise<TurnPage | null> {
     return this.#step(this.#faults.readTurns, (...args) => super._readTurns(...args), sessionId, range, scope)
+  }
+
+  protected override _readTurnHeads(
+    sessionId: string,
+    range: CheckedTurnRange,
+    scope: Scope,
+  ): Promise<TurnHeadPage | null> {
+    return this.#step(this.#faults.readHeads, (...args) => super._readTurnHeads(...args), sessionId, range, scope)
+  }
+
+  protected override _readParts<List extends PartList>(
+    sessionId: string,
+    turnId: string,
+    range: CheckedPartRange<List>,
+    scope: Scope,
+  ): Promise<PartPage<List> | null> {
+    const next: PartsStep<List> = (...args) => super._readParts(...args)
+    const { readParts } = this.#faults
+    return readParts === undefined
+      ? next(sessionId, turnId, range, scope)
+      : readParts(this, next, sessionId, turnId, range, scope)
   }
 
   protected override _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null> {

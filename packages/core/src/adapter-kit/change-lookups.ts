@@ -13,7 +13,7 @@ export interface TurnLookup {
   readonly parts: { readonly [List in PartList]: readonly string[] }
   /** Whether a change removes parts and adds some: then how many parts are at the place of each, and after it. */
   readonly countsFrom: boolean
-  /** Whether the turn is appended: then the whole turn, if it has as many parts. */
+  /** Whether the turn is appended: then the whole turn, if it has as many parts, or if the change also updates it. */
   readonly isAppended: boolean
 }
 

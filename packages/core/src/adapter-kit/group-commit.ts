@@ -102,9 +102,6 @@ export class GroupCommit<Write, Result> {
 
   async #drain(): Promise<void> {
     const { timeoutMs, longestPauseMs } = this.#policy
-    // Lets `add` set #draining first. Below, it is reset in the same tick in which the queue was found empty, or a
-    // write in between would wait forever.
-    await Promise.resolve()
     let backoff: Backoff | null = null
     while (this.#queue.length > 0) {
       const isBusy = await this.#commitSome()
@@ -115,6 +112,7 @@ export class GroupCommit<Write, Result> {
       backoff ??= new Backoff(timeoutMs, longestPauseMs)
       if (!(await backoff.wait())) backoff = null
     }
+    // In the same tick in which the queue was found empty, or a write in between would wait forever.
     this.#draining = null
     this.#policy.idle?.()
   }
@@ -123,6 +121,7 @@ export class GroupCommit<Write, Result> {
   async #commitSome(): Promise<boolean> {
     let isBusy = false
     try {
+      // Also without a policy this awaits: `add` notes that it drains, and writes of the same tick come along.
       await this.#policy.gather?.()
       await this.#policy.commit(this.#suspects > 0 ? this.#queue.slice(0, 1) : this.#queue)
     } catch (error) {

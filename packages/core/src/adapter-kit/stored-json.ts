@@ -1,6 +1,7 @@
 import { isTurnstoreError, TurnstoreError } from '../basics/errors.js'
 import { isJsonObject, type JsonObject } from '../basics/json.js'
 import { quote } from '../basics/text.js'
+import { decodeRemembered, type RememberedChange } from '../changes/remembered-change.js'
 import type { AgentTransitionRecord, TurnRecord } from '../records/models.js'
 import { decodeTransition, decodeTurn } from '../records/decode-record.js'
 
@@ -90,10 +91,14 @@ export function readStoredTransition(json: unknown, index?: number): AgentTransi
   return readStored(json, place, value => decodeTransition(value))
 }
 
+/** What `encodeRemembered` encoded. @throws `CORRUPT_SESSION` */
+export function readStoredRemembered(json: unknown): RememberedChange {
+  return readStored(json, 'a remembered change', value => decodeRemembered(isJsonObject(value) ? value : null))
+}
+
 /** Metadata, `extra`, or another object. @throws `CORRUPT_SESSION` */
 export function readStoredObject(json: unknown, place: string): JsonObject {
-  return readStored(json, place, value => {
-    if (isJsonObject(value)) return value
-    throw new TypeError('no object')
-  })
+  const value = parseStored(json, () => place)
+  if (isJsonObject(value)) return value
+  throw damaged(`${place} is not what was stored there`)
 }

@@ -27,12 +27,9 @@ export class SizeBudget {
   atLeast = 0
   atMost = 0
   readonly limit: number
-  /** The budget of what this is a part of. */
-  readonly whole: SizeBudget | undefined
 
-  constructor(limit: number, whole?: SizeBudget) {
+  constructor(limit: number) {
     this.limit = limit
-    this.whole = whole
   }
 
   /** A string of n UTF-16 units takes at least n bytes, and six times as many if each unit is escaped. */
@@ -44,7 +41,6 @@ export class SizeBudget {
     this.atLeast += atLeast
     this.atMost += atMost
     if (this.atLeast > this.limit) throw new OverBudget(this)
-    this.whole?.add(atLeast, atMost)
   }
 }
 

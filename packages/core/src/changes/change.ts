@@ -1,6 +1,6 @@
 import { TurnstoreError } from '../basics/errors.js'
 import { checkId } from '../basics/ids.js'
-import type { JsonObject } from '../basics/json.js'
+import { type JsonObject, SizeBudget } from '../basics/json.js'
 import type { Limits } from '../records/limits.js'
 import type {
   AgentTransitionInput,
@@ -120,6 +120,8 @@ export interface CheckedTurnUpdate {
   readonly removeItems: readonly string[]
   readonly putToolCalls: readonly { readonly call: ToolCallRecord; readonly replace: boolean }[]
   readonly putItems: readonly TurnItem[]
+  /** At most so many bytes of JSON has what is put: seldom does anyone have to measure exactly. */
+  readonly putBytesAtMost: number
 }
 
 const members = [
@@ -136,12 +138,12 @@ const members = [
 
 /**
  * Copies and checks the caller's change.
- * @param now the time of the change, unless it has one of its own
+ * @param now gives the time of the change, unless it has one of its own
  * @throws `INVALID_ARGUMENT`, `INVALID_ID`, `INVALID_RECORD`
  */
-export function readChange(source: SessionChange, limits: Limits, now?: string): CheckedChange {
+export function readChange(source: SessionChange, limits: Limits, now?: () => string): CheckedChange {
   checkMembers(source, 'change', members)
-  const { keepTurns, agentId, updatedAt = now, unsetMetadata, setMetadata } = source
+  const { keepTurns, agentId, updatedAt = now?.(), unsetMetadata, setMetadata } = source
   if (keepTurns !== undefined && !(Number.isSafeInteger(keepTurns) && keepTurns >= 0)) {
     throw new TurnstoreError('INVALID_ARGUMENT', 'change.keepTurns must be a whole number of at least 0')
   }
@@ -175,6 +177,7 @@ function readTurnUpdate(source: unknown, limits: Limits, what: string): CheckedT
   if (ifStatus !== undefined && typeof ifStatus !== 'string') {
     throw new TurnstoreError('INVALID_ARGUMENT', `${what}.ifStatus must be a string`)
   }
+  const put = new SizeBudget(Infinity)
   return {
     turnId,
     ifStatus,
@@ -187,14 +190,16 @@ function readTurnUpdate(source: unknown, limits: Limits, what: string): CheckedT
     removeToolCalls: texts(members.removeToolCalls, `${what}.removeToolCalls`),
     removeItems: texts(members.removeItems, `${what}.removeItems`),
     putToolCalls: list(members.putToolCalls, `${what}.putToolCalls`).map((call, index) =>
-      readToolCallPut(call, limits, `${what}.putToolCalls[${index}]`),
+      readToolCallPut(call, limits, `${what}.putToolCalls[${index}]`, put),
     ),
     putItems: list(members.putItems, `${what}.putItems`).map((item, index) => {
       const place = `${what}.putItems[${index}]`
-      const read = readItemInput(item, limits, place, randomId)
+      const read = readItemInput(item, limits, place, randomId, put)
       checkId(read.itemId, `${place}.itemId`)
       return read
     }),
+    // Evaluated after the members above.
+    putBytesAtMost: put.atMost,
   }
 }
 
@@ -210,9 +215,14 @@ const updateMembers = [
   'putItems',
 ]
 
-function readToolCallPut(source: unknown, limits: Limits, what: string): { call: ToolCallRecord; replace: boolean } {
+function readToolCallPut(
+  source: unknown,
+  limits: Limits,
+  what: string,
+  put: SizeBudget,
+): { call: ToolCallRecord; replace: boolean } {
   const { replace, call: record } = withoutReplace(source)
-  const call = readToolCallInput(record, limits, what, randomId)
+  const call = readToolCallInput(record, limits, what, randomId, put)
   checkId(call.callId, `${what}.callId`)
   return { call, replace: readFlag(replace, `${what}.replace`) }
 }

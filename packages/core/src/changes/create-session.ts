@@ -41,8 +41,8 @@ export function planCreation(
   }
   const plan = planChange(viewOf(empty), { ...change, keepTurns: undefined }, {}, limits)
   const session = { ...applyPlan(empty, plan), revision: 1 }
-  const result: ChangeResult = { ...resultOf(plan), revision: 1, created: true }
-  return { session, result, remember: idempotency && { ...idempotency, result } }
+  const result = (): ChangeResult => ({ ...resultOf(plan), revision: 1, created: true })
+  return { session, result: result(), remember: idempotency && { ...idempotency, result: result() } }
 }
 
 /**

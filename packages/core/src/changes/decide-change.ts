@@ -8,7 +8,7 @@ import type { AgentTransitionRecord, TurnRecord } from '../records/models.js'
 import { revisionAfter } from './next-revision.js'
 import { checkSameChange, type RememberedChange } from './remembered-change.js'
 import { jsonLength } from '../records/part-sizes.js'
-import { sameTransition } from '../records/same-record.js'
+import { isRetryOfTurn, sameTransition } from '../records/same-record.js'
 import { quote } from '../basics/text.js'
 import { laterTime } from '../basics/time.js'
 import { applyTurnPlan, mergedMetadata, TurnDraft, type TurnPlan } from './turn-draft.js'
@@ -90,7 +90,8 @@ export function resultOf({ revision, turnCount, deduplicated, skipped, replay }:
       replayed: true,
     }
   }
-  return { revision, turnCount, deduplicated, ...(skipped.length === 0 ? {} : { skipped }) }
+  // Copies: the caller owns its result, and the session may remember the same.
+  return { revision, turnCount, deduplicated: [...deduplicated], ...(skipped.length > 0 && { skipped: [...skipped] }) }
 }
 
 function planNew(view: SessionView, change: CheckedChange, ifRevision: number | undefined, limits: Limits): ChangePlan {
@@ -180,6 +181,7 @@ function planUpdates(
   kept: number,
   limits: Limits,
 ): { updateTurns: TurnPlan[]; skipped: string[] } {
+  if (change.updateTurns.length === 0) return { updateTurns: [], skipped: [] }
   const skipped: string[] = []
   const drafts = new Map<string, TurnDraft>()
   for (const update of change.updateTurns) {
@@ -188,7 +190,7 @@ function planUpdates(
     if (draft === undefined) {
       const found = view.findTurn(turnId, kept)
       if (found === undefined) throw turnNotFound(view.sessionId, turnId)
-      draft = new TurnDraft(found, view.sessionId)
+      draft = new TurnDraft(found, turnId, view.sessionId)
       drafts.set(turnId, draft)
     }
     if (!draft.apply(update)) skipped.push(turnId)
@@ -208,13 +210,17 @@ function planAppends(
 ): { appendTurns: TurnRecord[]; deduplicated: string[] } {
   const appendTurns: TurnRecord[] = []
   const deduplicated: string[] = []
-  const batch = new Map<string, TurnView>()
+  const batch = new Map<string, TurnRecord>()
   for (const turn of change.appendTurns) {
-    const known = batch.get(turn.turnId) ?? afterUpdates(view, view.findTurn(turn.turnId, kept), change)
-    if (known === undefined) {
-      batch.set(turn.turnId, turnViewOf(turn, kept + appendTurns.length))
+    const appended = batch.get(turn.turnId)
+    const stored = view.findTurn(turn.turnId, kept)
+    if (appended === undefined && stored === undefined) {
+      batch.set(turn.turnId, turn)
       appendTurns.push(turn)
-    } else if (isRetryOfView(known, turn)) {
+    } else if (
+      (appended !== undefined && isRetryOfTurn(appended, turn)) ||
+      (stored !== undefined && isRetryOfView(afterUpdates(view, stored, change), turn))
+    ) {
       deduplicated.push(turn.turnId)
     } else {
       throw new TurnstoreError(
@@ -228,11 +234,11 @@ function planAppends(
 }
 
 /** A stored turn as it is after the updates of the same change. */
-function afterUpdates(view: SessionView, stored: TurnView | undefined, change: CheckedChange): TurnView | undefined {
-  const updates = change.updateTurns.filter(({ turnId }) => turnId === stored?.head.turnId)
-  if (stored === undefined || updates.length === 0) return stored
+function afterUpdates(view: SessionView, stored: TurnView, change: CheckedChange): TurnView {
+  const updates = change.updateTurns.filter(({ turnId }) => turnId === stored.head.turnId)
+  if (updates.length === 0) return stored
   const whole = stored.whole()
-  const draft = new TurnDraft(turnViewOf(whole, stored.index), view.sessionId)
+  const draft = new TurnDraft(turnViewOf(whole, stored.index), whole.turnId, view.sessionId)
   for (const update of updates) draft.apply(update)
   const plan = draft.plan(hardLimits)
   return plan === null ? stored : turnViewOf(applyTurnPlan(whole, plan), stored.index)

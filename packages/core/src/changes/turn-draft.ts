@@ -10,18 +10,43 @@ import { sameHead } from '../records/same-record.js'
 import type { CheckedTurnUpdate } from './change.js'
 import { isOtherCall, type Part, partJson, type StoredPart, type TurnView } from './turn-view.js'
 
-/** A part to write, with its wire JSON and the size of that in bytes of UTF-8. */
-export interface PartWrite<P> {
+/** A part to write, with its wire JSON and the size of that in bytes of UTF-8, which are made when they are asked for. */
+export class PartWrite<P extends Part> {
   readonly part: P
-  readonly json: string
-  readonly bytes: number
+  #json: string | null = null
+
+  constructor(part: P) {
+    this.part = part
+  }
+
+  get json(): string {
+    return (this.#json ??= partJson(this.part))
+  }
+
+  get bytes(): number {
+    return utf8Length(this.json)
+  }
+}
+
+/** A part that takes the place of another. */
+export class PartReplacement<P extends Part> extends PartWrite<P> {
+  readonly before: StoredPart
+
+  constructor(part: P, before: StoredPart) {
+    super(part)
+    this.before = before
+  }
+
+  get place(): number {
+    return this.before.place
+  }
 }
 
 /** What a change does to one list of a turn. */
-export interface PartsPlan<P> {
+export interface PartsPlan<P extends Part> {
   readonly removed: readonly StoredPart[]
   /** Each keeps the place of the part that it replaces. */
-  readonly replaced: readonly (PartWrite<P> & { readonly place: number; readonly before: StoredPart })[]
+  readonly replaced: readonly PartReplacement<P>[]
   /** They go last, in this order. */
   readonly added: readonly PartWrite<P>[]
 }
@@ -36,28 +61,35 @@ export interface TurnPlan {
   readonly items: PartsPlan<TurnItem>
   /** After the change. */
   readonly partCounts: PartCounts
-  /** The size of the turn after the change, in bytes as the limits count it. */
+  /** The size of the turn after the change, in bytes as the limits count it. Measured when it is asked for. */
   readonly bytes: number
+  /** An upper bound of that size. */
+  readonly bytesAtMost: number
 }
 
 /** A turn while the updates of a change are applied to it, one after the other. */
 export class TurnDraft {
   readonly #view: TurnView
-  #head: TurnHead
+  readonly #turnId: string
+  /** Null until an update sets something, since a head may be large, and a step need not read it. */
+  #head: TurnHead | null = null
+  #putBytesAtMost = 0
   readonly #toolCalls: PartsDraft<ToolCallRecord>
   readonly #items: PartsDraft<TurnItem>
 
-  constructor(view: TurnView, sessionId: string) {
+  constructor(view: TurnView, turnId: string, sessionId: string) {
     this.#view = view
-    this.#head = view.head
-    this.#toolCalls = new PartsDraft(view, 'toolCalls', sessionId)
-    this.#items = new PartsDraft(view, 'items', sessionId)
+    this.#turnId = turnId
+    const conflict = (callId: string): TurnstoreError => callIdConflict(sessionId, turnId, callId)
+    this.#toolCalls = new PartsDraft(view, 'toolCalls', conflict)
+    this.#items = new PartsDraft(view, 'items', conflict)
   }
 
   /** False if the turn has another status than the update asks for. @throws `CALL_ID_CONFLICT` */
   apply(update: CheckedTurnUpdate): boolean {
-    if (update.ifStatus !== undefined && update.ifStatus !== this.#head.status) return false
-    this.#head = updatedHead(this.#head, update)
+    if (update.ifStatus !== undefined && update.ifStatus !== (this.#head ?? this.#view.head).status) return false
+    if (setsHead(update)) this.#head = updatedHead(this.#head ?? this.#view.head, update)
+    this.#putBytesAtMost += update.putBytesAtMost
     for (const id of update.removeToolCalls) this.#toolCalls.remove(id)
     for (const id of update.removeItems) this.#items.remove(id)
     for (const { call, replace } of update.putToolCalls) this.#toolCalls.put(call, replace)
@@ -68,28 +100,52 @@ export class TurnDraft {
   /** Null if all updates together alter nothing. @throws `INVALID_RECORD` if the turn became too large */
   plan(limits: Limits): TurnPlan | null {
     const view = this.#view
-    const head = this.#head === view.head || sameHead(this.#head, view.head) ? undefined : this.#head
+    const head = this.#head === null || sameHead(this.#head, view.head) ? undefined : this.#head
     const toolCalls = this.#toolCalls.plan()
     const items = this.#items.plan()
     if (head === undefined && isEmpty(toolCalls) && isEmpty(items)) return null
-    const { turnId } = view.head
-    let bytes = view.bytes + growthOf(toolCalls) + growthOf(items)
+    const turnId = this.#turnId
+    const itemCount = view.partCounts.items + items.added.length - items.removed.length
+    // Only one of the two has room in a record. The head of a turn with items cannot have the other.
+    const mayClash = itemCount > 0 && (head !== undefined || view.partCounts.items === 0)
+    if (mayClash && Object.hasOwn((head ?? view.head).extra ?? {}, 'items')) throw foreignItems(turnId)
+    let headGrowth = 0
     if (head !== undefined) {
       const after = headBytes(head)
       if (after > limits.partBytes) throw tooLarge(turnId, limits.partBytes)
-      bytes += after - headBytes(view.head)
+      headGrowth = after - headBytes(view.head)
     }
-    if (bytes > limits.turnBytes) throw tooLarge(turnId, limits.turnBytes)
+    const measured = (): number => view.bytes + headGrowth + growthOf(toolCalls) + growthOf(items)
+    let bytesAtMost = (view.bytesAtMost ?? view.bytes) + headGrowth + this.#putBytesAtMost
+    if (bytesAtMost > limits.turnBytes) {
+      bytesAtMost = measured()
+      if (bytesAtMost > limits.turnBytes) throw tooLarge(turnId, limits.turnBytes)
+    }
     const partCounts = {
       toolCalls: view.partCounts.toolCalls + toolCalls.added.length - toolCalls.removed.length,
-      items: view.partCounts.items + items.added.length - items.removed.length,
+      items: itemCount,
     }
-    return { index: view.index, turnId, head, toolCalls, items, partCounts, bytes }
+    return {
+      index: view.index,
+      turnId,
+      head,
+      toolCalls,
+      items,
+      partCounts,
+      get bytes() {
+        return measured()
+      },
+      bytesAtMost,
+    }
   }
 }
 
 function tooLarge(turnId: string, limit: number): TurnstoreError {
   return invalidRecord(`turn ${quote(turnId)}`, `would exceed ${limit} bytes of JSON`)
+}
+
+function foreignItems(turnId: string): TurnstoreError {
+  return invalidRecord(`turn ${quote(turnId)}`, 'has something else under items in its extra, and can have no items')
 }
 
 function isEmpty({ removed, replaced, added }: PartsPlan<Part>): boolean {
@@ -104,6 +160,10 @@ function growthOf({ removed, replaced, added }: PartsPlan<Part>): number {
   return growth
 }
 
+function setsHead({ set, setMetadata, unsetMetadata }: CheckedTurnUpdate): boolean {
+  return !isNothing(set) || !isNothing(setMetadata) || unsetMetadata.length > 0
+}
+
 function updatedHead(head: TurnHead, { set, setMetadata, unsetMetadata }: CheckedTurnUpdate): TurnHead {
   const { extra, ...members } = set
   const { extra: before, ...rest } = head
@@ -113,8 +173,12 @@ function updatedHead(head: TurnHead, { set, setMetadata, unsetMetadata }: Checke
     ...members,
     ...(after === undefined || Object.keys(after).length === 0 ? {} : { extra: after }),
   }
-  if (Object.keys(setMetadata).length === 0 && unsetMetadata.length === 0) return updated
+  if (isNothing(setMetadata) && unsetMetadata.length === 0) return updated
   return { ...updated, metadata: mergedMetadata(updated.metadata, setMetadata, unsetMetadata) }
+}
+
+function isNothing(members: object): boolean {
+  return Object.keys(members).length === 0
 }
 
 /** The members of both, the later ones first, without those that are unset. */
@@ -141,15 +205,15 @@ interface Entry<P> {
 class PartsDraft<P extends Part> {
   readonly #view: TurnView
   readonly #list: PartList
-  readonly #sessionId: string
+  readonly #conflict: (callId: string) => TurnstoreError
   /** The entries of each id that an update named, in their order. */
   readonly #named = new Map<string, Entry<P>[]>()
   readonly #added: Entry<P>[] = []
 
-  constructor(view: TurnView, list: PartList, sessionId: string) {
+  constructor(view: TurnView, list: PartList, conflict: (callId: string) => TurnstoreError) {
     this.#view = view
     this.#list = list
-    this.#sessionId = sessionId
+    this.#conflict = conflict
   }
 
   /** Replaces the last part with this id, or adds one. @param replace also a finished call by another one */
@@ -177,12 +241,14 @@ class PartsDraft<P extends Part> {
 
   plan(): PartsPlan<P> {
     const removed: StoredPart[] = []
-    const replaced: (PartWrite<P> & { place: number; before: StoredPart })[] = []
-    for (const { stored, put, isRemoved } of [...this.#named.values()].flat()) {
-      if (stored === null) continue
-      if (isRemoved) removed.push(stored)
-      else if (put !== null && !stored.equals(put)) {
-        replaced.push({ ...writeOf(put), place: stored.place, before: stored })
+    const replaced: PartReplacement<P>[] = []
+    for (const entries of this.#named.values()) {
+      for (const { stored, put, isRemoved } of entries) {
+        if (stored === null) continue
+        if (isRemoved) removed.push(stored)
+        else if (put !== null && !stored.equals(put)) {
+          replaced.push(new PartReplacement(put, stored))
+        }
       }
     }
     const added = this.#added.filter(({ isRemoved }) => !isRemoved).flatMap(({ put }) => (put === null ? [] : [put]))
@@ -190,7 +256,7 @@ class PartsDraft<P extends Part> {
     return {
       removed: removed.filter(part => !again.includes(part)),
       replaced,
-      added: added.slice(again.length).map(writeOf),
+      added: added.slice(again.length).map(part => new PartWrite(part)),
     }
   }
 
@@ -217,20 +283,14 @@ class PartsDraft<P extends Part> {
     }
     return entries
   }
-
-  #conflict(callId: string): TurnstoreError {
-    const turnId = quote(this.#view.head.turnId)
-    return new TurnstoreError(
-      'CALL_ID_CONFLICT',
-      `Turn ${turnId} of session ${this.#sessionId} has a finished tool call ${quote(callId)} with another name or other arguments; give the new call another id, or pass replace: true`,
-      { sessionId: this.#sessionId, outcome: 'not-stored' },
-    )
-  }
 }
 
-function writeOf<P extends Part>(part: P): PartWrite<P> {
-  const json = partJson(part)
-  return { part, json, bytes: utf8Length(json) }
+function callIdConflict(sessionId: string, turnId: string, callId: string): TurnstoreError {
+  return new TurnstoreError(
+    'CALL_ID_CONFLICT',
+    `Turn ${quote(turnId)} of session ${sessionId} has a finished tool call ${quote(callId)} with another name or other arguments; give the new call another id, or pass replace: true`,
+    { sessionId, outcome: 'not-stored' },
+  )
 }
 
 /** Applies a plan to a turn whose places are indexes. The result shares unchanged parts with `turn`. */

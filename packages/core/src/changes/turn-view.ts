@@ -29,6 +29,8 @@ export interface TurnView {
   readonly partCounts: PartCounts
   /** Its size in bytes, as the limits count it. Asked only if the turn changes. */
   readonly bytes: number
+  /** An upper bound of its size, if the store does not need to know the size exactly. */
+  readonly bytesAtMost?: number
   /** The parts with an id, in their order. Old records may have an id twice. */
   findParts(list: PartList, id: string): readonly StoredPart[]
   /** How many parts are at this place and after it. Asked only if a change removes a part and adds it again. */
@@ -37,25 +39,71 @@ export interface TurnView {
   whole(): TurnRecord
 }
 
-/** The view of a turn that is at hand as a whole. The places are indexes. */
-export function turnViewOf(turn: TurnRecord, index: number): TurnView {
-  return {
-    index,
-    head: turn,
-    partCounts: { toolCalls: turn.toolCalls.length, items: turn.items.length },
-    get bytes() {
-      return turnBytes(turn)
-    },
-    findParts: (list, id) => {
-      const found: StoredPart[] = []
-      turn[list].forEach((part, place) => {
-        if (idOfPart(part) === id) found.push(storedPart(part, place))
-      })
-      return found
-    },
-    countFrom: (list, place) => turn[list].length - place,
-    whole: () => turn,
+/**
+ * The view of a turn that is at hand as a whole. The places are indexes.
+ * @param bytesAtMost an upper bound of its size, if one is known: measuring it encodes the turn
+ */
+export function turnViewOf(turn: TurnRecord, index: number, bytesAtMost?: number): TurnView {
+  return new WholeTurnView(turn, index, bytesAtMost)
+}
+
+class WholeTurnView implements TurnView {
+  readonly index: number
+  readonly #turn: TurnRecord
+  readonly #bytesAtMost: number | undefined
+  /** By list, once a change names a part. */
+  readonly #places: { [List in PartList]?: ReadonlyMap<string, readonly number[]> } = {}
+
+  constructor(turn: TurnRecord, index: number, bytesAtMost: number | undefined) {
+    this.index = index
+    this.#turn = turn
+    this.#bytesAtMost = bytesAtMost
   }
+
+  get bytesAtMost(): number {
+    return this.#bytesAtMost ?? this.bytes
+  }
+
+  get head(): TurnHead {
+    return this.#turn
+  }
+
+  get partCounts(): PartCounts {
+    const { toolCalls, items } = this.#turn
+    return { toolCalls: toolCalls.length, items: items.length }
+  }
+
+  get bytes(): number {
+    return turnBytes(this.#turn)
+  }
+
+  findParts(list: PartList, id: string): StoredPart[] {
+    const parts = this.#turn[list]
+    const places = (this.#places[list] ??= placesById(parts))
+    return (places.get(id) ?? []).flatMap(place => {
+      const part = parts[place]
+      return part === undefined ? [] : [storedPart(part, place)]
+    })
+  }
+
+  countFrom(list: PartList, place: number): number {
+    return this.#turn[list].length - place
+  }
+
+  whole(): TurnRecord {
+    return this.#turn
+  }
+}
+
+function placesById(parts: readonly Part[]): Map<string, number[]> {
+  const places = new Map<string, number[]>()
+  parts.forEach((part, place) => {
+    const id = idOfPart(part)
+    const known = places.get(id)
+    if (known === undefined) places.set(id, [place])
+    else known.push(place)
+  })
+  return places
 }
 
 /** A part that is at hand. */
@@ -80,13 +128,14 @@ export function isOtherCall(stored: Part, call: ToolCallRecord): boolean {
 }
 
 /** {@link isRetryOfTurn}, which reads the parts only if they can decide. */
-export function isRetryOfView({ head, partCounts, whole }: TurnView, incoming: TurnRecord): boolean {
+export function isRetryOfView(view: TurnView, incoming: TurnRecord): boolean {
+  const { head, partCounts } = view
   if (hasBegunAs(head, incoming)) return true
   const { toolCalls, items } = incoming
   if (partCounts.toolCalls !== toolCalls.length || partCounts.items !== items.length) return false
   return (
     sameTurn({ ...head, toolCalls: [], items: [] }, { ...incoming, toolCalls: [], items: [] }) &&
-    isRetryOfTurn(whole(), incoming)
+    isRetryOfTurn(view.whole(), incoming)
   )
 }
 

@@ -21,14 +21,19 @@ import {
   type Label,
   labelText,
 } from './members.js'
-import type { TurnstoreError } from '../basics/errors.js'
 import { NOTHING_OF_ITS_OWN } from '../basics/arguments.js'
 import { RESERVED_KEYS } from './reserved-keys.js'
 import { quote, utf8Length } from '../basics/text.js'
 
 /** @throws `INVALID_RECORD` with the path, never the value */
-export function inputMembers(source: unknown, what: Label, limits: Limits, budget: SizeBudget): InputMembers {
-  const members = new InputMembers(asObject(source, what), what, limits, budget)
+export function inputMembers(
+  source: unknown,
+  what: Label,
+  limits: Limits,
+  budget: SizeBudget,
+  whole?: SizeBudget,
+): InputMembers {
+  const members = new InputMembers(asObject(source, what), what, limits, budget, whole)
   budget.add(2, 64)
   return members
 }
@@ -52,11 +57,20 @@ export class InputMembers extends MembersBase {
   readonly dialect = 'input'
   readonly #limits: Limits
   readonly #budget: SizeBudget
+  readonly #whole: SizeBudget | undefined
 
-  constructor(source: Readonly<Record<string, unknown>>, what: Label, limits: Limits, budget: SizeBudget) {
+  /** @param whole the budget of the record with its parts, of which `budget` is that of the head */
+  constructor(
+    source: Readonly<Record<string, unknown>>,
+    what: Label,
+    limits: Limits,
+    budget: SizeBudget,
+    whole?: SizeBudget,
+  ) {
     super(source, what)
     this.#limits = limits
     this.#budget = budget
+    this.#whole = whole
   }
 
   protected get(name: Name): unknown {
@@ -73,14 +87,12 @@ export class InputMembers extends MembersBase {
   }
 
   protected part<T>(source: unknown, what: Label, read: (item: Members) => T, measure: (part: T) => number): T {
-    // A part counts towards its whole, of which this record is the head.
-    const whole = this.#budget.whole
     return withinLimit(
       what,
       this.#limits.partBytes,
       budget => read(inputMembers(source, what, this.#limits, budget)),
       measure,
-      whole,
+      this.#whole,
     )
   }
 
@@ -99,7 +111,7 @@ export class InputMembers extends MembersBase {
     return withinLimit(
       this.at(name),
       limit,
-      budget => new InputMembers(this.source, this.what, this.#limits, budget).object(name),
+      budget => new InputMembers(this.source, this.what, this.#limits, budget, this.#whole).object(name),
       object => utf8Length(JSON.stringify(object)),
     )
   }
@@ -159,23 +171,18 @@ export function withinLimit<T>(
   measure: (result: T) => number,
   whole?: SizeBudget,
 ): T {
-  const budget = new SizeBudget(limit, whole)
-  const result = readWithin(budget, what, () => read(budget))
-  if (budget.atMost > limit && measure(result) > limit) throw tooLarge(what, limit)
-  return result
-}
-
-/** @throws `INVALID_RECORD` as soon as the budget is exceeded */
-export function readWithin<T>(budget: SizeBudget, what: Label, read: () => T): T {
+  const budget = new SizeBudget(limit)
   try {
-    return read()
+    const result = read(budget)
+    if (budget.atMost > limit && measure(result) > limit) throw new OverBudget(budget)
+    whole?.add(budget.atLeast, budget.atMost)
+    return result
   } catch (error) {
-    throw error instanceof OverBudget && error.budget === budget ? tooLarge(what, budget.limit) : error
+    if (error instanceof OverBudget && error.budget === budget) {
+      throw invalidRecord(what, `is larger than ${limit} bytes of JSON`)
+    }
+    throw error
   }
-}
-
-export function tooLarge(what: Label, limit: number): TurnstoreError {
-  return invalidRecord(what, `is larger than ${limit} bytes of JSON`)
 }
 
 /** Shortens a long path to its two ends. */

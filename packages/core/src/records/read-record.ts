@@ -82,9 +82,10 @@ export const sessionNames: NamesOf<SessionRecord> = namesOf(
 export const schemaVersionName: Name = nameOf('schemaVersion')
 export const sessionShape: Shape = shape(sessionNames, schemaVersionName)
 
-export function readToolCall(members: Members, missingCallId?: string): ToolCallRecord {
+/** @param missingCallId makes the id of a call without one */
+export function readToolCall(members: Members, missingCallId?: () => string): ToolCallRecord {
   return {
-    callId: members.text(toolCallNames.callId, missingCallId),
+    callId: textOr(members, toolCallNames.callId, missingCallId),
     toolName: members.text(toolCallNames.toolName),
     arguments: members.object(toolCallNames.arguments),
     result: members.json(toolCallNames.result),
@@ -97,11 +98,16 @@ export function readToolCall(members: Members, missingCallId?: string): ToolCall
   }
 }
 
-export function readItem(members: Members, missingItemId?: string): TurnItem {
+function textOr(members: Members, name: Name, missing: (() => string) | undefined): string {
+  return missing === undefined || members.has(name) ? members.text(name) : missing()
+}
+
+/** @param missingItemId makes the id of an item without one */
+export function readItem(members: Members, missingItemId?: () => string): TurnItem {
   // On the wire, null counts as missing.
   if (members.dialect === 'input' && !members.has(itemNames.value)) members.fail(itemNames.value, 'is missing')
   return {
-    itemId: members.text(itemNames.itemId, missingItemId),
+    itemId: textOr(members, itemNames.itemId, missingItemId),
     format: members.text(itemNames.format),
     value: members.json(itemNames.value),
     ...members.extra(itemShape),
@@ -118,7 +124,7 @@ export function readTurn(members: Members): TurnRecord {
       ? []
       : members.parts(
           turnNames.items,
-          (item, index) => readItem(item, isInput ? partIdOf('items', turnId, index) : undefined),
+          (item, index) => readItem(item, isInput ? () => partIdOf('items', turnId, index) : undefined),
           itemBytes,
         )
   if (hasForeignItems && items.length > 0) members.fail(turnNames.items, 'cannot be given beside extra.items')
@@ -129,7 +135,7 @@ export function readTurn(members: Members): TurnRecord {
     responseContent: members.textOrNull(turnNames.responseContent),
     toolCalls: members.parts(
       turnNames.toolCalls,
-      (call, index) => readToolCall(call, isInput ? partIdOf('toolCalls', turnId, index) : undefined),
+      (call, index) => readToolCall(call, isInput ? () => partIdOf('toolCalls', turnId, index) : undefined),
       toolCallBytes,
     ),
     items,

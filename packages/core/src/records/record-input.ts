@@ -1,15 +1,7 @@
 import type { TurnPatch } from './models.js'
-import { checkId } from '../basics/ids.js'
-import {
-  checkReserved,
-  copyInput,
-  extraName,
-  inputMembers,
-  readWithin,
-  tooLarge,
-  withinLimit,
-} from './input-members.js'
-import { isJsonObject, type JsonObject, SizeBudget } from '../basics/json.js'
+import { checkId, isValidId } from '../basics/ids.js'
+import { checkReserved, copyInput, extraName, inputMembers, withinLimit } from './input-members.js'
+import { isJsonObject, type JsonObject, type SizeBudget } from '../basics/json.js'
 import type { Limits } from './limits.js'
 import { invalidRecord, shape, type Label, type Shape } from './members.js'
 import type { AgentTransitionRecord, SessionRecord, ToolCallRecord, TurnItem, TurnRecord } from './models.js'
@@ -40,12 +32,14 @@ export function readTurnInput(source: unknown, limits: Limits, what: Label = 'tu
   return withinLimit(
     what,
     limits.turnBytes,
-    whole => {
-      const head = new SizeBudget(limits.partBytes, whole)
-      const turn = readWithin(head, what, () => readTurn(inputMembers(source, what, limits, head)))
-      if (head.atMost > head.limit && headBytes(turn) > head.limit) throw tooLarge(what, head.limit)
-      return turn
-    },
+    whole =>
+      withinLimit(
+        what,
+        limits.partBytes,
+        head => readTurn(inputMembers(source, what, limits, head, whole)),
+        headBytes,
+        whole,
+      ),
     turnBytes,
   )
 }
@@ -55,8 +49,13 @@ export function readNewTurn(source: unknown, limits: Limits, what: string): Turn
   const turn = fillPartIds(readTurnInput(source, limits, what))
   checkId(turn.turnId, `${what}.turnId`)
   if (turn.agentId !== null) checkId(turn.agentId, `${what}.agentId`)
-  turn.toolCalls.forEach(({ callId }, index) => checkId(callId, `${what}.toolCalls[${index}].callId`))
-  turn.items.forEach(({ itemId }, index) => checkId(itemId, `${what}.items[${index}].itemId`))
+  // The labels are made only for an id that is refused.
+  turn.toolCalls.forEach(({ callId }, index) => {
+    if (!isValidId(callId)) checkId(callId, `${what}.toolCalls[${index}].callId`)
+  })
+  turn.items.forEach(({ itemId }, index) => {
+    if (!isValidId(itemId)) checkId(itemId, `${what}.items[${index}].itemId`)
+  })
   return turn
 }
 
@@ -99,28 +98,42 @@ export function readTransitionInput(source: unknown, limits: Limits, what: Label
 }
 
 /** Copies and checks a tool call that a change puts into a turn. @throws `INVALID_RECORD` */
-export function readToolCallInput(source: unknown, limits: Limits, what: string, newId: () => string): ToolCallRecord {
+export function readToolCallInput(
+  source: unknown,
+  limits: Limits,
+  what: string,
+  newId: () => string,
+  whole?: SizeBudget,
+): ToolCallRecord {
   return withinLimit(
     what,
     limits.partBytes,
     budget => {
-      const call = readToolCall(inputMembers(source, what, limits, budget), '')
+      const call = readToolCall(inputMembers(source, what, limits, budget), () => '')
       return call.callId === '' ? { ...call, callId: newId() } : call
     },
     toolCallBytes,
+    whole,
   )
 }
 
 /** Copies and checks an item that a change puts into a turn. @throws `INVALID_RECORD` */
-export function readItemInput(source: unknown, limits: Limits, what: string, newId: () => string): TurnItem {
+export function readItemInput(
+  source: unknown,
+  limits: Limits,
+  what: string,
+  newId: () => string,
+  whole?: SizeBudget,
+): TurnItem {
   return withinLimit(
     what,
     limits.partBytes,
     budget => {
-      const item = readItem(inputMembers(source, what, limits, budget), '')
+      const item = readItem(inputMembers(source, what, limits, budget), () => '')
       return item.itemId === '' ? { ...item, itemId: newId() } : item
     },
     itemBytes,
+    whole,
   )
 }
 

@@ -32,7 +32,7 @@ class WireMembers extends MembersBase {
     for (const key of Object.keys(this.source)) {
       // Fast path: most records have the known keys in order.
       if (key === shape.wireKeys[index++] || shape.wireKeys.includes(key)) {
-        if (key !== shape.foreign?.key || this.source[key] === null || shape.foreign.isOurs(this.source[key])) continue
+        if (key !== shape.foreign?.key || shape.foreign.isOurs(this.source[key])) continue
       }
       extra ??= {}
       setMember(extra, key, trusted(this.source[key]))

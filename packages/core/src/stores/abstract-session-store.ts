@@ -181,7 +181,7 @@ export abstract class AbstractSessionStore implements SessionStore {
   changeSession(sessionId: string, change: SessionChange, options?: ChangeOptions): Promise<ChangeResult> {
     return this._perform('write', () => {
       checkId(sessionId, 'sessionId')
-      const checked = readChange(change, this.limits, currentTime())
+      const checked = readChange(change, this.limits, currentTime)
       const condition = readChangeOptions(options, change, this.limits)
       return { sessionId, run: () => this._changeSession(sessionId, checked, condition) }
     })

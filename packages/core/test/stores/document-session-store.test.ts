@@ -8,7 +8,12 @@ import type { Capabilities } from '../../src/stores/session-store.ts'
 
 /** A store whose hooks are set by the test. */
 class HookedStore extends DocumentSessionStore {
-  readonly capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: false }
+  readonly capabilities: Capabilities = {
+    durability: 'none',
+    sharing: 'process',
+    constantAppend: false,
+    constantStep: false,
+  }
   onReady = async (): Promise<void> => {}
   onClose = async (): Promise<void> => {}
   onLoad = async (): Promise<Loaded | null> => null

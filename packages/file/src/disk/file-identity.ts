@@ -8,6 +8,7 @@ export interface FileIdentity {
   /** Changes with every write. */
   readonly version: string
   readonly size: number
+  readonly links: number
   readonly isFile: boolean
   readonly isFolder: boolean
   readonly isLink: boolean
@@ -35,6 +36,7 @@ export function identityOf(stats: BigIntStats): FileIdentity {
     file,
     version: `${file}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}`,
     size: Number(stats.size),
+    links: Number(stats.nlink),
     isFile: stats.isFile(),
     isFolder: stats.isDirectory(),
     isLink: stats.isSymbolicLink(),

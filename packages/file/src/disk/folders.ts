@@ -36,16 +36,41 @@ async function isFolder(path: string): Promise<boolean> {
   }
 }
 
-/** Makes the creations, renames and removals in a folder survive a power cut. */
-export async function syncFolder(path: string): Promise<void> {
-  let folder: FileHandle | null = null
+/** For each folder that is being synced. `next` has not begun yet. */
+const syncs = new Map<string, { last: Promise<void>; next: Promise<void> | null }>()
+
+/**
+ * Makes the creations, renames and removals in a folder survive a power cut. Callers share the next sync that begins.
+ * @param handle of the folder, if it is open already
+ */
+export function syncFolder(path: string, handle: FileHandle | null = null): Promise<void> {
+  const syncing = syncs.get(path) ?? { last: Promise.resolve(), next: null }
+  if (syncing.next !== null) return syncing.next
+  syncs.set(path, syncing)
+  const next = syncing.last.then(() => {
+    syncing.next = null
+    return syncNow(path, handle)
+  })
+  const end = (): void => {
+    if (syncing.next === null) syncs.delete(path)
+  }
+  syncing.next = next
+  syncing.last = next.then(end, end)
+  return next
+}
+
+async function syncNow(path: string, handle: FileHandle | null): Promise<void> {
+  let folder = handle
   try {
-    folder = await openFolder(path)
-    await syncFolderHandle(folder)
+    folder ??= await openFolder(path)
+    await folder?.sync()
   } catch (error) {
-    throw fileWriteError(error, `The folder could not be synced: ${path}`, 'unknown')
+    // The file system does not sync folders at all. PostgreSQL's fsync_fname ignores this error too.
+    if (systemCode(error) !== 'EINVAL') {
+      throw fileWriteError(error, `The folder could not be synced: ${path}`, 'unknown')
+    }
   } finally {
-    await folder?.close().catch(() => undefined)
+    if (folder !== handle) await folder?.close().catch(() => undefined)
   }
 }
 
@@ -53,13 +78,4 @@ export async function syncFolder(path: string): Promise<void> {
 export async function openFolder(path: string): Promise<FileHandle | null> {
   if (process.platform === 'win32') return null
   return waitForDescriptor(() => open(path, constants.O_RDONLY | constants.O_DIRECTORY))
-}
-
-export async function syncFolderHandle(folder: FileHandle | null): Promise<void> {
-  try {
-    await folder?.sync()
-  } catch (error) {
-    // The file system does not sync folders at all. PostgreSQL's fsync_fname ignores this error too.
-    if (systemCode(error) !== 'EINVAL') throw error
-  }
 }

@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
-import { waitForDescriptor, withDescriptor } from './descriptors.js'
+import { waitForDescriptor } from './descriptors.js'
 import { type FileIdentity, identify, identityOf } from './file-identity.js'
 import { isMissing, isOutOfDescriptors } from './system-code.js'
 
@@ -93,7 +93,7 @@ export function readSpanSync(
 
 function openSyncOrNull(path: string): number | null {
   try {
-    return withDescriptor(() => openSync(path, FLAGS))
+    return openSync(path, FLAGS)
   } catch (error) {
     if (isMissing(error)) return null
     throw error

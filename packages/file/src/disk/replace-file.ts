@@ -1,12 +1,12 @@
-import { constants, type Stats } from 'node:fs'
-import { type FileHandle, lstat, open, rename, unlink } from 'node:fs/promises'
+import { constants, fchmodSync, fchownSync, fstatSync, futimesSync, lstatSync, renameSync, type Stats } from 'node:fs'
+import { type FileHandle, open, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { WriteOutcome } from '@turnstore/core'
 import { waitForDescriptor } from './descriptors.js'
 import { identityOf } from './file-identity.js'
 import { FileWriteError, fileWriteError } from './file-write-error.js'
-import { openFolder, syncFolderHandle } from './folders.js'
-import { isMissing, systemCode } from './system-code.js'
+import { openFolder, syncFolder } from './folders.js'
+import { systemCode } from './system-code.js'
 import { temporaryPathFor } from './temporary-files.js'
 
 /**
@@ -41,29 +41,19 @@ export class StagedFile {
   readonly #path: string
   readonly #temporary: string
   readonly #mode: number
-  readonly #old: Stats | null
+  readonly #old: Stats | undefined
   readonly #file: FileHandle
-  // Opened first: if no descriptor is left after the rename, the folder could not be synced any more.
-  readonly #folder: FileHandle | null
   #bytes = 0
   #identity = ''
   #isOpen = true
   #isStaged = true
 
-  private constructor(
-    path: string,
-    temporary: string,
-    mode: number,
-    old: Stats | null,
-    file: FileHandle,
-    folder: FileHandle | null,
-  ) {
+  private constructor(path: string, temporary: string, mode: number, old: Stats | undefined, file: FileHandle) {
     this.#path = path
     this.#temporary = temporary
     this.#mode = mode
     this.#old = old
     this.#file = file
-    this.#folder = folder
   }
 
   /** A file with all of its content, synced, and not in its place yet. */
@@ -80,19 +70,16 @@ export class StagedFile {
   }
 
   static async open(path: string, options: { mode?: number } = {}): Promise<StagedFile> {
-    let folder: FileHandle | null = null
     try {
-      const old = await statOrNull(path)
-      if (old && !old.isFile()) {
+      const old = lstatSync(path, { throwIfNoEntry: false })
+      if (old?.isFile() === false) {
         throw new FileWriteError(`Not a regular file, so it was not replaced: ${path}`, 'NOT_A_FILE', 'not-stored')
       }
-      folder = await openFolder(dirname(path))
       const temporary = temporaryPathFor(path)
       const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
       const file = await waitForDescriptor(() => open(temporary, flags, 0o600))
-      return new StagedFile(path, temporary, options.mode ?? 0o600, old, file, folder)
+      return new StagedFile(path, temporary, options.mode ?? 0o600, old, file)
     } catch (error) {
-      await folder?.close().catch(() => undefined)
       throw notWritten(error, path, 'not-stored')
     }
   }
@@ -106,10 +93,11 @@ export class StagedFile {
     }
   }
 
-  /** Checks the size, sets the mode and syncs the file. */
+  /** Checks the size, sets the mode, and syncs and closes the file. */
   async finish(): Promise<void> {
     try {
-      const written = await this.#file.stat({ bigint: true })
+      const { fd } = this.#file
+      const written = fstatSync(fd, { bigint: true })
       this.#identity = identityOf(written).file
       if (Number(written.size) !== this.#bytes) {
         throw new FileWriteError(`${written.size} of ${this.#bytes} bytes were stored`, 'SHORT_WRITE', 'not-stored')
@@ -117,22 +105,23 @@ export class StagedFile {
       // Linux up to 6.12 updates file times only every 4 ms. Two documents written in that time, with the same
       // size and a reused inode, would look the same.
       const now = (performance.timeOrigin + performance.now()) / 1000
-      await this.#file.utimes(now, now)
-      await this.#file.chmod(await this.#modeToSet({ uid: Number(written.uid), gid: Number(written.gid) }))
+      futimesSync(fd, now, now)
+      fchmodSync(fd, this.#modeToSet(fd, { uid: Number(written.uid), gid: Number(written.gid) }))
       await this.#file.sync()
+      await this.#closeFile()
     } catch (error) {
       throw notWritten(error, this.#path, 'not-stored')
     }
   }
 
   /** Gives the file the owner of the old one, where allowed, and returns the mode that is safe then. */
-  async #modeToSet(now: Pick<Stats, 'uid' | 'gid'>): Promise<number> {
+  #modeToSet(fd: number, now: Pick<Stats, 'uid' | 'gid'>): number {
     const old = this.#old
-    if (old === null) return this.#mode
+    if (old === undefined) return this.#mode
     const mode = old.mode & 0o777
     if (now.uid === old.uid && now.gid === old.gid) return mode
     try {
-      await this.#file.chown(old.uid, old.gid)
+      fchownSync(fd, old.uid, old.gid)
       return mode
     } catch {
       // What the old group could read must not become readable for another group.
@@ -142,32 +131,38 @@ export class StagedFile {
 
   /** Renames the file onto its path and syncs the folder. Returns the file's device and inode. */
   async commit(): Promise<string> {
+    let folder: FileHandle | null = null
     let outcome: WriteOutcome = 'not-stored'
     try {
-      await this.#closeFile()
-      try {
-        await rename(this.#temporary, this.#path)
-      } catch (error) {
-        // After an I/O error, only the file system's journal knows whether the rename happened.
-        if (systemCode(error) === 'EIO') outcome = 'unknown'
-        throw error
-      }
-      this.#isStaged = false
+      // Opened first: if no descriptor is left after the rename, the folder could not be synced any more.
+      folder = await openFolder(dirname(this.#path))
+      const identity = this.putInPlace()
       outcome = 'unknown'
-      await syncFolderHandle(this.#folder)
-      return this.#identity
+      await syncFolder(dirname(this.#path), folder)
+      return identity
     } catch (error) {
       throw notWritten(error, this.#path, outcome)
     } finally {
-      await this.#folder?.close().catch(() => undefined)
+      await folder?.close().catch(() => undefined)
     }
+  }
+
+  /** The rename of `commit` alone. The caller syncs the folder. Returns the file's device and inode. */
+  putInPlace(): string {
+    try {
+      renameSync(this.#temporary, this.#path)
+    } catch (error) {
+      // After an I/O error, only the file system's journal knows whether the rename happened.
+      throw notWritten(error, this.#path, systemCode(error) === 'EIO' ? 'unknown' : 'not-stored')
+    }
+    this.#isStaged = false
+    return this.#identity
   }
 
   async discard(): Promise<void> {
     if (!this.#isStaged) return
     this.#isStaged = false
     await this.#closeFile().catch(() => undefined)
-    await this.#folder?.close().catch(() => undefined)
     await unlink(this.#temporary).catch(() => undefined)
   }
 
@@ -175,15 +170,6 @@ export class StagedFile {
     if (!this.#isOpen) return
     this.#isOpen = false
     await this.#file.close()
-  }
-}
-
-async function statOrNull(path: string): Promise<Stats | null> {
-  try {
-    return await lstat(path)
-  } catch (error) {
-    if (isMissing(error)) return null
-    throw error
   }
 }
 

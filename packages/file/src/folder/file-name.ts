@@ -27,7 +27,7 @@ const foldable = /[A-Z~\u0080-\u{10ffff}]/u
 const reservedEndings = /\.(?:json|journal|rotated)$/i
 
 /** Needs no escape anywhere, unless it is a device. A fast path: nearly all ids match, and a listing has thousands. */
-const plain = /^[a-z0-9_-]{1,200}$/
+const plain = /^[a-z0-9_-]+$/
 
 /** Device names of Windows, with any extension and with spaces before it. `CONIN$` and `CONOUT$` are devices too. */
 const device = /^(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9¹²³]) *(?:\.|$)/i
@@ -72,6 +72,7 @@ export function hashedName(id: string): string {
  */
 export function decodeName(name: string, options: NameOptions): string | null {
   if (name === '') return null
+  if (plain.test(name) && !device.test(name)) return name
   let id: string
   try {
     id = decodeURIComponent(name)

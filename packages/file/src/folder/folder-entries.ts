@@ -1,6 +1,5 @@
 import { isUtf8 } from 'node:buffer'
 import { type Dirent, readdirSync } from 'node:fs'
-import { withDescriptor } from '../disk/descriptors.js'
 import { unreadable } from './file-errors.js'
 import { isMissing, isOutOfDescriptors, systemCode } from '../disk/system-code.js'
 
@@ -22,7 +21,7 @@ export interface UnnameableEntry {
  */
 export function entriesOf(folder: string): FolderEntries {
   try {
-    const entries = withDescriptor(() => readdirSync(folder, { withFileTypes: true }))
+    const entries = readdirSync(folder, { withFileTypes: true })
     // Node puts U+FFFD in place of invalid bytes. A valid name may also contain it.
     return entries.some(({ name }) => name.includes('\ufffd')) ? entriesByBytes(folder) : { entries, unnameable: [] }
   } catch (error) {

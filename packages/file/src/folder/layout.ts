@@ -1,5 +1,5 @@
 import { type Dirent, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, sep } from 'node:path'
 import { type DamagedSession, isTurnstoreError, type TurnstoreError } from '@turnstore/core'
 import { quote, type Scope } from '@turnstore/core/adapter'
 import { damagedPlace, unreadable } from './file-errors.js'
@@ -7,7 +7,7 @@ import { type FileIdentity, identify } from '../disk/file-identity.js'
 import { entriesOf, type FolderEntries } from './folder-entries.js'
 import { decodeName, encodeName, hashedName, verbatimName } from './file-name.js'
 
-/** The store's own folder in the base: the format, the locks. */
+/** The store's own folder in the base: the format, the locks, the summaries. */
 export const OWN_FOLDER = '.turnstore'
 
 /** Where the files of one session are. */
@@ -122,7 +122,7 @@ export class Layout {
     { entries, unnameable }: FolderEntries,
   ): Generator<FoundDocument | DamagedSession> {
     const isFolderCertain = workspaceFolder === null || (!this.foldsCase && !workspaceFolder.includes('%'))
-    const names = new Set(entries.map(entry => entry.name))
+    const journals = new Set(entries.map(({ name }) => name).filter(isJournal))
     for (const entry of entries) {
       if (!entry.name.endsWith('.json')) continue
       // The reference reads a dotfile as a session too, and tries to read a folder.
@@ -130,7 +130,7 @@ export class Layout {
       const id = decodeName(name, { foldsCase: this.foldsCase, kind: 'session' })
       const isNameCertain = isFolderCertain && id !== null && !name.includes('%')
       const sessionId = id ?? name
-      const hasJournal = names.has(`${name}.journal`) || names.has(`${name}.rotated`)
+      const hasJournal = journals.size > 0 && (journals.has(`${name}.journal`) || journals.has(`${name}.rotated`))
       yield { ...this.#paths(sessionId, workspaceFolder, name), isNameCertain, hasJournal }
     }
     const folder = workspaceFolder === null ? this.base : join(this.base, workspaceFolder)
@@ -148,12 +148,16 @@ export class Layout {
   }
 
   /** Whether the document at these paths may be this session of this workspace. */
-  isPlaceOf(paths: SessionPaths, sessionId: string, workspaceId: string | null): boolean {
+  isPlaceOf(
+    { workspaceFolder, name }: Pick<SessionPaths, 'workspaceFolder' | 'name'>,
+    sessionId: string,
+    workspaceId: string | null,
+  ): boolean {
     const hasFolder =
       workspaceId === null
-        ? paths.workspaceFolder === null
-        : paths.workspaceFolder !== null && this.workspaceNames(workspaceId).includes(paths.workspaceFolder)
-    return hasFolder && this.#sessionNames(sessionId).includes(paths.name)
+        ? workspaceFolder === null
+        : workspaceFolder !== null && this.workspaceNames(workspaceId).includes(workspaceFolder)
+    return hasFolder && this.#sessionNames(sessionId).includes(name)
   }
 
   /** The folder that the reference created for this workspace, if any, so that it finds new sessions. Otherwise the escaped name. */
@@ -182,9 +186,19 @@ export class Layout {
     yield null
     if (scope === null) return
     if (typeof hint?.workspaceFolder === 'string' && this.#isFolder(hint.workspaceFolder)) yield hint.workspaceFolder
+    if (this.#hasNoWorkspaces()) return
     for (const entry of entriesOf(this.base).entries) {
       if (entry.isDirectory() && entry.name !== OWN_FOLDER) yield entry.name
     }
+  }
+
+  /**
+   * Whether it is certain without reading the base, which may hold thousands of sessions. A folder has a link for its
+   * name, one for its `.`, and one for the `..` of each folder in it. File systems that do not count these always say 1
+   * or 2, or count files too.
+   */
+  #hasNoWorkspaces(): boolean {
+    return this.#isFolder(OWN_FOLDER) && this.#identify('')?.links === 3
   }
 
   /** Whether the folder still is one: it may have been replaced by a link. */
@@ -229,16 +243,21 @@ export class Layout {
 
   #paths(sessionId: string, workspaceFolder: string | null, name: string): SessionPaths {
     const folder = workspaceFolder === null ? this.base : join(this.base, workspaceFolder)
+    const path = `${folder}${sep}${name}`
     return {
       sessionId,
       folder,
       workspaceFolder,
       name,
-      document: join(folder, `${name}.json`),
-      journal: join(folder, `${name}.journal`),
-      rotated: join(folder, `${name}.rotated`),
+      document: `${path}.json`,
+      journal: `${path}.journal`,
+      rotated: `${path}.rotated`,
     }
   }
+}
+
+function isJournal(name: string): boolean {
+  return name.endsWith('.journal') || name.endsWith('.rotated')
 }
 
 function withVerbatim(encoded: string, id: string): string[] {

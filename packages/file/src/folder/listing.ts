@@ -1,29 +1,52 @@
-import type { DamagedSession, SessionSummary } from '@turnstore/core'
-import { damageOf, inScope, isValidId, type Listed, quote, type Scope, TimeSlice } from '@turnstore/core/adapter'
+import type { DamagedSession, SessionPage, SessionSummary } from '@turnstore/core'
+import {
+  type CheckedQuery,
+  cloneSummary,
+  damageOf,
+  inScope,
+  isValidId,
+  type Listed,
+  pageOfSummaries,
+  quote,
+  type Scope,
+  TimeSlice,
+} from '@turnstore/core/adapter'
 import { identify } from '../disk/file-identity.js'
 import { corruptSession, inTwoPlaces, readError } from './file-errors.js'
 import type { FoundDocument, Layout } from './layout.js'
-import { SummaryCache, versionOf } from './summary-cache.js'
+import { type Summaries, versionOf } from './summaries.js'
+
+/** A listing of fewer sessions reads them. The kept summaries are those of the whole folder. */
+const MANY_SESSIONS = 32
 
 /** Lists the sessions of a folder. Reads only files that changed since the last listing. */
 export class Listing {
-  readonly #summaries = new SummaryCache()
+  readonly #layout: Layout
+  readonly #summaries: Summaries
   readonly #readSummary: (document: FoundDocument, layout: Layout) => Promise<SessionSummary | null>
 
-  constructor(readSummary: (document: FoundDocument, layout: Layout) => Promise<SessionSummary | null>) {
+  constructor(
+    layout: Layout,
+    summaries: Summaries,
+    readSummary: (document: FoundDocument, layout: Layout) => Promise<SessionSummary | null>,
+  ) {
+    this.#layout = layout
+    this.#summaries = summaries
     this.#readSummary = readSummary
   }
 
-  async ids(layout: Layout, scope: Scope): Promise<string[]> {
+  async ids(scope: Scope): Promise<string[]> {
     // A set: the reference may have left one id in two workspaces.
     const ids = new Set<string>()
-    for await (const document of documentsOf(layout, scope)) {
+    const slice = new TimeSlice()
+    for (const document of this.#layout.documents(scope)) {
+      if (slice.isOver) await slice.yield()
       // No call could name the others; `sessions` reports them.
       if ('code' in document || !isValidId(document.sessionId)) continue
       if (document.isNameCertain) {
         ids.add(document.sessionId)
       } else {
-        const listed = await this.#summarise(document, layout)
+        const listed = await this.#summarise(document)
         // A damaged document in a folder of several workspaces may belong to any of them.
         if (listed !== null && ('code' in listed || inScope(listed, scope))) ids.add(listed.sessionId)
       }
@@ -31,36 +54,66 @@ export class Listing {
     return [...ids]
   }
 
-  /**
-   * The summaries, which the caller must copy before giving them out, and what is damaged. A listing has each
-   * id once: if the reference left one in two workspaces, the second is reported as damaged.
-   */
-  async *sessions(layout: Layout, scope: Scope): AsyncIterable<Listed> {
-    const places = new Map<string, string>()
-    for await (const found of documentsOf(layout, scope)) {
-      const listed = 'code' in found ? found : await this.#summarise(found, layout)
+  /** A page of the summaries in the scope, and what is damaged there. */
+  async page(query: CheckedQuery): Promise<SessionPage> {
+    const { sessions, damaged } = await this.#all(query.scope)
+    const page = pageOfSummaries(query, sessions)
+    // They are shared with the cache.
+    const own = { ...page, sessions: page.sessions.map(cloneSummary) }
+    return query.after === undefined && damaged.length > 0 ? { ...own, damaged } : own
+  }
+
+  /** Has each id once: if the reference left one in two workspaces, the second is reported as damaged. */
+  async #all(scope: Scope): Promise<{ sessions: SessionSummary[]; damaged: DamagedSession[] }> {
+    this.#summaries.beginListing()
+    const slice = new TimeSlice()
+    const sessions = new Map<string, { readonly summary: SessionSummary; readonly path: string }>()
+    const damaged: DamagedSession[] = []
+    const documents = [...this.#layout.documents(scope)]
+    if (documents.length >= MANY_SESSIONS) await this.#summaries.load()
+    for (const found of documents) {
+      if (slice.isOver) await slice.yield()
+      const listed = 'code' in found ? found : (this.#known(found) ?? (await this.#summarise(found)))
       if (listed === null) continue
       if ('code' in found || 'code' in listed) {
-        yield listed
+        if ('code' in listed) damaged.push(listed)
         continue
       }
       const { sessionId } = listed
-      const other = places.get(sessionId)
+      const other = sessions.get(sessionId)?.path
       // If the first is gone, the session was created again meanwhile.
-      const isTwice = other !== undefined && identify(other) !== null
-      if (!isTwice) places.set(sessionId, found.document)
-      yield isTwice ? inTwoPlaces(sessionId, found.document, other) : listed
+      if (other !== undefined && identify(other) !== null) damaged.push(inTwoPlaces(sessionId, found.document, other))
+      else sessions.set(sessionId, { summary: listed, path: found.document })
+    }
+    this.#summaries.endListing(scope === undefined)
+    return { sessions: Array.from(sessions.values(), ({ summary }) => summary), damaged }
+  }
+
+  /** The summary of a file that has not changed. Does not wait: most sessions of a listing take this path. */
+  #known(document: FoundDocument): SessionSummary | undefined {
+    if (!isValidId(document.sessionId)) return undefined
+    try {
+      const version = versionOf(document, document.hasJournal)
+      return version === null ? undefined : this.#summaries.get(document, version)
+    } catch {
+      // Whoever reads it gets the same error.
+      return undefined
     }
   }
 
-  async #summarise(document: FoundDocument, layout: Layout): Promise<Listed | null> {
+  /** Waits until the summaries are written. */
+  close(): Promise<void> {
+    return this.#summaries.close()
+  }
+
+  async #summarise(document: FoundDocument): Promise<Listed | null> {
     if (!isValidId(document.sessionId)) return unnameable(document)
     try {
       const version = versionOf(document, document.hasJournal)
       if (version === null) return null
       const known = this.#summaries.get(document, version)
       if (known !== undefined) return known
-      const summary = await this.#readSummary(document, layout)
+      const summary = await this.#readSummary(document, this.#layout)
       if (summary !== null) this.#summaries.set(document, version, summary)
       return summary
     } catch (error) {
@@ -68,14 +121,6 @@ export class Listing {
       if (damage === null) throw error
       return damage
     }
-  }
-}
-
-async function* documentsOf(layout: Layout, scope: Scope): AsyncIterable<FoundDocument | DamagedSession> {
-  const slice = new TimeSlice()
-  for (const document of layout.documents(scope)) {
-    yield document
-    if (slice.isOver) await slice.yield()
   }
 }
 

@@ -1,8 +1,17 @@
 import { isUtf8 } from 'node:buffer'
 import { decodeSession, encodeSession, type SessionRecord, type TurnRecord, TurnstoreError } from '@turnstore/core'
-import { decodeTurn, encodeTurn, isJsonObject, parseJson, TimeSlice } from '@turnstore/core/adapter'
+import { isJsonObject, parseJson, TimeSlice } from '@turnstore/core/adapter'
 import type { Span } from '../disk/read-file.js'
+import {
+  decodeDocumentTurn,
+  encodeDocumentTurn,
+  piecesOfText,
+  startsWith,
+  takeItems,
+  type TurnSpans,
+} from './document-turn.js'
 import { mayHoldInfinity, parseExactly } from './exact-json.js'
+import { Remembered } from './remembered.js'
 
 /*
  * A session's document has the form of the reference: JSON in UTF-8, indented by two. A JSON string contains
@@ -14,25 +23,38 @@ import { mayHoldInfinity, parseExactly } from './exact-json.js'
 export interface DocumentOutline {
   /** The session without its turns. */
   readonly head: SessionRecord
+  readonly remembered: Remembered
   /** Where each turn is, or null if the document is JSON of another form. */
   readonly spans: Span[] | null
   readonly turns: readonly TurnRecord[]
+  /** Where the pieces of each turn are that is not small, by its index. */
+  readonly pieces: ReadonlyMap<number, TurnSpans>
   /** It has no revision, so the reference wrote it. */
   readonly isForeign: boolean
   readonly hasBigIntegers: boolean
 }
+
+/** A turn of up to so many bytes is read in one piece. */
+export const SMALL_TURN_BYTES: number = 8 * 1024
 
 const TURNS_OPEN = '\n  "turns": ['
 const TURN_OPEN = '\n    {'
 const TURN_CLOSE = '\n    }'
 const TURNS_CLOSE = '\n  ]'
 
-/** @throws `INVALID_RECORD`, `SCHEMA_TOO_NEW`; the message names the place, never the value */
-export function parseDocument(bytes: Buffer, keepBigIntegers = false): SessionRecord {
+/**
+ * The turns of a document of any form.
+ * @throws `INVALID_RECORD`, `SCHEMA_TOO_NEW`; the message names the place, never the value
+ */
+export function parseTurns(bytes: Buffer, keepBigIntegers = false): TurnRecord[] {
   checkUtf8(bytes)
   const text = bytes.toString()
   const value = parseChecked(text)
-  return decodeSession(keepBigIntegers ? parseExactly(text).value : value)
+  return turnsOf(decodeSession(keepBigIntegers ? parseExactly(text).value : value))
+}
+
+function turnsOf({ turns }: SessionRecord): TurnRecord[] {
+  return turns.map((turn, index) => takeItems(turn, `turns[${index}]`))
 }
 
 /**
@@ -74,18 +96,24 @@ async function outlineByIndentation(bytes: Buffer): Promise<DocumentOutline | nu
   if (head === null || !removePlaceholder(head.value)) return null
 
   // Before the turns: nothing else may be judged in a newer format.
-  const session = decodeSession(head.value)
+  const session = withoutRemembered(decodeSession(head.value))
   let { hasBigIntegers } = head
   const turns: TurnRecord[] = []
+  const pieces = new Map<number, TurnSpans>()
   const slice = new TimeSlice()
   for (const span of spans) {
     const turn = parseTolerantly(bytes.toString('utf8', span.offset, span.offset + span.length))
     if (turn === null) return null
     hasBigIntegers ||= turn.hasBigIntegers
-    turns.push(decodeTurn(turn.value, `turns[${turns.length}]`))
+    const decoded = decodeDocumentTurn(turn.value, `turns[${turns.length}]`)
+    if (span.length > SMALL_TURN_BYTES) {
+      const found = piecesOfText(bytes.subarray(span.offset, span.offset + span.length), decoded)
+      if (found !== null) pieces.set(turns.length, found)
+    }
+    turns.push(decoded)
     if (slice.isOver) await slice.yield()
   }
-  return { head: session, spans, turns, isForeign: isForeign(head.value), hasBigIntegers }
+  return { ...session, spans, turns, pieces, isForeign: isForeign(head.value), hasBigIntegers }
 }
 
 /** Reads JSON of any form at once, and reports what is wrong with it. */
@@ -95,21 +123,28 @@ function outlineByParsing(bytes: Buffer): DocumentOutline {
   const exact = parseExactly(text)
   const session = decodeSession(exact.value)
   return {
-    head: { ...session, turns: [] },
+    ...withoutRemembered({ ...session, turns: [] }),
     spans: null,
-    turns: session.turns,
+    turns: turnsOf(session),
+    pieces: new Map(),
     isForeign: isForeign(value),
     hasBigIntegers: exact.hasBigIntegers,
   }
 }
 
-export function documentText(session: SessionRecord): string {
-  return JSON.stringify(encodeSession(session), null, 2)
+function withoutRemembered(session: SessionRecord): { head: SessionRecord; remembered: Remembered } {
+  const { metadata, remembered } = Remembered.takeFrom(session.metadata)
+  return { head: { ...session, metadata }, remembered }
+}
+
+export function documentText(session: SessionRecord, remembered: Remembered): string {
+  const head = encodeSession({ ...session, turns: [], metadata: remembered.in(session.metadata) })
+  return JSON.stringify({ ...head, turns: session.turns.map(encodeDocumentTurn) }, null, 2)
 }
 
 /** The text before the first turn and after the last, of a document with turns. */
-export function frameOf(head: SessionRecord): { before: string; after: string } {
-  const text = documentText({ ...head, turns: [] })
+export function frameOf(head: SessionRecord, remembered: Remembered): { before: string; after: string } {
+  const text = documentText({ ...head, turns: [] }, remembered)
   const end = text.indexOf(`${TURNS_OPEN}]`) + TURNS_OPEN.length
   return { before: text.slice(0, end), after: `${TURNS_CLOSE}${text.slice(end + 1)}` }
 }
@@ -117,16 +152,7 @@ export function frameOf(head: SessionRecord): { before: string; after: string } 
 export const beforeFirstTurn = '\n    '
 export const betweenTurns = ',\n    '
 
-/** A turn as text of a document, from its `{` to its `}`. */
-export function turnText(turn: TurnRecord): string {
-  return JSON.stringify(encodeTurn(turn), null, 2).replaceAll('\n', '\n    ')
-}
-
 const CLOSING_BRACKET = 0x5d
-
-function startsWith(bytes: Buffer, at: number, text: string): boolean {
-  return bytes.toString('latin1', at, at + text.length) === text
-}
 
 /** Decoding would silently replace invalid bytes by U+FFFD. */
 function checkUtf8(bytes: Buffer): void {

@@ -18,7 +18,7 @@ export interface JournalRecord {
   readonly front: string
   readonly offset: number
   readonly length: number
-  readonly payload: string
+  readonly payload: Buffer
 }
 
 export interface JournalScan {
@@ -41,21 +41,22 @@ export class DamagedJournal extends Error {
 
 const LINE_BREAK = 0x0a
 
-/** A record as one line: its text, its length in UTF-8, and where its payload is in it. */
+/** A record as one line: its bytes, and where its payload is in it. */
 export interface Line {
-  readonly text: string
-  readonly bytes: number
-  readonly offset: number
-  readonly length: number
+  readonly front: string
+  readonly payload: Buffer
+  readonly bytes: Buffer
 }
 
 /** JSON.stringify escapes lone surrogates, so encoding the payload as UTF-8 loses nothing. */
-export function encodeRecord(revision: number, payload: string): Line {
-  const length = Buffer.byteLength(payload)
-  const front = `${revision} ${length} ${hex(crc32(payload))}`
-  const start = `${front} ${hex(crc32(front))} `
-  return { text: `${start}${payload}\n`, bytes: start.length + length + 1, offset: start.length, length }
+export function encodeRecord(revision: number, text: string): Line {
+  const payload = Buffer.from(text)
+  const start = `${revision} ${payload.length} ${hex(crc32(payload))}`
+  const front = `${start} ${hex(crc32(start))} `
+  return { front, payload, bytes: Buffer.concat([Buffer.from(front), payload, LINE_END]) }
 }
+
+const LINE_END = Buffer.from('\n')
 
 /**
  * Reads the records in a part of a journal that begins at `start`.
@@ -117,7 +118,7 @@ function readLine(line: Buffer, offset: number): JournalRecord | null {
     front: line.toString('latin1', 0, front.length),
     offset: offset + front.length,
     length: front.payloadBytes,
-    payload: payload.toString(),
+    payload,
   }
 }
 

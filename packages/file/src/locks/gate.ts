@@ -1,6 +1,6 @@
 import { lstatSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { addHolder, type DescriptorHolder, removeHolder } from '../disk/descriptors.js'
+import { DESCRIPTOR_WAIT_MS } from '../disk/descriptors.js'
 import { systemCode } from '../disk/system-code.js'
 import { LockError, lockError } from './lock-error.js'
 import { LockFile } from './lock-file.js'
@@ -28,15 +28,13 @@ const TURN_MS = 10
  */
 const PATIENCE_MS = 100
 
-/** How long opening a lock file is retried when the process is out of descriptors. */
-const DESCRIPTOR_WAIT_MS = 2000
-
 const MAX_TIMER_MS = 2 ** 31 - 1
 
 interface Waiter {
   /** The handle that asked, so that closing it rejects its waiters only. */
   readonly owner: object
-  readonly deadline: number
+  readonly since: number
+  readonly timeoutMs: number
   readonly resolve: (lock: Lock) => void
   readonly reject: (error: unknown) => void
   timer: NodeJS.Timeout | undefined
@@ -49,7 +47,7 @@ interface Waiter {
  * while it polls. Without it, a process that retakes the lock right after its release nearly always wins
  * against those that poll.
  */
-export class Gate implements DescriptorHolder {
+export class Gate {
   static readonly #open = new Map<string, Gate>()
 
   readonly #path: string
@@ -61,6 +59,7 @@ export class Gate implements DescriptorHolder {
   #isHeld = false
   #wantedSince = 0
   #turnSince = -Infinity
+  #grantedAt = -Infinity
   #poll: NodeJS.Timeout | undefined
 
   private constructor(dir: string, path: string) {
@@ -84,19 +83,13 @@ export class Gate implements DescriptorHolder {
     this.#closeIfUnused()
   }
 
-  acquire(owner: object, deadline: number): Promise<Lock> {
+  acquire(owner: object, timeoutMs: number): Promise<Lock> {
     return new Promise((resolve, reject) => {
-      const waiter: Waiter = { owner, deadline, resolve, reject, timer: undefined }
+      const waiter: Waiter = { owner, since: performance.now(), timeoutMs, resolve, reject, timer: undefined }
       this.#waiting.push(waiter)
       if (!this.#isHeld && this.#poll === undefined) this.#serve()
       if (this.#waiting.at(-1) === waiter) this.#expire(waiter)
     })
-  }
-
-  closeIdle(): boolean {
-    if (this.#files === undefined || this.#isHeld || this.#waiting.length > 0) return false
-    this.#closeFiles()
-    return true
   }
 
   isInPlace(): boolean {
@@ -150,18 +143,19 @@ export class Gate implements DescriptorHolder {
     return isOut && performance.now() - this.#wantedSince < DESCRIPTOR_WAIT_MS
   }
 
-  /** Hands the lock, which this process has, to the first waiter whose deadline has not passed. */
+  /** Hands the lock, which this process has, to the first waiter whose time is not over. */
   #grant(): boolean {
     for (;;) {
       const next = this.#waiting[0]
       if (!next) return false
-      if (performance.now() >= next.deadline) {
+      if (this.#timeLeft(next) <= 0) {
         this.#reject(next, timedOut())
         continue
       }
       this.#waiting.shift()
       clearTimeout(next.timer)
       this.#isHeld = true
+      this.#grantedAt = performance.now()
       next.resolve(new HeldLock(this))
       return true
     }
@@ -203,8 +197,13 @@ export class Gate implements DescriptorHolder {
     return this.#isQueued ? 1 : 1 + Math.random() * 4
   }
 
+  /** Each grant gives those that wait behind it their whole time again. */
+  #timeLeft({ since, timeoutMs }: Waiter): number {
+    return Math.max(since, this.#grantedAt) + timeoutMs - performance.now()
+  }
+
   #expire(waiter: Waiter): void {
-    const left = waiter.deadline - performance.now()
+    const left = this.#timeLeft(waiter)
     if (left <= 0) {
       this.#reject(waiter, timedOut())
       return
@@ -228,9 +227,7 @@ export class Gate implements DescriptorHolder {
     makeLockFolder(this.#dir)
     const queue = LockFile.open(`${this.#path}.queue`)
     try {
-      const lock = LockFile.open(`${this.#path}.lock`)
-      addHolder(this)
-      return { queue, lock }
+      return { queue, lock: LockFile.open(`${this.#path}.lock`) }
     } catch (error) {
       queue.close()
       throw error
@@ -242,7 +239,6 @@ export class Gate implements DescriptorHolder {
     this.#files?.queue.close()
     this.#files?.lock.close()
     this.#files = undefined
-    removeHolder(this)
   }
 
   #closeIfUnused(): void {
@@ -292,5 +288,5 @@ export function lockFolderClosed(): LockError {
 }
 
 function timedOut(): LockError {
-  return new LockError('LOCK_TIMEOUT', 'Another process or caller held the lock until the deadline')
+  return new LockError('LOCK_TIMEOUT', 'Another process or caller held the lock until the timeout')
 }

@@ -1,7 +1,6 @@
 import { chmodSync, closeSync, lstatSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { withDescriptor } from '../disk/descriptors.js'
 import { isOutOfDescriptors } from '../disk/system-code.js'
 import { LockError, lockError, withLockErrors } from './lock-error.js'
 
@@ -27,7 +26,7 @@ export class LockFile {
     for (let attempt = 0; attempt < 3; attempt++) {
       // Checked before opening: opening a FIFO would hang, and a link would be followed.
       const before = identityOf(path)
-      const database = withLockErrors(path, () => withDescriptor(() => openDatabase(path)))
+      const database = withLockErrors(path, () => openDatabase(path))
       try {
         if (before === undefined) chmodSync(path, 0o600)
         const identity = identityOf(path)

@@ -10,11 +10,6 @@ export interface LockFolderOptions {
   readonly shards?: number
 }
 
-export interface AcquireOptions {
-  /** When the call rejects with `LOCK_TIMEOUT`, on the clock of `performance.now()`. */
-  readonly deadline: number
-}
-
 /**
  * Locks by key between all processes, threads and handles of one host. The kernel holds them, on empty files
  * in one folder. So no lock outlives its holder, and no lock is ever judged stale. Waiting does not block the
@@ -23,7 +18,7 @@ export interface AcquireOptions {
  * Within a thread, waiters are served in order of arrival. Between processes, none starves.
  *
  * Two keys may share a lock: a caller that holds one and waits for another may wait for itself, until the
- * deadline. The locks are POSIX locks: when a process closes *any* descriptor of a lock file, the kernel drops
+ * timeout. The locks are POSIX locks: when a process closes *any* descriptor of a lock file, the kernel drops
  * all of that process's locks on it. A process that holds locks must never open a lock file in another way.
  * `fs.cp` of the folder does.
  */
@@ -43,12 +38,29 @@ export class LockFolder {
     this.#shards = shards
   }
 
-  /** Waits for the lock of `key` until the deadline. Rejects with a {@link LockError}. */
-  async acquire(key: string, options: AcquireOptions): Promise<Lock> {
-    const { deadline } = options
-    if (Number.isNaN(deadline)) throw new RangeError('deadline must be a time of performance.now(), not NaN')
+  /**
+   * Waits for the lock of `key`. Rejects with a {@link LockError}: with `LOCK_TIMEOUT` when no caller of this thread
+   * got the lock for `timeoutMs`. So a caller does not run out of time behind others of its own process.
+   */
+  async acquire(key: string, timeoutMs: number): Promise<Lock> {
+    if (Number.isNaN(timeoutMs)) throw new RangeError('timeoutMs must be a number of milliseconds, not NaN')
     if (this.#isClosed) throw lockFolderClosed()
-    return this.#gate(shardOf(key, this.#shards)).acquire(this, deadline)
+    return this.#gate(this.shardOf(key)).acquire(this, timeoutMs)
+  }
+
+  /** Does something under the lock of `key`. */
+  async hold<T>(key: string, timeoutMs: number, work: (lock: Lock) => Promise<T>): Promise<T> {
+    const lock = await this.acquire(key, timeoutMs)
+    try {
+      return await work(lock)
+    } finally {
+      lock.release()
+    }
+  }
+
+  /** Keys with the same number share a lock. */
+  shardOf(key: string): number {
+    return shardOf(key, this.#shards)
   }
 
   /**

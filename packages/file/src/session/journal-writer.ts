@@ -1,8 +1,8 @@
 import { closeSync, constants, fdatasync, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
-import type { WriteOutcome } from '@turnstore/core'
-import { addHolder, type DescriptorHolder, removeHolder, waitForDescriptor } from '../disk/descriptors.js'
+import type { SessionRecord } from '@turnstore/core'
+import { waitForDescriptor } from '../disk/descriptors.js'
 import { identify, identityOf } from '../disk/file-identity.js'
 import { type FileWriteError, fileWriteError } from '../disk/file-write-error.js'
 import { syncFolder } from '../disk/folders.js'
@@ -11,149 +11,178 @@ import { systemCode } from '../disk/system-code.js'
 import { movedAway } from '../folder/file-errors.js'
 import { encodeHeader } from '../format/journal-entry.js'
 import { encodeRecord } from '../format/journal.js'
-import type { TurnIndex } from './turn-index.js'
 import { type JournalFile, newJournalFile } from './turn-places.js'
 
-const sync = promisify(fdatasync)
+const fdatasyncOf = promisify(fdatasync)
 
 const { O_WRONLY, O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants
 
+/** Journals that stay open although nothing is written: opening them for each write costs a tenth of an append. */
+const idle = new Set<JournalWriter>()
+const MOST_IDLE = 64
+
 /**
- * Appends to the journal of one session. The caller holds the session's lock and has read the journal to its
- * end. A write is one system call into the page cache and takes microseconds. `sync` waits for the disk, without
- * blocking other work.
+ * Writes to the journal of one session: `open`, `add` records, `write`, `sync`, then `rest` or `close`. The caller holds
+ * the session's lock and has read the journal to its end. A write is one system call into the page cache and takes
+ * microseconds. `sync` waits for the disk, without blocking other work.
  */
-export class JournalWriter implements DescriptorHolder {
+export class JournalWriter {
+  #file: JournalFile
   readonly #path: string
-  #open: { readonly descriptor: number; readonly identity: string } | null = null
-  /** From `begin` until synced or closed: what was written must be synced through the same descriptor. */
-  #isInUse = false
+  readonly #descriptor: number
+  #isOpen = true
+  #lines: Buffer[] = []
+  /** Where the next line will be. */
+  #end = 0
+  #last: JournalFile['last'] = null
 
-  constructor(path: string) {
+  private constructor(file: JournalFile, path: string, descriptor: number) {
+    this.#file = file
     this.#path = path
+    this.#descriptor = descriptor
+  }
+
+  get file(): JournalFile {
+    return this.#file
   }
 
   /**
-   * Opens or creates the journal. `preface` must be written before the next record: the header of a new journal,
-   * or a line break after a torn write.
-   * @throws {@link FilesChanged} if the journal is not the one that was read
+   * Opens the journal that was read, or creates it.
+   * @param last the writer of the last write, which is used again if it is still open
+   * @throws {@link FilesChanged} if the journal is not the one that was read; {@link FileWriteError}
    */
-  async begin(index: TurnIndex): Promise<{ journal: JournalFile; preface: string }> {
-    const journal = await this.#attach(index.journal, 'not-stored')
-    let preface = journal.torn ? '\n' : ''
-    if (journal.header === null) {
-      const { sessionId, createdAt, parentSessionId } = index.head
-      journal.header = { sessionId, createdAt, parentSessionId }
-      preface += encodeRecord(index.revision, encodeHeader(journal.header)).text
+  static async open(path: string, known: JournalFile | null, last: JournalWriter | null): Promise<JournalWriter> {
+    let writer = last
+    // While it is open, no other file has its inode.
+    if (writer === null || !writer.#isOpen || writer.#file.identity !== known?.identity) {
+      writer?.close()
+      writer = await JournalWriter.#open(path, known)
     }
-    return { journal, preface }
+    idle.delete(writer)
+    writer.#begin(known ?? writer.#file)
+    return writer
   }
 
-  /**
-   * Writes at the end of the journal that was read.
-   * @throws {@link FileWriteError}; `not-stored` if a partial write could be undone
-   */
-  append(journal: JournalFile, bytes: Buffer): void {
-    const { descriptor } = this.#attached()
+  #begin(file: JournalFile): void {
+    this.#file = file
+    this.#lines = []
+    this.#end = file.size
+    this.#last = null
+    file.unwritten = this.#lines
+    // Ends what a killed writer left.
+    if (file.torn) this.#put(Buffer.from('\n'))
+  }
+
+  static async #open(path: string, known: JournalFile | null): Promise<JournalWriter> {
+    const flags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | (known === null ? O_CREAT | O_EXCL : 0)
+    let descriptor: number
     try {
-      // A write is short if the disk or a quota is full. The next call then reports why.
-      for (let written = 0; written < bytes.length;) written += writeSync(descriptor, bytes, written)
-    } catch (error) {
-      throw this.#notWritten(error, this.#truncate(journal.size) ? 'not-stored' : 'unknown')
-    }
-  }
-
-  /**
-   * Waits until all of the journal is on the disk, whichever process wrote it.
-   * @throws {@link FileWriteError}, with outcome `unknown`
-   */
-  async sync(journal: JournalFile): Promise<void> {
-    try {
-      if (journal.syncedTo !== journal.size) await this.#sync(journal)
-    } finally {
-      this.#isInUse = false
-    }
-  }
-
-  /**
-   * Whether the journal is still in its place: its folder may have been moved, or replaced by a backup.
-   * @throws `STORE_UNAVAILABLE`, with outcome `unknown`
-   */
-  checkInPlace(journal: JournalFile): void {
-    if (identify(this.#path)?.file !== journal.identity) throw movedAway(this.#path)
-  }
-
-  async #sync(journal: JournalFile): Promise<void> {
-    await this.#attach(journal, 'unknown')
-    const { descriptor } = this.#attached()
-    const { size } = journal
-    try {
-      await sync(descriptor)
-      // Other code may be waiting for a descriptor, `syncFolder` included.
-      this.#isInUse = false
-      // If another process created the file, its entry in the folder may not be synced yet.
-      if (journal.syncedTo === 0) await syncFolder(dirname(this.#path))
-    } catch (error) {
-      // Linux forgets which pages were not written, so a second sync of this descriptor would report success.
-      this.close()
-      throw this.#notWritten(error, 'unknown')
-    }
-    journal.syncedTo = size
-  }
-
-  close(): void {
-    if (this.#open !== null) closeSync(this.#open.descriptor)
-    this.#open = null
-    this.#isInUse = false
-    removeHolder(this)
-  }
-
-  closeIdle(): boolean {
-    if (this.#open === null || this.#isInUse) return false
-    this.close()
-    return true
-  }
-
-  /** @param outcome of the change if the journal cannot be opened */
-  async #attach(journal: JournalFile | null, outcome: WriteOutcome): Promise<JournalFile> {
-    if (journal === null || this.#open?.identity !== journal.identity) await this.#reopen(journal, outcome)
-    this.#isInUse = true
-    const { identity } = this.#attached()
-    if (journal !== null && identity !== journal.identity) throw new FilesChanged()
-    return journal ?? newJournalFile(identity, this.#path)
-  }
-
-  async #reopen(journal: JournalFile | null, outcome: WriteOutcome): Promise<void> {
-    this.close()
-    const create = journal === null ? O_CREAT | O_EXCL : 0
-    try {
-      const flags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | create
-      const descriptor = await waitForDescriptor(async () => openSync(this.#path, flags, 0o600))
-      const identity = identityOf(fstatSync(descriptor, { bigint: true })).file
-      this.#open = { descriptor, identity }
-      this.#isInUse = true
-      addHolder(this)
+      descriptor = await waitForDescriptor(() => openSync(path, flags, 0o600))
     } catch (error) {
       if (['EEXIST', 'ENOENT'].includes(systemCode(error) ?? '')) throw new FilesChanged()
-      throw this.#notWritten(error, outcome)
+      throw notWritten(path, error, 'not-stored')
     }
+    const { file: identity } = identityOf(fstatSync(descriptor, { bigint: true }))
+    if (known === null || known.identity === identity) {
+      return new JournalWriter(known ?? newJournalFile(identity, path), path, descriptor)
+    }
+    closeSync(descriptor)
+    throw new FilesChanged()
   }
 
-  #attached(): { readonly descriptor: number; readonly identity: string } {
-    if (this.#open === null) throw new FilesChanged()
-    return this.#open
+  /** A new journal begins with the session that it continues, at the revision before the first change. */
+  addHeader({ sessionId, createdAt, parentSessionId, revision }: SessionRecord): void {
+    if (this.#file.header !== null) return
+    this.#file.header = { sessionId, createdAt, parentSessionId }
+    this.#put(encodeRecord(revision, encodeHeader(this.#file.header)).bytes)
   }
 
-  #truncate(size: number): boolean {
+  /** Adds a record to what `write` writes. Returns its payload, and where that will be. */
+  add(revision: number, text: string): { payload: Buffer; offset: number } {
+    const { front, payload, bytes } = encodeRecord(revision, text)
+    const offset = this.#end + front.length
+    this.#last = { offset: this.#end, front }
+    this.#put(bytes)
+    return { payload, offset }
+  }
+
+  #put(line: Buffer): void {
+    this.#lines.push(line)
+    this.#end += line.length
+  }
+
+  /** @throws {@link FileWriteError}; `not-stored` if a partial write could be undone */
+  write(): void {
+    const [line] = this.#lines
+    const bytes = line !== undefined && this.#lines.length === 1 ? line : Buffer.concat(this.#lines)
     try {
-      ftruncateSync(this.#attached().descriptor, size)
+      // A write is short if the disk or a quota is full. The next call then reports why.
+      for (let written = 0; written < bytes.length;) written += writeSync(this.#descriptor, bytes, written)
+    } catch (error) {
+      throw notWritten(this.#path, error, this.#truncate() ? 'not-stored' : 'unknown')
+    }
+    const file = this.#file
+    file.unwritten = []
+    file.end = this.#end
+    file.size = this.#end
+    file.torn = false
+    file.last = this.#last
+    file.isNeeded = true
+  }
+
+  #truncate(): boolean {
+    try {
+      ftruncateSync(this.#descriptor, this.#file.size)
       return true
     } catch {
       return false
     }
   }
 
-  #notWritten(error: unknown, outcome: WriteOutcome): FileWriteError {
-    return fileWriteError(error, `The journal could not be written: ${this.#path}`, outcome)
+  /**
+   * Waits until all of the journal is on the disk, whichever process wrote it.
+   * @throws {@link FileWriteError} with outcome `unknown`. Linux then forgets which pages were not written, so another
+   *   sync would prove nothing
+   */
+  async sync(): Promise<void> {
+    const { size } = this.#file
+    try {
+      await fdatasyncOf(this.#descriptor)
+      // If another process created the file, its entry in the folder may not be synced yet.
+      if (this.#file.syncedTo === 0) await syncFolder(dirname(this.#path))
+    } catch (error) {
+      throw notWritten(this.#path, error, 'unknown')
+    }
+    this.#file.syncedTo = size
   }
+
+  /** Ends a write. The journal stays open for the next one, as long as not too many others are written. */
+  rest(): void {
+    if (!this.#isOpen) return
+    idle.add(this)
+    for (const oldest of idle) {
+      if (idle.size <= MOST_IDLE) return
+      oldest.close()
+    }
+  }
+
+  /** Ends a write and closes the journal. Another call does nothing. */
+  close(): void {
+    idle.delete(this)
+    this.#file.unwritten = []
+    if (this.#isOpen) closeSync(this.#descriptor)
+    this.#isOpen = false
+  }
+}
+
+/**
+ * Whether the journal is still in its place: its folder may have been moved, or replaced by a backup.
+ * @throws `STORE_UNAVAILABLE`, with outcome `unknown`
+ */
+export function checkInPlace(path: string, file: JournalFile): void {
+  if (identify(path)?.file !== file.identity) throw movedAway(path)
+}
+
+function notWritten(path: string, error: unknown, outcome: FileWriteError['outcome']): FileWriteError {
+  return fileWriteError(error, `The journal could not be written: ${path}`, outcome)
 }

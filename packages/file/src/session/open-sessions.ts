@@ -1,12 +1,12 @@
 import type { SessionPaths } from '../folder/layout.js'
 import { SessionFile } from './session-file.js'
-import type { StoreFolder } from './session-state.js'
+import type { StoreFolder } from './session-on-disk.js'
 
 const MAX_SESSIONS = 256
-/** In the indexes of all open sessions together. */
-const MAX_TURNS = 1_000_000
+/** Turns and parts in the indexes of all open sessions together. */
+const MAX_SIZE = 1_000_000
 
-/** The open sessions of a store. Their number is limited; the one used longest ago is closed first. */
+/** The open sessions of a store. Their number is limited; the one used longest ago is forgotten first. */
 export class OpenSessions {
   readonly #files = new Map<string, SessionFile>()
 
@@ -25,19 +25,19 @@ export class OpenSessions {
     return this.#files.get(keyOf(paths))?.isKnown === true
   }
 
-  /** Waits for work in progress and closes all sessions. */
+  /** Waits for work in progress, then forgets all sessions. */
   async close(): Promise<void> {
     for (const file of this.#files.values()) await file.settle()
     this.#files.clear()
   }
 
   #closeOldest(): void {
-    let turns = 0
-    for (const file of this.#files.values()) turns += file.indexedTurns
+    let size = 0
+    for (const file of this.#files.values()) size += file.indexedSize
     for (const [key, file] of this.#files) {
-      if (this.#files.size <= MAX_SESSIONS && turns <= MAX_TURNS) return
+      if (this.#files.size <= MAX_SESSIONS && size <= MAX_SIZE) return
       if (!file.isIdle) continue
-      turns -= file.indexedTurns
+      size -= file.indexedSize
       this.#files.delete(key)
       file.release()
     }

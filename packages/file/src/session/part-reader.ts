@@ -3,9 +3,9 @@ import { waitForDescriptor } from '../disk/descriptors.js'
 import { type FileIdentity, identify, identityOf } from '../disk/file-identity.js'
 import { FilesChanged, openOrNull, readSpan, readSpanSync, type Span } from '../disk/read-file.js'
 import type { SessionPaths } from '../folder/layout.js'
-import type { DocumentVersion, JournalFile, Part, TurnPlace } from './turn-places.js'
+import type { DocumentVersion, JournalFile, Place } from './turn-places.js'
 
-/** Parts closer than this are read together. */
+/** What is closer than this is read together. */
 const GAP_BYTES = 64 * 1024
 
 /** Up to this size, reading synchronously is faster: four calls of microseconds instead of hops to another thread. */
@@ -22,43 +22,29 @@ export class PartReader {
   readonly document: DocumentVersion
   readonly #paths: SessionPaths
   readonly #handles = new Map<JournalFile | 'document', FileHandle>()
-  readonly #texts = new Map<Part, string>()
+  readonly #texts = new Map<Place, string>()
 
   constructor(document: DocumentVersion, paths: SessionPaths) {
     this.document = document
     this.#paths = paths
   }
 
-  /** Reads all parts of these places. @throws {@link FilesChanged} */
-  async load(places: readonly TurnPlace[]): Promise<void> {
+  /** Reads what is at these places. @throws {@link FilesChanged} */
+  async load(places: Iterable<Place>): Promise<void> {
     this.#texts.clear()
-    const byFile = new Map<JournalFile | 'document', Set<Part>>()
-    for (const place of places) {
-      for (const part of partsOf(place)) {
-        const file = fileOf(part)
-        const parts = byFile.get(file) ?? new Set()
-        byFile.set(file, parts.add(part))
-      }
-    }
-    for (const [file, parts] of byFile) {
-      for (const group of groupsOf([...parts])) {
-        const bytes =
-          group.span.length <= SYNC_BYTES
-            ? await waitForDescriptor(async () => readPartSync(file, group.span, this.#paths, this.document))
-            : await readSpan(await this.#handle(file), group.span)
-        for (const part of group.parts) {
-          const start = part.offset - group.span.offset
-          this.#texts.set(part, bytes.toString('utf8', start, start + part.length))
-        }
-      }
+    for (const group of groupsOf(places)) {
+      const { file, span } = group
+      const bytes =
+        span.length <= SYNC_BYTES
+          ? await waitForDescriptor(() => readPartSync(file, span, this.#paths, this.document))
+          : await readSpan(await this.#handle(file), span)
+      addTexts(this.#texts, group, bytes)
     }
   }
 
-  /** A loaded part. */
-  text(part: Part): string {
-    const text = this.#texts.get(part)
-    if (text === undefined) throw new FilesChanged()
-    return text
+  /** What was loaded from a place. */
+  text(place: Place): string {
+    return textAt(this.#texts, place)
   }
 
   async documentBytes(span: Span): Promise<Buffer> {
@@ -91,12 +77,55 @@ export class PartReader {
   }
 }
 
-function partsOf({ base, patches }: TurnPlace): readonly Part[] {
-  return base.kind === 'value' || base.span === null ? patches : [base.span, ...patches]
+/** Reads what is at these places, synchronously, also what is not written yet. @throws {@link FilesChanged} */
+export function readTextsSync(
+  places: Iterable<Place>,
+  paths: SessionPaths,
+  document: DocumentVersion,
+): (place: Place) => string {
+  const texts = new Map<Place, string>()
+  const written: Place[] = []
+  for (const place of places) {
+    const bytes = unwrittenBytes(place)
+    if (bytes === null) written.push(place)
+    else texts.set(place, bytes.toString())
+  }
+  for (const group of groupsOf(written)) addTexts(texts, group, readPartSync(group.file, group.span, paths, document))
+  return place => textAt(texts, place)
 }
 
-export function fileOf(part: Part): JournalFile | 'document' {
-  return 'journal' in part ? part.journal : 'document'
+/** Reads the bytes of one place, synchronously, also if they are not written yet. @throws {@link FilesChanged} */
+export function readBytesSync(place: Place, paths: SessionPaths, document: DocumentVersion): Buffer {
+  return unwrittenBytes(place) ?? readPartSync(fileOf(place), place, paths, document)
+}
+
+/** Null if it is in a file. */
+function unwrittenBytes(place: Place): Buffer | null {
+  if (!('journal' in place) || place.offset < place.journal.size) return null
+  let start = place.journal.size
+  for (const line of place.journal.unwritten) {
+    const at = place.offset - start
+    if (at < line.length) return line.subarray(at, at + place.length)
+    start += line.length
+  }
+  return null
+}
+
+function addTexts(texts: Map<Place, string>, { span, places }: Group, bytes: Buffer): void {
+  for (const place of places) {
+    const start = place.offset - span.offset
+    texts.set(place, bytes.toString('utf8', start, start + place.length))
+  }
+}
+
+function textAt(texts: ReadonlyMap<Place, string>, place: Place): string {
+  const text = texts.get(place)
+  if (text === undefined) throw new FilesChanged()
+  return text
+}
+
+export function fileOf(place: Place): JournalFile | 'document' {
+  return 'journal' in place ? place.journal : 'document'
 }
 
 /** Where a file may be by now. */
@@ -129,22 +158,35 @@ export function readPartSync(
   throw new FilesChanged()
 }
 
+/** Places in one file that are read together. */
 interface Group {
+  readonly file: JournalFile | 'document'
   readonly span: Span
-  readonly parts: readonly Part[]
+  readonly places: readonly Place[]
 }
 
-function groupsOf(parts: readonly Part[]): Group[] {
-  const groups: { offset: number; end: number; parts: Part[] }[] = []
-  for (const part of parts.toSorted((a, b) => a.offset - b.offset)) {
-    const end = part.offset + part.length
+function groupsOf(places: Iterable<Place>): Group[] {
+  const byFile = new Map<JournalFile | 'document', Place[]>()
+  for (const place of places) {
+    const file = fileOf(place)
+    const known = byFile.get(file)
+    if (known === undefined) byFile.set(file, [place])
+    else known.push(place)
+  }
+  return [...byFile].flatMap(([file, all]) => groupsIn(file, all))
+}
+
+function groupsIn(file: JournalFile | 'document', all: readonly Place[]): Group[] {
+  const groups: { offset: number; end: number; places: Place[] }[] = []
+  for (const place of all.toSorted((a, b) => a.offset - b.offset)) {
+    const end = place.offset + place.length
     const last = groups.at(-1)
-    if (last !== undefined && part.offset - last.end < GAP_BYTES && end - last.offset <= CHUNK_BYTES) {
+    if (last !== undefined && place.offset - last.end < GAP_BYTES && end - last.offset <= CHUNK_BYTES) {
       last.end = Math.max(last.end, end)
-      last.parts.push(part)
+      last.places.push(place)
     } else {
-      groups.push({ offset: part.offset, end, parts: [part] })
+      groups.push({ offset: place.offset, end, places: [place] })
     }
   }
-  return groups.map(({ offset, end, parts }) => ({ span: { offset, length: end - offset }, parts }))
+  return groups.map(({ offset, end, places }) => ({ file, span: { offset, length: end - offset }, places }))
 }

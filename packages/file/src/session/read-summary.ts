@@ -5,13 +5,13 @@ import { readError } from '../folder/file-errors.js'
 import type { Layout, SessionPaths } from '../folder/layout.js'
 import { outlineDocument } from '../format/document.js'
 import { toPlainObject } from '../format/exact-json.js'
-import { refreshIndex } from './refresh-index.js'
+import { catchUp } from './catch-up.js'
 import type { TurnIndex } from './turn-index.js'
 
 /** The summary of the session in a document that a listing found, whichever id its name stands for. */
 export async function readSummary(paths: SessionPaths, layout: Layout): Promise<SessionSummary | null> {
-  const index = (await refreshIndex(null, paths, layout)) ?? (await refreshIndex(null, await withOwnId(paths), layout))
-  return index === null ? null : plainSummary(index)
+  const session = (await catchUp(null, paths, layout)) ?? (await catchUp(null, await withOwnId(paths), layout))
+  return session === null ? null : plainSummary(session.index)
 }
 
 /** The id is not the one that the name suggests if the name is a hash, or one of the reference that looks escaped. */

@@ -2,12 +2,17 @@ import {
   type ChangeResult,
   decodeSession,
   encodeSession,
+  type PartList,
+  type PartPage,
+  type Parts,
   type SessionRecord,
   type SessionSummary,
+  type TurnHeadPage,
   type TurnPage,
   type TurnRecord,
 } from '@turnstore/core'
 import {
+  type ChangeCondition,
   cloneSession,
   cloneTurn,
   type Condition,
@@ -15,50 +20,69 @@ import {
   inScope,
   isDamage,
   type CheckedChange,
+  type CheckedPartRange,
   type CheckedTurnRange,
+  pageOfParts,
+  resolvePartRange,
   resolveTurnRange,
   type Scope,
 } from '@turnstore/core/adapter'
 import { FilesChanged } from '../disk/read-file.js'
+import { writeError } from '../folder/file-errors.js'
 import type { SessionPaths } from '../folder/layout.js'
 import { toPlainObject } from '../format/exact-json.js'
-import { readTurnsAt, withDocumentTurns } from './assemble-turns.js'
-import { ChangeQueue } from './change-queue.js'
-import { Compaction } from './compaction.js'
+import type { Remembered } from '../format/remembered.js'
 import type { Lock } from '../locks/gate.js'
-import { removeSession, replaceSession } from './document-writer.js'
+import { readHeadsAt, readListsAt, readTurnsAt, withDocumentTurns } from './assemble-turns.js'
+import { BatchQueue, type Waiting } from './batch-queue.js'
+import { journalMismatch, MAX_RETRIES } from './catch-up.js'
+import { Compaction } from './compaction.js'
+import { OpenTurn } from './open-turn.js'
+import type { ReadSession } from './read-session.js'
 import { plainSummary } from './read-summary.js'
-import { journalMismatch, MAX_RETRIES } from './refresh-index.js'
-import { SessionState, type StoreFolder } from './session-state.js'
-import type { TurnIndex } from './turn-index.js'
+import { type Appended, SessionOnDisk, type StoreFolder, type WantedChange } from './session-on-disk.js'
+
+/** The most changes that share one sync. */
+const BATCH = 256
+
+/** A document of up to so many bytes is rewritten by `close` whatever the journal has. */
+const SMALL_DOCUMENT_BYTES = 64 * 1024
+
+interface WaitingChange extends WantedChange, Waiting {
+  readonly resolve: (result: ChangeResult) => void
+}
 
 /**
- * One session on disk: its document and journal, as a store reads and writes them.
+ * One session, as a store reads and writes it.
  *
  * Readers take no lock. They read the document, then the journals, and check that the document is still the same.
  */
 export class SessionFile {
   readonly paths: SessionPaths
-  readonly #state: SessionState
+  readonly #folder: StoreFolder
+  readonly #disk: SessionOnDisk
   readonly #compaction: Compaction
-  readonly #queue: ChangeQueue
+  readonly #changes: BatchQueue<WaitingChange>
 
   constructor(paths: SessionPaths, folder: StoreFolder) {
+    const disk = new SessionOnDisk(paths, folder)
     this.paths = paths
-    this.#state = new SessionState(paths, folder)
-    this.#compaction = new Compaction(this.#state)
-    this.#queue = new ChangeQueue(this.#state, this.#compaction)
+    this.#folder = folder
+    this.#disk = disk
+    this.#compaction = new Compaction(paths, disk, work => folder.locks.hold(paths.sessionId, folder.timeoutMs, work))
+    this.#changes = new BatchQueue(BATCH, take => this.#changeTogether(take))
   }
 
   /** The session without its turns, or null if it is not at these paths. */
   async summary(): Promise<SessionSummary | null> {
-    return this.#read(async index => plainSummary(index))
+    return this.#read(async ({ index }) => plainSummary(index))
   }
 
   async load(scope: Scope): Promise<SessionRecord | null> {
-    return this.#read(async (index, documentTurns) => {
+    return this.#read(async (session, documentTurns) => {
+      const { index } = session
       if (!inScope(index.head, scope)) return null
-      const { head, places, document } = index.snapshot()
+      const { head, places, document } = session.snapshot()
       const turns = await readTurnsAt(withDocumentTurns(places, documentTurns), document, this.paths)
       // Encoding and decoding turns big integers anywhere in it into numbers.
       const whole = index.hasBigIntegers ? decodeSession(toPlainObject(encodeSession(head))) : cloneSession(head)
@@ -67,96 +91,164 @@ export class SessionFile {
   }
 
   async readTurns(range: CheckedTurnRange, scope: Scope): Promise<TurnPage | null> {
-    return this.#read(async index => {
+    return this.#read(async ({ index, document }) => {
       if (!inScope(index.head, scope)) return null
       const { turnCount, revision } = index
       const { first, end } = resolveTurnRange(range, turnCount, id => index.lastIndexOf(id))
       const recent = index.recentTurns(first, end)
       if (recent !== null) return { turns: recent.map(cloneTurn), firstIndex: first, turnCount, revision }
-      const places = index.places.slice(first, end)
-      const turns = await readTurnsAt(places, index.document, this.paths)
+      const places = index.placesIn(first, end)
+      const turns = await readTurnsAt(places, document, this.paths)
       index.rememberTurns(first, places, turns)
       return { turns: turns.map(cloneTurn), firstIndex: first, turnCount, revision }
     })
   }
 
+  async readTurnHeads(range: CheckedTurnRange, scope: Scope): Promise<TurnHeadPage | null> {
+    return this.#read(async ({ index, document }) => {
+      if (!inScope(index.head, scope)) return null
+      const { turnCount, revision } = index
+      const { first, end } = resolveTurnRange(range, turnCount, id => index.lastIndexOf(id))
+      const heads = await readHeadsAt(index.headsIn(first, end), document, this.paths)
+      return { turns: heads, firstIndex: first, turnCount, revision }
+    })
+  }
+
+  async readParts<List extends PartList>(
+    turnId: string,
+    range: CheckedPartRange<List>,
+    scope: Scope,
+  ): Promise<PartPage<List> | null> {
+    return this.#read(async ({ index, document }) => {
+      if (!inScope(index.head, scope)) return null
+      const { revision } = index
+      const turn = index.turnAt(index.lastIndexOf(turnId))
+      if (turn === undefined) return null
+      if (!(turn instanceof OpenTurn)) {
+        const [whole] = await readTurnsAt([turn], document, this.paths)
+        return whole === undefined ? null : pageOfParts(whole, range, revision)
+      }
+      const { count } = turn[range.list]
+      const { first, end } = resolvePartRange(range, count)
+      const places =
+        range.list === 'items'
+          ? { items: turn.items.slice(first, end) }
+          : { toolCalls: turn.toolCalls.slice(first, end) }
+      const lists: { readonly [L in PartList]: Parts[L][] } = await readListsAt(places, document, this.paths)
+      return { parts: lists[range.list], firstIndex: first, count, revision }
+    })
+  }
+
   /** Whether it was read and is not known to be gone. */
   get isKnown(): boolean {
-    return this.#state.index !== null
+    return this.#disk.known !== null
   }
 
   /** Whether the session is at these paths. @param evenIfDamaged also if it cannot be read */
   async isHere(evenIfDamaged = false): Promise<boolean> {
     try {
-      return this.isKnown || (await this.#state.current()) !== null
+      return this.isKnown || (await this.#disk.refresh()) !== null
     } catch (error) {
       if (evenIfDamaged && isDamage(error)) return true
       throw error
     }
   }
 
-  /** The number of turns in the index, for a limit on memory. */
-  get indexedTurns(): number {
-    return this.#state.index?.turnCount ?? 0
+  /** How many turns and parts are in the index, for a limit on memory. */
+  get indexedSize(): number {
+    return this.#disk.known?.index.size ?? 0
   }
 
   /** Reads from a current index, and again if the files changed meanwhile. */
   async #read<T>(
-    read: (index: TurnIndex, documentTurns: readonly TurnRecord[] | null) => Promise<T>,
+    read: (session: ReadSession, documentTurns: readonly TurnRecord[] | null) => Promise<T>,
   ): Promise<T | null> {
     for (let retries = 0; ; retries++) {
-      const index = await this.#state.current()
-      if (index === null) return null
+      const session = await this.#disk.refresh()
+      if (session === null) return null
       try {
-        return await read(index, index.takeDocumentTurns())
+        return await read(session, session.index.takeDocumentTurns())
       } catch (error) {
         if (!(error instanceof FilesChanged)) throw error
         if (retries === MAX_RETRIES) throw journalMismatch(this.paths)
-        if (this.#state.index === index) this.#state.index = null
+        this.#disk.forget(session)
       }
     }
   }
 
   /** Changes that wait at the same time are written together, each with its own success or failure. */
-  change(change: CheckedChange, condition: Condition): Promise<ChangeResult> {
-    return this.#queue.change(change, condition)
+  change(change: CheckedChange, condition: ChangeCondition): Promise<ChangeResult> {
+    return new Promise((resolve, reject) => this.#changes.add({ change, condition, resolve, reject }))
+  }
+
+  async #changeTogether(take: () => WaitingChange[]): Promise<void> {
+    const { locks, timeoutMs } = this.#folder
+    let lock: Lock
+    try {
+      // Before taking the lock, so that the first read of a long session keeps no other process waiting.
+      if (this.#disk.known === null) await this.#disk.refresh()
+      lock = await locks.acquire(this.paths.sessionId, timeoutMs)
+    } catch (error) {
+      throw writeError(error, 'not-stored')
+    }
+    const batch = take()
+    let appended: Appended
+    try {
+      appended = await this.#folder.appends.run(() => this.#disk.append(batch, lock))
+    } finally {
+      lock.release()
+    }
+    // Not before all are stored: one may have failed because of another.
+    for (const [at, decision] of appended.decisions.entries()) {
+      if ('result' in decision) batch[at]?.resolve(decision.result)
+      else batch[at]?.reject(decision.error)
+    }
+    if (appended.session !== null) this.#compaction.startIfDue(appended.session, appended.endsNow)
   }
 
   /** Creates or replaces the document as a whole. Returns its revision. The caller holds the lock. */
-  replace(session: SessionRecord, condition: Condition, lock: Lock): Promise<number> {
-    return replaceSession(this.#state, session, condition, lock)
+  replace(session: SessionRecord, condition: Condition, remembered: Remembered, lock: Lock): Promise<number> {
+    return this.#disk.replace(session, condition, remembered, lock)
   }
 
   /** Deletes the session if it is in the scope. The caller holds the lock. */
   remove(deletion: Deletion, lock: Lock): Promise<boolean> {
-    return removeSession(this.#state, deletion, lock)
+    return this.#disk.remove(deletion, lock)
   }
 
   /** Whether no change or compaction is in progress. */
   get isIdle(): boolean {
-    return this.#queue.drained === null && this.#compaction.running === null
+    return this.#changes.drained === null && this.#compaction.running === null
   }
 
-  /** Compacts the session and closes its files. */
+  /**
+   * Compacts the session, unless its journal is small beside the document: so a process that takes one step does not
+   * write the whole session.
+   */
   async close(): Promise<void> {
     await this.settle()
     // Twice, in case an unfinished compaction left a rotated journal beside the active one.
     for (let runs = 0; runs < 2; runs++) {
-      const index = await this.#state.current()
-      if (index !== null && index.journalBytes > 0) await this.#compaction.run()
+      const session = await this.#disk.refresh()
+      if (session !== null && isWorthIt(session)) await this.#compaction.run()
     }
-    this.release()
   }
 
   /** Waits for changes and compaction in progress, then closes the files. */
   async settle(): Promise<void> {
-    await this.#queue.drained
+    await this.#changes.drained
     await this.#compaction.running
     this.release()
   }
 
   /** Closes the files. A caller may still use this object, which then closes them after each change. */
   release(): void {
-    this.#state.release()
+    this.#disk.release()
   }
+}
+
+/** Whether what a compaction copies is not much more than what it adds, or is little. One that was begun is finished. */
+function isWorthIt({ journalBytes, rotated, document }: ReadSession): boolean {
+  if (rotated !== null) return true
+  return journalBytes > 0 && (journalBytes >= document.bytes / 4 || document.bytes <= SMALL_DOCUMENT_BYTES)
 }

@@ -1,6 +1,8 @@
-import type { SessionRecord, TurnRecord } from '@turnstore/core'
+import type { SessionRecord, ToolCallRecord, TurnHead, TurnItem, TurnRecord } from '@turnstore/core'
+import type { Part } from '@turnstore/core/adapter'
 import type { Span } from '../disk/read-file.js'
 import type { JournalHeader } from '../format/journal-entry.js'
+import type { Remembered } from '../format/remembered.js'
 
 /** The document that an index was read from. */
 export interface DocumentVersion {
@@ -28,49 +30,99 @@ export interface JournalFile {
   torn: boolean
   /** Bytes known to be on the disk. */
   syncedTo: number
+  /** What a writer has decided but not written yet, to follow `size`. Later changes of the same batch may read it. */
+  unwritten: readonly Buffer[]
 }
 
 export function newJournalFile(identity: string, path: string): JournalFile {
   const nothingRead = { header: null, isStale: false, isNeeded: false, end: 0, last: null, size: 0, torn: false }
-  return { identity, path, ...nothingRead, syncedTo: 0 }
+  return { identity, path, ...nothingRead, syncedTo: 0, unwritten: [] }
 }
 
-/** The payload of a record in a journal. */
+/** Bytes of a journal. */
 export interface RecordSpan extends Span {
   readonly journal: JournalFile
 }
 
-/** A span of the document, or the payload of a record. */
-export type Part = Span | RecordSpan
+/** Bytes of the document or of a journal. */
+export type Place = Span | RecordSpan
 
-/** Where a turn is: its first version, and the records that changed it since. */
-export interface TurnPlace {
+/** Where a part of a turn is: in a file or, until it is written or while a compaction moves things, in memory. */
+export type PartPlace<P extends Part = Part> = Place | { readonly part: P }
+
+/** Where the head of a turn is. In a document, what is around its lists: together the JSON of a turn without parts. */
+export type HeadPlace = { readonly places: readonly Place[] } | { readonly head: TurnHead }
+
+/** A turn that is in one piece. */
+export interface WholeTurn {
   readonly turnId: string
   readonly base:
     | { readonly kind: 'document'; readonly span: Span | null; readonly item: number }
-    | { readonly kind: 'record'; readonly span: RecordSpan; readonly item: number }
+    | { readonly kind: 'record'; readonly span: RecordSpan }
     | { readonly kind: 'value'; readonly turn: TurnRecord }
-  readonly patches: readonly RecordSpan[]
+}
+
+/** A turn whose head and parts have places of their own, at one moment. */
+export interface TurnPieces {
+  readonly turnId: string
+  readonly head: HeadPlace
+  readonly toolCalls: readonly PartPlace<ToolCallRecord>[]
+  readonly items: readonly PartPlace<TurnItem>[]
+  /** Where it is in the document, if it has not changed since. */
+  readonly item: number | null
+}
+
+export type TurnPlace = WholeTurn | TurnPieces
+
+/** A session without its turns, and where each turn is. */
+export interface SessionContent {
+  readonly head: SessionRecord
+  readonly remembered: Remembered
+  readonly places: readonly TurnPlace[]
 }
 
 /** A session at one moment. */
-export interface Snapshot {
-  readonly head: SessionRecord
-  readonly places: readonly TurnPlace[]
+export interface Snapshot extends SessionContent {
   readonly document: DocumentVersion
 }
 
-export function placeOfValue(turn: TurnRecord): TurnPlace {
-  return { turnId: turn.turnId, base: { kind: 'value', turn }, patches: [] }
+/** Where a turn is in a document that was written, and its pieces if they were known before. */
+export interface WrittenTurn {
+  readonly span: Span
+  readonly pieces: WrittenPieces | null
+}
+
+export interface WrittenPieces {
+  readonly head: readonly Span[]
+  readonly toolCalls: readonly Span[]
+  readonly items: readonly Span[]
+}
+
+export function placeOfValue(turn: TurnRecord): WholeTurn {
+  return { turnId: turn.turnId, base: { kind: 'value', turn } }
 }
 
 /** Whether the turn is in a document of another form, which must be parsed as a whole. */
-export function lacksSpan({ base }: TurnPlace): boolean {
-  return base.kind === 'document' && base.span === null
+export function lacksSpan(place: TurnPlace): boolean {
+  return 'base' in place && place.base.kind === 'document' && place.base.span === null
 }
 
-/** The approximate size of a turn in JSON. */
-export function bytesOf({ base, patches }: TurnPlace): number {
-  const first = base.kind === 'value' ? 0 : (base.span?.length ?? 0)
-  return patches.reduce((sum, { length }) => sum + length, first)
+/** The files' bytes that make up a turn. */
+export function placesIn(place: TurnPlace): readonly Place[] {
+  if (!('base' in place))
+    return [...placesOfHead(place.head), ...placesOfParts(place.toolCalls), ...placesOfParts(place.items)]
+  const { base } = place
+  return base.kind === 'value' || base.span === null ? [] : [base.span]
+}
+
+export function placesOfHead(head: HeadPlace): readonly Place[] {
+  return 'head' in head ? [] : head.places
+}
+
+export function placesOfParts(parts: readonly PartPlace[]): readonly Place[] {
+  return parts.flatMap(place => ('part' in place ? [] : [place]))
+}
+
+export function bytesOf(places: readonly Place[]): number {
+  return places.reduce((sum, { length }) => sum + length, 0)
 }

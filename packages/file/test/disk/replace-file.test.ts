@@ -193,14 +193,14 @@ describe.skipIf(!hasStrace)('the system calls (needs strace)', () => {
     const steps = calls.flatMap(call => /\b(openat|write|pwrite64|fsync|rename)\(/.exec(call)?.[1] ?? [])
     expect(steps.map(step => (step === 'pwrite64' ? 'write' : step))).toEqual([
       'openat',
-      'openat',
       'write',
       'fsync',
+      'openat',
       'rename',
       'fsync',
     ])
-    expect(calls[1]).toMatch(/O_WRONLY\|O_CREAT\|O_EXCL\|O_NOFOLLOW\|O_CLOEXEC, 0600/)
-    expect(calls[3]).toContain('.tmp>')
+    expect(calls[0]).toMatch(/O_WRONLY\|O_CREAT\|O_EXCL\|O_NOFOLLOW\|O_CLOEXEC, 0600/)
+    expect(calls[2]).toContain('.tmp>')
     expect(calls[5]).toContain(`<${base}>`)
   })
 

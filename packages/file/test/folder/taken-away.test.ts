@@ -19,7 +19,7 @@ const delayed = (path: string, call: string): string[] => [
 
 // A folder may be cleared, moved, or restored without its dotfiles while a store has it open.
 
-vi.setConfig({ testTimeout: 120_000 })
+vi.setConfig({ testTimeout: 120_000 * thoroughness })
 
 const folder = new Folder()
 const base = (): string => folder.path('base')
@@ -103,7 +103,7 @@ describe.skipIf(!hasStrace)(`a folder that goes away during a write${hasStrace ?
 })
 
 it('no write that four processes began after a folder was replaced is lost', async () => {
-  for (let round = 0; round < 4 * thoroughness; round++) {
+  for (let round = 0; round < 2 * thoroughness; round++) {
     const here = folder.path(`base${round}`)
     const store = folder.open({}, here)
     await store.saveSession({ sessionId: 's', createdAt: at })

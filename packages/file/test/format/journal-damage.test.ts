@@ -1,6 +1,6 @@
 import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { thoroughness } from '../../../../scripts/testing/machine.ts'
+import { isThorough } from '../../../../scripts/testing/machine.ts'
 import { append, turnIdsOf } from '../../../../scripts/testing/sessions.ts'
 import { Folder } from '../folder.ts'
 import { failureCode, leaveSession, load, put } from '../left-session.ts'
@@ -11,7 +11,7 @@ describe('a file that was cut short', () => {
   it('is reported if it is a document, cut at any byte', async () => {
     const files = await leaveSession(folder)
     const base = put(folder, files)
-    for (let length = 0; length < files.document.length; length += thoroughness > 1 ? 1 : 7) {
+    for (let length = 0; length < files.document.length; length += isThorough ? 1 : 13) {
       writeFileSync(`${base}/s.json`, files.document.subarray(0, length))
       expect([length, await load(folder, base)]).toEqual([length, 'CORRUPT_SESSION'])
     }
@@ -27,13 +27,16 @@ describe('a file that was cut short', () => {
       states.push(await load(folder, put(folder, { ...files, journal: files.journal.subarray(0, end && end + 1) })))
     expect(new Set(states).size).toBe(4)
     const wholeAt = (length: number): number => ends.slice(1).filter(end => end <= length).length
-    const lengths = Array.from({ length: files.journal.length + 1 }, (_, length) => length)
+    // The bytes around the ends, and some of the others.
+    const isTried = (length: number): boolean =>
+      isThorough || length % 7 === 0 || ends.some(end => Math.abs(end - length) <= 2)
+    const lengths = Array.from({ length: files.journal.length + 1 }, (_, length) => length).filter(isTried)
     for (const length of lengths) {
       const base = put(folder, { ...files, journal: files.journal.subarray(0, length) })
       expect([length, await load(folder, base)]).toEqual([length, states[wholeAt(length)]])
       rmSync(base, { recursive: true })
     }
-    for (const length of lengths.filter(each => ends.includes(each) || each % (thoroughness > 1 ? 1 : 60) === 0)) {
+    for (const length of lengths.filter(each => ends.includes(each) || each % (isThorough ? 1 : 60) === 0)) {
       const base = put(folder, { ...files, journal: files.journal.subarray(0, length) })
       const store = folder.open({}, base)
       const { revision } = await store.changeSession('s', append('next'))
@@ -72,7 +75,7 @@ describe('a changed byte', () => {
     const base = put(folder, files)
     const store = folder.open({}, base)
     const wrong: string[] = []
-    const step = thoroughness > 1 ? 1 : 16
+    const step = isThorough ? 1 : 48
     for (let index = 0; index < files.journal.length; index++) {
       const before = files.journal[index] ?? 0
       // Every bit, and the bytes with a meaning in a journal: a line break, a NUL, a digit, a space.

@@ -9,7 +9,8 @@ const folder = new Folder()
 it('a journal of a newer version is refused by every call, and not changed', async () => {
   await folder.open().saveSession({ sessionId: 's', createdAt: at })
   const header = { journal: 2, session_id: 's', created_at: at, parent_session_id: null }
-  const journal = encodeRecord(1, JSON.stringify(header)).text + encodeRecord(2, '{"a_newer":"member"}').text
+  const records = [encodeRecord(1, JSON.stringify(header)), encodeRecord(2, '{"a_newer":"member"}')]
+  const journal = records.map(({ bytes }) => bytes.toString()).join('')
   writeFileSync(folder.path('s.journal'), journal)
   const store = folder.open()
   const calls: (() => Promise<unknown>)[] = [

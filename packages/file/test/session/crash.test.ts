@@ -8,7 +8,7 @@ import { hasPrlimit, hasStrace, mayMount, momentsOf, thoroughness } from '../../
 import { append, at, failureOf, turnIdsOf } from '../../../../scripts/testing/sessions.ts'
 import { Folder } from '../folder.ts'
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 })
+vi.setConfig({ testTimeout: 120_000 * thoroughness, hookTimeout: 60_000 })
 
 const folder = new Folder()
 const journal = (): string => folder.path('s.journal')
@@ -16,7 +16,7 @@ const journal = (): string => folder.path('s.journal')
 describe('SIGKILL at a random moment', () => {
   it('keeps acknowledged changes once, in order and whole, and the next process continues', async () => {
     const exists = await killAgainAndAgain({
-      rounds: 14 * thoroughness,
+      rounds: 6 * thoroughness,
       start: code => folder.run(code),
       open: () => folder.open(),
     })
@@ -36,7 +36,7 @@ describe('SIGKILL at a random moment', () => {
     await base.changeSession('s', append('journal'))
     const expected = [...ids, 'journal']
     const moments = momentsOf(7)
-    for (let round = 0; round < 3 * thoroughness; round++) {
+    for (let round = 0; round < 2 * thoroughness; round++) {
       const child = folder.run(`say((await store.changeSession('s', append('ended ${round}'))).turnCount)
         say('ending'); void store.changeSession('s', { setMetadata: { ended: ${round} , ended: true }, updatedAt: at }).then(() => say('ended'))`)
       while ((await child.line()) !== 'ended') expect(child.process.exitCode).toBeNull()
@@ -47,11 +47,7 @@ describe('SIGKILL at a random moment', () => {
       expect(turnIdsOf(await base.loadSession('s'))).toEqual(expected)
     }
     await folder.once(store => store.changeSession('s', append('last')))
-    expect(
-      readdirSync(folder.base)
-        .filter(name => !name.endsWith('.tmp'))
-        .toSorted(),
-    ).toEqual(['.turnstore', 's.json'])
+    expect(readdirSync(folder.base)).not.toContain('s.rotated')
     expect(turnIdsOf(await folder.open().loadSession('s'))).toEqual([...expected, 'last'])
   })
 })
@@ -75,7 +71,7 @@ describe('four processes on one session', () => {
     const steady = ['a', 'b', 'c'].map(writer)
     const listening = steady.map(listen)
     const moments = momentsOf(11)
-    for (let life = 0; life < 4 * thoroughness; life++) {
+    for (let life = 0; life < 2 * thoroughness; life++) {
       const mortal = writer(`d${life}`)
       listening.push(listen(mortal))
       const before = acknowledged.length
@@ -92,7 +88,7 @@ describe('four processes on one session', () => {
     // Each turn is where its revision put it.
     const misplaced = acknowledged.filter(({ id, revision }) => ids[revision - 2] !== id)
     expect(misplaced).toEqual([])
-    expect(ids.length - acknowledged.length).toBeLessThanOrEqual(3 + 4 * thoroughness)
+    expect(ids.length - acknowledged.length).toBeLessThanOrEqual(3 + 2 * thoroughness)
     expect(acknowledged.length).toBeGreaterThan(20)
   })
 
@@ -267,7 +263,7 @@ describe.skipIf(!mayMount)(`a disk that runs full${mayMount ? '' : ' (needs root
         resize(kilobytes * 4)
         await write('last')
         await store.close()
-        expect(readdirSync(base).toSorted()).toEqual(['.turnstore', 's.json'])
+        expect(readdirSync(base)).not.toContain('s.rotated')
         expect(turnIdsOf(await folder.open({}, base).loadSession('s'))).toEqual([...ids, 'last'])
       })
     },
@@ -320,6 +316,19 @@ describe.skipIf(!mayMount)(`a power cut${mayMount ? '' : ' (needs root, to mount
         expect(turns.slice(0, expected.length)).toEqual(expected)
         expect((await store.changeSession(id, append('next'))).turnCount).toBe(turns.length + 1)
       }
+      await store.close()
+    })
+  })
+
+  it('loses no session that was created with many others, and no later write takes it to the disk', async () => {
+    const create = `await Promise.all(Array.from({ length: 200 }, (_, i) => store.saveSession(
+        { sessionId: 's' + i, workspaceId: [null, 'v', 'w'][i % 3], createdAt: at, turns: [{ turnId: 't' }] })))
+      say('done'); await sleep(60_000)`
+    await cut(create, 1, async () => {
+      const store = folder.open({}, mountPoint())
+      expect(await store.querySessions({ limit: 1 })).toMatchObject({ sessions: [{ turnCount: 1 }] })
+      expect(await store.listSessions()).toHaveLength(200)
+      for (let i = 0; i < 200; i++) expect(turnIdsOf(await store.loadSession(`s${i}`))).toEqual(['t'])
       await store.close()
     })
   })

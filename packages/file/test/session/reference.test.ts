@@ -2,9 +2,17 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { encodeSession, type JsonObject, type JsonValue, type SessionRecord } from '@turnstore/core'
+import {
+  type ChangeResult,
+  encodeSession,
+  type JsonObject,
+  type JsonValue,
+  type SessionChange,
+  type SessionRecord,
+} from '@turnstore/core'
 import { isJsonObject, isJsonValue } from '@turnstore/core/adapter'
 import { describe, expect, it } from 'vitest'
+import { momentsOf, thoroughness } from '../../../../scripts/testing/machine.ts'
 import { append, at, turnIdsOf } from '../../../../scripts/testing/sessions.ts'
 import { Folder } from '../folder.ts'
 
@@ -73,6 +81,7 @@ function recordOf(raw: JsonObject): JsonObject {
         sandboxContext: call.sandbox_context ?? null,
         metadata: call.metadata ?? {},
       })),
+      items: [],
       startedAt: turn.started_at ?? '',
       endedAt: turn.ended_at ?? null,
       status: turn.status ?? 'success',
@@ -294,6 +303,98 @@ describe(`the reference rewrites a document beside a journal${needsPython}`, () 
     }
     await store.close()
     expect((await folder.open().loadSession('s'))?.turns.map(turn => turn.prompt)).toEqual(prompts)
+  })
+
+  it.skipIf(!hasPython)('items and what is remembered by key survive too, and nobody else sees where', async () => {
+    const items = [
+      { itemId: 'i1', format: 'chat', value: { role: 'user', text: 'ü\t"' } },
+      { itemId: 'i2', format: 'own', value: null },
+    ]
+    const store = folder.open()
+    await store.saveSession({ sessionId: 's', createdAt: at, turns: [{ turnId: 'first', items, metadata: { a: 1 } }] })
+    const keyed = (key: string, change: SessionChange): Promise<ChangeResult> =>
+      store.changeSession('s', change, { idempotencyKey: key })
+    const added = await keyed('append', { appendTurns: [{ turnId: 'second', items }], updatedAt: at })
+    const step = {
+      updateTurns: [{ turnId: 'first', putItems: [{ itemId: 'i3', format: 'own', value: 3 }] }],
+      updatedAt: at,
+    }
+    const stepped = await keyed('step', step)
+    reference('append', document(), 'theirs')
+    await keyed('nothing', { updatedAt: at })
+    reference('append', document(), 'theirs too')
+    const before = await store.loadSession('s')
+    expect(turnIdsOf(before)).toEqual(['first', 'theirs', 'theirs too', 'second'])
+    expect(before?.turns[0]?.items.map(({ itemId }) => itemId)).toEqual(['i1', 'i2', 'i3'])
+    expect(before?.turns.map(({ metadata }) => metadata)).toEqual([{ a: 1 }, {}, {}, {}])
+    expect(before?.metadata).toEqual({})
+    await store.close()
+    const [theirs] = readByReference().filter(isJsonObject)
+    expect(theirs?.metadata).toHaveProperty(['turnstore.keys', 'count'], 3)
+    expect(list(theirs?.turns).map(turn => Object.keys(isJsonObject(turn.metadata) ? turn.metadata : {}))).toEqual([
+      ['a', 'turnstore.items'],
+      [],
+      [],
+      ['turnstore.items'],
+    ])
+    reference('append', document(), 'last')
+    const fresh = folder.open()
+    const after = await fresh.loadSession('s')
+    expect(after?.turns.slice(0, -1)).toEqual(before?.turns)
+    expect((await fresh.querySessions()).sessions[0]?.metadata).toEqual({})
+    for (const [key, change, result] of [
+      ['append', { appendTurns: [{ turnId: 'second', items }], updatedAt: at }, added],
+      ['step', step, stepped],
+    ] as const) {
+      expect(await fresh.changeSession('s', change, { idempotencyKey: key })).toEqual({ ...result, replayed: true })
+    }
+    expect(await fresh.loadSession('s')).toEqual(after)
+  })
+
+  it.skipIf(!hasPython)('loses and doubles nothing in random histories', async () => {
+    const moments = momentsOf(11)
+    const below = (most: number): number => Math.floor(moments.next().value * most)
+    for (let round = 0; round < 2 * thoroughness; round++) {
+      const base = folder.path(`round ${round}`)
+      const path = join(base, 's.json')
+      let store = folder.open({}, base)
+      await store.saveSession({ sessionId: 's', createdAt: at, turns: [{ turnId: 't' }] })
+      const turns = new Set(['t'])
+      const parts = new Map<string, string>()
+      for (let step = 0; step < 40; step++) {
+        const turnId = [...turns][below(turns.size)] ?? ''
+        const id = `p${below(6)}`
+        const text = `${step} `.repeat(below(3) === 0 ? 2000 : 5)
+        const kind = below(8)
+        if (kind === 0) {
+          reference('append', path, `theirs ${step}`)
+          turns.add(`theirs ${step}`)
+        } else if (kind === 1) {
+          await store.close()
+          store = folder.open({}, base)
+        } else if (kind === 2) {
+          const toolCalls = [{ callId: id, toolName: 'f', result: text }]
+          await store.changeSession('s', { appendTurns: [{ turnId: `ours ${step}`, status: 'running', toolCalls }] })
+          turns.add(`ours ${step}`)
+          parts.set(`ours ${step}/toolCalls/${id}`, text)
+        } else {
+          const putToolCalls = [{ callId: id, toolName: 'f', result: text, replace: true }]
+          const putItems = [{ itemId: id, format: 'f', value: text }]
+          await store.changeSession('s', { updateTurns: [{ turnId, putToolCalls, putItems }] })
+          for (const name of ['toolCalls', 'items']) parts.set(`${turnId}/${name}/${id}`, text)
+        }
+      }
+      for (const reader of [store, folder.open({}, base)]) {
+        const loaded = await reader.loadSession('s')
+        expect(turnIdsOf(loaded)?.toSorted()).toEqual([...turns].toSorted())
+        const found = (loaded?.turns ?? []).flatMap(({ turnId, toolCalls, items }) => [
+          ...toolCalls.map(({ callId, result }) => [`${turnId}/toolCalls/${callId}`, result]),
+          ...items.map(({ itemId, value }) => [`${turnId}/items/${itemId}`, value]),
+        ])
+        expect(found.length).toBe(parts.size)
+        expect(Object.fromEntries(found)).toEqual(Object.fromEntries(parts))
+      }
+    }
   })
 
   it.skipIf(!hasPython)('an update of a turn that the reference removed is dropped', async () => {

@@ -7,7 +7,7 @@ import { identify } from '../../src/disk/file-identity.ts'
 import { FilesChanged } from '../../src/disk/read-file.ts'
 import { Layout } from '../../src/folder/layout.ts'
 import { readTurnsAt } from '../../src/session/assemble-turns.ts'
-import { refreshIndex } from '../../src/session/refresh-index.ts'
+import { catchUp } from '../../src/session/catch-up.ts'
 import type { TurnPlace } from '../../src/session/turn-places.ts'
 import { Folder } from '../folder.ts'
 
@@ -156,7 +156,7 @@ it('a turn is never read from a journal that has the inode of the old one', asyn
   const store = folder.open()
   await store.saveSession({ sessionId: 's', createdAt: at })
   await store.changeSession('s', append('before'))
-  const index = await refreshIndex(null, paths, layout)
+  const index = await catchUp(null, paths, layout)
   if (index === null) throw new Error('not found')
   const { places, document: known } = index.snapshot()
   expect((await readTurnsAt(places, known, paths))[0]?.turnId).toBe('before')
@@ -176,7 +176,7 @@ it('a turn is never read from a journal that has the inode of the old one', asyn
 })
 
 function movedTo(place: TurnPlace, identity: string): TurnPlace {
-  if (place.base.kind !== 'record') return place
+  if (!('base' in place) || place.base.kind !== 'record') return place
   const span = { ...place.base.span, journal: { ...place.base.span.journal, identity } }
   return { ...place, base: { ...place.base, span } }
 }

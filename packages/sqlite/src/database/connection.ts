@@ -1,19 +1,10 @@
 import { isAbsolute } from 'node:path'
 import { TurnstoreError } from '@turnstore/core'
-import { quote } from '@turnstore/core/adapter'
 import { DatabaseFiles } from './database-files.js'
 import type { Row, SqliteDatabase, SqliteStatement, SqlValue } from './driver.js'
 import { isOfThisDriver } from './open-database.js'
 import { commitError, Occupied } from './sqlite-errors.js'
 import { checkStrayFiles } from './stray-files.js'
-
-/** How a handle is set while the store uses it. */
-export interface Settings {
-  /** `FULL`: a commit is on the disk. `NORMAL`: the operating system has it. */
-  readonly synchronous: 'FULL' | 'NORMAL'
-  /** The user's handle: its settings are restored after each use. */
-  readonly isShared: boolean
-}
 
 /** What a handle remembers between its transactions. */
 export interface TransactionCache {
@@ -23,16 +14,7 @@ export interface TransactionCache {
   forget(): void
 }
 
-const HIDING = `
-  SELECT type, name FROM temp.sqlite_schema WHERE type IN ('table', 'view') AND name LIKE 'turnstore!_%' ESCAPE '!'`
-
 const WRITING = 'BEGIN IMMEDIATE'
-
-type Wanted = readonly [pragma: string, value: () => number]
-
-const neverWait: Wanted = ['busy_timeout', () => 0]
-
-const SYNCHRONOUS = { FULL: 2, NORMAL: 1 } as const
 
 /**
  * A handle on the database, and its transactions. A transaction runs from begin to end without a pause, so nothing else
@@ -41,26 +23,16 @@ const SYNCHRONOUS = { FULL: 2, NORMAL: 1 } as const
  */
 export class Connection {
   readonly #database: SqliteDatabase
-  readonly #settings: Settings
-  /** What each transaction sets on a shared handle. */
-  readonly #wanted: readonly Wanted[] = [
-    // First, so that the others do not wait.
-    neverWait,
-    // Columns are read by name.
-    ['full_column_names', () => 0],
-    ['short_column_names', () => 1],
-    ['synchronous', () => this.#sharedSynchronous()],
-    // On macOS, this makes the drive empty its cache.
-    ['fullfsync', () => Number(process.platform === 'darwin' && this.#settings.synchronous === 'FULL')],
-  ]
+  /** Whether the user has the handle too, and may use it at any time. */
+  readonly isShared: boolean
   readonly #statements = new Map<string, SqliteStatement>()
   #cache: TransactionCache | null = null
   /** Null before `watchFiles`, and for a database without a named file. */
   #files: DatabaseFiles | null = null
 
-  constructor(database: SqliteDatabase, settings: Settings) {
+  constructor(database: SqliteDatabase, isShared: boolean) {
     this.#database = database
-    this.#settings = settings
+    this.isShared = isShared
   }
 
   /** From now on, each transaction checks the cache first. */
@@ -104,13 +76,8 @@ export class Connection {
     if (this.isInMemory || file === null) return
     const { isShared } = this
     const pragma = (name: string): unknown => this.value(`PRAGMA main.${name}`)
-    this.#files = DatabaseFiles.of({ path: isShared ? file : this.path, file, isShared, pragma })
+    this.#files = DatabaseFiles.of({ path: isShared ? file : this.path, file, pragma })
     if (!isShared) checkStrayFiles(this.#files.main, file)
-  }
-
-  /** Whether the user has the handle too, and may use it at any time. */
-  get isShared(): boolean {
-    return this.#settings.isShared
   }
 
   get isInMemory(): boolean {
@@ -154,19 +121,9 @@ export class Connection {
   }
 
   #transaction<T>(begin: string, work: () => T): T {
-    return this.#use(this.#wanted, () => {
-      let result: T
-      try {
-        unlessIterating(() => this.run(begin))
-        if (this.#settings.isShared) this.#refuseHiding()
-        this.#cache?.check()
-        result = work()
-        if (begin === WRITING) this.#files?.checkToCommit()
-        else this.#files?.checkRead()
-      } catch (error) {
-        this.#rollBack()
-        throw this.#files?.causeOf(error) ?? error
-      }
+    this.checkFree()
+    try {
+      const result = this.#attempt(begin, work)
       try {
         this.run('COMMIT')
       } catch (error) {
@@ -175,64 +132,29 @@ export class Connection {
       }
       if (begin === WRITING) this.#files?.checkCommitted()
       return result
-    })
-  }
-
-  /** Sets a shared handle for `work`, then restores its owner's settings. */
-  #use<T>(wanted: readonly Wanted[], work: () => T): T {
-    this.checkFree()
-    const restore = this.#settings.isShared ? this.#applySettings(wanted) : null
-    try {
-      return work()
     } finally {
-      restore?.()
       if (this.#files?.isDisplaced === true) this.close()
     }
   }
 
-  /** SQLite prefers temporary tables and views of the same name, and what is written there is lost. @throws `STORE_UNAVAILABLE` */
-  #refuseHiding(): void {
-    const hiding = this.get(HIDING)
-    if (hiding === undefined) return
-    throw new TurnstoreError(
-      'STORE_UNAVAILABLE',
-      `The shared handle has a temporary ${String(hiding.type)} ${quote(String(hiding.name))}, which hides Turnstore's table of that name; drop it`,
-    )
+  /** A transaction up to its commit. */
+  #attempt<T>(begin: string, work: () => T): T {
+    try {
+      unlessIterating(() => this.run(begin))
+      this.#cache?.check()
+      const result = work()
+      if (begin === WRITING) this.#files?.checkToCommit()
+      else this.#files?.checkRead()
+      return result
+    } catch (error) {
+      this.#rollBack()
+      throw this.#files?.causeOf(error) ?? error
+    }
   }
 
   #rollBack(): void {
     this.#cache?.forget()
     if (this.#database.inTransaction) this.run('ROLLBACK')
-  }
-
-  /** Returns a function that restores the owner's settings. */
-  #applySettings(wanted: readonly Wanted[]): () => void {
-    const undo: string[] = []
-    const restore = (): void => {
-      for (const pragma of undo) this.exec(pragma)
-    }
-    try {
-      for (const [pragma, valueOf] of wanted) {
-        const found = this.value(`PRAGMA ${pragma}`)
-        const value = valueOf()
-        if (typeof found !== 'number' || found === value) continue
-        unlessIterating(() => this.exec(`PRAGMA ${pragma} = ${value}`))
-        undo.unshift(`PRAGMA ${pragma} = ${found}`)
-      }
-    } catch (error) {
-      restore()
-      throw error
-    }
-    return restore
-  }
-
-  /**
-   * One level higher without a WAL: after a power cut, a rollback journal that a commit deleted may reappear and undo
-   * the commit, unless the folder is synced too. EXTRA does that.
-   */
-  #sharedSynchronous(): number {
-    const level = SYNCHRONOUS[this.#settings.synchronous]
-    return this.value('PRAGMA journal_mode') === 'wal' ? level : level + 1
   }
 
   run(sql: string, ...values: SqlValue[]): number {
@@ -262,8 +184,8 @@ export class Connection {
 
   /** Copies the whole database, as it is now, into a new or empty file. */
   vacuumInto(path: string): void {
-    // No other setting: SQLite drops its schema cache, and could not restore `synchronous` while others hold the database.
-    this.#use([neverWait], () => unlessIterating(() => this.run('VACUUM INTO ?', path)))
+    this.checkFree()
+    unlessIterating(() => this.run('VACUUM INTO ?', path))
   }
 
   /** Several statements without values. */
@@ -287,7 +209,7 @@ export class Connection {
   close(): void {
     this.#statements.clear()
     const files = this.#files
-    if (this.#settings.isShared || !this.#database.open) return
+    if (this.isShared || !this.#database.open) return
     try {
       if (files !== null && files.hasUsedWal) {
         files.refuseDisplaced()

@@ -10,8 +10,6 @@ export interface WatchedHandle {
   readonly path: string
   /** The absolute path that SQLite opened, with all links followed. The WAL is beside it. */
   readonly file: string
-  /** The owner of a shared handle may make SQLite open other files beside the database. */
-  readonly isShared: boolean
   /** A setting of the handle. */
   readonly pragma: (name: 'schema_version' | 'journal_mode' | 'locking_mode') => unknown
 }
@@ -29,10 +27,8 @@ export class DatabaseFiles {
   readonly #paths: readonly string[]
   readonly #folder: QuietFolder | null
   readonly #beside = new Map<string, FileIdentity>()
-  /** For a handle of our own, once it is set up; then they stay the same. */
-  #suffixes: readonly string[] | null = null
-  /** At the last check in a transaction. */
-  #inUse: readonly string[] = []
+  /** Of the files beside the database. Once it is in WAL mode, they stay the same. */
+  #suffixes: readonly string[] = []
   /** When the database last changed, usually by a checkpoint, and its header since then. */
   #changedAt: bigint | null = null
   #header: DatabaseHeader | null = null
@@ -45,8 +41,7 @@ export class DatabaseFiles {
     this.main = main
     this.#handle = handle
     this.#paths = handle.path === handle.file ? [handle.file] : [handle.path, handle.file]
-    // The owner of a shared handle may make SQLite open other files without a change to the folder.
-    this.#folder = handle.isShared ? null : QuietFolder.of(handle.path, handle.file)
+    this.#folder = QuietFolder.of(handle.path, handle.file)
   }
 
   /** @throws `STORE_UNAVAILABLE` where the file at the path is not the one that SQLite has open */
@@ -81,7 +76,7 @@ export class DatabaseFiles {
 
   /** In a transaction, when SQLite has all its files open. @throws `STORE_UNAVAILABLE`, and from then on at each use */
   check(): void {
-    this.#inUse = this.#suffixes ?? this.#suffixesInUse()
+    if (this.#suffixes.length === 0) this.#suffixes = this.#suffixesInUse()
     this.#look()
   }
 
@@ -148,15 +143,16 @@ export class DatabaseFiles {
     return null
   }
 
-  /** Whether another file was copied into this one. Only for a handle of our own, which is in WAL mode. */
+  /** Whether another file was copied into this one, as far as its header shows: in WAL mode only checkpoints write it. */
   #isOverwritten({ mtimeNs }: FoundFile): boolean {
-    if (this.#suffixes === null || mtimeNs === this.#changedAt) return false
+    if (this.#suffixes.length === 0 || mtimeNs === this.#changedAt) return false
     const descriptor = descriptorOf(this.main)
     if (typeof descriptor !== 'number') return false
     const before = this.#header
     // Twice, since a checkpoint may be writing it right now.
     const headers = [readHeader(descriptor), readHeader(descriptor)]
-    if (before !== null && !headers.some(header => follows(header, before))) {
+    // An encrypted database has a header that only its driver can read.
+    if (before?.isDatabase === true && !headers.some(header => follows(header, before))) {
       this.#mayClose = false
       return true
     }
@@ -166,7 +162,7 @@ export class DatabaseFiles {
   }
 
   #besideDisplaced(): string | null {
-    const changed = this.#inUse.filter(suffix => !this.#isAsBefore(suffix))
+    const changed = this.#suffixes.filter(suffix => !this.#isAsBefore(suffix))
     const [first] = changed
     if (first === undefined) return null
     this.#mayClose = changed.every(suffix => identityOf(this.#handle.file + suffix) === undefined)
@@ -178,18 +174,16 @@ export class DatabaseFiles {
     if (found === undefined) return false
     const before = this.#beside.get(suffix)
     if (before !== undefined && isSameFile(found, before)) return true
-    if ((before !== undefined && !this.#handle.isShared) || descriptorOf(found) === 'none') return false
+    if (before !== undefined || descriptorOf(found) === 'none') return false
     this.#beside.set(suffix, found)
     return true
   }
 
   #suffixesInUse(): readonly string[] {
-    const { isShared, pragma } = this.#handle
+    const { pragma } = this.#handle
     // A read makes SQLite open the files beside the database, and then it knows the mode.
     pragma('schema_version')
     if (pragma('journal_mode') !== 'wal') return []
-    const suffixes = isShared && pragma('locking_mode') === 'exclusive' ? ['-wal'] : ['-wal', '-shm']
-    if (!isShared) this.#suffixes = suffixes
-    return suffixes
+    return pragma('locking_mode') === 'exclusive' ? ['-wal'] : ['-wal', '-shm']
   }
 }

@@ -3,7 +3,7 @@ import { dirname, isAbsolute, resolve } from 'node:path'
 import { TurnstoreError } from '@turnstore/core'
 import { quote } from '@turnstore/core/adapter'
 import Database from 'better-sqlite3'
-import type { SqliteDatabase } from './driver.js'
+import { isDatabase, type SqliteDatabase } from './driver.js'
 import { setAside, strayFilesOf } from './stray-files.js'
 
 /** better-sqlite3 13 needs this version of Node-API. Loading it in a Node without it ends the process. */
@@ -39,13 +39,25 @@ const LIKE_URI = [
   /\?(.*&)?(mode|cache|immutable|nolock|psow|vfs|modeof)=[^/]*$/i,
 ]
 
+/** Opens a database of a path with some build of the driver. */
+export type OpenDatabase = (path: string) => SqliteDatabase
+
 /**
  * Opens a database, or creates it, readable by its owner alone. The handle never waits for a lock.
- * @throws `STORE_UNAVAILABLE`, or what the driver throws
+ * @throws `STORE_UNAVAILABLE`, `INVALID_ARGUMENT`, or what the driver throws
  */
-export function openDatabase(path: string): SqliteDatabase {
+export function openDatabase(path: string, open: OpenDatabase = openWithDriver): SqliteDatabase {
   checkRuntime()
   if (path !== ':memory:') createPrivately(path)
+  const database: unknown = open(path)
+  if (!isDatabase(database)) {
+    throw new TurnstoreError('INVALID_ARGUMENT', 'options.open must return a new Database of better-sqlite3')
+  }
+  database.exec('PRAGMA busy_timeout = 0')
+  return database
+}
+
+function openWithDriver(path: string): SqliteDatabase {
   return new Database(path, { timeout: 0 })
 }
 

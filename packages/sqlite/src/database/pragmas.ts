@@ -1,6 +1,5 @@
 import { TurnstoreError } from '@turnstore/core'
 import { quote } from '@turnstore/core/adapter'
-import type { Connection } from './connection.js'
 import type { SqliteDatabase } from './driver.js'
 
 /** Before 3.51.3, two processes that write and checkpoint at the same moment could corrupt the database (https://sqlite.org/wal.html). */
@@ -53,24 +52,6 @@ export function applySettings(database: SqliteDatabase, synchronous: 'FULL' | 'N
         `Database ${quote(database.name)}: SQLite cannot set ${pragma} to ${value} here`,
       )
     }
-  }
-}
-
-/** Refuses a shared handle whose settings cannot be corrected for each use. @throws `STORE_UNAVAILABLE`, or what the driver throws */
-export function checkShared(connection: Connection): void {
-  const encoding = connection.read(() => connection.value('PRAGMA encoding'))
-  if (encoding !== 'UTF-8') {
-    throw new TurnstoreError(
-      'STORE_UNAVAILABLE',
-      `The shared database has encoding ${String(encoding)}, and ids are ordered by their UTF-8 bytes; create it with PRAGMA encoding = 'UTF-8'`,
-    )
-  }
-  const journal = connection.read(() => connection.value('PRAGMA journal_mode'))
-  if (!connection.isInMemory && (journal === 'off' || journal === 'memory')) {
-    throw new TurnstoreError(
-      'STORE_UNAVAILABLE',
-      `The shared database has journal_mode ${journal}, and a crash can destroy it; set PRAGMA journal_mode = WAL`,
-    )
   }
 }
 

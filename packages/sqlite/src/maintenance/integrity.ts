@@ -1,11 +1,11 @@
-import { isEnded, isTurnstoreError, type SessionSummary, type TurnRecord } from '@turnstore/core'
+import { isEnded, isTurnstoreError, type SessionSummary } from '@turnstore/core'
 import { timeKey } from '@turnstore/core/adapter'
-import { text } from '@turnstore/core/adapter/sql'
+import { readAllTurns, readTurnHeads, text } from '@turnstore/core/adapter/sql'
 import type { Connection } from '../database/connection.js'
 import type { Row } from '../database/driver.js'
 import { storeError } from '../database/sqlite-errors.js'
+import { checkRemembered } from '../sessions/remembered-rows.js'
 import { readRawSession } from '../sessions/session-rows.js'
-import { readTurn } from '../sessions/turn-bodies.js'
 import { checkVersion } from '../tables/schema-version.js'
 import { sql } from '../tables/statements.js'
 import { placesOfTurn } from '../tables/turn-ids.js'
@@ -42,7 +42,7 @@ export function findProblems(connection: Connection): IntegrityProblem[] {
         if (found !== 'ok') note(null, String(found))
       }
     })
-    for (const table of ['details', 'places', 'turn_ids', 'turns', 'transitions']) {
+    for (const table of ['details', 'places', 'turn_ids', 'turns', 'parts', 'transitions', 'keys']) {
       attempt(connection, null, note, () => {
         const orphans = connection.value(
           `SELECT count(*) FROM turnstore_${table} WHERE session NOT IN (SELECT id FROM turnstore_sessions)`,
@@ -83,6 +83,14 @@ const unreferenced: readonly (readonly [rows: string, what: string])[] = [
     )`,
     'turn ids belong to missing turns',
   ],
+  [
+    `turnstore_parts AS q WHERE NOT EXISTS (
+      SELECT 1 FROM turnstore_turns AS t CROSS JOIN turnstore_places AS p
+      ON p.session = t.session AND p.is_head = 0 AND p.seq = t.seq AND p.turn = t.id AND p.tool_calls IS NOT NULL
+      WHERE t.id = q.turn AND t.session = q.session
+    )`,
+    'parts belong to no opened turn',
+  ],
   ['turnstore_places WHERE is_head = 1 AND seq <> 0', 'heads of sessions are in the wrong place'],
 ]
 
@@ -94,11 +102,15 @@ function checkSession(connection: Connection, sessionId: string, note: (message:
     return
   }
   checkColumns(row, raw.head, note)
-  const session = { id: Number(row.id), turnCount: raw.turns.length }
-  for (const [index, turnRow] of raw.turns.entries()) {
-    const turn: TurnRecord = readTurn(turnRow)
+  const session = { id: Number(row.id), turnCount: raw.turns.turns.length }
+  for (const [index, turn] of readTurnHeads(raw.turns.turns).entries()) {
     if (!placesOfTurn(connection, session, turn.turnId).includes(index)) note(`Turn ${index} cannot be found by its id`)
   }
+  readAllTurns(raw.turns)
+  for (const seq of connection.values(sql.missizedTurns, raw.id)) {
+    note(`Turn ${String(seq)} has another size than is counted`)
+  }
+  checkRemembered(connection, raw.id)
 }
 
 /** Compares the columns that listings use with their sources. */

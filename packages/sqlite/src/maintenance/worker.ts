@@ -25,7 +25,7 @@ export type Answer =
 function perform(task: Task): readonly IntegrityProblem[] {
   const database = openToRead(task.path, task.timeoutMs)
   try {
-    const connection = new Connection(database, { synchronous: 'FULL', isShared: false })
+    const connection = new Connection(database, false)
     if (task.kind === 'check') return findProblems(connection)
     connection.vacuumInto(task.target)
     return []

@@ -29,6 +29,9 @@ export function deleteDamaged(connection: Connection, sessionId: string, scope: 
   const id = findDamaged(connection, sessionId, scope)
   if (id === null) return { answer: false }
   const apply = (): null => {
+    connection.run(sql.deletePartsAstray, id)
+    connection.run(sql.deletePartsOfTurns, id)
+    connection.run(sql.deleteParts, id)
     connection.run(sql.deleteTurnsAstray, id)
     connection.run(sql.deleteTurns, id)
     // Whatever their number.
@@ -39,6 +42,7 @@ export function deleteDamaged(connection: Connection, sessionId: string, scope: 
 }
 
 function deleteRow(connection: Connection, id: number): null {
+  connection.run(sql.deleteKeys, id)
   connection.run(sql.deleteDetails, id)
   connection.run(sql.deleteSession, id)
   return null

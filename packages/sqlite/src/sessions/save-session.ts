@@ -1,6 +1,6 @@
-import type { SessionRecord, TurnRecord } from '@turnstore/core'
-import { type Condition, nextRevision } from '@turnstore/core/adapter'
-import { sessionColumns } from '@turnstore/core/adapter/sql'
+import type { ChangeResult, SessionRecord, TurnRecord } from '@turnstore/core'
+import { type Condition, type Creation, nextRevision } from '@turnstore/core/adapter'
+import { sessionColumns, type TurnRows } from '@turnstore/core/adapter/sql'
 import type { Connection } from '../database/connection.js'
 import { insertSession, planWriter, putDetails, putHead, replaceSession } from '../tables/plan-verbs.js'
 import { indexTurnIds } from '../tables/turn-ids.js'
@@ -13,7 +13,7 @@ import { runAll } from './run-statements.js'
 export function saveSession(
   connection: Connection,
   session: SessionRecord,
-  bodyOf: (turn: TurnRecord) => string,
+  rowsOf: (turn: TurnRecord) => TurnRows,
   condition: Condition,
   isRead: boolean,
 ): Decision<number> | typeof UNREAD {
@@ -24,12 +24,39 @@ export function saveSession(
   const apply = (): null => {
     const columns = sessionColumns(session, revision)
     const id = current === null ? insert(connection, columns) : replace(connection, columns, current)
-    const values = { ...columns, session: id }
-    runAll(connection, sessionId, [putHead(values), putDetails(values), ...planWriter.content(id, session, bodyOf)])
-    indexTurnIds(connection, id, 0, session.turns.length)
+    putContent(connection, id, columns, session, rowsOf)
     return null
   }
   return { answer: revision, apply }
+}
+
+/** Decides on a change of a session that does not exist. */
+export function createSession(
+  connection: Connection,
+  { session, result, remember }: Creation,
+  rowsOf: (turn: TurnRecord) => TurnRows,
+): Decision<ChangeResult> {
+  const apply = (): null => {
+    const columns = sessionColumns(session, session.revision)
+    const id = insert(connection, columns)
+    putContent(connection, id, columns, session, rowsOf)
+    if (remember !== undefined) runAll(connection, session.sessionId, planWriter.remembered(id, remember))
+    return null
+  }
+  return { answer: result, apply }
+}
+
+function putContent(
+  connection: Connection,
+  id: number,
+  columns: Columns,
+  session: SessionRecord,
+  rowsOf: (turn: TurnRecord) => TurnRows,
+): void {
+  const values = { ...columns, session: id }
+  const statements = [putHead(values), putDetails(values), ...planWriter.content(id, session, rowsOf)]
+  runAll(connection, session.sessionId, statements)
+  indexTurnIds(connection, id, 0, session.turns.length)
 }
 
 type Columns = ReturnType<typeof sessionColumns>

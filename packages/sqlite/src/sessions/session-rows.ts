@@ -9,7 +9,16 @@ import {
   resolveTurnRange,
   type Scope,
 } from '@turnstore/core/adapter'
-import { count, fromExact, fromExactOrNull, type Row, summaryOfRow, textOrNull } from '@turnstore/core/adapter/sql'
+import {
+  count,
+  fromExact,
+  fromExactOrNull,
+  anyOpened,
+  type Row,
+  type StoredTurns,
+  summaryOfRow,
+  textOrNull,
+} from '@turnstore/core/adapter/sql'
 import type { Connection } from '../database/connection.js'
 import { sql } from '../tables/statements.js'
 import { areTurnIdsIndexed, placesOfTurn } from '../tables/turn-ids.js'
@@ -81,6 +90,11 @@ export function findDamaged(connection: Connection, sessionId: string, scope: Sc
   })
 }
 
+/** Whether there is a session with this id, whatever its state and workspace. */
+export function hasRow(connection: Connection, sessionId: string): boolean {
+  return connection.get(sql.head, sessionId) !== undefined
+}
+
 /** Check it first: damage in another workspace must not be reported to the caller. */
 function isRowInScope(row: Row, scope: Scope): boolean {
   return scope === undefined || inScope({ workspaceId: textOrNull(row, 'workspace_id') }, scope)
@@ -110,7 +124,7 @@ export function readSummary(connection: Connection, sessionId: string, scope: Sc
 export interface RawSession {
   readonly id: number
   readonly head: Omit<SessionRecord, 'turns'>
-  readonly turns: readonly Row[]
+  readonly turns: StoredTurns
 }
 
 export function readRawSession(connection: Connection, sessionId: string, scope: Scope): RawSession | null {
@@ -125,7 +139,7 @@ export function readRawSession(connection: Connection, sessionId: string, scope:
     const agentTransitions = connection.all(sql.transitions, id).map(transitionOfRow)
     if (agentTransitions.length !== agentTransitionCount) throw damaged('transitions are missing')
     const extra = row.extra === null ? {} : { extra: readStoredObject(row.extra, 'extra') }
-    return { id, head: { ...head, agentTransitions, ...extra }, turns: turnRows(connection, id, 0, turnCount) }
+    return { id, head: { ...head, agentTransitions, ...extra }, turns: storedTurns(connection, id, 0, turnCount) }
   })
 }
 
@@ -134,10 +148,16 @@ export function readWholeSession(connection: Connection, sessionId: string, scop
   const raw = readRawSession(connection, sessionId, scope)
   if (raw === null) return null
   return ofSession(sessionId, () => {
-    if (!areTurnIdsIndexed(connection, raw.id, raw.turns.length))
+    if (!areTurnIdsIndexed(connection, raw.id, raw.turns.turns.length))
       throw damaged('the index of its turns has other ids than the turns')
     return raw
   })
+}
+
+/** The turns `[first, end)` with their parts. */
+function storedTurns(connection: Connection, id: number, first: number, end: number): StoredTurns {
+  const turns = turnRows(connection, id, first, end)
+  return { turns, parts: anyOpened(turns) ? connection.all(sql.partsOfTurns, id, first, end) : [] }
 }
 
 /** The turns `[first, end)`. All of them must exist. */
@@ -149,20 +169,35 @@ function turnRows(connection: Connection, id: number, first: number, end: number
 }
 
 /** The turns of a range, unparsed. */
-export interface RawTurnPage extends Omit<TurnPage, 'turns'> {
-  readonly turns: readonly Row[]
+export interface RawTurnPage<Turns> extends Omit<TurnPage, 'turns'> {
+  readonly turns: Turns
 }
 
-export function readRawTurns(connection: Connection, head: Head, range: CheckedTurnRange): RawTurnPage {
+export function readRawTurns(connection: Connection, head: Head, range: CheckedTurnRange): RawTurnPage<StoredTurns> {
+  return readRange(connection, head, range, storedTurns)
+}
+
+/** The same without parts. */
+export function readRawHeads(connection: Connection, head: Head, range: CheckedTurnRange): RawTurnPage<readonly Row[]> {
+  return readRange(connection, head, range, turnRows)
+}
+
+function readRange<Turns>(
+  connection: Connection,
+  head: Head,
+  range: CheckedTurnRange,
+  read: (connection: Connection, id: number, first: number, end: number) => Turns,
+): RawTurnPage<Turns> {
   const { id, sessionId, turnCount, revision } = head
   return ofSession(sessionId, () => {
-    const { first, end } = resolveTurnRange(
-      range,
-      turnCount,
-      turnId => placesOfTurn(connection, head, turnId).at(-1) ?? -1,
-    )
-    return { turns: turnRows(connection, id, first, end), firstIndex: first, turnCount, revision }
+    const { first, end } = resolveTurnRange(range, turnCount, turnId => lastPlaceOfTurn(connection, head, turnId))
+    return { turns: read(connection, id, first, end), firstIndex: first, turnCount, revision }
   })
+}
+
+/** The position of the last turn with an id, or -1. */
+export function lastPlaceOfTurn(connection: Connection, head: Head, turnId: string): number {
+  return placesOfTurn(connection, head, turnId).at(-1) ?? -1
 }
 
 /** Checks that the columns by which a transition is found, or deleted in a rewind, match it. */

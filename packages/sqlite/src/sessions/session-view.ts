@@ -1,25 +1,35 @@
 import { type AgentTransitionRecord, isEnded, type JsonObject, type TurnRecord } from '@turnstore/core'
 import {
+  applyTurnPlan,
   type ChangePlan,
-  ofSession,
   readStoredObject,
   readStoredTransition,
+  type RememberedChange,
   type SessionView,
+  type TurnPlan,
+  type TurnView,
+  turnViewOf,
 } from '@turnstore/core/adapter'
-import { exact } from '@turnstore/core/adapter/sql'
+import { exact, text, type TurnRows } from '@turnstore/core/adapter/sql'
 import type { Connection } from '../database/connection.js'
 import { markMoved } from '../tables/moved-sessions.js'
 import { planWriter } from '../tables/plan-verbs.js'
 import { sql } from '../tables/statements.js'
 import { indexTurnIds, placesOfTurn } from '../tables/turn-ids.js'
 import type { Head } from './session-rows.js'
-import { readTurnWithId } from './turn-bodies.js'
+import { readRemembered } from './remembered-rows.js'
+import { openTurnView, readStoredTurn } from './stored-turn.js'
 import { runAll } from './run-statements.js'
 
-/** What a change needs to know of a session, inside a transaction. Each answer is a SELECT; none reads the whole. */
+/**
+ * What a change needs to know of a session, inside a transaction. Each answer is a SELECT; none reads the whole. If one
+ * encounters damage, it throws `CORRUPT_SESSION` without the session.
+ */
 export class SqliteSessionView implements SessionView {
   readonly #connection: Connection
   readonly #head: Head
+  /** The turns that were found and are stored whole, by their index. */
+  readonly #whole = new Map<number, TurnRecord>()
 
   constructor(connection: Connection, head: Head) {
     this.#connection = connection
@@ -47,16 +57,17 @@ export class SqliteSessionView implements SessionView {
   }
 
   get metadata(): JsonObject {
-    return ofSession(this.sessionId, () =>
-      readStoredObject(this.#connection.value(sql.metadata, this.#head.id), 'metadata'),
-    )
+    return readStoredObject(this.#connection.value(sql.metadata, this.#head.id), 'metadata')
   }
 
-  findTurn(turnId: string, before: number): { turn: TurnRecord; index: number } | undefined {
+  findTurn(turnId: string, before: number): TurnView | undefined {
     const index = placesOfTurn(this.#connection, this.#head, turnId).findLast(place => place < before)
     if (index === undefined) return undefined
-    const row = this.#connection.get(sql.turn, this.#head.id, index)
-    return { turn: ofSession(this.sessionId, () => readTurnWithId(row, turnId)), index }
+    const stored = readStoredTurn(this.#connection, this.#head.id, index, turnId)
+    if (stored.turn === null) return openTurnView(this.#connection, stored)
+    this.#whole.set(index, stored.turn)
+    // Each unit of the JSON has at most three bytes.
+    return turnViewOf(stored.turn, index, 3 * text(stored.row, 'body').length)
   }
 
   firstIndexOfTurn(turnId: string): number {
@@ -65,17 +76,31 @@ export class SqliteSessionView implements SessionView {
 
   findTransition(transitionId: string): AgentTransitionRecord | undefined {
     const body = this.#connection.value(sql.transitionWithId, this.#head.id, exact(transitionId))
-    return body === undefined ? undefined : ofSession(this.sessionId, () => readStoredTransition(body))
+    return body === undefined ? undefined : readStoredTransition(body)
+  }
+
+  findRemembered(key: string): RememberedChange | undefined {
+    const body = this.#connection.value(sql.remembered, this.#head.id, key)
+    if (body === undefined) return undefined
+    return readRemembered({ key, body })
+  }
+
+  /** The turn after its update. Null if it is opened. */
+  #updated(update: TurnPlan): TurnRecord | null {
+    const turn = this.#whole.get(update.index)
+    return turn === undefined ? null : applyTurnPlan(turn, update)
   }
 
   /**
    * Writes what the plan changes. Returns the new head, or null after a rewind, where a count is in the database only.
-   * @param bodyOf returns the JSON of a turn that the plan appends
+   * @param rowsOf returns the rows of a turn that the plan appends
    */
-  apply(plan: ChangePlan, bodyOf: (turn: TurnRecord) => string): Head | null {
+  apply(plan: ChangePlan, rowsOf: (turn: TurnRecord) => TurnRows): Head | null {
     const head = this.#head
     const { id, turnCount } = head
-    runAll(this.#connection, head.sessionId, planWriter.planned(plan, { ...head, key: id }, bodyOf))
+    const updated = (update: TurnPlan): TurnRecord | null => this.#updated(update)
+    runAll(this.#connection, head.sessionId, planWriter.planned(plan, { ...head, key: id }, updated, rowsOf))
+    if (!plan.changed) return head
     indexTurnIds(this.#connection, id, plan.keepTurns ?? turnCount, plan.turnCount)
     if (!head.hasMoved) markMoved(this.#connection, id)
     if (plan.keepTurns !== undefined) return null

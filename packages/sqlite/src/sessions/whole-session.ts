@@ -1,8 +1,9 @@
 import { ofSession } from '@turnstore/core/adapter'
+import { readAllTurns } from '@turnstore/core/adapter/sql'
 import type { Connection } from '../database/connection.js'
 import { sql } from '../tables/statements.js'
 import { type Head, readWholeSession } from './session-rows.js'
-import { readTurnsInPlace } from './turn-bodies.js'
+import { checkRemembered } from './remembered-rows.js'
 
 /** Sessions up to this size are read in the transaction of a write, which takes about a millisecond. */
 const FEW = 64
@@ -17,6 +18,9 @@ export function readIfSmall(connection: Connection, head: Head): boolean {
   const { id, sessionId, turnCount, transitionCount, workspaceId } = head
   if (turnCount > FEW || transitionCount > FEW || Number(connection.value(sql.turnBytes, id)) > FEW_BYTES) return false
   const raw = readWholeSession(connection, sessionId, workspaceId)
-  ofSession(sessionId, () => readTurnsInPlace(raw?.turns ?? []))
+  ofSession(sessionId, () => {
+    checkRemembered(connection, id)
+    if (raw !== null) readAllTurns(raw.turns)
+  })
   return true
 }

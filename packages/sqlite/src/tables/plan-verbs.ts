@@ -1,3 +1,4 @@
+import { REMEMBERED_CHANGES } from '@turnstore/core/adapter'
 import { PlanWriter, template, type Template } from '@turnstore/core/adapter/sql'
 import { dialect } from './dialect.js'
 import { BLOCK } from './turn-ids.js'
@@ -6,10 +7,20 @@ import { BLOCK } from './turn-ids.js'
  * The statements that write a session. Values are named by the kit: see `PlanVerbs` and `sessionColumns` of core.
  */
 
+const TURN = `(SELECT turn FROM turnstore_places WHERE session = :session AND is_head = 0 AND seq = :seq)`
+
+const SET_PARTS = `
+  UPDATE turnstore_places SET tool_calls = :tool_calls, items = :items, bytes = :bytes
+  WHERE session = :session AND is_head = 0 AND seq = :seq`
+
 export const planWriter: PlanWriter = new PlanWriter(
   {
     // Checks session and seq of a turn too: a damaged place may lead to a turn of another session, or to one that stays.
     clear: [
+      `DELETE FROM turnstore_parts INDEXED BY turnstore_parts_places
+       WHERE session = :session AND turn IN (
+         SELECT turn FROM turnstore_places WHERE session = :session AND is_head = 0 AND tool_calls IS NOT NULL
+       )`,
       {
         counted: `
           DELETE FROM turnstore_turns
@@ -37,6 +48,11 @@ export const planWriter: PlanWriter = new PlanWriter(
          SELECT session, turn_id, seq FROM turnstore_places
          WHERE session = :session AND is_head = 0 AND seq >= :keep_turns
        )`,
+      `DELETE FROM turnstore_parts INDEXED BY turnstore_parts_places
+       WHERE session = :session AND turn IN (
+         SELECT turn FROM turnstore_places
+         WHERE session = :session AND is_head = 0 AND seq >= :keep_turns AND tool_calls IS NOT NULL
+       )`,
       {
         counted: `
           DELETE FROM turnstore_turns
@@ -49,15 +65,56 @@ export const planWriter: PlanWriter = new PlanWriter(
       {
         counted: `
           UPDATE turnstore_turns SET body = :body
-          WHERE id = (SELECT turn FROM turnstore_places WHERE session = :session AND is_head = 0 AND seq = :seq)
-            AND session = :session`,
+          WHERE id = ${TURN} AND session = :session AND opened = 0`,
       },
     ],
     insertTurn: [
-      `INSERT INTO turnstore_turns (session, seq, body) VALUES (:session, :seq, :body)`,
-      `INSERT INTO turnstore_places (session, is_head, seq, turn_id, turn)
-       VALUES (:session, 0, :seq, :turn_id, last_insert_rowid())`,
+      `INSERT INTO turnstore_turns (session, seq, opened, body) VALUES (:session, :seq, :opened, :body)`,
+      `INSERT INTO turnstore_places (session, is_head, seq, turn_id, turn, tool_calls, items, bytes)
+       VALUES (:session, 0, :seq, :turn_id, last_insert_rowid(), :tool_calls, :items, :bytes)`,
     ],
+    parts: {
+      openTurn: [
+        {
+          counted: `
+            UPDATE turnstore_turns SET body = :body, opened = 1
+            WHERE id = ${TURN} AND session = :session AND opened = 0`,
+        },
+        { counted: SET_PARTS },
+      ],
+      setTurnHead: [
+        {
+          counted: `
+            UPDATE turnstore_turns SET body = :body WHERE id = ${TURN} AND session = :session AND opened = 1`,
+        },
+      ],
+      setParts: [{ counted: SET_PARTS }],
+      insertPart: [
+        {
+          counted: `
+            INSERT INTO turnstore_parts (session, turn, list, place, part_id, body)
+            SELECT session, turn, :list, ifnull((
+              SELECT max(q.place) FROM turnstore_parts AS q INDEXED BY turnstore_parts_places
+              WHERE q.turn = p.turn AND q.list = :list
+            ), -1) + 1, :part_id, :body
+            FROM turnstore_places AS p WHERE session = :session AND is_head = 0 AND seq = :seq`,
+        },
+      ],
+      replacePart: [
+        {
+          counted: `
+            UPDATE turnstore_parts INDEXED BY turnstore_parts_places SET body = :body
+            WHERE turn = ${TURN} AND list = :list AND place = :place AND session = :session`,
+        },
+      ],
+      removePart: [
+        {
+          counted: `
+            DELETE FROM turnstore_parts INDEXED BY turnstore_parts_places
+            WHERE turn = ${TURN} AND list = :list AND place = :place AND session = :session`,
+        },
+      ],
+    },
     insertTransition: [
       `INSERT INTO turnstore_transitions (session, seq, transition_id, turn_id, body)
        SELECT :session, ifnull(max(seq), -1) + 1, :transition_id, :turn_id, :body
@@ -73,6 +130,12 @@ export const planWriter: PlanWriter = new PlanWriter(
             transition_count = transition_count + :transitions_added
           WHERE session = :session AND is_head = 1 AND seq = 0`,
       },
+    ],
+    remember: [
+      `INSERT INTO turnstore_keys (session, seq, key, body)
+       SELECT :session, ifnull(max(seq), -1) + 1, :key, :body FROM turnstore_keys WHERE session = :session`,
+      `DELETE FROM turnstore_keys
+       WHERE session = :session AND seq <= (SELECT max(seq) FROM turnstore_keys WHERE session = :session) - ${REMEMBERED_CHANGES}`,
     ],
   },
   dialect,

@@ -52,6 +52,9 @@ export const SCHEMA: string = `
     seq              INTEGER NOT NULL,   -- 0, 1, 2, … without a gap; 0 for a head
     turn_id          TEXT,               -- may occur twice in old records
     turn             INTEGER,            -- the row in turnstore_turns
+    tool_calls       INTEGER,            -- of an opened turn: how many parts it has in each list
+    items            INTEGER,
+    bytes            INTEGER,            -- of an opened turn: its size, as the limits count it
     updated_at       TEXT,               -- as given
     updated_key      TEXT,               -- the instant, as in turnstore_sessions
     revision         INTEGER,
@@ -68,14 +71,30 @@ export const SCHEMA: string = `
     PRIMARY KEY (session, turn_id, seq)
   ) STRICT, WITHOUT ROWID;
 
+  -- A turn is stored whole, or opened: then the row has its head, and turnstore_parts has its parts. A step thus writes
+  -- its part, the two indexes of parts, and the page of places, whatever the turn holds.
   -- Session and seq once more, so that a damaged place cannot pass off another turn. No index has them, so the table
   -- cannot refer to the sessions: to delete a session, SQLite would scan all turns.
   CREATE TABLE turnstore_turns (
     id      INTEGER PRIMARY KEY,
     session INTEGER NOT NULL,
     seq     INTEGER NOT NULL,
-    body    TEXT NOT NULL                -- the turn as JSON, in the wire format
+    opened  INTEGER NOT NULL DEFAULT 0 CHECK (opened IN (0, 1)),
+    body    TEXT NOT NULL                -- the turn or its head as JSON, in the wire format
   ) STRICT;
+
+  -- The parts of opened turns. The place of a part is ascending within its list; a removal leaves a gap.
+  CREATE TABLE turnstore_parts (
+    id      INTEGER PRIMARY KEY,
+    session INTEGER NOT NULL,
+    turn    INTEGER NOT NULL,            -- the row in turnstore_turns
+    list    INTEGER NOT NULL CHECK (list IN (0, 1)),  -- 0: tool calls, 1: items
+    place   INTEGER NOT NULL,
+    part_id TEXT NOT NULL,               -- may occur twice in old records
+    body    TEXT NOT NULL                -- the part as JSON, in the wire format
+  ) STRICT;
+  CREATE UNIQUE INDEX turnstore_parts_places ON turnstore_parts (turn, list, place);
+  CREATE INDEX turnstore_parts_ids ON turnstore_parts (turn, list, part_id, place);
 
   CREATE TABLE turnstore_transitions (
     id            INTEGER PRIMARY KEY,
@@ -88,4 +107,13 @@ export const SCHEMA: string = `
   ) STRICT;
   CREATE INDEX turnstore_transitions_by_id ON turnstore_transitions (session, transition_id, seq)
     WHERE transition_id IS NOT NULL;
+
+  -- What a session remembers by idempotency keys: the last 256. They are few, so a key is found without an index.
+  CREATE TABLE turnstore_keys (
+    session INTEGER NOT NULL REFERENCES turnstore_sessions,
+    seq     INTEGER NOT NULL,            -- ascending, without a gap
+    key     TEXT NOT NULL,
+    body    TEXT NOT NULL,               -- the key once more, the digest of the change, and its result, as JSON
+    PRIMARY KEY (session, seq)
+  ) STRICT, WITHOUT ROWID;
 `

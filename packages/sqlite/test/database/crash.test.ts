@@ -1,13 +1,14 @@
+import { rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, vi } from 'vitest'
 import type { Child } from '../../../../scripts/testing/child.ts'
 import { cutPower } from '../../../../scripts/testing/disks.ts'
 import { killAgainAndAgain } from '../../../../scripts/testing/kill-loop.ts'
-import { hasStrace, mayMount, momentsOf, thoroughness } from '../../../../scripts/testing/machine.ts'
+import { hasStrace, mayMount, momentsOf, thoroughness, isThorough } from '../../../../scripts/testing/machine.ts'
 import { append, at, turnIdsOf } from '../../../../scripts/testing/sessions.ts'
 import { Folder } from '../folder.ts'
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 })
+vi.setConfig({ testTimeout: 120_000 * thoroughness, hookTimeout: 60_000 })
 
 const folder = new Folder()
 const sound = { ok: true, problems: [] }
@@ -48,7 +49,7 @@ describe('SIGKILL at a random moment', () => {
     'keeps each acknowledged write once, in order and whole, and the next process can continue (durability %s)',
     async durability => {
       const exists = await killAgainAndAgain({
-        rounds: 8 * thoroughness,
+        rounds: 4 * thoroughness,
         start: code => folder.run(code, { options: { durability } }),
         open: () => folder.open(),
       })
@@ -61,7 +62,7 @@ describe('SIGKILL at a random moment', () => {
   it('during group commits keeps every acknowledged write', async () => {
     const moments = momentsOf(3)
     let acknowledged: string[] = []
-    for (let round = 0; round < 5 * thoroughness; round++) {
+    for (let round = 0; round < 3 * thoroughness; round++) {
       // Each round writes new sessions, and leaves those of earlier rounds as they were.
       const child = folder.run(lanes.replaceAll(`'s' + lane`, `'${round}.' + lane`).replaceAll(`'s0'`, `'${round}.0'`))
       const { lines, ended } = listen(child)
@@ -81,8 +82,8 @@ describe('SIGKILL at a random moment', () => {
       unacknowledged += stored.length - reported.length
     }
     // Of each lane one may have been under way.
-    expect(unacknowledged).toBeLessThanOrEqual(5 * 8 * thoroughness)
-    expect(acknowledged.length).toBeGreaterThan(100)
+    expect(unacknowledged).toBeLessThanOrEqual(3 * 8 * thoroughness)
+    expect(acknowledged.length).toBeGreaterThanOrEqual(3 * 10 * thoroughness)
     expect(await store.checkIntegrity()).toEqual(sound)
   })
 
@@ -96,7 +97,7 @@ describe('SIGKILL at a random moment', () => {
     const steady = ['a', 'b', 'c'].map(writer)
     const heard = steady.map(listen)
     const moments = momentsOf(11)
-    const lives = 3 * thoroughness
+    const lives = 2 * thoroughness
     for (let life = 0; life < lives; life++) {
       const mortal = writer(`d${life}`)
       const hearing = listen(mortal)
@@ -156,7 +157,7 @@ describe.skipIf(!mayMount)(`a power cut${mayMount ? '' : ' (needs root, to mount
     return lost
   }
 
-  it.each(Array.from({ length: 3 * thoroughness }, (_, cut) => 150 + 100 * cut))(
+  it.each(Array.from({ length: 2 * thoroughness }, (_, cut) => 150 + 100 * cut))(
     'loses nothing that was acknowledged (%i lines)',
     async lines => {
       expect(await lostIn(lanes, 'power-loss', lines)).toBe(0)
@@ -169,6 +170,7 @@ describe.skipIf(!mayMount)(`a power cut${mayMount ? '' : ' (needs root, to mount
       // Nothing is written after the last one, which would also sync the removal of its journal.
       const shared = `const database = new Database(path)
       database.pragma('journal_mode = ${mode}')
+      database.pragma('synchronous = EXTRA')
       const shared = new SqliteSessionStore(database)
       await shared.saveSession({ sessionId: 's', createdAt: at })
       for (const id of ['a', 'b', 'c']) {
@@ -231,8 +233,23 @@ describe.skipIf(!hasStrace)(`the disk fails${hasStrace ? '' : ' (needs strace)'}
     say((await store.loadSession('s')).turns.map(turn => turn.turnId))
     say((await store.checkIntegrity()).ok)`
 
-  /** `a` is stored, the commit of `b` and `c` fails, and `d` and `e` are stored again. */
+  /**
+   * `a` is stored, the commit of `b` and `c` fails, and `d` and `e` are stored again. On a machine so busy that `b` takes
+   * more than a slice of time, `c` has a commit of its own: then it is tried again.
+   */
   async function failSecondCommit(inject: string): Promise<{ second: string | undefined; turns: string[] | null }> {
+    for (let tries = 0; tries < 10; tries++) {
+      const result = await tryToFailSecondCommit(inject)
+      if (!/^STORE_UNAVAILABLE [a-z-]+,stored$/.test(result.second ?? '')) return result
+      expect(result.turns).toEqual(['a', 'c', 'd', 'e'])
+      for (const end of ['', '-wal', '-shm']) rmSync(folder.database + end, { force: true })
+    }
+    throw new Error('the two writes never shared a commit')
+  }
+
+  async function tryToFailSecondCommit(
+    inject: string,
+  ): Promise<{ second: string | undefined; turns: string[] | null }> {
     // Another process has the database open, as usual: the WAL is recovered only after a crash.
     const other = folder.open()
     await other.saveSession({ sessionId: 's', createdAt: at })
@@ -243,6 +260,7 @@ describe.skipIf(!hasStrace)(`the disk fails${hasStrace ? '' : ' (needs strace)'}
     expect(stored?.join(',')).toBe(turns)
     expect(stored).toEqual(expect.arrayContaining(['a', 'd', 'e']))
     expect(await other.checkIntegrity()).toEqual(sound)
+    await other.close()
     return { second, turns: stored }
   }
 
@@ -281,7 +299,7 @@ describe.skipIf(!hasStrace)(`the disk fails${hasStrace ? '' : ' (needs strace)'}
 
   // What each read is for depends on SQLite's cache. There are about fifteen until the writes are done.
   // SQLite takes EIO for damage, and every other error for a failure of the system.
-  const reads = Array.from({ length: 3 * thoroughness }, (_, i) => 6 + Math.floor((9 * i) / (3 * thoroughness)))
+  const reads = Array.from({ length: isThorough ? 9 : 3 }, (_, i) => (isThorough ? 6 + i : 6 + 3 * i))
   it.each(reads.flatMap(when => [['EIO', when] as const, ['EPERM', when] as const]))(
     'a failed read fails the writes that needed it, and acknowledged writes are stored (%s, read %i)',
     async (error, when) => {

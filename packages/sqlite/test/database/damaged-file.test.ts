@@ -134,7 +134,7 @@ describe('a file that is damaged', () => {
     const random = (below: number): number => Math.floor(moments.next().value * below)
     const seen = new Map<string, number>()
     // Anywhere; at the beginning of a page, where its structure is; and wherever an id is stored.
-    const places = Array.from({ length: 100 * thoroughness }, () => [
+    const places = Array.from({ length: 40 * thoroughness }, () => [
       random(bytes.length),
       random(bytes.length / 8192) * 8192 + random(120),
     ]).flat()

@@ -8,7 +8,7 @@ import { at } from '../../../../scripts/testing/sessions.ts'
 import { Folder } from '../folder.ts'
 
 const folder = new Folder()
-const rounds = Number(process.env.TURNSTORE_RUNS ?? 3 * thoroughness)
+const rounds = 3 * thoroughness
 const CHILDREN = 4
 
 /**

@@ -71,9 +71,14 @@ describe('a database that the store created', () => {
 })
 
 describe('capabilities', () => {
-  const least = { durability: 'none', sharing: 'process', constantAppend: true }
-  const ofMemory = { durability: 'none', sharing: 'process', constantAppend: true }
-  const host = (durability: string): object => ({ durability, sharing: 'host', constantAppend: true })
+  const least = { durability: 'none', sharing: 'process', constantAppend: true, constantStep: true }
+  const ofMemory = { durability: 'none', sharing: 'process', constantAppend: true, constantStep: true }
+  const host = (durability: string): object => ({
+    durability,
+    sharing: 'host',
+    constantAppend: true,
+    constantStep: true,
+  })
   const sources: [string, SqliteSessionStoreOptions, object][] = [
     ['path', {}, host('power-loss')],
     ['path', { durability: 'power-loss' }, host('power-loss')],
@@ -89,7 +94,7 @@ describe('capabilities', () => {
     'of %s with %j are minimal until the store is ready, and then true',
     async (source, options, expected) => {
       const path = source.endsWith('memory') ? ':memory:' : folder.database
-      const store = folder.open(options, source.startsWith('shared') ? folder.handle(path) : path)
+      const store = folder.open(options, source.startsWith('shared') ? folder.shared(path) : path)
       expect(store.capabilities).toEqual(least)
       await store.ready()
       expect(store.capabilities).toEqual(expected)

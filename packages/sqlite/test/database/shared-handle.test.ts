@@ -51,8 +51,8 @@ describe('a shared database', () => {
     const database = ownersDatabase(folder)
     const before = settingsOf(database)
     expect(before).toMatchObject({
-      busy_timeout: [{ timeout: 1234 }],
-      synchronous: [{ synchronous: 0 }],
+      busy_timeout: [{ timeout: 12 }],
+      synchronous: [{ synchronous: 3 }],
       user_version: [{ user_version: 7 }],
     })
     const store = folder.open({ timeoutMs: 100 }, database)
@@ -112,7 +112,7 @@ describe('a shared database', () => {
     const tables = database.prepare(`SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name`).pluck().all()
     expect(tables).toEqual([
       'notes',
-      ...['details', 'places', 'sessions', 'settings', 'transitions', 'turn_ids', 'turns'].map(
+      ...['details', 'keys', 'parts', 'places', 'sessions', 'settings', 'transitions', 'turn_ids', 'turns'].map(
         name => `turnstore_${name}`,
       ),
     ])
@@ -152,19 +152,6 @@ describe('a shared database', () => {
     expect([rows.next().value, rows.next().done]).toEqual(['second', true])
   })
 
-  it.each(['full_column_names = ON', 'short_column_names = OFF'])('can be read with %s', async setting => {
-    const database = ownersDatabase(folder)
-    database.exec(`PRAGMA ${setting}`)
-    const before = settingsOf(database)
-    const store = folder.open({}, database)
-    await store.saveSession({ sessionId: 's', createdAt: at, turns: [{ turnId: 'a' }] })
-    await store.changeSession('s', append('b'))
-    expect(turnIdsOf(await store.loadSession('s'))).toEqual(['a', 'b'])
-    expect((await store.querySessions()).sessions).toMatchObject([{ sessionId: 's', turnCount: 2 }])
-    expect(await store.checkIntegrity()).toEqual({ ok: true, problems: [] })
-    expect(settingsOf(database)).toEqual(before)
-  })
-
   it('is waited for while its owner has a transaction open, whose rollback undoes none of our writes', async () => {
     const database = ownersDatabase(folder)
     const store = folder.open({}, database)
@@ -188,14 +175,12 @@ describe('a shared database', () => {
     await sleep(20)
     database.exec('COMMIT')
     await next
-    expect(turnIdsOf(await folder.open({}, folder.handle()).loadSession('s'))).toEqual(['a', 'b'])
+    expect(turnIdsOf(await folder.open({}, folder.shared()).loadSession('s'))).toEqual(['a', 'b'])
     expect(notesIn(database)).toEqual(['first', 'second', 'fifth'])
   })
 
   it.each(occupations)('fails with STORE_BUSY after timeoutMs if its owner has %s open', async (_what, occupy) => {
-    for (const settings of ['', 'PRAGMA busy_timeout = 0; PRAGMA synchronous = FULL']) {
-      const handle = settings === '' ? ownersDatabase(folder) : folder.handle()
-      handle.exec(settings)
+    for (const handle of [ownersDatabase(folder), folder.shared()]) {
       const store = folder.open({ timeoutMs: 150 }, handle)
       await store.saveSession({ sessionId: 's', createdAt: at })
       const end = occupy(handle)
@@ -255,7 +240,7 @@ describe('a shared database', () => {
   })
 
   it('in memory does the same, in a backup and a check too', async () => {
-    const database = folder.handle(':memory:')
+    const database = folder.shared(':memory:')
     const store = folder.open({}, database)
     await store.saveSession({ sessionId: 's', createdAt: at })
     database.close()
@@ -272,7 +257,7 @@ describe('a shared database', () => {
   })
 
   it('in memory is copied and checked once its owner has ended the transaction or iterator', async () => {
-    const database = folder.handle(':memory:')
+    const database = folder.shared(':memory:')
     database.exec(`CREATE TABLE notes (text TEXT); INSERT INTO notes VALUES ('first'), ('second')`)
     const store = folder.open({ timeoutMs: 150 }, database)
     await store.saveSession({ sessionId: 's', createdAt: at })
@@ -294,14 +279,15 @@ describe('a shared database', () => {
 
   it('of a relative path or a descriptor is copied and checked in any working directory', async () => {
     const child = folder.run(`process.chdir(${JSON.stringify(folder.base)})
-      const shared = new SqliteSessionStore(new Database('relative.db'))
+      const synced = handle => (handle.exec('PRAGMA synchronous = EXTRA'), handle)
+      const shared = new SqliteSessionStore(synced(new Database('relative.db')))
       await shared.saveSession({ sessionId: 's' })
       process.chdir('/')
       await shared.backup(${JSON.stringify(folder.path('copy.db'))})
       say((await shared.checkIntegrity()).ok)
       const base = ${JSON.stringify(folder.base)}
       const [file, journal] = ['/file', '/journal'].map(name => fs.openSync(base + name, 'w+'))
-      const byDescriptor = new SqliteSessionStore(new Database(file, { journalFd: journal }))
+      const byDescriptor = new SqliteSessionStore(synced(new Database(file, { journalFd: journal })))
       await byDescriptor.saveSession({ sessionId: 'd' })
       await byDescriptor.backup(${JSON.stringify(folder.path('second.db'))})
       say((await byDescriptor.checkIntegrity()).ok)`)
@@ -314,7 +300,7 @@ describe('a shared database', () => {
     // Two copies of SQLite in one process: when one closes the file, the locks of the other are gone.
     const child = folder.run(`${importOtherDriver()}
       const database = new Other(path)
-      database.pragma('journal_mode = WAL')
+      database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
       const shared = new SqliteSessionStore(database)
       await shared.saveSession({ sessionId: 's' })
       await shared.backup(${JSON.stringify(folder.path('copy.db'))})
@@ -339,7 +325,7 @@ describe('a shared database', () => {
     holder.pragma('journal_mode = DELETE')
     const child = folder.run(`${importOtherDriver()}
       const database = new Other(path)
-      database.pragma('busy_timeout = 600000')
+      database.exec('PRAGMA busy_timeout = 20; PRAGMA synchronous = EXTRA')
       const shared = new SqliteSessionStore(database, { timeoutMs: 200 })
       await shared.saveSession({ sessionId: 's' })
       say('ready')
@@ -350,7 +336,7 @@ describe('a shared database', () => {
     expect([await child.line(), child.errors]).toEqual(['ready', ''])
     holder.exec('BEGIN EXCLUSIVE')
     child.tell('go on')
-    expect([await child.rest(), child.errors]).toEqual([['STORE_BUSY ', '600000'], ''])
+    expect([await child.rest(), child.errors]).toEqual([['STORE_BUSY ', '20'], ''])
   })
 
   it('with an index that uses a function of its owner is copied and checked', async () => {
@@ -370,7 +356,7 @@ describe('a shared database', () => {
     await folder.once(store => store.saveSession({ sessionId: 's', createdAt: at }))
     // Another handle keeps it open, so the WAL and `-shm` exist.
     await folder.open().loadSession('s')
-    const store = folder.open({}, folder.handle(folder.database, { readonly: true }))
+    const store = folder.open({}, folder.shared(folder.database, { readonly: true }))
     expect((await store.loadSession('s'))?.turns).toEqual([])
     expect(await store.checkIntegrity()).toEqual({ ok: true, problems: [] })
     for (const call of [
@@ -384,7 +370,7 @@ describe('a shared database', () => {
         message: containing('read-only'),
       })
     }
-    const queryOnly = folder.handle()
+    const queryOnly = folder.shared()
     queryOnly.pragma('query_only = ON')
     expect(await failureOf(folder.open({}, queryOnly).deleteSession('s'))).toMatchObject({
       code: 'STORE_UNAVAILABLE',

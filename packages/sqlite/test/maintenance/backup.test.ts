@@ -63,7 +63,7 @@ it('a backup has no file of its name until it is complete, whenever the process 
   await store.saveSession({ sessionId: 's', createdAt: at, turns })
   const moments = momentsOf(5)
   let incomplete = 0
-  for (let round = 0; round < 8 * thoroughness || incomplete === 0; round++) {
+  for (let round = 0; round < 4 * thoroughness || incomplete === 0; round++) {
     const path = folder.path(`copy ${round}.db`)
     const child = folder.run(
       `await store.loadSummary('s'); say('begins')
@@ -135,7 +135,7 @@ it.each(['a path', 'a shared database', 'memory', 'shared memory'])(
   async source => {
     const [shared, memory] = [source.startsWith('shared') || source.startsWith('a shared'), source.endsWith('memory')]
     const path = memory ? ':memory:' : folder.database
-    const store = folder.open({}, shared ? folder.handle(path) : path)
+    const store = folder.open({}, shared ? folder.shared(path) : path)
     await store.saveSession({
       sessionId: 's',
       createdAt: at,
@@ -156,7 +156,7 @@ it.each(['a path', 'a shared database', 'memory', 'shared memory'])(
 )
 
 it('a backup of a shared database includes the tables of its owner', async () => {
-  const database = folder.handle()
+  const database = folder.shared()
   database.exec(
     `CREATE TABLE notes (text TEXT); INSERT INTO notes VALUES ('mine');
     PRAGMA user_version = 7; PRAGMA application_id = 99`,
@@ -171,7 +171,7 @@ it('a backup of a shared database includes the tables of its owner', async () =>
 })
 
 it('a backup waits for a locked database until timeoutMs, and then fails', async () => {
-  const database = folder.handle()
+  const database = folder.shared()
   database.pragma('journal_mode = DELETE')
   const store = folder.open({ timeoutMs: 200 }, database)
   await store.saveSession({ sessionId: 's', createdAt: at })

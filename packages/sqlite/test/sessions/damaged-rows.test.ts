@@ -12,10 +12,20 @@ const canary = 'canary-5150'
 const problem = (message: RegExp | string): unknown => ({ sessionId: 's', message: matching(message) })
 
 describe('damaged rows', () => {
-  const turns = ['t0', 't1', 't2', 't3'].map(turnId => ({ turnId, prompt: canary }))
+  const call = { callId: 'c0', toolName: 'f', result: canary }
+  const item = { itemId: 'i', format: 'f', value: canary }
+  // The turn t2 is opened.
+  const turns = ['t0', 't1', 't2', 't3'].map(turnId => ({
+    turnId,
+    prompt: canary,
+    ...(turnId === 't2' ? { status: 'running', toolCalls: [call, { ...call, callId: 'c1' }], items: [item] } : {}),
+  }))
+  const keyed = (store: SqliteSessionStore): Promise<unknown> =>
+    store.changeSession('s', { agentId: 'a' }, { idempotencyKey: 'key' })
 
   async function store(): Promise<SqliteSessionStore> {
-    const store = folder.open()
+    // Many sessions, none of which has to survive a power cut.
+    const store = folder.open({ durability: 'process-crash' })
     await store.saveSession({
       sessionId: 's',
       workspaceId: 'w',
@@ -32,6 +42,7 @@ describe('damaged rows', () => {
       extra: { later: canary },
     })
     await store.saveSession({ sessionId: 'well', workspaceId: 'w', createdAt: at })
+    await keyed(store)
     return store
   }
 
@@ -45,6 +56,16 @@ describe('damaged rows', () => {
       store.changeSession('s', { appendTurns: [{ turnId: 't1', prompt: canary }], updatedAt: at }),
     'update a turn': (store: SqliteSessionStore) =>
       store.changeSession('s', { updateTurns: [{ turnId: 't1', set: { status: 'error' } }], updatedAt: at }),
+    'put parts again': (store: SqliteSessionStore) =>
+      store.changeSession('s', {
+        updateTurns: [{ turnId: 't2', putToolCalls: [call], putItems: [item] }],
+        updatedAt: at,
+      }),
+    'set the head': (store: SqliteSessionStore) =>
+      store.changeSession('s', { updateTurns: [{ turnId: 't2', set: { error: null } }], updatedAt: at }),
+    'the tool calls': (store: SqliteSessionStore) => store.readParts('s', 't2', { list: 'toolCalls' }),
+    'the last item': (store: SqliteSessionStore) => store.readParts('s', 't2', { list: 'items', last: 1 }),
+    heads: (store: SqliteSessionStore) => store.readTurns('s', { from: 2, limit: 1 }, { parts: 'none' }),
     'set metadata': (store: SqliteSessionStore) => store.changeSession('s', { setMetadata: { k: 1 }, updatedAt: at }),
     'transition again': (store: SqliteSessionStore) =>
       store.changeSession('s', {
@@ -54,9 +75,34 @@ describe('damaged rows', () => {
   }
   type Call = keyof typeof calls
   const everyCall = Object.keys(calls).filter((name): name is Call => name in calls)
-  const writes: readonly Call[] = ['append', 'append again', 'update a turn', 'set metadata', 'transition again']
+  const writes: readonly Call[] = [
+    'append',
+    'append again',
+    'update a turn',
+    'put parts again',
+    'set the head',
+    'set metadata',
+    'transition again',
+  ]
   const turn1: readonly Call[] = ['load', 'all turns', 'append again', 'update a turn']
-  const counted: readonly Call[] = ['load', 'all turns', 'the last turn', ...writes]
+  const turn2: readonly Call[] = [
+    'load',
+    'all turns',
+    'put parts again',
+    'set the head',
+    'the tool calls',
+    'the last item',
+    'heads',
+  ]
+  const counted: readonly Call[] = [
+    'load',
+    'all turns',
+    'the last turn',
+    'the tool calls',
+    'the last item',
+    'heads',
+    ...writes,
+  ]
   const meta: readonly Call[] = ['load', 'summary', 'set metadata']
 
   const place = (seq: number): string => `session = 1 AND is_head = 0 AND seq = ${seq}`
@@ -167,10 +213,146 @@ describe('damaged rows', () => {
       ['load', 'transition again'],
       /an agent transition/,
     ],
+    [
+      'a part that is missing',
+      `DELETE FROM turnstore_parts WHERE part_id = 'c1'`,
+      ['load', 'all turns', 'the tool calls'],
+      /parts of turn 2 are missing/,
+    ],
+    [
+      'a part of another turn',
+      `UPDATE turnstore_parts SET turn = turn + 1 WHERE part_id = 'c1'`,
+      ['load', 'all turns', 'the tool calls'],
+      /parts of turn 2 are missing/,
+    ],
+    [
+      'a part of another session',
+      `UPDATE turnstore_parts SET session = 2 WHERE part_id = 'c1'`,
+      ['load', 'all turns', 'the tool calls'],
+      /parts of turn 2 are missing/,
+    ],
+    [
+      'a part in another place',
+      `UPDATE turnstore_parts SET list = 1, place = 7 WHERE part_id = 'c1'`,
+      ['load', 'all turns', 'the tool calls'],
+      /turn 2/,
+    ],
+    [
+      'a tool call that is not JSON',
+      `UPDATE turnstore_parts SET body = '{"result":"${canary}' WHERE part_id = 'c0'`,
+      ['load', 'all turns', 'put parts again', 'the tool calls'],
+      /a tool call of turn 2/,
+    ],
+    [
+      'an item without a format',
+      `UPDATE turnstore_parts SET body = '{"item_id":"i","value":"${canary}"}' WHERE part_id = 'i'`,
+      ['load', 'all turns', 'put parts again', 'the last item'],
+      /an item of turn 2/,
+    ],
+    [
+      'a part with the id of another one',
+      `UPDATE turnstore_parts SET part_id = 'c1' WHERE part_id = 'c0'`,
+      ['load', 'all turns', 'the tool calls'],
+      /a tool call of turn 2 is found by the id of another one/,
+    ],
+    [
+      'a body in the wrong row',
+      `UPDATE turnstore_parts SET body = (SELECT body FROM turnstore_parts WHERE part_id = 'c1') WHERE part_id = 'c0'`,
+      ['load', 'all turns', 'put parts again', 'the tool calls'],
+      /a tool call of turn 2 is found by the id of another one/,
+    ],
+    [
+      'too few parts counted',
+      `UPDATE turnstore_places SET tool_calls = 1 WHERE ${place(2)}`,
+      ['load', 'all turns'],
+      /parts of turn 2/,
+    ],
+    [
+      'too many parts counted',
+      `UPDATE turnstore_places SET items = 2 WHERE ${place(2)}`,
+      ['load', 'all turns', 'the last item'],
+      /parts of turn 2 are missing/,
+    ],
+    ['no number of items', `UPDATE turnstore_places SET items = NULL WHERE ${place(2)}`, turn2, /items/],
+    [
+      'the head of an opened turn that is not JSON',
+      `UPDATE turnstore_turns SET body = '{"prompt":"${canary}' WHERE session = 1 AND seq = 2`,
+      ['load', 'all turns', 'set the head', 'heads'],
+      /turn 2/,
+    ],
+    [
+      'the head of an opened turn with parts',
+      `UPDATE turnstore_turns SET body = json_set(body, '$.tool_calls', json('[{"call_id":"c","tool_name":"f"}]')) WHERE session = 1 AND seq = 2`,
+      ['load', 'all turns', 'set the head', 'heads'],
+      /turn 2 is not what was stored there/,
+    ],
+    [
+      'an opened turn marked as whole',
+      `UPDATE turnstore_turns SET opened = 0 WHERE session = 1 AND seq = 2`,
+      turn2,
+      /turns are missing/,
+    ],
+    [
+      'an opened turn in the place of a whole one',
+      `UPDATE turnstore_places SET tool_calls = NULL WHERE ${place(2)}`,
+      turn2,
+      /turns are missing/,
+    ],
+    [
+      'a whole turn in the place of an opened one',
+      `UPDATE turnstore_places SET tool_calls = 0, items = 0, bytes = 0 WHERE ${place(1)}`,
+      turn1,
+      /turns are missing/,
+    ],
   ]
 
+  // What a session remembers by keys is read by a repeated change, and before it is deleted.
+  const keys: [name: string, sql: string, found: RegExp][] = [
+    ['not JSON', `UPDATE turnstore_keys SET body = '{"${canary}'`, /a remembered change is not JSON/],
+    ['no remembered change', `UPDATE turnstore_keys SET body = '{"key":"${canary}"}'`, /a remembered change/],
+    [
+      'of another key',
+      `UPDATE turnstore_keys SET body = json_set(body, '$.key', 'other')`,
+      /a remembered change is found by the key of another one/,
+    ],
+  ]
+  it.each(keys)(
+    'of a key are met by its change, and keep the session from being deleted (%s)',
+    async (_, sql, found) => {
+      const damaged = await store()
+      const database = folder.handle()
+      expect(database.prepare(sql).run().changes).toBe(1)
+      const before = contentOf(database)
+      for (const call of [keyed, ...deletions.map(([, deletion]) => deletion)]) {
+        const error = await failureOf(call(damaged))
+        expect(error).toMatchObject({ code: 'CORRUPT_SESSION', sessionId: 's', outcome: 'not-stored' })
+        expect(error.message).toMatch(found)
+        expect(inspect(error, { depth: 10 })).not.toContain(canary)
+      }
+      expect(contentOf(database)).toEqual(before)
+      expect((await damaged.checkIntegrity()).problems).toEqual([problem(found)])
+      await damaged.changeSession('s', append('new'))
+      expect(turnIdsOf(await damaged.loadSession('s'))).toEqual(['t0', 't1', 't2', 't3', 'new'])
+      expect(await damaged.deleteSession('s', { evenIfDamaged: true })).toBe(true)
+      expect(await damaged.checkIntegrity()).toEqual({ ok: true, problems: [] })
+    },
+  )
+
+  it('of a key that are missing keep the session from being deleted', async () => {
+    const damaged = await store()
+    for (const idempotencyKey of ['second', 'third'])
+      await damaged.changeSession('s', { agentId: 'a' }, { idempotencyKey })
+    expect(folder.handle().prepare(`DELETE FROM turnstore_keys WHERE key = 'second'`).run().changes).toBe(1)
+    expect(await failureOf(damaged.deleteSession('s'))).toMatchObject({
+      code: 'CORRUPT_SESSION',
+      message: containing('remembered changes are missing'),
+    })
+    await damaged.deleteSession('s', { evenIfDamaged: true })
+    expect(await damaged.checkIntegrity()).toEqual({ ok: true, problems: [] })
+  })
+
   const contentOf = (database: Database.Database): unknown[] =>
-    ['sessions', 'details', 'places', 'turn_ids', 'turns', 'transitions'].map(table =>
+    ['sessions', 'details', 'places', 'turn_ids', 'turns', 'parts', 'transitions', 'keys'].map(table =>
       database.prepare(`SELECT * FROM turnstore_${table} ORDER BY 1`).all(),
     )
 
@@ -240,7 +422,12 @@ describe('damaged rows', () => {
     [
       'a turn with another id',
       `UPDATE turnstore_places SET turn_id = 'other' WHERE ${place(1)}`,
-      /Turn 1 cannot be found/,
+      /turn 1 is found by the id of another one/,
+    ],
+    [
+      'another size of an opened turn',
+      `UPDATE turnstore_places SET bytes = bytes + 1 WHERE ${place(2)}`,
+      /Turn 2 has another size/,
     ],
     [
       'another time of change in the head',
@@ -400,6 +587,12 @@ describe('damaged rows', () => {
       `INSERT INTO turnstore_turns (session, seq, body) VALUES (1, 1, '{}')`,
       '1 turns have no place in their session',
     ],
+    [
+      'a part',
+      `INSERT INTO turnstore_parts (session, turn, list, place, part_id, body)
+       SELECT 1, turn, 0, 0, 'c', '{}' FROM turnstore_places WHERE ${place(1)}`,
+      '1 parts belong to no opened turn',
+    ],
     ['an id', `INSERT INTO turnstore_turn_ids VALUES (1, 't1', 2)`, '1 turn ids belong to missing turns'],
     [
       'a head',
@@ -412,7 +605,7 @@ describe('damaged rows', () => {
     expect((await damaged.checkIntegrity()).problems).toEqual([{ sessionId: null, message }])
   })
 
-  it.each(['details', 'places', 'turn_ids', 'turns', 'transitions'])(
+  it.each(['details', 'places', 'turn_ids', 'turns', 'parts', 'transitions', 'keys'])(
     'that belong to no session are found by checkIntegrity (%s)',
     async table => {
       const damaged = await store()

@@ -2,6 +2,7 @@ import { isTurnstoreError, type SessionStore } from '@turnstore/core'
 import { InMemorySessionStore } from '@turnstore/memory'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
+import { thoroughness } from '../../../../scripts/testing/machine.ts'
 import { append, outcomesOf, turnIdsOf } from '../../../../scripts/testing/sessions.ts'
 import { Folder } from '../folder.ts'
 
@@ -20,6 +21,8 @@ const steps: fc.Arbitrary<Step> = fc
       'append',
       'append',
       'append',
+      'step',
+      'step',
       'rewind',
       'end',
       'agent',
@@ -29,7 +32,15 @@ const steps: fc.Arbitrary<Step> = fc
     ),
     number: fc.nat(40),
     second: fc.nat(100),
-    options: fc.constantFrom({}, {}, {}, { workspaceId: 'acme' }, { workspaceId: 'another' }, { ifRevision: 3 }),
+    options: fc.constantFrom(
+      {},
+      {},
+      {},
+      { idempotencyKey: 'key' },
+      { workspaceId: 'acme' },
+      { workspaceId: 'another' },
+      { ifRevision: 3 },
+    ),
   })
   .map(({ sessionId, kind, number, second, options }): Step => {
     const updatedAt = time(second)
@@ -38,6 +49,9 @@ const steps: fc.Arbitrary<Step> = fc
     if (kind === 'save') return store => store.saveSession({ sessionId, workspaceId: 'acme', turns, updatedAt })
     const change = {
       append: { appendTurns: turns },
+      step: {
+        updateTurns: [{ turnId: `t${number % 4}`, putToolCalls: [{ callId: 'c', toolName: 'f', result: second }] }],
+      },
       rewind: { keepTurns: number % 5, appendTurns: turns },
       end: { setMetadata: { ended: number % 2 === 0 }, appendTurns: turns },
       agent: { agentId: `agent ${number % 3}` },
@@ -48,41 +62,45 @@ const steps: fc.Arbitrary<Step> = fc
 
 const codeOr = (outcome: unknown): unknown => (isTurnstoreError(outcome) ? outcome.code : outcome)
 
-it('the cached session never hides what other stores change', async () => {
-  let path = 0
-  const groups = fc.array(
-    fc.record({ store: fc.constantFrom(0, 0, 1), steps: fc.array(steps, { minLength: 1, maxLength: 3 }) }),
-    {
-      minLength: 5,
-      maxLength: 40,
-    },
-  )
-  await fc.assert(
-    fc.asyncProperty(groups, async calls => {
-      const database = folder.path(`${path++}.db`)
-      const stores = [0, 1].map(() => folder.open({ durability: 'process-crash' }, database))
-      const model = new InMemorySessionStore()
-      for (const { store: index, steps: together } of calls) {
-        const store = stores[index]
-        if (store === undefined) continue
-        const outcomes = await outcomesOf(together.map(step => step(store)))
-        const expected: unknown[] = []
-        for (const step of together) expected.push(...(await outcomesOf([step(model)])))
-        expect(outcomes.map(codeOr)).toStrictEqual(expected.map(codeOr))
-        expect(await store.readTurns('s', { last: 2 })).toStrictEqual(await model.readTurns('s', { last: 2 }))
-      }
-      for (const sessionId of ['s', 'other']) {
-        expect(await stores[0]?.loadSession(sessionId)).toStrictEqual(await model.loadSession(sessionId))
-      }
-      for (const query of [{}, { ended: true }, { orderBy: 'createdAt' as const }]) {
-        expect(await stores[1]?.querySessions(query)).toStrictEqual(await model.querySessions(query))
-      }
-      expect(await stores[0]?.checkIntegrity()).toStrictEqual({ ok: true, problems: [] })
-      for (const store of stores) await store.close()
-    }),
-    { numRuns: 60 },
-  )
-}, 120_000)
+it(
+  'the cached session never hides what other stores change',
+  async () => {
+    let path = 0
+    const groups = fc.array(
+      fc.record({ store: fc.constantFrom(0, 0, 1), steps: fc.array(steps, { minLength: 1, maxLength: 3 }) }),
+      {
+        minLength: 5,
+        maxLength: 40,
+      },
+    )
+    await fc.assert(
+      fc.asyncProperty(groups, async calls => {
+        const database = folder.path(`${path++}.db`)
+        const stores = [0, 1].map(() => folder.open({ durability: 'process-crash' }, database))
+        const model = new InMemorySessionStore()
+        for (const { store: index, steps: together } of calls) {
+          const store = stores[index]
+          if (store === undefined) continue
+          const outcomes = await outcomesOf(together.map(step => step(store)))
+          const expected: unknown[] = []
+          for (const step of together) expected.push(...(await outcomesOf([step(model)])))
+          expect(outcomes.map(codeOr)).toStrictEqual(expected.map(codeOr))
+          expect(await store.readTurns('s', { last: 2 })).toStrictEqual(await model.readTurns('s', { last: 2 }))
+        }
+        for (const sessionId of ['s', 'other']) {
+          expect(await stores[0]?.loadSession(sessionId)).toStrictEqual(await model.loadSession(sessionId))
+        }
+        for (const query of [{}, { ended: true }, { orderBy: 'createdAt' as const }]) {
+          expect(await stores[1]?.querySessions(query)).toStrictEqual(await model.querySessions(query))
+        }
+        expect(await stores[0]?.checkIntegrity()).toStrictEqual({ ok: true, problems: [] })
+        for (const store of stores) await store.close()
+      }),
+      { numRuns: 15 * thoroughness },
+    )
+  },
+  120_000 * thoroughness,
+)
 
 it('changes by others are read', async () => {
   const [one, two] = [folder.open(), folder.open()]
@@ -118,7 +136,7 @@ it('a change of the agent does not reopen an ended session', async () => {
 })
 
 it('nothing is cached for a shared handle, since its owner may write with it', async () => {
-  const database = folder.handle()
+  const database = folder.shared()
   database.pragma('journal_mode = WAL')
   const [one, two] = [folder.open({}, database), folder.open({}, database)]
   await one.saveSession({ sessionId: 's' })

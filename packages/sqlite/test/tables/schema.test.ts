@@ -34,8 +34,7 @@ const setVersion = (version: number): unknown =>
 const saveSession = (): Promise<number> =>
   folder.once(store => store.saveSession({ sessionId: 's', createdAt: at, turns: [{ turnId: 'a' }] }))
 
-const connectionOn = (database: SqliteDatabase): Connection =>
-  new Connection(database, { synchronous: 'FULL', isShared: false })
+const connectionOn = (database: SqliteDatabase): Connection => new Connection(database, false)
 
 describe('a new database', () => {
   it('has version 1', async () => {
@@ -145,7 +144,7 @@ describe('a database of a newer version', () => {
     await store.close()
     expect({ bytes: readFileSync(folder.database), time: statSync(folder.database).mtimeMs }).toStrictEqual(before)
 
-    await expectTooNew(folder.open({}, folder.handle()))
+    await expectTooNew(folder.open({}, folder.shared()))
     expect(readFileSync(folder.database)).toStrictEqual(before.bytes)
   })
 })

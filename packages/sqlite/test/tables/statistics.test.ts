@@ -13,7 +13,7 @@ async function statementsAfterAnalyze(
   await folder.once(store => store.saveSession({ sessionId: 's', turns: ids.map(turnId => ({ turnId, prompt: '' })) }))
   folder.handle().exec('ANALYZE')
   const statements = new Set<string>()
-  const database = folder.handle(folder.database, { verbose: statement => statements.add(String(statement)) })
+  const database = folder.shared(folder.database, { verbose: statement => statements.add(String(statement)) })
   const store = folder.open({}, database)
   for (const sessionId of ['a', 'b']) {
     await store.saveSession({
@@ -29,6 +29,27 @@ async function statementsAfterAnalyze(
     setMetadata: { n: 2 },
     updatedAt: at,
   })
+  const call = { callId: 'c', toolName: 'f', result: 'x'.repeat(9000) }
+  const updates = [
+    { putToolCalls: [call], putItems: [{ itemId: 'i', format: 'f', value: 1 }] },
+    {
+      putToolCalls: [
+        { ...call, result: 1 },
+        { ...call, callId: 'd' },
+      ],
+      set: { prompt: 'a' },
+    },
+    { removeToolCalls: ['c', 'd'], putToolCalls: [{ ...call, callId: 'd' }] },
+    { removeToolCalls: ['c'], putToolCalls: [call, { ...call, callId: 'e' }] },
+  ]
+  for (const [index, update] of updates.entries()) {
+    const change = { updateTurns: [{ turnId: 'y', ...update }], updatedAt: at }
+    await store.changeSession('a', change, { idempotencyKey: `key ${index}` })
+  }
+  await store.readParts('a', 'y', { list: 'toolCalls', from: 0, limit: 1 })
+  await store.readParts('a', 'y', { list: 'toolCalls', last: 1 })
+  await store.readParts('a', 'y', { list: 'items' })
+  await store.readTurns('a', {}, { parts: 'none' })
   for (const orderBy of ['updatedAt', 'createdAt'] as const) {
     for (const filter of [
       {},

@@ -71,7 +71,7 @@ describe('the ids of turns', () => {
 
   // Random appends, retries, rewinds, updates and saves, against the memory store.
   const seed = Date.now() % 100_000
-  it.each(Array.from({ length: 6 * thoroughness }, (_, i) => seed + i))(
+  it.each(Array.from({ length: 3 * thoroughness }, (_, i) => seed + i))(
     'behave as in the memory store under random changes (seed %i)',
     async seed => {
       const store = folder.open({ durability: 'process-crash' })

@@ -135,6 +135,42 @@ function define({ it }: Cases): void {
     }
   })
 
+  it('methods', 'readParts refuses invalid ranges, and a turn id that is no string', async ({ store }) => {
+    await store.saveSession(fullSession('s'))
+    const ranges = [
+      undefined,
+      null,
+      'items',
+      1,
+      [],
+      {},
+      { last: 1 },
+      ...['parts', 'Items', 'tool_calls', '', null, 1, ['items']].map(list => ({ list })),
+      ...notWhole.flatMap(value => [{ last: value }, { from: value }, { limit: value }]).map(withItems),
+      ...[{ limit: 0 }, { last: 1, from: 0 }, { last: 1, limit: 1 }, { turnId: 't1' }, { first: 1 }].map(withItems),
+      Object.create({ list: 'items' }),
+    ]
+    for (const id of ['s', 'none']) {
+      for (const range of ranges) {
+        const call = () => store.readParts(id, 't1', untyped(range))
+        await fails(call, 'INVALID_ARGUMENT', `readParts of ${id} with ${show(range)}`)
+      }
+      for (const turnId of [undefined, null, 1, {}, ['t1']]) {
+        const call = () => store.readParts(id, untyped(turnId), { list: 'items' })
+        await fails(call, 'INVALID_ARGUMENT', `readParts of ${id}, turn ${show(turnId)}`)
+      }
+    }
+  })
+
+  it('methods', 'readTurns refuses other values of parts than all and none', async ({ store }) => {
+    await store.saveSession(fullSession('s'))
+    for (const parts of ['', 'None', 'some', true, false, null, 0, ['none']]) {
+      const call = () => store.readTurns('s', {}, untyped({ parts }))
+      await fails(call, 'INVALID_ARGUMENT', `readTurns with parts ${show(parts)}`)
+    }
+    same((await store.readTurns('s', {}, untyped({ parts: undefined })))?.turns, fullSession('s').turns, 'all parts')
+  })
+
   it('queries', 'a query refuses invalid and unknown members', async ({ store }) => {
     await store.saveSession(fullSession('s'))
     const queries: unknown[] = [
@@ -279,6 +315,10 @@ function define({ it }: Cases): void {
         { turnId: 't1', ifStatus: null },
         { turnId: 't1', ifStatus: 1 },
       ].map((item): [unknown, ErrorCode] => [changeOf({ updateTurns: [untyped(item)] }), 'INVALID_ARGUMENT']),
+      ...[null, 1, 'true', 'yes', {}].map((replace): [unknown, ErrorCode] => [
+        changeOf({ updateTurns: [{ turnId: 't1', putToolCalls: [untyped({ toolName: 'x', replace })] }] }),
+        'INVALID_ARGUMENT',
+      ]),
       ...[null, 1, 'true'].map((reopen): [unknown, ErrorCode] => [
         changeOf({ reopen: untyped(reopen) }),
         'INVALID_ARGUMENT',
@@ -307,6 +347,7 @@ function define({ it }: Cases): void {
         { toolName: 'x', durationMs: '1' },
         { toolName: 'x', unknown: 1 },
         { toolName: 'x', extra: { call_id: 'y' } },
+        { toolName: 'x', Replace: true },
       ].map((call): [unknown, ErrorCode] => [
         changeOf({ updateTurns: [{ turnId: 't1', putToolCalls: [untyped(call)] }] }),
         'INVALID_RECORD',
@@ -388,4 +429,8 @@ function define({ it }: Cases): void {
     }
     same(await store.listSessions(), ['s'], 'sessions after that')
   })
+}
+
+function withItems(range: object): object {
+  return { list: 'items', ...range }
 }

@@ -1,8 +1,9 @@
 import type { SessionStore } from '@turnstore/core'
 import type { Cases, Group } from '../../cases/cases.js'
 import { nameOf, present, same } from '../../checks/expect.js'
+import { unless } from '../../checks/races.js'
 import { gather } from '../../samples/methods.js'
-import { changeOf, fullSession, sessionOf, toolCallOf, transitionOf, turnOf } from '../../samples/samples.js'
+import { changeOf, fullSession, itemOf, sessionOf, toolCallOf, transitionOf, turnOf } from '../../samples/samples.js'
 
 /** Modifying arguments or results never changes stored data. */
 export const copiesGroup: Group = { title: 'Copies', define }
@@ -25,7 +26,10 @@ function define({ it }: Cases): void {
           {
             turnId: 't1',
             set: { metadata: { a: { b: 1 } }, auditEventIds: ['x'], extra: { y: [1] } },
+            setMetadata: { c: [1] },
+            removeItems: ['i2'],
             putToolCalls: [toolCallOf('c9', { arguments: { z: [1] } })],
+            putItems: [itemOf('i9', { value: { z: [1] }, extra: { w: {} } })],
           },
         ],
         appendTurns: [
@@ -63,15 +67,22 @@ function define({ it }: Cases): void {
     const query = { workspaceId: 'w', metadata: { a: 1 }, limit: 1 }
     const querying = store.querySessions(query)
     const iterating = store.sessions(query)
+    const parts = { list: 'items' as const, last: 1 }
+    const readingParts = store.readParts('s', 't1', parts, { ...options })
+    const made = { idempotencyKey: 'k', createIfMissing: { workspaceId: 'w', metadata: { a: [1] } } }
+    const making = store.changeSession('made', changeOf({}), made)
     const condition = { ifRevision: 1 }
     const changing = store.changeSession('s', changeOf({}), condition)
     const creating = { workspaceId: 'w', ifRevision: 0 }
     const saving = store.saveSession(sessionOf('new', { workspaceId: 'w' }), creating)
     const listing = store.listSessions(options)
     const summarising = store.loadSummary('other', options)
-    vandalise({ options, range, query, condition, creating })
+    vandalise({ options, range, parts, made, query, condition, creating })
     same((await changing).revision, 1, 'changeSession')
     same(await saving, 1, 'saveSession')
+    same((await readingParts)?.parts.map(({ itemId }) => itemId), ['i2'], 'readParts')
+    same((await making).created, true, 'changeSession with createIfMissing')
+    same((await store.loadSession('made', { workspaceId: 'w' }))?.metadata, { a: [1] }, 'what it created')
     same((await listing).includes('other'), false, 'listSessions')
     same(await summarising, null, 'loadSummary')
     same((await loading)?.sessionId, 's', 'loadSession')
@@ -104,6 +115,9 @@ function define({ it }: Cases): void {
       readTurns: store => store.readTurns('s', {}),
       'readTurns by id': store => store.readTurns('s', { turnId: 't1' }),
       'readTurns of the last': store => store.readTurns('s', { last: 2 }),
+      'readTurns without parts': store => store.readTurns('s', {}, { parts: 'none' }),
+      'readParts of tool calls': store => store.readParts('s', 't1', { list: 'toolCalls' }),
+      'readParts of items': store => store.readParts('s', 't1', { list: 'items', last: 2 }),
       loadSummary: store => store.loadSummary('s'),
       listSessions: store => store.listSessions(),
       querySessions: store => store.querySessions(),
@@ -119,6 +133,15 @@ function define({ it }: Cases): void {
     const result = await store.changeSession('s', changeOf({ appendTurns: [turnOf('new', { metadata: { a: [1] } })] }))
     vandalise(result)
     same(await readAll(store, reads), before, 'everything, after the result of changeSession was modified')
+    const keyed = changeOf({ updateTurns: [{ turnId: 'new', ifStatus: 'x', set: {} }], appendTurns: [turnOf('u')] })
+    const first = await store.changeSession('s', keyed, { idempotencyKey: 'k' })
+    const { deduplicated, skipped = [] } = first
+    const expected = { ...first, deduplicated: [...deduplicated], skipped: [...skipped], replayed: true }
+    for (const again of [first, null, null]) {
+      const repeated = again ?? (await store.changeSession('s', keyed, { idempotencyKey: 'k' }))
+      if (again === null) same(repeated, expected, 'the result of a repetition, after others were modified')
+      vandalise(repeated)
+    }
   })
 
   it('copies', 'returns separate lists and objects to each caller, even if they are empty', async ({ store }) => {
@@ -131,6 +154,8 @@ function define({ it }: Cases): void {
       loadSummary: store => store.loadSummary('s'),
       'loadSummary of another': store => store.loadSummary('other'),
       readTurns: store => store.readTurns('s', {}),
+      'readTurns without parts': store => store.readTurns('s', {}, { parts: 'none' }),
+      readParts: store => store.readParts('other', 't', { list: 'items' }),
       'readTurns by id': store => store.readTurns('s', { turnId: 'none' }),
       listSessions: store => store.listSessions(none),
       querySessions: store => store.querySessions(),
@@ -153,7 +178,15 @@ function define({ it }: Cases): void {
       change: {
         ...changeOf({
           appendTurns: [{ turnId: 'z', toolCalls: [{ toolName: 'x' }] }, turnOf('a')],
-          updateTurns: [{ turnId: 't1', set: { status: 'x' }, putToolCalls: [{ toolName: 'x' }] }],
+          updateTurns: [
+            {
+              turnId: 't1',
+              set: { status: 'x' },
+              removeItems: ['i1'],
+              putToolCalls: [{ toolName: 'x', replace: true }],
+              putItems: [{ format: 'own', value: { b: 1, a: [] } }],
+            },
+          ],
           appendAgentTransitions: [{ toAgent: 'x' }],
           setMetadata: { b: [1], a: {} },
           unsetMetadata: ['tags', 'customer'],
@@ -162,13 +195,17 @@ function define({ it }: Cases): void {
       query: { metadata: { b: null, a: 1 } },
       range: { last: 1 },
       options: { workspaceId: null },
-      condition: { ifRevision: 1 },
+      condition: { ifRevision: 1, idempotencyKey: 'k' },
+      creation: { createIfMissing: { metadata: { b: [1], a: {} } } },
+      parts: { list: 'items' as const, last: 1 },
     })
     for (const given of [bring(), deepFrozen(bring())]) {
       await store.saveSession(given.record, given.options)
       await store.saveSession(given.bare)
       await store.changeSession('s', given.change, given.condition)
       await store.readTurns('s', given.range, given.options)
+      await store.readParts('s', 't1', given.parts, given.options)
+      await store.changeSession('made', given.change, given.creation).catch(unless('TURN_NOT_FOUND'))
       await Promise.all([store.loadSession('s', given.options), store.listSessions(given.options)])
       await Promise.all([store.querySessions(given.query), gather(store.sessions(given.query))])
       same(given, bring(), 'the arguments after the calls')

@@ -2,7 +2,7 @@ import { SessionManager, type SessionStore } from '@turnstore/core'
 import type { Cases, Group } from '../../cases/cases.js'
 import { fails, refuses, same } from '../../checks/expect.js'
 import { unless } from '../../checks/races.js'
-import { changeOf, sessionOf, turnsOf } from '../../samples/samples.js'
+import { changeOf, itemOf, sessionOf, toolCallOf, turnOf, turnsOf } from '../../samples/samples.js'
 
 /** Operations that would remove data of a damaged session are refused unless the caller allows it. */
 export const damageGroup: Group = { title: 'Damage', define }
@@ -88,11 +88,19 @@ function define({ it, damages }: Cases): void {
 }
 
 async function storeTwo(store: SessionStore): Promise<void> {
-  await store.saveSession(sessionOf('s', { workspaceId: 'acme', turns: turnsOf(2), metadata: { plan: 'pro' } }))
-  // Appended, so that a store with a journal writes one.
+  // With a turn so large that a store may keep its parts by themselves.
+  const large = turnOf('t1', { toolCalls: [toolCallOf('c', { result: 'x'.repeat(20_000) })], items: [itemOf('i')] })
+  const turns = [...turnsOf(1), large]
+  await store.saveSession(sessionOf('s', { workspaceId: 'acme', turns, metadata: { plan: 'pro' } }))
+  // Appended, so that a store with a journal writes one; with a key, which a store keeps somewhere.
   await store.changeSession(
     's',
-    changeOf({ appendTurns: turnsOf(3).slice(2), appendAgentTransitions: [{ transitionId: 'x', toAgent: 'b' }] }),
+    changeOf({
+      appendTurns: turnsOf(3).slice(2),
+      appendAgentTransitions: [{ transitionId: 'x', toAgent: 'b' }],
+      updateTurns: [{ turnId: 't1', putItems: [itemOf('j')] }],
+    }),
+    { idempotencyKey: 'k' },
   )
   await store.saveSession(sessionOf('other', { turns: turnsOf(1), updatedAt: '2999-06-01T00:00:00Z' }))
 }

@@ -92,6 +92,31 @@ function wrongCalls(store: SessionStore): Record<string, () => Promise<unknown>>
     'a lossy value in a result': change({
       updateTurns: [{ turnId: 't1', putToolCalls: [toolCallOf('c', { result: untyped(lossy) })] }],
     }),
+    'a lossy value in an item': change({ updateTurns: [{ turnId: 't1', putItems: [{ format: 'f', value: untyped(lossy) }] }] }),
+    'an item of a wrong type': change({ updateTurns: [{ turnId: 't1', putItems: [{ format: [CANARY], value: 1 }] }] }),
+    'a string for an item': change({ appendTurns: [{ ...turn, items: [CANARY] }] }),
+    'an item beside other content under `items`': change({
+      appendTurns: [{ ...turn, items: [{ format: 'f', value: 1 }], extra: { items: CANARY } }],
+    }),
+    'too large an item': change({ updateTurns: [{ turnId: 't1', putItems: [{ format: 'f', value: CANARY.repeat(2_000_000) }] }] }),
+    'a finished call with other arguments': change({
+      updateTurns: [{ turnId: 't1', putToolCalls: [toolCallOf('c', { arguments: { b: CANARY } })] }],
+    }),
+    'another change with a known key': async () => {
+      const options = { idempotencyKey: 'k', workspaceId: 'w' }
+      await store.changeSession('s', changeOf({ setMetadata: { secret: CANARY } }), options)
+      await store.changeSession('s', changeOf({ setMetadata: { secret: `${CANARY} 2` } }), options)
+    },
+    'an unruly key': () => store.changeSession('s', changeOf({}), { idempotencyKey: `${CANARY}\n` }),
+    'a lossy value in a creation': () =>
+      store.changeSession('new', changeOf({}), { createIfMissing: { metadata: untyped(lossy) } }),
+    'a string for a creation': () => store.changeSession('new', changeOf({}), { createIfMissing: untyped(CANARY) }),
+    'too much metadata of a creation': () =>
+      store.changeSession('new', changeOf({ setMetadata: { a: CANARY.repeat(60_000) } }), {
+        createIfMissing: { metadata: { b: CANARY.repeat(60_000) } },
+      }),
+    'a status that is asked for': change({ updateTurns: [{ turnId: CANARY, ifStatus: [CANARY] }] }),
+    'a list of content': () => store.readParts('s', 't1', { list: untyped(CANARY) }),
     'a wrong type': change({ appendTurns: [{ ...turn, prompt: [CANARY] }] }),
     'a wrong type in a record': save({ createdAt: { time: CANARY } }),
     'a string for an object': change({ setMetadata: CANARY }),

@@ -3,6 +3,7 @@ import type { Cases, Group } from '../../cases/cases.js'
 import { same, show } from '../../checks/expect.js'
 import { idsOfPage, minute, pages, saveAll } from '../../histories/listing.js'
 import { idsOf } from '../../histories/query-oracle.js'
+import { invalidIds } from '../../samples/hazards.js'
 import { untyped } from '../../samples/methods.js'
 import { changeOf, indexes, sessionOf } from '../../samples/samples.js'
 
@@ -122,6 +123,21 @@ function define({ it }: Cases): void {
       }
     },
   )
+
+  it('queries', 'takes an agent or a parent that breaks the rules for ids, and finds who has it', async ({ store }) => {
+    await store.saveSession(sessionOf('s', { agentId: 'a', parentSessionId: 'p' }))
+    for (const name of ['agentId', 'parentSessionId'] as const) {
+      for (const id of invalidIds) {
+        const query = { [name]: id }
+        same(await pages(store, query), [[]], `what ${show(query)} finds`)
+      }
+    }
+    // Old records have such agents.
+    const odd = ['a\nb', 'x'.repeat(201), '']
+    for (const [index, agentId] of odd.entries()) await store.saveSession(sessionOf(`odd${index}`, { agentId }))
+    for (const [index, agentId] of odd.entries())
+      same(await pages(store, { agentId }), [[`odd${index}`]], `what ${show({ agentId })} finds`)
+  })
 
   it(
     'queries',

@@ -32,6 +32,14 @@ function define({ it }: Cases): void {
         same(await store.loadSummary(id, scope), null, `loadSummary ${what}`)
         same(await store.readTurns(id, { last: 1 }, scope), null, `readTurns ${what}`)
         same(await store.readTurns(id, { turnId: 't1' }, scope), null, `readTurns by id ${what}`)
+        same(await store.readTurns(id, {}, { ...scope, parts: 'none' }), null, `readTurns without parts ${what}`)
+        for (const list of ['toolCalls', 'items'] as const)
+          same(await store.readParts(id, 't1', { list }, scope), null, `readParts of ${list} ${what}`)
+        const elsewhere = { createIfMissing: scope }
+        for (const change of [changeOf({}), changeOf({ appendTurns: fullSession(id).turns })]) {
+          const creation = () => store.changeSession(id, change, elsewhere)
+          await refuses(creation, 'SESSION_EXISTS', `createIfMissing ${what}`, { sessionId: id })
+        }
         same(await store.deleteSession(id, scope), false, `deleteSession ${what}`)
         const absent = { sessionId: id }
         await refuses(
@@ -112,6 +120,8 @@ function define({ it }: Cases): void {
       )
       same((await store.changeSession(id, appendOf('x'), { ...scope, ifRevision: 1 })).revision, 2, 'changing it')
       same((await store.readTurns(id, { last: 1 }, scope))?.turns, [turnOf('x')], 'reading it')
+      same((await store.readTurns(id, { last: 1 }, { ...scope, parts: 'none' }))?.turns.length, 1, 'reading its heads')
+      same((await store.readParts(id, 't1', { list: 'items' }, scope))?.count, 2, 'reading its parts')
       same((await store.loadSummary(id, scope))?.revision, 2, 'its summary')
       same(await store.listSessions(scope), [id], 'listing it')
       same(
@@ -175,6 +185,10 @@ function define({ it }: Cases): void {
       'a save': id => store.saveSession(sessionOf(id, scope)),
       'a save in its scope': id => store.saveSession(sessionOf(id, scope), scope),
       'a creation': id => store.saveSession(sessionOf(id, scope), { ifRevision: 0 }),
+      'a creation by a change': id => store.changeSession(id, appendOf('x'), { createIfMissing: scope }),
+      'a creation by a change with a key': id =>
+        store.changeSession(id, appendOf('x'), { createIfMissing: {}, idempotencyKey: 'k', ...scope }),
+      'an append with a key': id => store.changeSession(id, appendOf('x'), { ...scope, idempotencyKey: 'k' }),
       'a save at a revision': id => store.saveSession(sessionOf(id, scope), { ...scope, ifRevision: 1 }),
       'an append': id => store.changeSession(id, appendOf('x'), scope),
       'an append at a revision': id => store.changeSession(id, appendOf('x'), { ...scope, ifRevision: 1 }),

@@ -11,6 +11,7 @@ import {
   changeOf,
   indexes,
   sessionOf,
+  T1,
   toolCallOf,
   transitionOf,
   turnIdsOf,
@@ -386,6 +387,23 @@ function define(cases: Cases): void {
     },
     { needs: 'reopen' },
   )
+
+  it('revisions', 'never goes back to an earlier revision because the content is the same again', async ({ store }) => {
+    await store.saveSession(sessionOf('s', { updatedAt: T1 }))
+    let newest = 1
+    await Promise.all(
+      indexes(12).map(async caller => {
+        for (const step of indexes(12)) {
+          const since = newest
+          const change = changeOf({ setMetadata: { on: (caller + step) % 2 === 0 } })
+          const { revision } = await store.changeSession('s', change)
+          holds(revision >= since, `a change was given revision ${revision}, after another was given ${since}`)
+          newest = Math.max(newest, revision)
+        }
+      }),
+    )
+    same((await store.loadSummary('s'))?.revision, newest, 'the revision in the end')
+  })
 
   it('revisions', 'gives each of many saves and appends a different revision', async ({ store }) => {
     await store.saveSession(sessionOf('s'))

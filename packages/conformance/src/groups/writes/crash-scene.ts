@@ -3,11 +3,11 @@ import type { SessionStore } from '@turnstore/core'
 import { type Bench, breaks } from '../../cases/cases.js'
 import type { Child } from '../../child/child.js'
 import type { Note } from '../../child/protocol.js'
-import { append, type Names, names, turns } from '../../histories/crash-work.js'
+import { append, type Names, names, STEPS, turns } from '../../histories/crash-work.js'
 import { fail, nameOf, same } from '../../checks/expect.js'
 import { expectSingleOrder } from '../../histories/expect-order.js'
 import { untyped } from '../../samples/methods.js'
-import type { State } from '../../histories/reference-model.js'
+import { type State, stateOf } from '../../histories/reference-model.js'
 import { type Caller, callerOf, type Operation } from '../../histories/operations.js'
 import type { Random } from '../../samples/random.js'
 import { turnOfTheEventLoop } from '../../checks/races.js'
@@ -37,7 +37,7 @@ export class Scene {
   }
 
   revisionOf(id: string): number {
-    return this.#states.get(id)?.revision ?? 0
+    return this.#states.get(id)?.session.revision ?? 0
   }
 
   /** Deletes all sessions. Later work uses others. */
@@ -49,7 +49,7 @@ export class Scene {
   async create(ids: readonly string[]): Promise<void> {
     for (const id of ids) {
       await this.#bench.store.saveSession(sessionOf(id))
-      this.#states.set(id, sessionOf(id))
+      this.#states.set(id, stateOf(sessionOf(id)))
     }
   }
 
@@ -217,6 +217,8 @@ function readsOf(id: string): Operation[] {
     { method: 'loadSummary', id },
     { method: 'readTurns', id, range: {} },
     { method: 'readTurns', id, range: { last: 1 } },
+    { method: 'readTurns', id, range: {}, options: { parts: 'none' } },
+    { method: 'readParts', id, turnId: STEPS, range: { list: 'items' } },
   ]
 }
 

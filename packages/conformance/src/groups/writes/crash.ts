@@ -1,6 +1,13 @@
 import type { Cases, Group } from '../../cases/cases.js'
 import { Scene } from './crash-scene.js'
-import { appends, changesOfManyParts, conditionalAppends, creations } from '../../histories/crash-work.js'
+import {
+  appends,
+  changesOfManyParts,
+  conditionalAppends,
+  creations,
+  keyedChanges,
+  steps,
+} from '../../histories/crash-work.js'
 import { seeded } from '../../samples/random.js'
 import { indexes } from '../../samples/samples.js'
 
@@ -30,7 +37,7 @@ function define(cases: Cases): void {
           // Several callers on one session: many appends are in progress when the process is killed.
           await scene.kill(
             round,
-            ids.flatMap(id => indexes(2).map(() => appends(id, random, scene.name))),
+            ids.flatMap(id => [appends(id, random, scene.name), steps(id, random, scene.name)]),
           )
           await scene.expectWhole(ids)
         }
@@ -81,19 +88,20 @@ function define(cases: Cases): void {
 
   it(
     'retry',
-    'applies a turn once when another process repeats the calls of a killed one',
+    'applies a turn and a change with a key once when another process repeats the calls of a killed one',
     bench =>
       seeded(cases, async random => {
         const scene = new Scene(bench, random)
-        const ids = ['a', 'b', 'alone']
-        await scene.create(ids)
+        const ids = ['a', 'b', 'alone', 'keyed']
+        await scene.create(ids.slice(0, 3))
         for (const round of indexes(rounds(4))) {
           const told = await scene.kill(round, [
             ...['a', 'a', 'b'].map(id => appends(id, random, scene.name)),
             conditionalAppends('alone', random, scene.name, scene.revisionOf('alone')),
+            ...indexes(2).map(() => keyedChanges('keyed', scene.name)),
           ])
           // The last reported calls: some acknowledged, some possibly stored, some not stored.
-          await scene.repeat(told.slice(-8))
+          await scene.repeat(told.slice(-12))
           await scene.expectWhole(ids)
         }
       }),

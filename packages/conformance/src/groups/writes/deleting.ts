@@ -1,13 +1,16 @@
-import type { SessionStore } from '@turnstore/core'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { SessionRecord, SessionStore } from '@turnstore/core'
 import type { Cases, Group } from '../../cases/cases.js'
 import { holds, present, same } from '../../checks/expect.js'
 import { turnOfTheEventLoop, unless } from '../../checks/races.js'
-import { appendOf, changeOf, indexes, sessionOf, turnsOf } from '../../samples/samples.js'
+import { type Random, seeded } from '../../samples/random.js'
+import { appendOf, changeOf, indexes, sessionOf, turnOf, turnsOf } from '../../samples/samples.js'
 
 /** Deletes that race with changes, with other deletes and with a new session of the same id. */
 export const deletingGroup: Group = { title: 'Deleting', define }
 
-function define({ it }: Cases): void {
+function define(cases: Cases): void {
+  const { it, thorough } = cases
   it('deleted', 'applies a change that races with a delete before it, or not at all', async ({ store }) => {
     await raceDeletes([store])
   })
@@ -41,6 +44,52 @@ function define({ it }: Cases): void {
     },
     { needs: 'reopen' },
   )
+
+  it('deleted', 'lets no writer take a new session for the old one because it is at the same revision', ({ store }) =>
+    seeded(cases, random => recreateAtOneRevision(store, random, thorough ? 100 : 8)),
+  )
+}
+
+/**
+ * Many sessions are deleted and created anew at once, each while others append to it. An append that has read the old
+ * session, at revision 1, must not be written over the new one, at revision 1. Half of the old sessions are large, so
+ * that writing them takes longer than creating the new one.
+ */
+async function recreateAtOneRevision(store: SessionStore, random: Random, rounds: number): Promise<void> {
+  const large = turnOf('old', { prompt: 'x'.repeat(60_000) })
+  // How long a delete and a creation take, measured: appends begin at any moment within.
+  let spreadMs = 0
+  const pause = async (): Promise<void> => {
+    if (spreadMs >= 2) return sleep(random.below(spreadMs))
+    for (let turns = random.below(6); turns > 0; turns--) await turnOfTheEventLoop()
+  }
+  const oneLife = async (id: string, life: string, turns: SessionRecord['turns']): Promise<void> => {
+    await store.saveSession(sessionOf(id, { turns, metadata: { life: 'old' } }), { ifRevision: 0 })
+    const started = performance.now()
+    const created = { done: false }
+    const creator = async (): Promise<void> => {
+      await pause()
+      for (let tries = 0; tries < 500 && !created.done; tries++) {
+        const saving = store.saveSession(sessionOf(id, { metadata: { life } }), { ifRevision: 0 })
+        if (await saving.then(() => true, unless('REVISION_CONFLICT'))) created.done = true
+        await turnOfTheEventLoop()
+      }
+    }
+    const appender = async (name: string): Promise<void> => {
+      await pause()
+      await store.changeSession(id, appendOf(name)).catch(unless('SESSION_NOT_FOUND'))
+    }
+    const deleting = store.deleteSession(id)
+    await Promise.all([deleting, creator(), creator(), ...['a', 'b', 'c'].map(appender)])
+    spreadMs = Math.ceil(performance.now() - started)
+    const session = present(await store.loadSession(id), 'the new session')
+    same(session.metadata.life, life, 'the life of a session that was deleted and created anew')
+    same(session.revision, 1 + session.turns.length, 'its revision: one for it and one for each append')
+    await store.deleteSession(id)
+  }
+  for (const round of indexes(rounds)) {
+    await Promise.all(indexes(16).map(n => oneLife(`s${n}`, `new ${round}`, n % 2 === 0 ? [] : [large])))
+  }
 }
 
 async function raceDeletes(handles: readonly SessionStore[]): Promise<void> {

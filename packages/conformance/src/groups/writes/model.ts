@@ -3,7 +3,7 @@ import type { SessionRecord, SessionStore } from '@turnstore/core'
 import type { Bench, Cases, Group } from '../../cases/cases.js'
 import { same } from '../../checks/expect.js'
 import { gather } from '../../samples/methods.js'
-import { answerOf, sameOutcome } from '../../histories/reference-model.js'
+import { answerOf, sameOutcome, type State } from '../../histories/reference-model.js'
 import { type CallOptions, callerOf, type Operation, perform } from '../../histories/operations.js'
 import { expectProperty } from '../../samples/property.js'
 import { idsOf } from '../../histories/query-oracle.js'
@@ -17,7 +17,7 @@ import { tellStep } from '../../samples/tell-step.js'
  */
 export const modelGroup: Group = { title: 'Model', define }
 
-type Model = Map<string, SessionRecord>
+type Model = Map<string, NonNullable<State>>
 
 interface Real {
   store: SessionStore
@@ -42,7 +42,7 @@ function define(cases: Cases): void {
         await expectSame(model, store)
       })
       await expectProperty(cases, property, {
-        runs: canReopen ? 40 : 80,
+        runs: canReopen ? 36 : 72,
         tell: commands => Array.from(commands, command => command.toString()),
       })
     }
@@ -78,11 +78,13 @@ async function performStep(step: Step, model: Model, real: Real): Promise<void> 
       return
     }
     case 'read': {
-      const { id, range, options } = step
+      const { id, range, turnId, parts, options } = step
       for (const operation of [
         { method: 'loadSession', id, options },
         { method: 'loadSummary', id, options },
         { method: 'readTurns', id, range, options },
+        { method: 'readTurns', id, range, options: { ...options, parts: 'none' } },
+        { method: 'readParts', id, turnId, range: parts, options },
       ] as const) {
         const { outcome } = answerOf(model.get(id) ?? null, operation)
         same(await perform(operation, callerOf(real.store)), outcome, operation.method)
@@ -91,7 +93,8 @@ async function performStep(step: Step, model: Model, real: Real): Promise<void> 
     }
     case 'query': {
       const { query } = step
-      const expected = idsOf([...model.values()], query)
+      const records = [...model.values()].map(({ session }) => session)
+      const expected = idsOf(records, query)
       const found = await gather(real.store.sessions(query))
       same(
         found,
@@ -101,7 +104,7 @@ async function performStep(step: Step, model: Model, real: Real): Promise<void> 
       const page = await real.store.querySessions(query)
       same(page.sessions, found.slice(0, page.sessions.length), 'the first page')
       const scope = query.workspaceId === undefined ? {} : { workspaceId: query.workspaceId }
-      const listed = [...model.values()].filter(session => inScope(session, scope)).map(({ sessionId }) => sessionId)
+      const listed = records.filter(session => inScope(session, scope)).map(({ sessionId }) => sessionId)
       same((await real.store.listSessions(scope)).toSorted(), listed.toSorted(), 'listSessions')
       return
     }
@@ -119,13 +122,13 @@ function summaryIn(model: Model, id: string): unknown {
 /** Conditions are generated as an offset from the current revision. */
 function operationOf(step: Extract<Step, { do: 'save' | 'change' | 'delete' }>, model: Model): Operation {
   const id = step.do === 'save' ? step.record.sessionId : step.id
-  const { revisionOff, ...scope } = step.options
-  const revision = (model.get(id)?.revision ?? 0) + (revisionOff ?? 0)
+  const { revisionOff, ...others } = step.options
+  const revision = (model.get(id)?.session.revision ?? 0) + (revisionOff ?? 0)
   const least = step.do === 'save' ? 0 : 1
-  const options = revisionOff === undefined ? scope : { ...scope, ifRevision: Math.max(least, revision) }
+  const options = revisionOff === undefined ? others : { ...others, ifRevision: Math.max(least, revision) }
   if (step.do === 'save') return { method: 'saveSession', id, record: step.record, options }
   if (step.do === 'change') return { method: 'changeSession', id, change: step.change, options }
-  return { method: 'deleteSession', id, options: scope }
+  return { method: 'deleteSession', id, options: others }
 }
 
 function inScope({ workspaceId }: SessionRecord, scope: CallOptions): boolean {
@@ -133,7 +136,7 @@ function inScope({ workspaceId }: SessionRecord, scope: CallOptions): boolean {
 }
 
 async function expectSame(model: Model, store: SessionStore, ids: readonly string[] = sessionIds): Promise<void> {
-  for (const id of ids) same(await store.loadSession(id), model.get(id) ?? null, `session ${id}`)
+  for (const id of ids) same(await store.loadSession(id), model.get(id)?.session ?? null, `session ${id}`)
 }
 
 async function emptied(store: SessionStore): Promise<SessionStore> {

@@ -1,18 +1,30 @@
-import type { SessionStore } from '@turnstore/core'
+import type { SessionStore, TurnUpdate } from '@turnstore/core'
 import type { Cases, Group } from '../../cases/cases.js'
 import { holds, present, same } from '../../checks/expect.js'
 import { gather } from '../../samples/methods.js'
-import { appendOf, changeOf, indexes, sessionOf, toolCallOf, turnOf } from '../../samples/samples.js'
+import {
+  appendOf,
+  changeOf,
+  indexes,
+  itemOf,
+  sessionOf,
+  toolCallOf,
+  transitionOf,
+  turnOf,
+} from '../../samples/samples.js'
 
-/** Long sessions, large turns, many sessions, and appends of constant cost if declared. */
+/** Long sessions, large turns, many sessions, and appends and steps of constant cost if declared. */
 export const sizeGroup: Group = { title: 'Size', define }
 
 const MiB = 1024 * 1024
 
+/** More than any list is cut at: 100, 1,000, 1,024, 10,000. */
+const MANY = 10_050
+
 function define({ it, thorough, capabilities }: Cases): void {
   const timeoutMs = thorough ? 600_000 : 60_000
   const turnCount = thorough ? 10_000 : 2_000
-  const sessionCount = thorough ? 10_000 : 300
+  const sessionCount = thorough ? MANY : 1_030
 
   it(
     'stored',
@@ -49,13 +61,51 @@ function define({ it, thorough, capabilities }: Cases): void {
 
   it(
     'stored',
-    'keeps a turn of 5 MB, and 10 MB of turns in one change',
+    `keeps ${MANY} turns and agent transitions of a session`,
+    async ({ store }) => {
+      const turns = indexes(MANY).map(index => turnOf(`t${index}`))
+      const session = sessionOf('s', { turns, agentTransitions: indexes(MANY).map(index => transitionOf(`h${index}`)) })
+      await store.saveSession(session)
+      same(await store.loadSession('s'), session, 'the session')
+      const { turnCount } = await store.changeSession('s', appendOf('new'))
+      same(turnCount, MANY + 1, 'the turnCount after an append')
+      same((await store.readTurns('s', { from: MANY - 1 }))?.turns, [...turns.slice(-1), turnOf('new')], 'the end')
+    },
+    { timeoutMs },
+  )
+
+  it(
+    'stored',
+    `keeps ${MANY} tool calls and items of a turn`,
+    async ({ store }) => {
+      const toolCalls = indexes(MANY).map(index => toolCallOf(`c${index}`))
+      const items = indexes(MANY).map(index => itemOf(`i${index}`, { value: index }))
+      // Some of them in one change.
+      const saved = MANY - 300
+      const turn = turnOf('t', { toolCalls: toolCalls.slice(0, saved), items: items.slice(0, saved) })
+      await store.saveSession(sessionOf('s', { turns: [turn] }))
+      const puts = { turnId: 't', putToolCalls: toolCalls.slice(saved), putItems: items.slice(saved) }
+      const step = { turnId: 't', putToolCalls: [toolCallOf('c7', { result: 1 })], removeItems: ['i7'] }
+      await store.changeSession('s', changeOf({ updateTurns: [puts, step] }))
+      const lists = {
+        toolCalls: toolCalls.map(call => (call.callId === 'c7' ? toolCallOf('c7', { result: 1 }) : call)),
+        items: items.filter(({ itemId }) => itemId !== 'i7'),
+      }
+      same((await store.loadSession('s'))?.turns, [{ ...turn, ...lists }], 'the turn')
+      same((await store.readParts('s', 't', { list: 'items' }))?.parts, lists.items, 'the items, read by themselves')
+    },
+    { timeoutMs },
+  )
+
+  it(
+    'stored',
+    'keeps a turn of 5 MB, and 5 MB of turns in one change',
     async ({ store }) => {
       const text = 'é\u2028"\\x'.repeat(MiB / 2)
       await store.saveSession(sessionOf('s'))
       const large = turnOf('large', { prompt: text, toolCalls: [toolCallOf('c', { result: { text } })] })
       await store.changeSession('s', changeOf({ appendTurns: [large] }))
-      const batch = indexes(10).map(index => turnOf(`t${index}`, { responseContent: `${index}${'x'.repeat(MiB)}` }))
+      const batch = indexes(5).map(index => turnOf(`t${index}`, { responseContent: `${index}${'x'.repeat(MiB)}` }))
       await store.changeSession('s', changeOf({ appendTurns: batch }))
       holds(
         (await store.readTurns('s', { turnId: 'large' }))?.turns[0]?.prompt === text,
@@ -94,7 +144,7 @@ function define({ it, thorough, capabilities }: Cases): void {
       }
       same((await store.listSessions()).toSorted(), ids, 'listSessions')
       same(
-        (await gather(store.sessions({ order: 'asc', limit: 100 }))).map(({ sessionId }) => sessionId),
+        (await gather(store.sessions({ order: 'asc', limit: 500 }))).map(({ sessionId }) => sessionId),
         ids,
         'sessions()',
       )
@@ -126,6 +176,55 @@ function define({ it, thorough, capabilities }: Cases): void {
     },
     { timeoutMs, skip: !capabilities.constantAppend && 'the store does not declare constantAppend' },
   )
+
+  it(
+    'capabilities',
+    'takes steps in a long turn, and reads its head and its last parts, as fast as in a short one',
+    async ({ store }) => {
+      const filler = 'x'.repeat(500)
+      const toolCalls = indexes(PARTS).map(index => toolCallOf(`c${index}`, { result: filler }))
+      const items = indexes(PARTS).map(index => itemOf(`i${index}`, { value: filler }))
+      const few = { toolCalls: toolCalls.slice(0, 2), items: items.slice(0, 2) }
+      await store.saveSession(sessionOf('short', { turns: [turnOf('t', few)] }))
+      await store.saveSession(sessionOf('long', { turns: [turnOf('t', { toolCalls, items })] }))
+      for (const [what, take] of Object.entries(stepsOf(store, filler))) {
+        // The first after a save may have to prepare something.
+        for (const id of ['short', 'long'] as const) await take(id, 'first')
+        const times: Record<'short' | 'long', number[]> = { short: [], long: [] }
+        for (const round of indexes(15)) {
+          for (const id of ['short', 'long'] as const) {
+            const started = performance.now()
+            await take(id, String(round))
+            times[id].push(performance.now() - started)
+          }
+        }
+        const ratio = median(times.long) / median(times.short)
+        const more = `${ratio.toFixed(1)} times as long in a turn of ${PARTS} tool calls and items as in a turn of a few`
+        holds(ratio < 6, `${what} takes ${more}`)
+      }
+    },
+    { timeoutMs, skip: !capabilities.constantStep && 'the store does not declare constantStep' },
+  )
+}
+
+/** In each list of a long turn. */
+const PARTS = 2000
+
+/** What costs the same in a short turn and in a long one. */
+function stepsOf(store: SessionStore, text: string): Record<string, (id: string, round: string) => Promise<unknown>> {
+  const step =
+    (members: (round: string) => Omit<TurnUpdate, 'turnId'>) =>
+    (id: string, round: string): Promise<unknown> =>
+      store.changeSession(id, changeOf({ updateTurns: [{ turnId: 't', ...members(round) }] }))
+  return {
+    'adding a tool call': step(round => ({ putToolCalls: [toolCallOf(`new ${round}`, { result: text })] })),
+    'replacing a tool call': step(round => ({ putToolCalls: [toolCallOf('c1', { result: round + text })] })),
+    'adding an item': step(round => ({ putItems: [itemOf(`new ${round}`, { value: text })] })),
+    'removing an item': step(round => ({ removeItems: [`new ${round}`] })),
+    'setting the head of a turn': step(round => ({ set: { responseContent: round }, setMetadata: { round } })),
+    'reading the last two parts': id => store.readParts(id, 't', { list: 'toolCalls', last: 2 }),
+    'reading the head of a turn': id => store.readTurns(id, { last: 1 }, { parts: 'none' }),
+  }
 }
 
 async function timeOf(store: SessionStore, id: string, turnId: string): Promise<number> {

@@ -58,6 +58,28 @@ export const args = inMemory('arguments', {
         next(...args.map(arg => (method === 'readTurns' && has(arg, 'last', 1) ? { last: 1 } : arg))),
     },
   ],
+  'takes a range of parts without a list for one of items': [
+    'a default that nobody has promised',
+    {
+      around: (next, method, args) =>
+        next(...args.map(arg => (method === 'readParts' && has(arg, 'last', 1) ? { list: 'items', last: 1 } : arg))),
+    },
+  ],
+  'takes other values of parts for all': [
+    "parts !== 'none'",
+    {
+      around: (next, method, args) =>
+        next(...args.map(arg => (method === 'readTurns' && has(arg, 'parts', 'some') ? {} : arg))),
+    },
+  ],
+  'takes any truth for replace': [
+    'if (call.replace)',
+    inChange('updateTurns', update =>
+      mapMember(update, 'putToolCalls', calls =>
+        Array.isArray(calls) ? calls.map((call: unknown) => mapMember(call, 'replace', Boolean)) : calls,
+      ),
+    ),
+  ],
   'begins anew where a cursor is unknown': [
     'a cursor that nobody has is no cursor',
     {

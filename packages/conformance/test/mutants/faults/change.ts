@@ -155,7 +155,7 @@ export const change = inMemory('change', {
     after((record, change) => {
       for (const { turnId, putToolCalls } of change.updateTurns) {
         const turn = record.turns.findLast(turn => turn.turnId === turnId)
-        for (const call of putToolCalls) {
+        for (const { call } of putToolCalls) {
           if (turn?.toolCalls.some(({ callId }) => callId === call.callId))
             turn.toolCalls = [...turn.toolCalls.filter(({ callId }) => callId !== call.callId), call]
         }
@@ -167,7 +167,7 @@ export const change = inMemory('change', {
     after((record, change) => {
       for (const { turnId, putToolCalls } of change.updateTurns) {
         const turn = record.turns.findLast(turn => turn.turnId === turnId)
-        if (turn && putToolCalls.length > 0) turn.toolCalls = [...putToolCalls]
+        if (turn && putToolCalls.length > 0) turn.toolCalls = putToolCalls.map(({ call }) => call)
       }
     }),
   ],

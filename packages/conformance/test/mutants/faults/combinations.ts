@@ -64,7 +64,7 @@ const change = inMemory('change', {
     'the JSON is compared as text',
     raising(({ updateTurns }, before) =>
       updateTurns.some(({ turnId, putToolCalls }) =>
-        putToolCalls.some(call => JSON.stringify(callIn(before, turnId, call)) !== JSON.stringify(call)),
+        putToolCalls.some(({ call }) => JSON.stringify(callIn(before, turnId, call)) !== JSON.stringify(call)),
       ),
     ),
   ],
@@ -486,9 +486,9 @@ function replacing(alter: (call: ToolCallRecord, old: ToolCallRecord) => ToolCal
   return altered(({ updateTurns }, kept) => ({
     updateTurns: updateTurns.map(update => ({
       ...update,
-      putToolCalls: update.putToolCalls.map(call => {
+      putToolCalls: update.putToolCalls.map(({ call, replace }) => {
         const old = callIn(kept, update.turnId, call)
-        return old === undefined ? call : alter(call, old)
+        return { call: old === undefined ? call : alter(call, old), replace }
       }),
     })),
   }))

@@ -118,7 +118,7 @@ export const concurrency = inMemory('concurrency', {
         await latency()
         const result = await next(id, change, on)
         const turn = this.kept(id)?.turns.find(({ turnId }) => turnId === update?.turnId)
-        const put = update?.putToolCalls ?? []
+        const put = update?.putToolCalls.map(({ call }) => call) ?? []
         if (turn && put.length > 0) {
           turn.toolCalls = [
             ...calls.filter(known => !put.some(({ callId }) => callId === known.callId)),
@@ -238,6 +238,25 @@ export const concurrency = inMemory('concurrency', {
       }
     },
   ],
+  'takes a digest of the content for its version': [
+    'an ETag of the document without its revision',
+    {
+      tokenOf: ({ session: { revision: _revision, ...content } }) => JSON.stringify(content),
+    },
+  ],
+  'takes the time of a write for its version': [
+    'mtime, in milliseconds',
+    () => {
+      const times = new WeakMap<object, number>()
+      return {
+        tokenOf(row) {
+          const time = times.get(row) ?? Date.now()
+          times.set(row, time)
+          return time
+        },
+      }
+    },
+  ],
   'queues per handle and not per session': [
     'a mutex in this process, around a write without a condition',
     () => {
@@ -258,7 +277,7 @@ const unguarded = async (store: RowStore, ...[id, change, on]: Parameters<Change
   if (row === null || !inScope(row.session, on.scope)) throw notFound(id)
   const session = structuredClone(row.session)
   await latency()
-  const plan = planChange(viewOf(session), change, on.ifRevision)
+  const plan = planChange(viewOf(session), change, on)
   await store.memory.put(id, applyPlan(session, plan), (await store.memory.get(id))?.token ?? null)
   return resultOf(plan)
 }

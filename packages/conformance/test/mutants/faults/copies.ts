@@ -62,6 +62,60 @@ export const copies = inMemory('copies', {
       },
     },
   ],
+  'gives out the parts that it keeps': [
+    'slice() copies the list and not the parts',
+    {
+      async readParts(store, next, id, turnId, range, scope) {
+        const page = await next(id, turnId, range, scope)
+        const items = store.kept(id)?.turns.findLast(turn => turn.turnId === turnId)?.items
+        for (const [index, part] of page?.parts.entries() ?? []) {
+          const kept = items?.[index]
+          if (kept && 'value' in part) part.value = kept.value
+        }
+        return page
+      },
+    },
+  ],
+  'gives out the metadata that it keeps in heads': [
+    'a shallow copy of the head of a turn',
+    {
+      async readHeads(next, id, range, scope) {
+        const page = await next(id, range, scope)
+        const kept = this.kept(id)
+        if (page === null || kept === undefined) return page
+        const turns = page.turns.map((turn, at) => ({
+          ...turn,
+          metadata: kept.turns[page.firstIndex + at]?.metadata ?? {},
+        }))
+        return { ...page, turns }
+      },
+    },
+  ],
+  'gives out the results that it remembers': [
+    'the first result is kept as an object',
+    () => {
+      const known = new Map<string, string[]>()
+      return {
+        async change(next, id, change, on) {
+          const result = await next(id, change, on)
+          if (on.idempotency === undefined || result.skipped === undefined) return result
+          const skipped = known.get(on.idempotency.key) ?? result.skipped
+          known.set(on.idempotency.key, skipped)
+          return { ...result, skipped }
+        },
+      }
+    },
+  ],
+  'reads what to create after an await': [
+    'a connection is awaited first, with the options in hand',
+    {
+      around(next, method, args) {
+        const [id, change, options] = args
+        if (method !== 'changeSession' || !isCreation(options)) return next(...args)
+        return later(() => next(id, change, options))
+      },
+    },
+  ],
   'gives out the list that it caches': [
     'the list of ids is kept between writes',
     () => {
@@ -220,6 +274,10 @@ async function later(run: () => unknown): Promise<unknown> {
 async function* lazily(run: () => unknown): AsyncGenerator {
   const items = run()
   if (isIterable(items)) yield* items
+}
+
+function isCreation(options: unknown): boolean {
+  return typeof options === 'object' && options !== null && 'createIfMissing' in options
 }
 
 function isIterable(value: unknown): value is AsyncIterable<unknown> {

@@ -1,7 +1,7 @@
 import { mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { decodeSession, encodeSession, type SessionRecord, TurnstoreError } from '@turnstore/core'
+import { decodeSession, encodeSession, type JsonValue, type SessionRecord, TurnstoreError } from '@turnstore/core'
 import { onFiles } from '../mutant.ts'
 import type { Faults } from '../row-store.ts'
 import { documentOf, FileRows, isCode, type Row } from '../rows.ts'
@@ -333,6 +333,24 @@ export const crash = onFiles(
             )
             for (const { turnId } of change.appendTurns) mine.add(turnId)
             return next(id, { ...change, appendTurns }, on)
+          },
+        }
+      },
+    ],
+    'applies the retry of a change with a key again': [
+      'keys that are remembered in the process',
+      FileRows,
+      () => {
+        const mine = new Map<string, JsonValue>()
+        const withKeys = (record: SessionRecord, keys: JsonValue | undefined): SessionRecord => {
+          const { 'turnstore.keys': _keys, ...extra } = record.extra ?? {}
+          return { ...record, extra: keys === undefined ? extra : { ...extra, 'turnstore.keys': keys } }
+        }
+        return {
+          read: record => withKeys(record, mine.get(record.sessionId)),
+          write(record) {
+            mine.set(record.sessionId, record.extra?.['turnstore.keys'] ?? [])
+            return withKeys(record, undefined)
           },
         }
       },

@@ -24,6 +24,10 @@ export const deleting = inMemory('deleting', {
     'an ETag that is a digest of the content',
     { tokenOf: ({ session }) => JSON.stringify([session.turns.map(({ turnId }) => turnId), session.revision]) },
   ],
+  'takes the number of turns and transitions for its version': [
+    'a length is compared and set',
+    { tokenOf: ({ session }) => session.turns.length + session.agentTransitions.length },
+  ],
   'says of each of two deletes that it deleted': [
     'a look, then DELETE, and the answer of the look',
     {

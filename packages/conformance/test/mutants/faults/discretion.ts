@@ -37,6 +37,30 @@ export const discretion = inMemory('discretion', {
     'toJSON of its own',
     failing((error, args) => define(error, 'toJSON', () => ({ args: safely(args) }), false)),
   ],
+  'quotes the arguments of a finished tool call': [
+    'a message that shows what differs',
+    failing((error, args) =>
+      error.code === 'CALL_ID_CONFLICT'
+        ? new TurnstoreError(error.code, safely(args), { outcome: 'not-stored' })
+        : error,
+    ),
+  ],
+  'quotes the change that another key stands for': [
+    'a message that shows what differs',
+    failing((error, args) =>
+      error.code === 'IDEMPOTENCY_KEY_CONFLICT'
+        ? new TurnstoreError(error.code, safely(args), { outcome: 'not-stored' })
+        : error,
+    ),
+  ],
+  'quotes what it was to create': [
+    'a message that shows the options',
+    failing((error, args) =>
+      has(args[2], 'createIfMissing')
+        ? new TurnstoreError(error.code, safely(args[2]), { outcome: 'not-stored' })
+        : error,
+    ),
+  ],
   'logs the content of a failed call': [
     'console.error in a catch',
     failing((error, args) => {
@@ -191,6 +215,10 @@ function failing(tamper: (error: TurnstoreError, args: unknown[], method: string
       })
     },
   }
+}
+
+function has(value: unknown, name: string): boolean {
+  return typeof value === 'object' && value !== null && name in value
 }
 
 function remade(error: TurnstoreError, details: { cause: Error }): TurnstoreError {

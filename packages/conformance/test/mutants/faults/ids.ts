@@ -131,7 +131,7 @@ export const ids = inMemory('ids', {
             ...change,
             updateTurns: change.updateTurns.map(update => ({
               ...update,
-              putToolCalls: update.putToolCalls.filter(({ callId }) => !(callId in {})),
+              putToolCalls: update.putToolCalls.filter(({ call }) => !(call.callId in {})),
             })),
           },
           on,

@@ -2,6 +2,7 @@ import { type SessionPage, type SessionSummary, TurnstoreError } from '@turnstor
 import {
   compareUtf8,
   cursorAfter,
+  isValidId,
   matches,
   type CheckedQuery,
   pageOfSummaries,
@@ -192,6 +193,27 @@ export const queries = inMemory('queries', {
   'takes an empty agent for none': [
     'agentId || null',
     { query: (next, query) => next({ ...query, agentId: query.agentId === '' ? null : query.agentId }) },
+  ],
+  'refuses an agent that breaks the rules for ids': [
+    'a check of what may be stored, where something is looked for',
+    {
+      query(next, query) {
+        if (typeof query.agentId === 'string' && !isValidId(query.agentId))
+          throw new TurnstoreError('INVALID_ID', 'query.agentId is no id')
+        return next(query)
+      },
+    },
+  ],
+  'finds everything by a parent that breaks the rules for ids': [
+    'a filter that is cleaned',
+    {
+      query: (next, query) =>
+        next(
+          typeof query.parentSessionId === 'string' && !isValidId(query.parentSessionId)
+            ? { ...query, parentSessionId: undefined }
+            : query,
+        ),
+    },
   ],
   'takes agents that differ by case for one': [
     'a collation that folds case',

@@ -1,4 +1,4 @@
-import { TurnstoreError } from '@turnstore/core'
+import { isTurnstoreError, TurnstoreError } from '@turnstore/core'
 import { isRetryOfTurn, nextRevision, revisionConflict } from '@turnstore/core/adapter'
 import { inMemory } from '../mutant.ts'
 
@@ -16,6 +16,26 @@ export const scope = inMemory('scope', {
   'ignores the scope on one turn': [
     'SELECT of a turn by id',
     { readTurns: (next, id, range, scope) => next(id, range, range.kind === 'turnId' ? undefined : scope) },
+  ],
+  'ignores the scope on heads': [
+    'SELECT of heads by session',
+    { readHeads: (next, id, range) => next(id, range, undefined) },
+  ],
+  'ignores the scope on parts': [
+    'SELECT of parts by session and turn',
+    { readParts: (_store, next, id, turnId, range) => next(id, turnId, range, undefined) },
+  ],
+  'names the workspace that holds an id which it was to create': [
+    'a message that helps',
+    {
+      change(next, id, change, on) {
+        return next(id, change, on).catch((error: unknown) => {
+          if (!isTurnstoreError(error, 'SESSION_EXISTS')) throw error
+          const message = `The session belongs to ${String(this.kept(id)?.workspaceId)}`
+          throw new TurnstoreError('SESSION_EXISTS', message, { sessionId: id, outcome: 'not-stored' })
+        })
+      },
+    },
   ],
   'ignores the scope on summaries': ['SELECT of the head by id', { loadSummary: (next, id) => next(id, undefined) }],
   'ignores the scope on queries': [

@@ -1,10 +1,33 @@
-import { type JsonObject, type JsonValue, type SessionRecord, TurnstoreError } from '@turnstore/core'
+import { isTurnstoreError, type JsonObject, type JsonValue, type SessionRecord, TurnstoreError } from '@turnstore/core'
 import { isJsonValue } from '@turnstore/core/adapter'
 import { inMemory } from '../mutant.ts'
 import type { Faults } from '../row-store.ts'
 
 /** Values that a format, a driver or a column type changes on the way. */
 export const values = inMemory('values', {
+  'quotes what it refuses': [
+    'a message with all that one would want to know',
+    {
+      around: (next, _method, args) =>
+        Promise.resolve(next(...args)).catch((error: unknown) => {
+          if (!isTurnstoreError(error, 'INVALID_RECORD')) throw error
+          throw new TurnstoreError('INVALID_RECORD', `${error.message}: ${written(args)}`, { outcome: 'not-stored' })
+        }),
+    },
+  ],
+  'walks all of what it refuses': [
+    'a deep copy before the checks',
+    {
+      around(next, method, args) {
+        try {
+          if (method === 'changeSession') walk(args[1], 100)
+        } catch {
+          // A getter or a proxy that throws.
+        }
+        return next(...args)
+      },
+    },
+  ],
   'cuts a text at a NUL': ['a text bound as a C string', texts(text => text.split('\0')[0] ?? '')],
   'replaces lone surrogates': ['a text sent as UTF-8', texts(swap(/\p{Surrogate}/gu, '\ufffd'))],
   'makes a newline of U+2028': ['a record a line, split as JavaScript splits lines', texts(swap('\u2028', '\n'))],
@@ -172,6 +195,22 @@ export const values = inMemory('values', {
 })
 
 type Entry = readonly [key: string, value: JsonValue]
+
+function written(value: unknown): string {
+  try {
+    return JSON.stringify(value)
+  } catch {
+    return 'a value'
+  }
+}
+
+/** How many members there are, each as often as it would be written. */
+function walk(value: unknown, depth: number): number {
+  if (typeof value !== 'object' || value === null || depth === 0) return 1
+  if (!Array.isArray(value) && Object.getPrototypeOf(value) !== Object.prototype) return 1
+  const members: unknown[] = Array.isArray(value) ? value : Object.values(value)
+  return members.reduce<number>((sum, member) => sum + walk(member, depth - 1), 0)
+}
 
 function jsonOf(alter: (value: JsonValue) => JsonValue): { write: (record: SessionRecord) => SessionRecord } {
   const all = (value: JsonValue): JsonValue => {

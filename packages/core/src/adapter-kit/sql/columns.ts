@@ -22,9 +22,10 @@ export function textOrNull(row: Row, column: string): string | null {
   return row[column] === null ? null : text(row, column)
 }
 
-/** A whole number of at least 0. @throws `CORRUPT_SESSION` */
+/** A whole number of at least 0, which some drivers return as text or a bigint. @throws `CORRUPT_SESSION` */
 export function count(row: Row, column: string): number {
-  const value = row[column]
+  const found = row[column]
+  const value = typeof found === 'bigint' || (typeof found === 'string' && /^\d+$/.test(found)) ? Number(found) : found
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : refuse(column)
 }
 

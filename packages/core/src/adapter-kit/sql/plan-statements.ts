@@ -1,10 +1,20 @@
 import { timeKey } from '../../basics/time.js'
 import type { ChangePlan } from '../../changes/decide-change.js'
-import type { TurnPlan } from '../../changes/turn-draft.js'
-import { type AgentTransitionRecord, isEnded, type SessionRecord, type TurnRecord } from '../../records/models.js'
-import { encodeTransition, encodeTurn } from '../../records/encode-record.js'
+import { encodeRemembered, type RememberedChange } from '../../changes/remembered-change.js'
+import type { PartsPlan, PartWrite, TurnPlan } from '../../changes/turn-draft.js'
+import type { Part } from '../../changes/turn-view.js'
+import {
+  type AgentTransitionRecord,
+  isEnded,
+  type PartCounts,
+  type SessionRecord,
+  type TurnRecord,
+} from '../../records/models.js'
+import { idOfPart } from '../../records/part-ids.js'
+import { encodeTransition } from '../../records/encode-record.js'
 import { exact, exactOrNull } from './columns.js'
 import { type Dialect, type SqlValue, type Statement, template, type Template } from './statement.js'
+import { bodyOfHead, listCodes, rowsAfterUpdate, rowsOfTurn, type TurnRows, wholeRows } from './turn-rows.js'
 
 /** The statements of a verb, one after the other. `counted` must change as many rows as the verb says. */
 export type Verb = readonly (string | { readonly counted: string })[]
@@ -21,9 +31,9 @@ export interface PlanVerbs {
    * the agent transitions whose `turn_id` is that of a dropped turn and of no turn that stays, and corrects their number.
    */
   readonly rewind: Verb
-  /** `:seq`, `:turn_id`, `:body`. Counts 1. */
+  /** `:seq`, `:turn_id`, `:body`, of a turn that is and stays whole. Counts 1. */
   readonly replaceTurn: Verb
-  /** `:seq`, `:turn_id`, `:body`. Counts 1. */
+  /** `:seq`, `:turn_id`, `:body`; with {@link parts} also `:opened` (0 or 1) and the values of `setParts`. Counts 1. */
   readonly insertTurn: Verb
   /** `:transition_id`, `:turn_id`, `:body`; its place is after those that are there. Counts 1. */
   readonly insertTransition: Verb
@@ -33,6 +43,29 @@ export interface PlanVerbs {
   readonly setSession: Verb
   /** `:updated_at`, `:updated_key`, `:revision`, `:turn_count`, and `:transitions_added` to their number. Counts 1. */
   readonly setHead: Verb
+  /**
+   * `:key`, `:body`: what the session remembers by a key. Drops all but the last 256. Without this verb, store
+   * `plan.remember` yourself.
+   */
+  readonly remember?: Verb
+  /** Without them, each turn is stored whole, and a step costs what its turn costs. */
+  readonly parts?: PartVerbs
+}
+
+/** What writes do to the parts of opened turns. All have `:seq`, the place of the turn. */
+export interface PartVerbs {
+  /** The values of `insertTurn`, for a turn that was whole. Its parts follow. Counts 1. */
+  readonly openTurn: Verb
+  /** `:body`. Counts 1. */
+  readonly setTurnHead: Verb
+  /** `:tool_calls`, `:items`, `:bytes`: the counts of parts and the size of the turn; null for a whole turn. Counts 1. */
+  readonly setParts: Verb
+  /** `:list`, `:part_id`, `:body`; its place is after those that the list has. Counts 1. */
+  readonly insertPart: Verb
+  /** `:list`, `:place`, `:body`. Counts 1. */
+  readonly replacePart: Verb
+  /** `:list`, `:place`. Counts 1. */
+  readonly removePart: Verb
 }
 
 /** The session that a plan is of, before the change. */
@@ -46,6 +79,7 @@ export interface PlannedSession {
 }
 
 type Values = Readonly<Record<string, SqlValue>>
+type PreparedVerbs<Verbs> = { readonly [Name in keyof Verbs]-?: Prepared }
 type Prepared = readonly { readonly make: Template; readonly isCounted: boolean }[]
 
 /**
@@ -60,7 +94,8 @@ type Prepared = readonly { readonly make: Template; readonly isCounted: boolean 
  * }
  */
 export class PlanWriter {
-  readonly #verbs: { readonly [Name in keyof PlanVerbs]: Prepared }
+  readonly #verbs: PreparedVerbs<Omit<PlanVerbs, 'parts'>>
+  readonly #parts: PreparedVerbs<PartVerbs> | null
 
   constructor(verbs: PlanVerbs, dialect: Dialect) {
     const prepare = (verb: Verb): Prepared =>
@@ -78,30 +113,34 @@ export class PlanWriter {
       setMetadata: prepare(verbs.setMetadata),
       setSession: prepare(verbs.setSession),
       setHead: prepare(verbs.setHead),
+      remember: prepare(verbs.remember ?? []),
     }
+    this.#parts = verbs.parts === undefined ? null : preparedParts(verbs.parts, prepare)
   }
 
   /**
-   * @param updated the turn after its update
-   * @param bodyOf the JSON of a turn, if it was encoded before the transaction
+   * Also for a plan that changes nothing, which may have something to remember.
+   * @param updated the turn after its update; null for a turn that is opened
+   * @param rowsOf the rows of an appended turn, if it was encoded before the transaction
    */
   planned(
     plan: ChangePlan,
     session: PlannedSession,
-    updated: (update: TurnPlan) => TurnRecord,
-    bodyOf: (turn: TurnRecord) => string = bodyOfTurn,
+    updated: (update: TurnPlan) => TurnRecord | null,
+    rowsOf?: (turn: TurnRecord) => TurnRows,
   ): Statement[] {
     const { key, turnCount } = session
-    const { keepTurns, metadata, agentId, updatedAt } = plan
-    const statements: Statement[] = []
+    const { keepTurns, metadata, agentId, updatedAt, remember } = plan
+    const statements: Statement[] = remember === undefined ? [] : this.remembered(key, remember)
+    if (!plan.changed) return statements
     if (keepTurns !== undefined) {
       const values = { session: key, keep_turns: keepTurns, turns_before: turnCount }
       add(statements, this.#verbs.rewind, values, turnCount - keepTurns)
     }
     for (const update of plan.updateTurns) {
-      add(statements, this.#verbs.replaceTurn, turnValues(key, update.index, updated(update), bodyOfTurn))
+      this.#addUpdate(statements, key, update, updated(update))
     }
-    this.#addContent(statements, key, keepTurns ?? turnCount, plan.appendTurns, plan.appendAgentTransitions, bodyOf)
+    this.#addContent(statements, key, keepTurns ?? turnCount, plan.appendTurns, plan.appendAgentTransitions, rowsOf)
     if (metadata !== undefined) {
       add(statements, this.#verbs.setMetadata, { session: key, metadata: JSON.stringify(metadata) })
     }
@@ -123,6 +162,13 @@ export class PlanWriter {
     return statements
   }
 
+  remembered(key: SqlValue, change: RememberedChange): Statement[] {
+    const statements: Statement[] = []
+    const body = JSON.stringify(encodeRemembered(change))
+    add(statements, this.#verbs.remember, { session: key, key: change.key, body })
+    return statements
+  }
+
   /** Drops the turns and agent transitions of a session. @param turnCount how many turns it has */
   cleared(key: SqlValue, turnCount: number): Statement[] {
     const statements: Statement[] = []
@@ -130,15 +176,58 @@ export class PlanWriter {
     return statements
   }
 
-  /** Adds the turns and agent transitions of a session that has none. @param bodyOf the JSON of a turn */
+  /** Adds the turns and agent transitions of a session that has none. @param rowsOf as in {@link planned} */
   content(
     key: SqlValue,
     session: Pick<SessionRecord, 'turns' | 'agentTransitions'>,
-    bodyOf: (turn: TurnRecord) => string = bodyOfTurn,
+    rowsOf?: (turn: TurnRecord) => TurnRows,
   ): Statement[] {
     const statements: Statement[] = []
-    this.#addContent(statements, key, 0, session.turns, session.agentTransitions, bodyOf)
+    this.#addContent(statements, key, 0, session.turns, session.agentTransitions, rowsOf)
     return statements
+  }
+
+  #addUpdate(statements: Statement[], key: SqlValue, update: TurnPlan, turn: TurnRecord | null): void {
+    if (turn === null) {
+      this.#addStep(statements, key, update)
+      return
+    }
+    const rows = this.#parts === null ? wholeRows(turn) : rowsAfterUpdate(turn)
+    const values = turnValues(key, update.index, turn.turnId, rows)
+    if (this.#parts === null || rows.opened === null) add(statements, this.#verbs.replaceTurn, values)
+    else add(statements, this.#parts.openTurn, values)
+    this.#addParts(statements, key, update.index, rows)
+  }
+
+  /** What changes in an opened turn. */
+  #addStep(statements: Statement[], key: SqlValue, update: TurnPlan): void {
+    if (this.#parts === null) throw new TypeError('No turn is opened without the verbs of parts')
+    const turn = { session: key, seq: update.index }
+    const { head, toolCalls, items } = update
+    if (head !== undefined) add(statements, this.#parts.setTurnHead, { ...turn, body: bodyOfHead(head) })
+    this.#addPartsPlan(statements, this.#parts, { ...turn, list: listCodes.toolCalls }, toolCalls)
+    this.#addPartsPlan(statements, this.#parts, { ...turn, list: listCodes.items }, items)
+    add(statements, this.#parts.setParts, { ...turn, ...countValues(update) })
+  }
+
+  #addPartsPlan(
+    statements: Statement[],
+    verbs: PreparedVerbs<PartVerbs>,
+    list: Values,
+    { removed, replaced, added }: PartsPlan<Part>,
+  ): void {
+    for (const { place } of removed) add(statements, verbs.removePart, { ...list, place })
+    for (const { place, json } of replaced) add(statements, verbs.replacePart, { ...list, place, body: json })
+    for (const part of added) add(statements, verbs.insertPart, { ...list, ...partValues(part) })
+  }
+
+  /** The parts of a turn that is opened. */
+  #addParts(statements: Statement[], key: SqlValue, seq: number, { opened }: TurnRows): void {
+    if (opened === null) return
+    if (this.#parts === null) throw new TypeError('No turn is opened without the verbs of parts')
+    for (const { list, part } of opened.parts) {
+      add(statements, this.#parts.insertPart, { session: key, seq, list: listCodes[list], ...partValues(part) })
+    }
   }
 
   #addContent(
@@ -147,9 +236,13 @@ export class PlanWriter {
     first: number,
     turns: readonly TurnRecord[],
     transitions: readonly AgentTransitionRecord[],
-    bodyOf: (turn: TurnRecord) => string,
+    rowsOf: (turn: TurnRecord) => TurnRows = this.#parts === null ? wholeRows : rowsOfTurn,
   ): void {
-    turns.forEach((turn, at) => add(statements, this.#verbs.insertTurn, turnValues(key, first + at, turn, bodyOf)))
+    turns.forEach((turn, at) => {
+      const rows = rowsOf(turn)
+      add(statements, this.#verbs.insertTurn, turnValues(key, first + at, turn.turnId, rows))
+      this.#addParts(statements, key, first + at, rows)
+    })
     for (const transition of transitions) {
       add(statements, this.#verbs.insertTransition, {
         session: key,
@@ -162,14 +255,37 @@ export class PlanWriter {
 }
 
 function add(statements: Statement[], verb: Prepared, values: Values, changes = 1): void {
-  for (const { make, isCounted } of verb) statements.push(isCounted ? { ...make(values), changes } : make(values))
+  for (const { make, isCounted } of verb) statements.push(make(values, isCounted ? changes : undefined))
 }
 
-function turnValues(key: SqlValue, seq: number, turn: TurnRecord, bodyOf: (turn: TurnRecord) => string): Values {
-  return { session: key, seq, turn_id: exact(turn.turnId), body: bodyOf(turn) }
+function turnValues(key: SqlValue, seq: number, turnId: string, { body, opened }: TurnRows): Values {
+  return {
+    session: key,
+    seq,
+    turn_id: exact(turnId),
+    body,
+    opened: opened === null ? 0 : 1,
+    tool_calls: opened === null ? null : opened.partCounts.toolCalls,
+    items: opened === null ? null : opened.partCounts.items,
+    bytes: opened === null ? null : opened.bytes,
+  }
 }
 
-/** A turn as the column `body` holds it: JSON in the wire format. */
-export function bodyOfTurn(turn: TurnRecord): string {
-  return JSON.stringify(encodeTurn(turn))
+function countValues({ partCounts, bytes }: { readonly partCounts: PartCounts; readonly bytes: number }): Values {
+  return { tool_calls: partCounts.toolCalls, items: partCounts.items, bytes }
+}
+
+function partValues({ part, json }: PartWrite<Part>): Values {
+  return { part_id: exact(idOfPart(part)), body: json }
+}
+
+function preparedParts(verbs: PartVerbs, prepare: (verb: Verb) => Prepared): PreparedVerbs<PartVerbs> {
+  return {
+    openTurn: prepare(verbs.openTurn),
+    setTurnHead: prepare(verbs.setTurnHead),
+    setParts: prepare(verbs.setParts),
+    insertPart: prepare(verbs.insertPart),
+    replacePart: prepare(verbs.replacePart),
+    removePart: prepare(verbs.removePart),
+  }
 }

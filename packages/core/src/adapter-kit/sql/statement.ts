@@ -14,8 +14,8 @@ export interface Dialect {
   readonly placeholder: (position: number) => string
 }
 
-/** Makes the statement for some values. */
-export type Template = (values: Readonly<Record<string, SqlValue>>) => Statement
+/** Makes the statement for some values. @param changes how many rows it must change */
+export type Template = (values: Readonly<Record<string, SqlValue>>, changes?: number) => Statement
 
 /**
  * Prepares a statement that names its values, as in `WHERE session = :session AND seq >= :keep_turns`. Call it once a
@@ -24,14 +24,14 @@ export type Template = (values: Readonly<Record<string, SqlValue>>) => Statement
 export function template(text: string, { placeholder }: Dialect): Template {
   const names: string[] = []
   const prepared = text.replaceAll(/(?<!:):([a-z_]+)/g, (_, name: string) => placeholder(names.push(name)))
-  return values => ({
-    text: prepared,
-    values: names.map(name => {
-      const value = values[name]
+  return (named, changes) => {
+    const values = names.map(name => {
+      const value = named[name]
       if (value === undefined) throw new TypeError(`No value for :${name}`)
       return value
-    }),
-  })
+    })
+    return changes === undefined ? { text: prepared, values } : { text: prepared, values, changes }
+  }
 }
 
 /** Collects the values of a statement while its text is built. Bind them in the order of the text. */

@@ -5,9 +5,8 @@ import { FilesChanged, readWhole } from '../disk/read-file.js'
 import { corruptSession, readError } from '../folder/file-errors.js'
 import type { Layout, SessionPaths } from '../folder/layout.js'
 import { outlineDocument } from '../format/document.js'
-import { readTurnSync } from './assemble-turns.js'
+import { ReadSession } from './read-session.js'
 import { replayJournals } from './replay-journals.js'
-import { TurnIndex } from './turn-index.js'
 import type { JournalFile } from './turn-places.js'
 
 /** How often a read is repeated while other processes keep changing the files. */
@@ -17,14 +16,14 @@ export const MAX_RETRIES = 100
  * The session on disk at this moment: reads the document, then the journals, and checks that the document is
  * still the same. Null if the session is not at these paths. What looks damaged while the files change is not
  * reported as damage.
- * @param known an earlier index, which is updated if possible
+ * @param known what was read earlier, which is updated if possible
  * @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW`; `known` must not be used then
  */
-export async function refreshIndex(
-  known: TurnIndex | null,
+export async function catchUp(
+  known: ReadSession | null,
   paths: SessionPaths,
   layout: Layout,
-): Promise<TurnIndex | null> {
+): Promise<ReadSession | null> {
   if (known !== null && isCurrent(known, paths)) return known
   let before: string | null = null
   for (let retries = 0; ; retries++) {
@@ -35,10 +34,10 @@ export async function refreshIndex(
     // Null for an attempt that does not read everything.
     const files = isKnown ? null : versionsOf(paths)
     try {
-      const index = isKnown ? known : await openIndex(paths, layout)
-      if (index === null) return null
-      await replayJournals(index, paths)
-      if (identify(paths.document)?.version === document.version) return index
+      const session = isKnown ? known : await openDocument(paths, layout)
+      if (session === null) return null
+      await replayJournals(session, paths)
+      if (identify(paths.document)?.version === document.version) return session
     } catch (error) {
       const isDamage =
         isTurnstoreError(error, 'CORRUPT_SESSION') && (retries === MAX_RETRIES || files === versionsOf(paths))
@@ -63,12 +62,12 @@ function versionsOf({ document, journal, rotated }: SessionPaths): string {
  * Whether nothing has changed. The document is checked last: if it is the known one, no process removed a
  * journal with changes that it lacks, so the journal is the known one and not another with its inode.
  */
-function isCurrent(index: TurnIndex, paths: SessionPaths): boolean {
+function isCurrent(session: ReadSession, paths: SessionPaths): boolean {
   const journal = identify(paths.journal)
-  if (!isSame(index.journal, journal)) return false
+  if (!isSame(session.journal, journal)) return false
   // A journal that was created and rotated since leaves no trace under its own name.
-  if (journal === null && !isSame(index.rotated, identify(paths.rotated))) return false
-  return identify(paths.document)?.version === index.document.version
+  if (journal === null && !isSame(session.rotated, identify(paths.rotated))) return false
+  return identify(paths.document)?.version === session.document.version
 }
 
 function isSame(known: JournalFile | null, now: FileIdentity | null): boolean {
@@ -85,7 +84,7 @@ export function journalMismatch({ sessionId, journal }: SessionPaths): Turnstore
  * Reads a document and finds its turns. Null if the file is gone or belongs to another session.
  * @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW`
  */
-async function openIndex(paths: SessionPaths, layout: Layout): Promise<TurnIndex | null> {
+async function openDocument(paths: SessionPaths, layout: Layout): Promise<ReadSession | null> {
   try {
     const read = await readWhole(paths.document)
     if (read === null) return null
@@ -98,9 +97,7 @@ async function openIndex(paths: SessionPaths, layout: Layout): Promise<TurnIndex
     if (!layout.isPlaceOf(paths, sessionId, workspaceId)) {
       throw corruptSession(paths.sessionId, paths.document, 'its workspace_id does not match its folder')
     }
-    return new TurnIndex(outline, { version: read.identity.version, bytes: read.bytes.length }, (index, place) =>
-      readTurnSync(place, index.document, paths),
-    )
+    return new ReadSession(outline, { version: read.identity.version, bytes: read.bytes.length }, paths)
   } catch (error) {
     throw readError(error, paths.sessionId, paths.document)
   }

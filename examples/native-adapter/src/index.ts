@@ -1,0 +1,1 @@
+export { NodeSqliteSessionStore } from './node-sqlite-session-store.js'
