@@ -33,52 +33,32 @@ const brokenFields: Readonly<Record<string, readonly string[]>> = {
 
 const kinds = { head: 's', turns: 't', ids: 'i', transitions: 'h' }
 
-/** Stores the second turn open, as a change of its parts would, with a tool call and an item. */
-export async function openSecondTurn(client: Client, key: KeyOf): Promise<void> {
-  const turn: unknown = JSON.parse((await client.lindex(key('t'), 1)) ?? '')
-  const head = JSON.stringify(turn, (name, value: unknown) => (name === 'tool_calls' ? undefined : value))
-  await client.lset(key('t'), 1, `token${head}`)
-  const [, field = ''] = await idsOf(client, key, 't')
-  await client.hset(key('i'), field, '1@token')
-  await client.hset(key('p'), {
-    token: '1 2 1 1 500 0',
-    'token.c1': '{"call_id":"c","tool_name":"f"}',
-    'token.c:c': '1 31 x -',
-    'token.c#0': '1',
-    'token.i0': '{"item_id":"i","format":"f","value":1}',
-    'token.i:i': '0 38 y -',
-  })
-}
-
-/** Damage to an open turn. */
-const ofParts: Readonly<Record<string, Damage>> = {
-  'no parts': (client, key) => client.del(key('p')),
-  'parts of another type': (client, key) => toText(client, key('p')),
-  'no description of an open turn': (client, key) => client.hdel(key('p'), 'token'),
-  'a description without a number': (client, key) => client.hset(key('p'), 'token', '1 2 1 1 500'),
-  'a description of more parts': (client, key) => client.hset(key('p'), 'token', '2 3 1 1 500 0'),
-  'a description of fewer parts': (client, key) => client.hset(key('p'), 'token', '1 2 0 1 500 0'),
-  'a tool call is missing': (client, key) => client.hdel(key('p'), 'token.c1'),
-  'an item is cut': (client, key) => client.hset(key('p'), 'token.i0', '{"item_id":"i"'),
-  'an item is empty': (client, key) => client.hset(key('p'), 'token.i0', ''),
-  'a tool call of an invalid form': (client, key) => client.hset(key('p'), 'token.c1', '{"call_id":5}'),
-  'the id of a part is missing': (client, key) => client.hdel(key('p'), 'token.c:c', 'token.c#0'),
-  'the token of an open turn is another': async (client, key) =>
-    client.lset(key('t'), 1, `x${await client.lindex(key('t'), 1)}`),
+/** Damage to the parts of an open turn, which has a tool call `c` and two items. */
+const ofParts: Readonly<Record<string, (client: Client, key: string, token: string) => Promise<unknown>>> = {
+  'no parts': (client, key) => client.del(key),
+  'parts of another type': (client, key) => toText(client, key),
+  'no description of an open turn': (client, key, token) => client.hdel(key, token),
+  'a description without a number': (client, key, token) => client.hset(key, token, '1 1 2 2 500'),
+  'a description of more parts': (client, key, token) => client.hset(key, token, '2 2 2 2 500 0'),
+  'a description of fewer parts': (client, key, token) => client.hset(key, token, '1 1 1 2 500 0'),
+  'a tool call is missing': (client, key, token) => client.hdel(key, `${token}.c0`),
+  'an item is cut': (client, key, token) => client.hset(key, `${token}.i0`, '{"item_id":"i"'),
+  'an item is empty': (client, key, token) => client.hset(key, `${token}.i0`, ''),
+  'a tool call of an invalid form': (client, key, token) => client.hset(key, `${token}.c0`, '{"call_id":5}'),
+  'the id of a part is missing': (client, key, token) => client.hdel(key, `${token}.c:c`),
 }
 
 /** Damage to what a session remembers by idempotency key. */
-const ofRemembered: Readonly<Record<string, Damage>> = {
-  'remembered changes of another type': (client, key) => client.set(key('k'), 'x'),
-  'remembered changes without a number': (client, key) => client.hset(key('k'), 'ka', '{}', '0', 'ka'),
-  'fewer remembered changes than their number': (client, key) => client.hset(key('k'), '#', '2', 'ka', '{}', '0', 'ka'),
-  'a number of remembered changes that is none': (client, key) =>
-    client.hset(key('k'), '#', 'x', 'ka', '{}', '0', 'ka'),
+const ofRemembered: Readonly<Record<string, (client: Client, key: string) => Promise<unknown>>> = {
+  'remembered changes of another type': (client, key) => toText(client, key),
+  'remembered changes without a number': (client, key) => client.hdel(key, '#'),
+  'fewer remembered changes than their number': (client, key) => client.hset(key, '#', '2'),
+  'a number of remembered changes that is none': (client, key) => client.hset(key, '#', 'x'),
 }
 
 /**
  * Damage to each kind of data of a session, by name. Each makes the session unreadable. The session must have three
- * turns, a transition with an id, and a workspace.
+ * turns, the second of them open, a transition with an id, a remembered change, and a workspace.
  */
 export const damages: ReadonlyMap<string, Damage> = new Map<string, Damage>([
   ...Object.entries(kinds).flatMap(([name, kind]): [string, Damage][] => [
@@ -137,13 +117,24 @@ export const damages: ReadonlyMap<string, Damage> = new Map<string, Damage>([
   ],
   ...Object.entries(ofParts).map(([name, damage]): [string, Damage] => [
     name,
-    async (client, key) => {
-      await openSecondTurn(client, key)
-      await damage(client, key)
-    },
+    async (client, key) => damage(client, key('p'), await tokenIn(client, key)),
   ]),
-  ...Object.entries(ofRemembered),
+  [
+    'the token of an open turn is another',
+    async (client, key) => client.lset(key('t'), 1, `x${await client.lindex(key('t'), 1)}`),
+  ],
+  ...Object.entries(ofRemembered).map(([name, damage]): [string, Damage] => [
+    name,
+    (client, key) => damage(client, key('k')),
+  ]),
 ])
+
+/** The token of the second turn. */
+async function tokenIn(client: Client, key: KeyOf): Promise<string> {
+  const [, token] = /^([\w-]+)\{/.exec((await client.lindex(key('t'), 1)) ?? '') ?? []
+  if (token === undefined) throw new Error('the second turn is not open')
+  return token
+}
 
 async function toText(client: Client, key: string): Promise<unknown> {
   await client.del(key)

@@ -3,7 +3,6 @@ import type { RedisSessionStore } from '@turnstore/redis'
 import { Cluster, Redis } from 'ioredis'
 import { afterEach, describe, expect, inject, it } from 'vitest'
 import { assertFails, failureOf } from '../errors.js'
-import { openSecondTurn } from '../damages.js'
 import { keysOf } from '../keys.js'
 import { newStoreOn } from '../new-store.js'
 
@@ -106,21 +105,6 @@ describe('the keyspace', () => {
     const page = await store.querySessions()
     expect(page.sessions.map(({ sessionId }) => sessionId)).toContain('fine')
     expect(page.damaged).toMatchObject([{ sessionId: 's', code: 'CORRUPT_SESSION' }])
-  })
-
-  it('can have an open turn, whose parts are in another key', async () => {
-    const keyPrefix = `${randomUUID()}:`
-    const store = open({ keyPrefix })
-    const client = new Redis(server)
-    opened.push(() => client.disconnect())
-    await store.saveSession({ sessionId: 's', turns: [{ turnId: 'a' }, { turnId: 'b', prompt: 'p' }] })
-    await openSecondTurn(client, kind => `${keyPrefix}{s}${kind}`)
-    const calls = [{ callId: 'c', toolName: 'f' }]
-    const items = [{ itemId: 'i', format: 'f', value: 1 }]
-    const stored = { turnId: 'b', prompt: 'p', toolCalls: calls, items }
-    expect((await store.loadSession('s'))?.turns).toMatchObject([{ turnId: 'a' }, stored])
-    expect((await store.readTurns('s', { last: 1 }))?.turns).toMatchObject([stored])
-    expect((await store.readParts('s', 'b', { list: 'toolCalls' }))?.parts).toMatchObject(calls)
   })
 
   it('reports turns that are missing or are not JSON, without quoting them', async () => {
