@@ -29,7 +29,6 @@ export async function measureRedis({ folder, report }) {
     await fillSizes(report, 'redis', store, report.sizes)
     await fill(clustered, sessionOf(0), 0)
     const light = await measureAppend(report, server.client, store, clustered)
-    await measureSteps(report, store)
     await measureCpu(report, server.client, store)
     const { rows } = await measureCallers(report, 'redis', store, light)
     const each = rows.find(({ name }) => name.startsWith('64')).median
@@ -65,32 +64,6 @@ async function measureAppend(report, client, store, clustered) {
       [at(100_000)]: [{ atMost: 1.6 }, flat(at(0))],
       [onCluster]: [{ atMost: 2.2 }],
     },
-    repetitions: 2000,
-  })
-}
-
-/** A tool call of 2 KB, put into an empty turn and into a turn of 2,000, against an append of the same bytes. */
-async function measureSteps(report, store) {
-  const [append2K, empty, full] = ['append of the same bytes', 'step in a turn of 0', 'step in a turn of 2,000']
-  const running = { turnId: 'open', status: 'running' }
-  const put = (sessionId, ...putToolCalls) =>
-    store.changeSession(sessionId, { updateTurns: [{ turnId: 'open', putToolCalls }] })
-  await store.saveSession({ sessionId: 'steps-0', turns: [running] })
-  await store.saveSession({ sessionId: 'steps-2000', turns: [running] })
-  for (let done = 0; done < 2000; done += 100) await put('steps-2000', ...many(100, call))
-  return report.compare({
-    title: 'redis, step',
-    works: {
-      [append2K]: () => append(store, sessionOf(0)),
-      // A new turn before each block, so that it stays nearly empty.
-      [empty]: {
-        before: () => store.saveSession({ sessionId: 'steps-0', turns: [running] }),
-        run: () => put('steps-0', call()),
-      },
-      [full]: () => put('steps-2000', call()),
-    },
-    floor: append2K,
-    goals: { [empty]: [{ atMost: 1.5 }], [full]: [{ atMost: 1.5 }, { of: empty, atMost: 1.3 }] },
     repetitions: 2000,
   })
 }
