@@ -50,13 +50,21 @@ export interface Line {
 
 /** JSON.stringify escapes lone surrogates, so encoding the payload as UTF-8 loses nothing. */
 export function encodeRecord(revision: number, text: string): Line {
-  const payload = Buffer.from(text)
-  const start = `${revision} ${payload.length} ${hex(crc32(payload))}`
+  const length = Buffer.byteLength(text)
+  const place = `${revision} ${length} `
+  const offset = place.length + CHECKSUMS
+  const bytes = Buffer.allocUnsafe(offset + length + 1)
+  bytes.write(text, offset)
+  bytes[offset + length] = LINE_BREAK
+  const payload = bytes.subarray(offset, offset + length)
+  const start = `${place}${hex(crc32(payload))}`
   const front = `${start} ${hex(crc32(start))} `
-  return { front, payload, bytes: Buffer.concat([Buffer.from(front), payload, LINE_END]) }
+  bytes.write(front, 'latin1')
+  return { front, payload, bytes }
 }
 
-const LINE_END = Buffer.from('\n')
+/** Two checksums, each in eight digits and with a space behind it. */
+const CHECKSUMS = 18
 
 /**
  * Reads the records in a part of a journal that begins at `start`.

@@ -226,19 +226,24 @@ export class SessionFile {
    * write the whole session.
    */
   async close(): Promise<void> {
-    await this.settle()
+    await this.#finished()
     // Twice, in case an unfinished compaction left a rotated journal beside the active one.
     for (let runs = 0; runs < 2; runs++) {
       const session = await this.#disk.refresh()
       if (session !== null && isWorthIt(session)) await this.#compaction.run()
     }
+    this.release()
   }
 
   /** Waits for changes and compaction in progress, then closes the files. */
   async settle(): Promise<void> {
+    await this.#finished()
+    this.release()
+  }
+
+  async #finished(): Promise<void> {
     await this.#changes.drained
     await this.#compaction.running
-    this.release()
   }
 
   /** Closes the files. A caller may still use this object, which then closes them after each change. */
