@@ -36,27 +36,20 @@ const statements: Readonly<Record<string, string>> = {
 }
 
 const TURN = `seq = 1 AND session = ${OF_SESSION}`
-const PART = `turnstore_parts WHERE session = ${OF_SESSION}`
-
-/** Opens the turn at 1, with one part: what is stored is the same turn in the other form, with a tool call. */
-const opening: readonly string[] = [
-  `UPDATE turnstore_turns SET opened = 1, body = json_remove(body, '$.tool_calls') WHERE ${TURN}`,
-  `INSERT INTO turnstore_parts (session, turn, list, place, part_id, body)
-   SELECT session, id, 0, 0, 'c', '{"call_id":"c","tool_name":"search"}' FROM turnstore_turns WHERE ${TURN}`,
-  `UPDATE turnstore_places SET tool_calls = 1, items = 0, bytes = 300 WHERE is_head = 0 AND ${TURN}`,
-]
+/** The tool call of the turn at 1, which is so large that it is opened. */
+const PART = `part_id = 'c' AND session = ${OF_SESSION}`
 
 /** The same for an opened turn and its parts. */
 const statementsOnParts: Readonly<Record<string, string>> = {
-  'a part that is missing': `DELETE FROM ${PART}`,
-  'a part that is not JSON': `UPDATE turnstore_parts SET body = '{' WHERE session = ${OF_SESSION}`,
-  'a part that is not a tool call': `UPDATE turnstore_parts SET body = '{"call_id":"c"}' WHERE session = ${OF_SESSION}`,
-  'a part with another id': `UPDATE turnstore_parts SET part_id = 'x' WHERE session = ${OF_SESSION}`,
-  'a part of another list': `UPDATE turnstore_parts SET list = 1 WHERE session = ${OF_SESSION}`,
-  'a part of another turn': `UPDATE turnstore_parts SET turn = turn + 1 WHERE session = ${OF_SESSION}`,
-  'a part of another session': `UPDATE turnstore_parts SET session = session + 1 WHERE session = ${OF_SESSION}`,
+  'a part that is missing': `DELETE FROM turnstore_parts WHERE ${PART}`,
+  'a part that is not JSON': `UPDATE turnstore_parts SET body = '{' WHERE ${PART}`,
+  'a part that is not a tool call': `UPDATE turnstore_parts SET body = '{"call_id":"c"}' WHERE ${PART}`,
+  'a part with another id': `UPDATE turnstore_parts SET part_id = 'x' WHERE ${PART}`,
+  'a part of another list': `UPDATE turnstore_parts SET list = 1, place = 9 WHERE ${PART}`,
+  'a part of another turn': `UPDATE turnstore_parts SET turn = turn + 1 WHERE ${PART}`,
+  'a part of another session': `UPDATE turnstore_parts SET session = session + 1 WHERE ${PART}`,
   'too few parts counted': `UPDATE turnstore_places SET tool_calls = 0 WHERE is_head = 0 AND ${TURN}`,
-  'too many parts counted': `UPDATE turnstore_places SET items = 1 WHERE is_head = 0 AND ${TURN}`,
+  'too many parts counted': `UPDATE turnstore_places SET items = items + 1 WHERE is_head = 0 AND ${TURN}`,
   'no number of parts': `UPDATE turnstore_places SET items = NULL WHERE is_head = 0 AND ${TURN}`,
   'an opened turn that is marked as whole': `UPDATE turnstore_turns SET opened = 0 WHERE ${TURN}`,
   'an opened turn in the place of a whole one': `UPDATE turnstore_places SET tool_calls = NULL WHERE is_head = 0 AND ${TURN}`,
@@ -64,23 +57,20 @@ const statementsOnParts: Readonly<Record<string, string>> = {
   'the head of an opened turn that is not JSON': `UPDATE turnstore_turns SET body = '{' WHERE ${TURN}`,
 }
 
-const kinds: readonly (readonly [name: string, sql: string, before: readonly string[]])[] = [
-  ...Object.entries(statements).map(([name, sql]) => [name, sql, []] as const),
-  ...Object.entries(statementsOnParts).map(([name, sql]) => [name, sql, opening] as const),
-]
+const kinds: readonly (readonly [name: string, sql: string])[] = Object.entries({ ...statements, ...statementsOnParts })
 
 /** Each uses its own handle. */
 export const damagesIn = (
   pathOf: (store: SqliteSessionStore) => string,
 ): Record<string, (store: SqliteSessionStore, sessionId: string) => void> =>
   Object.fromEntries(
-    kinds.map(([name, sql, before]) => [
+    kinds.map(([name, sql]) => [
       name,
       (store, sessionId) => {
         const database = new Database(pathOf(store))
-        const changes = [...before, sql].map(each => database.prepare(each).run(sessionId).changes)
+        const { changes } = database.prepare(sql).run(sessionId)
         database.close()
-        if (changes.some(changed => changed !== 1)) throw new Error(`${name}: ${changes.join(', ')} rows were damaged`)
+        if (changes !== 1) throw new Error(`${name}: ${changes} rows were damaged`)
       },
     ]),
   )

@@ -1,4 +1,5 @@
 import { TurnstoreError } from '../basics/errors.js'
+import type { JsonValue } from '../basics/json.js'
 import {
   decodeRemembered,
   encodeRemembered,
@@ -23,7 +24,7 @@ export function takeRemembered(stored: SessionRecord): { session: SessionRecord;
   }
 }
 
-function readRemembered(kept: unknown, sessionId: string): RememberedChange[] {
+function readRemembered(kept: JsonValue, sessionId: string): RememberedChange[] {
   try {
     if (Array.isArray(kept)) return kept.map(each => decodeRemembered(each))
   } catch {

@@ -163,7 +163,8 @@ describe('columns', () => {
 
   it.each([
     ['revision', -1],
-    ['turn_count', '3'],
+    ['turn_count', '-3'],
+    ['turn_count', '9007199254740993'],
     ['agent_id', '"'],
     ['updated_at', null],
     ['metadata', '[]'],
