@@ -29,10 +29,8 @@ import type { Span } from '../disk/read-file.js'
 import type { TurnSpans } from './document-turn.js'
 
 /*
- * A change in the journal. It holds what was decided, so that replaying it decides nothing.
- *
- * Each turn, head and part has a tab before it and one behind it. JSON allows them there, and a JSON string contains
- * none. So each can be found in the bytes, and read later without the rest of its record.
+ * In the payload of a record, each turn, head and part has a tab before it and one after it. JSON allows them there, and
+ * a JSON string contains none. So each can be found in the bytes, and read later without the rest of its record.
  */
 
 /** One change. It holds what was decided, so that replaying it decides nothing. */

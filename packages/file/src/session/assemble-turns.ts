@@ -21,7 +21,7 @@ import {
   type WholeTurn,
 } from './turn-places.js'
 
-/** The list that a part is in. */
+/** Reads a part of one list from JSON. */
 type Decode<P extends Part> = (value: unknown) => P
 export const toToolCall = (value: unknown): ReturnType<typeof decodeToolCall> => decodeToolCall(value)
 export const toItem = (value: unknown): ReturnType<typeof decodeItem> => decodeItem(value)
