@@ -17,6 +17,9 @@ export interface WatchedHandle {
 /** Looking for each read would make short reads a tenth slower. */
 const READ_INTERVAL_MS = 100
 
+/** Writes of one tick of the system's clock leave the same time: usually 4 milliseconds, at most 10. */
+const SETTLED_NS = 100_000_000n
+
 /**
  * The files that SQLite has open on a database, and whether the path still leads to them. SQLite does not check: it
  * keeps writing to a file that was moved away, or whose WAL was, and what it writes is not found at the path.
@@ -29,8 +32,9 @@ export class DatabaseFiles {
   readonly #beside = new Map<string, FileIdentity>()
   /** Of the files beside the database. Once it is in WAL mode, they stay the same. */
   #suffixes: readonly string[] = []
-  /** When the database last changed, usually by a checkpoint, and its header since then. */
+  /** When the database last changed, usually by a checkpoint; null until that is {@link SETTLED_NS} ago. */
   #changedAt: bigint | null = null
+  /** Its header since then. */
   #header: DatabaseHeader | null = null
   /** Before this time, reads do not look. */
   #nextRead = 0
@@ -157,7 +161,7 @@ export class DatabaseFiles {
       return true
     }
     this.#header = headers[1] ?? before
-    this.#changedAt = mtimeNs
+    this.#changedAt = BigInt(Date.now()) * 1_000_000n - mtimeNs > SETTLED_NS ? mtimeNs : null
     return false
   }
 
