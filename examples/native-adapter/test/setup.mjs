@@ -12,22 +12,16 @@ const open = path => {
 }
 
 const OF_SESSION = '= (SELECT id FROM sessions WHERE session_id = ?)'
-const damage =
-  (...statements) =>
-  (store, sessionId) => {
-    const database = new DatabaseSync(paths.get(store))
-    database.prepare(`PRAGMA busy_timeout = 10000`).get()
-    for (const statement of statements) database.prepare(statement).run(sessionId)
-    database.close()
-  }
+const damage = statement => (store, sessionId) => {
+  const database = new DatabaseSync(paths.get(store))
+  database.prepare(`PRAGMA busy_timeout = 10000`).get()
+  const { changes } = database.prepare(statement).run(sessionId)
+  database.close()
+  if (changes !== 1) throw new Error(`${changes} rows were damaged by ${statement}`)
+}
 
-/** Opens the turn and gives it a tool call, for damage that only an opened turn can have. */
-const opened = [
-  `UPDATE turns SET body = json_remove(body, '$.tool_calls', '$.items'), tool_calls = 1, items = 0, bytes = 200
-   WHERE seq = 1 AND session ${OF_SESSION}`,
-  `INSERT INTO parts (session, seq, list, place, part_id, body)
-   SELECT id, 1, 0, 0, 'c', '{"call_id":"c","tool_name":"search"}' FROM sessions WHERE session_id = ?`,
-]
+/** A tool call of the suite's second turn, which is so large that it is stored opened. */
+const PART = `part_id = 'c' AND session ${OF_SESSION}`
 
 /** @type {import('@turnstore/conformance').StoreSetup} */
 export default {
@@ -40,13 +34,12 @@ export default {
     'a turn of another form': damage(`UPDATE turns SET body = '[]' WHERE seq = 1 AND session ${OF_SESSION}`),
     'a turn with another id': damage(`UPDATE turns SET turn_id = 'x' WHERE seq = 1 AND session ${OF_SESSION}`),
     'a missing turn': damage(`DELETE FROM turns WHERE seq = 1 AND session ${OF_SESSION}`),
-    'a part that is not JSON': damage(...opened, `UPDATE parts SET body = '{' WHERE session ${OF_SESSION}`),
-    'a part of another form': damage(...opened, `UPDATE parts SET body = '[]' WHERE session ${OF_SESSION}`),
-    'a part with another id': damage(...opened, `UPDATE parts SET part_id = 'x' WHERE session ${OF_SESSION}`),
-    'a part of another list': damage(...opened, `UPDATE parts SET list = 1 WHERE session ${OF_SESSION}`),
-    'a missing part': damage(...opened, `DELETE FROM parts WHERE session ${OF_SESSION}`),
+    'a part that is not JSON': damage(`UPDATE parts SET body = '{' WHERE ${PART}`),
+    'a part of another form': damage(`UPDATE parts SET body = '[]' WHERE ${PART}`),
+    'a part with another id': damage(`UPDATE parts SET part_id = 'x' WHERE ${PART}`),
+    'a part of another list': damage(`UPDATE parts SET list = 1, place = 9 WHERE ${PART}`),
+    'a missing part': damage(`DELETE FROM parts WHERE ${PART}`),
     'a head with parts in it': damage(
-      ...opened,
       `UPDATE turns SET body = json_set(body, '$.items', json('[{"item_id":"i","format":"x","value":1}]'))
        WHERE seq = 1 AND session ${OF_SESSION}`,
     ),
