@@ -32,7 +32,10 @@ export class DatabaseFiles {
   readonly #beside = new Map<string, FileIdentity>()
   /** Of the files beside the database. Once it is in WAL mode, they stay the same. */
   #suffixes: readonly string[] = []
-  /** When the database last changed, usually by a checkpoint; null until that is {@link SETTLED_NS} ago. */
+  /**
+   * When anything about the database last changed, usually by a checkpoint; null until that is {@link SETTLED_NS} ago.
+   * Not when its content did: programs that copy files set that time to the one of their source.
+   */
   #changedAt: bigint | null = null
   /** Its header since then. */
   #header: DatabaseHeader | null = null
@@ -148,8 +151,8 @@ export class DatabaseFiles {
   }
 
   /** Whether another file was copied into this one, as far as its header shows: in WAL mode only checkpoints write it. */
-  #isOverwritten({ mtimeNs }: FoundFile): boolean {
-    if (this.#suffixes.length === 0 || mtimeNs === this.#changedAt) return false
+  #isOverwritten({ ctimeNs }: FoundFile): boolean {
+    if (this.#suffixes.length === 0 || ctimeNs === this.#changedAt) return false
     const descriptor = descriptorOf(this.main)
     if (typeof descriptor !== 'number') return false
     const before = this.#header
@@ -161,7 +164,7 @@ export class DatabaseFiles {
       return true
     }
     this.#header = headers[1] ?? before
-    this.#changedAt = BigInt(Date.now()) * 1_000_000n - mtimeNs > SETTLED_NS ? mtimeNs : null
+    this.#changedAt = BigInt(Date.now()) * 1_000_000n - ctimeNs > SETTLED_NS ? ctimeNs : null
     return false
   }
 

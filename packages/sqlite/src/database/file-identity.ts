@@ -6,10 +6,9 @@ export interface FileIdentity {
   readonly ino: bigint
 }
 
-/** A file or folder at a path. `mtimeNs`: its content last changed. `ctimeNs`: anything about it last changed. */
+/** A file or folder at a path. `ctimeNs`: anything about it last changed. */
 export interface FoundFile extends FileIdentity {
   readonly ctimeNs: bigint
-  readonly mtimeNs: bigint
 }
 
 const OPTIONS = { bigint: true, throwIfNoEntry: false } as const

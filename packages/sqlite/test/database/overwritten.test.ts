@@ -1,4 +1,4 @@
-import { copyFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, utimesSync, writeFileSync } from 'node:fs'
 import type { SqliteSessionStore } from '@turnstore/sqlite'
 import { expect, it } from 'vitest'
 import { append, at } from '../../../../scripts/testing/sessions.ts'
@@ -21,6 +21,9 @@ it.each([
     store.saveSession({ sessionId: 'more', createdAt: at, turns: [{ turnId: 'a', prompt: text }] }),
   )
   await folder.once(make)
+  // Programs that copy files keep the time of the source, which may be the same.
+  const time = new Date('2026-01-01T00:00:00Z')
+  utimesSync(folder.database, time, time)
   const child = folder.run(`await store.changeSession('s', append('a'))
     say('ready')
     for await (const _line of createInterface(process.stdin)) break
@@ -29,6 +32,7 @@ it.each([
     setInterval(() => {}, 1000)`)
   expect([await child.line(), child.errors]).toEqual(['ready', ''])
   copyFileSync(copy(), folder.database)
+  utimesSync(folder.database, time, time)
   child.tell('go')
   expect([await child.line(), await child.line()]).toEqual(['STORE_UNAVAILABLE not-stored', 'STORE_UNAVAILABLE '])
   await child.kill()
