@@ -92,7 +92,8 @@ export class Database {
 
 /** Tries again while others hold the database, with pauses in which this process goes on. */
 export async function whileBusy<T>(work: () => T, timeoutMs: number): Promise<T> {
-  const backoff = new Backoff(timeoutMs)
+  // Longer pauses are unfair: a process that writes all the time would keep the others waiting.
+  const backoff = new Backoff(timeoutMs, 4)
   for (;;) {
     try {
       return work()
