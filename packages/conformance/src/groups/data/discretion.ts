@@ -4,7 +4,7 @@ import type { Cases, Group } from '../../cases/cases.js'
 import { fail, holds, nameOf, present } from '../../checks/expect.js'
 import { gather, untyped } from '../../samples/methods.js'
 import { turnOfTheEventLoop } from '../../checks/races.js'
-import { changeOf, sessionOf, T0, toolCallOf, transitionOf, turnOf } from '../../samples/samples.js'
+import { changeOf, indexes, sessionOf, T0, toolCallOf, transitionOf, turnOf } from '../../samples/samples.js'
 import { shownBy } from '../../checks/error-texts.js'
 
 /** No error contains content, in any place that a logger might print. */
@@ -27,7 +27,8 @@ function define({ it }: Cases): void {
         await Promise.all([store.loadSession('s'), store.readTurns('s', {}), store.querySessions()])
         // A retry, conflicting writes and a deletion. Nothing fails, so nothing is printed.
         await store.changeSession('s', changeOf({ appendTurns: [turnOf('t2', { prompt: CANARY })] }))
-        const several = ['a', 'b', 'c'].map(key => changeOf({ setMetadata: { [key]: CANARY } }))
+        // So many that a store which has to try again does.
+        const several = indexes(12).map(key => changeOf({ setMetadata: { [key]: CANARY } }))
         await Promise.all(several.map(each => store.changeSession('s', each)))
         for (const id of ['other', 'gone']) await store.saveSession(secretSession(id, 'w'))
         await store.deleteSession('gone')
