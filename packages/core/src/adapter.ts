@@ -24,7 +24,6 @@ export {
 export { TimeSlice } from './adapter-kit/time-slice.js'
 export { DocumentSessionStore, type Loaded } from './stores/document-session-store.js'
 export type { CheckedChange, CheckedTurnUpdate } from './changes/change.js'
-export { LAYOUT_KEY } from './chat/chat-layout.js'
 export { cloneHead, clonePart, cloneSession, cloneSummary, cloneTransition, cloneTurn } from './records/clone.js'
 export { revisionConflict, safeCause, sessionExists, sessionNotFound, withDetails } from './basics/errors.js'
 export { isValidId } from './basics/ids.js'

@@ -4,16 +4,20 @@ export type { ChangeOptions, NewSessionInput } from './changes/change-options.js
 export type { TurnPatch } from './records/models.js'
 export {
   type AssistantMessage,
-  type ChatContent,
+  type AudioPart,
+  CHAT_FORMAT,
   type ChatMessage,
   type ChatToolCall,
-  type ContentPart,
+  type FilePart,
+  type ImagePart,
   NO_RESULT,
   type SystemMessage,
+  type TextPart,
   type ToolMessage,
   type UserMessage,
+  type UserPart,
 } from './chat/chat-message.js'
-export { messagesFromTurns } from './chat/messages-from-turns.js'
+export { messagesFromTurns, type MessagesOptions } from './chat/messages-from-turns.js'
 export {
   type ErrorCode,
   type ErrorDetails,
@@ -55,6 +59,7 @@ export { encodeSession } from './records/encode-record.js'
 export type { FactoryOptions } from './records/record-factory.js'
 export { replaySession, type SessionReplay, type TimelineEntry } from './replay/replay.js'
 export type { ForkOptions } from './manager/fork-session.js'
+export type { RecordedMessages, RecordMessagesOptions } from './manager/message-recorder.js'
 export { type RecordedTurn, SessionManager, type SessionManagerOptions } from './manager/session-manager.js'
 export type { StartSessionOptions } from './manager/start-session.js'
 export type { Capabilities, SessionStore } from './stores/session-store.js'

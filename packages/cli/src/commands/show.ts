@@ -18,7 +18,10 @@ export function showCommand(cli: Cli): Command {
     .addOption(storeOption())
     .addOption(workspaceOption('only if the session is in this workspace'))
     .addOption(
-      new Option('--format <format>', 'an overview, the full text, the record, or messages to send to a model')
+      new Option(
+        '--format <format>',
+        'an overview, the full text, the record, or the chat messages as they were recorded',
+      )
         .choices(['timeline', 'markdown', 'json', 'messages'])
         .default('timeline'),
     )
@@ -41,7 +44,7 @@ Examples:
 
 function print(cli: Cli, session: SessionRecord, format: ShowOptions['format']): Promise<void> {
   if (format === 'json') return cli.printJson(encodeSession(session))
-  if (format === 'messages') return cli.printJson(messagesFromTurns(session.turns))
+  if (format === 'messages') return cli.printJson(messagesFromTurns(session.turns, { exact: true }))
   const replay = replaySession(session)
   return cli.print(format === 'markdown' ? replay.toMarkdown() : timelineText(replay))
 }

@@ -4,6 +4,7 @@ import {
   type JsonObject,
   type MessageProblem,
   type SessionRecord,
+  type TurnRecord,
   turnsFromMessages,
 } from '@turnstore/core'
 import { isValidId } from '@turnstore/core/adapter'
@@ -77,7 +78,7 @@ function readRecord({ json, writtenIds }: ParsedJson, { source, place, workspace
   const turns = turnsFromMessages(messages, { onProblem: problem => problems.push(problem) })
   const sentences = describeProblems(problems, messages.length)
   // Most likely another format. An empty session would look like a successful import.
-  if (turns.length === 0 && messages.length > 0) throw new Failure(sentences[0])
+  if (problems.length > 0 && turns.every(isEmpty)) throw new Failure(sentences[0])
   const session = createSession({
     sessionId,
     workspaceId: workspaceId ?? null,
@@ -87,6 +88,11 @@ function readRecord({ json, writtenIds }: ParsedJson, { source, place, workspace
     metadata: metadata ?? {},
   })
   return { session, problems: sentences, notes }
+}
+
+/** Whether nothing in a turn was read. */
+function isEmpty({ prompt, responseContent, toolCalls }: TurnRecord): boolean {
+  return prompt === '' && responseContent === null && toolCalls.length === 0
 }
 
 /** Whether a record is a single message instead of a transcript. */

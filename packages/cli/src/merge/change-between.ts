@@ -47,6 +47,6 @@ function updateBetween(before: TurnRecord, after: TurnRecord): NonNullable<Timed
     putToolCalls: toolCalls
       .filter((call, place) => !isDeepStrictEqual(before.toolCalls[place], call))
       .map(call => ({ ...call, replace: true })),
-    putItems: items.slice(before.items.length),
+    putItems: items.filter((item, place) => !isDeepStrictEqual(before.items[place], item)),
   }
 }

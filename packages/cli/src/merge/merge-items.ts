@@ -1,14 +1,18 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { TurnItem, TurnRecord } from '@turnstore/core'
-import { type Contradict, occurrences, unitedExtra } from './members.js'
+import { CHAT_FORMAT, type TurnItem, type TurnRecord } from '@turnstore/core'
+import { isJsonObject } from '@turnstore/core/adapter'
+import { type Contradict, isBeginningOf, occurrences, unitedExtra } from './members.js'
 import { shown } from './printable-id.js'
 
 type Items = Pick<TurnRecord, 'items' | 'extra'>
 
-/** Merges the items of a turn, and its unknown members, which may hold something else under `items`. */
-export function mergeItems(stored: TurnRecord, incoming: TurnRecord, contradict: Contradict): Items {
+/**
+ * Merges the items of a turn, and its unknown members, which may hold something else under `items`. `mayGrow`: the last
+ * item may be the beginning of what it is at a later stage.
+ */
+export function mergeItems(stored: TurnRecord, incoming: TurnRecord, mayGrow: boolean, contradict: Contradict): Items {
   const { extra } = unitedExtra(stored, incoming, () => contradict('unknown members'))
-  const items = unitedItems(stored.items, incoming.items, contradict)
+  const items = unitedItems(stored.items, incoming.items, mayGrow, contradict)
   if (extra === undefined || !Object.hasOwn(extra, 'items') || items.length === 0) {
     return { items, ...(extra === undefined ? {} : { extra }) }
   }
@@ -19,14 +23,60 @@ export function mergeItems(stored: TurnRecord, incoming: TurnRecord, contradict:
   return { items: stored.items, ...(Object.keys(kept).length === 0 ? {} : { extra: kept }) }
 }
 
-/** What is in an item is complete, so two items with one id are equal or contradict each other. */
-function unitedItems(stored: readonly TurnItem[], incoming: readonly TurnItem[], contradict: Contradict): TurnItem[] {
-  const known = new Map(occurrences(stored.map(({ itemId }) => itemId)).map((key, index) => [key, stored[index]]))
+/**
+ * What is in an item is complete, except in the last one of a transcript whose answer was being written. What comes after
+ * an item that contradicts, other than a system prompt, belongs to another conversation and is left out.
+ */
+function unitedItems(
+  stored: readonly TurnItem[],
+  incoming: readonly TurnItem[],
+  mayGrow: boolean,
+  contradict: Contradict,
+): TurnItem[] {
+  const merged = [...stored]
+  const places = new Map(occurrences(stored.map(({ itemId }) => itemId)).map((key, index) => [key, index]))
   const keys = occurrences(incoming.map(({ itemId }) => itemId))
-  const missing = incoming.filter((item, index) => {
-    const same = known.get(keys[index] ?? '')
-    if (same !== undefined && !isDeepStrictEqual(same, item)) contradict(`item ${shown(item.itemId)}`)
-    return same === undefined
+  let isOther = false
+  for (const [index, item] of incoming.entries()) {
+    const place = places.get(keys[index] ?? '')
+    const known = place === undefined ? undefined : merged[place]
+    if (place === undefined || known === undefined) {
+      if (isOther) contradict(`item ${shown(item.itemId)}`)
+      else merged.push(item)
+    } else if (!isStageOf(item, known, index === incoming.length - 1)) {
+      if (mayGrow && isStageOf(known, item, place === stored.length - 1)) {
+        merged[place] = item
+      } else {
+        contradict(`item ${shown(item.itemId)}`)
+        isOther ||= !isSystem(known) || !isSystem(item)
+      }
+    }
+  }
+  return merged
+}
+
+/** Which of two stages of a turn has all items of the other. `same` if both do. */
+export function relateItems(stored: readonly TurnItem[], incoming: readonly TurnItem[]): Relation {
+  const isEarlier = areStagesOf(incoming, stored)
+  const isLater = areStagesOf(stored, incoming)
+  return isEarlier && isLater ? 'same' : isEarlier ? 'earlier' : isLater ? 'later' : 'other'
+}
+
+export type Relation = 'same' | 'earlier' | 'later' | 'other'
+
+function areStagesOf(before: readonly TurnItem[], after: readonly TurnItem[]): boolean {
+  return before.every((item, index) => {
+    const other = after[index]
+    const isLast = index === before.length - 1
+    return isStageOf(item, other, isLast) || (other !== undefined && isSystem(item) && isSystem(other))
   })
-  return [...stored, ...missing]
+}
+
+function isStageOf(before: TurnItem, after: TurnItem | undefined, mayGrow: boolean): boolean {
+  return isDeepStrictEqual(before, after) || (mayGrow && isBeginningOf(before, after))
+}
+
+/** A system prompt may change from one call of the model to the next, in the same conversation. */
+function isSystem({ format, value }: TurnItem): boolean {
+  return format === CHAT_FORMAT && isJsonObject(value) && (value.role === 'system' || value.role === 'developer')
 }

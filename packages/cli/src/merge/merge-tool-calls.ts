@@ -5,7 +5,6 @@ import {
   furtherOf,
   isBeginningOf,
   isOpen,
-  memberOf,
   occurrences,
   united,
   unitedExtra,
@@ -44,24 +43,15 @@ function mergeCall(stored: ToolCallRecord, incoming: ToolCallRecord, contradict:
     contradict(toolName === undefined ? 'the tool of' : 'the arguments of')
     return stored
   }
-  const text = further(textOf(stored), textOf(incoming)) ?? null
-  const withText = text === null ? {} : { argumentsText: text }
   return {
     ...stored,
     toolName,
     arguments: written,
     ...mergeOutcome(stored, incoming, contradict),
     sandboxContext: united(stored.sandboxContext, incoming.sandboxContext, () => contradict('the sandbox of')),
-    metadata: unitedObjects({ ...stored.metadata, ...withText }, { ...incoming.metadata, ...withText }, () =>
-      contradict('the metadata of'),
-    ),
+    metadata: unitedObjects(stored.metadata, incoming.metadata, () => contradict('the metadata of')),
     ...unitedExtra(stored, incoming, () => contradict('unknown members of')),
   }
-}
-
-/** The arguments as the model wrote them, if kept. */
-function textOf({ metadata }: ToolCallRecord): JsonValue {
-  return memberOf(metadata, 'argumentsText') ?? null
 }
 
 type Outcome = Pick<ToolCallRecord, 'status' | 'result' | 'error' | 'durationMs'>

@@ -1,8 +1,8 @@
 import type { TurnRecord } from '@turnstore/core'
-import { type Contradict, filled, isOpen, lacks, united } from './members.js'
+import { type Contradict, filled, isOpen, lacks, united, unitedObjects } from './members.js'
 import { mergeItems } from './merge-items.js'
 import { mergeCalls } from './merge-tool-calls.js'
-import { mergeSaid } from './merge-messages.js'
+import { mergeResponse } from './merge-response.js'
 
 /** Why two turns with one id are different turns, or null if they are the same. */
 export function otherTurn(stored: TurnRecord, incoming: TurnRecord): string | null {
@@ -20,20 +20,19 @@ export function mergeTurn(
 ): TurnRecord {
   // A transcript has no times, and its last turn has not ended.
   const isOfTranscript = lacks(incoming.startedAt) && lacks(incoming.endedAt)
-  const beside = {
-    prompt: filled(stored.prompt, incoming.prompt),
-    toolCalls: mergeCalls(stored.toolCalls, incoming.toolCalls, contradict),
-  }
+  const mayGrow = isOpen(stored) || (isLast && isOfTranscript)
   const { extra: _extra, ...members } = stored
   return {
     ...members,
     agentId: filled(stored.agentId, incoming.agentId),
-    ...beside,
-    ...mergeSaid(stored, incoming, beside, isOpen(stored) || (isLast && isOfTranscript), contradict),
+    prompt: filled(stored.prompt, incoming.prompt),
+    toolCalls: mergeCalls(stored.toolCalls, incoming.toolCalls, contradict),
+    responseContent: mergeResponse(stored, incoming, mayGrow, () => contradict('its response')),
+    metadata: unitedObjects(stored.metadata, incoming.metadata, () => contradict('its metadata')),
     startedAt: filled(stored.startedAt, incoming.startedAt),
     ...mergeEnd(stored, incoming, isOfTranscript, contradict),
     auditEventIds: stored.auditEventIds.concat(incoming.auditEventIds.filter(id => !stored.auditEventIds.includes(id))),
-    ...mergeItems(stored, incoming, contradict),
+    ...mergeItems(stored, incoming, mayGrow, contradict),
   }
 }
 

@@ -56,9 +56,8 @@ function startOf({ turnId, agentId, prompt, status }: TurnRecord, index: number,
 }
 
 function callLine(call: ToolCallRecord): string {
-  const { toolName, arguments: given, metadata, status } = call
-  const written = typeof metadata.argumentsText === 'string' ? metadata.argumentsText : JSON.stringify(given)
-  return `   * ${toolName} ${short(written)} = ${status === 'success' ? '' : `[${status}] `}${short(outcomeOf(call))}`
+  const { toolName, arguments: given, status } = call
+  return `   * ${toolName} ${short(JSON.stringify(given))} = ${status === 'success' ? '' : `[${status}] `}${short(outcomeOf(call))}`
 }
 
 function outcomeOf({ error, result }: ToolCallRecord): string {

@@ -13,7 +13,7 @@ const said = [
   { role: 'user', content: 'Hello' },
   { role: 'assistant', content: 'Hello!' },
 ]
-const unknownRole = 'has an unknown role, not system, developer, user, assistant or tool'
+const unknownRole = 'has an unknown role, not system, developer, user, assistant or tool; kept, but not read'
 
 describe('numeric ids', () => {
   const outOfReach = 'the id is a number that JavaScript cannot represent exactly; write it as a string'
@@ -201,9 +201,7 @@ describe('messages that turns cannot represent', () => {
     const { url, code, stderr } = await importText(lines(mixed))
     expect(code).toBe(1)
     expect(stderr.trim().split('\nstdin:1: imported, but ')).toEqual([
-      `stdin:1: imported, but 1 of its 6 messages is left out: messages[3] ${unknownRole}`,
-      'messages[1] has a legacy function_call; imported as a tool call (and 1 more like it)',
-      'messages[2] has the legacy role function; imported as the result of a tool call',
+      `stdin:1: imported, but messages[3] ${unknownRole}`,
     ])
     expect(await ids(url)).toEqual(['mixed'])
   })
@@ -222,14 +220,14 @@ describe('messages that turns cannot represent', () => {
       }),
     )
     expect(stderr.split('\n')).toEqual([
-      'stdin:1: imported, but 4 of its 6 messages are left out: messages[2] is not an object',
-      `stdin:1: imported, but messages[3] ${unknownRole}; left out (and 1 more like it)`,
-      'stdin:1: imported, but messages[4] is the result of a missing tool call; left out',
+      'stdin:1: imported, but 1 of its 6 messages is left out: messages[2] is not an object',
+      `stdin:1: imported, but messages[3] ${unknownRole} (and 1 more like it)`,
+      'stdin:1: imported, but messages[4] is the result of a missing tool call; kept, but not read',
       '',
     ])
   })
 
-  it('a left-out part does not count as a left-out message', async () => {
+  it('what is kept, but not read, does not count as left out', async () => {
     const { stderr } = await importText(
       lines({
         id: 's',
@@ -242,9 +240,9 @@ describe('messages that turns cannot represent', () => {
       }),
     )
     expect(stderr.trim().split('\nstdin:1: imported, but ')).toEqual([
-      'stdin:1: imported, but messages[1] has tool_calls[0] that is not an object; left out (and 1 more like it)',
-      'messages[2] has a function_call without a name; left out',
-      'messages[3] has content that is not text, a list of parts or null; converted to text',
+      'stdin:1: imported, but messages[1] has tool_calls[0] that is not a call with a name; kept, but not read (and 1 more like it)',
+      'messages[2] has a function_call without a name; kept, but not read',
+      'messages[3] has content that is not text, a list of parts or null; read as text',
     ])
   })
 
@@ -266,11 +264,11 @@ describe('messages that turns cannot represent', () => {
     const { stderr } = await importText(lines(manyKinds))
     const reports = stderr.trim().split('\n')
     expect(reports).toHaveLength(5)
-    expect(reports[0]).toContain('3 of its 9 messages are left out')
-    expect(reports[4]).toBe('stdin:1: imported, but has 3 more kinds of problems (listed by --json)')
+    expect(reports[0]).toContain('1 of its 9 messages is left out')
+    expect(reports[4]).toBe('stdin:1: imported, but has 2 more kinds of problems (listed by --json)')
     const { stdout } = await importText(lines(manyKinds), { args: ['--json'] })
     const { problems } = parseObject(stdout)
-    expect(problems).toHaveLength(7)
+    expect(problems).toHaveLength(6)
     expect(JSON.stringify(problems)).not.toContain('more kinds')
   })
 
@@ -280,9 +278,7 @@ describe('messages that turns cannot represent', () => {
   ])('a transcript without a readable message is left out: %s', async (_name, messages) => {
     const { url, code, stdout, stderr } = await importText(lines({ id: 's', messages }, { id: 't', messages: [] }))
     expect([code, stdout]).toEqual([1, '2 sessions: 1 added, 0 grown, 0 unchanged, 1 left out\n'])
-    expect(stderr).toBe(
-      `stdin:1: left out: none of its 2 messages could be read; messages[0] ${unknownRole} (and 1 more like it)\n`,
-    )
+    expect(stderr).toBe(`stdin:1: left out: messages[0] ${unknownRole} (and 1 more like it)\n`)
     expect(await ids(url)).toEqual(['t'])
   })
 

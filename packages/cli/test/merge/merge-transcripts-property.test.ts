@@ -72,7 +72,9 @@ it('importing a transcript at any lengths, in any order, ends in the same state 
       }
       await bring(messages.length)
       const turns = (await store.loadSession('s'))?.turns ?? []
-      expect(messagesFromTurns(turns)).toEqual(messagesFromTurns(transcript(messages).turns))
+      expect(messagesFromTurns(turns, { exact: true })).toEqual(
+        messagesFromTurns(transcript(messages).turns, { exact: true }),
+      )
       for (const { turnId, metadata, auditEventIds } of turns) {
         const isAnnotated = annotations.has(turnId)
         expect([metadata.rating, auditEventIds]).toEqual(isAnnotated ? [5, ['e']] : [undefined, []])
@@ -111,7 +113,9 @@ it('a different transcript with the same id removes nothing from the target', as
 
 /** Without placeholders for results that are still missing. */
 function said(turns: SessionRecord['turns'] = []): object[] {
-  return messagesFromTurns(turns).filter(({ role, content }) => role !== 'tool' || content !== NO_RESULT)
+  return messagesFromTurns(turns, { exact: true }).filter(
+    ({ role, content }) => role !== 'tool' || content !== NO_RESULT,
+  )
 }
 
 /** Compares member by member; text may have grown. */

@@ -9,6 +9,7 @@
  * - `TURN_NOT_FOUND`: an update names a turn that the session does not have
  * - `TURN_ID_CONFLICT`, `TRANSITION_ID_CONFLICT`: the id exists with different content
  * - `CALL_ID_CONFLICT`: a finished tool call has this id, with another name or other arguments
+ * - `MESSAGE_CONFLICT`: the session has another message at this position
  * - `IDEMPOTENCY_KEY_CONFLICT`: the session remembers another change under this key
  * - `REVISION_CONFLICT`: the session is not at the revision in `ifRevision`
  * - `CORRUPT_SESSION`: the stored data cannot be read; nothing was changed
@@ -27,6 +28,7 @@ export const errorCodes = [
   'TURN_ID_CONFLICT',
   'TRANSITION_ID_CONFLICT',
   'CALL_ID_CONFLICT',
+  'MESSAGE_CONFLICT',
   'IDEMPOTENCY_KEY_CONFLICT',
   'REVISION_CONFLICT',
   'CORRUPT_SESSION',

@@ -1,31 +1,22 @@
-import type { JsonValue } from '../basics/json.js'
-
-/** A message in the chat-completions format, which most model APIs accept. */
+/** A message in the chat-completions format, as models take it. */
 export type ChatMessage = SystemMessage | UserMessage | AssistantMessage | ToolMessage
-
-/** Text, or the parts of a multimodal message. */
-export type ChatContent = string | ContentPart[] | null
-export interface ContentPart {
-  type: string
-  [key: string]: JsonValue
-}
 
 export interface SystemMessage {
   role: 'system' | 'developer'
-  content: ChatContent
+  content: string | TextPart[]
   name?: string
 }
 
 export interface UserMessage {
   role: 'user'
-  content: ChatContent
+  content: string | UserPart[]
   name?: string
 }
 
 export interface AssistantMessage {
   role: 'assistant'
-  /** Missing only if the imported message had none. */
-  content?: ChatContent
+  /** Missing or null only beside tool calls. */
+  content?: string | TextPart[] | null
   tool_calls?: ChatToolCall[]
   name?: string
 }
@@ -33,7 +24,7 @@ export interface AssistantMessage {
 export interface ToolMessage {
   role: 'tool'
   tool_call_id: string
-  content: ChatContent
+  content: string | TextPart[]
   name?: string
 }
 
@@ -43,8 +34,30 @@ export interface ChatToolCall {
   function: { name: string; arguments: string }
 }
 
+export type UserPart = TextPart | ImagePart | AudioPart | FilePart
+
+export interface TextPart {
+  type: 'text'
+  text: string
+}
+
+export interface ImagePart {
+  type: 'image_url'
+  image_url: { url: string; detail?: 'auto' | 'low' | 'high' }
+}
+
+export interface AudioPart {
+  type: 'input_audio'
+  input_audio: { data: string; format: 'wav' | 'mp3' }
+}
+
+export interface FilePart {
+  type: 'file'
+  file: { file_data?: string; file_id?: string; filename?: string }
+}
+
+/** The format of items that are chat messages. */
+export const CHAT_FORMAT = 'chat'
+
 /** The content of a tool message for a call without a result. The model must see the call, or it would repeat it. */
 export const NO_RESULT = 'No result was recorded for this tool call; it may have taken effect or not.'
-
-/** OpenAI refuses longer ids. */
-export const MAX_CALL_ID_LENGTH = 40

@@ -3,10 +3,11 @@ import { isTurnstoreError, sessionNotFound, TurnstoreError } from '../basics/err
 import { withOutcome } from '../basics/outcome.js'
 import { type DeleteOptions, type ScopeOptions, scopeOf } from '../basics/scope.js'
 import { timeKey } from '../basics/time.js'
+import type { JsonObject } from '../basics/json.js'
 import type { ChangeResult, SessionChange } from '../changes/change.js'
 import type { ChangeOptions } from '../changes/change-options.js'
 import type { ChatMessage } from '../chat/chat-message.js'
-import { messagesFromTurns } from '../chat/messages-from-turns.js'
+import { messagesFromTurns, type MessagesOptions, readMessagesOptions } from '../chat/messages-from-turns.js'
 import type { SessionPage } from '../queries/page.js'
 import { queryMembers, type SessionQuery } from '../queries/query.js'
 import type { TurnRange } from '../queries/turn-range.js'
@@ -27,6 +28,7 @@ import { RecordFactory } from '../records/record-factory.js'
 import { turnPatchMembers } from '../records/record-input.js'
 import { attempt } from '../stores/lifecycle.js'
 import type { SessionStore } from '../stores/session-store.js'
+import { MessageRecorder, type RecordedMessages, type RecordMessagesOptions } from './message-recorder.js'
 import { fork, type ForkOptions, readFork } from './fork-session.js'
 import { prune, type PruneOptions, readPrune } from './prune-sessions.js'
 import { checkRepeatOptions, idFor, repeatable, type RepeatOptions } from './repeatable.js'
@@ -72,6 +74,7 @@ export class SessionManager {
   readonly store: SessionStore
   readonly #scope: ScopeOptions
   readonly #factory: RecordFactory
+  readonly #recorder: MessageRecorder
 
   /** @throws `INVALID_ARGUMENT`, `INVALID_ID` */
   constructor(store: SessionStore, options: SessionManagerOptions = {}) {
@@ -87,6 +90,8 @@ export class SessionManager {
       // The store enforces its own limits, which may be higher than the defaults.
       hardLimits,
     )
+    const { now: time, newId: id } = this.#factory
+    this.#recorder = new MessageRecorder({ store, scope: this.#scope, now: time, newId: id })
   }
 
   /**
@@ -211,15 +216,53 @@ export class SessionManager {
   }
 
   /**
-   * The conversation as chat messages that you can send to a model: every tool call has its result, and
-   * every result its call. `last` limits them to the last n turns. System messages of earlier turns are then
-   * missing, so add your own.
+   * Records chat messages as they happen, each as an item of its turn, and what they say as the turn's prompt, tool calls
+   * and response. A user message ends the open turn, with the status `success`, and opens one; what follows belongs to
+   * it. System messages before the first user message open a turn that this message completes. Without an open turn, any
+   * other message opens one with the prompt `''`. A result whose call is in another turn is kept as an item only.
+   *
+   * Without `at` or `idempotencyKey`, a repetition records the messages again. The first call of a manager for a
+   * session reads the session; from then on a message costs what it costs alone, unless another writer changes the
+   * session in between.
+   *
+   * @throws `MESSAGE_CONFLICT` if there is another message at `at`; `TURN_ID_CONFLICT` if `turnId` is in use;
+   *   `INVALID_RECORD`; `INVALID_ARGUMENT`, also for `turnId` without a user message and for `at` beyond the end
+   *
+   * @example
+   * await manager.recordMessages(id, [{ role: 'user', content: 'Is there tea?' }], { turnId: 'q1' })
+   * const { choices } = await openai.chat.completions.create({ model, messages: await manager.getMessages(id) })
+   * await manager.recordMessages(id, [choices[0].message])
    */
-  async getMessages(sessionId: string, options: { last?: number } = {}): Promise<ChatMessage[]> {
-    checkMembers(options, 'options', ['last'])
-    const { last } = options
+  async recordMessages(
+    sessionId: string,
+    messages: readonly object[],
+    options: RecordMessagesOptions = {},
+  ): Promise<RecordedMessages> {
+    return this.#recorder.record(sessionId, messages, options)
+  }
+
+  /**
+   * The conversation as chat messages that you can send to a model, or, with `exact`, as they were recorded. `last`
+   * limits them to the last n turns. For a model, they then begin at a user message, so add your own system message.
+   * `messagesFromTurns` describes both forms.
+   */
+  async getMessages(sessionId: string, options: MessagesOptions & { last?: number; exact: true }): Promise<JsonObject[]>
+  async getMessages(
+    sessionId: string,
+    options?: MessagesOptions & { last?: number; exact?: false },
+  ): Promise<ChatMessage[]>
+  async getMessages(
+    sessionId: string,
+    options: MessagesOptions & { last?: number } = {},
+  ): Promise<(ChatMessage | JsonObject)[]> {
+    checkMembers(options, 'options', ['last', 'exact', 'incomplete', 'callId'])
+    const { last, ...form } = options
+    readMessagesOptions(form)
     const range = last === undefined ? {} : { last: wholeNumber(last, 'options.last', 0) }
-    return messagesFromTurns(await this.getTurns(sessionId, range))
+    const messages = messagesFromTurns(await this.getTurns(sessionId, range), form)
+    if (last === undefined || form.exact) return messages
+    const first = messages.findIndex(({ role }) => role === 'user')
+    return first === -1 ? [] : messages.slice(first)
   }
 
   /** The session ids of one workspace, or of all sessions that the manager sees. */
@@ -298,12 +341,18 @@ export class SessionManager {
     )
   }
 
-  #change(sessionId: string, change: Omit<SessionChange, 'updatedAt'>, options: ChangeOptions): Promise<ChangeResult> {
-    return this.store.changeSession(
+  async #change(
+    sessionId: string,
+    change: Omit<SessionChange, 'updatedAt'>,
+    options: ChangeOptions,
+  ): Promise<ChangeResult> {
+    const result = await this.store.changeSession(
       sessionId,
       { ...change, updatedAt: this.#factory.now() },
       { ...this.#scope, ...options },
     )
+    this.#recorder.note(sessionId, change, result)
+    return result
   }
 
   /** The workspace of a call. If the manager is bound to a workspace, a call cannot name another. */

@@ -182,16 +182,10 @@ function markdownOfToolCall(call: ToolCallRecord): string {
   const duration = call.durationMs === null ? '' : `, ${call.durationMs} ms`
   return blocks([
     `### Tool call ${span(call.toolName)} (${span(call.callId)}): ${span(call.status)}${duration}`,
-    fence(argumentsShown(call), 'json'),
+    fence(JSON.stringify(call.arguments, null, 2), 'json'),
     ...labelled('Result', call.result === null ? null : asText(call.result)),
     ...labelled('Error', call.error),
   ])
-}
-
-function argumentsShown({ arguments: object, metadata }: ToolCallRecord): string {
-  const { argumentsText } = metadata
-  const isText = typeof argumentsText === 'string' && Object.keys(object).length === 0
-  return isText ? argumentsText : JSON.stringify(object, null, 2)
 }
 
 function markdownOfTransition({ fromAgent, toAgent, reason }: AgentTransitionRecord): string {

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isJsonObject } from '../../src/basics/json.ts'
+import { expectSendable } from './sendable.ts'
 import {
   type ChatMessage,
   createTurn,
@@ -10,8 +11,10 @@ import {
   type JsonObject,
   type JsonValue,
   type MessageProblem,
+  type MessagesOptions,
   messagesFromTurns,
   type TurnInput,
+  type TurnItem,
   type TurnRecord,
   turnsFromMessages,
 } from '../../src/index.ts'
@@ -46,66 +49,42 @@ const result = (id: string, content: JsonValue = 'found', extra: JsonObject = {}
 function convert(messages: readonly unknown[]): {
   turns: TurnRecord[]
   problems: MessageProblem[]
-  back: ChatMessage[]
+  back: JsonObject[]
+  sendable: ChatMessage[]
 } {
   const problems: MessageProblem[] = []
   const turns = turnsFromMessages(messages, { onProblem: problem => problems.push(problem) })
-  return { turns, problems, back: messagesFromTurns(turns) }
+  return { turns, problems, back: messagesFromTurns(turns, { exact: true }), sendable: messagesFromTurns(turns) }
 }
 
 function turnOf(input: TurnInput): TurnRecord {
   return createTurn({ turnId: 't1', startedAt: '', endedAt: null, ...input })
 }
 
-/** What every API requires of a conversation. */
-function expectSendable(messages: readonly ChatMessage[], options?: { uniqueIds: boolean }): void {
-  expect(faultsOf(messages, options)).toEqual([])
-}
-
-function faultsOf(messages: readonly ChatMessage[], { uniqueIds = true } = {}): string[] {
-  const faults: string[] = []
-  const ids = new Set<string>()
-  let open = new Set<string>()
-  for (const [index, message] of messages.entries()) {
-    const fault = (what: string): number => faults.push(`messages[${index}] ${what}`)
-    if (message.role === 'tool') {
-      if (!open.delete(message.tool_call_id)) fault('is a result without its call')
-      continue
-    }
-    if (open.size > 0) fault('is between a call and its result')
-    if (!['system', 'developer', 'user', 'assistant'].includes(message.role)) fault('has an unknown role')
-    const toolCalls = message.role === 'assistant' ? message.tool_calls : undefined
-    if (toolCalls?.length === 0) fault('has tool_calls that are empty')
-    open = new Set(toolCalls?.map(({ id }) => id))
-    if (open.size !== (toolCalls?.length ?? 0)) fault('has an id twice')
-    for (const { id, type, function: target } of toolCalls ?? []) {
-      if (id === '' || type !== 'function') fault('has a call without id or type')
-      if (typeof target.name !== 'string' || typeof target.arguments !== 'string')
-        fault('has a call without name or arguments')
-      if (uniqueIds && ids.has(id)) fault('has an id that was used before')
-      ids.add(id)
-    }
-  }
-  if (open.size > 0) faults.push('the last call has no result')
-  return faults
+/** The items of a turn that has these messages. */
+function itemsOf(turnId: string, messages: readonly Message[]): TurnItem[] {
+  return messages.map((value, index) => ({ itemId: `${turnId}:item:${index}`, format: 'chat', value }))
 }
 
 describe('converting a conversation to turns', () => {
   it('a user message starts a turn, and assistant text is its response', () => {
-    const { turns } = convert([user('Hello'), says('Hello!'), user('Bye'), says('Bye!')])
+    const messages = [user('Hello'), says('Hello!'), user('Bye'), says('Bye!')]
+    const { turns } = convert(messages)
     expect(turns).toEqual([
-      turnOf({ turnId: 't1', prompt: 'Hello', responseContent: 'Hello!' }),
-      turnOf({ turnId: 't2', prompt: 'Bye', responseContent: 'Bye!' }),
+      turnOf({ turnId: 't1', prompt: 'Hello', responseContent: 'Hello!', items: itemsOf('t1', messages.slice(0, 2)) }),
+      turnOf({ turnId: 't2', prompt: 'Bye', responseContent: 'Bye!', items: itemsOf('t2', messages.slice(2)) }),
     ])
   })
 
-  it('tool calls are matched with their results, and the usual layout needs no metadata', () => {
-    const { turns } = convert([user('Tea?'), calls(call('a')), result('a', '{"n": 1}'), says('Yes')])
+  it('tool calls are matched with their results', () => {
+    const messages = [user('Tea?'), calls(call('a')), result('a', '{"n": 1}'), says('Yes')]
+    const { turns } = convert(messages)
     expect(turns).toEqual([
       turnOf({
         prompt: 'Tea?',
         responseContent: 'Yes',
         toolCalls: [{ callId: 'a', toolName: 'search', arguments: { q: 'tea' }, result: '{"n": 1}' }],
+        items: itemsOf('t1', messages),
       }),
     ])
   })
@@ -142,32 +121,15 @@ describe('converting a conversation to turns', () => {
     expect(() => turnsFromMessages({})).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
   })
 
-  it('the last text of the assistant is the response, and earlier text keeps its place', () => {
+  it('the last text of the assistant is the response', () => {
     const { turns } = convert([
       user('Tea?'),
       says('Let me look', { tool_calls: [call('a')] }),
       result('a'),
       says('Yes'),
+      says(''),
     ])
-    expect(turns[0]?.responseContent).toBe('Yes')
-    expect(turns[0]?.metadata).toEqual({
-      chat: ['user', { role: 'assistant', content: 'Let me look', calls: [0] }, { role: 'tool', call: 0 }, 'assistant'],
-    })
-  })
-
-  it('metadata.chat does not repeat the prompt, the response or a result', () => {
-    const { turns } = convert([
-      system('Be kind'),
-      user([
-        { type: 'text', text: 'PROMPT' },
-        { type: 'image_url', image_url: { url: 'data:,' } },
-      ]),
-      says([{ type: 'text', text: 'RESPONSE' }], { tool_calls: [call('a')] }),
-      result('a', [{ type: 'text', text: 'RESULT' }]),
-    ])
-    expect(turns[0]).toMatchObject({ prompt: 'PROMPT', responseContent: 'RESPONSE' })
-    expect(turns[0]?.metadata).toHaveProperty('chat')
-    expect(JSON.stringify(turns[0]?.metadata)).not.toMatch(/PROMPT|RESPONSE|RESULT/)
+    expect(turns).toMatchObject([{ responseContent: 'Yes', metadata: {} }])
   })
 
   it.each([
@@ -221,7 +183,7 @@ describe('converting a conversation to turns', () => {
   })
 
   it('calls without an id get one, and their results are matched by order', () => {
-    const { turns, problems, back } = convert([
+    const { turns, problems, sendable } = convert([
       user('?'),
       {
         role: 'assistant',
@@ -235,7 +197,7 @@ describe('converting a conversation to turns', () => {
       { callId: 't1:1', toolName: 'g', arguments: {}, result: 'two' },
     ])
     expect(problems).toEqual([])
-    expectSendable(back)
+    expectSendable(sendable)
   })
 
   it('a conversation that grew has the same turns before the last one', () => {
@@ -267,7 +229,7 @@ describe('converting a conversation to turns', () => {
     for (let index = 0; index < 33_333; index++) messages.push(user(`${index}`))
     const begun = performance.now()
     const turns = turnsFromMessages(messages)
-    for (const turn of turns) turn.metadata = {}
+    expect(messagesFromTurns(turns, { exact: true })).toHaveLength(messages.length)
     expectSendable(messagesFromTurns(turns))
     // Quadratic work would take minutes.
     expect(performance.now() - begun).toBeLessThan(15_000)
@@ -417,10 +379,10 @@ describe('converting turns back to the same messages', () => {
 
   it.each(Object.keys(cases))('%s', name => {
     const messages = cases[name] ?? []
-    const { problems, back } = convert(messages)
+    const { problems, back, sendable } = convert(messages)
     expect(back).toStrictEqual(messages)
     expect(problems).toEqual([])
-    expectSendable(back, { uniqueIds: false })
+    expectSendable(sendable)
     expect(turnsFromMessages(back)).toEqual(turnsFromMessages(messages))
   })
 
@@ -436,20 +398,25 @@ describe('converting turns back to the same messages', () => {
     for (const line of lines) {
       const { messages } = parse(line)
       if (!Array.isArray(messages)) throw new Error('Unexpected sample data')
-      const { back, problems } = convert(messages)
+      const { back, problems, sendable } = convert(messages)
       expect(back).toEqual(messages)
       expect(problems).toEqual([])
-      expectSendable(back, { uniqueIds: false })
+      // They are in the form that a model takes, but for empty results, so nothing else is altered.
+      const clean = messages.map(each =>
+        isJsonObject(each) && each.content === '' ? { ...each, content: 'The tool call gave no output.' } : each,
+      )
+      expect(sendable).toEqual(clean)
+      expectSendable(sendable)
     }
   })
 
   it('every conversation that an API accepts', () => {
     fc.assert(
       fc.property(conversation(), messages => {
-        const { back, problems, turns } = convert(messages)
+        const { back, problems, turns, sendable } = convert(messages)
         expect(back).toEqual(messages)
         expect(problems).toEqual([])
-        expectSendable(back, { uniqueIds: false })
+        expectSendable(sendable)
         for (const turn of turns) {
           const ids = turn.toolCalls.map(({ callId }) => callId)
           expect(new Set(ids).size).toBe(ids.length)
@@ -504,10 +471,10 @@ function conversation(): fc.Arbitrary<Message[]> {
 describe('damaged conversations', () => {
   const damaged: Record<string, [messages: unknown[], problemAt: number, left: number, loss: MessageProblem['loss']]> =
     {
-      'a result without a call': [[user('a'), result('x'), says('b')], 1, 2, 'message'],
-      'a second result': [[user('a'), calls(call('x')), result('x'), result('x'), says('b')], 3, 4, 'message'],
-      'an unknown role': [[user('a'), { role: 'critic', content: 'SECRET' }, says('b')], 1, 2, 'message'],
-      'no role': [[user('a'), { content: 'SECRET' }], 1, 1, 'message'],
+      'a result without a call': [[user('a'), result('x'), says('b')], 1, 2, 'none'],
+      'a second result': [[user('a'), calls(call('x')), result('x'), result('x'), says('b')], 3, 4, 'none'],
+      'an unknown role': [[user('a'), { role: 'critic', content: 'SECRET' }, says('b')], 1, 2, 'none'],
+      'no role': [[user('a'), { content: 'SECRET' }], 1, 1, 'none'],
       'a message that is null': [[null, user('a')], 0, 1, 'message'],
       'a message that is text': [['SECRET', user('a')], 0, 1, 'message'],
       'a message that is an array': [[[user('SECRET')], user('a')], 0, 1, 'message'],
@@ -521,30 +488,18 @@ describe('damaged conversations', () => {
         [user('a'), { role: 'assistant', content: 'b', tool_calls: 'SECRET' }],
         1,
         2,
-        'part',
+        'none',
       ],
       'a call that is not an object': [
         [user('a'), { role: 'assistant', content: 'b', tool_calls: ['SECRET'] }],
         1,
         2,
-        'part',
+        'none',
       ],
       'a call without a name': [
         [user('a'), { role: 'assistant', content: 'b', tool_calls: [{ id: 'x' }] }],
         1,
         2,
-        'part',
-      ],
-      'a custom call': [
-        [user('a'), calls({ id: 'x', type: 'custom', custom: { name: 'f', input: 'SECRET' } })],
-        1,
-        3,
-        'none',
-      ],
-      'a legacy function_call': [
-        [user('a'), { role: 'assistant', content: null, function_call: { name: 'f', arguments: '{}' } }],
-        1,
-        3,
         'none',
       ],
       'a member that is not JSON': [
@@ -563,13 +518,13 @@ describe('damaged conversations', () => {
           },
         ],
         0,
-        1,
+        0,
         'part',
       ],
       'content that is too deep': [
         [{ role: 'user', content: parse(`{"a":${'['.repeat(200)}${']'.repeat(200)}}`) }],
         0,
-        1,
+        0,
         'part',
       ],
     }
@@ -578,11 +533,11 @@ describe('damaged conversations', () => {
     '%s: reported with its index and without its content, and the result is valid',
     name => {
       const [messages, index, left, loss] = damaged[name] ?? [[], 0, 0, 'none']
-      const { problems, back, turns } = convert(messages)
+      const { problems, sendable, turns } = convert(messages)
       expect(problems).toMatchObject([{ index, loss }])
       expect(problems[0]?.message).not.toContain('SECRET')
-      expect(back).toHaveLength(left)
-      expectSendable(back)
+      expect(sendable).toHaveLength(left)
+      expectSendable(sendable)
       for (const turn of turns) expect(createTurn(turn)).toEqual(turn)
       expect(() => turnsFromMessages(messages)).toThrow(expect.objectContaining({ code: 'INVALID_RECORD' }))
       expect(() => turnsFromMessages(messages)).toThrow(`messages[${index}]`)
@@ -591,14 +546,22 @@ describe('damaged conversations', () => {
   )
 
   it('legacy calls and results are matched by function name', () => {
-    const { turns, back } = convert([
+    const { turns, sendable } = convert([
       user('a'),
       { role: 'assistant', content: null, function_call: { name: 'f', arguments: '{"a":1}' } },
       { role: 'function', name: 'f', content: 'r' },
       says('b'),
     ])
     expect(turns[0]?.toolCalls).toMatchObject([{ toolName: 'f', arguments: { a: 1 }, result: 'r', status: 'success' }])
-    expectSendable(back)
+    expectSendable(sendable)
+    expect(sendable).toHaveLength(4)
+  })
+
+  it('custom calls are read as calls of a function', () => {
+    const custom = { id: 'x', type: 'custom', custom: { name: 'f', input: 'free text' } }
+    const { turns, sendable } = convert([user('a'), calls(custom), result('x')])
+    expect(turns[0]?.toolCalls).toMatchObject([{ toolName: 'f', arguments: {}, status: 'success' }])
+    expect(sendable[1]).toEqual(calls(call('x', 'f', '{"arguments":"free text"}')))
   })
 
   it('a message that exceeds the limit of a part is reported with its index', () => {
@@ -609,10 +572,17 @@ describe('damaged conversations', () => {
   })
 
   it('a late result is matched with its call and follows it', () => {
-    const { turns, problems, back } = convert([user('a'), calls(call('x')), user('b'), result('x', 'late'), says('c')])
+    const { turns, problems, sendable } = convert([
+      user('a'),
+      calls(call('x')),
+      user('b'),
+      result('x', 'late'),
+      says('c'),
+    ])
     expect(problems).toEqual([])
     expect(turns[0]?.toolCalls).toMatchObject([{ result: 'late', status: 'success' }])
-    expectSendable(back)
+    expect(sendable.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool', 'user', 'assistant'])
+    expectSendable(sendable)
   })
 
   it('any result can be sent and stored', () => {
@@ -640,8 +610,8 @@ describe('damaged conversations', () => {
     )
     fc.assert(
       fc.property(fc.array(junk), messages => {
-        const { turns, back } = convert(messages)
-        expectSendable(back, { uniqueIds: false })
+        const { turns, sendable } = convert(messages)
+        expectSendable(sendable)
         for (const turn of turns) expect(createTurn(turn)).toEqual(turn)
       }),
       { numRuns: 500 },
@@ -715,7 +685,7 @@ describe('converting any turns to messages that can be sent', () => {
     expect(messagesFromTurns([turnOf({ responseContent: 'Good morning' }), turnOf({})])).toEqual([says('Good morning')])
   })
 
-  it('repeated ids are made unique, within a turn and across turns', () => {
+  it('an id that is used again in a later message passes, and a missing one is made up', () => {
     const toolCalls = [
       { callId: 'a', toolName: 'f' },
       { callId: 'a', toolName: 'f' },
@@ -723,14 +693,9 @@ describe('converting any turns to messages that can be sent', () => {
     ]
     const messages = messagesFromTurns([turnOf({ toolCalls }), turnOf({ turnId: 't2', toolCalls })])
     expectSendable(messages)
-    expect(messages.flatMap(message => (message.role === 'tool' ? [message.tool_call_id] : []))).toEqual([
-      'a',
-      'a#2',
-      't1:2',
-      'a#3',
-      'a#4',
-      't2:2',
-    ])
+    const ids = messages.flatMap(message => (message.role === 'tool' ? [message.tool_call_id] : []))
+    expect(ids.map(id => (id === 'a' ? 'a' : 'made up'))).toEqual(['a', 'a', 'made up', 'a', 'a', 'made up'])
+    expect(new Set(ids).size).toBe(3)
   })
 
   it('ids do not exceed the maximum length of APIs', () => {
@@ -750,147 +715,107 @@ describe('converting any turns to messages that can be sent', () => {
     expect(messages.filter(({ role }) => role === 'user')).toHaveLength(session.turns.length)
   })
 
-  describe('a layout that no longer matches', () => {
-    const imported = turnsFromMessages([
+  describe('a turn with messages as items', () => {
+    const [imported] = turnsFromMessages([
       system('Be kind'),
-      user([
-        { type: 'text', text: 'Tea?' },
-        { type: 'image_url', image_url: { url: 'u' } },
-      ]),
-      says('Let me look', { tool_calls: [call('a')] }),
-    ])[0]
-    const grown = (changes: Partial<TurnRecord>): ChatMessage[] => {
-      if (imported === undefined) return []
-      const messages = messagesFromTurns([{ ...imported, ...changes }])
-      expectSendable(messages)
-      return messages
-    }
+      user('Tea?'),
+      says('Let me look', { tool_calls: [call('a'), call('')] }),
+    ])
+    const sentBy = (changes: Partial<TurnRecord>, options: MessagesOptions = {}): (ChatMessage | JsonObject)[] =>
+      imported === undefined ? [] : messagesFromTurns([{ ...imported, ...changes }], options)
 
-    it('a new response comes last, after new calls', () => {
-      const toolCalls = turnOf({
-        toolCalls: [...(imported?.toolCalls ?? []), { callId: 'b', toolName: 'g', result: 1 }],
-      }).toolCalls
-      const messages = grown({ toolCalls, responseContent: 'Yes, we have tea' })
-      expect(messages.map(({ role }) => role)).toEqual([
-        'system',
-        'user',
-        'assistant',
-        'tool',
-        'assistant',
-        'tool',
-        'assistant',
+    it('is its items alone: what was recorded beside them says the same', () => {
+      const messages = sentBy({
+        prompt: 'Coffee?',
+        responseContent: 'Yes',
+        status: 'success',
+        metadata: { chat: ['user'] },
+      })
+      expect(messages.map(({ role }) => role)).toEqual(['system', 'user', 'assistant', 'tool', 'tool'])
+      expect(JSON.stringify(messages)).not.toContain('Coffee')
+    })
+
+    it('its calls have the results that were recorded beside the messages', () => {
+      const toolCalls = imported?.toolCalls.map(each => ({ ...each, status: 'error', error: `failed ${each.callId}` }))
+      expect(sentBy({ toolCalls: toolCalls ?? [] }).map(({ content }) => content)).toEqual([
+        'Be kind',
+        'Tea?',
+        'Let me look',
+        'failed a',
+        'failed t1:1',
       ])
-      expect(messages.at(-1)).toEqual(says('Yes, we have tea'))
     })
 
-    it('new calls come before the response', () => {
-      const [turn] = turnsFromMessages([system('Be kind'), user('Tea?'), says('Yes')])
-      const toolCalls = turnOf({ toolCalls: [{ toolName: 'f' }] }).toolCalls
-      const messages = turn === undefined ? [] : messagesFromTurns([{ ...turn, toolCalls }])
-      expect(messages.map(({ role }) => role)).toEqual(['system', 'user', 'assistant', 'tool', 'assistant'])
+    it('calls that no message names follow', () => {
+      const more = turnOf({ toolCalls: [{ callId: 'b', toolName: 'g', result: 1 }] }).toolCalls
+      const messages = sentBy({ toolCalls: [...(imported?.toolCalls ?? []), ...more] })
+      expect(messages.slice(5)).toEqual([calls(call('b', 'g', '{}')), result('b', '1')])
+      expect(sentBy({ toolCalls: more }, { exact: true })).toHaveLength(3)
     })
 
-    it('a new prompt keeps the parts that are not text', () => {
-      expect(grown({ prompt: 'Coffee?' })[1]).toEqual(
-        user([
-          { type: 'text', text: 'Coffee?' },
-          { type: 'image_url', image_url: { url: 'u' } },
-        ]),
+    it.each(['running', 'interrupted'])('half an answer of a turn that is %s is dropped, or kept', status => {
+      const partial = { status, responseContent: 'We ha' }
+      expect(JSON.stringify(sentBy(partial))).not.toContain('We ha')
+      expect(sentBy(partial, { incomplete: 'keep' }).at(-1)).toEqual(says('We ha'))
+      // What stands in an item is complete.
+      expect(JSON.stringify(sentBy({ status, responseContent: 'Let me look' }, { incomplete: 'keep' }))).toMatch(
+        /^((?!Let me look).)*Let me look((?!Let me look).)*$/,
       )
+      const plain = turnOf({ prompt: 'x', ...partial })
+      expect(messagesFromTurns([plain])).toEqual([user('x')])
+      expect(messagesFromTurns([plain], { exact: true })).toEqual([user('x')])
+      expect(messagesFromTurns([plain], { incomplete: 'keep' })).toEqual([user('x'), says('We ha')])
     })
 
-    it('a removed response leaves the call', () => {
-      expect(grown({ responseContent: null }).map(({ role }) => role)).toEqual(['system', 'user', 'assistant', 'tool'])
-    })
-
-    it('removed calls leave nothing', () => {
-      expect(grown({ toolCalls: [], responseContent: null }).map(({ role }) => role)).toEqual(['system', 'user'])
-    })
-
-    it('replaced arguments are used instead of the kept text', () => {
-      const [turn] = turnsFromMessages([user('?'), calls(call('a', 'f', '{"a": 1}'))])
-      const [toolCall] = turn?.toolCalls ?? []
-      expect(toolCall?.metadata).toEqual({ argumentsText: '{"a": 1}' })
-      if (toolCall !== undefined) toolCall.arguments = { a: 2 }
-      expect(messagesFromTurns(turn === undefined ? [] : [turn])[1]).toEqual(calls(call('a', 'f', '{"a":2}')))
+    it('items of other formats are not rendered', () => {
+      const items = [{ itemId: 'i', format: 'ai-sdk', value: { role: 'user', content: 'other' } }]
+      expect(messagesFromTurns([turnOf({ prompt: 'x', items })])).toEqual([user('x')])
     })
   })
 
-  it('any value of metadata.chat', () => {
-    const index = fc.oneof(fc.integer({ min: -1, max: 4 }), fc.constantFrom<JsonValue>(null, 'x', 0.5, 1e9))
-    const content: fc.Arbitrary<JsonValue> = fc.oneof(
-      fc.constantFrom<JsonValue>(
-        null,
-        false,
-        0,
-        2,
-        4,
-        'parts',
-        'x',
-        {},
-        [0],
-        [2, 1],
-        [{ type: 'text', text: 4 }],
-        [null, { type: 'x' }],
-      ),
-      contents(),
-    )
-    const entry = fc.oneof(
-      fc.constantFrom<unknown>('user', 'assistant', 'tool', null, 7, []),
-      fc.record(
-        {
-          role: fc.constantFrom('system', 'user', 'assistant', 'tool', 'x'),
-          content,
-          call: index,
-          calls: fc.array(
-            fc.oneof(
-              index,
-              fc.record({
-                call: index,
-                id: fc.constantFrom<JsonValue>('same', '', 5),
-                extra: fc.constantFrom<JsonValue>({ id: 'evil', type: 'x' }, 3),
-              }),
-            ),
-          ),
-          extra: fc.constantFrom<JsonValue>(
-            { role: 'tool' },
-            { tool_calls: [] },
-            { tool_call_id: 'x' },
-            { content: 5 },
-            { function_call: {} },
-            4,
-          ),
-          name: fc.boolean(),
-        },
-        { requiredKeys: ['role'] },
-      ),
-    )
-    fc.assert(
-      fc.property(
-        fc.oneof(fc.jsonValue(), fc.array(entry)),
-        fc.constantFrom(null, '', 'abcd'),
-        fc.constantFrom('', 'wxyz'),
-        (chat, responseContent, prompt) => {
-          const turn = turnOf({
-            prompt,
-            responseContent,
-            toolCalls: [
-              { callId: 'a', toolName: 'f', result: [{ type: 'text', text: 'r' }] },
-              { callId: 'a', toolName: 'g', status: 'running' },
-            ],
-          })
-          turn.metadata = parse(JSON.stringify({ chat }))
-          const messages = messagesFromTurns([turn])
-          expectSendable(messages, { uniqueIds: false })
-          expect(messages.filter(({ role }) => role === 'tool')).toHaveLength(2)
-          expect(messages.filter(message => message.role === 'user').length).toBeLessThanOrEqual(1)
-          expect(JSON.stringify(messages)).toContain(prompt)
-          expect(JSON.stringify(messages)).toContain(responseContent ?? '')
-          expect(messages.filter(message => 'function_call' in message)).toEqual([])
-        },
-      ),
-      { numRuns: 1000 },
-    )
+  it.each([
+    ['a lone surrogate', user('cut \ud83d'), user('cut \ufffd')],
+    [
+      'a lone surrogate in arguments',
+      calls(call('a', 'f', '{"a":"\\ud83d"}')),
+      calls(call('a', 'f', '{"a":"\ufffd"}')),
+    ],
+    ['arguments that are no JSON', calls(call('a', 'f', '{"a":')), calls(call('a', 'f', '{"arguments":"{\\"a\\":"}'))],
+    ['a name with other characters', calls(call('a', 'my tool.run/é')), calls(call('a', 'my_tool_run__'))],
+    ['a call without a name', calls(call('a', '')), calls(call('a', 'unnamed'))],
+    ['unknown members', user('x', { cache: 1 }), user('x')],
+    ['empty text beside calls', says('', { tool_calls: [call('a')] }), calls(call('a'))],
+    [
+      'an empty part',
+      user([
+        { type: 'text', text: '' },
+        { type: 'text', text: 'x' },
+      ]),
+      user([{ type: 'text', text: 'x' }]),
+    ],
+    ['a refusal', says(null, { refusal: 'No' }), says('No')],
+    ['an unknown part', user([{ type: 'text', text: 'x' }, { type: 'thing' }]), user([{ type: 'text', text: 'x' }])],
+    ['null user content', user(null), null],
+    ['blank text', says(' \n'), null],
+    ['a list without parts', user([]), null],
+  ])('%s becomes what providers take', (_name, recorded, sent) => {
+    const { sendable } = convert([user('?'), recorded])
+    expect(sendable[1] ?? null).toEqual(sent)
+    expectSendable(sendable)
+  })
+
+  it('a provider gets the ids that it wants', () => {
+    const { turns } = convert([user('?'), calls(call('call_1'), call('call_2')), result('call_2')])
+    const messages = messagesFromTurns(turns, { callId: id => `x${id.at(-1)}` })
+    expect(messages.slice(1)).toMatchObject([
+      { tool_calls: [{ id: 'x1' }, { id: 'x2' }] },
+      { tool_call_id: 'x2' },
+      { tool_call_id: 'x1' },
+    ])
+    const wrong: MessagesOptions[] = [{ exact: true, callId: id => id }, { callId: () => '' }]
+    for (const options of wrong) {
+      expect(() => messagesFromTurns(turns, options)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+    }
   })
 
   it('returns copies: modifying the messages does not modify the turns', () => {
@@ -905,8 +830,8 @@ describe('converting any turns to messages that can be sent', () => {
       says('c'),
     ])
     const before = structuredClone(turns)
-    const [first] = messagesFromTurns(turns)
-    if (Array.isArray(first?.content)) for (const part of first.content) Object.assign(part, { deep: null })
+    const [first] = messagesFromTurns(turns, { exact: true })
+    if (Array.isArray(first?.content)) for (const part of first.content) Object.assign(Object(part), { deep: null })
     Object.assign(first ?? {}, { metadata: null })
     expect(turns).toEqual(before)
   })
