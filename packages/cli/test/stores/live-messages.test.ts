@@ -54,7 +54,8 @@ const conversations: readonly unknown[][] = [
   hard,
   ...samples.slice(0, isThorough ? samples.length : 4).map(line => {
     const { messages } = parseObject(line)
-    return Array.isArray(messages) ? messages : []
+    const list: unknown[] = Array.isArray(messages) ? messages : []
+    return list
   }),
 ]
 
