@@ -42,13 +42,16 @@ export {
   type PartList,
   type Parts,
   type ToolCallRecord,
+  type ToolCallStatus,
   type TurnHead,
   type TurnInput,
   type TurnItem,
   type TurnItemInput,
   type TurnRecord,
+  type TurnStatus,
 } from './records/models.js'
-export type { DeleteOptions, ScopeOptions, WriteOptions } from './basics/scope.js'
+export { bindStore } from './stores/bound-store.js'
+export type { DeleteOptions, ReadOptions, ScopeOptions, WriteOptions } from './basics/scope.js'
 export { printable, printableLine } from './basics/printable.js'
 export type { PruneOptions } from './manager/prune-sessions.js'
 export type { RepeatOptions } from './manager/repeatable.js'
@@ -60,7 +63,12 @@ export type { FactoryOptions } from './records/record-factory.js'
 export { replaySession, type SessionReplay, type TimelineEntry } from './replay/replay.js'
 export type { ForkOptions } from './manager/fork-session.js'
 export type { RecordedMessages, RecordMessagesOptions } from './manager/message-recorder.js'
-export { type RecordedTurn, SessionManager, type SessionManagerOptions } from './manager/session-manager.js'
+export {
+  type RecordedTurn,
+  SessionManager,
+  type SessionManagerOptions,
+  type SessionUpdate,
+} from './manager/session-manager.js'
 export type { StartSessionOptions } from './manager/start-session.js'
 export type { Capabilities, SessionStore } from './stores/session-store.js'
 export type { PartPage, PartRange } from './queries/part-range.js'

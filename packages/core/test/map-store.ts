@@ -13,6 +13,8 @@ export class MapStore extends DocumentSessionStore {
   #writes = 0
   /** Called before each write, so that a test can write first. */
   beforeSave: () => Promise<unknown> = async () => {}
+  /** Called before each read. */
+  beforeRead: () => Promise<unknown> = async () => {}
   /** Ids of damaged sessions. */
   readonly damaged = new Set<string>()
 
@@ -21,6 +23,7 @@ export class MapStore extends DocumentSessionStore {
   }
 
   protected async _get(sessionId: string): Promise<Loaded | null> {
+    await this.beforeRead()
     if (this.damaged.has(sessionId)) throw new TurnstoreError('CORRUPT_SESSION', `${sessionId} cannot be read`)
     const stored = this.#texts.get(sessionId)
     return stored === undefined ? null : { session: decodeSession(JSON.parse(stored.text)), token: stored.token }
@@ -38,6 +41,7 @@ export class MapStore extends DocumentSessionStore {
   }
 
   protected async _ids(scope: string | null | undefined): Promise<string[]> {
+    await this.beforeRead()
     return [...this.#texts].flatMap(([sessionId, { text }]) =>
       scope === undefined || decodeSession(JSON.parse(text)).workspaceId === scope ? [sessionId] : [],
     )

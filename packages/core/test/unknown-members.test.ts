@@ -18,9 +18,12 @@ const managerCalls: Record<string, unknown[] | 'takes no object'> = {
   recordToolCall: ['s', 't', { toolName: 'f' }, { ...key, replace: true }],
   recordAgentTransition: ['s', { toAgent: 'b' }, key],
   endSession: ['s', key],
-  getSession: 'takes no object',
-  getTurns: ['s', { last: 1 }],
-  getMessages: ['s', { last: 1 }],
+  updateSession: ['s', { agentId: 'a' }, { ...key, ifRevision: 2 }],
+  interruptTurn: ['s', 't', { ...key, ifRevision: 2 }],
+  getSession: ['s', {}],
+  getSummary: ['s', {}],
+  getTurns: ['s', { last: 1 }, {}],
+  getMessages: ['s', { last: 1, exact: true }],
   listSessions: [{ workspaceId: 'w' }],
   querySessions: [{ limit: 1 }],
   sessions: [{ limit: 1 }],
@@ -28,6 +31,7 @@ const managerCalls: Record<string, unknown[] | 'takes no object'> = {
   rewindSession: ['s', 0, { ...key, ifRevision: 2 }],
   deleteSession: ['s', { evenIfDamaged: true }],
   pruneSessions: [{ ended: true }],
+  close: 'takes no object',
 }
 
 const storeCalls: Record<string, unknown[] | 'takes no object'> = {
@@ -74,6 +78,7 @@ const session = core.createSession({ sessionId: 's' })
 const change = { appendTurns: [{ turnId: 'new' }], updatedAt: '2026-01-01T00:00:00Z' }
 const functions: Record<string, unknown[] | 'takes no object' | 'reads stored data'> = {
   applyChange: [session, change, { ifRevision: 1 }],
+  bindStore: 'takes no object',
   createAgentTransition: [{ toAgent: 'b' }, { newId: () => 'x' }],
   createSession: [{ sessionId: 's' }, { newId: () => 'x' }],
   createToolCall: [{ toolName: 'f' }, { newId: () => 'x' }],
@@ -89,11 +94,11 @@ const functions: Record<string, unknown[] | 'takes no object' | 'reads stored da
   turnsFromMessages: [[], { agentId: 'a' }],
 }
 
-async function prepared(): Promise<{ manager: object; store: object }> {
+async function prepared(): Promise<{ manager: object; store: object; bound: object }> {
   const map = new MapStore()
   await map.saveSession({ sessionId: 's', workspaceId: 'w', turns: [{ turnId: 't' }] })
   await map.changeSession('s', { setMetadata: { ended: true }, updatedAt: '2026-01-01T00:00:00Z' })
-  return { manager: new core.SessionManager(map), store: map }
+  return { manager: new core.SessionManager(map), store: map, bound: core.bindStore(map, 'w') }
 }
 
 function call(target: object, name: string, args: unknown[]): unknown {
@@ -158,6 +163,7 @@ function methodsOf(target: object): string[] {
 describe.each([
   ['the manager', 'manager', managerCalls],
   ['a store', 'store', storeCalls],
+  ['a bound store', 'bound', storeCalls],
 ] as const)('%s', (_what, which, calls) => {
   it('every method is tested here', async () => {
     expect(methodsOf((await prepared())[which])).toEqual(Object.keys(calls).toSorted())

@@ -1,6 +1,7 @@
 import { readFlag, readObject } from './arguments.js'
 import { TurnstoreError } from './errors.js'
 import { checkId } from './ids.js'
+import { readSignal, type Signal } from './signal.js'
 
 /**
  * Which sessions a call can see: all (`undefined`), those of one workspace (a string), or those without
@@ -14,6 +15,11 @@ export interface ScopeOptions {
    * workspace. An explicit `undefined` is refused, so that a forgotten tenant never means all tenants.
    */
   workspaceId?: string | null
+}
+
+export interface ReadOptions extends ScopeOptions {
+  /** Aborts the call: it rejects with the signal's reason. */
+  signal?: Signal
 }
 
 export interface WriteOptions extends ScopeOptions {
@@ -50,6 +56,18 @@ export function inScope(session: { readonly workspaceId: string | null }, scope:
 /** @throws `INVALID_ARGUMENT`, `INVALID_ID` */
 export function readScope(options: unknown, what = 'options'): Scope {
   return scopeOf(options === undefined ? {} : readObject(options, what, ['workspaceId']), what)
+}
+
+/** The checked options of a read. */
+export interface Reading {
+  readonly scope: Scope
+  readonly signal: Signal | undefined
+}
+
+/** @throws `INVALID_ARGUMENT`, `INVALID_ID` */
+export function readReading(options: unknown, what = 'options'): Reading {
+  const members = options === undefined ? {} : readObject(options, what, ['workspaceId', 'signal'])
+  return { scope: scopeOf(members, what), signal: readSignal(members.signal, `${what}.signal`) }
 }
 
 /** @throws `INVALID_ARGUMENT`, `INVALID_ID` */

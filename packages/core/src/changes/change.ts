@@ -12,6 +12,7 @@ import type {
   TurnItemInput,
   TurnPatch,
   TurnRecord,
+  TurnStatus,
 } from '../records/models.js'
 import { checkMembers, readFlag, readObject } from '../basics/arguments.js'
 import {
@@ -59,7 +60,7 @@ export interface TimedChange extends SessionChange {
 export interface TurnUpdate {
   turnId: string
   /** Apply this update only while the turn has this status. Otherwise, the result lists the turn as `skipped`. */
-  ifStatus?: string
+  ifStatus?: TurnStatus
   set?: TurnPatch
   /** Top-level members of the turn's metadata to set, after `set`. */
   setMetadata?: JsonObject

@@ -1,7 +1,8 @@
 import { checkMembers, readFlag, wholeNumber } from '../basics/arguments.js'
 import { isTurnstoreError, sessionNotFound, TurnstoreError } from '../basics/errors.js'
 import { withOutcome } from '../basics/outcome.js'
-import { type DeleteOptions, type ScopeOptions, scopeOf } from '../basics/scope.js'
+import { type DeleteOptions, type ReadOptions, type ScopeOptions, scopeOf } from '../basics/scope.js'
+import type { Signal } from '../basics/signal.js'
 import { timeKey } from '../basics/time.js'
 import type { JsonObject } from '../basics/json.js'
 import type { ChangeResult, SessionChange } from '../changes/change.js'
@@ -27,6 +28,7 @@ import type {
 import { RecordFactory } from '../records/record-factory.js'
 import { turnPatchMembers } from '../records/record-input.js'
 import { attempt } from '../stores/lifecycle.js'
+import { bindStore } from '../stores/bound-store.js'
 import type { SessionStore } from '../stores/session-store.js'
 import { MessageRecorder, type RecordedMessages, type RecordMessagesOptions } from './message-recorder.js'
 import { fork, type ForkOptions, readFork } from './fork-session.js'
@@ -46,6 +48,21 @@ export interface SessionManagerOptions {
   newId?: () => string
 }
 
+/** What `updateSession` changes. */
+export interface SessionUpdate {
+  /** Top-level members to set. */
+  metadata?: JsonObject
+  /** Top-level members to remove, after `metadata`. */
+  unsetMetadata?: readonly string[]
+  agentId?: string | null
+}
+
+interface MessageRange {
+  /** The last n turns. */
+  last?: number
+  signal?: Signal
+}
+
 export interface RecordedTurn {
   /**
    * Your turn, with defaults filled in; its values are the objects that you passed. If the session already
@@ -53,8 +70,8 @@ export interface RecordedTurn {
    */
   turn: TurnRecord
   revision: number
-  /** True if the session already had this turn. Nothing was written. */
-  deduplicated: boolean
+  /** The id of the turn if the session already had it. Then nothing was written. */
+  deduplicated: string[]
 }
 
 /**
@@ -70,8 +87,10 @@ export interface RecordedTurn {
  * await manager.recordTurn(sessionId, { prompt: 'Hello', responseContent: 'Hello! What can I do for you?' })
  * await manager.endSession(sessionId)
  */
-export class SessionManager {
+export class SessionManager implements AsyncDisposable {
+  /** The store. Of a manager with a workspace: bound to that workspace. */
   readonly store: SessionStore
+  readonly #store: SessionStore
   readonly #scope: ScopeOptions
   readonly #factory: RecordFactory
   readonly #recorder: MessageRecorder
@@ -80,8 +99,10 @@ export class SessionManager {
   constructor(store: SessionStore, options: SessionManagerOptions = {}) {
     checkMembers(options, 'options', ['workspaceId', 'now', 'newId'])
     const { now = () => new Date(), newId } = options
-    this.store = store
+    this.#store = store
     this.#scope = readOwnScope(options)
+    const { workspaceId } = this.#scope
+    this.store = workspaceId === undefined ? store : bindStore(store, workspaceId)
     this.#factory = new RecordFactory(
       {
         now: () => readNow(now()),
@@ -101,14 +122,14 @@ export class SessionManager {
    */
   async startSession(options: StartSessionOptions = {}): Promise<SessionRecord> {
     return start(
-      this.store,
+      this.#store,
       this.#factory,
       withOutcome('not-stored', () => readStart(options, this.#factory, this.#scopeOf)),
     )
   }
 
   /**
-   * Appends a turn. Set `turnId` to make retries safe: it is the idempotency key, and a turn is never
+   * Appends a turn. A session that was ended is open again. Set `turnId` to make retries safe: it is the idempotency key, and a turn is never
    * recorded twice.
    * @throws `TURN_ID_CONFLICT`, `INVALID_RECORD`
    */
@@ -120,9 +141,9 @@ export class SessionManager {
         repeatable('recordTurn', options, turn),
       ] as const
     })
-    const change = this.#change(sessionId, { appendTurns: [input] }, repeat)
+    const change = this.#change(sessionId, { appendTurns: [input], reopen: true }, repeat)
     const { revision, deduplicated } = await inTheCallersWords(change, () => this.#factory.turn(input))
-    return { turn: completeTurn(input), revision, deduplicated: deduplicated.length > 0 }
+    return { turn: completeTurn(input), revision, deduplicated }
   }
 
   /**
@@ -203,14 +224,64 @@ export class SessionManager {
     return this.#change(sessionId, { setMetadata: { ended: true } }, repeat)
   }
 
+  /**
+   * Sets metadata, title and agent of a session, without touching its turns: top-level metadata members to set, then
+   * those to remove, and the agent.
+   * @throws `REVISION_CONFLICT`, `INVALID_RECORD`
+   *
+   * @example
+   * await manager.updateSession(id, { metadata: { title: 'Tea' }, unsetMetadata: ['draft'] })
+   */
+  async updateSession(
+    sessionId: string,
+    update: SessionUpdate,
+    options: RepeatOptions & { ifRevision?: number } = {},
+  ): Promise<ChangeResult> {
+    const [change, conditions] = withOutcome('not-stored', () => {
+      checkMembers(update, 'update', ['metadata', 'unsetMetadata', 'agentId'])
+      checkRepeatOptions(options, ['ifRevision'])
+      const { metadata: setMetadata = {}, unsetMetadata = [], agentId } = update
+      return [
+        { setMetadata, unsetMetadata, ...(agentId === undefined ? {} : { agentId }) },
+        { ...repeatable('updateSession', options, update), ...ifRevisionIn(options) },
+      ] as const
+    })
+    return this.#change(sessionId, change, conditions)
+  }
+
+  /**
+   * Marks a running turn as `interrupted`, for example one whose process died. It needs the revision at which you saw
+   * the turn, so it never interrupts a turn in which work went on since. A turn that is not running is left alone, and
+   * listed in `skipped`.
+   * @throws `REVISION_CONFLICT`, `TURN_NOT_FOUND`
+   */
+  async interruptTurn(
+    sessionId: string,
+    turnId: string,
+    options: RepeatOptions & { ifRevision: number },
+  ): Promise<ChangeResult> {
+    const conditions = withOutcome('not-stored', () => {
+      checkRepeatOptions(options, ['ifRevision'])
+      wholeNumber(options.ifRevision, 'options.ifRevision', 1)
+      return { ...repeatable('interruptTurn', options, turnId), ...ifRevisionIn(options) }
+    })
+    const set = { status: 'interrupted', endedAt: this.#factory.now() }
+    return this.#change(sessionId, { updateTurns: [{ turnId, ifStatus: 'running', set }] }, conditions)
+  }
+
   /** The whole session, or null if it does not exist. */
-  async getSession(sessionId: string): Promise<SessionRecord | null> {
-    return this.store.loadSession(sessionId, this.#scope)
+  async getSession(sessionId: string, options: { signal?: Signal } = {}): Promise<SessionRecord | null> {
+    return this.#store.loadSession(sessionId, this.#reading(options))
+  }
+
+  /** The session without its turns, or null if it does not exist. */
+  async getSummary(sessionId: string, options: { signal?: Signal } = {}): Promise<SessionSummary | null> {
+    return this.#store.loadSummary(sessionId, this.#reading(options))
   }
 
   /** The turns of a session, or a range of them, without loading the rest. */
-  async getTurns(sessionId: string, range: TurnRange = {}): Promise<TurnRecord[]> {
-    const page = await this.store.readTurns(sessionId, range, this.#scope)
+  async getTurns(sessionId: string, range: TurnRange = {}, options: { signal?: Signal } = {}): Promise<TurnRecord[]> {
+    const page = await this.#store.readTurns(sessionId, range, this.#reading(options))
     if (page === null) throw sessionNotFound(sessionId)
     return page.turns
   }
@@ -246,34 +317,38 @@ export class SessionManager {
    * limits them to the last n turns. For a model, they then begin at a user message, so add your own system message.
    * `messagesFromTurns` describes both forms.
    */
-  async getMessages(sessionId: string, options: MessagesOptions & { last?: number; exact: true }): Promise<JsonObject[]>
+  async getMessages(sessionId: string, options: MessagesOptions & MessageRange & { exact: true }): Promise<JsonObject[]>
   async getMessages(
     sessionId: string,
-    options?: MessagesOptions & { last?: number; exact?: false },
+    options?: MessagesOptions & MessageRange & { exact?: false },
   ): Promise<ChatMessage[]>
   async getMessages(
     sessionId: string,
-    options: MessagesOptions & { last?: number } = {},
+    options: MessagesOptions & MessageRange = {},
   ): Promise<(ChatMessage | JsonObject)[]> {
-    checkMembers(options, 'options', ['last', 'exact', 'incomplete', 'callId'])
-    const { last, ...form } = options
+    checkMembers(options, 'options', ['last', 'signal', 'exact', 'incomplete', 'callId'])
+    const { last, signal, ...form } = options
     readMessagesOptions(form)
     const range = last === undefined ? {} : { last: wholeNumber(last, 'options.last', 0) }
-    const messages = messagesFromTurns(await this.getTurns(sessionId, range), form)
+    const messages = messagesFromTurns(
+      await this.getTurns(sessionId, range, signal === undefined ? {} : { signal }),
+      form,
+    )
     if (last === undefined || form.exact) return messages
     const first = messages.findIndex(({ role }) => role === 'user')
     return first === -1 ? [] : messages.slice(first)
   }
 
   /** The session ids of one workspace, or of all sessions that the manager sees. */
-  async listSessions(options: ScopeOptions = {}): Promise<string[]> {
-    checkMembers(options, 'options', ['workspaceId'])
-    return this.store.listSessions(this.#scopeOf(options))
+  async listSessions(options: ReadOptions = {}): Promise<string[]> {
+    checkMembers(options, 'options', ['workspaceId', 'signal'])
+    const { signal, ...scope } = options
+    return this.#store.listSessions({ ...this.#scopeOf(scope), ...(signal === undefined ? {} : { signal }) })
   }
 
   /** One page of the sessions that the manager sees. Pass its `cursor` to get the next page. */
   async querySessions(query: SessionQuery = {}): Promise<SessionPage> {
-    return this.store.querySessions(this.#scopedQuery(query))
+    return this.#store.querySessions(this.#scopedQuery(query))
   }
 
   /**
@@ -286,7 +361,7 @@ export class SessionManager {
    * for await (const { sessionId, turnCount } of manager.sessions({ ended: false })) console.log(sessionId, turnCount)
    */
   sessions(query: SessionQuery = {}): AsyncIterable<SessionSummary> {
-    return iterate(attempt(() => this.store.sessions(this.#scopedQuery(query))))
+    return iterate(attempt(() => this.#store.sessions(this.#scopedQuery(query))))
   }
 
   /**
@@ -296,7 +371,7 @@ export class SessionManager {
    */
   async forkSession(sessionId: string, options: ForkOptions = {}): Promise<SessionRecord> {
     const forking = withOutcome('not-stored', () => readFork(options))
-    return fork(this.store, this.#factory, sessionId, this.#scope, forking)
+    return fork(this.#store, this.#factory, sessionId, this.#scope, forking)
   }
 
   /** Keeps the first n turns. Drops the rest, and the agent transitions recorded in them. */
@@ -308,8 +383,7 @@ export class SessionManager {
     const conditions = withOutcome('not-stored', () => {
       checkRepeatOptions(options, ['ifRevision'])
       wholeNumber(turns, 'turns', 0)
-      const { ifRevision } = options
-      return { ...repeatable('rewindSession', options, turns), ...(ifRevision === undefined ? {} : { ifRevision }) }
+      return { ...repeatable('rewindSession', options, turns), ...ifRevisionIn(options) }
     })
     return this.#change(sessionId, { keepTurns: turns }, conditions)
   }
@@ -320,7 +394,7 @@ export class SessionManager {
    */
   async deleteSession(sessionId: string, options: Pick<DeleteOptions, 'evenIfDamaged'> = {}): Promise<boolean> {
     withOutcome('not-stored', () => checkMembers(options, 'options', ['evenIfDamaged']))
-    return this.store.deleteSession(sessionId, { ...options, ...this.#scope })
+    return this.#store.deleteSession(sessionId, { ...options, ...this.#scope })
   }
 
   /**
@@ -336,9 +410,23 @@ export class SessionManager {
    */
   async pruneSessions(options: PruneOptions): Promise<string[]> {
     return prune(
-      this.store,
+      this.#store,
       withOutcome('not-stored', () => readPrune(options, this.#scopeOf(options))),
     )
+  }
+
+  /** Closes the store. A manager with a workspace closes nothing, since others may use the store. */
+  async close(): Promise<void> {
+    await this.store.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #reading(options: { signal?: Signal }): ReadOptions {
+    checkMembers(options, 'options', ['signal'])
+    return { ...options, ...this.#scope }
   }
 
   async #change(
@@ -346,7 +434,7 @@ export class SessionManager {
     change: Omit<SessionChange, 'updatedAt'>,
     options: ChangeOptions,
   ): Promise<ChangeResult> {
-    const result = await this.store.changeSession(
+    const result = await this.#store.changeSession(
       sessionId,
       { ...change, updatedAt: this.#factory.now() },
       { ...this.#scope, ...options },
@@ -372,6 +460,10 @@ export class SessionManager {
     checkMembers(query, 'query', queryMembers)
     return { ...query, ...this.#scopeOf(query, 'query') }
   }
+}
+
+function ifRevisionIn({ ifRevision }: { ifRevision?: number }): { ifRevision?: number } {
+  return ifRevision === undefined ? {} : { ifRevision }
 }
 
 /** The workspace in the options, if any. @throws `INVALID_ARGUMENT`, `INVALID_ID` */

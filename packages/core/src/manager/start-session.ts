@@ -4,7 +4,8 @@ import { checkId } from '../basics/ids.js'
 import type { JsonObject } from '../basics/json.js'
 import { withOutcome } from '../basics/outcome.js'
 import type { ScopeOptions } from '../basics/scope.js'
-import { isEnded, type SessionRecord } from '../records/models.js'
+import type { SessionChange } from '../changes/change.js'
+import type { SessionRecord } from '../records/models.js'
 import type { RecordFactory } from '../records/record-factory.js'
 import type { SessionStore } from '../stores/session-store.js'
 
@@ -17,8 +18,8 @@ export interface StartSessionOptions {
   sessionId?: string
   metadata?: JsonObject
   /**
-   * What to do if the id is in use: `fail` (the default), `resume` the stored session and clear its `ended`
-   * flag, or `replace` it.
+   * What to do if the id is in use: `fail` (the default), `resume` the stored session, or `replace` it. A session that
+   * is resumed is no longer ended; `metadata` is merged over its own, and `agentId` is set if it is given.
    */
   ifExists?: 'fail' | 'resume' | 'replace'
 }
@@ -26,6 +27,8 @@ export interface StartSessionOptions {
 /** The checked options of a start. */
 interface Start {
   readonly session: SessionRecord
+  /** What a session that is resumed takes over. */
+  readonly news: Pick<SessionChange, 'agentId' | 'setMetadata'>
   readonly scope: ScopeOptions
   readonly ifExists: 'fail' | 'resume' | 'replace'
 }
@@ -49,19 +52,20 @@ export function readStart(
     agentId,
     metadata,
   })
-  return { session, scope, ifExists }
+  const news = { ...(options.agentId === undefined ? {} : { agentId }), setMetadata: session.metadata }
+  return { session, news, scope, ifExists }
 }
 
 /** What `SessionManager.startSession` does. */
 export async function start(
   store: SessionStore,
   factory: RecordFactory,
-  { session, scope, ifExists }: Start,
+  { session, news, scope, ifExists }: Start,
 ): Promise<SessionRecord> {
   if (ifExists === 'replace') return { ...session, revision: await store.saveSession(session) }
   for (;;) {
     if (ifExists === 'resume') {
-      const stored = await resume(store, factory, session.sessionId, scope)
+      const stored = await resume(store, session.sessionId, { ...news, updatedAt: factory.now() }, scope)
       if (stored !== null) return stored
     }
     try {
@@ -76,14 +80,13 @@ export async function start(
 
 async function resume(
   store: SessionStore,
-  factory: RecordFactory,
   sessionId: string,
+  change: SessionChange,
   scope: ScopeOptions,
 ): Promise<SessionRecord | null> {
-  const stored = await withOutcome('not-stored', () => store.loadSession(sessionId, scope))
-  if (stored === null || !isEnded(stored)) return stored
   try {
-    await store.changeSession(sessionId, { unsetMetadata: ['ended'], updatedAt: factory.now() }, scope)
+    // A change that alters nothing writes nothing.
+    await store.changeSession(sessionId, { ...change, unsetMetadata: ['ended'] }, scope)
   } catch (error) {
     if (isTurnstoreError(error, 'SESSION_NOT_FOUND')) return null
     throw error

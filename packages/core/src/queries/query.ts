@@ -3,6 +3,7 @@ import type { CheckedFilter } from './filter.js'
 import type { Position } from './position.js'
 import { TurnstoreError } from '../basics/errors.js'
 import { readObject } from '../basics/arguments.js'
+import { readSignal, type Signal } from '../basics/signal.js'
 import { scopeOf } from '../basics/scope.js'
 import { quote } from '../basics/text.js'
 import { timeKey } from '../basics/time.js'
@@ -33,6 +34,8 @@ export interface SessionQuery {
   limit?: number
   /** The `cursor` of the previous page. The query must be the same, except for `limit`. */
   cursor?: string
+  /** Aborts the call: it rejects with the signal's reason. */
+  signal?: Signal
 }
 
 /** A checked query, as hooks receive it. */
@@ -56,6 +59,7 @@ export const queryMembers: readonly string[] = [
   'order',
   'limit',
   'cursor',
+  'signal',
 ]
 
 export const DEFAULT_LIMIT = 50
@@ -78,6 +82,7 @@ export function readQuery(source: unknown, what = 'query'): CheckedQuery {
     order: oneOf(query, what, 'order', ['desc', 'asc'] as const),
   }
   const { limit, cursor } = query
+  readSignal(query.signal, `${what}.signal`)
   return {
     ...filter,
     limit: limit === undefined ? DEFAULT_LIMIT : wholeNumber(limit, `${what}.limit`, 1, MAX_LIMIT),

@@ -30,6 +30,12 @@ export interface SessionRecord extends Extensible {
   revision: number
 }
 
+/** The known words, or any other text. */
+export type TurnStatus = 'success' | 'error' | 'cancelled' | 'running' | 'interrupted' | (string & {})
+
+/** The known words, or any other text. */
+export type ToolCallStatus = 'success' | 'error' | 'timeout' | 'skipped' | 'running' | (string & {})
+
 /** A prompt, the agent's tool calls, and its response. */
 export interface TurnRecord extends Extensible {
   turnId: string
@@ -41,8 +47,7 @@ export interface TurnRecord extends Extensible {
   items: TurnItem[]
   startedAt: string
   endedAt: string | null
-  /** `success`, `error`, `cancelled`, `running`, or any other text. */
-  status: string
+  status: TurnStatus
   error: string | null
   auditEventIds: string[]
   metadata: JsonObject
@@ -53,8 +58,7 @@ export interface ToolCallRecord extends Extensible {
   toolName: string
   arguments: JsonObject
   result: JsonValue
-  /** `success`, `error`, `timeout`, `skipped`, `running`, or any other text. */
-  status: string
+  status: ToolCallStatus
   error: string | null
   durationMs: number | null
   sandboxContext: JsonValue

@@ -3,7 +3,9 @@ import { type ChangeCondition, type ChangeOptions, readChangeOptions } from '../
 import { currentTime } from '../basics/runtime.js'
 import { TurnstoreError } from '../basics/errors.js'
 import { checkId } from '../basics/ids.js'
+import { throwIfAborted } from '../basics/signal.js'
 import { attempt, Lifecycle, type Operation } from './lifecycle.js'
+import { settledPages } from './settled-pages.js'
 import { type Limits, readLimits } from '../records/limits.js'
 import type { PartList, SessionInput, SessionRecord, SessionSummary } from '../records/models.js'
 import { checkMembers, readObject } from '../basics/arguments.js'
@@ -14,9 +16,9 @@ import {
   inScope,
   readCondition,
   readDeletion,
-  readScope,
+  readReading,
+  type ReadOptions,
   type Scope,
-  type ScopeOptions,
   type WriteOptions,
 } from '../basics/scope.js'
 import type { DamagedSession, SessionPage } from '../queries/page.js'
@@ -155,18 +157,18 @@ export abstract class AbstractSessionStore implements SessionStore {
     })
   }
 
-  loadSession(sessionId: string, options?: ScopeOptions): Promise<SessionRecord | null> {
+  loadSession(sessionId: string, options?: ReadOptions): Promise<SessionRecord | null> {
     return this._perform('read', () => {
       checkId(sessionId, 'sessionId')
-      const scope = readScope(options)
-      return { sessionId, run: () => this._loadSession(sessionId, scope) }
+      const { scope, signal } = readReading(options)
+      return { sessionId, signal, run: () => this._loadSession(sessionId, scope) }
     })
   }
 
-  listSessions(options?: ScopeOptions): Promise<string[]> {
+  listSessions(options?: ReadOptions): Promise<string[]> {
     return this._perform('read', () => {
-      const scope = readScope(options)
-      return { run: () => this._listSessions(scope) }
+      const { scope, signal } = readReading(options)
+      return { signal, run: () => this._listSessions(scope) }
     })
   }
 
@@ -187,28 +189,24 @@ export abstract class AbstractSessionStore implements SessionStore {
     })
   }
 
-  readTurns(sessionId: string, range: TurnRange, options?: ScopeOptions & { parts?: 'all' }): Promise<TurnPage | null>
+  readTurns(sessionId: string, range: TurnRange, options?: ReadOptions & { parts?: 'all' }): Promise<TurnPage | null>
+  readTurns(sessionId: string, range: TurnRange, options: ReadOptions & { parts: 'none' }): Promise<TurnHeadPage | null>
   readTurns(
     sessionId: string,
     range: TurnRange,
-    options: ScopeOptions & { parts: 'none' },
-  ): Promise<TurnHeadPage | null>
-  readTurns(
-    sessionId: string,
-    range: TurnRange,
-    options: ScopeOptions & { parts?: 'all' | 'none' } = {},
+    options: ReadOptions & { parts?: 'all' | 'none' } = {},
   ): Promise<TurnPage | TurnHeadPage | null> {
     return this._perform('read', (): Operation<TurnPage | TurnHeadPage | null> => {
       checkId(sessionId, 'sessionId')
       const checked = readTurnRange(range)
-      const { parts = 'all', ...others } = readObject(options, 'options', ['workspaceId', 'parts'])
-      const scope = readScope(others)
+      const { parts = 'all', ...others } = readObject(options, 'options', ['workspaceId', 'parts', 'signal'])
+      const { scope, signal } = readReading(others)
       if (parts !== 'all' && parts !== 'none') {
         throw new TurnstoreError('INVALID_ARGUMENT', "options.parts must be 'all' or 'none'")
       }
       const run = (): Promise<TurnPage | TurnHeadPage | null> =>
         parts === 'all' ? this._readTurns(sessionId, checked, scope) : this._readTurnHeads(sessionId, checked, scope)
-      return { sessionId, run }
+      return { sessionId, signal, run }
     })
   }
 
@@ -216,29 +214,29 @@ export abstract class AbstractSessionStore implements SessionStore {
     sessionId: string,
     turnId: string,
     range: PartRange<List>,
-    options?: ScopeOptions,
+    options?: ReadOptions,
   ): Promise<PartPage<List> | null> {
     return this._perform('read', () => {
       checkId(sessionId, 'sessionId')
       if (typeof turnId !== 'string') throw new TurnstoreError('INVALID_ARGUMENT', 'turnId must be a string')
       const checked = readPartRange(range)
-      const scope = readScope(options)
-      return { sessionId, run: () => this._readParts(sessionId, turnId, checked, scope) }
+      const { scope, signal } = readReading(options)
+      return { sessionId, signal, run: () => this._readParts(sessionId, turnId, checked, scope) }
     })
   }
 
-  loadSummary(sessionId: string, options?: ScopeOptions): Promise<SessionSummary | null> {
+  loadSummary(sessionId: string, options?: ReadOptions): Promise<SessionSummary | null> {
     return this._perform('read', () => {
       checkId(sessionId, 'sessionId')
-      const scope = readScope(options)
-      return { sessionId, run: () => this._loadSummary(sessionId, scope) }
+      const { scope, signal } = readReading(options)
+      return { sessionId, signal, run: () => this._loadSummary(sessionId, scope) }
     })
   }
 
   querySessions(query?: SessionQuery): Promise<SessionPage> {
     return this._perform('read', () => {
       const normal = readQuery(query)
-      return { run: () => this._querySessions(normal) }
+      return { signal: query?.signal, run: () => this._querySessions(normal) }
     })
   }
 
@@ -248,18 +246,18 @@ export abstract class AbstractSessionStore implements SessionStore {
 
   async *#allPages(checked: () => SessionQuery): AsyncIterable<SessionSummary> {
     const query = checked()
-    let damaged: DamagedSession[] = []
-    let next: SessionQuery | null = query
-    while (next !== null) {
-      const page: SessionPage = await this.querySessions(next)
-      yield* page.sessions
-      damaged = damaged.concat(page.damaged ?? [])
-      next = page.cursor === null ? null : { ...query, cursor: page.cursor }
+    const damaged = new Map<string, DamagedSession>()
+    for await (const page of settledPages(this, query)) {
+      for (const each of page.damaged ?? []) damaged.set(each.sessionId, each)
+      for (const session of page.sessions) {
+        throwIfAborted(query.signal)
+        yield session
+      }
     }
-    const [first] = damaged
+    const [first] = damaged.values()
     if (first !== undefined) {
-      const named = damaged.slice(0, 10).map(({ sessionId }) => sessionId)
-      const others = damaged.length > named.length ? ` and ${damaged.length - named.length} more` : ''
+      const named = [...damaged.keys()].slice(0, 10)
+      const others = damaged.size > named.length ? ` and ${damaged.size - named.length} more` : ''
       throw new TurnstoreError(first.code, `Not listed: ${named.join(', ')}${others}. ${first.message}`, {
         sessionId: first.sessionId,
       })

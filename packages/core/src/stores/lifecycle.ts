@@ -1,9 +1,12 @@
 import { backendError, isTurnstoreError, TurnstoreError, withDetails } from '../basics/errors.js'
 import { withOutcome } from '../basics/outcome.js'
+import { orAborted, type Signal, throwIfAborted } from '../basics/signal.js'
 
 /** A call whose arguments are checked: its session and the work to run. */
 export interface Operation<T> {
   readonly sessionId?: string
+  /** Of a read. Rejects it with the signal's reason. */
+  readonly signal?: Signal | undefined
   run(): Promise<T>
 }
 
@@ -53,18 +56,22 @@ export class Lifecycle {
    */
   async perform<T>(kind: 'read' | 'write', prepare: () => Operation<T>): Promise<T> {
     let sessionId: string | undefined
+    let signal: Signal | undefined
     try {
       this.#checkOpen()
       const operation = prepareSafely(prepare)
       sessionId = operation.sessionId
+      signal = operation.signal
+      throwIfAborted(signal)
       const result = this.#state === 'ready' ? operation.run() : this.#opened(kind).then(() => operation.run())
       this.#pending.add(result)
       try {
-        return await result
+        return await orAborted(result, signal)
       } finally {
         this.#pending.delete(result)
       }
     } catch (thrown) {
+      if (signal?.aborted === true && thrown === signal.reason) throw thrown
       const error = backendError(thrown)
       throw withDetails(error, {
         ...(sessionId === undefined ? {} : { sessionId }),

@@ -1,6 +1,6 @@
 import type { ChangeResult, SessionChange } from '../changes/change.js'
 import type { PartList, SessionInput, SessionRecord, SessionSummary } from '../records/models.js'
-import type { DeleteOptions, ScopeOptions, WriteOptions } from '../basics/scope.js'
+import type { DeleteOptions, ReadOptions, WriteOptions } from '../basics/scope.js'
 import type { ChangeOptions } from '../changes/change-options.js'
 import type { SessionPage } from '../queries/page.js'
 import type { SessionQuery } from '../queries/query.js'
@@ -41,10 +41,10 @@ export interface SessionStore extends AsyncDisposable {
   saveSession(session: SessionInput, options?: WriteOptions): Promise<number>
 
   /** The whole session, or null. The cost grows with the session; {@link readTurns} reads only a part. */
-  loadSession(sessionId: string, options?: ScopeOptions): Promise<SessionRecord | null>
+  loadSession(sessionId: string, options?: ReadOptions): Promise<SessionRecord | null>
 
   /** The ids of all sessions, or of those in one workspace (null: without a workspace), in no particular order. */
-  listSessions(options?: ScopeOptions): Promise<string[]>
+  listSessions(options?: ReadOptions): Promise<string[]>
 
   /**
    * Deletes a session. Resolves to false if it did not exist.
@@ -62,14 +62,10 @@ export interface SessionStore extends AsyncDisposable {
   changeSession(sessionId: string, change: SessionChange, options?: ChangeOptions): Promise<ChangeResult>
 
   /** A range of turns, or null if the session does not exist. */
-  readTurns(sessionId: string, range: TurnRange, options?: ScopeOptions & { parts?: 'all' }): Promise<TurnPage | null>
+  readTurns(sessionId: string, range: TurnRange, options?: ReadOptions & { parts?: 'all' }): Promise<TurnPage | null>
 
   /** The same without their tool calls and items, which are counted instead. */
-  readTurns(
-    sessionId: string,
-    range: TurnRange,
-    options: ScopeOptions & { parts: 'none' },
-  ): Promise<TurnHeadPage | null>
+  readTurns(sessionId: string, range: TurnRange, options: ReadOptions & { parts: 'none' }): Promise<TurnHeadPage | null>
 
   /**
    * A range of the tool calls or of the items of a turn, or null if the session or the turn does not exist. If an old
@@ -79,17 +75,19 @@ export interface SessionStore extends AsyncDisposable {
     sessionId: string,
     turnId: string,
     range: PartRange<List>,
-    options?: ScopeOptions,
+    options?: ReadOptions,
   ): Promise<PartPage<List> | null>
 
   /** The session without its turns and agent transitions, or null. */
-  loadSummary(sessionId: string, options?: ScopeOptions): Promise<SessionSummary | null>
+  loadSummary(sessionId: string, options?: ReadOptions): Promise<SessionSummary | null>
 
   /** One page of sessions, with keyset pagination. */
   querySessions(query?: SessionQuery): Promise<SessionPage>
 
   /**
-   * Iterates over the sessions of all pages. `limit` is the page size.
+   * Iterates over the sessions of all pages. `limit` is the page size. Each session that was there at the beginning is
+   * given once, also if it is changed meanwhile; of later ones some may be left out. The
+   * iteration ends, and keeps the ids that it gave.
    * @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW` after the last session, if some sessions are damaged
    */
   sessions(query?: SessionQuery): AsyncIterable<SessionSummary>

@@ -58,7 +58,7 @@ describe('startSession', () => {
     await manager.recordTurn('s', { prompt: 'Hello' })
     await manager.endSession('s')
     const resumed = await manager.startSession({ sessionId: 's', agentId: 'other', ifExists: 'resume' })
-    expect(resumed).toMatchObject({ turns: [{ prompt: 'Hello' }], agentId: null, metadata: {} })
+    expect(resumed).toMatchObject({ turns: [{ prompt: 'Hello' }], agentId: 'other', metadata: {} })
     expect(await manager.getSession('s')).toEqual(resumed)
   })
 
@@ -66,10 +66,12 @@ describe('startSession', () => {
     const { manager, store } = manage()
     store.beforeSave = async () => {
       store.beforeSave = async () => {}
-      await manager.startSession({ sessionId: 's', agentId: 'first' })
+      await manager.startSession({ sessionId: 's', agentId: 'first', metadata: { a: 1 } })
     }
-    expect(await manager.startSession({ sessionId: 's', agentId: 'second', ifExists: 'resume' })).toMatchObject({
+    const metadata = { b: 1 }
+    expect(await manager.startSession({ sessionId: 's', metadata, ifExists: 'resume' })).toMatchObject({
       agentId: 'first',
+      metadata: { a: 1, b: 1 },
     })
   })
 
@@ -110,7 +112,7 @@ describe('recording', () => {
       prompt: 'Hello',
       toolCalls: [{ toolName: 'f' }],
     })
-    expect([revision, deduplicated]).toEqual([2, false])
+    expect([revision, deduplicated]).toEqual([2, []])
     expect(turn).toMatchObject({ turnId: 'id-1', status: 'success', toolCalls: [{ callId: 'id-1:0' }] })
     expect(turn.startedAt).not.toBe('')
     expect(turn.endedAt).not.toBe(null)
@@ -123,7 +125,7 @@ describe('recording', () => {
     await manager.recordTurn('s', { turnId: 't', prompt: 'Hello' })
     expect(await manager.recordTurn('s', { turnId: 't', prompt: 'Hello' })).toMatchObject({
       revision: 2,
-      deduplicated: true,
+      deduplicated: ['t'],
     })
     await expect(manager.recordTurn('s', { turnId: 't', prompt: 'Bye' })).rejects.toMatchObject(
       failsWith('TURN_ID_CONFLICT'),
@@ -142,7 +144,7 @@ describe('recording', () => {
       arguments: { of: 'tea' },
       status: 'running',
     })
-    expect(await manager.recordTurn('s', turn)).toMatchObject({ deduplicated: true, turn: { toolCalls: [] } })
+    expect(await manager.recordTurn('s', turn)).toMatchObject({ deduplicated: ['t'], turn: { toolCalls: [] } })
     expect(await manager.getTurns('s', { turnId: 't' })).toMatchObject([{ toolCalls: [{ arguments: { of: 'tea' } }] }])
     await manager.recordToolCall('s', 't', { callId: 'a', toolName: 'find', result: 3 })
     expect(await manager.getTurns('s')).toMatchObject([{ toolCalls: [{ arguments: {}, result: 3 }] }])
@@ -389,18 +391,13 @@ describe('a rejected call', () => {
     expect(await manager.getSession('s')).toMatchObject({ revision: 2 })
   })
 
-  it.each(['forkSession', 'startSession'] as const)(
-    '%s has outcome not-stored if the session cannot be loaded',
-    async method => {
-      const { manager, store } = manage()
-      store.loadSession = async () =>
-        Promise.reject(new TurnstoreError('CORRUPT_SESSION', 'damaged', { sessionId: 's' }))
-      const write = method === 'forkSession' ? manager.forkSession('s') : manager.startSession({ ifExists: 'resume' })
-      await expect(write).rejects.toMatchObject(
-        failsWith('CORRUPT_SESSION', { message: 'damaged', sessionId: 's', outcome: 'not-stored' }),
-      )
-    },
-  )
+  it('forkSession has outcome not-stored if the session cannot be loaded', async () => {
+    const { manager, store } = manage()
+    store.loadSession = async () => Promise.reject(new TurnstoreError('CORRUPT_SESSION', 'damaged', { sessionId: 's' }))
+    await expect(manager.forkSession('s')).rejects.toMatchObject(
+      failsWith('CORRUPT_SESSION', { message: 'damaged', sessionId: 's', outcome: 'not-stored' }),
+    )
+  })
 
   it('has no outcome if the store sets none', async () => {
     const { manager, store } = manage()
@@ -522,7 +519,7 @@ describe('forks and rewinds', () => {
     const manager = await threeTurns()
     expect(await manager.rewindSession('s', 2)).toMatchObject({ turnCount: 2 })
     expect(await manager.getSession('s')).toMatchObject({ agentTransitions: [{ toAgent: 'x' }] })
-    expect(await manager.recordTurn('s', { turnId: 'c', prompt: 'another' })).toMatchObject({ deduplicated: false })
+    expect(await manager.recordTurn('s', { turnId: 'c', prompt: 'another' })).toMatchObject({ deduplicated: [] })
   })
 
   it('a conditional rewind fails if another writer was first', async () => {
@@ -716,5 +713,59 @@ describe('pruneSessions', () => {
   it('refuses to run without a condition, which would delete everything', async () => {
     const { manager } = manage()
     await expect(manager.pruneSessions({})).rejects.toMatchObject(failsWith('INVALID_ARGUMENT'))
+  })
+})
+
+describe('an ended session', () => {
+  it('is open again when a turn is recorded, and is not pruned while it is in use', async () => {
+    const { manager } = manage()
+    await manager.startSession({ sessionId: 's' })
+    await manager.recordTurn('s', { turnId: 't' })
+    await manager.endSession('s')
+    await manager.recordTurn('s', { turnId: 't' })
+    expect((await manager.getSummary('s'))?.metadata).toEqual({ ended: true })
+    await manager.recordTurn('s', { turnId: 'u' })
+    expect((await manager.getSummary('s'))?.metadata).toEqual({})
+    expect(await manager.pruneSessions({ ended: true })).toEqual([])
+  })
+})
+
+describe('updateSession', () => {
+  it('sets and removes metadata and sets the agent, and nothing else', async () => {
+    const { manager } = manage()
+    await manager.startSession({ sessionId: 's', metadata: { a: 1, b: 1 } })
+    await manager.recordTurn('s', { turnId: 't' })
+    const update = { metadata: { title: 'Tea' }, unsetMetadata: ['a'], agentId: 'x' }
+    const options = { idempotencyKey: 'k', ifRevision: 2 }
+    expect(await manager.updateSession('s', update, options)).toMatchObject({ revision: 3 })
+    expect(await manager.updateSession('s', update, options)).toMatchObject({ revision: 3, replayed: true })
+    await expect(manager.updateSession('s', update, { ifRevision: 2 })).rejects.toMatchObject({
+      code: 'REVISION_CONFLICT',
+    })
+    expect(await manager.getSession('s')).toMatchObject({
+      metadata: { title: 'Tea', b: 1 },
+      agentId: 'x',
+      turns: [{ turnId: 't' }],
+    })
+    expect(await manager.getSummary('none')).toBe(null)
+  })
+})
+
+describe('interruptTurn', () => {
+  it('marks a running turn, and needs the revision at which it was seen', async () => {
+    const { manager } = manage()
+    await manager.startSession({ sessionId: 's' })
+    await manager.recordTurn('s', { turnId: 't', status: 'running' })
+    // @ts-expect-error -- JavaScript callers can leave it out
+    await expect(manager.interruptTurn('s', 't', {})).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    await manager.recordToolCall('s', 't', { callId: 'c', toolName: 'f' })
+    await expect(manager.interruptTurn('s', 't', { ifRevision: 2 })).rejects.toMatchObject({
+      code: 'REVISION_CONFLICT',
+      actualRevision: 3,
+    })
+    expect(await manager.interruptTurn('s', 't', { ifRevision: 3 })).toMatchObject({ revision: 4 })
+    const [turn] = await manager.getTurns('s')
+    expect([turn?.status, turn?.endedAt === null]).toEqual(['interrupted', false])
+    expect(await manager.interruptTurn('s', 't', { ifRevision: 4 })).toMatchObject({ revision: 4, skipped: ['t'] })
   })
 })

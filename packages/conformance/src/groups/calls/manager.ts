@@ -22,13 +22,13 @@ function define({ it }: Cases): void {
       prompt: 'Where is my parcel?',
       toolCalls: [{ toolName: 'track', result: { place: 'depot' } }],
     })
-    same([turn.turnId, turn.toolCalls[0]?.callId, deduplicated], ['t1', 't1:0', false], 'the recorded turn')
+    same([turn.turnId, turn.toolCalls[0]?.callId, deduplicated], ['t1', 't1:0', []], 'the recorded turn')
     const again = await manager.recordTurn(sessionId, {
       turnId: 't1',
       prompt: 'Where is my parcel?',
       toolCalls: turn.toolCalls,
     })
-    same([again.deduplicated, again.revision], [true, 2], 'recording it again')
+    same([again.deduplicated, again.revision], [['t1'], 2], 'recording it again')
     await manager.recordAgentTransition(sessionId, { fromAgent: 'triage', toAgent: 'billing', turnId: 't1' })
     await manager.endSession(sessionId)
     const session = await manager.getSession(sessionId)
@@ -75,8 +75,12 @@ function define({ it }: Cases): void {
     await manager.endSession('s')
     await fails(() => manager.startSession({ sessionId: 's' }), 'SESSION_EXISTS', 'by default', { sessionId: 's' })
     same(await store.loadSession('s').then(session => session?.turns.length), 1, 'turns after that')
-    const resumed = await manager.startSession({ sessionId: 's', ifExists: 'resume', metadata: { ignored: true } })
-    same([resumed.metadata, turnIdsOf(resumed)], [{ first: true }, ['t1']], 'resumed, not ended any more')
+    const resumed = await manager.startSession({ sessionId: 's', ifExists: 'resume', metadata: { b: 1 }, agentId: 'a' })
+    same(
+      [resumed.metadata, resumed.agentId, turnIdsOf(resumed)],
+      [{ first: true, b: 1 }, 'a', ['t1']],
+      'resumed, not ended any more, with the metadata and the agent of the call',
+    )
     same(await manager.getSession('s'), resumed, 'what is stored')
     const replaced = await manager.startSession({ sessionId: 's', ifExists: 'replace' })
     same([replaced.turns, replaced.metadata, replaced.revision], [[], {}, resumed.revision + 1], 'replaced')
@@ -103,7 +107,7 @@ function define({ it }: Cases): void {
     same([turn?.status, turn?.responseContent], ['success', 'Done.'], 'the turn')
     await fails(() => manager.updateTurn('s', 'none', {}), 'TURN_NOT_FOUND', 'a missing turn')
     const retried = await manager.recordTurn('s', { turnId: 't', prompt: 'x', status: 'running' })
-    same(retried.deduplicated, true, 'the late retry of its beginning')
+    same(retried.deduplicated, ['t'], 'the late retry of its beginning')
   })
 
   it('manager', 'rewinds, forks and resumes a conversation', async ({ store }) => {
