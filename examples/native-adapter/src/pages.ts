@@ -21,7 +21,7 @@ import {
   where,
 } from '@turnstore/core/adapter/sql'
 import type { Database } from './database.js'
-import { dialect } from './statements.js'
+import { dialect, summaryColumns, withLastTurn } from './statements.js'
 
 const columns: ListingColumns = {
   sessionId: 'session_id',
@@ -44,7 +44,7 @@ export async function readPage(database: Database, read: Read, query: CheckedQue
   const deadline = performance.now() + ms
   const page = new FillingPage(query)
   for (let after = query.after; ;) {
-    const chunk = query.metadata.length > 0 ? CHUNK : page.room + 1
+    const chunk = query.metadata.length > 0 || query.lastTurnStatus !== undefined ? CHUNK : page.room + 1
     const rows = await read(() => rowsAfter(database, query, after, chunk))
     for (const row of rows) if (!page.add(listedOf(row), positionOf(row))) return page.cut()
     const last = rows.at(-1)
@@ -57,7 +57,7 @@ export async function readPage(database: Database, read: Read, query: CheckedQue
 function rowsAfter(database: Database, query: CheckedQuery, after: Position | undefined, limit: number): Row[] {
   const bindings = new Bindings(dialect)
   const terms = [...rangeTerms(query, columns, after, bindings), ...filterTerms(query, columns, bindings)]
-  const rows = `SELECT *, ${keyOf(query, columns)} AS place FROM sessions ${where(terms)}`
+  const rows = `SELECT ${summaryColumns}, ${keyOf(query, columns)} AS place FROM sessions ${withLastTurn} ${where(terms)}`
   const statement = `${rows} ORDER BY ${orderOf(query, columns)} LIMIT ${bindings.bind(limit)}`
   return database.all(statement, ...bindings.values)
 }

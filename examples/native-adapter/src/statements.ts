@@ -1,8 +1,12 @@
 import { REMEMBERED_CHANGES } from '@turnstore/core/adapter'
-import { type Dialect, PlanWriter, template } from '@turnstore/core/adapter/sql'
+import { type Dialect, lastTurnColumns, PlanWriter, template } from '@turnstore/core/adapter/sql'
 
 /** Postgres would have `position => `$${position}``. */
 export const dialect: Dialect = { placeholder: () => '?' }
+
+/** For `summaryOfRow`: the columns of a session, and what they tell of its last turn. */
+export const summaryColumns = `sessions.*, ${lastTurnColumns('last.body')}`
+export const withLastTurn = 'LEFT JOIN turns AS last ON last.session = sessions.id AND last.seq = turn_count - 1'
 
 /** The statements of a change. Core names the values, and decides which statements a change needs. */
 export const writer = new PlanWriter(

@@ -48,6 +48,7 @@ import {
   textOrNull,
 } from '@turnstore/core/adapter/sql'
 import type { Database } from './database.js'
+import { summaryColumns, withLastTurn } from './statements.js'
 
 /** A session in the database, read inside a transaction. */
 export class StoredSession {
@@ -71,7 +72,8 @@ export class StoredSession {
 
   /** The same for a session that need not be readable. */
   static row(database: Database, sessionId: string, scope: Scope): Row | null {
-    const row = database.get('SELECT * FROM sessions WHERE session_id = ?', sessionId)
+    const found = `SELECT ${summaryColumns} FROM sessions ${withLastTurn} WHERE session_id = ?`
+    const row = database.get(found, sessionId)
     // First of all: nobody learns anything about the session of another workspace.
     return row !== undefined && inScope({ workspaceId: textOrNull(row, 'workspace_id') }, scope) ? row : null
   }
@@ -200,7 +202,7 @@ export class StoredSession {
 
   /** Everything but the turns. */
   head(): Omit<SessionRecord, 'turns'> {
-    const { turnCount: _turns, agentTransitionCount, ...summary } = this.summary
+    const { turnCount: _turns, lastTurn: _last, agentTransitionCount, ...summary } = this.summary
     const agentTransitions = this.#database
       .all('SELECT transition_id, turn_id, body FROM transitions WHERE session = ? ORDER BY seq', this.key)
       .map((row, index) => {

@@ -10,6 +10,7 @@ export {
   fromExactOrNull,
   type Row,
   sessionColumns,
+  lastTurnColumns,
   summaryOfRow,
   text,
   textOrNull,

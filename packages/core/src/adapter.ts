@@ -29,7 +29,7 @@ export { revisionConflict, safeCause, sessionExists, sessionNotFound, withDetail
 export { isValidId } from './basics/ids.js'
 export { isJsonObject, isJsonValue } from './basics/json.js'
 export { damageOf, isDamage, type Listed, pageOfListing } from './queries/page.js'
-export { summaryOf } from './records/models.js'
+export { lastTurnOf, summaryOf } from './records/models.js'
 export { withOutcome } from './basics/outcome.js'
 export { type StoreOptions, checkStoreOptions, AbstractSessionStore } from './stores/abstract-session-store.js'
 export { nextRevision } from './changes/next-revision.js'

@@ -33,6 +33,7 @@ export {
   type AgentTransitionInput,
   type AgentTransitionRecord,
   isEnded,
+  type LastTurn,
   SCHEMA_VERSION,
   type SessionInput,
   type SessionRecord,

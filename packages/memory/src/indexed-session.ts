@@ -75,7 +75,8 @@ export class IndexedSession implements SessionView {
   }
 
   summary(): SessionSummary {
-    return summaryOf(this.head, this.turnCount)
+    const last = this.#turns.at(-1)
+    return summaryOf(this.head, this.turnCount, last instanceof IndexedTurn ? last.head : last)
   }
 
   /** The last turn with this id, ready for a step or for reading its parts. */

@@ -24,6 +24,8 @@ function isMeant(session: SessionRecord, query: SessionQuery): boolean {
   }
   const { ended } = session.metadata
   if (query.ended !== undefined && (ended === true) !== query.ended) return false
+  const { lastTurnStatus } = query
+  if (lastTurnStatus !== undefined && session.turns.at(-1)?.status !== lastTurnStatus) return false
   const bounds = [
     [session.updatedAt, query.updatedAfter, query.updatedBefore],
     [session.createdAt, query.createdAfter, query.createdBefore],

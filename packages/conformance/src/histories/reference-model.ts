@@ -1,3 +1,4 @@
+import { summaryOf } from './summary.js'
 import { isDeepStrictEqual } from 'node:util'
 import {
   applyChange,
@@ -168,8 +169,4 @@ function partsOf({ turns, revision }: SessionRecord, turnId: string, range: Part
 function rangeOf(count: number, last: number | undefined, from: number, limit: number): [first: number, end: number] {
   if (last !== undefined) return [Math.max(0, count - last), count]
   return [Math.min(from, count), Math.min(from + limit, count)]
-}
-
-function summaryOf({ turns, agentTransitions, extra: _extra, ...head }: SessionRecord): unknown {
-  return { ...head, turnCount: turns.length, agentTransitionCount: agentTransitions.length }
 }

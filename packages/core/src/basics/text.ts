@@ -66,3 +66,11 @@ export function fingerprint(text: string): string {
 function hex(word: number): string {
   return (word >>> 0).toString(16).padStart(8, '0')
 }
+
+/** The first units of a text, or one less if they would end with half a surrogate pair. */
+export function beginningOf(text: string, units: number): string {
+  if (text.length <= units) return text
+  const last = text.charCodeAt(units - 1)
+  const isCut = last >= 0xd800 && last < 0xdc00 && isLowSurrogate(text.charCodeAt(units))
+  return text.slice(0, isCut ? units - 1 : units)
+}

@@ -49,6 +49,7 @@ function sealOf(position: Position, query: CheckedFilter): string {
       query.agentId === undefined ? 0 : [query.agentId],
       query.parentSessionId === undefined ? 0 : [query.parentSessionId],
       query.ended ?? 0,
+      query.lastTurnStatus === undefined ? 0 : [query.lastTurnStatus],
       query.updatedAfter ?? 0,
       query.updatedBefore ?? 0,
       query.createdAfter ?? 0,

@@ -9,6 +9,7 @@ export interface CheckedFilter {
   readonly agentId: string | null | undefined
   readonly parentSessionId: string | null | undefined
   readonly ended: boolean | undefined
+  readonly lastTurnStatus: string | undefined
   readonly updatedAfter: string | undefined
   readonly updatedBefore: string | undefined
   readonly createdAfter: string | undefined
@@ -25,6 +26,7 @@ export function matches(query: CheckedFilter, session: SessionSummary): boolean 
     (query.agentId === undefined || session.agentId === query.agentId) &&
     (query.parentSessionId === undefined || session.parentSessionId === query.parentSessionId) &&
     (query.ended === undefined || isEnded(session) === query.ended) &&
+    (query.lastTurnStatus === undefined || session.lastTurn?.status === query.lastTurnStatus) &&
     isBetween(session.updatedAt, query.updatedAfter, query.updatedBefore) &&
     isBetween(session.createdAt, query.createdAfter, query.createdBefore) &&
     query.metadata.every(([key, value]) => hasMember(session.metadata, key, value))

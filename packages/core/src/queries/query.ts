@@ -4,6 +4,7 @@ import type { Position } from './position.js'
 import { TurnstoreError } from '../basics/errors.js'
 import { readObject } from '../basics/arguments.js'
 import { readSignal, type Signal } from '../basics/signal.js'
+import type { TurnStatus } from '../records/models.js'
 import { scopeOf } from '../basics/scope.js'
 import { quote } from '../basics/text.js'
 import { timeKey } from '../basics/time.js'
@@ -19,6 +20,8 @@ export interface SessionQuery {
   parentSessionId?: string | null
   /** Only sessions that have ended (`true`) or have not (`false`). */
   ended?: boolean
+  /** Only sessions whose last turn has this status. With `running` and `updatedBefore`, those that may be abandoned. */
+  lastTurnStatus?: TurnStatus
   /** ISO 8601, exclusive. A stored time that is empty or invalid matches none of these four. */
   updatedAfter?: string
   updatedBefore?: string
@@ -50,6 +53,7 @@ export const queryMembers: readonly string[] = [
   'agentId',
   'parentSessionId',
   'ended',
+  'lastTurnStatus',
   'updatedAfter',
   'updatedBefore',
   'createdAfter',
@@ -73,6 +77,7 @@ export function readQuery(source: unknown, what = 'query'): CheckedQuery {
     agentId: textOrNull(query, what, 'agentId'),
     parentSessionId: textOrNull(query, what, 'parentSessionId'),
     ended: readBoolean(query, what, 'ended'),
+    lastTurnStatus: readText(query, what, 'lastTurnStatus'),
     updatedAfter: readTime(query, what, 'updatedAfter'),
     updatedBefore: readTime(query, what, 'updatedBefore'),
     createdAfter: readTime(query, what, 'createdAfter'),
@@ -94,6 +99,12 @@ function textOrNull(query: Record<string, unknown>, what: string, name: string):
   const value = query[name]
   if (value === undefined || value === null || typeof value === 'string') return value
   throw new TurnstoreError('INVALID_ARGUMENT', `${what}.${name} must be a string or null`)
+}
+
+function readText(query: Record<string, unknown>, what: string, name: string): string | undefined {
+  const value = query[name]
+  if (value === undefined || typeof value === 'string') return value
+  throw new TurnstoreError('INVALID_ARGUMENT', `${what}.${name} must be a string`)
 }
 
 function readBoolean(query: Record<string, unknown>, what: string, name: string): boolean | undefined {

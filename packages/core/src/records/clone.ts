@@ -59,7 +59,8 @@ export function cloneTransition(transition: AgentTransitionRecord): AgentTransit
 }
 
 export function cloneSummary(summary: SessionSummary): SessionSummary {
-  return { ...summary, metadata: cloneJsonObject(summary.metadata) }
+  const { metadata, lastTurn } = summary
+  return { ...summary, metadata: cloneJsonObject(metadata), lastTurn: lastTurn && { ...lastTurn } }
 }
 
 function cloneExtra({ extra }: Pick<SessionRecord, 'extra'>): Pick<SessionRecord, 'extra'> {

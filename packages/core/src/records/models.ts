@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from '../basics/json.js'
+import { beginningOf } from '../basics/text.js'
 
 /** The wire format version that this code writes, and the highest that it reads. */
 export const SCHEMA_VERSION = 1
@@ -115,6 +116,17 @@ export interface SessionSummary {
   revision: number
   turnCount: number
   agentTransitionCount: number
+  /** Null for a session without turns. */
+  lastTurn: LastTurn | null
+}
+
+/** What a listing tells of the last turn of a session. */
+export interface LastTurn {
+  turnId: string
+  status: TurnStatus
+  /** The first 200 UTF-16 units of the prompt, or 199 if a character would be cut in half. */
+  prompt: string
+  startedAt: string
 }
 
 /** A tool call as you pass it in. In a turn, a call without a `callId` gets `turnId:index`, also on a retry. */
@@ -141,8 +153,9 @@ export type SessionInput = Partial<Omit<SessionRecord, 'turns' | 'agentTransitio
 
 /** The summary of a record. Shares the record's metadata object. */
 export function summaryOf(
-  session: Omit<SessionRecord, 'turns'> & { turns?: readonly unknown[] },
+  session: Omit<SessionRecord, 'turns'> & { turns?: readonly TurnHead[] },
   turnCount: number = session.turns?.length ?? 0,
+  lastTurn: TurnHead | undefined = session.turns?.at(-1),
 ): SessionSummary {
   return {
     sessionId: session.sessionId,
@@ -155,7 +168,15 @@ export function summaryOf(
     revision: session.revision,
     turnCount,
     agentTransitionCount: session.agentTransitions.length,
+    lastTurn: lastTurn === undefined ? null : lastTurnOf(lastTurn),
   }
+}
+
+/** The longest prompt in a summary, in UTF-16 units. */
+export const SUMMARY_PROMPT = 200
+
+export function lastTurnOf({ turnId, status, prompt, startedAt }: LastTurn): LastTurn {
+  return { turnId, status, prompt: beginningOf(prompt, SUMMARY_PROMPT), startedAt }
 }
 
 /** Whether the session was ended by `endSession` and not resumed since. */

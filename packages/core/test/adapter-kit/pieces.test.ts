@@ -113,6 +113,7 @@ describe('FillingPage', () => {
     revision: 1,
     turnCount: 0,
     agentTransitionCount: 0,
+    lastTurn: null,
   })
   const place = (sessionId: string) => ({ time: '2026-01-31T12:00:00.000000Z', sessionId })
 

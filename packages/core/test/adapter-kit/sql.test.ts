@@ -143,13 +143,30 @@ describe('columns', () => {
   it('hold a session as its summary reads it', () => {
     const { turns, agentTransitions, ...members } = session
     const row = sessionColumns({ ...session, agentId: 'lone \ud800' }, 7)
-    expect(summaryOfRow(row)).toEqual({
+    const last = turns.at(-1)
+    const lastTurn = last && {
+      turnId: last.turnId,
+      status: last.status,
+      prompt: last.prompt,
+      startedAt: last.startedAt,
+    }
+    const lastColumns = {
+      last_turn_id: JSON.stringify(last?.turnId),
+      last_turn_status: JSON.stringify(last?.status),
+      last_turn_prompt: JSON.stringify(last?.prompt),
+      last_turn_started_at: JSON.stringify(last?.startedAt),
+    }
+    expect(summaryOfRow({ ...row, ...lastColumns })).toEqual({
       ...members,
       agentId: 'lone \ud800',
       revision: 7,
       turnCount: turns.length,
       agentTransitionCount: agentTransitions.length,
+      lastTurn: lastTurn ?? null,
     })
+    const cut = JSON.stringify('\ud83d\ude00\n'.repeat(500)).slice(0, 1207)
+    const shown = summaryOfRow({ ...row, ...lastColumns, turn_count: 1, last_turn_prompt: cut }).lastTurn?.prompt
+    expect(shown).toBe('\ud83d\ude00\n'.repeat(66) + '\ud83d\ude00')
     expect(row).toMatchObject({ ended: 1, created_key: key, agent_id: '"lone \\ud800"' })
   })
 

@@ -1,7 +1,7 @@
 import { lstatSync, type Stats } from 'node:fs'
 import { crc32 } from 'node:zlib'
-import type { JsonValue, SessionSummary } from '@turnstore/core'
-import { isJsonObject, RecentMap, TimeSlice } from '@turnstore/core/adapter'
+import type { JsonValue, LastTurn, SessionSummary } from '@turnstore/core'
+import { isJsonObject, lastTurnOf, RecentMap, TimeSlice } from '@turnstore/core/adapter'
 import { identify } from '../disk/file-identity.js'
 import { readWhole } from '../disk/read-file.js'
 import { replaceFile } from '../disk/replace-file.js'
@@ -205,20 +205,33 @@ function entriesOf(line: Buffer): readonly unknown[] {
 /** As a list: names of members would be half of the file. */
 function encodeSummary(summary: SessionSummary): unknown[] {
   const { sessionId, workspaceId, parentSessionId, agentId, createdAt, updatedAt, metadata } = summary
-  const { revision, turnCount, agentTransitionCount } = summary
+  const { revision, turnCount, agentTransitionCount, lastTurn } = summary
   const ids = [sessionId, workspaceId, parentSessionId, agentId]
-  return [...ids, createdAt, updatedAt, metadata, revision, turnCount, agentTransitionCount]
+  const last = lastTurn && [lastTurn.turnId, lastTurn.status, lastTurn.prompt, lastTurn.startedAt]
+  return [...ids, createdAt, updatedAt, metadata, revision, turnCount, agentTransitionCount, last]
 }
 
 function decodeSummary(members: readonly unknown[], depth: number): SessionSummary | null {
   const [sessionId, workspaceId, parentSessionId, agentId, createdAt, updatedAt, metadata] = members
-  const [revision, turnCount, agentTransitionCount] = members.slice(7)
+  const [revision, turnCount, agentTransitionCount, last] = members.slice(7)
   if (typeof sessionId !== 'string' || typeof createdAt !== 'string' || typeof updatedAt !== 'string') return null
   if (!isTextOrNull(workspaceId) || !isTextOrNull(parentSessionId) || !isTextOrNull(agentId)) return null
   if (!isJsonObject(metadata) || !isWithin(metadata, depth)) return null
   if (!isCount(revision) || !isCount(turnCount) || !isCount(agentTransitionCount)) return null
+  const lastTurn = decodeLastTurn(last)
+  if (lastTurn === undefined || (lastTurn === null) !== (turnCount === 0)) return null
   const ids = { sessionId, workspaceId, parentSessionId, agentId }
-  return { ...ids, createdAt, updatedAt, metadata, revision, turnCount, agentTransitionCount }
+  return { ...ids, createdAt, updatedAt, metadata, revision, turnCount, agentTransitionCount, lastTurn }
+}
+
+/** Undefined if it is damaged. */
+function decodeLastTurn(members: unknown): LastTurn | null | undefined {
+  if (members === null) return null
+  if (!isList(members)) return undefined
+  const [turnId, status, prompt, startedAt] = members
+  if (typeof turnId !== 'string' || typeof status !== 'string') return undefined
+  if (typeof prompt !== 'string' || typeof startedAt !== 'string') return undefined
+  return lastTurnOf({ turnId, status, prompt, startedAt })
 }
 
 function isList(value: unknown): value is readonly unknown[] {

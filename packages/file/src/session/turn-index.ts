@@ -1,9 +1,17 @@
-import type { AgentTransitionRecord, SessionRecord, SessionSummary, TurnHead, TurnRecord } from '@turnstore/core'
+import type {
+  AgentTransitionRecord,
+  LastTurn,
+  SessionRecord,
+  SessionSummary,
+  TurnHead,
+  TurnRecord,
+} from '@turnstore/core'
 import {
   type ChangePlan,
   cloneTurn,
   isDropped,
   isRetryOfTurn,
+  lastTurnOf,
   type Part,
   type RememberedChange,
   sameTransition,
@@ -55,6 +63,8 @@ export class TurnIndex implements SessionView {
   /** Of open turns. */
   readonly #recentHeads = new Recent<TurnHead>()
   #documentTurns: readonly TurnRecord[] | null
+  /** Undefined if it has to be read. */
+  #lastKnown: LastTurn | null | undefined
   readonly #reader: SyncReader
   /** The turns, and the parts of open turns. */
   #size = 0
@@ -73,6 +83,8 @@ export class TurnIndex implements SessionView {
     this.#isForeign = outline.isForeign
     this.#reader = reader
     this.#documentTurns = outline.hasBigIntegers ? null : outline.turns
+    const last = outline.turns.at(-1)
+    this.#lastKnown = last === undefined ? null : lastTurnOf(last)
     outline.turns.forEach((turn, item) => {
       const span = outline.spans?.[item] ?? null
       const pieces = outline.pieces.get(item)
@@ -105,7 +117,7 @@ export class TurnIndex implements SessionView {
   }
 
   get summary(): SessionSummary {
-    return { ...summaryOf(this.head), turnCount: this.turnCount }
+    return { ...summaryOf(this.head), turnCount: this.turnCount, lastTurn: this.#lastTurn() }
   }
 
   /** The reference wrote the document, and no compaction has rewritten it since. */
@@ -187,6 +199,7 @@ export class TurnIndex implements SessionView {
       const pieces = spans.appendTurns[item]
       if (pieces === undefined) return
       const { length } = pieces.whole
+      this.#lastKnown = lastTurnOf(turn)
       if (length > SMALL_TURN_BYTES && turn.toolCalls.length + turn.items.length > 0) {
         this.#add(new OpenTurn(turn, piecePlaces(pieces, at), length, null))
         return
@@ -211,7 +224,9 @@ export class TurnIndex implements SessionView {
     turn.apply(change, places)
     this.#size += change.toolCalls.put.length + change.items.put.length
     this.#recent.delete(index)
-    if (change.head !== undefined) this.#recentHeads.set(index, change.head, bytesOf(placesOfHead(turn.head)))
+    if (change.head === undefined) return
+    this.#recentHeads.set(index, change.head, bytesOf(placesOfHead(turn.head)))
+    if (index === this.turnCount - 1) this.#lastKnown = lastTurnOf(change.head)
   }
 
   /** Finds the pieces of a turn that is in one piece. */
@@ -262,6 +277,16 @@ export class TurnIndex implements SessionView {
     if (!('base' in place) || place.base.kind !== 'document') return undefined
     const turn = this.#documentTurns?.[place.base.item]
     return turn && cloneTurn(turn)
+  }
+
+  #lastTurn(): LastTurn | null {
+    if (this.#lastKnown === undefined) {
+      const index = this.turnCount - 1
+      const last = this.#turns[index]
+      const head = last instanceof OpenTurn ? this.#headOf(index, last) : last && this.#turnAt(index)
+      this.#lastKnown = head === undefined ? null : lastTurnOf(head)
+    }
+    return this.#lastKnown
   }
 
   #headOf(index: number, turn: OpenTurn): TurnHead {
@@ -351,6 +376,7 @@ export class TurnIndex implements SessionView {
     this.#recent.clear()
     this.#recentHeads.clear()
     this.#hasRepeatedIds = false
+    this.#lastKnown = undefined
     for (const turn of turns.concat(plan.appendTurns.map(placeOfValue))) this.#add(turn)
     if (plan.metadata !== undefined) head.metadata = plan.metadata
     if (plan.agentId !== undefined) head.agentId = plan.agentId

@@ -1,8 +1,9 @@
-import { decodeSession, type JsonObject, type SessionRecord, type SessionSummary } from '@turnstore/core'
-import { encodeSession, timeKey } from '@turnstore/core/adapter'
+import { decodeSession, type JsonObject, type LastTurn, type SessionRecord, type SessionSummary } from '@turnstore/core'
+import { encodeSession, lastTurnOf, timeKey } from '@turnstore/core/adapter'
 import { corruptSession, newerSession } from '../server/redis-errors.js'
 import { workspaceField, workspaceOf } from './keyspace.js'
-import { decodePart } from './stored-records.js'
+import { decodePart, decodeStoredTurn } from './stored-records.js'
+import { splitElement } from './stored-turn.js'
 
 /** The version of the format, which a state begins with. */
 export const FORMAT = '1'
@@ -27,6 +28,7 @@ export interface State {
 /** A session without its turns and transitions, and the fields that conditions of writes use. */
 export interface Head {
   readonly state: State
+  /** Without its last turn, unless that was read too. */
   readonly summary: SessionSummary
   readonly extra: JsonObject | undefined
   readonly created: Stamped
@@ -53,15 +55,14 @@ const LACKS_A_MEMBER = 'its head lacks a member'
 const OWN_FIELDS = new Set(['turns', 'agent_transitions', 'metadata', 'revision', 'updated_at', 'schema_version'])
 
 /** The members of a record that few changes alter, as one text. */
-export function encodeFrame(session: SessionSummary & Pick<SessionRecord, 'extra'>): string {
-  const { turnCount: _turns, agentTransitionCount: _transitions, ...members } = session
+export function encodeFrame(members: Omit<SessionRecord, 'turns' | 'agentTransitions'>): string {
   const wire = encodeSession({ ...members, turns: [], agentTransitions: [], metadata: {}, updatedAt: '', revision: 1 })
   return JSON.stringify(Object.fromEntries(Object.entries(wire).filter(([name]) => !OWN_FIELDS.has(name))))
 }
 
-/** Decodes the reply of HMGET. Null if there is no session. @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW` */
+/** Decodes the fields of a head, and behind them the last turn. Null if there is no session. @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW` */
 export function decodeFields(sessionId: string, fields: readonly (string | null)[]): Head | null {
-  return fields.every(field => field === null) ? null : decodeHead(sessionId, fields)
+  return fields.slice(0, HEAD_FIELDS.length).every(field => field === null) ? null : decodeHead(sessionId, fields)
 }
 
 /** @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW` */
@@ -107,7 +108,7 @@ export function decodeState(sessionId: string, text: string | null | undefined):
 
 /** @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW` */
 export function decodeHead(sessionId: string, fields: readonly (string | null | undefined)[]): Head {
-  const [text, frame, metadata, ck, cs] = fields
+  const [text, frame, metadata, ck, cs, last] = fields
   const state = decodeState(sessionId, text)
   if (!isText(frame) || !isText(metadata) || !isText(ck) || !isText(cs)) throw corruptSession(sessionId, LACKS_A_MEMBER)
   const record = decodePart(sessionId, 'its head', frame, source => decodeSession(source))
@@ -132,10 +133,18 @@ export function decodeHead(sessionId: string, fields: readonly (string | null | 
       revision: state.revision,
       turnCount: state.turnCount,
       agentTransitionCount: state.transitionCount,
+      lastTurn: last === undefined ? null : decodeLastTurn(sessionId, last, state.turnCount),
     },
     extra: record.extra,
     created: { time: ck, stamp: cs },
   }
+}
+
+/** @throws `CORRUPT_SESSION` */
+function decodeLastTurn(sessionId: string, element: string | null, turnCount: number): LastTurn | null {
+  if (turnCount === 0) return null
+  if (element === null) throw corruptSession(sessionId, 'turns are missing or too many')
+  return lastTurnOf(decodeStoredTurn(sessionId, splitElement(element).json, turnCount - 1))
 }
 
 function textOf(source: unknown): string {

@@ -6,11 +6,15 @@ import { readTexts, readTextsOrNull } from '../server/redis-client.js'
 import { wasRefusedWith } from '../server/redis-errors.js'
 import type { Call, ServerConnection } from '../server/server-connection.js'
 import { decodeEntry, type Entry, isOver, memberOf, rangeOf } from './index-entry.js'
+import { type HeadFields, HeadReader } from './head-reader.js'
 import type { IndexWriter } from './index-writer.js'
 import { ListingPage } from './listing-page.js'
 
 /** What an entry leads to: the session's head, its damage, no session, or null for a session outside the scope. */
 type Found = Head | DamagedSession | 'gone' | null
+
+/** What is read of each session. */
+type What = 'heads' | 'states'
 
 /** What a listing asks of the loader. */
 interface GoneCheck {
@@ -33,12 +37,14 @@ export class SessionListing {
   readonly #keyspace: Keyspace
   readonly #index: IndexWriter
   readonly #loader: GoneCheck
+  readonly #heads: HeadReader
 
   constructor(connection: ServerConnection, keyspace: Keyspace, index: IndexWriter, loader: GoneCheck) {
     this.#connection = connection
     this.#keyspace = keyspace
     this.#index = index
     this.#loader = loader
+    this.#heads = new HeadReader(connection, keyspace)
   }
 
   async page(query: CheckedQuery, call: Call): Promise<SessionPage> {
@@ -132,7 +138,7 @@ export class SessionListing {
       const call = newCall()
       const members = await this.#members(key, { min, max: '+' }, 'asc', BATCH, call)
       const entries = members.flatMap(member => decodeEntry(member) ?? [])
-      const heads = await this.#readHeads(entries, [STATE_FIELD], call)
+      const heads = await this.#readHeads(entries, 'states', call)
       for (const [index, entry] of entries.entries()) {
         const fields = heads[index] ?? []
         // A damaged session exists. Reading it reports the damage.
@@ -159,7 +165,7 @@ export class SessionListing {
   }
 
   async #findAll(entries: readonly Entry[], scope: Scope, call: Call): Promise<Found[]> {
-    const heads = await this.#readHeads(entries, HEAD_FIELDS, call)
+    const heads = await this.#readHeads(entries, 'heads', call)
     return entries.map(({ sessionId }, index) => {
       const fields = heads[index] ?? []
       if ('code' in fields) return fields
@@ -174,17 +180,14 @@ export class SessionListing {
   }
 
   /**
-   * Some fields of the heads that entries lead to, or the damage of a session. A missing head is damage if the session
+   * The heads that entries lead to, or their states alone, or the damage of a session. A missing head is damage if the session
    * has other keys.
    */
-  async #readHeads(
-    entries: readonly Entry[],
-    fields: readonly string[],
-    call: Call,
-  ): Promise<((string | null)[] | DamagedSession)[]> {
-    const heads = await this.#askHeads(entries, fields, call)
-    const check = async (head: (string | null)[] | DamagedSession, entry: Entry | undefined) => {
-      if ('code' in head || entry === undefined || head.some(field => field !== null)) return head
+  async #readHeads(entries: readonly Entry[], what: What, call: Call): Promise<(HeadFields | DamagedSession)[]> {
+    const heads = await this.#askHeads(entries, what, call)
+    const check = async (head: HeadFields | DamagedSession, entry: Entry | undefined) => {
+      const hasHead = 'code' in head || head.slice(0, HEAD_FIELDS.length).some(field => field !== null)
+      if (hasHead || entry === undefined) return head
       const { sessionId } = entry
       try {
         await this.#loader.checkGone(sessionId, { ...call, sessionId })
@@ -196,24 +199,24 @@ export class SessionListing {
     return Promise.all(heads.map((head, index) => check(head, entries[index])))
   }
 
-  async #askHeads(
-    entries: readonly Entry[],
-    fields: readonly string[],
-    call: Call,
-  ): Promise<((string | null)[] | DamagedSession)[]> {
-    const commands = entries.map(({ sessionId }) => ['hmget', this.#keyspace.session(sessionId)[0], ...fields])
-    if (!this.#connection.spreadsKeys && commands.length > 0) {
+  async #askHeads(entries: readonly Entry[], what: What, call: Call): Promise<(HeadFields | DamagedSession)[]> {
+    if (!this.#connection.spreadsKeys && entries.length > 0) {
       try {
+        const ids = entries.map(({ sessionId }) => sessionId)
+        if (what === 'heads') return await this.#heads.readTogether(ids, call)
+        const commands = ids.map(id => ['hmget', this.#keyspace.session(id)[0], STATE_FIELD])
         return (await this.#connection.sendTogether(commands, call)).map(readTextsOrNull)
       } catch (error) {
-        // If one key is not a hash, read each head on its own to find out which.
+        // If one key is of another type, read each head on its own to find out which.
         if (!isTurnstoreError(error)) throw error
       }
     }
-    const readOne = async ({ sessionId }: Entry): Promise<(string | null)[] | DamagedSession> => {
-      const [key] = this.#keyspace.session(sessionId)
+    const readOne = async ({ sessionId }: Entry): Promise<HeadFields | DamagedSession> => {
+      const own = { ...call, sessionId }
       try {
-        return readTextsOrNull(await this.#connection.send('hmget', [key, ...fields], { ...call, sessionId }))
+        if (what === 'heads') return await this.#heads.readOne(sessionId, own)
+        const [key] = this.#keyspace.session(sessionId)
+        return readTextsOrNull(await this.#connection.send('hmget', [key, STATE_FIELD], own))
       } catch (error) {
         return damageOrThrow(sessionId, error)
       }

@@ -82,7 +82,7 @@ export class SaveWriter {
       workspaceField(workspaceId),
       ifRevision ?? '',
       newToken(),
-      encodeFrame({ ...session, turnCount: 0, agentTransitionCount: 0 }),
+      encodeFrame(session),
       JSON.stringify(session.metadata),
       JSON.stringify(session.updatedAt),
       updated.time,

@@ -21,10 +21,11 @@ import {
 import { type Keyspace, scopeField, turnField } from '../format/keyspace.js'
 import { letterOf, readName } from '../format/part-names.js'
 import { refusalOf } from '../format/script-replies.js'
-import { decodeFields, decodeState, type Head, HEAD_FIELDS, STATE_FIELD } from '../format/session-head.js'
+import { decodeFields, decodeState, type Head, STATE_FIELD } from '../format/session-head.js'
 import { decodeStoredTurn, decodeStoredTurns } from '../format/stored-records.js'
 import { readDescription } from '../format/stored-turn.js'
-import { readTexts, readTextsOrNull } from '../server/redis-client.js'
+import { readTexts } from '../server/redis-client.js'
+import { HeadReader } from '../listing/head-reader.js'
 import { corruptSession, wasRefusedWith } from '../server/redis-errors.js'
 import type { Args, Call, ServerConnection } from '../server/server-connection.js'
 import { PartsByPlace } from './open-turn.js'
@@ -59,15 +60,18 @@ export class SessionLoader {
   /** Sessions that had an open turn among the last ones: the script that reads those is asked at once. */
   readonly #withOpenTail = new RecentMap<true>(REMEMBERED)
 
+  readonly #heads: HeadReader
+
   constructor(connection: ServerConnection, keyspace: Keyspace) {
     this.#connection = connection
     this.#keyspace = keyspace
+    this.#heads = new HeadReader(connection, keyspace)
   }
 
   async load(sessionId: string, scope: Scope, call: Call): Promise<SessionRecord | null> {
     const whole = await this.examine(sessionId, scope, call)
     if (whole === null) return null
-    const { turnCount: _turns, agentTransitionCount: _transitions, ...summary } = whole.head.summary
+    const { turnCount: _turns, lastTurn: _last, agentTransitionCount: _transitions, ...summary } = whole.head.summary
     const { extra } = whole.head
     return { ...summary, turns: whole.turns, agentTransitions: whole.transitions, ...(extra && { extra }) }
   }
@@ -153,11 +157,7 @@ export class SessionLoader {
   }
 
   async summary(sessionId: string, scope: Scope, call: Call): Promise<SessionSummary | null> {
-    const [head] = this.#keyspace.session(sessionId)
-    const stored = decodeFields(
-      sessionId,
-      readTextsOrNull(await this.#connection.send('hmget', [head, ...HEAD_FIELDS], call)),
-    )
+    const stored = decodeFields(sessionId, await this.#heads.readOne(sessionId, call))
     if (stored === null) await this.checkGone(sessionId, { ...call, sessionId })
     return stored === null || !inScope(stored.summary, scope) ? null : stored.summary
   }

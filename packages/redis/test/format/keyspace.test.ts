@@ -104,7 +104,11 @@ describe('the keyspace', () => {
     await store.saveSession({ sessionId: 'fine' })
     const page = await store.querySessions()
     expect(page.sessions.map(({ sessionId }) => sessionId)).toContain('fine')
-    expect(page.damaged).toMatchObject([{ sessionId: 's', code: 'CORRUPT_SESSION' }])
+    // A listing reads the head and the last turn.
+    expect(page.damaged).toMatchObject([
+      { sessionId: 't', code: 'CORRUPT_SESSION' },
+      { sessionId: 's', code: 'CORRUPT_SESSION' },
+    ])
   })
 
   it('reports turns that are missing or are not JSON, without quoting them', async () => {

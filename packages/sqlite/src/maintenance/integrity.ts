@@ -7,7 +7,7 @@ import { storeError } from '../database/sqlite-errors.js'
 import { checkRemembered } from '../sessions/remembered-rows.js'
 import { readRawSession } from '../sessions/session-rows.js'
 import { checkVersion } from '../tables/schema-version.js'
-import { sql } from '../tables/statements.js'
+import { selectSession, sql } from '../tables/statements.js'
 import { placesOfTurn } from '../tables/turn-ids.js'
 
 /** What `checkIntegrity` found. */
@@ -96,7 +96,7 @@ const unreferenced: readonly (readonly [rows: string, what: string])[] = [
 
 function checkSession(connection: Connection, sessionId: string, note: (message: string) => void): void {
   const raw = readRawSession(connection, sessionId, undefined)
-  const row = connection.get(sql.session, sessionId)
+  const row = connection.get(selectSession, sessionId)
   if (raw === null || row === undefined) {
     note('An index names it, but the table does not have it')
     return

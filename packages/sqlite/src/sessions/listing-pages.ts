@@ -26,7 +26,7 @@ import {
 } from '@turnstore/core/adapter/sql'
 import { dialect } from '../tables/dialect.js'
 import type { Connection } from '../database/connection.js'
-import { sql, withHead } from '../tables/statements.js'
+import { sql, summaryColumns, withHead, withLastTurn } from '../tables/statements.js'
 import { columns, type IndexScan, scansOf, termsOf } from './listing-sql.js'
 
 /** Runs a transaction, and waits while the database is busy. */
@@ -43,8 +43,6 @@ const TIME_LENGTH = 27
 
 /** Null if it is large, which SQLite knows without reading it. */
 const SMALL_METADATA = 'iif(octet_length(metadata) <= 8192, metadata, NULL)'
-
-const COLUMNS = 's.*, h.updated_at, h.revision, h.turn_count, h.transition_count'
 
 /** The ids of the sessions in a scope. */
 export function listIds(connection: Connection, scope: Scope): string[] {
@@ -95,9 +93,9 @@ interface Chunk {
 /** @param most how many rows the page can use */
 function readChunk(connection: Connection, query: CheckedQuery, after: Position | undefined, most: number): Chunk {
   const [scan, ...others] = scansOf(query)
-  // Metadata is compared later, so any row may match.
+  // Metadata and the status of the last turn are compared later, so any row may match.
   const comparesMetadata = query.metadata.length > 0
-  const limit = comparesMetadata ? CHUNK : most
+  const limit = comparesMetadata || query.lastTurnStatus !== undefined ? CHUNK : most
   const isFiltered = filterTerms(query, columns, new Bindings(dialect)).length > 0
   const border = isFiltered ? positionAhead(connection, query, scan, after) : null
   const rowsOn = (each: IndexScan): Row[] => {
@@ -116,8 +114,8 @@ function readChunk(connection: Connection, query: CheckedQuery, after: Position 
       each.isSorted
         ? // SQLite sorts the rows without their metadata.
           `WITH found AS MATERIALIZED (SELECT s.*, ${key} AS place FROM ${each.table} ${stretch})
-           SELECT ${COLUMNS}, ${metadata} FROM found AS s ${withHead}`
-        : `SELECT ${COLUMNS}, ${key} AS place, ${metadata} FROM ${each.table} ${stretch}`,
+           SELECT ${summaryColumns}, ${metadata} FROM found AS s ${withHead} ${withLastTurn}`
+        : `SELECT ${summaryColumns}, ${key} AS place, ${metadata} FROM ${each.table} ${withLastTurn} ${stretch}`,
       ...bindings.values,
     )
   }

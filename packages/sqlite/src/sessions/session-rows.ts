@@ -20,7 +20,7 @@ import {
   textOrNull,
 } from '@turnstore/core/adapter/sql'
 import type { Connection } from '../database/connection.js'
-import { sql } from '../tables/statements.js'
+import { selectSession, sql } from '../tables/statements.js'
 import { areTurnIdsIndexed, placesOfTurn } from '../tables/turn-ids.js'
 
 /*
@@ -112,7 +112,7 @@ function checkTurnCount(row: Row): void {
 }
 
 export function readSummary(connection: Connection, sessionId: string, scope: Scope): SessionSummary | null {
-  const row = connection.get(sql.session, sessionId)
+  const row = connection.get(selectSession, sessionId)
   if (row === undefined) return null
   return ofSession(sessionId, () => {
     checkId(row, sessionId)
@@ -128,12 +128,12 @@ export interface RawSession {
 }
 
 export function readRawSession(connection: Connection, sessionId: string, scope: Scope): RawSession | null {
-  const row = connection.get(sql.session, sessionId)
+  const row = connection.get(selectSession, sessionId)
   if (row === undefined) return null
   return ofSession(sessionId, () => {
     checkId(row, sessionId)
     if (!isRowInScope(row, scope)) return null
-    const { turnCount, agentTransitionCount, ...head } = summaryOfRow(row)
+    const { turnCount, agentTransitionCount, lastTurn: _last, ...head } = summaryOfRow(row)
     checkTurnCount(row)
     const id = count(row, 'id')
     const agentTransitions = connection.all(sql.transitions, id).map(transitionOfRow)

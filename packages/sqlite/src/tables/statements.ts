@@ -1,3 +1,5 @@
+import { lastTurnColumns } from '@turnstore/core/adapter/sql'
+
 /*
  * All statements of the store, except those that write (`plan-verbs.ts`), those that list sessions (`listing-sql.ts`)
  * and those that make the tables (`schema.ts`). Values are always bound.
@@ -12,6 +14,26 @@
 /** Follows `turnstore_sessions AS s`. A LEFT JOIN, since a session without its head is damaged, not missing. */
 export const withHead: string = 'LEFT JOIN turnstore_places AS h ON h.session = s.id AND h.is_head = 1 AND h.seq = 0'
 
+/** Follows {@link withHead}: the body of the last turn, `last.body`. */
+export const withLastTurn: string = `
+  LEFT JOIN turnstore_places AS lp ON lp.session = s.id AND lp.is_head = 0 AND lp.seq = h.turn_count - 1
+  LEFT JOIN turnstore_turns AS last ON last.id = lp.turn AND last.session = s.id AND last.seq = lp.seq`
+
+/** Columns of a session that its summary needs, with the two joins. */
+export const summaryColumns: string = `s.*, h.updated_at, h.revision, h.turn_count, h.transition_count,
+  ${lastTurnColumns('last.body')}`
+
+/** A session without its turns and transitions. */
+export const selectSession: string = `
+  SELECT ${summaryColumns}, h.updated_key AS changed_key,
+    (SELECT metadata FROM turnstore_details WHERE session = s.id) AS metadata,
+    (SELECT extra FROM turnstore_details WHERE session = s.id) AS extra,
+    (SELECT own.session_id FROM turnstore_sessions AS own WHERE own.id = s.id) AS own_id,
+    (SELECT max(seq) FROM turnstore_places WHERE session = s.id AND is_head = 0) AS last_turn
+  FROM turnstore_sessions AS s INDEXED BY sqlite_autoindex_turnstore_sessions_1
+  ${withHead} ${withLastTurn}
+  WHERE s.session_id = +?`
+
 export const sql = {
   // `own_id` and `last_turn` check the row. A damaged index may lead to the row of another tenant's session, and SQLite
   // reads indexed columns from the index. A turn that exists and is not counted would be overwritten.
@@ -19,16 +41,6 @@ export const sql = {
   head: `
     SELECT s.id, s.workspace_id, s.agent_id, s.ended, s.moved,
       h.updated_at, h.revision, h.turn_count, h.transition_count,
-      (SELECT own.session_id FROM turnstore_sessions AS own WHERE own.id = s.id) AS own_id,
-      (SELECT max(seq) FROM turnstore_places WHERE session = s.id AND is_head = 0) AS last_turn
-    FROM turnstore_sessions AS s INDEXED BY sqlite_autoindex_turnstore_sessions_1
-    LEFT JOIN turnstore_places AS h ON h.session = s.id AND h.is_head = 1 AND h.seq = 0
-    WHERE s.session_id = +?`,
-  /** All except turns and transitions. */
-  session: `
-    SELECT s.*, h.updated_at, h.updated_key AS changed_key, h.revision, h.turn_count, h.transition_count,
-      (SELECT metadata FROM turnstore_details WHERE session = s.id) AS metadata,
-      (SELECT extra FROM turnstore_details WHERE session = s.id) AS extra,
       (SELECT own.session_id FROM turnstore_sessions AS own WHERE own.id = s.id) AS own_id,
       (SELECT max(seq) FROM turnstore_places WHERE session = s.id AND is_head = 0) AS last_turn
     FROM turnstore_sessions AS s INDEXED BY sqlite_autoindex_turnstore_sessions_1

@@ -67,6 +67,9 @@ describe('a page', () => {
       expect(plan).toStrictEqual([
         expect.stringMatching(/USING INDEX turnstore_sessions_/),
         expect.stringMatching(/^SEARCH h USING PRIMARY KEY \(session=\? AND is_head=\? AND seq=\?\)/),
+        // The last turn.
+        expect.stringMatching(/^SEARCH lp USING PRIMARY KEY \(session=\? AND is_head=\? AND seq=\?\)/),
+        expect.stringMatching(/^SEARCH last USING INTEGER PRIMARY KEY/),
         expect.stringMatching(/^CORRELATED SCALAR SUBQUERY/),
         expect.stringMatching(/^SEARCH turnstore_details USING INTEGER PRIMARY KEY/),
       ])

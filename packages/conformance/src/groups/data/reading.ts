@@ -1,4 +1,5 @@
 import type { SessionRecord, SessionStore, TurnPage } from '@turnstore/core'
+import { summaryOf } from '../../histories/summary.js'
 import type { Cases, Group } from '../../cases/cases.js'
 import { holds, same } from '../../checks/expect.js'
 import {
@@ -150,7 +151,9 @@ function define({ it }: Cases): void {
       }),
     )
     const changed = { agentId: null, updatedAt: '2030-01-01T00:00:00Z', metadata: { a: { b: [1, null] } }, revision: 2 }
-    const expected = { ...summaryOf(session), ...changed, turnCount: 3, agentTransitionCount: 1 }
+    const { lastTurn } = (await store.loadSummary('s')) ?? { lastTurn: null }
+    same(lastTurn?.turnId, 'b', 'the last turn after a change')
+    const expected = { ...summaryOf(session), ...changed, turnCount: 3, agentTransitionCount: 1, lastTurn }
     same(await store.loadSummary('s'), expected, 'loadSummary after a change')
     same((await store.querySessions()).sessions, [expected], 'querySessions after a change')
   })
@@ -267,8 +270,4 @@ function define({ it }: Cases): void {
 
 async function load(store: SessionStore, id: string): Promise<SessionRecord> {
   return (await store.loadSession(id)) ?? sessionOf('nothing')
-}
-
-function summaryOf({ turns, agentTransitions, extra: _extra, ...head }: SessionRecord): object {
-  return { ...head, turnCount: turns.length, agentTransitionCount: agentTransitions.length }
 }

@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue, SessionChange, SessionRecord, SessionStore } from '@turnstore/core'
+import { summaryOf } from '../../histories/summary.js'
 import type { Cases, Group } from '../../cases/cases.js'
 import { holds, refuses, same, show } from '../../checks/expect.js'
 import { hazardousNumbers, hazardousTexts } from '../../samples/hazards.js'
@@ -120,8 +121,7 @@ function define({ it, thorough }: Cases): void {
     const session = sessionOf('s', { turns: [turn], agentTransitions, metadata: names, extra: unknown })
     await store.saveSession(session)
     same(await store.loadSession('s'), session, 'the loaded session')
-    const { turns: _turns, agentTransitions: _transitions, extra: _extra, ...head } = session
-    const summary = { ...head, turnCount: 1, agentTransitionCount: 1 }
+    const summary = summaryOf(session)
     same(await store.loadSummary('s'), summary, 'the summary')
     same((await store.querySessions()).sessions, [summary], 'what is listed')
     await store.changeSession('s', changeOf({ setMetadata: { agentId: 'y' } }))

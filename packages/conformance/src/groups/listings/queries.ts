@@ -1,11 +1,11 @@
 import type { SessionQuery, SessionRecord } from '@turnstore/core'
 import type { Cases, Group } from '../../cases/cases.js'
-import { same, show } from '../../checks/expect.js'
+import { present, same, show } from '../../checks/expect.js'
 import { idsOfPage, minute, pages, saveAll } from '../../histories/listing.js'
 import { idsOf } from '../../histories/query-oracle.js'
 import { invalidIds } from '../../samples/hazards.js'
 import { untyped } from '../../samples/methods.js'
-import { changeOf, indexes, sessionOf } from '../../samples/samples.js'
+import { changeOf, indexes, sessionOf, toolCallOf, turnOf } from '../../samples/samples.js'
 
 /** Every filter and every order. */
 export const queriesGroup: Group = { title: 'Queries', define }
@@ -15,6 +15,59 @@ const orders = (['updatedAt', 'createdAt'] as const).flatMap(orderBy =>
 )
 
 function define({ it }: Cases): void {
+  it('queries', 'shows the last turn of each session, after every kind of write', async ({ store }) => {
+    const check = async (turn: { turnId: string; status: string; prompt: string } | null, after: string) => {
+      const summary = present(await store.loadSummary('s'), 'the summary')
+      const { startedAt: _startedAt, ...shown } = summary.lastTurn ?? { startedAt: '' }
+      same(summary.lastTurn && shown, turn, `the last turn ${after}`)
+      const { sessions } = await store.querySessions()
+      same(sessions, [summary], `what is listed ${after}`)
+    }
+    const longest = `${'x'.repeat(199)}\ud83d\ude00y`
+    const cut = { turnId: 'b', status: 'running', prompt: 'x'.repeat(199) }
+    await store.saveSession(sessionOf('s'))
+    await check(null, 'of a session without turns')
+    const first = { turnId: 'a', prompt: 'A', startedAt: minute(1) }
+    await store.changeSession('s', changeOf({ appendTurns: [turnOf('a', first)] }))
+    await check({ turnId: 'a', status: 'success', prompt: 'A' }, 'after an append')
+    same((await store.loadSummary('s'))?.lastTurn?.startedAt, minute(1), 'its start')
+    await store.changeSession('s', changeOf({ appendTurns: [turnOf('b', { status: 'running', prompt: longest })] }))
+    await check(cut, 'after the append of another one, whose prompt is cut before an emoji')
+    await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 'b', putToolCalls: [toolCallOf('c')] }] }))
+    await check(cut, 'after a step')
+    await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 'a', set: { status: 'error' } }] }))
+    await check(cut, 'after an update of an earlier turn')
+    await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 'b', set: { status: 'error', prompt: 'B' } }] }))
+    await check({ turnId: 'b', status: 'error', prompt: 'B' }, 'after an update')
+    await store.changeSession('s', changeOf({ keepTurns: 1 }))
+    await check({ turnId: 'a', status: 'error', prompt: 'A' }, 'after a rewind')
+    await store.changeSession('s', changeOf({ keepTurns: 0, appendTurns: [turnOf('c', { prompt: '\ud800' })] }))
+    await check({ turnId: 'c', status: 'success', prompt: '\ud800' }, 'after a rewind and an append in one change')
+    await store.changeSession('s', changeOf({ keepTurns: 0 }))
+    await check(null, 'after a rewind to nothing')
+    await store.saveSession(sessionOf('s', { turns: [turnOf('d', { prompt: 'D' })] }))
+    await check({ turnId: 'd', status: 'success', prompt: 'D' }, 'after a save')
+  })
+
+  it('queries', 'finds sessions by the status of their last turn', async ({ store }) => {
+    const statuses = ['running', 'success', 'interrupted', 'Running', 'running ', "'"]
+    const sessions = indexes(40).map(index => {
+      const status = statuses[index % 7] ?? 'none'
+      const turns = status === 'none' ? [] : [turnOf('a', { status: 'running' }), turnOf('b', { status })]
+      return sessionOf(`s${index}`, { turns, updatedAt: minute(index), createdAt: minute(index) })
+    })
+    await saveAll(store, sessions)
+    for (const lastTurnStatus of [...statuses, 'none', '']) {
+      for (const limit of [3, 50]) {
+        const query = { lastTurnStatus, limit, updatedBefore: minute(30) }
+        same((await pages(store, query)).flat(), idsOf(sessions, query), `with ${show(query)}`)
+      }
+    }
+    await store.changeSession('s0', changeOf({ updateTurns: [{ turnId: 'b', set: { status: 'success' } }] }))
+    const running = idsOfPage((await store.querySessions({ lastTurnStatus: 'running' })).sessions)
+    same(running.includes('s0'), false, 'a session whose last turn has ended since is found')
+  })
+
   it('queries', 'orders times as instants to the microsecond, however they are written', async ({ store }) => {
     const ascending = [
       '', // Missing and invalid times come first.

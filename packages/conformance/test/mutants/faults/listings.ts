@@ -1,4 +1,4 @@
-import { type SessionPage, type SessionSummary, TurnstoreError } from '@turnstore/core'
+import { type LastTurn, type SessionPage, type SessionSummary, TurnstoreError } from '@turnstore/core'
 import {
   compareUtf8,
   cursorAfter,
@@ -14,6 +14,36 @@ import type { Faults, RowStore } from '../row-store.ts'
 
 /** Filters and orders that mean something else. */
 export const queries = inMemory('queries', {
+  'ignores the status of the last turn': [
+    'a filter that came later',
+    { query: (next, query) => next({ ...query, lastTurnStatus: undefined }) },
+  ],
+  'finds sessions in which any turn has the status': [
+    'a column that is set and never cleared',
+    filtered(
+      query => ({ ...query, lastTurnStatus: undefined }),
+      (each, query) =>
+        query.lastTurnStatus === undefined || each.lastTurn?.status === query.lastTurnStatus || each.turnCount > 1,
+    ),
+  ],
+  'cuts a character of a prompt in half': [
+    'slice(0, 200)',
+    lastTurn(each => (each.prompt.length === 199 ? { ...each, prompt: `${each.prompt}\ud83d` } : each)),
+  ],
+  'shows the status with which a turn was appended': [
+    'a column that an update forgets',
+    lastTurn(each => (each.status === 'error' ? { ...each, status: 'running' } : each)),
+  ],
+  'shows a last turn that was dropped': [
+    'a column that a rewind forgets',
+    {
+      loadSummary: async (next, ...args) => {
+        const found = await next(...args)
+        const dropped = { turnId: 'c', status: 'success', prompt: '', startedAt: '' }
+        return found && found.revision > 1 ? { ...found, lastTurn: found.lastTurn ?? dropped } : found
+      },
+    },
+  ],
   'orders times as texts': [
     'ORDER BY a text',
     ordered(query => (a, b) => text(a[query.orderBy], b[query.orderBy]) || compareUtf8(a.sessionId, b.sessionId)),
@@ -820,4 +850,13 @@ async function* whileCurrent(
 
 function wellFormed(value: string): string {
   return value.replaceAll(/\p{Surrogate}/gu, '\ufffd')
+}
+
+function lastTurn(alter: (turn: LastTurn) => LastTurn): Faults {
+  return {
+    loadSummary: async (next, ...args) => {
+      const found = await next(...args)
+      return found && { ...found, lastTurn: found.lastTurn && alter(found.lastTurn) }
+    },
+  }
 }

@@ -1,4 +1,11 @@
-import { type SessionRecord, type SessionSummary, isEnded } from '../../records/models.js'
+import {
+  isEnded,
+  type LastTurn,
+  lastTurnOf,
+  type SessionRecord,
+  type SessionSummary,
+  SUMMARY_PROMPT,
+} from '../../records/models.js'
 import { timeKey } from '../../basics/time.js'
 import { damaged, ofSession, readStoredObject } from '../stored-json.js'
 import type { SqlValue } from './statement.js'
@@ -105,5 +112,40 @@ export function summaryOfRow(row: Row): SessionSummary {
     revision: count(row, 'revision'),
     turnCount: count(row, 'turn_count'),
     agentTransitionCount: count(row, 'transition_count'),
+    lastTurn: count(row, 'turn_count') === 0 ? null : lastTurnOfRow(row),
   }))
+}
+
+/**
+ * What `lastTurnOfRow` takes, from the body of the last turn, in SQLite's functions for JSON. The prompt is cut: it may
+ * have megabytes.
+ */
+export function lastTurnColumns(body: string): string {
+  const member = (name: string): string => `CASE WHEN json_valid(${body}) THEN ${body} -> '$.${name}' END`
+  return `${member('turn_id')} AS last_turn_id, ${member('status')} AS last_turn_status,
+    substr(${member('prompt')}, 1, ${JSON_PROMPT}) AS last_turn_prompt,
+    ${member('started_at')} AS last_turn_started_at`
+}
+
+/** Each UTF-16 unit takes up to six characters in JSON. */
+const JSON_PROMPT = 6 * (SUMMARY_PROMPT + 1) + 1
+
+function lastTurnOfRow(row: Row): LastTurn {
+  if (row.last_turn_id === null) throw damaged('the last of its turns is missing, or no JSON')
+  return lastTurnOf({
+    turnId: jsonText(row, 'last_turn_id'),
+    status: jsonText(row, 'last_turn_status'),
+    prompt: jsonText(row, 'last_turn_prompt'),
+    startedAt: jsonText(row, 'last_turn_started_at'),
+  })
+}
+
+/** The text in a column that holds it as JSON, or its beginning. @throws `CORRUPT_SESSION` */
+function jsonText(row: Row, column: string): string {
+  const json = text(row, column)
+  const whole = parseOrNull(json)
+  if (typeof whole === 'string') return whole
+  // Cut off, perhaps within an escape.
+  const beginning = parseOrNull(`${json.replace(/\\(?:u[0-9a-f]{0,3})?$/i, '')}"`)
+  return json.length >= JSON_PROMPT && typeof beginning === 'string' ? beginning : refuse(column)
 }
