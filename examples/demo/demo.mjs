@@ -12,7 +12,9 @@ import { SqliteSessionStore } from '../../packages/sqlite/dist/index.js'
 
 const SESSION = 'stocktaking'
 const TURN = 'count-shelves'
-const CALLS_BEFORE_THE_KILL = 7
+const SHELVES = ['green', 'black', 'white']
+/** Two of the first turn, the question, the three calls in one, and two results. */
+const MESSAGES_BEFORE_THE_KILL = 6
 
 const [role, givenPath] = process.argv.slice(2)
 if (role === 'agent') await agent(givenPath)
@@ -26,13 +28,12 @@ async function story() {
   console.log('1. Import the conversations that ship with the demo.')
   turnstore(path, 'import', fileURLToPath(new URL('conversations.jsonl', import.meta.url)))
 
-  console.log(
-    '\n2. An agent in a process of its own records a new one, each tool call when it is done. Mid-work: kill -9.',
-  )
+  console.log('\n2. An agent in a process of its own records each message of a new one as it happens.')
+  console.log('   Of three tool calls at once, two have returned. Then: kill -9.')
   const acknowledged = await runAgentAndKillIt(path)
-  console.log(`   The agent is dead. It had been told of ${acknowledged} tool calls that they are stored.`)
+  console.log(`   The agent is dead. It had been told that ${acknowledged} messages are stored.`)
 
-  console.log('\n3. A new process resumes.')
+  console.log('\n3. A new process finds the turn that was cut off, and goes on with the third call.')
   await runSelf('resume', path, String(acknowledged))
 
   console.log('\n4. Fork it after its first turn, to try another way.')
@@ -62,19 +63,30 @@ The sessions are in ${path}. Try next:
 /** Records until it is killed. What it prints has been acknowledged by the store. */
 async function agent(path) {
   const manager = new SessionManager(new SqliteSessionStore(path))
-  await manager.startSession({ sessionId: SESSION, agentId: 'clerk', metadata: { channel: 'back office' } })
-  await manager.recordTurn(SESSION, { prompt: 'Good morning!', responseContent: 'Good morning! What shall I do?' })
-  await manager.recordTurn(SESSION, { turnId: TURN, prompt: 'Count the books on every shelf.', status: 'running' })
-  for (let shelf = 1; ; shelf++) {
-    const call = {
-      callId: `shelf-${shelf}`,
-      toolName: 'count_shelf',
-      arguments: { shelf },
-      result: { books: 20 + ((shelf * 7) % 13) },
-    }
-    await manager.recordToolCall(SESSION, TURN, call)
-    console.log(call.callId)
+  const record = async (...messages) => {
+    const { count } = await manager.recordMessages(SESSION, messages)
+    console.log(count)
   }
+  await manager.startSession({ sessionId: SESSION, agentId: 'clerk', metadata: { channel: 'back office' } })
+  await record({ role: 'user', content: 'Good morning!' }, { role: 'assistant', content: 'Good morning! And now?' })
+  await manager.recordMessages(SESSION, [{ role: 'user', content: 'Count the boxes of tea.' }], { turnId: TURN })
+  const calls = SHELVES.map(of => ({
+    id: `call_${of}`,
+    type: 'function',
+    function: { name: 'count_boxes', arguments: JSON.stringify({ of }) },
+  }))
+  await record({ role: 'assistant', content: null, tool_calls: calls })
+  await Promise.all(
+    SHELVES.map(async of => {
+      // The third shelf is high up.
+      if (of === SHELVES[2]) await new Promise(() => setInterval(() => {}, 1000))
+      await record(result(of))
+    }),
+  )
+}
+
+function result(of) {
+  return { role: 'tool', tool_call_id: `call_${of}`, content: JSON.stringify({ boxes: 3 * of.length }) }
 }
 
 async function runAgentAndKillIt(path) {
@@ -83,9 +95,9 @@ async function runAgentAndKillIt(path) {
   })
   const exit = once(child, 'exit')
   let acknowledged = 0
-  for await (const _callId of createInterface({ input: child.stdout })) {
-    acknowledged++
-    if (acknowledged === CALLS_BEFORE_THE_KILL) child.kill('SIGKILL')
+  for await (const count of createInterface({ input: child.stdout })) {
+    acknowledged = Number(count)
+    if (acknowledged === MESSAGES_BEFORE_THE_KILL) child.kill('SIGKILL')
   }
   await exit
   return acknowledged
@@ -93,25 +105,30 @@ async function runAgentAndKillIt(path) {
 
 async function resume(path) {
   const acknowledged = Number(process.argv[4])
-  const store = new SqliteSessionStore(path)
-  const manager = new SessionManager(store)
-  const session = await manager.startSession({ sessionId: SESSION, ifExists: 'resume' })
-  const stored = new Set(session.turns.at(-1)?.toolCalls.map(call => call.callId))
-  const missing = Array.from({ length: acknowledged }, (_, index) => `shelf-${index + 1}`).filter(id => !stored.has(id))
-  if (missing.length > 0) throw new Error(`acknowledged and lost: ${missing.join(', ')}`)
-  const cutOff =
-    stored.size > acknowledged ? `, and ${stored.size - acknowledged} stored in the moment of the kill` : ''
-  console.log(
-    `   ${stored.size} tool calls are in the store: all ${acknowledged} acknowledged${cutOff}. Nothing is missing.`,
-  )
+  const manager = new SessionManager(new SqliteSessionStore(path))
+  for await (const { sessionId, revision, lastTurn } of manager.sessions({ lastTurnStatus: 'running' })) {
+    if (sessionId !== SESSION) continue
+    console.log(`   Found: "${lastTurn.prompt}" in ${sessionId} is still running.`)
+    // If two processes look for it, one of them succeeds.
+    await manager.interruptTurn(sessionId, lastTurn.turnId, { ifRevision: revision })
+  }
+  const stored = await manager.getMessages(SESSION, { exact: true })
+  if (stored.length < acknowledged) throw new Error(`acknowledged and lost: ${acknowledged - stored.length} messages`)
+  console.log(`   ${stored.length} messages are in the store: all ${acknowledged} acknowledged. Nothing is missing.`)
 
-  const messages = await manager.getMessages(SESSION)
-  console.log(`   To go on, ${messages.length} messages go to the model. The last: ${JSON.stringify(messages.at(-1))}`)
-  await manager.updateTurn(SESSION, TURN, {
-    responseContent: `I counted ${stored.size} shelves before the power went.`,
-    status: 'success',
-  })
-  await store.close()
+  await manager.updateTurn(SESSION, TURN, { status: 'running', endedAt: null })
+  const [turn] = await manager.getTurns(SESSION, { turnId: TURN })
+  for (const { callId, status } of turn.toolCalls) {
+    console.log(
+      `   ${callId}: ${status === 'running' ? 'has no result, so it is made now' : 'is done, and not made again'}`,
+    )
+    if (status === 'running') await manager.recordMessages(SESSION, [result(callId.slice('call_'.length))])
+  }
+  console.log('   To go on, these messages go to the model:')
+  for (const message of await manager.getMessages(SESSION)) console.log(`     ${JSON.stringify(message)}`)
+  await manager.recordMessages(SESSION, [{ role: 'assistant', content: 'There are 45 boxes.' }])
+  await manager.updateTurn(SESSION, TURN, { status: 'success' })
+  await manager.close()
 }
 
 async function runSelf(...args) {
