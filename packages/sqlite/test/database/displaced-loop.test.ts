@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SqliteSessionStore } from '@turnstore/sqlite'
 import { expect, it } from 'vitest'
@@ -91,6 +91,15 @@ async function turnsIn(path: string): Promise<string[][]> {
   }
 }
 
+/** Waits until each child has logged something more. */
+async function allHaveLogged(): Promise<void> {
+  const sizeOf = (child: number): number => statSync(folder.path(`log-${child}`)).size
+  const before = Array.from({ length: CHILDREN }, (_, child) => sizeOf(child))
+  await expect
+    .poll(() => before.every((size, child) => sizeOf(child) > size), { timeout: 30_000, interval: 2 })
+    .toBe(true)
+}
+
 async function expectLine(child: Child, line: string): Promise<void> {
   const found = await child.line()
   if (found !== line) throw new Error(`${String(found)} instead of ${line}: ${child.errors}`)
@@ -123,8 +132,11 @@ it(
       await prepare(path, backup)
       for (const child of children) child.tell(JSON.stringify({ path, durability }))
       for (const child of children) await expectLine(child, 'open')
+      // Each has work to lose, however busy the machine is.
+      await allHaveLogged()
       await sleep(10 + moments.next().value * 60)
       const moment = await displace(way, path, backup)
+      await allHaveLogged()
       await sleep(60 + moments.next().value * 30)
       for (const child of children) child.tell('stop')
       for (const child of children) await expectLine(child, 'closed')
