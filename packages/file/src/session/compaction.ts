@@ -1,6 +1,6 @@
-import type { Lock } from '../locks/gate.js'
-import { stageDocument } from './document-files.js'
 import type { SessionPaths } from '../folder/layout.js'
+import { stageDocument } from './document-files.js'
+import type { Hold } from './locked-commit.js'
 import type { ReadSession } from './read-session.js'
 import type { SessionOnDisk } from './session-on-disk.js'
 
@@ -11,17 +11,16 @@ const MIN_JOURNAL_BYTES = 256 * 1024
 export class Compaction {
   readonly #paths: SessionPaths
   readonly #disk: SessionOnDisk
-  readonly #locked: <T>(work: (lock: Lock) => Promise<T>) => Promise<T>
+  readonly #hold: Hold
   #running: Promise<void> | null = null
   #threshold = MIN_JOURNAL_BYTES
   /** The session ended and was not compacted since. */
   #hasEnded = false
 
-  /** @param locked runs something under the session's lock */
-  constructor(paths: SessionPaths, disk: SessionOnDisk, locked: <T>(work: (lock: Lock) => Promise<T>) => Promise<T>) {
+  constructor(paths: SessionPaths, disk: SessionOnDisk, hold: Hold) {
     this.#paths = paths
     this.#disk = disk
-    this.#locked = locked
+    this.#hold = hold
   }
 
   /** Resolves when the running compaction is done. Null if none is running. */
@@ -57,12 +56,12 @@ export class Compaction {
    * lock. Appends continue in a new journal.
    */
   async run(): Promise<void> {
-    const snapshot = await this.#locked(lock => this.#disk.rotate(lock))
+    const snapshot = await this.#hold(lock => this.#disk.rotate(lock))
     if (snapshot === null) return
     try {
       const { file, turns } = await stageDocument(this.#paths, snapshot)
       try {
-        await this.#locked(lock => this.#disk.finishCompaction(snapshot, file, turns, lock))
+        await this.#hold(lock => this.#disk.finishCompaction(snapshot, file, turns, lock))
       } finally {
         await file.discard()
       }

@@ -1,5 +1,5 @@
 import type { SessionRecord } from '@turnstore/core'
-import { RecentMap, TimeSlice } from '@turnstore/core/adapter'
+import { GroupCommit, RecentMap, TimeSlice, type WaitingWrite } from '@turnstore/core/adapter'
 import { identify } from '../disk/file-identity.js'
 import { ensureFolder, openFolder, syncFolder } from '../disk/folders.js'
 import { Limiter } from '../disk/limiter.js'
@@ -9,8 +9,8 @@ import type { SessionPaths } from '../folder/layout.js'
 import { documentText } from '../format/document.js'
 import type { Remembered } from '../format/remembered.js'
 import type { Lock } from '../locks/gate.js'
-import { BatchQueue, type Waiting } from './batch-queue.js'
 import { checkLock } from './document-files.js'
+import { lockedCommit } from './locked-commit.js'
 import type { StoreFolder } from './session-on-disk.js'
 
 /** The most documents that are written and synced at a time, and so the most files that creations keep open. */
@@ -22,13 +22,14 @@ const BATCH = 64
 /** Workspace folders that are known to be synced in the base. */
 const REMEMBERED = 10_000
 
-interface Creation extends Waiting {
+interface Creation {
   readonly paths: SessionPaths
   readonly folder: StoreFolder
   readonly file: StagedFile
-  /** @param isCreated false if a session may be there */
-  readonly resolve: (isCreated: boolean) => void
 }
+
+/** The result is whether it was created: not if a session may be there. */
+type WaitingCreation = WaitingWrite<Creation, boolean>
 
 /**
  * Creates sessions. Each document is written and synced under a temporary name without the lock. Under the lock it is
@@ -36,7 +37,7 @@ interface Creation extends Waiting {
  */
 export class Creations {
   readonly #documents = new Limiter(CONCURRENT_DOCUMENTS)
-  readonly #queues = new Map<number, BatchQueue<Creation>>()
+  readonly #queues = new Map<number, GroupCommit<Creation, boolean>>()
   readonly #syncedFolders = new RecentMap<string>(REMEMBERED)
 
   /**
@@ -58,9 +59,7 @@ export class Creations {
       throw writeError(error, 'not-stored')
     }
     try {
-      return await new Promise<boolean>((resolve, reject) => {
-        this.#queueFor(session.sessionId, folder).add({ paths, folder, file, resolve, reject })
-      })
+      return await this.#queueFor(session.sessionId, folder).add({ paths, folder, file })
     } finally {
       await file.discard()
     }
@@ -76,43 +75,26 @@ export class Creations {
     if (created !== null) this.#syncedFolders.set(path, created.file)
   }
 
-  #queueFor(sessionId: string, { locks, timeoutMs }: StoreFolder): BatchQueue<Creation> {
+  #queueFor(sessionId: string, { locks, timeoutMs }: StoreFolder): GroupCommit<Creation, boolean> {
     const shard = locks.shardOf(sessionId)
     const known = this.#queues.get(shard)
     if (known !== undefined) return known
-    const queue = new BatchQueue<Creation>(
-      BATCH,
-      async take => {
-        let lock: Lock
-        try {
-          lock = await locks.acquire(sessionId, timeoutMs)
-        } catch (error) {
-          throw writeError(error, 'not-stored')
-        }
-        try {
-          await createAll(take(), lock)
-        } catch (error) {
-          throw writeError(error)
-        } finally {
-          lock.release()
-        }
-      },
-      () => this.#queues.delete(shard),
-    )
+    const commit = lockedCommit(work => locks.hold(sessionId, timeoutMs, work), BATCH, createAll)
+    const queue = new GroupCommit({ timeoutMs, commit, idle: () => this.#queues.delete(shard) })
     this.#queues.set(shard, queue)
     return queue
   }
 }
 
 /** Decides which creations go ahead. The lock keeps other processes from creating or deleting these ids meanwhile. */
-async function createAll(batch: readonly Creation[], lock: Lock): Promise<void> {
+async function createAll(batch: readonly WaitingCreation[], lock: Lock): Promise<void> {
   const slice = new TimeSlice()
   const ids = new Set<string>()
-  const byFolder = new Map<string, Creation[]>()
+  const byFolder = new Map<string, WaitingCreation[]>()
   for (const creation of batch) {
-    const { sessionId, folder } = creation.paths
+    const { sessionId, folder } = creation.write.paths
     try {
-      if (ids.has(sessionId) || !(await isFree(creation, slice))) {
+      if (ids.has(sessionId) || !(await isFree(creation.write, slice))) {
         creation.resolve(false)
         continue
       }
@@ -139,16 +121,17 @@ function isUnused({ document, journal, rotated }: SessionPaths): boolean {
   return [document, journal, rotated].every(path => identify(path) === null)
 }
 
-async function createIn(path: string, creations: readonly Creation[], lock: Lock): Promise<void> {
-  const renamed: (Creation & { readonly identity: string })[] = []
+async function createIn(path: string, creations: readonly WaitingCreation[], lock: Lock): Promise<void> {
+  const identities = new Map<WaitingCreation, string>()
   try {
     // Opened first: without a descriptor, the folder could not be synced after the renames.
     const folder = await openFolder(path)
     try {
       for (const creation of creations) {
+        const { paths, file } = creation.write
         try {
-          checkLock(lock, creation.paths)
-          renamed.push({ ...creation, identity: creation.file.putInPlace() })
+          checkLock(lock, paths)
+          identities.set(creation, file.putInPlace())
         } catch (error) {
           creation.reject(writeError(error))
         }
@@ -157,13 +140,13 @@ async function createIn(path: string, creations: readonly Creation[], lock: Lock
     } finally {
       await folder?.close()
     }
-    for (const { paths, identity, resolve, reject } of renamed) {
-      if (identify(paths.document)?.file === identity) resolve(true)
-      else reject(movedAway(paths.document))
+    for (const [creation, identity] of identities) {
+      const { document } = creation.write.paths
+      if (identify(document)?.file === identity) creation.resolve(true)
+      else creation.reject(movedAway(document))
     }
   } catch (error) {
-    const isRenamed = new Set(renamed.map(({ paths }) => paths))
-    for (const { paths, reject } of creations)
-      reject(writeError(error, isRenamed.has(paths) ? 'unknown' : 'not-stored'))
+    for (const creation of creations)
+      creation.reject(writeError(error, identities.has(creation) ? 'unknown' : 'not-stored'))
   }
 }

@@ -22,25 +22,26 @@ import {
   type CheckedChange,
   type CheckedPartRange,
   type CheckedTurnRange,
+  GroupCommit,
   pageOfParts,
   resolvePartRange,
   resolveTurnRange,
   type Scope,
+  type WaitingWrite,
 } from '@turnstore/core/adapter'
 import { FilesChanged } from '../disk/read-file.js'
-import { writeError } from '../folder/file-errors.js'
 import type { SessionPaths } from '../folder/layout.js'
 import { toPlainObject } from '../format/exact-json.js'
 import type { Remembered } from '../format/remembered.js'
 import type { Lock } from '../locks/gate.js'
 import { readHeadsAt, readListsAt, readTurnsAt, withDocumentTurns } from './assemble-turns.js'
-import { BatchQueue, type Waiting } from './batch-queue.js'
 import { journalMismatch, MAX_RETRIES } from './catch-up.js'
 import { Compaction } from './compaction.js'
+import { type Hold, lockedCommit } from './locked-commit.js'
 import { OpenTurn } from './open-turn.js'
 import type { ReadSession } from './read-session.js'
 import { plainSummary } from './read-summary.js'
-import { type Appended, SessionOnDisk, type StoreFolder, type WantedChange } from './session-on-disk.js'
+import { SessionOnDisk, type StoreFolder, type WantedChange } from './session-on-disk.js'
 
 /** The most changes that share one sync. */
 const BATCH = 256
@@ -48,9 +49,7 @@ const BATCH = 256
 /** A document of up to so many bytes is rewritten by `close` whatever the journal has. */
 const SMALL_DOCUMENT_BYTES = 64 * 1024
 
-interface WaitingChange extends WantedChange, Waiting {
-  readonly resolve: (result: ChangeResult) => void
-}
+type WaitingChange = WaitingWrite<WantedChange, ChangeResult>
 
 /**
  * One session, as a store reads and writes it.
@@ -62,15 +61,24 @@ export class SessionFile {
   readonly #folder: StoreFolder
   readonly #disk: SessionOnDisk
   readonly #compaction: Compaction
-  readonly #changes: BatchQueue<WaitingChange>
+  readonly #changes: GroupCommit<WantedChange, ChangeResult>
 
   constructor(paths: SessionPaths, folder: StoreFolder) {
     const disk = new SessionOnDisk(paths, folder)
     this.paths = paths
     this.#folder = folder
     this.#disk = disk
-    this.#compaction = new Compaction(paths, disk, work => folder.locks.hold(paths.sessionId, folder.timeoutMs, work))
-    this.#changes = new BatchQueue(BATCH, take => this.#changeTogether(take))
+    const hold: Hold = work => folder.locks.hold(paths.sessionId, folder.timeoutMs, work)
+    this.#compaction = new Compaction(paths, disk, hold)
+    const readAndHold: Hold = async work => {
+      // Before taking the lock, so that the first read of a long session keeps no other process waiting.
+      if (disk.known === null) await disk.refresh()
+      return hold(work)
+    }
+    const commit = lockedCommit(readAndHold, BATCH, (batch: readonly WaitingChange[], lock) =>
+      this.#commit(batch, lock),
+    )
+    this.#changes = new GroupCommit({ timeoutMs: folder.timeoutMs, commit })
   }
 
   /** The session without its turns, or null if it is not at these paths. */
@@ -178,32 +186,18 @@ export class SessionFile {
 
   /** Changes that wait at the same time are written together, each with its own success or failure. */
   change(change: CheckedChange, condition: ChangeCondition): Promise<ChangeResult> {
-    return new Promise((resolve, reject) => this.#changes.add({ change, condition, resolve, reject }))
+    return this.#changes.add({ change, condition })
   }
 
-  async #changeTogether(take: () => WaitingChange[]): Promise<void> {
-    const { locks, timeoutMs } = this.#folder
-    let lock: Lock
-    try {
-      // Before taking the lock, so that the first read of a long session keeps no other process waiting.
-      if (this.#disk.known === null) await this.#disk.refresh()
-      lock = await locks.acquire(this.paths.sessionId, timeoutMs)
-    } catch (error) {
-      throw writeError(error, 'not-stored')
-    }
-    const batch = take()
-    let appended: Appended
-    try {
-      appended = await this.#folder.appends.run(() => this.#disk.append(batch, lock))
-    } finally {
-      lock.release()
-    }
+  async #commit(batch: readonly WaitingChange[], lock: Lock): Promise<void> {
+    const wanted = batch.map(({ write }) => write)
+    const { decisions, session, endsNow } = await this.#folder.appends.run(() => this.#disk.append(wanted, lock))
     // Not before all are stored: one may have failed because of another.
-    for (const [at, decision] of appended.decisions.entries()) {
+    for (const [at, decision] of decisions.entries()) {
       if ('result' in decision) batch[at]?.resolve(decision.result)
       else batch[at]?.reject(decision.error)
     }
-    if (appended.session !== null) this.#compaction.startIfDue(appended.session, appended.endsNow)
+    if (session !== null) this.#compaction.startIfDue(session, endsNow)
   }
 
   /** Creates or replaces the document as a whole. Returns its revision. The caller holds the lock. */
