@@ -24,7 +24,6 @@ import {
   type Condition,
   type Creation,
   type Deletion,
-  inScope,
   KeyedMutex,
   planCreation,
   RecentMap,
@@ -184,10 +183,7 @@ export class FileSessionStore extends AbstractSessionStore {
   }
 
   protected _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null> {
-    return this.#first(sessionId, scope, async file => {
-      const summary = await file.summary()
-      return summary !== null && inScope(summary, scope) ? summary : null
-    })
+    return this.#first(sessionId, scope, file => file.summary(scope))
   }
 
   /**

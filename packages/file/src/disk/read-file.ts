@@ -64,21 +64,18 @@ export async function readSpan(handle: FileHandle, { offset, length }: Span): Pr
 }
 
 /**
- * Reads a span of a file, or all of it, synchronously. Returns null if there is no file or `isExpected`
- * rejects it.
+ * Reads a span of a file synchronously. Returns null if there is no file or `isExpected` rejects it.
  * @throws {@link FilesChanged} if the file ends before the span does
  */
 export function readSpanSync(
   path: string,
-  span: Span | 'whole',
+  { offset, length }: Span,
   isExpected: (identity: FileIdentity) => boolean,
 ): Buffer | null {
   const descriptor = openSyncOrNull(path)
   if (descriptor === null) return null
   try {
-    const identity = identityOf(fstatSync(descriptor, { bigint: true }))
-    if (!isExpected(identity)) return null
-    const { offset, length } = span === 'whole' ? { offset: 0, length: identity.size } : span
+    if (!isExpected(identityOf(fstatSync(descriptor, { bigint: true })))) return null
     const bytes = Buffer.allocUnsafe(length)
     for (let read = 0; read < length;) {
       const bytesRead = readSync(descriptor, bytes, read, length - read, offset + read)

@@ -43,21 +43,6 @@ const TURN_CLOSE = '\n    }'
 const TURNS_CLOSE = '\n  ]'
 
 /**
- * The turns of a document of any form.
- * @throws `INVALID_RECORD`, `SCHEMA_TOO_NEW`; the message names the place, never the value
- */
-export function parseTurns(bytes: Buffer, keepBigIntegers = false): TurnRecord[] {
-  checkUtf8(bytes)
-  const text = bytes.toString()
-  const value = parseChecked(text)
-  return turnsOf(decodeSession(keepBigIntegers ? parseExactly(text).value : value))
-}
-
-function turnsOf({ turns }: SessionRecord): TurnRecord[] {
-  return turns.map((turn, index) => takeItems(turn, `turns[${index}]`))
-}
-
-/**
  * Finds the turns of a document and reads each, so that damage anywhere is found. Yields in between.
  * @throws `INVALID_RECORD`, `SCHEMA_TOO_NEW`
  */
@@ -125,7 +110,7 @@ function outlineByParsing(bytes: Buffer): DocumentOutline {
   return {
     ...withoutRemembered({ ...session, turns: [] }),
     spans: null,
-    turns: turnsOf(session),
+    turns: session.turns.map((turn, index) => takeItems(turn, `turns[${index}]`)),
     pieces: new Map(),
     isForeign: isForeign(value),
     hasBigIntegers: exact.hasBigIntegers,

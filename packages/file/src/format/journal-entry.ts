@@ -176,11 +176,6 @@ export function spansOf({ updateTurns, appendTurns }: Entry, payload: Buffer): E
   }
 }
 
-/** Finds the head and the parts of a turn of `append_turns` in its text. */
-export function spansOfTurn(turn: TurnRecord, text: Buffer): TurnSpans {
-  return new Marks(text).nextTurn(turn)
-}
-
 /** Goes from tab to tab. */
 class Marks {
   readonly #bytes: Buffer

@@ -1,21 +1,17 @@
 import type { PartCounts, TurnHead, TurnHeadRecord, TurnRecord } from '@turnstore/core'
 import { decodeItem, decodeToolCall, encodeTurnHead, headOf, type Part, PartWrite } from '@turnstore/core/adapter'
-import { FilesChanged } from '../disk/read-file.js'
-import type { SessionPaths } from '../folder/layout.js'
-import { parseTurns } from '../format/document.js'
-import { decodeDocumentTurn } from '../format/document-turn.js'
+import { decodeDocumentTurn, turnText } from '../format/document-turn.js'
 import { parseExactly } from '../format/exact-json.js'
 import { decodeNewTurn } from '../format/journal-entry.js'
-import { PartReader, readBytesSync, readPartSync, readTextsSync } from './part-reader.js'
+import { readTexts, readTextsSync, type TextOf } from './read-places.js'
 import {
-  type DocumentVersion,
   type HeadPlace,
-  lacksSpan,
   type PartPlace,
   type Place,
   placesIn,
   placesOfHead,
   placesOfParts,
+  type SessionFiles,
   type TurnPieces,
   type TurnPlace,
   type WholeTurn,
@@ -28,87 +24,53 @@ export const toItem = (value: unknown): ReturnType<typeof decodeItem> => decodeI
 
 /**
  * Reads the turns at these places.
- * @throws {@link FilesChanged}; `CORRUPT_SESSION`
+ * @param known turns that need not be read, by index
+ * @throws `FilesChanged`; `CORRUPT_SESSION`
  */
-export function readTurnsAt(
+export async function readTurnsAt(
   places: readonly TurnPlace[],
-  document: DocumentVersion,
-  paths: SessionPaths,
+  files: SessionFiles,
+  known: readonly (TurnRecord | undefined)[] = [],
 ): Promise<TurnRecord[]> {
-  return withReader(document, paths, async reader => {
-    const found = places.some(lacksSpan) ? await readDocumentTurns(places, reader, false) : places
-    await reader.load(found.flatMap(placesIn))
-    const texts = new Texts(place => reader.text(place))
-    return found.map(place => texts.turn(place))
-  })
+  const toRead = places.flatMap((place, index) => (known[index] === undefined ? placesIn(place) : []))
+  const texts = new Texts(await readTexts(toRead, files))
+  return places.map((place, index) => known[index] ?? texts.turn(place))
 }
 
 /** The head of a turn, and how many parts it has; or all of it, if it is in one piece. */
 export type HeadToRead = WholeTurn | { readonly head: HeadPlace; readonly partCounts: PartCounts }
 
 /** Reads the heads of turns, without the parts of those that have them in places of their own. */
-export function readHeadsAt(
-  heads: readonly HeadToRead[],
-  document: DocumentVersion,
-  paths: SessionPaths,
-): Promise<TurnHeadRecord[]> {
-  return withReader(document, paths, async reader => {
-    const whole = heads.filter(head => 'base' in head)
-    const found = whole.some(lacksSpan) ? await readDocumentTurns(whole, reader, false) : whole
-    const read = new Map(whole.map((head, index) => [head, found[index]]))
-    await reader.load(
-      heads.flatMap(head => ('base' in head ? placesIn(read.get(head) ?? head) : placesOfHead(head.head))),
-    )
-    const texts = new Texts(place => reader.text(place))
-    return heads.map(head => {
-      if ('base' in head) return headOf(texts.turn(read.get(head) ?? head))
-      return { ...texts.head(head.head), partCounts: { ...head.partCounts } }
-    })
-  })
+export async function readHeadsAt(heads: readonly HeadToRead[], files: SessionFiles): Promise<TurnHeadRecord[]> {
+  const toRead = heads.flatMap(head => ('head' in head ? placesOfHead(head.head) : placesIn(head)))
+  const texts = new Texts(await readTexts(toRead, files))
+  return heads.map(head =>
+    'head' in head ? { ...texts.head(head.head), partCounts: { ...head.partCounts } } : headOf(texts.turn(head)),
+  )
 }
 
 /** The parts of a turn in both of its lists. */
 type Lists = Pick<TurnRecord, 'toolCalls' | 'items'>
 
-/** Reads parts of a turn. @throws {@link FilesChanged} */
-export function readListsAt(
+/** Reads parts of a turn. @throws `FilesChanged` */
+export async function readListsAt(
   { toolCalls = [], items = [] }: Partial<Pick<TurnPieces, 'toolCalls' | 'items'>>,
-  document: DocumentVersion,
-  paths: SessionPaths,
+  files: SessionFiles,
 ): Promise<Lists> {
-  return withReader(document, paths, async reader => {
-    await reader.load([...placesOfParts(toolCalls), ...placesOfParts(items)])
-    return new Texts(place => reader.text(place)).lists({ toolCalls, items })
-  })
-}
-
-async function withReader<T>(
-  document: DocumentVersion,
-  paths: SessionPaths,
-  read: (reader: PartReader) => Promise<T>,
-): Promise<T> {
-  const reader = new PartReader(document, paths)
-  try {
-    return await read(reader)
-  } finally {
-    await reader.close()
-  }
+  const textOf = await readTexts([...placesOfParts(toolCalls), ...placesOfParts(items)], files)
+  return new Texts(textOf).lists({ toolCalls, items })
 }
 
 /** What decisions in progress read, synchronously. It is little, or rare. Big integers are kept. */
 export class SyncReader {
-  readonly #paths: SessionPaths
-  readonly #document: () => DocumentVersion
+  readonly #files: SessionFiles
 
-  /** @param document what the places are in at the moment */
-  constructor(paths: SessionPaths, document: () => DocumentVersion) {
-    this.#paths = paths
-    this.#document = document
+  constructor(files: SessionFiles) {
+    this.#files = files
   }
 
   turn(place: TurnPlace): TurnRecord {
-    const found = lacksSpan(place) ? withTurnOf(place, parseTurns(this.#whole(), true)) : place
-    return this.#texts(placesIn(found)).turn(found)
+    return this.#texts(placesIn(place)).turn(place)
   }
 
   head(place: HeadPlace): TurnHead {
@@ -119,66 +81,26 @@ export class SyncReader {
     return this.#texts(placesOfParts([place])).part(place, decode)
   }
 
-  bytes(place: Place): Buffer {
-    return readBytesSync(place, this.#paths, this.#document())
-  }
-
   #texts(places: readonly Place[]): Texts {
-    return new Texts(readTextsSync(places, this.#paths, this.#document()), parseKeepingIntegers)
-  }
-
-  #whole(): Buffer {
-    return readPartSync('document', 'whole', this.#paths, this.#document())
+    return new Texts(readTextsSync(places, this.#files), parseKeepingIntegers)
   }
 }
 
-/** The places with the turns of the document, which is parsed as a whole: no turn can be cut out of its form. */
-export async function readDocumentTurns<P extends TurnPlace>(
-  places: readonly P[],
-  reader: PartReader,
-  keepBigIntegers: boolean,
-): Promise<readonly (P | WholeTurn)[]> {
-  return withDocumentTurns(places, parseTurns(await reader.wholeDocument(), keepBigIntegers))
-}
-
-/** The places with these turns of the document. */
-export function withDocumentTurns<P extends TurnPlace>(
-  places: readonly P[],
-  turns: readonly TurnRecord[] | null,
-): readonly (P | WholeTurn)[] {
-  return turns === null ? places : places.map(place => withTurnOf(place, turns))
-}
-
-function withTurnOf<P extends TurnPlace>(place: P, turns: readonly TurnRecord[]): P | WholeTurn {
-  const turn = turns[itemOf(place) ?? -1]
-  return turn === undefined ? place : { turnId: turn.turnId, base: { kind: 'value', turn } }
-}
-
-/** The index in the document, of a turn that is there as it is now. */
-function itemOf(place: TurnPlace): number | null {
-  if (!('base' in place)) return place.item
-  return place.base.kind === 'document' ? place.base.item : null
-}
-
-/** Turns and their pieces, from the text at their places. */
+/** Turns and their pieces, from the text at their places. What is in memory is copied. */
 export class Texts {
-  readonly #textOf: (place: Place) => string
+  readonly #textOf: TextOf
   readonly #parse: (text: string) => unknown
 
-  constructor(textOf: (place: Place) => string, parse: (text: string) => unknown = text => JSON.parse(text)) {
+  constructor(textOf: TextOf, parse: (text: string) => unknown = text => JSON.parse(text)) {
     this.#textOf = textOf
     this.#parse = parse
   }
 
   turn(place: TurnPlace): TurnRecord {
-    if (!('base' in place)) {
-      return { ...this.head(place.head), ...this.lists(place) }
-    }
-    const { base } = place
-    if (base.kind === 'value') return base.turn
-    if (base.span === null) throw new FilesChanged()
-    const value = this.#parse(this.#textOf(base.span))
-    return base.kind === 'document' ? decodeDocumentTurn(value) : decodeNewTurn(value)
+    if ('head' in place) return { ...this.head(place.head), ...this.lists(place) }
+    if ('turn' in place) return decodeDocumentTurn(this.#parse(turnText(place.turn)))
+    const value = this.#parse(this.#textOf(place.span))
+    return 'journal' in place.span ? decodeNewTurn(value) : decodeDocumentTurn(value)
   }
 
   lists({ toolCalls, items }: Pick<TurnPieces, 'toolCalls' | 'items'>): Lists {
@@ -195,7 +117,6 @@ export class Texts {
     return head
   }
 
-  /** Also of what is in memory: so it is copied, and big integers are as everywhere. */
   part<P extends Part>(place: PartPlace<P>, decode: Decode<P>): P {
     return decode(this.#parse('part' in place ? new PartWrite(place.part).json : this.#textOf(place)))
   }

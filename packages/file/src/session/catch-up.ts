@@ -17,12 +17,14 @@ export const MAX_RETRIES = 100
  * still the same. Null if the session is not at these paths. What looks damaged while the files change is not
  * reported as damage.
  * @param known what was read earlier, which is updated if possible
+ * @param isAnyId whether the session may have another id that its document's name can stand for
  * @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW`; `known` must not be used then
  */
 export async function catchUp(
   known: ReadSession | null,
   paths: SessionPaths,
   layout: Layout,
+  isAnyId = false,
 ): Promise<ReadSession | null> {
   if (known !== null && isCurrent(known, paths)) return known
   let before: string | null = null
@@ -34,7 +36,7 @@ export async function catchUp(
     // Null for an attempt that does not read everything.
     const files = isKnown ? null : versionsOf(paths)
     try {
-      const session = isKnown ? known : await openDocument(paths, layout)
+      const session = isKnown ? known : await openDocument(paths, layout, isAnyId)
       if (session === null) return null
       await replayJournals(session, paths)
       if (identify(paths.document)?.version === document.version) return session
@@ -84,19 +86,18 @@ export function journalMismatch({ sessionId, journal }: SessionPaths): Turnstore
  * Reads a document and finds its turns. Null if the file is gone or belongs to another session.
  * @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW`
  */
-async function openDocument(paths: SessionPaths, layout: Layout): Promise<ReadSession | null> {
+async function openDocument(paths: SessionPaths, layout: Layout, isAnyId: boolean): Promise<ReadSession | null> {
   try {
     const read = await readWhole(paths.document)
     if (read === null) return null
     const outline = await outlineDocument(read.bytes)
     const { sessionId, workspaceId } = outline.head
-    if (sessionId !== paths.sessionId) {
-      if (layout.isPlaceOf(paths, sessionId, workspaceId)) return null
-      throw corruptSession(paths.sessionId, paths.document, 'its session_id does not match its name')
-    }
+    const isOther = sessionId !== paths.sessionId
     if (!layout.isPlaceOf(paths, sessionId, workspaceId)) {
-      throw corruptSession(paths.sessionId, paths.document, 'its workspace_id does not match its folder')
+      const mismatch = isOther ? 'its session_id does not match its name' : 'its workspace_id does not match its folder'
+      throw corruptSession(paths.sessionId, paths.document, mismatch)
     }
+    if (isOther && !isAnyId) return null
     return new ReadSession(outline, { version: read.identity.version, bytes: read.bytes.length }, paths)
   } catch (error) {
     throw readError(error, paths.sessionId, paths.document)

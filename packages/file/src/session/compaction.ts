@@ -1,4 +1,3 @@
-import type { SessionPaths } from '../folder/layout.js'
 import { stageDocument } from './document-files.js'
 import type { Hold } from './locked-commit.js'
 import type { ReadSession } from './read-session.js'
@@ -9,7 +8,6 @@ const MIN_JOURNAL_BYTES = 256 * 1024
 
 /** Merges the journal of one session into its document: decides when, and goes through the steps. */
 export class Compaction {
-  readonly #paths: SessionPaths
   readonly #disk: SessionOnDisk
   readonly #hold: Hold
   #running: Promise<void> | null = null
@@ -17,8 +15,7 @@ export class Compaction {
   /** The session ended and was not compacted since. */
   #hasEnded = false
 
-  constructor(paths: SessionPaths, disk: SessionOnDisk, hold: Hold) {
-    this.#paths = paths
+  constructor(disk: SessionOnDisk, hold: Hold) {
     this.#disk = disk
     this.#hold = hold
   }
@@ -58,15 +55,11 @@ export class Compaction {
   async run(): Promise<void> {
     const snapshot = await this.#hold(lock => this.#disk.rotate(lock))
     if (snapshot === null) return
+    const { file, turns } = await stageDocument(snapshot)
     try {
-      const { file, turns } = await stageDocument(this.#paths, snapshot)
-      try {
-        await this.#hold(lock => this.#disk.finishCompaction(snapshot, file, turns, lock))
-      } finally {
-        await file.discard()
-      }
+      await this.#hold(lock => this.#disk.finishCompaction(snapshot, file, turns, lock))
     } finally {
-      snapshot.session.index.isCompacting = false
+      await file.discard()
     }
   }
 }

@@ -3,39 +3,29 @@ import type { StagedFile } from '../disk/replace-file.js'
 import { beforeFirstTurn, betweenTurns, documentText, frameOf } from '../format/document.js'
 import { callsFrame, frameOfTurn, itemsFrame, type ListFrame, partText, turnText } from '../format/document-turn.js'
 import type { Part } from '@turnstore/core/adapter'
-import { parseKeepingIntegers, readDocumentTurns, Texts, toItem, toToolCall } from './assemble-turns.js'
-import type { PartReader } from './part-reader.js'
+import { parseKeepingIntegers, Texts, toItem, toToolCall } from './assemble-turns.js'
+import { readBytes, readTexts } from './read-places.js'
 import {
-  lacksSpan,
   type PartPlace,
-  placesIn,
+  type Place,
   placesOfHead,
-  placesOfParts,
+  type SessionFiles,
   type Snapshot,
   type TurnPieces,
-  type TurnPlace,
   type WholeTurn,
   type WrittenTurn,
 } from './turn-places.js'
 
 /** What is read, parsed and written at a time. Other work runs in between. */
 const CHUNK_BYTES = 256 * 1024
-const CHUNK_TURNS = 64
-const CHUNK_PARTS = 256
+const CHUNK_ELEMENTS = 256
 
 /**
  * Writes a session as one document, from its old document and the journals. Returns where its turns are in the new
  * one. Unchanged turns are copied byte for byte.
  */
-export async function composeDocument(
-  staged: StagedFile,
-  snapshot: Snapshot,
-  reader: PartReader,
-): Promise<WrittenTurn[]> {
-  const { head, remembered } = snapshot
-  const places = snapshot.places.some(lacksSpan)
-    ? await readDocumentTurns(snapshot.places, reader, true)
-    : snapshot.places
+export async function composeDocument(staged: StagedFile, snapshot: Snapshot): Promise<WrittenTurn[]> {
+  const { head, remembered, places } = snapshot
   const output = new Output(staged)
   if (places.length === 0) {
     await output.text(documentText({ ...head, turns: [] }, remembered))
@@ -44,165 +34,130 @@ export async function composeDocument(
   }
   const { before, after } = frameOf(head, remembered)
   const turns: WrittenTurn[] = []
-  await output.text(before)
-  for (const run of runsOf(places)) {
+  let wholes: Element[] = []
+  const writeWholes = async (): Promise<void> => {
+    if (wholes.length === 0) return
     await output.text(turns.length === 0 ? beforeFirstTurn : betweenTurns)
-    if ('open' in run) turns.push(await writePieces(output, run.open, reader))
-    else turns.push(...(run.isUnchanged ? await copyTurns(output, run, reader) : await writeTurns(output, run, reader)))
+    for (const span of await writeElements(output, wholes, betweenTurns, snapshot)) turns.push({ span, pieces: null })
+    wholes = []
   }
+  await output.text(before)
+  for (const place of places) {
+    if (!('head' in place)) {
+      wholes.push(turnElement(place))
+      continue
+    }
+    await writeWholes()
+    await output.text(turns.length === 0 ? beforeFirstTurn : betweenTurns)
+    turns.push(await writePieces(output, place, snapshot))
+  }
+  await writeWholes()
   await output.text(after)
   await output.flush()
   return turns
 }
 
-/** Consecutive turns in one piece that are all copied or all written anew; or a turn in pieces. */
-type Run = WholeRun | { readonly open: TurnPieces }
-
-interface WholeRun {
-  readonly isUnchanged: boolean
-  readonly places: WholeTurn[]
-}
-
-function* runsOf(places: readonly TurnPlace[]): Generator<Run> {
-  let run: WholeRun | null = null
-  for (const place of places) {
-    const isUnchanged = unchangedSpan(place) !== null
-    const isFull = run !== null && !isUnchanged && run.places.length >= CHUNK_TURNS
-    if (run !== null && (!('base' in place) || run.isUnchanged !== isUnchanged || isFull)) {
-      yield run
-      run = null
-    }
-    if (!('base' in place)) {
-      yield { open: place }
-      continue
-    }
-    run ??= { isUnchanged, places: [] }
-    run.places.push(place)
-  }
-  if (run !== null) yield run
-}
-
-function unchangedSpan(place: TurnPlace): Span | null {
-  return 'base' in place && place.base.kind === 'document' ? place.base.span : null
-}
-
-/** Copies the turns and what is between them in one piece. */
-async function copyTurns(output: Output, run: WholeRun, reader: PartReader): Promise<WrittenTurn[]> {
-  const spans = await copy(
-    output,
-    run.places.map(unchangedSpan).filter(span => span !== null),
-    reader,
-  )
-  return spans.map(span => ({ span, pieces: null }))
-}
-
-/** Copies bytes of the old document, and what is between them, in one piece. */
-async function copy(output: Output, old: readonly Span[], reader: PartReader): Promise<Span[]> {
-  const [first] = old
-  const last = old.at(-1)
-  if (first === undefined || last === undefined) return []
-  const shift = output.bytes - first.offset
-  const end = last.offset + last.length
-  for (let offset = first.offset; offset < end; offset += CHUNK_BYTES) {
-    await output.write(await reader.documentBytes({ offset, length: Math.min(CHUNK_BYTES, end - offset) }))
-  }
-  return old.map(({ offset, length }) => ({ offset: offset + shift, length }))
-}
-
-async function writeTurns(output: Output, run: WholeRun, reader: PartReader): Promise<WrittenTurn[]> {
-  await reader.load(run.places.flatMap(placesIn))
-  const texts = new Texts(place => reader.text(place), parseKeepingIntegers)
-  const turns: WrittenTurn[] = []
-  for (const [index, place] of run.places.entries()) {
-    if (index > 0) await output.text(betweenTurns)
-    turns.push({ span: await output.piece(turnText(texts.turn(place))), pieces: null })
-  }
-  return turns
-}
-
 /** Writes a turn from its pieces, part by part. */
-async function writePieces(
-  output: Output,
-  { head, toolCalls, items }: TurnPieces,
-  reader: PartReader,
-): Promise<WrittenTurn> {
-  await reader.load(placesOfHead(head))
-  const { beforeCalls, beforeItems, end } = frameOfTurn(
-    new Texts(place => reader.text(place), parseKeepingIntegers).head(head),
-    toolCalls.length > 0,
-    items.length > 0,
-  )
+async function writePieces(output: Output, pieces: TurnPieces, files: SessionFiles): Promise<WrittenTurn> {
+  const { toolCalls, items } = pieces
+  const texts = new Texts(await readTexts(placesOfHead(pieces.head), files), parseKeepingIntegers)
+  const frame = frameOfTurn(texts.head(pieces.head), toolCalls.length > 0, items.length > 0)
   const start = output.bytes
-  const around: Span[] = []
-  const calls: Span[] = []
-  const kept: Span[] = []
-  if (toolCalls.length > 0) {
-    around.push(await output.piece(beforeCalls))
-    calls.push(...(await writeParts(output, toolCalls, toToolCall, callsFrame, reader)))
+  const head: Span[] = []
+  const writeList = async (beforeList: string, elements: Element[], list: ListFrame): Promise<Span[]> => {
+    if (elements.length === 0) return []
+    head.push(await output.piece(beforeList))
+    await output.text(list.before)
+    const spans = await writeElements(output, elements, list.between, files)
+    await output.text(list.after)
+    return spans
   }
-  if (items.length > 0) {
-    around.push(await output.piece(beforeItems))
-    kept.push(...(await writeParts(output, items, toItem, itemsFrame, reader)))
+  const written = {
+    head,
+    toolCalls: await writeList(frame.beforeCalls, toolCalls.map(partElement(toToolCall)), callsFrame),
+    items: await writeList(frame.beforeItems, items.map(partElement(toItem)), itemsFrame),
   }
-  around.push(await output.piece(end))
-  return {
-    span: { offset: start, length: output.bytes - start },
-    pieces: { head: around, toolCalls: calls, items: kept },
-  }
+  head.push(await output.piece(frame.end))
+  return { span: { offset: start, length: output.bytes - start }, pieces: written }
 }
 
-async function writeParts<P extends Part>(
+/** A turn in one piece, or a part. */
+interface Element {
+  /** Null if it is in memory. */
+  readonly place: Place | null
+  /** Its text in a document. */
+  readonly text: (texts: Texts) => string
+}
+
+function turnElement(turn: WholeTurn): Element {
+  return { place: 'span' in turn ? turn.span : null, text: texts => turnText(texts.turn(turn)) }
+}
+
+function partElement<P extends Part>(decode: (value: unknown) => P): (part: PartPlace<P>) => Element {
+  return part => ({ place: 'part' in part ? null : part, text: texts => partText(texts.part(part, decode)) })
+}
+
+/** Writes elements of a list. Those that are beside each other in the old document are copied in one piece. */
+async function writeElements(
   output: Output,
-  places: readonly PartPlace<P>[],
-  decode: (value: unknown) => P,
-  frame: ListFrame,
-  reader: PartReader,
+  elements: readonly Element[],
+  between: string,
+  files: SessionFiles,
 ): Promise<Span[]> {
   const spans: Span[] = []
-  for (const run of partRunsOf(places, frame.between.length)) {
-    await output.text(spans.length === 0 ? frame.before : frame.between)
-    if (run.isUnchanged) {
-      for (const span of await copy(output, placesOfParts(run.places), reader)) spans.push(span)
+  for (const { isCopy, run } of runsOf(elements, between.length)) {
+    if (spans.length > 0) await output.text(between)
+    const places = run.flatMap(({ place }) => place ?? [])
+    if (isCopy) {
+      for (const span of await copy(output, places, files)) spans.push(span)
       continue
     }
-    await reader.load(placesOfParts(run.places))
-    const texts = new Texts(place => reader.text(place), parseKeepingIntegers)
-    for (const [index, place] of run.places.entries()) {
-      if (index > 0) await output.text(frame.between)
-      spans.push(await output.piece(partText(texts.part(place, decode))))
+    const texts = new Texts(await readTexts(places, files), parseKeepingIntegers)
+    for (const [index, { text }] of run.entries()) {
+      if (index > 0) await output.text(between)
+      spans.push(await output.piece(text(texts)))
     }
   }
-  await output.text(frame.after)
   return spans
 }
 
-interface PartRun<P extends Part> {
-  readonly isUnchanged: boolean
-  readonly places: PartPlace<P>[]
-  bytes: number
-  /** Where the next part of the document has to be, to be copied with these. */
-  next: number
+interface Run {
+  readonly isCopy: boolean
+  readonly run: Element[]
 }
 
-/** Consecutive parts that are copied in one piece, or written anew. */
-function* partRunsOf<P extends Part>(places: readonly PartPlace<P>[], between: number): Generator<PartRun<P>> {
-  let run: PartRun<P> | null = null
-  for (const place of places) {
-    const isUnchanged = !('part' in place) && !('journal' in place)
-    const length = 'part' in place ? 0 : place.length
-    const offset = 'part' in place ? 0 : place.offset
-    const isFull =
-      run !== null && (isUnchanged ? offset !== run.next : run.bytes >= CHUNK_BYTES || run.places.length >= CHUNK_PARTS)
-    if (run !== null && (run.isUnchanged !== isUnchanged || isFull)) {
-      yield run
-      run = null
+function* runsOf(elements: readonly Element[], between: number): Generator<Run> {
+  let run: Element[] = []
+  let isCopy = false
+  let bytes = 0
+  /** Where the next one is in the old document, if it is beside this one. */
+  let next = 0
+  for (const element of elements) {
+    const { place } = element
+    const isInDocument = place !== null && !('journal' in place)
+    const isFull = isCopy ? next !== place?.offset : bytes >= CHUNK_BYTES || run.length >= CHUNK_ELEMENTS
+    if (run.length > 0 && (isInDocument !== isCopy || isFull)) {
+      yield { isCopy, run }
+      run = []
+      bytes = 0
     }
-    run ??= { isUnchanged, places: [], bytes: 0, next: 0 }
-    run.places.push(place)
-    run.bytes += length
-    run.next = offset + length + between
+    isCopy = isInDocument
+    run.push(element)
+    bytes += place?.length ?? 0
+    next = (place?.offset ?? 0) + (place?.length ?? 0) + between
   }
-  if (run !== null) yield run
+  if (run.length > 0) yield { isCopy, run }
+}
+
+/** Copies bytes of the old document, and what is between them. Returns where they are now. */
+async function copy(output: Output, old: readonly Span[], files: SessionFiles): Promise<Span[]> {
+  const start = old[0]?.offset ?? 0
+  const end = old.reduce((last, { offset, length }) => Math.max(last, offset + length), start)
+  const shift = output.bytes - start
+  for (let offset = start; offset < end; offset += CHUNK_BYTES) {
+    await output.write(await readBytes('document', { offset, length: Math.min(CHUNK_BYTES, end - offset) }, files))
+  }
+  return old.map(({ offset, length }) => ({ offset: offset + shift, length }))
 }
 
 /** Joins small pieces into larger writes. */

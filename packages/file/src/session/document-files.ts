@@ -8,25 +8,18 @@ import { corruptSession, lockMovedAway } from '../folder/file-errors.js'
 import type { SessionPaths } from '../folder/layout.js'
 import type { Lock } from '../locks/gate.js'
 import { composeDocument } from './compose-document.js'
-import { PartReader } from './part-reader.js'
 import type { Snapshot, WrittenTurn } from './turn-places.js'
 
 /** Writes and syncs a new document under a temporary name. Needs no lock. */
-export async function stageDocument(
-  paths: SessionPaths,
-  snapshot: Snapshot,
-): Promise<{ file: StagedFile; turns: WrittenTurn[] }> {
-  const reader = new PartReader(snapshot.document, paths)
-  const file = await StagedFile.open(paths.document)
+export async function stageDocument(snapshot: Snapshot): Promise<{ file: StagedFile; turns: WrittenTurn[] }> {
+  const file = await StagedFile.open(snapshot.paths.document)
   try {
-    const turns = await composeDocument(file, snapshot, reader)
+    const turns = await composeDocument(file, snapshot)
     await file.finish()
     return { file, turns }
   } catch (error) {
     await file.discard()
     throw error
-  } finally {
-    await reader.close()
   }
 }
 

@@ -11,7 +11,7 @@ export interface PiecePlaces {
   readonly items: readonly PartPlace<TurnItem>[]
 }
 
-/** Where those of a change are. */
+/** Where those of a change are, and how much it adds at most to the size of the turn. */
 export type ChangedPlaces = Omit<PiecePlaces, 'head'> & { readonly head: HeadPlace | null; readonly bytes: number }
 
 /** A turn whose head and parts have places of their own, so that a step looks at none but its own parts. */
@@ -22,19 +22,14 @@ export class OpenTurn {
   readonly items: PartPlaces<TurnItem> = new PartPlaces()
   /** An upper bound of its size as the limits count it. */
   bytesAtMost: number
-  #item: number | null
 
-  /**
-   * @param places of the head, and of the parts in their order
-   * @param item its index in the document, if that has it like this
-   */
-  constructor({ turnId, toolCalls, items }: TurnRecord, places: PiecePlaces, bytesAtMost: number, item: number | null) {
+  /** @param places of the head, and of the parts in their order; a part without a place stays in memory */
+  constructor({ turnId, toolCalls, items }: TurnRecord, places: PiecePlaces, bytesAtMost: number) {
     this.turnId = turnId
     this.head = places.head
     this.toolCalls.add(toolCalls, places.toolCalls)
     this.items.add(items, places.items)
     this.bytesAtMost = bytesAtMost
-    this.#item = item
   }
 
   get partCounts(): PartCounts {
@@ -46,7 +41,6 @@ export class OpenTurn {
     this.items.apply(items, places.items)
     if (places.head !== null) this.head = places.head
     this.bytesAtMost += places.bytes
-    this.#item = null
   }
 
   /** What a plan does to it, as the journal has it. */
@@ -56,7 +50,7 @@ export class OpenTurn {
 
   pieces(): TurnPieces {
     const { turnId, head } = this
-    return { turnId, head, toolCalls: this.toolCalls.slice(), items: this.items.slice(), item: this.#item }
+    return { turnId, head, toolCalls: this.toolCalls.slice(), items: this.items.slice() }
   }
 
   /** Whether it is as these pieces are. */
@@ -66,8 +60,7 @@ export class OpenTurn {
   }
 
   /** Switches to the document to which these pieces were written. What changed since stays where it is. */
-  move(from: TurnPieces, to: WrittenPieces, item: number): void {
-    this.#item = this.isStill(from) ? item : null
+  move(from: TurnPieces, to: WrittenPieces): void {
     if (this.head === from.head) this.head = { places: to.head }
     this.toolCalls.move(from.toolCalls, to.toolCalls)
     this.items.move(from.items, to.items)

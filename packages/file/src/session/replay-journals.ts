@@ -120,6 +120,6 @@ function replay(session: ReadSession, file: JournalFile, { revision, payload, of
     // A missing revision is in a document that was not read yet, or it is lost.
     if (revision !== next) throw new FilesChanged()
   }
-  index.apply(content, revision, spansOf(content, payload), { journal: file, offset })
+  index.apply(content, revision, { journal: file, offset, spans: spansOf(content, payload) })
   file.isNeeded = true
 }

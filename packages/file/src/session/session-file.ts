@@ -9,7 +9,6 @@ import {
   type SessionSummary,
   type TurnHeadPage,
   type TurnPage,
-  type TurnRecord,
 } from '@turnstore/core'
 import {
   type ChangeCondition,
@@ -34,7 +33,7 @@ import type { SessionPaths } from '../folder/layout.js'
 import { toPlainObject } from '../format/exact-json.js'
 import type { Remembered } from '../format/remembered.js'
 import type { Lock } from '../locks/gate.js'
-import { readHeadsAt, readListsAt, readTurnsAt, withDocumentTurns } from './assemble-turns.js'
+import { readHeadsAt, readListsAt, readTurnsAt } from './assemble-turns.js'
 import { journalMismatch, MAX_RETRIES } from './catch-up.js'
 import { Compaction } from './compaction.js'
 import { type Hold, lockedCommit } from './locked-commit.js'
@@ -69,7 +68,7 @@ export class SessionFile {
     this.#folder = folder
     this.#disk = disk
     const hold: Hold = work => folder.locks.hold(paths.sessionId, folder.timeoutMs, work)
-    this.#compaction = new Compaction(paths, disk, hold)
+    this.#compaction = new Compaction(disk, hold)
     const readAndHold: Hold = async work => {
       // Before taking the lock, so that the first read of a long session keeps no other process waiting.
       if (disk.known === null) await disk.refresh()
@@ -82,58 +81,54 @@ export class SessionFile {
   }
 
   /** The session without its turns, or null if it is not at these paths. */
-  async summary(): Promise<SessionSummary | null> {
-    return this.#read(async ({ index }) => plainSummary(index))
+  summary(scope: Scope): Promise<SessionSummary | null> {
+    return this.#read(scope, async ({ index }) => plainSummary(index))
   }
 
-  async load(scope: Scope): Promise<SessionRecord | null> {
-    return this.#read(async (session, documentTurns) => {
-      const { index } = session
-      if (!inScope(index.head, scope)) return null
-      const { head, places, document } = session.snapshot()
-      const turns = await readTurnsAt(withDocumentTurns(places, documentTurns), document, this.paths)
+  load(scope: Scope): Promise<SessionRecord | null> {
+    return this.#read(scope, async ({ index, files }) => {
+      const { head, places } = index.content()
+      const turns = await readTurnsAt(places, files, index.takeDocumentTurns())
       // Encoding and decoding turns big integers anywhere in it into numbers.
       const whole = index.hasBigIntegers ? decodeSession(toPlainObject(encodeSession(head))) : cloneSession(head)
       return { ...whole, turns }
     })
   }
 
-  async readTurns(range: CheckedTurnRange, scope: Scope): Promise<TurnPage | null> {
-    return this.#read(async ({ index, document }) => {
-      if (!inScope(index.head, scope)) return null
+  readTurns(range: CheckedTurnRange, scope: Scope): Promise<TurnPage | null> {
+    return this.#read(scope, async ({ index, files }) => {
       const { turnCount, revision } = index
       const { first, end } = resolveTurnRange(range, turnCount, id => index.lastIndexOf(id))
-      const recent = index.recentTurns(first, end)
-      if (recent !== null) return { turns: recent.map(cloneTurn), firstIndex: first, turnCount, revision }
       const places = index.placesIn(first, end)
-      const turns = await readTurnsAt(places, document, this.paths)
-      index.rememberTurns(first, places, turns)
+      let turns = index.recentTurns(places)
+      if (turns === null) {
+        turns = await readTurnsAt(places, files)
+        index.rememberTurns(places, turns)
+      }
       return { turns: turns.map(cloneTurn), firstIndex: first, turnCount, revision }
     })
   }
 
-  async readTurnHeads(range: CheckedTurnRange, scope: Scope): Promise<TurnHeadPage | null> {
-    return this.#read(async ({ index, document }) => {
-      if (!inScope(index.head, scope)) return null
+  readTurnHeads(range: CheckedTurnRange, scope: Scope): Promise<TurnHeadPage | null> {
+    return this.#read(scope, async ({ index, files }) => {
       const { turnCount, revision } = index
       const { first, end } = resolveTurnRange(range, turnCount, id => index.lastIndexOf(id))
-      const heads = await readHeadsAt(index.headsIn(first, end), document, this.paths)
-      return { turns: heads, firstIndex: first, turnCount, revision }
+      const turns = await readHeadsAt(index.headsIn(first, end), files)
+      return { turns, firstIndex: first, turnCount, revision }
     })
   }
 
-  async readParts<List extends PartList>(
+  readParts<List extends PartList>(
     turnId: string,
     range: CheckedPartRange<List>,
     scope: Scope,
   ): Promise<PartPage<List> | null> {
-    return this.#read(async ({ index, document }) => {
-      if (!inScope(index.head, scope)) return null
+    return this.#read(scope, async ({ index, files }) => {
       const { revision } = index
       const turn = index.turnAt(index.lastIndexOf(turnId))
       if (turn === undefined) return null
       if (!(turn instanceof OpenTurn)) {
-        const [whole] = await readTurnsAt([turn], document, this.paths)
+        const [whole] = await readTurnsAt([turn], files)
         return whole === undefined ? null : pageOfParts(whole, range, revision)
       }
       const { count } = turn[range.list]
@@ -142,7 +137,7 @@ export class SessionFile {
         range.list === 'items'
           ? { items: turn.items.slice(first, end) }
           : { toolCalls: turn.toolCalls.slice(first, end) }
-      const lists: { readonly [L in PartList]: Parts[L][] } = await readListsAt(places, document, this.paths)
+      const lists: { readonly [L in PartList]: Parts[L][] } = await readListsAt(places, files)
       return { parts: lists[range.list], firstIndex: first, count, revision }
     })
   }
@@ -167,19 +162,19 @@ export class SessionFile {
     return this.#disk.known?.index.size ?? 0
   }
 
-  /** Reads from a current index, and again if the files changed meanwhile. */
-  async #read<T>(
-    read: (session: ReadSession, documentTurns: readonly TurnRecord[] | null) => Promise<T>,
-  ): Promise<T | null> {
+  /** Reads from a current index, and again if the files changed meanwhile. Null if it is not here or not in the scope. */
+  async #read<T>(scope: Scope, read: (session: ReadSession) => Promise<T>): Promise<T | null> {
     for (let retries = 0; ; retries++) {
       const session = await this.#disk.refresh()
-      if (session === null) return null
+      if (session === null || !inScope(session.index.head, scope)) return null
       try {
-        return await read(session, session.index.takeDocumentTurns())
+        return await read(session)
       } catch (error) {
         if (!(error instanceof FilesChanged)) throw error
         if (retries === MAX_RETRIES) throw journalMismatch(this.paths)
         this.#disk.forget(session)
+      } finally {
+        session.index.takeDocumentTurns()
       }
     }
   }

@@ -162,16 +162,17 @@ export class SessionOnDisk {
       const { plan, changes } = decided
       if (!plan.changed && plan.remember === undefined) continue
       isChanged = true
+      const entry = entryOf(plan, change, changes, index.remembered.count + 1)
       if (rewrites) {
-        index.applyPlan(plan, changes)
+        if (plan.keepTurns !== undefined) index.rewind(plan.keepTurns)
+        index.apply(entry, plan.revision, null)
         continue
       }
       writer ??= await this.#openJournal(session)
       session.journal = writer.file
       writer.addHeader(index.head)
-      const entry = entryOf(plan, change, changes, index.remembered.count + 1)
       const { payload, offset } = writer.add(plan.revision, encodeEntry(entry))
-      index.apply(entry, plan.revision, spansOf(entry, payload), { journal: writer.file, offset })
+      index.apply(entry, plan.revision, { journal: writer.file, offset, spans: spansOf(entry, payload) })
     }
     if (!isChanged) return { ...nothing, decisions, session }
     if (writer === null) {
@@ -308,7 +309,6 @@ export class SessionOnDisk {
         session.rotated.path = this.#paths.rotated
         session.journal = null
       }
-      session.index.isCompacting = true
       return { ...session.snapshot(), session }
     })
   }
@@ -339,7 +339,7 @@ export class SessionOnDisk {
 
   /** Writes a new document. */
   async #rewrite(session: ReadSession, lock: Lock): Promise<void> {
-    const { file } = await stageDocument(this.#paths, session.snapshot())
+    const { file } = await stageDocument(session.snapshot())
     await this.#putInPlace(file, lock)
     this.#isJournalSuspect = false
   }

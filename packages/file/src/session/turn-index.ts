@@ -1,18 +1,11 @@
-import type {
-  AgentTransitionRecord,
-  LastTurn,
-  SessionRecord,
-  SessionSummary,
-  TurnHead,
-  TurnRecord,
-} from '@turnstore/core'
+import type { AgentTransitionRecord, LastTurn, SessionRecord, SessionSummary, TurnHead, TurnRecord } from '@turnstore/core'
 import {
-  type ChangePlan,
   cloneTurn,
-  isDropped,
+  IdPlaces,
   isRetryOfTurn,
   lastTurnOf,
-  type Part,
+  keptTransitions,
+  RecentMap,
   type RememberedChange,
   sameTransition,
   type SessionView,
@@ -23,19 +16,17 @@ import {
   turnViewOf,
 } from '@turnstore/core/adapter'
 import { type DocumentOutline, SMALL_TURN_BYTES } from '../format/document.js'
-import { piecesOfText, type TurnSpans } from '../format/document-turn.js'
-import { type Entry, type EntrySpans, type PartsChange, spansOfTurn, type TurnChange } from '../format/journal-entry.js'
+import type { TurnSpans } from '../format/document-turn.js'
+import type { Entry, EntrySpans, TurnChange } from '../format/journal-entry.js'
 import type { Remembered } from '../format/remembered.js'
 import type { HeadToRead, SyncReader } from './assemble-turns.js'
 import { type ChangedPlaces, OpenTurn, type PiecePlaces } from './open-turn.js'
 import { OpenTurnView } from './open-turn-view.js'
-import { Recent } from './recent.js'
 import {
   bytesOf,
+  type HeadPlace,
   type JournalFile,
   type Place,
-  placeOfValue,
-  placesIn,
   placesOfHead,
   placesOfParts,
   type RecordSpan,
@@ -44,6 +35,19 @@ import {
   type WholeTurn,
   type WrittenTurn,
 } from './turn-places.js'
+
+/** How many turns are kept in memory, of those used last: the newest, which most readers ask for. */
+const RECENT = 32
+
+/** A longer turn is not. */
+const RECENT_BYTES = 32 * 1024
+
+/** Where an entry is: the record, and what is in it. */
+export interface EntryPlace {
+  readonly journal: JournalFile
+  readonly offset: number
+  readonly spans: EntrySpans
+}
 
 /**
  * A session in memory without its turns: all other members, and where each turn is on disk. An append needs no
@@ -55,24 +59,18 @@ export class TurnIndex implements SessionView {
   readonly remembered: Remembered
   readonly hasBigIntegers: boolean
   readonly #turns: (WholeTurn | OpenTurn)[] = []
-  #isForeign: boolean
-  readonly #lastIndex = new Map<string, number>()
-  #hasRepeatedIds = false
+  readonly #ids = new IdPlaces()
   readonly #transitions = new Map<string, AgentTransitionRecord>()
-  readonly #recent = new Recent<TurnRecord>()
-  /** Of open turns. */
-  readonly #recentHeads = new Recent<TurnHead>()
-  #documentTurns: readonly TurnRecord[] | null
-  /** Undefined if it has to be read. */
-  #lastKnown: LastTurn | null | undefined
+  readonly #recent = new RecentMap<TurnRecord, TurnPlace>(RECENT)
+  /** The head of an open turn that was used last. */
+  #lastHead: { readonly place: HeadPlace; readonly head: TurnHead } | null = null
+  #isForeign: boolean
+  #documentTurns: (TurnRecord | undefined)[] | null
   readonly #reader: SyncReader
+  /** What a summary tells of the last turn. Undefined if it has to be read. */
+  #lastKnown: LastTurn | null | undefined
   /** The turns, and the parts of open turns. */
   #size = 0
-  /**
-   * While a compaction runs, the pieces of a turn that is opened are kept in memory: the compaction writes that turn in
-   * one piece. It is small, or all of it is its head.
-   */
-  isCompacting = false
 
   /** @param reader reads what a decision in progress needs */
   constructor(outline: DocumentOutline, reader: SyncReader) {
@@ -82,17 +80,18 @@ export class TurnIndex implements SessionView {
     this.hasBigIntegers = outline.hasBigIntegers
     this.#isForeign = outline.isForeign
     this.#reader = reader
-    this.#documentTurns = outline.hasBigIntegers ? null : outline.turns
+    this.#documentTurns = outline.spans === null || outline.hasBigIntegers ? null : [...outline.turns]
     const last = outline.turns.at(-1)
     this.#lastKnown = last === undefined ? null : lastTurnOf(last)
-    outline.turns.forEach((turn, item) => {
-      const span = outline.spans?.[item] ?? null
-      const pieces = outline.pieces.get(item)
-      if (span === null || pieces === undefined) {
-        this.#add({ turnId: turn.turnId, base: { kind: 'document', span, item } })
-      } else {
+    outline.turns.forEach((turn, index) => {
+      const { turnId } = turn
+      const span = outline.spans?.[index]
+      const pieces = outline.pieces.get(index)
+      if (span === undefined) this.#add({ turnId, turn })
+      else if (pieces === undefined) this.#add({ turnId, span })
+      else {
         const places = piecePlaces(pieces, ({ offset, length }) => ({ offset: span.offset + offset, length }))
-        this.#add(new OpenTurn(turn, places, atMostIn(span.length, turn), item))
+        this.#add(new OpenTurn(turn, places, atMostIn(span.length, turn)))
       }
     })
   }
@@ -140,7 +139,7 @@ export class TurnIndex implements SessionView {
     const turn = this.#turns[index]
     if (turn === undefined) return undefined
     if (!(turn instanceof OpenTurn)) return turnViewOf(this.#turnAt(index), index)
-    return new OpenTurnView(index, turn, () => this.#headOf(index, turn), this.#reader)
+    return new OpenTurnView(index, turn, () => this.#headOf(turn), this.#reader)
   }
 
   /** Where a turn is. */
@@ -154,20 +153,15 @@ export class TurnIndex implements SessionView {
 
   /** What a plan does to a turn, as the journal has it. Opens the turn. */
   changeOf(plan: TurnPlan): TurnChange {
-    const turn = this.#open(plan.index)
-    return turn.changeOf(plan)
+    return this.#open(plan.index).changeOf(plan)
   }
 
-  lastIndexOf(turnId: string, before: number = this.turnCount): number {
-    const index = this.#lastIndex.get(turnId) ?? -1
-    if (index < before || !this.#hasRepeatedIds) return index < before ? index : -1
-    return this.#turns.findLastIndex((turn, at) => at < before && turn.turnId === turnId)
+  lastIndexOf(turnId: string, before?: number): number {
+    return this.#ids.last(turnId, before)
   }
 
   firstIndexOfTurn(turnId: string): number {
-    return this.#hasRepeatedIds
-      ? this.#turns.findIndex(turn => turn.turnId === turnId)
-      : (this.#lastIndex.get(turnId) ?? -1)
+    return this.#ids.first(turnId)
   }
 
   findTransition(transitionId: string): AgentTransitionRecord | undefined {
@@ -175,43 +169,51 @@ export class TurnIndex implements SessionView {
   }
 
   /**
-   * Applies one change from a journal.
+   * Applies one change.
    *
    * If the reference rewrote the document without knowing the journal, turns are applied by id: a turn that is
    * there with the same content is not added again, and all other turns of both sides are kept.
+   * @param place in a journal, or null if a new document is about to be written. Until then, it is in memory
    * @throws Error if the change is of a turn that does not exist
    */
-  apply(entry: Entry, revision: number, spans: EntrySpans, record: { journal: JournalFile; offset: number }): void {
-    const at = ({ offset, length }: Place): RecordSpan => ({
-      journal: record.journal,
-      offset: record.offset + offset,
-      length,
-    })
+  apply(entry: Entry, revision: number, place: EntryPlace | null): void {
+    const { head } = this
     if (entry.remember !== undefined) this.remembered.add(entry.remember)
-    entry.updateTurns.forEach((change, item) => {
-      const { head, toolCalls, items } = piecePlaces(spans.updateTurns[item] ?? NO_SPANS, at)
-      const bytes = bytesOf([...placesOfHead(head), ...placesOfParts(toolCalls), ...placesOfParts(items)])
-      this.#update(change, { head: change.head === undefined ? null : head, toolCalls, items, bytes })
-    })
-    entry.appendTurns.forEach((turn, item) => {
-      const known = this.#isForeign ? this.lastIndexOf(turn.turnId) : -1
-      if (known !== -1 && isRetryOfTurn(this.#turnAt(known), turn)) return
-      const pieces = spans.appendTurns[item]
-      if (pieces === undefined) return
-      const { length } = pieces.whole
-      this.#lastKnown = lastTurnOf(turn)
-      if (length > SMALL_TURN_BYTES && turn.toolCalls.length + turn.items.length > 0) {
-        this.#add(new OpenTurn(turn, piecePlaces(pieces, at), length, null))
-        return
-      }
-      this.#add({ turnId: turn.turnId, base: { kind: 'record', span: at(pieces.whole) } })
-      this.#recent.set(this.turnCount - 1, turn, length)
-    })
+    entry.updateTurns.forEach((change, item) => this.#update(change, changedPlaces(change, place, item)))
+    entry.appendTurns.forEach((turn, item) => this.#append(turn, place, item))
     for (const transition of entry.appendAgentTransitions) {
-      if (this.#isForeign && this.head.agentTransitions.some(known => isSame(known, transition))) continue
+      if (this.#isForeign && head.agentTransitions.some(known => isSame(known, transition))) continue
       this.#addTransition(transition)
     }
-    this.#applyHead(entry, revision)
+    const unset = new Set(entry.unsetMetadata)
+    if (unset.size > 0 || Object.keys(entry.setMetadata).length > 0) {
+      head.metadata = Object.fromEntries(
+        Object.entries({ ...head.metadata, ...entry.setMetadata }).filter(([key]) => !unset.has(key)),
+      )
+    }
+    if (entry.agentId !== undefined) head.agentId = entry.agentId
+    head.updatedAt = entry.updatedAt
+    head.revision = revision
+  }
+
+  #append(turn: TurnRecord, place: EntryPlace | null, item: number): void {
+    const { turnId } = turn
+    const known = this.#isForeign ? this.lastIndexOf(turnId) : -1
+    if (known !== -1 && isRetryOfTurn(this.#turnAt(known), turn)) return
+    this.#lastKnown = lastTurnOf(turn)
+    const pieces = place?.spans.appendTurns[item]
+    if (place === null || pieces === undefined) {
+      this.#add({ turnId, turn })
+      return
+    }
+    const { whole } = pieces
+    if (whole.length > SMALL_TURN_BYTES && turn.toolCalls.length + turn.items.length > 0) {
+      this.#add(new OpenTurn(turn, piecePlaces(pieces, inRecord(place)), whole.length))
+      return
+    }
+    const added = { turnId, span: inRecord(place)(whole) }
+    this.#add(added)
+    this.#remember(added, turn)
   }
 
   #update(change: TurnChange, places: ChangedPlaces): void {
@@ -223,86 +225,73 @@ export class TurnIndex implements SessionView {
     const turn = this.#open(index)
     turn.apply(change, places)
     this.#size += change.toolCalls.put.length + change.items.put.length
-    this.#recent.delete(index)
+    if (this.#documentTurns !== null) this.#documentTurns[index] = undefined
     if (change.head === undefined) return
-    this.#recentHeads.set(index, change.head, bytesOf(placesOfHead(turn.head)))
+    this.#lastHead = { place: turn.head, head: change.head }
     if (index === this.turnCount - 1) this.#lastKnown = lastTurnOf(change.head)
   }
 
-  /** Finds the pieces of a turn that is in one piece. */
+  /** Drops the turns from an index on, and the agent transitions that were recorded in them. */
+  rewind(keepTurns: number): void {
+    const { head } = this
+    const kept = keptTransitions(this, head.agentTransitions, { keepTurns })
+    head.agentTransitions = []
+    this.#transitions.clear()
+    for (const transition of kept) this.#addTransition(transition)
+    this.#turns.length = keepTurns
+    this.#lastKnown = undefined
+    this.#ids.truncate(keepTurns)
+  }
+
+  /**
+   * Gives the pieces of a turn places of their own, in memory until a compaction has written them. The turn is small, or
+   * all of it is its head.
+   */
   #open(index: number): OpenTurn {
     const place = this.#turns[index]
     if (place === undefined) throw new RangeError('no turn at this index')
     if (place instanceof OpenTurn) return place
     const turn = this.#turnAt(index)
-    const { base } = place
-    const item = base.kind === 'document' ? base.item : null
-    const pieces = this.#piecesOf(place, turn)
-    const open =
-      pieces === null
-        ? new OpenTurn(turn, { head: { head: headIn(turn) }, toolCalls: [], items: [] }, turnBytes(turn), item)
-        : new OpenTurn(turn, pieces, atMostIn(bytesOf(placesIn(place)), turn), item)
-    this.#size += turn.toolCalls.length + turn.items.length
+    const { toolCalls, items, ...head } = turn
+    const open = new OpenTurn(turn, { head: { head }, toolCalls: [], items: [] }, turnBytes(turn))
+    this.#size += toolCalls.length + items.length
     this.#turns[index] = open
-    this.#recentHeads.set(index, headIn(turn), bytesOf(placesIn(place)))
     return open
   }
 
-  /** Null if they are to be kept in memory. */
-  #piecesOf({ base }: WholeTurn, turn: TurnRecord): PiecePlaces | null {
-    if (this.isCompacting || base.kind === 'value' || base.span === null) return null
-    const { span } = base
-    const text = this.#reader.bytes(span)
-    const pieces = base.kind === 'record' ? spansOfTurn(turn, text) : piecesOfText(text, turn)
-    return pieces && piecePlaces(pieces, ({ offset, length }) => ({ ...span, offset: span.offset + offset, length }))
-  }
-
   #turnAt(index: number): TurnRecord {
-    const known = this.#recent.get(index)
-    if (known !== undefined) return known.value
-    const place = this.#placeAt(index)
-    const turn = this.#documentTurn(place) ?? this.#reader.turn(place)
-    if (!(this.#turns[index] instanceof OpenTurn)) this.#recent.set(index, turn, bytesOf(placesIn(place)))
+    const [place] = this.placesIn(index, index + 1)
+    if (place === undefined) throw new RangeError('no turn at this index')
+    const known = this.#recent.get(place)
+    if (known !== undefined) return known
+    const read = this.#documentTurns?.[index]
+    const turn = read === undefined ? this.#reader.turn(place) : cloneTurn(read)
+    this.#remember(place, turn)
     return turn
-  }
-
-  #placeAt(index: number): TurnPlace {
-    const turn = this.#turns[index]
-    if (turn === undefined) throw new RangeError('no turn at this index')
-    return turn instanceof OpenTurn ? turn.pieces() : turn
-  }
-
-  /** The turn as it was read with the document, if it still is at hand. */
-  #documentTurn(place: TurnPlace): TurnRecord | undefined {
-    if (!('base' in place) || place.base.kind !== 'document') return undefined
-    const turn = this.#documentTurns?.[place.base.item]
-    return turn && cloneTurn(turn)
   }
 
   #lastTurn(): LastTurn | null {
     if (this.#lastKnown === undefined) {
       const index = this.turnCount - 1
       const last = this.#turns[index]
-      const head = last instanceof OpenTurn ? this.#headOf(index, last) : last && this.#turnAt(index)
+      const head = last instanceof OpenTurn ? this.#headOf(last) : last && this.#turnAt(index)
       this.#lastKnown = head === undefined ? null : lastTurnOf(head)
     }
     return this.#lastKnown
   }
 
-  #headOf(index: number, turn: OpenTurn): TurnHead {
-    const known = this.#recentHeads.get(index)
-    if (known !== undefined) return known.value
-    const head = this.#reader.head(turn.head)
-    this.#recentHeads.set(index, head, bytesOf(placesOfHead(turn.head)))
-    return head
+  #headOf({ head: place }: OpenTurn): TurnHead {
+    if ('head' in place) return place.head
+    if (this.#lastHead?.place !== place) this.#lastHead = { place, head: this.#reader.head(place) }
+    return this.#lastHead.head
   }
 
   /**
    * The turns of the document, which were read to find their places. Returned once, and only useful right after
    * the document was read; the index does not keep them.
    */
-  takeDocumentTurns(): readonly TurnRecord[] | null {
-    const turns = this.#documentTurns
+  takeDocumentTurns(): readonly (TurnRecord | undefined)[] {
+    const turns = this.#documentTurns ?? []
     this.#documentTurns = null
     return turns
   }
@@ -319,69 +308,25 @@ export class TurnIndex implements SessionView {
       .map(turn => (turn instanceof OpenTurn ? { head: turn.head, partCounts: turn.partCounts } : turn))
   }
 
-  /** The turns in this range, if all are in memory. The caller must copy them before giving them out. */
-  recentTurns(first: number, end: number): TurnRecord[] | null {
+  /** The turns at these places, if all are in memory. The caller must copy them before giving them out. */
+  recentTurns(places: readonly TurnPlace[]): TurnRecord[] | null {
     // A caller gets numbers, not big integers.
-    if (!this.#recent.fits(end - first) || this.hasBigIntegers) return null
-    const turns: TurnRecord[] = []
-    for (let index = first; index < end; index++) {
-      const known = this.#recent.get(index)
-      if (known === undefined) return null
-      turns.push(known.value)
-    }
-    return turns
+    if (places.length > RECENT || this.hasBigIntegers) return null
+    const turns = places.map(place => this.#recent.get(place)).filter(turn => turn !== undefined)
+    return turns.length === places.length ? turns : null
   }
 
-  /** Keeps turns that were read in one piece, unless the index changed since. */
-  rememberTurns(first: number, places: readonly TurnPlace[], turns: readonly TurnRecord[]): void {
-    if (!this.#recent.fits(turns.length) || this.hasBigIntegers) return
-    turns.forEach((turn, at) => {
-      const place = places[at]
-      if (place !== undefined && this.#turns[first + at] === place) {
-        this.#recent.set(first + at, turn, bytesOf(placesIn(place)))
-      }
+  /** Keeps turns that were read. */
+  rememberTurns(places: readonly TurnPlace[], turns: readonly TurnRecord[]): void {
+    if (places.length > RECENT || this.hasBigIntegers) return
+    places.forEach((place, at) => {
+      const turn = turns[at]
+      if (turn !== undefined) this.#remember(place, turn)
     })
   }
 
-  #applyHead(entry: Entry, revision: number): void {
-    const { head } = this
-    const unset = new Set(entry.unsetMetadata)
-    if (unset.size > 0 || Object.keys(entry.setMetadata).length > 0) {
-      head.metadata = Object.fromEntries(
-        Object.entries({ ...head.metadata, ...entry.setMetadata }).filter(([key]) => !unset.has(key)),
-      )
-    }
-    if (entry.agentId !== undefined) head.agentId = entry.agentId
-    head.updatedAt = entry.updatedAt
-    head.revision = revision
-  }
-
-  /** Applies a plan whose result is about to be written as a new document. Until then, its turns are in memory. */
-  applyPlan(plan: ChangePlan, changes: readonly TurnChange[]): void {
-    const { head } = this
-    if (plan.remember !== undefined) this.remembered.add({ number: this.remembered.count + 1, change: plan.remember })
-    if (!plan.changed) return
-    const transitions = head.agentTransitions.filter(transition => !isDropped(this, transition, plan.keepTurns))
-    head.agentTransitions = []
-    this.#transitions.clear()
-    for (const transition of transitions.concat(plan.appendAgentTransitions)) this.#addTransition(transition)
-    for (const [item, change] of changes.entries()) {
-      const { head: newHead = null, toolCalls, items } = change
-      // In memory: the document is about to be written.
-      const places = { head: newHead && { head: newHead }, toolCalls: valuesOf(toolCalls), items: valuesOf(items) }
-      this.#open(plan.updateTurns[item]?.index ?? -1).apply(change, { ...places, bytes: 0 })
-    }
-    const turns = this.#turns.splice(0).slice(0, plan.keepTurns)
-    this.#lastIndex.clear()
-    this.#recent.clear()
-    this.#recentHeads.clear()
-    this.#hasRepeatedIds = false
-    this.#lastKnown = undefined
-    for (const turn of turns.concat(plan.appendTurns.map(placeOfValue))) this.#add(turn)
-    if (plan.metadata !== undefined) head.metadata = plan.metadata
-    if (plan.agentId !== undefined) head.agentId = plan.agentId
-    head.updatedAt = plan.updatedAt
-    head.revision = plan.revision
+  #remember(place: TurnPlace, turn: TurnRecord): void {
+    if ('span' in place && place.span.length <= RECENT_BYTES) this.#recent.set(place, turn)
   }
 
   /** A copy. */
@@ -395,25 +340,23 @@ export class TurnIndex implements SessionView {
 
   /** Switches to a document that these contents were written to. Later changes stay in the journal. */
   rebase({ places }: SessionContent, written: readonly WrittenTurn[]): void {
-    written.forEach(({ span, pieces }, item) => {
-      const turn = this.#turns[item]
-      const place = places[item]
+    written.forEach(({ span, pieces }, index) => {
+      const turn = this.#turns[index]
+      const place = places[index]
       if (turn === undefined || place === undefined) return
-      const isSmall = span.length <= SMALL_TURN_BYTES
+      const { turnId } = turn
       if (!(turn instanceof OpenTurn)) {
-        this.#turns[item] = { turnId: turn.turnId, base: { kind: 'document', span, item } }
-      } else if (!('base' in place) && pieces !== null) {
-        if (isSmall && turn.isStill(place))
-          this.#turns[item] = { turnId: turn.turnId, base: { kind: 'document', span, item } }
-        else turn.move(place, pieces, item)
+        this.#turns[index] = { turnId, span }
+      } else if ('head' in place && pieces !== null) {
+        if (span.length <= SMALL_TURN_BYTES && turn.isStill(place)) this.#turns[index] = { turnId, span }
+        else turn.move(place, pieces)
       }
     })
     this.#isForeign = false
   }
 
   #add(turn: WholeTurn | OpenTurn): void {
-    if (this.#lastIndex.has(turn.turnId)) this.#hasRepeatedIds = true
-    this.#lastIndex.set(turn.turnId, this.#turns.length)
+    this.#ids.push(turn.turnId)
     this.#turns.push(turn)
     this.#size += turn instanceof OpenTurn ? 1 + turn.toolCalls.count + turn.items.count : 1
   }
@@ -430,18 +373,23 @@ function isSame(a: AgentTransitionRecord, b: AgentTransitionRecord): boolean {
   return a.timestamp === b.timestamp && sameTransition(a, b)
 }
 
-const NO_SPANS: TurnSpans = { head: [], toolCalls: [], items: [] }
+function inRecord({ journal, offset }: EntryPlace): (span: Place) => RecordSpan {
+  return span => ({ journal, offset: offset + span.offset, length: span.length })
+}
+
+/** Where what a change puts is. */
+function changedPlaces({ head }: TurnChange, place: EntryPlace | null, item: number): ChangedPlaces {
+  const spans = place?.spans.updateTurns[item]
+  if (place === null || spans === undefined) {
+    return { head: head === undefined ? null : { head }, toolCalls: [], items: [], bytes: Infinity }
+  }
+  const pieces = piecePlaces(spans, inRecord(place))
+  const all = [...placesOfHead(pieces.head), ...placesOfParts(pieces.toolCalls), ...placesOfParts(pieces.items)]
+  return { ...pieces, head: head === undefined ? null : pieces.head, bytes: bytesOf(all) }
+}
 
 function piecePlaces({ head, toolCalls, items }: TurnSpans, at: (span: Place) => Place): PiecePlaces {
   return { head: { places: head.map(at) }, toolCalls: toolCalls.map(at), items: items.map(at) }
-}
-
-function valuesOf<P extends Part>({ put }: PartsChange<P>): { part: P }[] {
-  return put.map(part => ({ part }))
-}
-
-function headIn({ toolCalls: _calls, items: _items, ...head }: TurnRecord): TurnHead {
-  return head
 }
 
 /** More than a turn has that has so many bytes in a file: other programs write numbers shorter, and leave members out. */

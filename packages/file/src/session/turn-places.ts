@@ -1,6 +1,7 @@
 import type { SessionRecord, ToolCallRecord, TurnHead, TurnItem, TurnRecord } from '@turnstore/core'
 import type { Part } from '@turnstore/core/adapter'
 import type { Span } from '../disk/read-file.js'
+import type { SessionPaths } from '../folder/layout.js'
 import type { JournalHeader } from '../format/journal-entry.js'
 import type { Remembered } from '../format/remembered.js'
 
@@ -8,6 +9,12 @@ import type { Remembered } from '../format/remembered.js'
 export interface DocumentVersion {
   readonly version: string
   readonly bytes: number
+}
+
+/** The files that places are in. */
+export interface SessionFiles {
+  readonly paths: SessionPaths
+  readonly document: DocumentVersion
 }
 
 /** A journal, as far as it has been read. */
@@ -53,14 +60,10 @@ export type PartPlace<P extends Part = Part> = Place | { readonly part: P }
 /** Where the head of a turn is. In a document, what is around its lists: together the JSON of a turn without parts. */
 export type HeadPlace = { readonly places: readonly Place[] } | { readonly head: TurnHead }
 
-/** A turn that is in one piece. */
-export interface WholeTurn {
-  readonly turnId: string
-  readonly base:
-    | { readonly kind: 'document'; readonly span: Span | null; readonly item: number }
-    | { readonly kind: 'record'; readonly span: RecordSpan }
-    | { readonly kind: 'value'; readonly turn: TurnRecord }
-}
+/** A turn in one piece: in a file, or in memory if no turn can be cut out of the document's form. */
+export type WholeTurn =
+  | { readonly turnId: string; readonly span: Place }
+  | { readonly turnId: string; readonly turn: TurnRecord }
 
 /** A turn whose head and parts have places of their own, at one moment. */
 export interface TurnPieces {
@@ -68,8 +71,6 @@ export interface TurnPieces {
   readonly head: HeadPlace
   readonly toolCalls: readonly PartPlace<ToolCallRecord>[]
   readonly items: readonly PartPlace<TurnItem>[]
-  /** Where it is in the document, if it has not changed since. */
-  readonly item: number | null
 }
 
 export type TurnPlace = WholeTurn | TurnPieces
@@ -82,9 +83,7 @@ export interface SessionContent {
 }
 
 /** A session at one moment. */
-export interface Snapshot extends SessionContent {
-  readonly document: DocumentVersion
-}
+export interface Snapshot extends SessionContent, SessionFiles {}
 
 /** Where a turn is in a document that was written, and its pieces if they were known before. */
 export interface WrittenTurn {
@@ -98,21 +97,12 @@ export interface WrittenPieces {
   readonly items: readonly Span[]
 }
 
-export function placeOfValue(turn: TurnRecord): WholeTurn {
-  return { turnId: turn.turnId, base: { kind: 'value', turn } }
-}
-
-/** Whether the turn is in a document of another form, which must be parsed as a whole. */
-export function lacksSpan(place: TurnPlace): boolean {
-  return 'base' in place && place.base.kind === 'document' && place.base.span === null
-}
-
 /** The files' bytes that make up a turn. */
 export function placesIn(place: TurnPlace): readonly Place[] {
-  if (!('base' in place))
+  if ('head' in place) {
     return [...placesOfHead(place.head), ...placesOfParts(place.toolCalls), ...placesOfParts(place.items)]
-  const { base } = place
-  return base.kind === 'value' || base.span === null ? [] : [base.span]
+  }
+  return 'span' in place ? [place.span] : []
 }
 
 export function placesOfHead(head: HeadPlace): readonly Place[] {

@@ -158,8 +158,9 @@ it('a turn is never read from a journal that has the inode of the old one', asyn
   await store.changeSession('s', append('before'))
   const index = await catchUp(null, paths, layout)
   if (index === null) throw new Error('not found')
-  const { places, document: known } = index.snapshot()
-  expect((await readTurnsAt(places, known, paths))[0]?.turnId).toBe('before')
+  const snapshot = index.snapshot()
+  const { places } = snapshot
+  expect((await readTurnsAt(places, snapshot))[0]?.turnId).toBe('before')
   const old = readFileSync(journal())
   await store.changeSession('s', { setMetadata: { ended: true }, updatedAt: at })
   await vi.waitFor(
@@ -172,11 +173,10 @@ it('a turn is never read from a journal that has the inode of the old one', asyn
   const identity = identify(journal())?.file ?? ''
   writeFileSync(journal(), other)
   const moved = places.map(place => movedTo(place, identity))
-  await expect(readTurnsAt(moved, known, paths)).rejects.toThrow(FilesChanged)
+  await expect(readTurnsAt(moved, snapshot)).rejects.toThrow(FilesChanged)
 })
 
 function movedTo(place: TurnPlace, identity: string): TurnPlace {
-  if (!('base' in place) || place.base.kind !== 'record') return place
-  const span = { ...place.base.span, journal: { ...place.base.span.journal, identity } }
-  return { ...place, base: { ...place.base, span } }
+  if (!('span' in place) || !('journal' in place.span)) return place
+  return { ...place, span: { ...place.span, journal: { ...place.span.journal, identity } } }
 }
