@@ -1,4 +1,11 @@
-import type { AgentTransitionRecord, LastTurn, SessionRecord, SessionSummary, TurnHead, TurnRecord } from '@turnstore/core'
+import type {
+  AgentTransitionRecord,
+  LastTurn,
+  SessionRecord,
+  SessionSummary,
+  TurnHead,
+  TurnRecord,
+} from '@turnstore/core'
 import {
   cloneTurn,
   IdPlaces,
