@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { MapStore } from '../map-store.ts'
 import { describe, expect, it } from 'vitest'
+import { thoroughness } from '../../../../scripts/testing/machine.ts'
 import { isJsonObject } from '../../src/basics/json.ts'
 import { type JsonObject, SessionManager, type SessionStore, type TurnRecord } from '../../src/index.ts'
 import { expectSendable } from '../chat/sendable.ts'
@@ -301,48 +302,52 @@ it.skipIf(!existsSync(transcripts))(
   },
 )
 
-it('any messages come back exactly, and what is sent is well-formed', async () => {
-  const id = fc.constantFrom('a', 'b', '', 't:1', 'x'.repeat(60), 'bad\u0000id', 5, null)
-  const text = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('', ' ', '\ud83d', 'hello'))
-  const part = fc.oneof(
-    fc.record({ type: fc.constant('text'), text }),
-    fc.record({ type: fc.constant('image_url'), image_url: fc.record({ url: text }) }),
-    fc.record({ type: fc.constant('thinking'), thinking: text }),
-  )
-  const content = fc.oneof(text, fc.constant(null), fc.array(part, { maxLength: 3 }), fc.jsonValue({ maxDepth: 2 }))
-  const call = fc.record({
-    id,
-    type: fc.constantFrom('function', 'custom'),
-    function: fc.record({
-      name: fc.constantFrom('f', '', 'my tool/é'),
-      arguments: fc.oneof(fc.constantFrom('{}', '{"a":', '[1]', '{"s":"\\ud83d"}'), fc.jsonValue({ maxDepth: 1 })),
-    }),
-  })
-  const message = fc.record(
-    {
-      role: fc.constantFrom('system', 'developer', 'user', 'assistant', 'tool', 'critic'),
-      content,
-      tool_calls: fc.array(call, { maxLength: 3 }),
-      tool_call_id: id,
-      name: fc.constantFrom('x', 'a b'),
-      extra: fc.jsonValue({ maxDepth: 1 }),
-    },
-    { requiredKeys: ['role'] },
-  )
-  await fc.assert(
-    fc.asyncProperty(fc.array(fc.array(message, { maxLength: 3 }), { maxLength: 6 }), async batches => {
-      const { store, manager } = await started()
-      let at = 0
-      for (const [index, batch] of batches.entries()) {
-        const each = index % 2 === 0 ? manager : new SessionManager(store)
-        const { count } = await each.recordMessages('s', batch, index % 3 === 0 ? { at } : {})
-        at += batch.length
-        expect(count).toBe(at)
-      }
-      const plain: unknown = JSON.parse(JSON.stringify(batches.flat()))
-      expect(await manager.getMessages('s', { exact: true })).toEqual(plain)
-      expectSendable(await manager.getMessages('s'))
-    }),
-    { numRuns: 300 },
-  )
-})
+it(
+  'any messages come back exactly, and what is sent is well-formed',
+  async () => {
+    const id = fc.constantFrom('a', 'b', '', 't:1', 'x'.repeat(60), 'bad\u0000id', 5, null)
+    const text = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('', ' ', '\ud83d', 'hello'))
+    const part = fc.oneof(
+      fc.record({ type: fc.constant('text'), text }),
+      fc.record({ type: fc.constant('image_url'), image_url: fc.record({ url: text }) }),
+      fc.record({ type: fc.constant('thinking'), thinking: text }),
+    )
+    const content = fc.oneof(text, fc.constant(null), fc.array(part, { maxLength: 3 }), fc.jsonValue({ maxDepth: 2 }))
+    const call = fc.record({
+      id,
+      type: fc.constantFrom('function', 'custom'),
+      function: fc.record({
+        name: fc.constantFrom('f', '', 'my tool/é'),
+        arguments: fc.oneof(fc.constantFrom('{}', '{"a":', '[1]', '{"s":"\\ud83d"}'), fc.jsonValue({ maxDepth: 1 })),
+      }),
+    })
+    const message = fc.record(
+      {
+        role: fc.constantFrom('system', 'developer', 'user', 'assistant', 'tool', 'critic'),
+        content,
+        tool_calls: fc.array(call, { maxLength: 3 }),
+        tool_call_id: id,
+        name: fc.constantFrom('x', 'a b'),
+        extra: fc.jsonValue({ maxDepth: 1 }),
+      },
+      { requiredKeys: ['role'] },
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.array(message, { maxLength: 3 }), { maxLength: 6 }), async batches => {
+        const { store, manager } = await started()
+        let at = 0
+        for (const [index, batch] of batches.entries()) {
+          const each = index % 2 === 0 ? manager : new SessionManager(store)
+          const { count } = await each.recordMessages('s', batch, index % 3 === 0 ? { at } : {})
+          at += batch.length
+          expect(count).toBe(at)
+        }
+        const plain: unknown = JSON.parse(JSON.stringify(batches.flat()))
+        expect(await manager.getMessages('s', { exact: true })).toEqual(plain)
+        expectSendable(await manager.getMessages('s'))
+      }),
+      { numRuns: 300 * thoroughness },
+    )
+  },
+  60_000 * thoroughness,
+)

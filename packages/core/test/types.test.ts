@@ -1,0 +1,40 @@
+import { expectTypeOf, it } from 'vitest'
+import type {
+  ChatMessage,
+  JsonObject,
+  LastTurn,
+  RecordedTurn,
+  SessionManager,
+  SessionStore,
+  ToolCallRecord,
+  TurnRecord,
+} from '../src/index.ts'
+
+/** A client's own types, as an SDK has them: interfaces, without an index signature. */
+interface ClientMessage {
+  role: 'user'
+  content: string | { type: 'text'; text: string }[]
+}
+
+it('statuses are known words, and any other text', () => {
+  expectTypeOf<'interrupted'>().toExtend<TurnRecord['status']>()
+  expectTypeOf<'of my own'>().toExtend<TurnRecord['status']>()
+  expectTypeOf<TurnRecord['status']>().toExtend<string>()
+  expectTypeOf<'timeout'>().toExtend<ToolCallRecord['status']>()
+  expectTypeOf<LastTurn['status']>().toEqualTypeOf<TurnRecord['status']>()
+})
+
+it('messages are typed for a model, and plain where they are exact', () => {
+  expectTypeOf<SessionManager['recordMessages']>().parameter(1).toEqualTypeOf<readonly object[]>()
+  expectTypeOf<readonly ClientMessage[]>().toExtend<Parameters<SessionManager['recordMessages']>[1]>()
+  const read = (manager: SessionManager) => manager.getMessages('s', { last: 1 })
+  expectTypeOf(read).returns.resolves.toEqualTypeOf<ChatMessage[]>()
+  const exact = (manager: SessionManager) => manager.getMessages('s', { exact: true })
+  expectTypeOf(exact).returns.resolves.toEqualTypeOf<JsonObject[]>()
+})
+
+it('ids of what was there already are lists everywhere, and signals of any runtime fit', () => {
+  expectTypeOf<RecordedTurn['deduplicated']>().toEqualTypeOf<string[]>()
+  const load = (store: SessionStore, signal: AbortSignal) => store.loadSession('s', { signal })
+  expectTypeOf(load).parameter(1).toEqualTypeOf<AbortSignal>()
+})
