@@ -22,12 +22,26 @@ export {
   readStoredTurns,
 } from './adapter-kit/stored-json.js'
 export { TimeSlice } from './adapter-kit/time-slice.js'
+export { CallIds } from './chat/call-ids.js'
+export { callMessages, plainMessages } from './chat/exact-messages.js'
+export {
+  argumentsOf,
+  type CallOutcome,
+  type ChatContent,
+  type ContentPart,
+  type ReadCall,
+  readMessage,
+  type ReadMessage,
+  type Tell,
+  textOf,
+} from './chat/read-message.js'
+export { type MessageReader, turnsFromItems } from './chat/turns-from-messages.js'
 export { DocumentSessionStore, type Loaded } from './stores/document-session-store.js'
 export type { CheckedChange, CheckedTurnUpdate } from './changes/change.js'
 export { cloneHead, clonePart, cloneSession, cloneSummary, cloneTransition, cloneTurn } from './records/clone.js'
 export { revisionConflict, safeCause, sessionExists, sessionNotFound, withDetails } from './basics/errors.js'
 export { isValidId } from './basics/ids.js'
-export { isJsonObject, isJsonValue } from './basics/json.js'
+export { cloneJsonObject, isJsonObject, isJsonValue } from './basics/json.js'
 export { damageOf, isDamage, type Listed, pageOfListing } from './queries/page.js'
 export { lastTurnOf, summaryOf } from './records/models.js'
 export { withOutcome } from './basics/outcome.js'
@@ -78,6 +92,6 @@ export {
   turnViewOf,
 } from './changes/turn-view.js'
 export { headBytes, partBytes, turnBytes } from './records/part-sizes.js'
-export { idOfPart } from './records/part-ids.js'
+export { idOfPart, partIdOf } from './records/part-ids.js'
 export { ITEMS_KEY, KEYS_KEY } from './records/reserved-keys.js'
 export { canonicalJson, digestOf } from './basics/digest.js'

@@ -1,8 +1,8 @@
-import type { JsonObject, JsonValue } from '../basics/json.js'
+import type { JsonObject } from '../basics/json.js'
 import type { ToolCallRecord } from '../records/models.js'
 import { CallIds } from './call-ids.js'
 import { NO_RESULT } from './chat-message.js'
-import { argumentsOf, type ChatContent, type ReadCall, textOf } from './read-message.js'
+import { argumentsOf, type CallOutcome, type ChatContent, type ReadCall, textOf } from './read-message.js'
 
 /** A turn that grows message by message. */
 export class ChatTurn {
@@ -61,13 +61,13 @@ export class ChatTurn {
   }
 
   /** Gives a call its result, unless it has one: what was recorded beside the messages says more than they do. */
-  answer(call: ToolCallRecord, content: ChatContent): void {
+  answer(call: ToolCallRecord, content: ChatContent, outcome: CallOutcome = { result: content, error: null }): void {
     this.isAnswered = false
     // The placeholder that messagesFromTurns writes is no result.
     if (call.status !== 'running' || content === NO_RESULT) return
-    const result: JsonValue = content
-    call.result = result
-    call.status = 'success'
+    call.result = outcome.result
+    call.error = outcome.error
+    call.status = outcome.error === null ? 'success' : 'error'
     this.calls.set(call.callId, call)
   }
 }

@@ -2,7 +2,7 @@ import type { JsonObject } from '../basics/json.js'
 import type { ToolCallRecord } from '../records/models.js'
 import type { ChatTurn } from './chat-turn.js'
 import { OpenCalls } from './open-calls.js'
-import { readMessage, type Tell } from './read-message.js'
+import { readMessage, type ReadMessage, type Tell } from './read-message.js'
 
 /** A call that waits for its result. */
 export interface OpenCall {
@@ -35,16 +35,22 @@ export class Conversation {
   /** Adds a message. It is kept as it is, whether or not it can be read. */
   add(message: JsonObject, tell: Tell): void {
     const read = readMessage(message, tell)
-    const isQuestion = read?.role === 'user'
-    const turn = this.#turnFor(isQuestion)
+    this.addRead(message, read === null ? [] : [read], tell)
+  }
+
+  /** Adds a message of any format with what it says, in order. It opens one turn at most. */
+  addRead(message: JsonObject, said: readonly ReadMessage[], tell: Tell): void {
+    const turn = this.#turnFor(said.some(({ role }) => role === 'user'))
     turn.messages.push(message)
-    if (read?.role === 'user') turn.ask(read.content)
-    else if (read?.role === 'assistant') this.#say(turn, turn.say(read.content, read.calls), read.calls)
-    else if (read?.role === 'tool') {
-      turn.isOpening = false
-      const answered = this.#open.take(read.key)
-      if (answered === undefined) tell('is the result of a missing tool call; kept, but not read')
-      else answered.turn.answer(answered.call, read.content)
+    for (const read of said) {
+      if (read.role === 'user') turn.ask(read.content)
+      else if (read.role === 'assistant') this.#say(turn, turn.say(read.content, read.calls), read.calls)
+      else if (read.role === 'tool') {
+        turn.isOpening = false
+        const answered = this.#open.take(read.key)
+        if (answered === undefined) tell('is the result of a missing tool call; kept, but not read')
+        else answered.turn.answer(answered.call, read.content, read.outcome)
+      }
     }
   }
 

@@ -24,7 +24,19 @@ export type ReadMessage =
       readonly content: ChatContent | undefined
       readonly calls: readonly ReadCall[]
     }
-  | { readonly role: 'tool'; readonly key: string; readonly content: ChatContent }
+  | {
+      readonly role: 'tool'
+      readonly key: string
+      readonly content: ChatContent
+      /** What a format says beyond the text of a result. */
+      readonly outcome?: CallOutcome
+    }
+
+/** What a call came to: its result, or the error that it failed with. */
+export interface CallOutcome {
+  readonly result: JsonValue
+  readonly error: string | null
+}
 
 export interface ReadCall {
   /** `''` if the call has none. */

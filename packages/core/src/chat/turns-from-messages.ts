@@ -1,6 +1,7 @@
 import { checkMembers } from '../basics/arguments.js'
 import { TurnstoreError } from '../basics/errors.js'
 import { checkId } from '../basics/ids.js'
+import type { JsonObject } from '../basics/json.js'
 import { invalidRecord } from '../records/members.js'
 import type { TurnRecord } from '../records/models.js'
 import { partIdOf } from '../records/part-ids.js'
@@ -8,7 +9,7 @@ import { CHAT_FORMAT } from './chat-message.js'
 import { ChatTurn } from './chat-turn.js'
 import { Conversation } from './conversation.js'
 import { copyMessage } from './copy-message.js'
-import type { Loss } from './read-message.js'
+import { type Loss, readMessage, type ReadMessage, type Tell } from './read-message.js'
 
 /** A part of a message that was not understood. Never quotes the message. */
 export interface MessageProblem {
@@ -53,6 +54,31 @@ export interface TurnsFromMessagesOptions {
  * const turns = turnsFromMessages(messages, { onProblem: problem => problems.push(problem) })
  */
 export function turnsFromMessages(messages: readonly unknown[], options: TurnsFromMessagesOptions = {}): TurnRecord[] {
+  return turnsFromItems(messages, chatReader, options)
+}
+
+/** What messages of one format say. */
+export interface MessageReader {
+  /** The format of the items. */
+  readonly format: string
+  /** What a message says, in order. What is not understood is reported. */
+  read(message: JsonObject, tell: Tell): readonly ReadMessage[]
+}
+
+const chatReader: MessageReader = {
+  format: CHAT_FORMAT,
+  read(message, tell) {
+    const read = readMessage(message, tell)
+    return read === null ? [] : [read]
+  },
+}
+
+/** {@link turnsFromMessages} for messages of any format. */
+export function turnsFromItems(
+  messages: readonly unknown[],
+  reader: MessageReader,
+  options: TurnsFromMessagesOptions = {},
+): TurnRecord[] {
   checkMembers(options, 'options', ['agentId', 'turnId', 'onProblem'])
   const { agentId = null, turnId, onProblem } = options
   if (agentId !== null) checkId(agentId, 'options.agentId')
@@ -68,10 +94,10 @@ export function turnsFromMessages(messages: readonly unknown[], options: TurnsFr
       else throw invalidRecord(`messages[${index}]`, `${message}. Pass onProblem to continue anyway`)
     }
     const message = copyMessage(messages[index], index, tell)
-    if (message !== null) conversation.add(message, tell)
+    if (message !== null) conversation.addRead(message, reader.read(message, tell), tell)
   }
   const { turns } = conversation
-  return turns.map(turn => recordOf(turn, agentId, turn === turns.at(-1) && !turn.isAnswered))
+  return turns.map(turn => recordOf(turn, reader.format, agentId, turn === turns.at(-1) && !turn.isAnswered))
 }
 
 function checkFunction(value: unknown, what: string): void {
@@ -99,7 +125,7 @@ class TurnIds {
   }
 }
 
-function recordOf(turn: ChatTurn, agentId: string | null, isRunning: boolean): TurnRecord {
+function recordOf(turn: ChatTurn, format: string, agentId: string | null, isRunning: boolean): TurnRecord {
   const { turnId, prompt, responseContent, messages, calls } = turn
   return {
     turnId,
@@ -107,7 +133,7 @@ function recordOf(turn: ChatTurn, agentId: string | null, isRunning: boolean): T
     prompt,
     responseContent,
     toolCalls: [...calls.values()],
-    items: messages.map((value, index) => ({ itemId: partIdOf('items', turnId, index), format: CHAT_FORMAT, value })),
+    items: messages.map((value, index) => ({ itemId: partIdOf('items', turnId, index), format, value })),
     startedAt: '',
     endedAt: null,
     status: isRunning ? 'running' : 'success',

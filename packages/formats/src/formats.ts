@@ -1,0 +1,63 @@
+import { dialects } from './dialects.js'
+import { fromTurns } from './from-turns.js'
+import type { Format, FormatSession, ToSessionsOptions } from './format.js'
+import type { Dialect, FileDialect } from './middle/dialect.js'
+import { findDialect } from './recognize.js'
+import { toTurns } from './to-turns.js'
+
+/** All formats. */
+export const formats: readonly Format[] = dialects.map(formatOf)
+
+/** The format of that name. */
+export function formatByName(name: string): Format | undefined {
+  return formats.find(format => format.name === name)
+}
+
+export type Recognition =
+  | { readonly format: Format }
+  /** Why the value is refused, as the end of a sentence, and how many of its messages are the reason. */
+  | { readonly problem: string; readonly count: number }
+
+/**
+ * Recognizes a list of messages, or a file, by its content. A file is its JSON value, or the array of the values of its
+ * lines. Where messages fit several formats, such as plain text with a role, it is chat completions.
+ *
+ * @example
+ * const found = recognize(messages)
+ * if ('problem' in found) throw new Error(`The file ${found.problem}`)
+ * const turns = found.format.toTurns(messages)
+ */
+export function recognize(value: unknown): Recognition {
+  const found = findDialect(value)
+  if ('problem' in found) return found
+  const format = formatByName(found.dialect.name)
+  return format === undefined ? { problem: 'has an unknown format', count: 1 } : { format }
+}
+
+function formatOf(dialect: Dialect | FileDialect): Format {
+  const { name, title, write } = dialect
+  const writer = write === undefined ? null : { ...dialect, write }
+  return {
+    name,
+    title,
+    recognizes(value) {
+      const found = findDialect(value)
+      return 'dialect' in found && found.dialect.name === name
+    },
+    toTurns: (messages, options) => toTurns(dialect, messages, options),
+    ...('split' in dialect ? { toSessions: (file, options) => toSessions(dialect, file, options) } : {}),
+    ...(writer === null ? {} : { fromTurns: (turns, options) => fromTurns(writer, turns, options) }),
+  }
+}
+
+function toSessions(dialect: FileDialect, file: unknown, options: ToSessionsOptions = {}): FormatSession[] {
+  const { onProblem, ...others } = options
+  return (dialect.split(file) ?? []).map(({ messages, problems, ...conversation }, session) => {
+    for (const message of problems) onProblem?.({ session, index: 0, message, loss: 'part' })
+    const turns = toTurns(dialect, messages, {
+      ...others,
+      ...(onProblem === undefined ? {} : { onProblem: problem => onProblem({ ...problem, session }) }),
+    })
+    return { ...conversation, turns }
+  })
+}

@@ -1,0 +1,198 @@
+import type { ChatMessage, JsonObject, JsonValue } from '@turnstore/core'
+import { type ContentPart, isJsonObject, type ReadMessage } from '@turnstore/core/adapter'
+import type { Dialect, Fit, Reading, Report, WriteOptions, Written } from '../middle/dialect.js'
+import { mediaPart, textPart, writtenPart } from '../middle/parts.js'
+import { assistant, call, result, system, textIn, user } from '../middle/say.js'
+import { jsonOutput, stepsOf } from '../middle/steps.js'
+import { timeOf } from '../middle/time.js'
+import { usageOf } from '../middle/usage.js'
+
+/** UI messages of the AI SDK: `parts` since version 5, and the `toolInvocations` of version 4. */
+export const aiSdk: Dialect = {
+  name: 'ai-sdk',
+  title: 'AI SDK UI messages',
+
+  fit({ role, content, parts, toolInvocations }): Fit {
+    if (role !== 'system' && role !== 'user' && role !== 'assistant' && role !== 'data') return 'no'
+    if (Array.isArray(toolInvocations)) return 'sure'
+    if (Array.isArray(parts)) return parts.every(part => isJsonObject(part) && typeof part.type === 'string') ? 'sure' : 'no'
+    return typeof content === 'string' ? 'could' : 'no'
+  },
+
+  read(message, report): Reading {
+    const { role, metadata = null } = message
+    const reader = new PartReader(report)
+    if (Array.isArray(message.parts)) for (const part of message.parts) reader.add(part)
+    else {
+      if (typeof message.reasoning === 'string') reader.think(message.reasoning)
+      for (const invocation of listOf(message.toolInvocations)) reader.invoke(invocation)
+      if (typeof message.content === 'string') reader.say(message.content)
+    }
+    // Version 4 keeps files beside the text, and repeats the text of the parts in `content`.
+    for (const file of listOf(message.experimental_attachments)) if (isJsonObject(file)) reader.attach(file)
+    if (typeof message.content === 'string') reader.asides.push(message.content)
+    const facts = isJsonObject(metadata) ? metadata : {}
+    const time = timeOf(message.createdAt ?? facts.createdAt)
+    const usage = usageOf(facts.usage ?? facts.totalUsage)
+    if (metadata !== null) report.lose('metadata of messages')
+    return {
+      said: reader.finish(role),
+      thoughts: reader.thoughts,
+      asides: reader.asides,
+      ...(time === undefined ? {} : { time }),
+      ...(usage === undefined ? {} : { usage }),
+      ...(typeof facts.model === 'string' ? { model: facts.model } : {}),
+    }
+  },
+
+  write: writeUiMessages,
+}
+
+function listOf(value: JsonValue | undefined): readonly JsonValue[] {
+  return Array.isArray(value) ? value : []
+}
+
+class PartReader {
+  readonly #report: Report
+  readonly thoughts: string[] = []
+  readonly asides: string[] = []
+  readonly #said: ReadMessage[] = []
+  #parts: ContentPart[] = []
+
+  constructor(report: Report) {
+    this.#report = report
+  }
+
+  add(part: JsonValue): void {
+    const { tell, lose } = this.#report
+    if (!isJsonObject(part) || typeof part.type !== 'string') {
+      tell('has a part without a type; kept, but not read')
+      return
+    }
+    const { type } = part
+    if (type === 'text' && typeof part.text === 'string') this.say(part.text)
+    else if (type === 'reasoning') this.think(textIn(part, 'text', 'reasoning'), part)
+    else if (type === 'file' || type === 'image') this.attach(part)
+    else if (type === 'tool-invocation') this.invoke(part.toolInvocation ?? null)
+    else if (type === 'dynamic-tool') this.#call(part, textIn(part, 'toolName'))
+    else if (type.startsWith('tool-')) this.#call(part, type.slice('tool-'.length))
+    else if (type === 'step-start') this.#flush()
+    else if (type === 'source-url' || type === 'source-document' || type === 'source') lose('sources')
+    else if (type === 'reasoning-file') lose('reasoning')
+    else if (type.startsWith('data-') || type === 'custom') {
+      lose('data parts')
+      collectTexts(part.data, this.asides)
+    } else tell('has a part of an unknown type; kept, but not read')
+  }
+
+  say(text: string): void {
+    this.#parts.push(textPart(text))
+  }
+
+  think(text: string, { providerMetadata }: JsonObject = {}): void {
+    this.thoughts.push(text)
+    this.#report.lose(providerMetadata === undefined ? 'reasoning' : 'signed reasoning')
+    collectTexts(providerMetadata, this.asides)
+  }
+
+  attach(file: JsonObject): void {
+    const url = textIn(file, 'url', 'data', 'image')
+    const mediaType = textIn(file, 'mediaType', 'mimeType', 'contentType')
+    const name = textIn(file, 'filename', 'name')
+    const isUrl = /^[a-z][a-z0-9+.-]*:/i.test(url.slice(0, 40))
+    this.#parts.push(mediaPart({ mediaType, ...(isUrl ? { url } : { data: url }), ...(name === '' ? {} : { filename: name }) }))
+  }
+
+  /** A call of version 4. */
+  invoke(invocation: JsonValue): void {
+    if (!isJsonObject(invocation) || typeof invocation.toolName !== 'string') {
+      this.#report.tell('has a tool invocation without a name; kept, but not read')
+      return
+    }
+    const { toolName: name, args, state } = invocation
+    const id = textIn(invocation, 'toolCallId')
+    this.#said.push(assistant(this.#take(), [call(id, name, args)]))
+    if (state === 'result') this.#said.push(result({ id, name, value: invocation.result ?? null }))
+  }
+
+  #call(part: JsonObject, name: string): void {
+    const id = textIn(part, 'toolCallId')
+    const { state, input = part.rawInput, output = null, approval } = part
+    this.#said.push(assistant(this.#take(), [call(id, name, input)]))
+    if (part.input !== undefined && part.rawInput !== undefined) collectTexts(part.rawInput, this.asides)
+    if (state === 'output-available') this.#said.push(result({ id, name, value: output }))
+    if (state === 'output-error') this.#said.push(result({ id, name, value: textIn(part, 'errorText'), isError: true }))
+    if (state === 'output-denied') {
+      const reason = isJsonObject(approval) ? textIn(approval, 'reason') : ''
+      this.#said.push(result({ id, name, value: reason || 'The tool call was denied.', isError: true }))
+    }
+    if (approval !== undefined) this.#report.lose('approvals')
+  }
+
+  #take(): ContentPart[] | undefined {
+    const parts = this.#parts
+    this.#parts = []
+    return parts.length === 0 ? undefined : parts
+  }
+
+  /** What was said in a step without a call. */
+  #flush(): void {
+    const said = this.#take()
+    if (said !== undefined) this.#said.push(assistant(said))
+  }
+
+  finish(role: JsonValue | undefined): ReadMessage[] {
+    const said = this.#take()
+    if (said !== undefined) {
+      this.#said.push(role === 'assistant' ? assistant(said) : role === 'system' ? system(said) : user(said))
+    } else if (role === 'user' && this.#said.length === 0) this.#said.push(user(null))
+    return this.#said
+  }
+}
+
+function collectTexts(value: JsonValue | undefined, into: string[]): void {
+  if (typeof value === 'string') into.push(value)
+  else if (typeof value === 'object' && value !== null) for (const member of Object.values(value)) collectTexts(member, into)
+}
+
+/** One message of the assistant holds all its steps, each with its calls and results. */
+function writeUiMessages(messages: readonly ChatMessage[], { idPrefix, lose }: WriteOptions): Written {
+  const written: { id: string; role: string; parts: JsonObject[] }[] = []
+  for (const step of stepsOf(messages)) {
+    const last = written.at(-1)
+    const id = `${idPrefix}-${written.length}`
+    if (step.role !== 'assistant') {
+      const parts =
+        step.role === 'system'
+          ? [textPart(step.text)]
+          : step.parts.flatMap((part): JsonObject[] => {
+              const each = writtenPart(part)
+              if (each.kind === 'text') return [textPart(each.text)]
+              if (each.kind === 'url') return [{ type: 'file', mediaType: 'image/*', url: each.url }]
+              if (each.kind === 'uploaded') {
+                lose('files by id')
+                return []
+              }
+              const { mediaType, data, filename } = each
+              const url = `data:${mediaType};base64,${data}`
+              return [{ type: 'file', mediaType, url, ...(filename === undefined ? {} : { filename }) }]
+            })
+      if (parts.length > 0) written.push({ id, role: step.role, parts })
+      continue
+    }
+    const parts: JsonObject[] = [
+      { type: 'step-start' },
+      ...step.texts.map(text => (textPart(text))),
+      ...step.calls.map(each => ({
+        type: `tool-${each.name}`,
+        toolCallId: each.id,
+        state: 'output-available',
+        input: each.input,
+        output: jsonOutput(each),
+      })),
+    ]
+    if (last?.role === 'assistant') last.parts.push(...parts)
+    else written.push({ id, role: 'assistant', parts })
+  }
+  return { messages: written }
+}

@@ -1,0 +1,71 @@
+import type { ChatMessage, JsonObject } from '@turnstore/core'
+import type { ReadMessage, Tell } from '@turnstore/core/adapter'
+import type { Usage } from './usage.js'
+
+/** What a message of any format says: the middle between two formats. */
+export interface Reading {
+  /** What it says, in order, with content in the parts of chat completions. */
+  readonly said: readonly ReadMessage[]
+  /** The model's thoughts. They are kept in the item, and no other format takes them. */
+  readonly thoughts?: readonly string[]
+  /** Other text that was understood and has no place in a turn: titles, summaries, sources. */
+  readonly asides?: readonly string[]
+  /** ISO 8601. */
+  readonly time?: string
+  readonly model?: string
+  readonly usage?: Usage
+  /** Messages with the same key report one usage together, each the whole. */
+  readonly usageKey?: string
+}
+
+/** Where a reader reports what it does not understand, and what no other format can take. */
+export interface Report {
+  /** A problem of the message. */
+  readonly tell: Tell
+  /** A kind of thing that is lost when the message is rendered in another format. */
+  readonly lose: (what: string) => void
+}
+
+/** Whether a message has the shape of a format: it cannot have it, it may, or it can have no other. */
+export type Fit = 'no' | 'could' | 'sure'
+
+/** How one format writes a message. One file each. */
+export interface Dialect {
+  /** The format of items. */
+  readonly name: string
+  readonly title: string
+  fit(message: JsonObject): Fit
+  read(message: JsonObject, report: Report): Reading
+  write?(messages: readonly ChatMessage[], options: WriteOptions): Written
+}
+
+export interface WriteOptions {
+  /** The beginning of new message ids, different for every call. */
+  readonly idPrefix: string
+  readonly lose: (what: string) => void
+}
+
+export interface Written {
+  readonly messages: JsonObject[]
+  /** The system prompt, for formats whose messages have none. */
+  readonly system?: string
+}
+
+/** One conversation of a file. */
+export interface Conversation {
+  readonly sessionId: string | null
+  readonly parentSessionId: string | null
+  readonly createdAt: string
+  readonly updatedAt: string
+  readonly metadata: JsonObject
+  /** Messages, entries or events, as the file has them. */
+  readonly messages: readonly unknown[]
+  /** What of the file stands in none of its messages. */
+  readonly problems: readonly string[]
+}
+
+/** A format of files. */
+export interface FileDialect extends Dialect {
+  /** The conversations of a file: of its JSON value, or of an array of its lines. Null if it is not of this format. */
+  split(file: unknown): Conversation[] | null
+}

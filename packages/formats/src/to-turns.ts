@@ -1,0 +1,66 @@
+import type { JsonObject, TurnRecord } from '@turnstore/core'
+import { turnsFromItems } from '@turnstore/core/adapter'
+import type { Dialect, Reading } from './middle/dialect.js'
+import { unreadText } from './middle/unread-text.js'
+import { addUsage, type Usage } from './middle/usage.js'
+import type { ToTurnsOptions } from './format.js'
+
+/** Converts messages of one format. Each becomes an item of its turn, exactly as it was. */
+export function toTurns(dialect: Dialect, messages: readonly unknown[], options: ToTurnsOptions = {}): TurnRecord[] {
+  const facts: Facts[] = []
+  const turns = turnsFromItems(
+    messages,
+    {
+      format: dialect.name,
+      read(message, tell) {
+        let isTold = false
+        const reading = dialect.read(message, {
+          tell(problem, loss) {
+            isTold = true
+            tell(problem, loss)
+          },
+          lose() {},
+        })
+        const path = isTold ? null : unreadText(message, reading)
+        if (path !== null) tell(`has text in ${path} that was not read; kept as it is`)
+        facts.push(reading)
+        return reading.said
+      },
+    },
+    options,
+  )
+  let at = 0
+  const counted = new Map<string, Counted>()
+  return turns.map(turn => withFacts(turn, facts.slice(at, (at += turn.items.length)), counted))
+}
+
+type Facts = Pick<Reading, 'time' | 'model' | 'usage' | 'usageKey'>
+
+interface Counted {
+  readonly turnId: string
+  readonly usage: Usage
+}
+
+/** When a turn happened, which model answered, and what it took. */
+function withFacts(turn: TurnRecord, facts: readonly Facts[], counted: Map<string, Counted>): TurnRecord {
+  const times = facts.flatMap(({ time }) => (time === undefined ? [] : [time]))
+  const model = facts.findLast(each => each.model !== undefined)?.model
+  let sum: Usage | undefined
+  const last = new Map<string, Usage>()
+  for (const { usage, usageKey } of facts) {
+    if (usage === undefined) continue
+    if (usageKey === undefined) sum = addUsage(sum, usage)
+    else if (!counted.has(usageKey) || counted.get(usageKey)?.turnId === turn.turnId) {
+      counted.set(usageKey, { turnId: turn.turnId, usage })
+      last.set(usageKey, usage)
+    }
+  }
+  for (const usage of last.values()) sum = addUsage(sum, usage)
+  const metadata: JsonObject = {
+    ...turn.metadata,
+    ...(model === undefined ? {} : { model }),
+    ...(sum === undefined ? {} : { usage: { ...sum } }),
+  }
+  const endedAt = turn.status === 'running' ? null : (times.at(-1) ?? null)
+  return { ...turn, startedAt: times[0] ?? '', endedAt, metadata }
+}
