@@ -12,7 +12,7 @@ import { codeBlocks } from '../../../scripts/code-blocks.mjs'
 
 const packageFolder = fileURLToPath(new URL('../', import.meta.url))
 const root = join(packageFolder, '../..')
-const adapterPages = ['memory', 'file', 'sqlite'].map(name => `packages/${name}/README.md`)
+const adapterPages = ['memory', 'file', 'sqlite', 'formats'].map(name => `packages/${name}/README.md`)
 const bin = join(packageFolder, 'dist', 'bin.js')
 
 interface Example {

@@ -1,14 +1,22 @@
-import type { Dialect, FileDialect } from './middle/dialect.js'
+import { chatGpt } from './files/chatgpt.js'
+import { claudeCode } from './files/claude-code.js'
+import { claudeExport } from './files/claude-export.js'
+import { codex } from './files/codex.js'
+import { geminiCli } from './files/gemini-cli.js'
+import { inspect } from './files/inspect.js'
+import type { Dialect, FileDialect, MessageDialect } from './middle/dialect.js'
 import { aiSdk } from './messages/ai-sdk.js'
 import { aiSdkModel } from './messages/ai-sdk-model.js'
 import { anthropic } from './messages/anthropic.js'
 import { chat } from './messages/chat.js'
 import { gemini } from './messages/gemini.js'
+import { langChain } from './messages/langchain.js'
 import { openAiAgents } from './messages/openai-agents.js'
 import { openAiResponses } from './messages/openai-responses.js'
+import { shareGpt } from './messages/sharegpt.js'
 
 /** Lists of messages. Where several fit equally well, the first is taken. */
-export const messageDialects: readonly Dialect[] = [
+export const messageDialects: readonly MessageDialect[] = [
   chat,
   anthropic,
   aiSdk,
@@ -16,9 +24,19 @@ export const messageDialects: readonly Dialect[] = [
   openAiResponses,
   openAiAgents,
   gemini,
+  langChain,
+  shareGpt,
 ]
 
 /** Files that tools write. */
-export const fileDialects: readonly FileDialect[] = []
+export const fileDialects: readonly FileDialect[] = [
+  chatGpt,
+  claudeExport,
+  claudeCode,
+  codex,
+  geminiCli,
+  inspect,
+  shareGpt,
+]
 
-export const dialects: readonly Dialect[] = [...messageDialects, ...fileDialects]
+export const dialects: readonly Dialect[] = [...new Set<Dialect>([...messageDialects, ...fileDialects])]

@@ -1,5 +1,5 @@
 import { dialects } from './dialects.js'
-import { fromTurns } from './from-turns.js'
+import { fromTurns, isWriter } from './from-turns.js'
 import type { Format, FormatSession, ToSessionsOptions } from './format.js'
 import type { Dialect, FileDialect } from './middle/dialect.js'
 import { findDialect } from './recognize.js'
@@ -35,8 +35,7 @@ export function recognize(value: unknown): Recognition {
 }
 
 function formatOf(dialect: Dialect | FileDialect): Format {
-  const { name, title, write } = dialect
-  const writer = write === undefined ? null : { ...dialect, write }
+  const { name, title } = dialect
   return {
     name,
     title,
@@ -46,7 +45,7 @@ function formatOf(dialect: Dialect | FileDialect): Format {
     },
     toTurns: (messages, options) => toTurns(dialect, messages, options),
     ...('split' in dialect ? { toSessions: (file, options) => toSessions(dialect, file, options) } : {}),
-    ...(writer === null ? {} : { fromTurns: (turns, options) => fromTurns(writer, turns, options) }),
+    ...(isWriter(dialect) ? { fromTurns: (turns, options) => fromTurns(dialect, turns, options) } : {}),
   }
 }
 

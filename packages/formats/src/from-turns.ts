@@ -21,6 +21,11 @@ import { isPart } from './middle/say.js'
 
 type Writer = Dialect & { write: NonNullable<Dialect['write']> }
 
+/** Whether a format has a way out. */
+export function isWriter(dialect: Dialect): dialect is Writer {
+  return 'write' in dialect
+}
+
 /**
  * Converts turns to messages of one format. Items of that format come back exactly. All other turns are read by the
  * format of their items, or from their records, made sendable as `messagesFromTurns` does, and written anew.
@@ -176,7 +181,10 @@ function loseParts({ said }: Reading, lose: WriteOptions['lose']): void {
     for (const part of Array.isArray(content) ? content : []) {
       if (part.type === 'text' || part.type === 'refusal') continue
       if (role !== 'user') lose(`media of ${role === 'tool' ? 'results' : `${role} messages`}`)
-      else if (!isPart(part) || (isJsonObject(part.file) && part.file.file_data === undefined && part.file.file_id === undefined)) {
+      else if (
+        !isPart(part) ||
+        (isJsonObject(part.file) && part.file.file_data === undefined && part.file.file_id === undefined)
+      ) {
         lose('files by URL')
       }
     }

@@ -1,9 +1,9 @@
 import { isJsonObject } from '@turnstore/core/adapter'
 import { fileDialects, messageDialects } from './dialects.js'
-import type { Dialect, FileDialect, Fit } from './middle/dialect.js'
+import type { FileDialect, Fit, MessageDialect } from './middle/dialect.js'
 
 export type Found =
-  | { readonly dialect: Dialect | FileDialect }
+  | { readonly dialect: MessageDialect | FileDialect }
   /** Why the value is refused, and how many of its messages are the reason. */
   | { readonly problem: string; readonly count: number }
 
@@ -33,7 +33,7 @@ export function findDialect(value: unknown): Found {
 }
 
 interface Count {
-  readonly dialect: Dialect
+  readonly dialect: MessageDialect
   readonly sure: number
   readonly no: number
   readonly index: number

@@ -1,17 +1,18 @@
 import type { ChatMessage, JsonObject, JsonValue, UserPart } from '@turnstore/core'
 import { type ContentPart, isJsonObject, type ReadCall, type ReadMessage } from '@turnstore/core/adapter'
-import type { Dialect, Fit, Reading, Report, WriteOptions, Written } from '../middle/dialect.js'
+import type { Fit, MessageDialect, Reading, Report, WriteOptions, Written } from '../middle/dialect.js'
 import { mediaPart, textPart, writtenPart } from '../middle/parts.js'
 import { assistant, call, isTextPart, result, system, textIn, user } from '../middle/say.js'
 import { jsonOutput, stepsOf } from '../middle/steps.js'
 
 /** Model messages of the AI SDK, and the core messages of version 4. */
-export const aiSdkModel: Dialect = {
+export const aiSdkModel: MessageDialect = {
   name: 'ai-sdk-model',
   title: 'AI SDK model messages',
 
   fit({ role, content, ...others }): Fit {
-    if ('tool_calls' in others || 'parts' in others || 'toolInvocations' in others || 'tool_call_id' in others) return 'no'
+    if ('tool_calls' in others || 'parts' in others || 'toolInvocations' in others || 'tool_call_id' in others)
+      return 'no'
     if (role === 'tool') return Array.isArray(content) && content.every(isOwnPart) ? 'sure' : 'no'
     if (role !== 'system' && role !== 'user' && role !== 'assistant') return 'no'
     if (typeof content === 'string') return 'could'
@@ -92,7 +93,8 @@ function readResult(part: JsonObject): ReadMessage {
   const parts = value.map((each): JsonValue => {
     if (!isJsonObject(each) || isTextPart(each)) return isTextPart(each) ? textPart(textIn(each, 'text')) : each
     const { type } = each
-    const isKnown = type === 'media' || type === 'file-data' || type === 'image-data' || type === 'file-url' || type === 'image-url'
+    const isKnown =
+      type === 'media' || type === 'file-data' || type === 'image-data' || type === 'file-url' || type === 'image-url'
     if (!isKnown && type !== 'file') return each
     return type === 'image-url' ? mediaPart({ mediaType: 'image', url: textIn(each, 'url') }) : readMedia(each)
   })
@@ -142,7 +144,7 @@ function writeModelMessages(messages: readonly ChatMessage[], { lose }: WriteOpt
     }
     const { texts, calls } = step
     const content: JsonObject[] = [
-      ...texts.map(text => (textPart(text))),
+      ...texts.map(text => textPart(text)),
       ...calls.map(({ id, name, input }) => ({ type: 'tool-call', toolCallId: id, toolName: name, input })),
     ]
     const results: JsonObject[] = calls.map(each => {
@@ -166,7 +168,7 @@ function writePart(part: UserPart, lose: WriteOptions['lose']): JsonObject[] {
       const { mediaType, data, filename } = written
       return [{ type: 'file', data, mediaType, ...(filename === undefined ? {} : { filename }) }]
     }
-    case 'uploaded':
+    default:
       lose('files by id')
       return []
   }

@@ -1,21 +1,22 @@
 import type { ChatMessage, JsonObject, JsonValue } from '@turnstore/core'
 import { type ContentPart, isJsonObject, type ReadMessage } from '@turnstore/core/adapter'
-import type { Dialect, Fit, Reading, Report, WriteOptions, Written } from '../middle/dialect.js'
+import type { Fit, MessageDialect, Reading, Report, WriteOptions, Written } from '../middle/dialect.js'
 import { mediaPart, textPart, writtenPart } from '../middle/parts.js'
-import { assistant, call, result, system, textIn, user } from '../middle/say.js'
+import { assistant, call, collectTexts, result, system, textIn, user } from '../middle/say.js'
 import { jsonOutput, stepsOf } from '../middle/steps.js'
 import { timeOf } from '../middle/time.js'
 import { usageOf } from '../middle/usage.js'
 
 /** UI messages of the AI SDK: `parts` since version 5, and the `toolInvocations` of version 4. */
-export const aiSdk: Dialect = {
+export const aiSdk: MessageDialect = {
   name: 'ai-sdk',
   title: 'AI SDK UI messages',
 
   fit({ role, content, parts, toolInvocations }): Fit {
     if (role !== 'system' && role !== 'user' && role !== 'assistant' && role !== 'data') return 'no'
     if (Array.isArray(toolInvocations)) return 'sure'
-    if (Array.isArray(parts)) return parts.every(part => isJsonObject(part) && typeof part.type === 'string') ? 'sure' : 'no'
+    if (Array.isArray(parts))
+      return parts.every(part => isJsonObject(part) && typeof part.type === 'string') ? 'sure' : 'no'
     return typeof content === 'string' ? 'could' : 'no'
   },
 
@@ -26,7 +27,10 @@ export const aiSdk: Dialect = {
     else {
       if (typeof message.reasoning === 'string') reader.think(message.reasoning)
       for (const invocation of listOf(message.toolInvocations)) reader.invoke(invocation)
-      if (typeof message.content === 'string') reader.say(message.content)
+      // Version 4 writes empty text beside calls.
+      const { content } = message
+      const isEmpty = content === '' && listOf(message.toolInvocations).length > 0
+      if (typeof content === 'string' && !isEmpty) reader.say(content)
     }
     // Version 4 keeps files beside the text, and repeats the text of the parts in `content`.
     for (const file of listOf(message.experimental_attachments)) if (isJsonObject(file)) reader.attach(file)
@@ -100,7 +104,9 @@ class PartReader {
     const mediaType = textIn(file, 'mediaType', 'mimeType', 'contentType')
     const name = textIn(file, 'filename', 'name')
     const isUrl = /^[a-z][a-z0-9+.-]*:/i.test(url.slice(0, 40))
-    this.#parts.push(mediaPart({ mediaType, ...(isUrl ? { url } : { data: url }), ...(name === '' ? {} : { filename: name }) }))
+    this.#parts.push(
+      mediaPart({ mediaType, ...(isUrl ? { url } : { data: url }), ...(name === '' ? {} : { filename: name }) }),
+    )
   }
 
   /** A call of version 4. */
@@ -150,11 +156,6 @@ class PartReader {
   }
 }
 
-function collectTexts(value: JsonValue | undefined, into: string[]): void {
-  if (typeof value === 'string') into.push(value)
-  else if (typeof value === 'object' && value !== null) for (const member of Object.values(value)) collectTexts(member, into)
-}
-
 /** One message of the assistant holds all its steps, each with its calls and results. */
 function writeUiMessages(messages: readonly ChatMessage[], { idPrefix, lose }: WriteOptions): Written {
   const written: { id: string; role: string; parts: JsonObject[] }[] = []
@@ -182,7 +183,7 @@ function writeUiMessages(messages: readonly ChatMessage[], { idPrefix, lose }: W
     }
     const parts: JsonObject[] = [
       { type: 'step-start' },
-      ...step.texts.map(text => (textPart(text))),
+      ...step.texts.map(text => textPart(text)),
       ...step.calls.map(each => ({
         type: `tool-${each.name}`,
         toolCallId: each.id,

@@ -1,6 +1,6 @@
 import type { ChatMessage, JsonObject, JsonValue, UserPart } from '@turnstore/core'
 import { type ContentPart, isJsonObject, type ReadCall, type ReadMessage } from '@turnstore/core/adapter'
-import type { Dialect, Fit, Reading, Report, WriteOptions, Written } from '../middle/dialect.js'
+import type { Fit, MessageDialect, Reading, Report, WriteOptions, Written } from '../middle/dialect.js'
 import { mediaPart, textPart, writtenPart } from '../middle/parts.js'
 import { assistant, call, isTextPart, result, system, textIn, user } from '../middle/say.js'
 import { stepsOf, withoutSystem } from '../middle/steps.js'
@@ -8,7 +8,7 @@ import { timeOf } from '../middle/time.js'
 import { usageOf } from '../middle/usage.js'
 
 /** Anthropic messages, and the responses of that API. */
-export const anthropic: Dialect = {
+export const anthropic: MessageDialect = {
   name: 'anthropic',
   title: 'Anthropic messages',
 
@@ -91,7 +91,8 @@ class BlockReader {
       this.#calls.push(call(textIn(block, 'id'), textIn(block, 'name'), block.input))
     } else if (type === 'search_result') {
       this.#parts.push(textPart(JSON.stringify(block.content ?? null)))
-      if (Array.isArray(block.content)) for (const each of block.content) if (isJsonObject(each)) this.asides.push(textIn(each, 'text'))
+      if (Array.isArray(block.content))
+        for (const each of block.content) if (isJsonObject(each)) this.asides.push(textIn(each, 'text'))
       lose('search results as such')
     } else if (type === 'container_upload') lose('files of a container')
     else tell('has a block of an unknown type; kept, but not read')
@@ -102,7 +103,7 @@ class BlockReader {
     const { content = '' } = block
     const isError = block.is_error === true || (isJsonObject(content) && textIn(content, 'type').endsWith('_error'))
     const value = Array.isArray(content) ? readResult(content) : content
-    this.#said.push(result({ id: textIn(block, 'tool_use_id'), name: '', value, isError }))
+    this.#said.push(result({ id: textIn(block, 'tool_use_id'), name: textIn(block, 'name'), value, isError }))
   }
 
   #say(): void {
@@ -115,7 +116,9 @@ class BlockReader {
   finish(role: JsonValue | undefined): ReadMessage[] {
     if (this.#calls.length > 0) this.#say()
     else if (this.#parts.length > 0) {
-      this.#said.push(role === 'assistant' ? assistant(this.#parts) : role === 'system' ? system(this.#parts) : user(this.#parts))
+      this.#said.push(
+        role === 'assistant' ? assistant(this.#parts) : role === 'system' ? system(this.#parts) : user(this.#parts),
+      )
     }
     return this.#said
   }
@@ -176,10 +179,14 @@ function writeAnthropic(messages: readonly ChatMessage[], { lose }: WriteOptions
     }
     const { calls, texts } = step
     const content: JsonObject[] = [
-      ...texts.map(text => (textPart(text))),
+      ...texts.map(text => textPart(text)),
       ...calls.map(({ id, name, input }) => ({ type: 'tool_use', id, name, input })),
     ]
-    const results: JsonObject[] = calls.map(({ id, output }) => ({ type: 'tool_result', tool_use_id: id, content: output }))
+    const results: JsonObject[] = calls.map(({ id, output }) => ({
+      type: 'tool_result',
+      tool_use_id: id,
+      content: output,
+    }))
     return [{ role: 'assistant', content }, ...(results.length === 0 ? [] : [{ role: 'user', content: results }])]
   })
   return prompt === undefined ? { messages: written } : { messages: written, system: prompt }

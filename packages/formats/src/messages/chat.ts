@@ -1,6 +1,6 @@
 import { CHAT_FORMAT, type ChatMessage, type JsonObject, type JsonValue } from '@turnstore/core'
 import { isJsonObject, readMessage, type ReadMessage } from '@turnstore/core/adapter'
-import type { Dialect, Fit, Reading } from '../middle/dialect.js'
+import type { Fit, MessageDialect, Reading } from '../middle/dialect.js'
 import { isPart, textIn } from '../middle/say.js'
 import { timeOf } from '../middle/time.js'
 import { usageOf } from '../middle/usage.js'
@@ -8,14 +8,15 @@ import { usageOf } from '../middle/usage.js'
 const roles = new Set<JsonValue | undefined>(['system', 'developer', 'user', 'assistant', 'tool', 'function'])
 
 /** OpenAI chat completions. Core reads and writes them. */
-export const chat: Dialect = {
+export const chat: MessageDialect = {
   name: CHAT_FORMAT,
   title: 'OpenAI chat completions',
 
   fit(message): Fit {
     const { role, content = null, tool_calls: calls, function_call: legacy } = message
     if (!roles.has(role) || 'parts' in message || 'toolInvocations' in message) return 'no'
-    const isContent = typeof content === 'string' || content === null || (Array.isArray(content) && content.every(isPart))
+    const isContent =
+      typeof content === 'string' || content === null || (Array.isArray(content) && content.every(isPart))
     if (!isContent) return 'no'
     if (Array.isArray(calls) || isJsonObject(legacy) || role === 'function') return 'sure'
     if (role === 'tool') return 'tool_call_id' in message ? 'sure' : 'no'
@@ -42,7 +43,9 @@ export const chat: Dialect = {
 }
 
 function hasOtherParts(content: JsonValue | undefined): boolean {
-  return Array.isArray(content) && content.some(part => isJsonObject(part) && typeof part.type === 'string' && !isPart(part))
+  return (
+    Array.isArray(content) && content.some(part => isJsonObject(part) && typeof part.type === 'string' && !isPart(part))
+  )
 }
 
 function withRefusal(read: ReadMessage, { refusal }: JsonObject): ReadMessage {
@@ -54,7 +57,8 @@ function withRefusal(read: ReadMessage, { refusal }: JsonObject): ReadMessage {
 function asJson(message: ChatMessage): JsonObject {
   const { role, content, name } = message
   const named = name === undefined ? {} : { name }
-  if (!Array.isArray(content)) return { role, ...(content === undefined ? {} : { content }), ...named, ...callsOf(message) }
+  if (!Array.isArray(content))
+    return { role, ...(content === undefined ? {} : { content }), ...named, ...callsOf(message) }
   return { role, content: content.map((part): JsonObject => ({ ...part })), ...named, ...callsOf(message) }
 }
 

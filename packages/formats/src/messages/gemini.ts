@@ -1,6 +1,6 @@
 import type { ChatMessage, JsonObject, JsonValue, UserPart } from '@turnstore/core'
 import { type ContentPart, isJsonObject, type ReadCall, type ReadMessage } from '@turnstore/core/adapter'
-import type { Dialect, Fit, Reading, Report, WriteOptions, Written } from '../middle/dialect.js'
+import type { Fit, MessageDialect, Reading, Report, WriteOptions, Written } from '../middle/dialect.js'
 import { mediaPart, textPart, writtenPart } from '../middle/parts.js'
 import { assistant, call, result, system, textIn, user } from '../middle/say.js'
 import { objectOutput, stepsOf, withoutSystem } from '../middle/steps.js'
@@ -8,7 +8,7 @@ import { objectOutput, stepsOf, withoutSystem } from '../middle/steps.js'
 const roles = new Set<JsonValue | undefined>(['user', 'model', 'function', 'tool', 'system', undefined])
 
 /** Contents of the Gemini API, of the SDK `@google/genai` and of Vertex. */
-export const gemini: Dialect = {
+export const gemini: MessageDialect = {
   name: 'gemini',
   title: 'Gemini contents',
 
@@ -22,7 +22,11 @@ export const gemini: Dialect = {
 }
 
 /** A content with parts, also of a file of Gemini CLI. */
-export function readContent(parts: JsonValue | undefined, role: JsonValue | undefined, { tell, lose }: Report): Reading {
+export function readContent(
+  parts: JsonValue | undefined,
+  role: JsonValue | undefined,
+  { tell, lose }: Report,
+): Reading {
   const said: ReadMessage[] = []
   const thoughts: string[] = []
   let content: ContentPart[] = []
@@ -41,7 +45,8 @@ export function readContent(parts: JsonValue | undefined, role: JsonValue | unde
       tell('has a part that is no object; kept, but not read')
       continue
     }
-    const { text, functionCall, functionResponse, inlineData, fileData, executableCode, codeExecutionResult } = inCamelCase(part)
+    const { text, functionCall, functionResponse, inlineData, fileData, executableCode, codeExecutionResult } =
+      inCamelCase(part)
     if (typeof part.thoughtSignature === 'string') lose('signed reasoning')
     if (part.thought === true) {
       if (typeof text === 'string') thoughts.push(text)
@@ -74,7 +79,12 @@ export function readContent(parts: JsonValue | undefined, role: JsonValue | unde
 
 /** The REST API takes both spellings. */
 function inCamelCase(part: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(part).map(([name, value]) => [name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()), value]))
+  return Object.fromEntries(
+    Object.entries(part).map(([name, value]) => [
+      name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()),
+      value,
+    ]),
+  )
 }
 
 function readResponse(response: JsonObject): ReadMessage {
@@ -133,7 +143,7 @@ function writePart(part: UserPart, lose: WriteOptions['lose']): JsonObject[] {
       const { mediaType: mimeType, data } = written
       return [{ inlineData: { mimeType, data } }]
     }
-    case 'uploaded':
+    default:
       lose('files by id')
       return []
   }

@@ -1,12 +1,12 @@
 import type { ChatMessage, JsonObject, UserPart } from '@turnstore/core'
 import { isJsonObject } from '@turnstore/core/adapter'
-import type { Dialect, Fit, Written } from '../middle/dialect.js'
+import type { Fit, MessageDialect, Written } from '../middle/dialect.js'
 import { writtenPart } from '../middle/parts.js'
 import { stepsOf } from '../middle/steps.js'
 import { hasItemContent, isCall, isOpenAiType, isResult, itemType, readItem } from './openai-items.js'
 
 /** Items of a session of OpenAI's Agents SDK. */
-export const openAiAgents: Dialect = {
+export const openAiAgents: MessageDialect = {
   name: 'openai-agents',
   title: 'OpenAI Agents items',
 
@@ -20,7 +20,9 @@ export const openAiAgents: Dialect = {
     const { content } = item
     if (typeof content === 'string') return 'could'
     if (!hasItemContent(content) || !Array.isArray(content)) return 'no'
-    const isOther = content.some(part => isJsonObject(part) && ('image_url' in part || 'file_id' in part || 'file_data' in part))
+    const isOther = content.some(
+      part => isJsonObject(part) && ('image_url' in part || 'file_id' in part || 'file_data' in part),
+    )
     return isOther ? 'no' : content.some(part => isJsonObject(part) && 'annotations' in part) ? 'could' : 'sure'
   },
 
@@ -61,7 +63,8 @@ function writePart(part: UserPart): JsonObject {
     const { url, detail } = part.image_url
     return { type: 'input_image', image: url, ...(detail === undefined ? {} : { detail }) }
   }
-  if (part.type === 'input_audio') return { type: 'audio', audio: part.input_audio.data, format: part.input_audio.format }
+  if (part.type === 'input_audio')
+    return { type: 'audio', audio: part.input_audio.data, format: part.input_audio.format }
   const written = writtenPart(part)
   if (written.kind === 'text') return { type: 'input_text', text: written.text }
   if (written.kind === 'uploaded') return { type: 'input_file', file: { id: written.fileId } }

@@ -9,7 +9,13 @@ import { assistant, call, result, system, textIn, user, without } from '../middl
  * them anew; a reader of one understands the other.
  */
 
-const textTypes = new Set<JsonValue | undefined>(['input_text', 'output_text', 'text', 'summary_text', 'reasoning_text'])
+const textTypes = new Set<JsonValue | undefined>([
+  'input_text',
+  'output_text',
+  'text',
+  'summary_text',
+  'reasoning_text',
+])
 
 /** Items that say nothing to anyone: what the API or the SDK keeps for itself. */
 const silentTypes: Readonly<Record<string, string>> = {
@@ -40,7 +46,12 @@ export function isCall(type: string): boolean {
 }
 
 export function isResult(type: string): boolean {
-  return type.endsWith('_call_output') || type.endsWith('_call_result') || type === 'tool_search_output' || type === 'program_output'
+  return (
+    type.endsWith('_call_output') ||
+    type.endsWith('_call_result') ||
+    type === 'tool_search_output' ||
+    type === 'program_output'
+  )
 }
 
 /** Whether content is a list of parts of which one at least has the name of this format. */
@@ -48,10 +59,20 @@ export function hasItemContent(content: JsonValue | undefined): boolean {
   return Array.isArray(content) && content.length > 0 && content.every(isItemPart)
 }
 
-const partTypes = new Set<JsonValue | undefined>(['input_text', 'output_text', 'input_image', 'input_file', 'refusal', 'audio', 'image'])
+const partTypes = new Set<JsonValue | undefined>([
+  'input_text',
+  'output_text',
+  'input_image',
+  'input_file',
+  'refusal',
+  'audio',
+  'image',
+])
 
 function isItemPart(part: JsonValue): boolean {
-  return isJsonObject(part) && (partTypes.has(part.type) || (part.type === 'input_audio' && isJsonObject(part.input_audio)))
+  return (
+    isJsonObject(part) && (partTypes.has(part.type) || (part.type === 'input_audio' && isJsonObject(part.input_audio)))
+  )
 }
 
 export function readItem(item: JsonObject, report: Report): Reading {
@@ -108,7 +129,11 @@ function readPart(part: JsonValue, asides: string[]): ContentPart | null {
     const { detail } = part
     const url = typeof image === 'string' ? image : ''
     if (url === '') return { type: 'file', file: { file_id: textIn(part, 'file_id') } }
-    const read = mediaPart(/^[a-z][a-z0-9+.-]*:/i.test(url.slice(0, 40)) ? { mediaType: 'image', url } : { mediaType: 'image/png', data: url })
+    const read = mediaPart(
+      /^[a-z][a-z0-9+.-]*:/i.test(url.slice(0, 40))
+        ? { mediaType: 'image', url }
+        : { mediaType: 'image/png', data: url },
+    )
     const target = read.image_url
     return typeof detail === 'string' && isJsonObject(target) ? { ...read, image_url: { ...target, detail } } : read
   }
@@ -137,7 +162,8 @@ function readFile(part: JsonObject, file: JsonValue | undefined): ContentPart {
   const name = textIn(part, 'filename') || textIn(source, 'filename')
   const named = name === '' ? {} : { filename: name }
   const id = textIn(source, 'file_id', 'id', 'fileId')
-  if (isJsonObject(file) ? id !== '' : typeof part.file_id === 'string') return { type: 'file', file: { file_id: id, ...named } }
+  if (isJsonObject(file) ? id !== '' : typeof part.file_id === 'string')
+    return { type: 'file', file: { file_id: id, ...named } }
   const data = typeof file === 'string' ? file : textIn(source, 'file_data', 'data')
   const mediaType = textIn(source, 'mediaType') || 'application/pdf'
   if (data !== '' && !/^[a-z][a-z0-9+.-]*:/i.test(data.slice(0, 40))) return mediaPart({ mediaType, data, ...named })
@@ -157,7 +183,23 @@ function idOf(item: JsonObject): string {
   return textIn(item, 'call_id', 'callId') || textIn(item, 'id')
 }
 
-const callMembers = ['type', 'id', 'call_id', 'callId', 'status', 'name', 'namespace', 'providerData', 'caller', 'output', 'results', 'result', 'outputs', 'error', 'server_label']
+const callMembers = [
+  'type',
+  'id',
+  'call_id',
+  'callId',
+  'status',
+  'name',
+  'namespace',
+  'providerData',
+  'caller',
+  'output',
+  'results',
+  'result',
+  'outputs',
+  'error',
+  'server_label',
+]
 
 /** A call of a function, or of a tool that runs at the provider: those have no name, and hold their own results. */
 function readCall(item: JsonObject, type: string, { lose }: Report): ReadMessage[] {
@@ -165,7 +207,8 @@ function readCall(item: JsonObject, type: string, { lose }: Report): ReadMessage
   const { status, error } = item
   const isFunction = type === 'function_call' || type === 'custom_tool_call'
   const name = textIn(item, 'name') || type.replace(/_call$/, '')
-  const written = isFunction || typeof item.arguments === 'string' ? (item.arguments ?? item.input) : without(item, callMembers)
+  const written =
+    isFunction || typeof item.arguments === 'string' ? (item.arguments ?? item.input) : without(item, callMembers)
   const made = assistant(undefined, [call(id, name, written)])
   if (isFunction || type === 'program') return [made]
   lose('that a tool ran at the provider')
@@ -173,7 +216,13 @@ function readCall(item: JsonObject, type: string, { lose }: Report): ReadMessage
   if (typeof error === 'string' && error !== '') return [made, result({ id, name, value: error, isError: true })]
   if (given !== undefined && given !== null) return [made, result({ id, name, value: given })]
   // Their results come in items of their own; those of the others are in none.
-  const isAnsweredLater = ['computer_call', 'local_shell_call', 'shell_call', 'apply_patch_call', 'tool_search_call'].includes(type)
+  const isAnsweredLater = [
+    'computer_call',
+    'local_shell_call',
+    'shell_call',
+    'apply_patch_call',
+    'tool_search_call',
+  ].includes(type)
   return isAnsweredLater || (status !== 'completed' && status !== 'failed')
     ? [made]
     : [made, result({ id, name, value: status, isError: status === 'failed' })]

@@ -1,12 +1,12 @@
 import type { ChatMessage, JsonObject, JsonValue, UserPart } from '@turnstore/core'
 import { isJsonObject } from '@turnstore/core/adapter'
-import type { Dialect, Fit, WriteOptions, Written } from '../middle/dialect.js'
+import type { Fit, MessageDialect, WriteOptions, Written } from '../middle/dialect.js'
 import { writtenPart } from '../middle/parts.js'
 import { stepsOf } from '../middle/steps.js'
 import { hasItemContent, isOpenAiType, itemType, readItem } from './openai-items.js'
 
 /** Items of OpenAI's Responses, as input takes and output gives them. */
-export const openAiResponses: Dialect = {
+export const openAiResponses: MessageDialect = {
   name: 'openai-responses',
   title: 'OpenAI Responses items',
 
@@ -17,7 +17,8 @@ export const openAiResponses: Dialect = {
     const { content } = item
     if (typeof content === 'string') return item.type === 'message' && typeof item.role === 'string' ? 'sure' : 'could'
     if (!hasItemContent(content) || !Array.isArray(content)) return 'no'
-    if (content.some(part => isJsonObject(part) && (part.type === 'audio' || part.type === 'image' || 'image' in part))) return 'no'
+    if (content.some(part => isJsonObject(part) && (part.type === 'audio' || part.type === 'image' || 'image' in part)))
+      return 'no'
     return 'status' in item && content.some(isWithoutAnnotations) ? 'could' : 'sure'
   },
 
@@ -32,7 +33,8 @@ function isWithoutAnnotations(part: JsonValue): boolean {
 
 function writeItems(messages: readonly ChatMessage[], { lose }: WriteOptions): Written {
   const written = stepsOf(messages).flatMap((step): JsonObject[] => {
-    if (step.role === 'system') return [{ type: 'message', role: 'system', content: [{ type: 'input_text', text: step.text }] }]
+    if (step.role === 'system')
+      return [{ type: 'message', role: 'system', content: [{ type: 'input_text', text: step.text }] }]
     if (step.role === 'user') {
       const content = step.parts.flatMap(part => writePart(part, lose))
       return content.length === 0 ? [] : [{ type: 'message', role: 'user', content }]
@@ -40,7 +42,12 @@ function writeItems(messages: readonly ChatMessage[], { lose }: WriteOptions): W
     const { texts, calls } = step
     return [
       ...(texts.length === 0 ? [] : [{ type: 'message', role: 'assistant', content: texts.join('\n') }]),
-      ...calls.map(({ id, name, input }) => ({ type: 'function_call', call_id: id, name, arguments: JSON.stringify(input) })),
+      ...calls.map(({ id, name, input }) => ({
+        type: 'function_call',
+        call_id: id,
+        name,
+        arguments: JSON.stringify(input),
+      })),
       ...calls.map(({ id, output }) => ({ type: 'function_call_output', call_id: id, output })),
     ]
   })

@@ -29,14 +29,18 @@ export interface Report {
 /** Whether a message has the shape of a format: it cannot have it, it may, or it can have no other. */
 export type Fit = 'no' | 'could' | 'sure'
 
-/** How one format writes a message. One file each. */
+/** How one format writes what was said. One file each. */
 export interface Dialect {
   /** The format of items. */
   readonly name: string
   readonly title: string
-  fit(message: JsonObject): Fit
   read(message: JsonObject, report: Report): Reading
   write?(messages: readonly ChatMessage[], options: WriteOptions): Written
+}
+
+/** A format of messages in a list. */
+export interface MessageDialect extends Dialect {
+  fit(message: JsonObject): Fit
 }
 
 export interface WriteOptions {

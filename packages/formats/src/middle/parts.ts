@@ -56,7 +56,7 @@ export function writtenPart(part: UserPart): WrittenPart {
     }
     case 'input_audio':
       return { kind: 'media', mediaType: `audio/${part.input_audio.format}`, data: part.input_audio.data }
-    case 'file': {
+    default: {
       const { file_data: data = '', file_id: fileId, filename } = part.file
       if (fileId !== undefined) return { kind: 'uploaded', fileId }
       const embedded = dataUrl(data) ?? { mediaType: 'application/pdf', data }

@@ -25,7 +25,9 @@ export function result({ id, name, value, isError = false }: ToolResult): ReadMe
     role: 'tool',
     key: keyOf(id, name),
     content,
-    outcome: isError ? { result: typeof value === 'string' ? null : value, error: textOfResult(content) } : { result: value, error: null },
+    outcome: isError
+      ? { result: typeof value === 'string' ? null : value, error: textOfResult(content) }
+      : { result: value, error: null },
   }
 }
 
@@ -71,7 +73,13 @@ export function isPart(part: JsonValue): part is ContentPart {
 
 /** A part with text, in the form that most formats have. */
 export function isTextPart(part: JsonValue | undefined): part is JsonObject & { type: 'text'; text: string } {
-  return typeof part === 'object' && part !== null && !Array.isArray(part) && part.type === 'text' && typeof part.text === 'string'
+  return (
+    typeof part === 'object' &&
+    part !== null &&
+    !Array.isArray(part) &&
+    part.type === 'text' &&
+    typeof part.text === 'string'
+  )
 }
 
 /** A text that a format allows to be missing. */
@@ -86,4 +94,11 @@ export function textIn(object: JsonObject, ...names: readonly string[]): string 
 /** A copy of an object without some members. */
 export function without(object: JsonObject, names: readonly string[]): JsonObject {
   return Object.fromEntries(Object.entries(object).filter(([name]) => !names.includes(name)))
+}
+
+/** All texts in a value, for what a file repeats or keeps for itself. */
+export function collectTexts(value: JsonValue | undefined, into: string[]): void {
+  if (typeof value === 'string') into.push(value)
+  else if (typeof value === 'object' && value !== null)
+    for (const member of Object.values(value)) collectTexts(member, into)
 }

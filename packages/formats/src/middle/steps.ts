@@ -1,3 +1,4 @@
+import { parseJsonText } from './json-text.js'
 import type { ChatMessage, JsonObject, JsonValue, TextPart, UserPart } from '@turnstore/core'
 import { argumentsOf, isJsonObject } from '@turnstore/core/adapter'
 
@@ -41,12 +42,7 @@ export function stepsOf(messages: readonly ChatMessage[]): Step[] {
 /** The output of a call as JSON, if its text is that of an object or an array. */
 export function jsonOutput({ output }: AnsweredCall): JsonValue {
   if (!/^\s*[[{]/.test(output)) return output
-  try {
-    const value: JsonValue = JSON.parse(output)
-    return value
-  } catch {
-    return output
-  }
+  return parseJsonText(output) ?? output
 }
 
 /** For formats where an output is an object. */

@@ -43,7 +43,8 @@ export function unreadText(message: JsonObject, reading: Reading): string | null
       collect(each.outcome.result, read)
       if (each.outcome.error !== null) read.add(each.outcome.error)
     }
-    if (each.role === 'assistant') for (const { written } of each.calls) if (written !== undefined) collect(written, read)
+    if (each.role === 'assistant')
+      for (const { written } of each.calls) if (written !== undefined) collect(written, read)
   }
   return find(message, '', read)
 }

@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from '@turnstore/core'
 import { isJsonObject } from '@turnstore/core/adapter'
-import type { Conversation } from '../middle/dialect.js'
+import type { Conversation } from './dialect.js'
 
 /** The objects of a list. Null if it is none, or has anything else. */
 export function objectsOf(value: unknown): JsonObject[] | null {

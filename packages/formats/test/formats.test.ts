@@ -1,0 +1,161 @@
+import type { JsonObject, MessageProblem, TurnRecord } from '@turnstore/core'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { type Format, formatByName, formats, recognize } from '../src/index.ts'
+import { expectValid } from './checkers.ts'
+import { type Talk, talks } from './conversations.ts'
+import { type Native, natives } from './native.ts'
+
+const runs = { numRuns: 60 }
+
+describe.each(natives)('$name, a conversation as its SDK writes it', native => {
+  const format = named(native.name)
+
+  it('is recognized, and says in turns what it said', () => {
+    fc.assert(
+      fc.property(talks, talk => {
+        const messages = native.write(talk)
+        const found = messages.some(isTelling) ? formatsOf(recognize(messages)) : [format.name]
+        expect(found).toContain(format.name)
+        expect(saidIn(turnsOf(format, messages))).toEqual(expected(talk, native))
+      }),
+      runs,
+    )
+  })
+
+  it('comes back exactly from its items', () => {
+    fc.assert(
+      fc.property(talks, talk => {
+        const messages = native.write(talk)
+        expect(format.fromTurns?.(turnsOf(format, messages))).toEqual({ messages, lost: [] })
+      }),
+      runs,
+    )
+  })
+
+  it('gives the same turns again, and only the last one changes as it grows', () => {
+    fc.assert(
+      fc.property(talks, fc.nat(), (talk, cut) => {
+        const messages = native.write(talk)
+        const turns = turnsOf(format, messages)
+        expect(turnsOf(format, messages)).toEqual(turns)
+        const fewer = turnsOf(format, messages.slice(0, cut % (messages.length + 1)))
+        expect(turns.slice(0, Math.max(0, fewer.length - 1))).toEqual(fewer.slice(0, -1))
+      }),
+      runs,
+    )
+  })
+
+  for (const target of formats.filter(each => 'fromTurns' in each)) {
+    it(`goes out as ${target.name}, as its validator wants it, and says the same`, async () => {
+      await fc.assert(
+        fc.asyncProperty(talks, async talk => {
+          const turns = turnsOf(format, native.write(talk))
+          const { messages = [], system } = target.fromTurns?.(turns) ?? {}
+          if (target === format) return
+          await expectValid(target.name, messages)
+          const isApart = native.system !== undefined && hasNoSystem(target)
+          expect(system).toBe(isApart ? (talk.system ?? undefined) : system)
+          const again = saidIn(turnsOf(target, messages))
+          expect(again.map(asTold)).toEqual(saidIn(turns).map(asTold))
+        }),
+        runs,
+      )
+    })
+  }
+})
+
+/** Messages without calls are written alike in some formats: the first of them is taken. */
+function formatsOf(found: ReturnType<typeof recognize>): string[] {
+  const name = 'format' in found ? found.format.name : ''
+  return [name, ...(alike.find(group => group[0] === name) ?? [])]
+}
+
+const alike = [
+  ['chat', 'ai-sdk-model', 'anthropic'],
+  ['openai-responses', 'openai-agents'],
+]
+
+/** Whether a message can be of no other format. Plain text with a role is chat completions. */
+function isTelling({ content, parts, toolInvocations, from, kwargs, data }: JsonObject): boolean {
+  return Array.isArray(content) || [parts, toolInvocations, from, kwargs, data].some(each => each !== undefined)
+}
+
+function named(name: string): Format {
+  const format = formatByName(name)
+  if (format === undefined) throw new Error(`no format ${name}`)
+  return format
+}
+
+function hasNoSystem({ name }: Format): boolean {
+  return name === 'anthropic' || name === 'gemini'
+}
+
+function turnsOf(format: Format, messages: readonly unknown[]): TurnRecord[] {
+  const problems: MessageProblem[] = []
+  const turns = format.toTurns(messages, { onProblem: problem => problems.push(problem) })
+  expect({ messages, problems }).toEqual({ messages, problems: [] })
+  return turns
+}
+
+interface Told {
+  readonly prompt: string
+  readonly response: string | null
+  readonly status: string
+  readonly calls: readonly { name: string; input: JsonObject; output: unknown; status: string }[]
+}
+
+function saidIn(turns: readonly TurnRecord[]): Told[] {
+  return turns.map(({ prompt, responseContent: response, status, toolCalls }) => ({
+    prompt,
+    response,
+    status,
+    calls: toolCalls.map(call => ({
+      name: call.toolName,
+      input: call.arguments,
+      output: call.error ?? call.result,
+      status: call.status,
+    })),
+  }))
+}
+
+/** Formats with objects for results have text that is JSON as such; that a call failed does not cross. */
+function asTold({ calls, ...turn }: Told): unknown {
+  return {
+    ...turn,
+    calls: calls.map(({ output, status: _status, ...call }) => ({
+      ...call,
+      output: typeof output === 'string' ? parsed(output) : output,
+    })),
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' ? value : text
+  } catch {
+    return text
+  }
+}
+
+function expected({ turns }: Talk, { saysFailure = false, textIsLast = false }: Native): Told[] {
+  return turns.map(({ prompt, steps, answer }) => {
+    const texts = [...steps.flatMap(({ text }) => text ?? []), ...(answer === null ? [] : [answer])]
+    return {
+      prompt,
+      response: texts.at(-1) ?? null,
+      status: answer === null && !(textIsLast && (steps.at(-1)?.text ?? null) !== null) ? 'running' : 'success',
+      calls: steps.flatMap(({ calls }) =>
+        calls.map(call => ({
+          name: call.name,
+          input: call.input,
+          output: call.output,
+          status: saysFailure && call.failed ? 'error' : 'success',
+        })),
+      ),
+    }
+  })
+}
+
+/** These write an empty text beside calls, which is the response if there is no other. */
