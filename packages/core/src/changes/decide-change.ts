@@ -4,7 +4,7 @@ import { revisionConflict, TurnstoreError } from '../basics/errors.js'
 import { type JsonObject, sameJson } from '../basics/json.js'
 import { defaultLimits, hardLimits, type Limits } from '../records/limits.js'
 import { invalidRecord } from '../records/members.js'
-import type { AgentTransitionRecord, TurnRecord } from '../records/models.js'
+import { type AgentTransitionRecord, isEnded, type TurnRecord } from '../records/models.js'
 import { revisionAfter } from './next-revision.js'
 import { checkSameChange, type RememberedChange } from './remembered-change.js'
 import { jsonLength } from '../records/part-sizes.js'
@@ -25,6 +25,8 @@ export interface SessionView {
   readonly agentId: string | null
   readonly updatedAt: string
   readonly metadata: JsonObject
+  /** Whether the session has ended. Without it, the metadata says so; give it if reading the metadata costs more. */
+  readonly isEnded?: boolean
   /** The last turn with this id among the first `before` turns. Old files may contain an id twice; the last one counts. */
   findTurn(turnId: string, before: number): TurnView | undefined
   /** The index of the first turn with this id, or -1. */
@@ -111,7 +113,7 @@ function planNew(view: SessionView, change: CheckedChange, ifRevision: number | 
   const { updateTurns, skipped } = planUpdates(view, change, kept, limits)
   const { appendTurns, deduplicated } = planAppends(view, change, kept)
   const appendAgentTransitions = planTransitions(view, change, keepTurns)
-  const metadata = planMetadata(view, change, change.reopen && appendTurns.length > 0, limits)
+  const metadata = planMetadata(view, change, reopens(view, change, appendTurns), limits)
   const agentId = change.agentId === view.agentId ? undefined : change.agentId
 
   const changed =
@@ -285,15 +287,20 @@ export function isDropped(
   return keepTurns !== undefined && view.firstIndexOfTurn(transition.turnId) >= keepTurns
 }
 
+/** Asked at every turn that is recorded, so it reads the metadata only if it must. */
+function reopens(view: SessionView, { reopen }: CheckedChange, appendTurns: readonly TurnRecord[]): boolean {
+  return reopen && appendTurns.length > 0 && (view.isEnded ?? isEnded(view))
+}
+
 function planMetadata(
   view: SessionView,
   change: CheckedChange,
-  reopens: boolean,
+  isReopened: boolean,
   limits: Limits,
 ): JsonObject | undefined {
   const { setMetadata, unsetMetadata } = change
-  if (Object.keys(setMetadata).length === 0 && unsetMetadata.length === 0 && !reopens) return undefined
-  const before = mergedMetadata(view.metadata, {}, reopens ? ['ended'] : [])
+  if (Object.keys(setMetadata).length === 0 && unsetMetadata.length === 0 && !isReopened) return undefined
+  const before = mergedMetadata(view.metadata, {}, isReopened ? ['ended'] : [])
   const metadata = mergedMetadata(before, setMetadata, unsetMetadata)
   if (sameJson(metadata, view.metadata)) return undefined
   if (jsonLength(metadata) > limits.metadataBytes) {

@@ -5,7 +5,7 @@ import type { JsonObject } from '../basics/json.js'
 import { withOutcome } from '../basics/outcome.js'
 import type { ScopeOptions } from '../basics/scope.js'
 import type { SessionChange } from '../changes/change.js'
-import type { SessionRecord } from '../records/models.js'
+import { isEnded, type SessionRecord } from '../records/models.js'
 import type { RecordFactory } from '../records/record-factory.js'
 import type { SessionStore } from '../stores/session-store.js'
 
@@ -78,15 +78,19 @@ export async function start(
   }
 }
 
+/** Null if the session is not there. */
 async function resume(
   store: SessionStore,
   sessionId: string,
   change: SessionChange,
   scope: ScopeOptions,
 ): Promise<SessionRecord | null> {
+  const stored = await withOutcome('not-stored', () => store.loadSession(sessionId, scope))
+  if (stored === null) return null
   try {
-    // A change that alters nothing writes nothing.
-    await store.changeSession(sessionId, { ...change, unsetMetadata: ['ended'] }, scope)
+    // An application's own `ended` stays. A change that alters nothing writes nothing.
+    const unsetMetadata = isEnded(stored) ? ['ended'] : []
+    await store.changeSession(sessionId, { ...change, unsetMetadata }, scope)
   } catch (error) {
     if (isTurnstoreError(error, 'SESSION_NOT_FOUND')) return null
     throw error

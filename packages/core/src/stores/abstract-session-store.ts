@@ -3,9 +3,8 @@ import { type ChangeCondition, type ChangeOptions, readChangeOptions } from '../
 import { currentTime } from '../basics/runtime.js'
 import { TurnstoreError } from '../basics/errors.js'
 import { checkId } from '../basics/ids.js'
-import { throwIfAborted } from '../basics/signal.js'
+import { iterateSessions } from './iterate-sessions.js'
 import { attempt, Lifecycle, type Operation } from './lifecycle.js'
-import { settledPages } from './settled-pages.js'
 import { type Limits, readLimits } from '../records/limits.js'
 import type { PartList, SessionInput, SessionRecord, SessionSummary } from '../records/models.js'
 import { checkMembers, readObject } from '../basics/arguments.js'
@@ -21,7 +20,7 @@ import {
   type Scope,
   type WriteOptions,
 } from '../basics/scope.js'
-import type { DamagedSession, SessionPage } from '../queries/page.js'
+import type { SessionPage } from '../queries/page.js'
 import { MAX_LIMIT, type CheckedQuery, readQuery, type SessionQuery } from '../queries/query.js'
 import { readSessionInput } from '../records/record-input.js'
 import type { Capabilities, SessionStore } from './session-store.js'
@@ -241,27 +240,11 @@ export abstract class AbstractSessionStore implements SessionStore {
   }
 
   sessions(query: SessionQuery = {}): AsyncIterable<SessionSummary> {
-    return this.#allPages(attempt(() => copyQuery(query)))
+    return this.#iterate(attempt(() => copyQuery(query)))
   }
 
-  async *#allPages(checked: () => SessionQuery): AsyncIterable<SessionSummary> {
-    const query = checked()
-    const damaged = new Map<string, DamagedSession>()
-    for await (const page of settledPages(this, query)) {
-      for (const each of page.damaged ?? []) damaged.set(each.sessionId, each)
-      for (const session of page.sessions) {
-        throwIfAborted(query.signal)
-        yield session
-      }
-    }
-    const [first] = damaged.values()
-    if (first !== undefined) {
-      const named = [...damaged.keys()].slice(0, 10)
-      const others = damaged.size > named.length ? ` and ${damaged.size - named.length} more` : ''
-      throw new TurnstoreError(first.code, `Not listed: ${named.join(', ')}${others}. ${first.message}`, {
-        sessionId: first.sessionId,
-      })
-    }
+  async *#iterate(checked: () => SessionQuery): AsyncIterable<SessionSummary> {
+    yield* iterateSessions(this, checked())
   }
 
   ready(): Promise<void> {

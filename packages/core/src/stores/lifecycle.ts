@@ -65,11 +65,10 @@ export class Lifecycle {
       throwIfAborted(signal)
       const result = this.#state === 'ready' ? operation.run() : this.#opened(kind).then(() => operation.run())
       this.#pending.add(result)
-      try {
-        return await orAborted(result, signal)
-      } finally {
-        this.#pending.delete(result)
-      }
+      const end = (): void => void this.#pending.delete(result)
+      // A read that was given up stays pending until it has ended, so that `close` waits for it.
+      result.then(end, end)
+      return await orAborted(result, signal)
     } catch (thrown) {
       if (signal?.aborted === true && thrown === signal.reason) throw thrown
       const error = backendError(thrown)

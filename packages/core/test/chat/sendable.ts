@@ -29,8 +29,7 @@ export function faultsOf(messages: readonly ChatMessage[]): string[] {
     const fault = (what: string): number => faults.push(`messages[${index}] ${what}`)
     const { role, content } = message
     const calls = role === 'assistant' ? message.tool_calls : undefined
-    if (!JSON.stringify(message).isWellFormed() || /\\ud[89a-f]/i.test(JSON.stringify(message)))
-      fault('is not well-formed')
+    if (!stringsIn(message).every(text => text.isWellFormed())) fault('is not well-formed')
     for (const key of Object.keys(message)) if (MEMBERS[role]?.includes(key) !== true) fault(`has a member ${key}`)
     if (message.name !== undefined && !/^[a-zA-Z0-9_-]{1,64}$/.test(message.name)) fault('has a name that is refused')
     if (typeof content === 'string' && content.trim() === '') fault('has empty text')
@@ -59,6 +58,24 @@ export function faultsOf(messages: readonly ChatMessage[]): string[] {
   }
   if (open.size > 0) faults.push('the last call has no result')
   return faults
+}
+
+/** All texts in a value, keys too. Text that is itself JSON, as arguments are, counts by what it says. */
+function stringsIn(value: unknown): string[] {
+  if (typeof value === 'string') return [value]
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([key, member]: [string, unknown]) => {
+    const said: unknown = key === 'arguments' && typeof member === 'string' ? parsed(member) : member
+    return [key, ...stringsIn(said)]
+  })
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
 }
 
 function isObject(text: string): boolean {

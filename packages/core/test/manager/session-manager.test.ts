@@ -769,3 +769,11 @@ describe('interruptTurn', () => {
     expect(await manager.interruptTurn('s', 't', { ifRevision: 4 })).toMatchObject({ revision: 4, skipped: ['t'] })
   })
 })
+
+it("resume keeps an application's own ended, and reopening leaves it", async () => {
+  const { manager } = manage()
+  await manager.startSession({ sessionId: 's', metadata: { ended: 'no' } })
+  expect((await manager.startSession({ sessionId: 's', ifExists: 'resume' })).metadata).toEqual({ ended: 'no' })
+  await manager.recordTurn('s', {})
+  expect((await manager.getSummary('s'))?.metadata).toEqual({ ended: 'no' })
+})

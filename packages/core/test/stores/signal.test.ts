@@ -66,3 +66,19 @@ it('refuses what is no signal', async () => {
   // @ts-expect-error -- JavaScript callers can pass anything
   await expect(store.loadSession('a', { signal: true })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
 })
+
+it('close waits for a read that was given up', async () => {
+  const { store } = await prepared()
+  const order: string[] = []
+  let release = (): void => {}
+  store.beforeRead = () => new Promise<void>(resolve => (release = resolve)).then(() => order.push('read'))
+  const controller = new AbortController()
+  const read = store.loadSession('a', { signal: controller.signal })
+  await Promise.resolve()
+  controller.abort(new Error('enough'))
+  await expect(read).rejects.toThrow('enough')
+  const closing = store.close().then(() => order.push('closed'))
+  setTimeout(release, 20)
+  await closing
+  expect(order).toEqual(['read', 'closed'])
+})

@@ -19,7 +19,8 @@
 -- ARGV[7]   number of changes
 -- ARGV[8]   number of items in all changes. The items of a change are the turn that it updates, the turns that it
 --           appends, and its transitions
--- ARGV[9...]  the id field of each item ('' for a transition without an id), then for each change:
+-- ARGV[9]   '1' if a change reopens a session that has ended, or ''
+-- ARGV[10...] the id field of each item ('' for a transition without an id), then for each change:
 --           scope ('*', or a workspace as in the head), revision that the session must have or '', updatedAt (JSON), its
 --           instant, its shape: number of turns, and if it has anything else, separated by spaces: number of turns, of
 --           transitions and of updates (0 or 1), 1 if it has an idempotency key; then the field of that key and what to
@@ -41,14 +42,21 @@
 -- include remembered
 -- include parts
 local head_key, turns_key, ids_key, transitions_key, results_key, parts_key, remembered_key = unpack(KEYS, 1, 7)
-local token, deadline, ttl_ms, session_id, stamp, most_bytes, change_count, item_count = unpack(ARGV, 1, 8)
+local token, deadline, ttl_ms, session_id, stamp, most_bytes, change_count, item_count, reopens = unpack(ARGV, 1, 9)
 local now = now_ms()
 local earlier = begin_operation(results_key, token, deadline, now)
 if earlier then return earlier end
 local head, refusal = read_head(KEYS, '*')
 if not head then return refusal end
 
-local fields = 8
+-- JSON as the client writes it. The same text deeper in the metadata only makes the client decide.
+if reopens == '1' and string.find(redis.call('HGET', head_key, 'd') or '', '"ended":true', 1, true) then
+  local decides = {}
+  for index = 1, tonumber(change_count) do decides[index] = 'decide' end
+  return { 'ok', head.ws, head.uk, head.us, head.uk, head.us, unpack(decides) }
+end
+
+local fields = 9
 local at = fields + tonumber(item_count)
 local places = get_all(ids_key, ARGV, fields + 1, at)
 local revision, n, m, uk, us, u = head.r, head.n, head.m, head.uk, head.us, head.u

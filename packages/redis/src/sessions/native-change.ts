@@ -28,7 +28,6 @@ export function isNative(change: CheckedChange): boolean {
     appendTurns.length + appendAgentTransitions.length + updateTurns.length > 0 &&
     change.keepTurns === undefined &&
     change.agentId === undefined &&
-    !change.reopen &&
     change.unsetMetadata.length === 0 &&
     isEmpty(change.setMetadata) &&
     updateTurns.length <= 1 &&

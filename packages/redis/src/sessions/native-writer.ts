@@ -54,6 +54,7 @@ export class NativeWriter {
       this.#limits.turnBytes,
       batch.length,
       items.length,
+      batch.some(({ change }) => change.reopen) ? '1' : '',
       ...items,
       ...values,
     ]

@@ -60,6 +60,10 @@ export class SqliteSessionView implements SessionView {
     return readStoredObject(this.#connection.value(sql.metadata, this.#head.id), 'metadata')
   }
 
+  get isEnded(): boolean {
+    return this.#head.ended === 1
+  }
+
   findTurn(turnId: string, before: number): TurnView | undefined {
     const index = placesOfTurn(this.#connection, this.#head, turnId).findLast(place => place < before)
     if (index === undefined) return undefined
