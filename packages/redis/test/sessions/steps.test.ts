@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
-import type { SessionRecord, ToolCallInput } from '@turnstore/core'
+import { SessionManager, type SessionRecord, type ToolCallInput } from '@turnstore/core'
 import { RedisSessionStore } from '@turnstore/redis'
 import { Redis } from 'ioredis'
 import { afterEach, describe, expect, inject, it } from 'vitest'
@@ -84,6 +84,18 @@ describe('a step', () => {
     const tail = (): Promise<unknown> => store.readTurns('s', { last: 2 })
     expect([await count(tail), await count(tail)]).toEqual([2, 1])
     expect((await store.loadSession('s'))?.turns[0]?.toolCalls).toMatchObject([{ status: 'success' }, { result: 1 }])
+  })
+
+  it('recordTurn takes one round trip too, and more only where it opens an ended session again', async () => {
+    const { store, count } = await openCounting()
+    const manager = new SessionManager(store)
+    await manager.startSession({ sessionId: 's', metadata: { deep: { ended: false } } })
+    await manager.recordTurn('s')
+    expect(await count(() => manager.recordTurn('s'))).toBe(1)
+    await manager.endSession('s')
+    expect(await count(() => manager.recordTurn('s'))).toBeGreaterThan(1)
+    expect((await manager.getSummary('s'))?.metadata).toEqual({ deep: { ended: false } })
+    expect(await count(() => manager.recordTurn('s'))).toBe(1)
   })
 
   it('takes two or three round trips where the client must decide, or create the session', async () => {
