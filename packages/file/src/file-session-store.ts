@@ -45,7 +45,7 @@ import { Remembered } from './format/remembered.js'
 import type { Lock } from './locks/gate.js'
 import { LockFolder } from './locks/lock-folder.js'
 import { Creations } from './session/creations.js'
-import { keyOf, OpenSessions } from './session/open-sessions.js'
+import { OpenSessions } from './session/open-sessions.js'
 import { readSummary } from './session/read-summary.js'
 import type { SessionFile } from './session/session-file.js'
 import type { StoreFolder } from './session/session-on-disk.js'
@@ -158,11 +158,11 @@ export class FileSessionStore extends AbstractSessionStore {
   // ---- Reading.
 
   protected _loadSession(sessionId: string, scope: Scope): Promise<SessionRecord | null> {
-    return this.#first(sessionId, scope, file => file.load(scope))
+    return this.#ask(sessionId, scope, file => file.load(scope))
   }
 
   protected _readTurns(sessionId: string, range: CheckedTurnRange, scope: Scope): Promise<TurnPage | null> {
-    return this.#first(sessionId, scope, file => file.readTurns(range, scope))
+    return this.#ask(sessionId, scope, file => file.readTurns(range, scope))
   }
 
   protected override _readTurnHeads(
@@ -170,7 +170,7 @@ export class FileSessionStore extends AbstractSessionStore {
     range: CheckedTurnRange,
     scope: Scope,
   ): Promise<TurnHeadPage | null> {
-    return this.#first(sessionId, scope, file => file.readTurnHeads(range, scope))
+    return this.#ask(sessionId, scope, file => file.readTurnHeads(range, scope))
   }
 
   protected override async _readParts<List extends PartList>(
@@ -179,11 +179,22 @@ export class FileSessionStore extends AbstractSessionStore {
     range: CheckedPartRange<List>,
     scope: Scope,
   ): Promise<PartPage<List> | null> {
-    return this.#first(sessionId, scope, file => file.readParts(turnId, range, scope))
+    return this.#ask(sessionId, scope, file => file.readParts(turnId, range, scope))
   }
 
   protected _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null> {
-    return this.#first(sessionId, scope, file => file.summary(scope))
+    return this.#ask(sessionId, scope, file => file.summary(scope))
+  }
+
+  /** Asks the session where it was found last, before it is looked for. */
+  async #ask<T>(sessionId: string, scope: Scope, ask: (file: SessionFile) => Promise<T | null>): Promise<T | null> {
+    const known = this.#openAlready(sessionId)
+    // Without a scope, the base comes before the workspaces, and another session of this id may be there by now.
+    if (known !== null && (scope !== undefined || known.paths.workspaceFolder === null)) {
+      const answer = await ask(known)
+      if (answer !== null) return answer
+    }
+    return this.#first(sessionId, scope, ask)
   }
 
   /**
@@ -256,7 +267,7 @@ export class FileSessionStore extends AbstractSessionStore {
     const file = this.#openAlready(sessionId) ?? (await this.#findToWrite(sessionId, scope))
     if (file === null) throw sessionNotFound(sessionId)
     if (!this.#isPrepared || this.#sweeping === null) await this.#prepare()
-    this.#uncompacted.set(keyOf(file.paths), file.paths)
+    this.#uncompacted.set(file.paths.key, file.paths)
     try {
       return await file.change(change, condition)
     } catch (error) {
@@ -318,7 +329,7 @@ export class FileSessionStore extends AbstractSessionStore {
     return this.#locked(sessionId, async lock => {
       const found = await this.#findToWrite(sessionId, scope, evenIfDamaged)
       if (found === null || !(await found.remove(deletion, lock))) return false
-      this.#uncompacted.delete(keyOf(found.paths))
+      this.#uncompacted.delete(found.paths.key)
       return true
     })
   }

@@ -13,6 +13,8 @@ export const OWN_FOLDER = '.turnstore'
 /** Where the files of one session are. */
 export interface SessionPaths {
   readonly sessionId: string
+  /** Distinguishes them. Two ids may share the path of a document: `.`, which is escaped there, and the reference's `%2E`. */
+  readonly key: string
   readonly folder: string
   /** The name of the folder in the base, or null for the base itself. */
   readonly workspaceFolder: string | null
@@ -246,6 +248,7 @@ export class Layout {
     const path = `${folder}${sep}${name}`
     return {
       sessionId,
+      key: `${path}\0${sessionId}`,
       folder,
       workspaceFolder,
       name,

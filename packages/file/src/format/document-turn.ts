@@ -18,6 +18,9 @@ import type { Span } from '../disk/read-file.js'
  * As in the whole document, indentation alone delimits a part.
  */
 
+/** A turn of up to so many bytes is read in one piece. */
+export const SMALL_TURN_BYTES: number = 8 * 1024
+
 const CALLS_OPEN = '\n      "tool_calls": ['
 const CALL_OPEN = '\n        {'
 const METADATA_OPEN = '\n      "metadata": {'

@@ -6,6 +6,7 @@ import {
   decodeDocumentTurn,
   encodeDocumentTurn,
   piecesOfText,
+  SMALL_TURN_BYTES,
   startsWith,
   takeItems,
   type TurnSpans,
@@ -33,9 +34,6 @@ export interface DocumentOutline {
   readonly isForeign: boolean
   readonly hasBigIntegers: boolean
 }
-
-/** A turn of up to so many bytes is read in one piece. */
-export const SMALL_TURN_BYTES: number = 8 * 1024
 
 const TURNS_OPEN = '\n  "turns": ['
 const TURN_OPEN = '\n    {'

@@ -20,17 +20,19 @@ import {
   encodeRemembered,
   encodeToolCall,
   encodeTransition,
+  encodeTurn,
   encodeTurnWith,
   isJsonObject,
   isJsonValue,
   type RememberedChange,
 } from '@turnstore/core/adapter'
 import type { Span } from '../disk/read-file.js'
-import type { TurnSpans } from './document-turn.js'
+import { SMALL_TURN_BYTES, type TurnSpans } from './document-turn.js'
 
 /*
- * In the payload of a record, each turn, head and part has a tab before it and one after it. JSON allows them there, and
- * a JSON string contains none. So each can be found in the bytes, and read later without the rest of its record.
+ * In the payload of a record, each turn, head and part that is read on its own has a tab before it and one after it.
+ * JSON allows them there, and a JSON string contains none. So each can be found in the bytes, and read later without the
+ * rest of its record.
  */
 
 /** One change. It holds what was decided, so that replaying it decides nothing. */
@@ -122,16 +124,20 @@ function encodeTurnChange({ turnId, head, toolCalls, items }: TurnChange): strin
   ])
 }
 
-/** The parts are behind the head, so that the head is in one piece. */
+/** A large one in pieces. The parts are behind the head, so that the head is in one piece. */
 function encodeNewTurn(turn: TurnRecord): string {
   const { toolCalls, items } = turn
+  const whole = JSON.stringify(encodeTurn(turn))
+  if (whole.length <= SMALL_TURN_BYTES || toolCalls.length + items.length === 0) return `\t${whole}\t`
   const text = object([
-    `"head":${marked(encodeHead(turn))}`,
+    `${HEAD_OPEN.slice(1)}${marked(encodeHead(turn))}`,
     toolCalls.length > 0 && `"tool_calls":[${toolCalls.map(markedCall).join(',')}]`,
     items.length > 0 && `"items":[${items.map(markedItem).join(',')}]`,
   ])
   return `\t${text}\t`
 }
+
+const HEAD_OPEN = '{"head":'
 
 /** A head, as a turn without parts. */
 function encodeHead(head: TurnHead): JsonObject {
@@ -156,22 +162,20 @@ const markedItem = (item: TurnItem): string => marked(encodeItem(item))
 /** Where a turn that is appended is, or a head or part that is put. */
 export interface EntrySpans {
   readonly updateTurns: readonly TurnSpans[]
-  readonly appendTurns: readonly (TurnSpans & { readonly whole: Span })[]
+  /** Without pieces, it is in one. */
+  readonly appendTurns: readonly { readonly whole: Span; readonly pieces: TurnSpans | null }[]
 }
 
 /** Finds the turns, heads and parts of an entry in its payload. */
 export function spansOf({ updateTurns, appendTurns }: Entry, payload: Buffer): EntrySpans {
   const marks = new Marks(payload)
   return {
-    updateTurns: updateTurns.map(({ head, toolCalls, items }) => ({
-      head: head === undefined ? [] : [marks.next()],
-      toolCalls: toolCalls.put.map(() => marks.next()),
-      items: items.put.map(() => marks.next()),
-    })),
+    updateTurns: updateTurns.map(({ head, toolCalls, items }) => marks.pieces(head, toolCalls.put, items.put)),
     appendTurns: appendTurns.map(turn => {
       const start = marks.pass()
-      const pieces = marks.nextTurn(turn)
-      return { ...pieces, whole: { offset: start, length: marks.pass() - 1 - start } }
+      const isInPieces = payload[start + HEAD_OPEN.length] === TAB
+      const pieces = isInPieces ? marks.pieces(turn, turn.toolCalls, turn.items) : null
+      return { pieces, whole: { offset: start, length: marks.pass() - 1 - start } }
     }),
   }
 }
@@ -199,8 +203,12 @@ class Marks {
     return { offset, length: this.pass() - 1 - offset }
   }
 
-  nextTurn({ toolCalls, items }: TurnRecord): TurnSpans {
-    return { head: [this.next()], toolCalls: toolCalls.map(() => this.next()), items: items.map(() => this.next()) }
+  pieces(head: TurnHead | undefined, toolCalls: readonly unknown[], items: readonly unknown[]): TurnSpans {
+    return {
+      head: head === undefined ? [] : [this.next()],
+      toolCalls: toolCalls.map(() => this.next()),
+      items: items.map(() => this.next()),
+    }
   }
 }
 
@@ -250,9 +258,8 @@ function decodeTurnChange(value: JsonValue): TurnChange {
 /** A turn of `append_turns`. */
 export function decodeNewTurn(value: unknown): TurnRecord {
   const turn = asObject(isJsonValue(value) ? value : undefined)
-  const head = decodeTurn(turn.head)
-  if (turn.tool_calls === undefined && turn.items === undefined) return head
-  return { ...head, toolCalls: calls(turn.tool_calls), items: itemsOf(turn.items) }
+  if (turn.turn_id !== undefined) return decodeTurn(turn)
+  return { ...decodeHead(turn.head), toolCalls: calls(turn.tool_calls), items: itemsOf(turn.items) }
 }
 
 function decodeHead(value: unknown): TurnHead {

@@ -26,7 +26,6 @@ export async function catchUp(
   layout: Layout,
   isAnyId = false,
 ): Promise<ReadSession | null> {
-  if (known !== null && isCurrent(known, paths)) return known
   let before: string | null = null
   for (let retries = 0; ; retries++) {
     const document = identify(paths.document)
@@ -64,7 +63,8 @@ function versionsOf({ document, journal, rotated }: SessionPaths): string {
  * Whether nothing has changed. The document is checked last: if it is the known one, no process removed a
  * journal with changes that it lacks, so the journal is the known one and not another with its inode.
  */
-function isCurrent(session: ReadSession, paths: SessionPaths): boolean {
+export function isCurrent(session: ReadSession): boolean {
+  const { paths } = session
   const journal = identify(paths.journal)
   if (!isSame(session.journal, journal)) return false
   // A journal that was created and rotated since leaves no trace under its own name.

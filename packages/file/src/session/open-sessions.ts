@@ -11,18 +11,17 @@ export class OpenSessions {
   readonly #files = new Map<string, SessionFile>()
 
   open(paths: SessionPaths, folder: StoreFolder): SessionFile {
-    const key = keyOf(paths)
-    const known = this.#files.get(key)
+    const known = this.#files.get(paths.key)
     const file = known ?? new SessionFile(paths, folder)
-    this.#files.delete(key)
-    this.#files.set(key, file)
+    this.#files.delete(paths.key)
+    this.#files.set(paths.key, file)
     if (known === undefined) this.#closeOldest()
     return file
   }
 
   /** Whether the session at these paths is open and was read. */
   isKnown(paths: SessionPaths): boolean {
-    return this.#files.get(keyOf(paths))?.isKnown === true
+    return this.#files.get(paths.key)?.isKnown === true
   }
 
   /** Waits for work in progress, then forgets all sessions. */
@@ -42,9 +41,4 @@ export class OpenSessions {
       file.release()
     }
   }
-}
-
-/** Two ids may share the path of a document: `.`, which is escaped there, and the reference's `%2E`. */
-export function keyOf({ document, sessionId }: SessionPaths): string {
-  return `${document}\0${sessionId}`
 }

@@ -69,11 +69,8 @@ export class SessionFile {
     this.#disk = disk
     const hold: Hold = work => folder.locks.hold(paths.sessionId, folder.timeoutMs, work)
     this.#compaction = new Compaction(disk, hold)
-    const readAndHold: Hold = async work => {
-      // Before taking the lock, so that the first read of a long session keeps no other process waiting.
-      if (disk.known === null) await disk.refresh()
-      return hold(work)
-    }
+    // Read before the lock is taken, so that the first read of a long session keeps no other process waiting.
+    const readAndHold: Hold = work => (disk.known === null ? disk.refresh().then(() => hold(work)) : hold(work))
     const commit = lockedCommit(readAndHold, BATCH, (batch: readonly WaitingChange[], lock) =>
       this.#commit(batch, lock),
     )

@@ -28,7 +28,7 @@ import type { Remembered } from '../format/remembered.js'
 import type { Lock } from '../locks/gate.js'
 import type { Limiter } from '../disk/limiter.js'
 import type { LockFolder } from '../locks/lock-folder.js'
-import { catchUp } from './catch-up.js'
+import { catchUp, isCurrent } from './catch-up.js'
 import {
   checkLock,
   hasJournals,
@@ -365,6 +365,7 @@ export class SessionOnDisk {
   async #refresh(): Promise<ReadSession | null> {
     const known = this.#known
     this.#known = null
+    if (known !== null && isCurrent(known)) return (this.#known = known)
     this.#known = await catchUp(known, this.#paths, this.#folder.layout)
     return this.#known
   }

@@ -12,7 +12,6 @@ import {
   isRetryOfTurn,
   lastTurnOf,
   keptTransitions,
-  RecentMap,
   type RememberedChange,
   sameTransition,
   type SessionView,
@@ -22,8 +21,8 @@ import {
   type TurnView,
   turnViewOf,
 } from '@turnstore/core/adapter'
-import { type DocumentOutline, SMALL_TURN_BYTES } from '../format/document.js'
-import type { TurnSpans } from '../format/document-turn.js'
+import type { DocumentOutline } from '../format/document.js'
+import { SMALL_TURN_BYTES, type TurnSpans } from '../format/document-turn.js'
 import type { Entry, EntrySpans, TurnChange } from '../format/journal-entry.js'
 import type { Remembered } from '../format/remembered.js'
 import type { HeadToRead, SyncReader } from './assemble-turns.js'
@@ -43,7 +42,7 @@ import {
   type WrittenTurn,
 } from './turn-places.js'
 
-/** How many turns are kept in memory, of those used last: the newest, which most readers ask for. */
+/** How many turns are kept in memory: the newest, which most readers ask for, and what was read last. */
 const RECENT = 32
 
 /** A longer turn is not. */
@@ -68,7 +67,7 @@ export class TurnIndex implements SessionView {
   readonly #turns: (WholeTurn | OpenTurn)[] = []
   readonly #ids = new IdPlaces()
   readonly #transitions = new Map<string, AgentTransitionRecord>()
-  readonly #recent = new RecentMap<TurnRecord, TurnPlace>(RECENT)
+  readonly #recent = new Map<TurnPlace, TurnRecord>()
   /** The head of an open turn that was used last. */
   #lastHead: { readonly place: HeadPlace; readonly head: TurnHead } | null = null
   #isForeign: boolean
@@ -192,10 +191,11 @@ export class TurnIndex implements SessionView {
       if (this.#isForeign && head.agentTransitions.some(known => isSame(known, transition))) continue
       this.#addTransition(transition)
     }
-    const unset = new Set(entry.unsetMetadata)
-    if (unset.size > 0 || Object.keys(entry.setMetadata).length > 0) {
+    const { setMetadata, unsetMetadata } = entry
+    if (unsetMetadata.length > 0 || Object.keys(setMetadata).length > 0) {
+      const unset = new Set(unsetMetadata)
       head.metadata = Object.fromEntries(
-        Object.entries({ ...head.metadata, ...entry.setMetadata }).filter(([key]) => !unset.has(key)),
+        Object.entries({ ...head.metadata, ...setMetadata }).filter(([key]) => !unset.has(key)),
       )
     }
     if (entry.agentId !== undefined) head.agentId = entry.agentId
@@ -208,19 +208,16 @@ export class TurnIndex implements SessionView {
     const known = this.#isForeign ? this.lastIndexOf(turnId) : -1
     if (known !== -1 && isRetryOfTurn(this.#turnAt(known), turn)) return
     this.#lastKnown = lastTurnOf(turn)
-    const pieces = place?.spans.appendTurns[item]
-    if (place === null || pieces === undefined) {
+    const spans = place?.spans.appendTurns[item]
+    if (place === null || spans === undefined) {
       this.#add({ turnId, turn })
-      return
+    } else if (spans.pieces !== null) {
+      this.#add(new OpenTurn(turn, piecePlaces(spans.pieces, inRecord(place)), spans.whole.length))
+    } else {
+      const added = { turnId, span: inRecord(place)(spans.whole) }
+      this.#add(added)
+      this.#remember(added, turn)
     }
-    const { whole } = pieces
-    if (whole.length > SMALL_TURN_BYTES && turn.toolCalls.length + turn.items.length > 0) {
-      this.#add(new OpenTurn(turn, piecePlaces(pieces, inRecord(place)), whole.length))
-      return
-    }
-    const added = { turnId, span: inRecord(place)(whole) }
-    this.#add(added)
-    this.#remember(added, turn)
   }
 
   #update(change: TurnChange, places: ChangedPlaces): void {
@@ -333,7 +330,10 @@ export class TurnIndex implements SessionView {
   }
 
   #remember(place: TurnPlace, turn: TurnRecord): void {
-    if ('span' in place && place.span.length <= RECENT_BYTES) this.#recent.set(place, turn)
+    if (!('span' in place) || place.span.length > RECENT_BYTES) return
+    this.#recent.set(place, turn)
+    const [oldest] = this.#recent.keys()
+    if (this.#recent.size > RECENT && oldest !== undefined) this.#recent.delete(oldest)
   }
 
   /** A copy. */
