@@ -123,6 +123,7 @@ export class FileSessionStore extends AbstractSessionStore {
       ownFolder: join(base, OWN_FOLDER),
       locks: new LockFolder(join(base, OWN_FOLDER, 'locks')),
       appends: new Limiter(CONCURRENT_APPENDS),
+      mutex: new KeyedMutex(),
       limits: this.limits,
       timeoutMs: this.timeoutMs,
     }

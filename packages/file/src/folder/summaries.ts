@@ -27,7 +27,9 @@ export interface FilesVersion {
   readonly isSettled: boolean
 }
 
-interface Known extends FilesVersion {
+interface Known extends Pick<FilesVersion, 'isSettled'> {
+  /** Anything, if it was read from the file: it counts only if it equals that of the files. */
+  readonly version: readonly unknown[]
   readonly place: Place
   readonly summary: SessionSummary
   /** The last listing that met it. */
@@ -122,7 +124,7 @@ export class Summaries {
     if (!isList(entry)) return
     const [workspaceFolder, name, version, members] = entry
     if (workspaceFolder !== null && typeof workspaceFolder !== 'string') return
-    if (typeof name !== 'string' || !isListOfNumbers(version) || !isList(members)) return
+    if (typeof name !== 'string' || !isList(version) || !isList(members)) return
     const summary = decodeSummary(members, this.#depth)
     if (summary === null) return
     const place = { workspaceFolder, name }
@@ -171,7 +173,7 @@ function numbersOf({ dev, ino, size, mtimeMs, ctimeMs }: Stats): number[] {
   return [dev, ino, size, mtimeMs, ctimeMs]
 }
 
-function isSame(a: readonly number[], b: readonly number[]): boolean {
+function isSame(a: readonly unknown[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((number, at) => number === b[at])
 }
 
@@ -236,10 +238,6 @@ function decodeLastTurn(members: unknown): LastTurn | null | undefined {
 
 function isList(value: unknown): value is readonly unknown[] {
   return Array.isArray(value)
-}
-
-function isListOfNumbers(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every(number => typeof number === 'number')
 }
 
 function isTextOrNull(value: unknown): value is string | null {

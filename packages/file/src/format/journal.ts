@@ -17,7 +17,6 @@ export interface JournalRecord {
   /** The text before the payload. It is unique among the records of one session. */
   readonly front: string
   readonly offset: number
-  readonly length: number
   readonly payload: Buffer
 }
 
@@ -125,7 +124,6 @@ function readLine(line: Buffer, offset: number): JournalRecord | null {
     revision: front.revision,
     front: line.toString('latin1', 0, front.length),
     offset: offset + front.length,
-    length: front.payloadBytes,
     payload,
   }
 }

@@ -10,6 +10,7 @@ import {
   type Deletion,
   inScope,
   isDamage,
+  type KeyedMutex,
   nextRevision,
   outOfReach,
   planChange,
@@ -39,7 +40,6 @@ import {
   wouldLoseIntegers,
 } from './document-files.js'
 import { checkInPlace, JournalWriter } from './journal-writer.js'
-import { Mutex } from './mutex.js'
 import type { ReadSession } from './read-session.js'
 import type { Snapshot, WrittenTurn } from './turn-places.js'
 
@@ -51,6 +51,8 @@ export interface StoreFolder {
   readonly locks: LockFolder
   /** Writes to journals at a time: each holds descriptors, of which a process has few. */
   readonly appends: Limiter
+  /** Protects what is known of each session within this handle. */
+  readonly mutex: KeyedMutex
   readonly limits: Limits
   readonly timeoutMs: number
 }
@@ -85,7 +87,6 @@ export interface Appended {
 export class SessionOnDisk {
   readonly #paths: SessionPaths
   readonly #folder: StoreFolder
-  readonly #mutex = new Mutex()
   /** Null if the session was not read yet, or must be read again. */
   #known: ReadSession | null = null
   /** The version of the document whose entry in the folder is known to be synced. */
@@ -101,6 +102,10 @@ export class SessionOnDisk {
     this.#folder = folder
   }
 
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    return this.#folder.mutex.run(this.#paths.key, work)
+  }
+
   /** What was read last, which may have changed since. */
   get known(): ReadSession | null {
     return this.#known
@@ -108,7 +113,7 @@ export class SessionOnDisk {
 
   /** The session as it is now, or null if it is not at these paths. */
   refresh(): Promise<ReadSession | null> {
-    return this.#mutex.run(() => this.#refresh())
+    return this.#alone(() => this.#refresh())
   }
 
   /** Reads all of it again the next time, if this is what is known. */
@@ -130,7 +135,7 @@ export class SessionOnDisk {
   async append(changes: readonly WantedChange[], lock: Lock): Promise<Appended> {
     const written = { isBegun: false }
     try {
-      const appended = await this.#mutex.run(() => this.#decideAndWrite(changes, written, lock))
+      const appended = await this.#alone(() => this.#decideAndWrite(changes, written, lock))
       if (appended.session !== null) await this.#sync(appended.session)
       if (this.#isReleased) this.#writer?.close()
       else this.#writer?.rest()
@@ -236,7 +241,7 @@ export class SessionOnDisk {
   async #abandonJournal(lock: Lock): Promise<void> {
     if (!this.#isJournalSuspect) return
     try {
-      await this.#mutex.run(async () => {
+      await this.#alone(async () => {
         const session = await this.#refreshToWrite()
         if (session !== null) await this.#rewrite(session, lock)
       })
@@ -251,7 +256,7 @@ export class SessionOnDisk {
    * @param remembered what a new session remembers; a session that is there keeps what it does
    */
   replace(record: SessionRecord, condition: Condition, remembered: Remembered, lock: Lock): Promise<number> {
-    return this.#mutex.run(async () => {
+    return this.#alone(async () => {
       const { document, folder } = this.#paths
       const current = await this.#rereadToWrite()
       const revision = nextRevision(record, current?.index.head ?? null, condition)
@@ -276,7 +281,7 @@ export class SessionOnDisk {
    * place, and so is its workspace.
    */
   remove({ scope, evenIfDamaged }: Deletion, lock: Lock): Promise<boolean> {
-    return this.#mutex.run(async () => {
+    return this.#alone(async () => {
       try {
         const current = await this.#rereadToWrite()
         if (current === null || !inScope(current.index.head, scope)) return false
@@ -294,7 +299,7 @@ export class SessionOnDisk {
 
   /** Moves the journal aside, so that the next change begins a new one. Null if there is nothing to compact. */
   rotate(lock: Lock): Promise<RotatedSession | null> {
-    return this.#mutex.run(async () => {
+    return this.#alone(async () => {
       const session = await this.#refreshToWrite()
       if (session === null || (session.journal === null && session.rotated === null)) return null
       if (session.index.hasBigIntegers && !keepsBigIntegers) return null
@@ -320,7 +325,7 @@ export class SessionOnDisk {
     turns: readonly WrittenTurn[],
     lock: Lock,
   ): Promise<void> {
-    return this.#mutex.run(async () => {
+    return this.#alone(async () => {
       // It was replaced with these changes or by another session, or it was deleted.
       if (identify(this.#paths.document)?.version !== snapshot.document.version) return
       checkLock(lock, this.#paths)
