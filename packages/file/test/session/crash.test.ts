@@ -79,6 +79,7 @@ describe('four processes on one session', () => {
       await sleep(moments.next().value * 100)
       await mortal.kill()
     }
+    while (acknowledged.length <= 20) await sleep(2)
     for (const child of steady) await child.kill()
     await Promise.all(listening)
     const session = await folder.open().loadSession('s')
@@ -89,7 +90,6 @@ describe('four processes on one session', () => {
     const misplaced = acknowledged.filter(({ id, revision }) => ids[revision - 2] !== id)
     expect(misplaced).toEqual([])
     expect(ids.length - acknowledged.length).toBeLessThanOrEqual(3 + 2 * thoroughness)
-    expect(acknowledged.length).toBeGreaterThan(20)
   })
 
   it('64 callers in one process are served in the order of their calls', async () => {
