@@ -166,7 +166,8 @@ describe('between processes', () => {
     await expect(open().acquire('k', 500)).rejects.toMatchObject({ code: 'LOCK_TIMEOUT' })
     clearInterval(ticking)
     expect(performance.now() - began).toBeGreaterThanOrEqual(499)
-    expect(ticks).toBeGreaterThan(20)
+    // While the loop is blocked there is none. A busy machine leaves few of a hundred.
+    expect(ticks).toBeGreaterThan(2)
   })
 
   it('a thread of this process is excluded like another process', async () => {
