@@ -42,8 +42,9 @@
 --           transitions to keep, if turns are dropped: field or '', text
 --
 -- Returns 'ok', revision, turn count, workspace, instant and stamp of updatedAt, the two before the call
---      or 'stale' | 'late', server's ms | 'missing' | 'newer', version | 'corrupt', reason
+--      or 'stale' | 'superseded' | 'late', server's ms | 'missing' | 'newer', version | 'corrupt', reason
 -- include session
+-- include damage
 -- include operation
 -- include entries
 -- include remembered
@@ -52,9 +53,8 @@ local head_key, turns_key, ids_key, transitions_key, results_key, parts_key, rem
 local token, deadline, ttl_ms, generation, read_revision, read_wide_revision = unpack(ARGV, 1, 6)
 local updated_at, updated_instant, stamp, session_id, metadata, frame = unpack(ARGV, 7, 12)
 local keep_turns, new_generation, alters, key_field, remembering, most_bytes = unpack(ARGV, 13, 18)
-local now = now_ms()
-local earlier = begin_operation(results_key, token, deadline, now)
-if earlier then return earlier end
+local operation, earlier, refused = begin_operation(results_key, token, deadline)
+if earlier or refused then return earlier or refused end
 local head, refusal = read_head(KEYS, '*')
 if not head then return refusal end
 local damaged = damage(head, turns_key, transitions_key)
@@ -218,10 +218,9 @@ local set = {}
 if metadata ~= '' then put(set, 'd', metadata) end
 if frame ~= '' then put(set, 'f', frame) end
 if metadata ~= '' or frame ~= '' then head.w = revision end
-if alters ~= '' then head.e = expiry_of(ttl_ms, head, now) end
+if alters ~= '' then head.e = expiry_of(ttl_ms, head, operation.now) end
 local reply = { 'ok', integer(revision), integer(count), head.ws, head.uk, head.us, uk_before, us_before }
-keep_result(results_key, token, reply, rank_of(now, false))
-count_operation(results_key, head, now)
+count_result(operation, reply, head)
 put(set, 'c', state_of(head))
 redis.call('HSET', head_key, unpack(set))
 expire_all(head.e, KEYS)

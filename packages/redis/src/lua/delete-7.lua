@@ -14,14 +14,15 @@
 -- ARGV[4]  generation that was read
 --
 -- Returns 'ok', workspace, instant and stamp of updatedAt, instant and stamp of createdAt
---      or 'stale' | 'missing', 'elsewhere' for another workspace | 'late', server's ms | 'newer', version | 'corrupt', reason
+--      or 'stale' | 'missing', 'elsewhere' for another workspace | 'superseded' | 'late', server's ms | 'newer', version | 'corrupt', reason
 -- include session
+-- include damage
 -- include operation
+-- include last-operation
 local head_key, turns_key, ids_key, transitions_key, results_key, parts_key, remembered_key = unpack(KEYS, 1, 7)
 local token, deadline, scope, generation = unpack(ARGV, 1, 4)
-local now = now_ms()
-local earlier = begin_operation(results_key, token, deadline, now)
-if earlier then return earlier end
+local operation, earlier, refused = begin_operation(results_key, token, deadline)
+if earlier or refused then return earlier or refused end
 local head, refusal = read_head(KEYS, scope)
 if not head then return refusal end
 if head.g ~= generation then return { 'stale' } end
@@ -30,6 +31,4 @@ if damaged then return damaged end
 local created = redis.call('HMGET', head_key, 'ck', 'cs')
 -- Before any other write: a full server accepts writes only from a script that has freed memory.
 redis.call('UNLINK', head_key, turns_key, ids_key, transitions_key, parts_key, remembered_key)
-return end_operation(
-  results_key, token, { 'ok', head.ws, head.uk, head.us, created[1] or '', created[2] or '' }, now
-)
+return end_operation(operation, { 'ok', head.ws, head.uk, head.us, created[1] or '', created[2] or '' })

@@ -26,6 +26,7 @@
 --      or 'stale': the log does not go back so far
 --      or 'missing', 'elsewhere' for another workspace | 'newer', version | 'corrupt', reason
 -- include session
+-- include damage
 -- include parts
 -- include reading
 local head_key, turns_key, ids_key, transitions_key, _, parts_key, remembered_key = unpack(KEYS, 1, 7)
@@ -40,7 +41,7 @@ if not (texts[1] and texts[2] and texts[3] and texts[4]) then return { 'corrupt'
 local remembered = redis.call('HLEN', remembered_key)
 if remembered > 0 then
   local count = redis.call('HGET', remembered_key, '#') or ''
-  if not is_count(count) or remembered ~= 1 + 2 * math.min(tonumber(count), 256) then
+  if not string.find(count, '^%d+$') or remembered ~= 1 + 2 * math.min(tonumber(count), 256) then
     return { 'corrupt', 'remembered changes are missing or too many' }
   end
 end

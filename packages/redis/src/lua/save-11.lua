@@ -36,10 +36,13 @@
 --
 -- Returns 'ok', revision, turn count, workspace, instant and stamp of updatedAt, the two before the call, instant and
 --           stamp of createdAt before the call; those before the call are '' if there was no session
---      or 'exists' | 'conflict', revision | 'stale' | 'unstaged' | 'late', server's ms | 'newer', version
+--      or 'exists' | 'conflict', revision | 'stale' | 'unstaged' | 'superseded' | 'late', server's ms | 'newer', version
 --      or 'corrupt', reason
 -- include session
+-- include workspace
+-- include damage
 -- include operation
+-- include last-operation
 -- include arguments
 -- include remembered
 local head_key, turns_key, ids_key, transitions_key, results_key, parts_key, remembered_key = unpack(KEYS, 1, 7)
@@ -47,9 +50,8 @@ local staged_turns_key, _, staged_transitions_key, staged_parts_key = unpack(KEY
 local token, deadline, ttl_ms, workspace, if_revision, new_generation, frame, metadata = unpack(ARGV, 1, 8)
 local updated_at, updated_instant, updated_stamp, created_instant, created_stamp = unpack(ARGV, 9, 13)
 local turn_count, transition_count, read_generation, key_field, remembering, part_count, id_count = unpack(ARGV, 14, 20)
-local now = now_ms()
-local earlier = begin_operation(results_key, token, deadline, now)
-if earlier then return earlier end
+local operation, earlier, refused = begin_operation(results_key, token, deadline)
+if earlier or refused then return earlier or refused end
 local head, refusal = read_head(KEYS, '*')
 if not head and refusal[1] ~= 'missing' then return refusal end
 if head and head.ws ~= workspace then
@@ -85,7 +87,7 @@ local us = head and head.uk == updated_instant and head.us or updated_stamp
 local cs = head and created[1] == created_instant and created[2] or created_stamp
 local state = {
   g = new_generation, r = revision + 1, w = revision + 1, n = turns, m = transitions, l = 0,
-  e = expiry_of(ttl_ms, head, now), oe = now + KEEP_RESULTS_MS, on = 0,
+  e = expiry_of(ttl_ms, head, operation.now), oe = operation.now + KEEP_RESULTS_MS, on = 0,
   uk = updated_instant, us = us, u = updated_at, ws = workspace,
 }
 -- Before any key is removed: a full server refuses this write.
@@ -109,7 +111,7 @@ if key_field ~= '' then
   remember(remembered_key, key_field, remembering_of(remembering, revision + 1, turns), 0)
 end
 expire_all(state.e, KEYS)
-return end_operation(results_key, token, {
+return end_operation(operation, {
   'ok', integer(revision + 1), integer(turns), workspace, updated_instant, us,
   head and head.uk or '', head and head.us or '', created[1] or '', created[2] or '',
-}, now)
+})

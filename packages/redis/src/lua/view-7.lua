@@ -22,6 +22,7 @@
 --           change or ''
 --      or 'missing', 'elsewhere' for another workspace | 'newer', version | 'corrupt', reason
 -- include session
+-- include damage
 -- include remembered
 -- include parts
 -- include places

@@ -7,7 +7,7 @@ import type { StoreClient } from './create-client.js'
 import { Deadlines } from './deadlines.js'
 import type { DatabaseGuard } from './database-guard.js'
 import { mastersOf, readTexts, type RedisClient, UnexpectedReply } from './redis-client.js'
-import { newToken } from './token.js'
+import { OperationLanes } from './operation-lanes.js'
 import { callFailed, codeOf, corruptSession, type Failure, failureOf, isRefusal } from './redis-errors.js'
 
 export type Args = readonly (string | number)[]
@@ -48,6 +48,7 @@ export class ServerConnection {
   readonly #isOwn: boolean
   readonly #guard: DatabaseGuard | null
   readonly #deadlines = new Deadlines()
+  readonly #lanes = new OperationLanes()
   readonly #timeoutMs: number
   readonly #leastMs: number
   /** The server's clock minus `performance.now`. */
@@ -126,18 +127,12 @@ export class ServerConnection {
   }
 
   /**
-   * Runs a script that writes. Its first two arguments are a token, by which it recognizes a repetition, and the
-   * deadline on the server's clock.
+   * Runs a script that writes. Its first key is that of the head, and its first two arguments are a token, by which it
+   * recognizes a repetition, and the deadline on the server's clock.
    * @throws `STORE_UNAVAILABLE`, `CORRUPT_SESSION`
    */
-  operate(
-    name: ScriptName,
-    keys: readonly string[],
-    args: Args,
-    call: Call,
-    token: string = newToken(),
-  ): Promise<string[]> {
-    return this.#operate('write', name, keys, args, call, token)
+  operate(name: ScriptName, keys: readonly string[], args: Args, call: Call): Promise<string[]> {
+    return this.#lanes.run(keys[0] ?? '', token => this.#operate('write', name, keys, args, call, token))
   }
 
   /** As {@link operate}, for a script that writes only staged keys: its errors have no outcome. */

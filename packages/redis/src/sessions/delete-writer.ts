@@ -7,7 +7,6 @@ import type { IndexSync } from '../listing/index-sync.js'
 import type { IndexWriter } from '../listing/index-writer.js'
 import { storeBusy } from '../server/redis-errors.js'
 import type { Call, ServerConnection } from '../server/server-connection.js'
-import { newToken } from '../server/token.js'
 import type { SessionLoader } from './session-loader.js'
 
 /** Deletes sessions that can be read completely or, with `evenIfDamaged`, whatever is left of one. */
@@ -54,13 +53,12 @@ export class DeleteWriter {
    */
   async #removeWhole(sessionId: string, scope: Scope, call: Call): Promise<string[]> {
     const keys = this.#keyspace.session(sessionId)
-    const token = newToken()
     const backoff = new Backoff(call.deadline - performance.now())
     for (;;) {
       const whole = await withOutcome('not-stored', () => this.#loader.examine(sessionId, scope, call))
       if (whole === null) return ['missing']
       const args = [scopeField(scope), whole.head.state.generation]
-      const reply = await this.#connection.operate('delete', keys, args, call, token)
+      const reply = await this.#connection.operate('delete', keys, args, call)
       if (reply[0] !== 'stale') return reply
       if (!(await backoff.wait())) throw storeBusy(sessionId)
     }

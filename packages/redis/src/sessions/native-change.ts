@@ -68,29 +68,34 @@ function areUnique(ids: readonly string[]): boolean {
 export function encodeNativeChange(
   { change, condition }: { readonly change: CheckedChange; readonly condition: ChangeCondition },
   time: string,
+  turnBytes: number,
   items: string[],
   values: (string | number)[],
 ): void {
   const { appendTurns, appendAgentTransitions, updateTurns } = change
-  const { idempotency } = condition
-  values.push(
-    scopeField(condition.scope),
-    condition.ifRevision ?? '',
-    JSON.stringify(change.updatedAt),
-    time,
-    shapeOf(change, idempotency !== undefined),
-  )
+  const { idempotency, ifRevision } = condition
+  const turns = appendTurns.map(turn => ({ turn, stored: encodeStoredTurn(turn) }))
+  values.push(scopeField(condition.scope), JSON.stringify(change.updatedAt), time)
+  const [first] = turns
+  // Most changes append one turn, and nothing else.
+  const isOneTurn = turns.length === 1 && updateTurns.length + appendAgentTransitions.length === 0
+  if (isOneTurn && first?.stored.token === '' && idempotency === undefined && ifRevision === undefined) {
+    items.push(turnField(first.turn.turnId))
+    values.push('', first.stored.text)
+    return
+  }
+  const counts = [turns.length, appendAgentTransitions.length, updateTurns.length, idempotency === undefined ? 0 : 1]
+  values.push([...counts, ifRevision ?? ''].join(' '))
   if (idempotency !== undefined) values.push(keyField(idempotency.key), JSON.stringify(idempotency))
   for (const update of updateTurns) {
     items.push(turnField(update.turnId))
+    values.push(turnBytes)
     pushStep(update, values)
   }
-  for (const turn of appendTurns) {
+  for (const { turn, stored } of turns) {
+    const { text, token, values: parts } = stored
     items.push(turnField(turn.turnId))
-    const { text, token, values: parts } = encodeStoredTurn(turn)
-    values.push(text)
-    if (token === '') values.push('')
-    else values.push(`${token} ${turn.status === 'running' ? 'running' : 'done'} ${parts.length}`)
+    values.push(text, token === '' ? '' : `${token} ${turn.status === 'running' ? 'running' : 'done'} ${parts.length}`)
     // Not as arguments of one call: there may be too many.
     for (const part of parts) values.push(part)
   }
@@ -98,12 +103,6 @@ export function encodeNativeChange(
     items.push(transitionField(transition.transitionId))
     values.push(JSON.stringify(encodeTransition(transition)))
   }
-}
-
-/** Most changes append turns, and nothing else. */
-function shapeOf({ appendTurns, appendAgentTransitions, updateTurns }: CheckedChange, isKeyed: boolean): string {
-  if (!isKeyed && updateTurns.length + appendAgentTransitions.length === 0) return `${appendTurns.length}`
-  return `${appendTurns.length} ${appendAgentTransitions.length} ${updateTurns.length} ${isKeyed ? 1 : 0}`
 }
 
 function pushStep(

@@ -41,23 +41,14 @@ export class NativeWriter {
     const values: (string | number)[] = []
     for (const waiting of batch) {
       const own = timeKey(waiting.change.updatedAt)
-      encodeNativeChange(waiting, own, items, values)
+      encodeNativeChange(waiting, own, this.#limits.turnBytes, items, values)
       if (own > time) time = own
       deadline = Math.min(deadline, waiting.deadline)
     }
     const call: Call = { sessionId, deadline }
     const stamp = newStamp(this.#connection.serverTime(deadline))
-    const args = [
-      this.#ttlMs,
-      sessionId,
-      stamp,
-      this.#limits.turnBytes,
-      batch.length,
-      items.length,
-      batch.some(({ change }) => change.reopen) ? '1' : '',
-      ...items,
-      ...values,
-    ]
+    const reopens = batch.some(({ change }) => change.reopen) ? '1' : ''
+    const args = [this.#ttlMs, sessionId, stamp, items.length, reopens, ...items, ...values]
     const scope = batch[0]?.condition.scope
     const { reply } = await this.#sync.write(sessionId, { time, stamp }, scope, call, async indexes => {
       const keys = [...this.#keyspace.session(sessionId), ...indexes]

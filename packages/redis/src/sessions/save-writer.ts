@@ -133,8 +133,6 @@ export class SaveWriter {
     before: string,
     call: Call,
   ): Promise<string[]> {
-    // All attempts are one operation: a repeated delivery gets the result of the attempt that succeeded.
-    const token = newToken()
     let backoff: Backoff | null = null
     for (let generation = before; ; generation = await this.#examine(session, call)) {
       const reply = await this.#sendSave(
@@ -142,7 +140,6 @@ export class SaveWriter {
         encoded,
         [...args, generation, ...remembering, encoded.parts.length / 2],
         call,
-        token,
       )
       if (reply[0] !== 'stale') return reply
       if (backoff !== null && !(await backoff.wait())) return reply
@@ -156,19 +153,19 @@ export class SaveWriter {
     return whole?.head.state.generation ?? ''
   }
 
-  async #sendSave(sessionId: string, save: EncodedSave, args: Args, call: Call, operation: string): Promise<string[]> {
+  async #sendSave(sessionId: string, save: EncodedSave, args: Args, call: Call): Promise<string[]> {
     const keys = this.#keyspace.session(sessionId)
     const { turns, transitions, ids, parts } = save
     if (!isLong(save)) {
       const texts = [ids.length, ...turns, ...transitions, ...ids.flat(), ...parts]
-      return this.#connection.operate('save', keys, [...args, ...texts], call, operation)
+      return this.#connection.operate('save', keys, [...args, ...texts], call)
     }
     const backoff = new Backoff(call.deadline - performance.now())
     for (;;) {
       const token = newToken()
       const staged = this.#keyspace.staged(sessionId, token)
       if (await withOutcome('not-stored', () => this.#stage(staged, save, call, token))) {
-        const reply = await this.#connection.operate('save', [...keys, ...staged], args, call, operation)
+        const reply = await this.#connection.operate('save', [...keys, ...staged], args, call)
         if (reply[0] !== 'unstaged') return reply
       }
       if (!(await backoff.wait())) return ['unstaged']

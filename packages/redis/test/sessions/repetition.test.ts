@@ -24,12 +24,12 @@ const writing = new Set(
 function openNoting() {
   const client = new Redis(server)
   opened.push(() => client.disconnect())
-  let last: [command: string, args: (string | number)[]] = ['ping', []]
+  const noted: [command: string, args: (string | number)[]][] = []
   const noting = new Proxy<RedisClient>(client, {
     get(target, member) {
       if (member === 'call') {
         return (command: string, args: (string | number)[]) => {
-          if (writing.has(String(args[0]))) last = [command, args]
+          if (writing.has(String(args[0]))) noted.push([command, args])
           return target.call(command, args)
         }
       }
@@ -40,9 +40,9 @@ function openNoting() {
   const keyPrefix = `${randomUUID()}:`
   const store = new RedisSessionStore({ client: noting, keyPrefix })
   opened.push(() => store.close())
-  /** Returns a function that delivers the last script again. With `isLate`, its deadline has passed. */
-  const note = ({ isLate = false } = {}): (() => Promise<unknown>) => {
-    const [command, sent] = last
+  /** Returns a function that delivers a script again, by default the last one. With `isLate`, its deadline has passed. */
+  const note = ({ isLate = false, index = noted.length - 1 } = {}): (() => Promise<unknown>) => {
+    const [command, sent] = noted[index] ?? ['ping', []]
     // After the script, the number of keys, the keys and the token.
     const deadline = Number(sent[1]) + 3
     const args = isLate ? sent.with(deadline, 1) : sent
@@ -51,7 +51,8 @@ function openNoting() {
       return Array.isArray(reply) ? reply.map(String) : reply
     }
   }
-  return { store, keyPrefix, note }
+  const noteAll = () => noted.map((_, index) => note({ index }))
+  return { store, keyPrefix, note, noteAll }
 }
 
 describe('a command that is delivered twice', () => {
@@ -67,16 +68,56 @@ describe('a command that is delivered twice', () => {
     await noted(store.changeSession('s', { appendAgentTransitions: [{ toAgent: 'x' }], updatedAt: T1 }))
     await noted(store.changeSession('s', { keepTurns: 1, updatedAt: T1 }))
     await noted(store.changeSession('s', { setMetadata: { a: 1 }, updatedAt: T1 }))
-    const firstResults = await Promise.all(repeat.map(again => again()))
+    // Only the last one returns its result again: the callers of the others have theirs.
+    const superseded = ['superseded']
+    const results = await Promise.all(repeat.map(again => again()))
+    expect(results).toEqual([superseded, superseded, superseded, expect.arrayContaining(['ok', '4', '1'])])
     for (let index = 0; index < 300; index++) {
       await store.changeSession('s', { appendTurns: [{ turnId: `t${index}` }], updatedAt: T1 })
     }
     await noted(store.changeSession('s', { setMetadata: { a: 2 }, updatedAt: T1 }))
     const before = await store.loadSession('s')
     expect(before?.turns).toHaveLength(301)
-    const results = await Promise.all(repeat.map(again => again()))
-    // The result of an append comes after the state of the session.
-    expect(results.slice(0, 4).map(last)).toEqual(firstResults.map(last))
+    expect(await Promise.all(repeat.map(again => again()))).toEqual([
+      superseded,
+      superseded,
+      superseded,
+      superseded,
+      expect.arrayContaining(['ok', '305', '301']),
+    ])
+    expect(await store.loadSession('s')).toEqual(before)
+  })
+
+  it('returns its result again, with the place of the session at that moment', async () => {
+    const { store, note } = openNoting()
+    await store.saveSession({ sessionId: 's' })
+    await store.changeSession('s', { appendTurns: [{ turnId: 'a' }], updatedAt: T1 })
+    const again = note()
+    const before = await store.loadSession('s')
+    const reply = await again()
+    expect(reply).toEqual(expect.arrayContaining(['ok', 'n', 'ok 2 1 ']))
+    expect(await again()).toEqual(reply)
+    expect(await store.loadSession('s')).toEqual(before)
+    await store.deleteSession('s')
+    expect(await again()).toEqual(['superseded'])
+    expect(await store.loadSession('s')).toBeNull()
+  })
+
+  it('does nothing beside operations that run at the same time', async () => {
+    const { store, noteAll } = openNoting()
+    await store.saveSession({ sessionId: 's' })
+    for (let round = 0; round < 10; round++) {
+      await Promise.all([
+        store.changeSession('s', { appendAgentTransitions: [{ toAgent: `x${round}` }], updatedAt: T1 }),
+        store.saveSession({ sessionId: 's', metadata: { round } }),
+        store.saveSession({ sessionId: 's', metadata: { again: round } }),
+      ])
+      await store.changeSession('s', { appendAgentTransitions: [{ toAgent: 'y' }], updatedAt: T1 })
+    }
+    const before = await store.loadSession('s')
+    const repeat = noteAll()
+    expect(repeat.length).toBeGreaterThan(40)
+    for (const again of [...repeat.toReversed(), ...repeat]) await again()
     expect(await store.loadSession('s')).toEqual(before)
   })
 
@@ -104,9 +145,10 @@ describe('a command that is delivered twice', () => {
     const append = note()
     await store.deleteSession('s')
     const deletion = note()
-    expect(await store.saveSession({ sessionId: 's', metadata: { life: 2 } })).toBe(1)
-    expect(last(await append())).toBe('ok 2 1 ')
     expect(await deletion()).toEqual(expect.arrayContaining(['ok', 'n']))
+    expect(await store.saveSession({ sessionId: 's', metadata: { life: 2 } })).toBe(1)
+    expect(await append()).toEqual(['superseded'])
+    expect(await deletion()).toEqual(['superseded'])
     expect(await store.loadSession('s')).toMatchObject({ metadata: { life: 2 }, turns: [], revision: 1 })
   })
 
@@ -166,7 +208,3 @@ describe('a command that is delivered twice', () => {
     expect(await store.loadSummary('s')).toMatchObject({ revision: 71, turnCount: 70 })
   })
 })
-
-function last(reply: unknown): unknown {
-  return Array.isArray(reply) ? reply.at(-1) : reply
-}

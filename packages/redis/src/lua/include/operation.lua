@@ -1,79 +1,58 @@
--- A script that writes has a token. The results of the last operations are kept beside the session, also after it is
--- deleted: a command that is delivered twice is carried out once, and returns its first result again.
-local KEPT_RESULTS = 64
--- Results of appends that are kept even if there are enough others. An append may be delivered twice after others have
--- dropped or changed its turns, and is then not recognized by them.
-local KEPT_APPENDS = 16
+-- A script that writes has a token: a lane and a number, as LANE:NUMBER. A client has one operation at a time in a lane of
+-- a session, and numbers rise. So the number and the result of the last operation of each lane tell every command that is
+-- delivered twice, however late: it is carried out once, and the last one returns its result again. The results are kept
+-- beside the session, also after it is deleted.
+--   LANE   number, time, and the parts of the result, separated by U+001F
+local KEPT_LANES = 64
 -- No call takes longer than ten minutes. Every result outlives the repetitions of its command, and the expiry of the key
 -- need not be set at each write.
 local LONGEST_CALL_MS = 600000
 local KEEP_RESULTS_MS = 1200000
 
--- The result of an operation that was already carried out, or a refusal if its caller has given up.
-local function begin_operation(key, token, deadline, now)
-  local result = redis.call('HGET', key, token)
-  if result then
-    local reply = {}
-    -- The rank comes first.
-    for part in string.gmatch(string.match(result, '\31(.*)') .. '\31', '([^\31]*)\31') do reply[#reply + 1] = part end
-    return reply
-  end
-  if now > tonumber(deadline) then return { 'late', integer(now) } end
-  return nil
+local function operation_of(key, token)
+  local lane, number = string.match(token, '^([^:]*):(%d+)$')
+  return { key = key, lane = lane, number = number, now = now_ms() }
 end
 
--- Drops all but the last 64 results. It runs after the writes of a script, so nothing here may fail.
-local function forget_oldest(key, now)
-  local results, ranks, old = redis.call('HGETALL', key), {}, {}
-  local appends, others = {}, {}
-  for at = 2, #results, 2 do
-    local rank = tonumber(string.match(results[at], '^%d+') or 0)
-    local class = rank > now and others or appends
-    ranks[at / 2], class[#class + 1] = rank, rank
+-- Begins the operation of a token. Returns it; then the parts of its result if it was already carried out, or nil; then a
+-- refusal if there is a later one in its lane, or if its caller has given up.
+local function begin_operation(key, token, deadline)
+  local operation = operation_of(key, token)
+  local known = redis.call('HGET', key, operation.lane)
+  if known then
+    local last, result = string.match(known, '^(%d+)\31%d+()')
+    if last == operation.number then
+      local parts = {}
+      for part in string.gmatch(string.sub(known, result), '\31([^\31]*)') do parts[#parts + 1] = part end
+      return operation, parts
+    end
+    -- Its caller has its result.
+    if last and tonumber(last) > tonumber(operation.number) then return operation, nil, { 'superseded' } end
   end
-  table.sort(appends)
-  table.sort(others)
-  local kept_appends = math.max(KEPT_RESULTS - #others, math.min(#appends, KEPT_APPENDS))
-  local least_append = appends[#appends - kept_appends + 1] or 0
-  local least_other = others[#others - (KEPT_RESULTS - kept_appends) + 1] or 0
-  for index, rank in ipairs(ranks) do
-    if rank < (rank > now and least_other or least_append) then old[#old + 1] = results[2 * index - 1] end
-  end
-  call_all('HDEL', key, old)
+  return operation, nil, operation.now > tonumber(deadline) and { 'late', integer(operation.now) } or nil
 end
 
--- The rank of a result: the time of an append whose repetition is also recognized by its ids, and a time in the future
--- for anything else. Appends are the most frequent, so they go first.
-local function rank_of(now, is_known_by_ids)
-  return integer(is_known_by_ids and now or now + KEEP_RESULTS_MS)
+-- Keeps the parts of a result. Returns 1 if the lane is new.
+local function keep_result(operation, parts)
+  local result = operation.number .. '\31' .. integer(operation.now) .. '\31' .. table.concat(parts, '\31')
+  return redis.call('HSET', operation.key, operation.lane, result)
 end
 
--- Counts a result that was just kept in the state of its session, which is written after this. Keeps the key of results
--- from expiring too early, and from time to time drops all but the last.
-local function count_operation(key, head, now)
-  if head.oe < now + LONGEST_CALL_MS then
-    head.oe = now + KEEP_RESULTS_MS
-    redis.call('PEXPIREAT', key, integer(head.oe))
+-- The same, for a script that writes the state of its session after this. Keeps the key of results from expiring too
+-- early.
+local function count_result(operation, parts, head)
+  local is_new = keep_result(operation, parts) == 1
+  if tonumber(head.oe) < operation.now + LONGEST_CALL_MS then
+    head.oe = integer(operation.now + KEEP_RESULTS_MS)
+    redis.call('PEXPIREAT', operation.key, head.oe)
   end
-  head.on = head.on + 1
-  if head.on >= KEPT_RESULTS then
-    head.on = 0
-    forget_oldest(key, now)
+  if not is_new then return end
+  head.on = integer(head.on + 1)
+  if tonumber(head.on) >= KEPT_LANES then
+    head.on = '0'
+    -- include forget-oldest
+    forget_oldest(operation.key)
   end
-end
-
--- Keeps a reply as the result of a token.
-local function keep_result(key, token, reply, rank)
-  redis.call('HSET', key, token, rank .. '\31' .. table.concat(reply, '\31'))
-  return reply
-end
-
--- The same for a script after which the session has a new state or none.
-local function end_operation(key, token, reply, now)
-  keep_result(key, token, reply, rank_of(now, false))
-  redis.call('PEXPIREAT', key, integer(now + KEEP_RESULTS_MS))
-  if redis.call('HLEN', key) >= 2 * KEPT_RESULTS then forget_oldest(key, now) end
-  return reply
 end
 
 -- When the keys of a session expire: `ttlMs` from now, or as before without one. '' if they do not.

@@ -34,3 +34,10 @@ local function log_entry(head, names)
   head.l = head.l + 1
   return field, table.concat(names, ' ')
 end
+
+-- The last place of an id: its index, and its token if the turn is open. A place is 'index', '@' and the token if there
+-- is one, ':' and the revision of the last update if there was one; several are separated by spaces.
+local function last_place(places)
+  local index, token = string.match(places, '(%d+)@?([%w_-]*):?%d*$')
+  return tonumber(index), token
+end

@@ -8,7 +8,7 @@ local REMEMBERED = 256
 local function find_remembered(key, field)
   local found = redis.call('HMGET', key, field, '#')
   local count = found[2] or '0'
-  if not is_count(count) then return false, nil, { 'corrupt', 'the number of remembered changes is invalid' } end
+  if not string.find(count, '^%d+$') then return false, nil, { 'corrupt', 'the number of remembered changes is invalid' } end
   return found[1], tonumber(count)
 end
 

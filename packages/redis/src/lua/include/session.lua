@@ -12,18 +12,16 @@
 --   l  entries that the log of changes has had
 --   e  when all keys of the session expire, in milliseconds; '' if they do not
 --   oe when the results of operations expire, or 0
---   on results of operations since the oldest were dropped
+--   on lanes of operations since the oldest were dropped
 --   ws workspace: 'n' for none, else 'w' and its id
 --   uk instant of updatedAt
 --   us stamp of its entries in the indexes
 --   u  updatedAt (JSON)
-local SCHEMA = '1'
-local STATE = '^1\31([^\31]*)\31(%d+)\31(%d+)\31(%d+)\31(%d+)\31(%d+)\31(%d*)\31(%d+)\31(%d+)\31([nw][^\31]*)\31(.*)$'
 -- unpack takes about 8,000 values.
 local CHUNK = 4000
 
 local function integer(value)
-  return string.format('%.0f', value)
+  return string.format('%d', value)
 end
 
 local function now_ms()
@@ -31,81 +29,46 @@ local function now_ms()
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 
-local function is_count(text)
-  return string.find(text, '^%d+$') ~= nil
+-- Reads a state, with counts and times as text. If it is not valid: nil, and the workspace if it has one.
+local function parse_state(state)
+  local g, r, w, n, m, l, e, oe, on, ws, from = string.match(
+    state,
+    '^1\31([^\31]*)\31(%d+)\31(%d+)\31(%d+)\31(%d+)\31(%d+)\31(%d*)\31(%d+)\31(%d+)\31([nw][^\31]*)\31()'
+  )
+  if not g or ws == 'w' or (ws ~= 'n' and string.byte(ws) == 110) then return nil end
+  -- The last three values are long. Searching for their ends is faster than a pattern.
+  local first = string.find(state, '\31', from, true)
+  local second = first and string.find(state, '\31', first + 1, true)
+  if not second or string.find(state, '\31', second + 1, true) then return nil, ws end
+  return {
+    c = state, g = g, r = r, w = w, n = n, m = m, l = l, e = e, oe = oe, on = on, ws = ws,
+    uk = string.sub(state, from, first - 1), us = string.sub(state, first + 1, second - 1),
+    u = string.sub(state, second + 1),
+  }
 end
 
--- Whether a version other than ours is a version.
-local function is_newer(version)
-  return string.find(version, '^[1-9]%d*$') ~= nil
-end
-
--- The workspace of a session, from its state and its frame. Nil if it cannot be read or the two differ.
-local function workspace_of(ws, frame)
-  if not ws or not (ws == 'n' or string.find(ws, '^w.')) then return nil end
-  local is_json, members = pcall(cjson.decode, frame or '')
-  if is_json and type(members) == 'table' and members.workspace_id ~= nil then
-    local named = members.workspace_id
-    if (named == cjson.null and 'n' or 'w' .. tostring(named)) ~= ws then return nil end
-  end
-  return ws
-end
-
--- The last three values of a state. Faster than a pattern, since they are long.
-local function updated_of(text)
-  local first = string.find(text, '\31', 1, true)
-  local second = first and string.find(text, '\31', first + 1, true)
-  if not second or string.find(text, '\31', second + 1, true) then return nil end
-  return string.sub(text, 1, first - 1), string.sub(text, first + 1, second - 1), string.sub(text, second + 1)
-end
-
--- Why a state cannot be read.
-local function refusal_of(keys, state)
-  if not state then
-    if redis.call('EXISTS', keys[1]) == 1 then return { 'corrupt', 'it has no state' } end
-    if redis.call('EXISTS', keys[2], keys[3], keys[4], keys[6], keys[7]) > 0 then
-      return { 'corrupt', 'its head is missing' }
-    end
-    return { 'missing' }
-  end
-  local version = string.match(state, '^[^\31]*')
-  if version ~= SCHEMA and is_newer(version) then return { 'newer', version } end
-  return { 'corrupt', 'its state is invalid' }
+-- As `read_head`, for a script that needs few of the counts: they are text.
+local function read_head_as_text(keys, scope)
+  local state = redis.call('HGET', keys[1], 'c')
+  local head = state and parse_state(state)
+  if head and (scope == '*' or scope == head.ws) then return head end
+  -- include refusal
+  return nil, refusal_of(keys, state, head)
 end
 
 -- Returns the state; or nil and a reply with the reason. The keys are all of the session.
 local function read_head(keys, scope)
-  local state = redis.call('HGET', keys[1], 'c')
-  local g, r, w, n, m, l, e, oe, on, ws, updated = string.match(state or '', STATE)
-  if not g or ws == 'w' or (ws ~= 'n' and string.byte(ws) == 110) then return nil, refusal_of(keys, state) end
-  local uk, us, u = updated_of(updated)
-  if not u then return nil, refusal_of(keys, state) end
-  if scope ~= '*' and scope ~= ws then
-    -- 'missing' is right only if the workspace of the session is certain.
-    if not workspace_of(ws, redis.call('HGET', keys[1], 'f')) then
-      return nil, { 'corrupt', 'its head names two workspaces' }
-    end
-    return nil, { 'missing', 'elsewhere' }
-  end
-  return {
-    c = state, g = g, r = tonumber(r), w = tonumber(w), n = tonumber(n), m = tonumber(m), l = tonumber(l), e = e,
-    oe = tonumber(oe), on = tonumber(on), ws = ws, uk = uk, us = us, u = u,
-  }
+  local head, refusal = read_head_as_text(keys, scope)
+  if not head then return nil, refusal end
+  for _, name in ipairs({ 'r', 'w', 'n', 'm', 'l', 'oe', 'on' }) do head[name] = tonumber(head[name]) end
+  return head
 end
 
--- The text of a state.
+-- The text of a state. Its counts and times, as text or as numbers, are far below those that Lua would round.
 local function state_of(head)
-  return string.format(
-    '1\31%s\31%.0f\31%.0f\31%.0f\31%.0f\31%.0f\31%s\31%.0f\31%d\31%s\31%s\31%s\31%s',
-    head.g, head.r, head.w, head.n, head.m, head.l, head.e, head.oe, head.on, head.ws, head.uk, head.us, head.u
-  )
-end
-
--- Nil if the lists have the lengths that the head says. Fails with WRONGTYPE if a key is not a list.
-local function damage(head, turns, transitions)
-  if redis.call('LLEN', turns) ~= head.n then return { 'corrupt', 'turns are missing or too many' } end
-  if redis.call('LLEN', transitions) ~= head.m then return { 'corrupt', 'transitions are missing or too many' } end
-  return nil
+  return '1\31' .. head.g .. '\31' .. head.r .. '\31' .. head.w .. '\31' .. head.n .. '\31' .. head.m .. '\31' .. head.l
+    .. '\31' .. head.e .. '\31' .. head.oe .. '\31' .. head.on .. '\31' .. head.ws .. '\31' .. head.uk .. '\31'
+    .. head.us .. '\31' .. head.u
 end
 
 -- HMGET of any number of fields, from first to last of an array.
@@ -128,11 +91,4 @@ local function call_all(command, key, values)
     reply = redis.call(command, key, unpack(values, from, math.min(from + CHUNK - 1, #values)))
   end
   return reply
-end
-
--- The last place of an id: its index, and its token if the turn is open. A place is 'index', '@' and the token if there
--- is one, ':' and the revision of the last update if there was one; several are separated by spaces.
-local function last_place(places)
-  local index, token = string.match(places, '(%d+)@?([%w_-]*):?%d*$')
-  return tonumber(index), token
 end
