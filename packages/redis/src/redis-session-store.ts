@@ -86,7 +86,7 @@ export class RedisSessionStore extends AbstractSessionStore {
     const views = new ChangeViewReader(this.#connection, this.#keyspace, this.#loader)
     const sync = new IndexSync(this.#connection, this.#keyspace, this.#index)
     this.#saves = new SaveWriter(this.#connection, this.#keyspace, this.#index, this.#loader, sync, settings.ttlMs)
-    const own = { limits: this.limits, ttlMs: settings.ttlMs }
+    const own = { limits: this.limits, timeoutMs: this.timeoutMs, ttlMs: settings.ttlMs }
     const native = new NativeWriter(this.#connection, this.#keyspace, sync, own)
     this.#changes = new ChangeWriter(this.#connection, this.#keyspace, sync, views, native, this.#saves, own)
     this.#deletes = new DeleteWriter(this.#connection, this.#keyspace, this.#index, this.#loader, sync)

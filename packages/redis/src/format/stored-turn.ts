@@ -1,5 +1,5 @@
 import type { PartCounts, TurnRecord } from '@turnstore/core'
-import { encodeTurn, encodeTurnHead, idOfPart, partJson, utf8Length } from '@turnstore/core/adapter'
+import { encodeTurn, encodeTurnHead, idOfPart, partJson } from '@turnstore/core/adapter'
 import { entryOf } from './part-entry.js'
 import { LISTS, nameField, partName, placeField } from './part-names.js'
 import { newToken } from '../server/token.js'
@@ -35,11 +35,11 @@ export function encodeOpenTurn(turn: TurnRecord): StoredTurn {
   const head = JSON.stringify(encodeTurnHead(turn))
   const values: string[] = []
   const entries = new Map<string, string>()
-  let bytes = utf8Length(head)
+  let bytes = Buffer.byteLength(head)
   for (const list of LISTS) {
     for (const [place, part] of turn[list].entries()) {
       const json = partJson(part)
-      const size = utf8Length(json)
+      const size = Buffer.byteLength(json)
       bytes += size
       values.push(placeField(token, list, place), json)
       const field = nameField(token, partName(list, idOfPart(part)))

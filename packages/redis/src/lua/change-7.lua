@@ -34,7 +34,7 @@
 -- Returns 'ok', workspace, instant and stamp of updatedAt, the two before the call (those of now if the call is a
 --           repetition, and '' if the session is gone by then), then one text for each change:
 --           'ok' or 'same', revision, turn count, positions of its turns that were there, separated by spaces;
---           or 'known' and the remembered change; or 'decide', also for a change without a text; or 'elsewhere': its workspace is another
+--           or 'known' and the remembered change; or 'decide', as without a text; or 'elsewhere': its workspace is another
 --      or 'missing' | 'superseded' | 'late', server's ms | 'newer', version | 'corrupt', reason
 -- include session
 -- include operation

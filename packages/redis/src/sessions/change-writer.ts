@@ -69,7 +69,7 @@ export class ChangeWriter {
     call: Call,
   ): Promise<ChangeResult> {
     if (isNative(change) && !this.#queue.isBusy(sessionId)) {
-      const outcome = await this.#native.add(sessionId, { change, condition, deadline: call.deadline })
+      const outcome = await this.#native.add(sessionId, { change, condition }, call.deadline)
       if (outcome === 'elsewhere') throw outOfReach(sessionId, condition, true)
       if (outcome === 'missing' && condition.creation === undefined) throw outOfReach(sessionId, condition, false)
       if (typeof outcome === 'object') return outcome

@@ -7,19 +7,25 @@ import {
   encodeTransition,
   idOfPart,
   partJson,
-  utf8Length,
 } from '@turnstore/core/adapter'
 import { keyField, scopeField, transitionField, turnField } from '../format/keyspace.js'
 import { callDigest, NO_CALL, partDigest } from '../format/part-entry.js'
 import { partName } from '../format/part-names.js'
 import { decodeRememberedText } from '../format/remembered-text.js'
 import { encodeStoredTurn } from '../format/stored-turn.js'
-import type { ChangeOutcome } from './change-queue.js'
 
 /*
  * Changes that the script `change` decides itself: appends of turns and transitions, and an update of one turn that puts
  * parts or removes some. What a script would have to merge, such as metadata, the client decides.
  */
+
+export interface NativeChange {
+  readonly change: CheckedChange
+  readonly condition: ChangeCondition
+}
+
+/** The result of a change. 'decide' if the script left the decision to the client. */
+export type ChangeOutcome = ChangeResult | 'missing' | 'elsewhere' | 'decide'
 
 export function isNative(change: CheckedChange): boolean {
   const { appendTurns, appendAgentTransitions, updateTurns } = change
@@ -66,7 +72,7 @@ function areUnique(ids: readonly string[]): boolean {
 
 /** Adds the items and the values of a change to the arguments of the script. */
 export function encodeNativeChange(
-  { change, condition }: { readonly change: CheckedChange; readonly condition: ChangeCondition },
+  { change, condition }: NativeChange,
   time: string,
   turnBytes: number,
   items: string[],
@@ -120,13 +126,13 @@ function pushPut(name: string, part: ToolCallRecord | TurnItem, replace: boolean
   const json = partJson(part)
   const call = 'callId' in part ? callDigest(part) : NO_CALL
   const finished = 'callId' in part && part.status !== 'running' ? call : NO_CALL
-  values.push(name, utf8Length(json), partDigest(part), call, finished, replace ? 1 : '', json)
+  values.push(name, Buffer.byteLength(json), partDigest(part), call, finished, replace ? 1 : '', json)
 }
 
 /** Reads what the script returned for a change. An error is that of this change alone. */
 export function nativeOutcome(
   sessionId: string,
-  { change, condition }: { readonly change: CheckedChange; readonly condition: ChangeCondition },
+  { change, condition }: NativeChange,
   text: string,
 ): ChangeOutcome | Error {
   if (text.startsWith('known ')) {
