@@ -57,7 +57,8 @@ export interface NewSession {
  * @throws `INVALID_ARGUMENT`, `INVALID_ID`, `INVALID_RECORD`
  */
 export function readChangeOptions(options: unknown, change: SessionChange, limits: Limits): ChangeCondition {
-  const members = options === undefined ? {} : readObject(options, 'options', optionNames)
+  if (options === undefined) return noOptions
+  const members = readObject(options, 'options', optionNames)
   const { idempotencyKey, idempotencyDigest, createIfMissing, ...others } = members
   const { ifRevision, scope } = readCondition(others)
   checkChangeRevision(ifRevision)
@@ -91,6 +92,13 @@ export function checkChangeRevision(ifRevision: number | undefined): number | un
     throw new TurnstoreError('INVALID_ARGUMENT', 'options.ifRevision of a change must be a whole number of at least 1')
   }
   return ifRevision
+}
+
+const noOptions: ChangeCondition = {
+  ifRevision: undefined,
+  scope: undefined,
+  creation: undefined,
+  idempotency: undefined,
 }
 
 const optionNames = ['workspaceId', 'ifRevision', 'idempotencyKey', 'idempotencyDigest', 'createIfMissing']

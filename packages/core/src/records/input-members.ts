@@ -144,8 +144,9 @@ export class InputMembers extends MembersBase {
 
 /** @throws `INVALID_RECORD` */
 export function checkReserved(object: JsonObject, what: Label): void {
-  const reserved = RESERVED_KEYS.find(key => Object.hasOwn(object, key))
-  if (reserved !== undefined) throw invalidRecord(what, `must not contain ${reserved}, which stores use themselves`)
+  for (const key of RESERVED_KEYS) {
+    if (Object.hasOwn(object, key)) throw invalidRecord(what, `must not contain ${key}, which stores use themselves`)
+  }
 }
 
 /** Copies a JSON value from the caller. @throws `INVALID_RECORD` */

@@ -29,10 +29,11 @@ class WireMembers extends MembersBase {
   extra(shape: Shape): { extra?: JsonObject } {
     let extra: JsonObject | undefined
     let index = 0
+    const { foreign } = shape
     for (const key of Object.keys(this.source)) {
       // Fast path: most records have the known keys in order.
       if (key === shape.wireKeys[index++] || shape.wireKeys.includes(key)) {
-        if (key !== shape.foreign?.key || shape.foreign.isOurs(this.source[key])) continue
+        if (foreign === undefined || key !== foreign.key || foreign.isOurs(this.source[key])) continue
       }
       extra ??= {}
       setMember(extra, key, trusted(this.source[key]))

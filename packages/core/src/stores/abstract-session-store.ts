@@ -193,13 +193,14 @@ export abstract class AbstractSessionStore implements SessionStore {
   readTurns(
     sessionId: string,
     range: TurnRange,
-    options: ReadOptions & { parts?: 'all' | 'none' } = {},
+    options?: ReadOptions & { parts?: 'all' | 'none' },
   ): Promise<TurnPage | TurnHeadPage | null> {
     return this._perform('read', (): Operation<TurnPage | TurnHeadPage | null> => {
       checkId(sessionId, 'sessionId')
       const checked = readTurnRange(range)
-      const { parts = 'all', ...others } = readObject(options, 'options', ['workspaceId', 'parts', 'signal'])
-      const { scope, signal } = readReading(others)
+      const { parts = 'all', ...others } =
+        options === undefined ? {} : readObject(options, 'options', ['workspaceId', 'parts', 'signal'])
+      const { scope, signal } = readReading(options === undefined ? undefined : others)
       if (parts !== 'all' && parts !== 'none') {
         throw new TurnstoreError('INVALID_ARGUMENT', "options.parts must be 'all' or 'none'")
       }

@@ -66,9 +66,16 @@ export class Lifecycle {
       const result = this.#state === 'ready' ? operation.run() : this.#opened(kind).then(() => operation.run())
       this.#pending.add(result)
       const end = (): void => void this.#pending.delete(result)
-      // A read that was given up stays pending until it has ended, so that `close` waits for it.
-      result.then(end, end)
-      return await orAborted(result, signal)
+      if (signal !== undefined) {
+        // A read that was given up stays pending until it has ended, so that `close` waits for it.
+        result.then(end, end)
+        return await orAborted(result, signal)
+      }
+      try {
+        return await result
+      } finally {
+        end()
+      }
     } catch (thrown) {
       if (signal?.aborted === true && thrown === signal.reason) throw thrown
       const error = backendError(thrown)

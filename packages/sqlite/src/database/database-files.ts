@@ -1,7 +1,7 @@
 import { isTurnstoreError, TurnstoreError } from '@turnstore/core'
 import { quote } from '@turnstore/core/adapter'
 import { type DatabaseHeader, follows, readHeader } from './database-header.js'
-import { descriptorOf, type FileIdentity, type FoundFile, identityOf, isSameFile } from './file-identity.js'
+import { descriptorOf, type FileIdentity, type FoundFile, identityOf, isOpenOn, isSameFile } from './file-identity.js'
 import { QuietFolder } from './quiet-folder.js'
 import { storeError } from './sqlite-errors.js'
 
@@ -37,6 +37,7 @@ export class DatabaseFiles {
    * Not when its content did: programs that copy files set that time to the one of their source.
    */
   #changedAt: bigint | null = null
+  #descriptor: ReturnType<typeof descriptorOf> = 'none'
   /** Its header since then. */
   #header: DatabaseHeader | null = null
   /** Before this time, reads do not look. */
@@ -153,19 +154,28 @@ export class DatabaseFiles {
   /** Whether another file was copied into this one, as far as its header shows: in WAL mode only checkpoints write it. */
   #isOverwritten({ ctimeNs }: FoundFile): boolean {
     if (this.#suffixes.length === 0 || ctimeNs === this.#changedAt) return false
-    const descriptor = descriptorOf(this.main)
+    const descriptor = this.#descriptorOfMain()
     if (typeof descriptor !== 'number') return false
     const before = this.#header
-    // Twice, since a checkpoint may be writing it right now.
-    const headers = [readHeader(descriptor), readHeader(descriptor)]
+    let header = readHeader(descriptor)
     // An encrypted database has a header that only its driver can read.
-    if (before?.isDatabase === true && !headers.some(header => follows(header, before))) {
-      this.#mayClose = false
-      return true
+    if (before?.isDatabase === true && !follows(header, before)) {
+      // Again, since a checkpoint may be writing it right now.
+      header = readHeader(descriptor)
+      if (!follows(header, before)) {
+        this.#mayClose = false
+        return true
+      }
     }
-    this.#header = headers[1] ?? before
+    this.#header = header ?? before
     this.#changedAt = BigInt(Date.now()) * 1_000_000n - ctimeNs > SETTLED_NS ? ctimeNs : null
     return false
+  }
+
+  /** Finding it looks at all descriptors of the process, so the last one is tried first. */
+  #descriptorOfMain(): ReturnType<typeof descriptorOf> {
+    if (typeof this.#descriptor === 'number' && isOpenOn(this.#descriptor, this.main)) return this.#descriptor
+    return (this.#descriptor = descriptorOf(this.main))
   }
 
   #besideDisplaced(): string | null {

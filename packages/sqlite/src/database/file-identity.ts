@@ -38,6 +38,12 @@ export function descriptorOf(file: FileIdentity): number | 'none' | 'unknown' {
   return unseen === 1 ? 'none' : 'unknown'
 }
 
+/** Whether a descriptor of this process is one on a file. */
+export function isOpenOn(descriptor: number, file: FileIdentity): boolean {
+  const found = identityOfOpen(descriptor)
+  return found !== undefined && isSameFile(found, file)
+}
+
 function openDescriptors(): number[] {
   try {
     return process.platform === 'win32' ? [] : readdirSync('/dev/fd').map(Number)

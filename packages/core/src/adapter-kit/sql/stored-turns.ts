@@ -49,10 +49,11 @@ export function* readTurnRows(
       part = end
       at++
     } else {
-      const next = turns.findIndex((turn, index) => index >= at && (index === at + BATCH || isOpened(turn)))
-      const end = next === -1 ? turns.length : next
-      yield readWhole(turns.slice(at, end), turnId)
-      at = end
+      const batch = turns.slice(at, at + BATCH)
+      const opened = batch.findIndex(isOpened)
+      const whole = opened === -1 ? batch : batch.slice(0, opened)
+      yield readWhole(whole, turnId)
+      at += whole.length
     }
   }
 }
