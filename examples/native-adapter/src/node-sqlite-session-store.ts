@@ -23,6 +23,7 @@ import {
   damaged,
   type Deletion,
   GroupCommit,
+  checkRevision,
   nextRevision,
   ofSession,
   outOfReach,
@@ -216,10 +217,11 @@ export class NodeSqliteSessionStore extends AbstractSessionStore {
     return count(this.#database.get(text, ...values) ?? {}, 'id')
   }
 
-  protected _deleteSession(sessionId: string, { scope, evenIfDamaged }: Deletion): Promise<boolean> {
+  protected _deleteSession(sessionId: string, { scope, ifRevision, evenIfDamaged }: Deletion): Promise<boolean> {
     return this.#write(sessionId, () => {
       const row = StoredSession.row(this.#database, sessionId, scope)
       if (row === null) return false
+      checkRevision(sessionId, ifRevision, count(row, 'revision'))
       if (!evenIfDamaged) StoredSession.find(this.#database, sessionId, scope)?.checkWhole()
       const values = [count(row, 'id')]
       for (const text of deleteSession) this.#database.run({ text, values })

@@ -46,7 +46,7 @@ export { damageOf, isDamage, type Listed, pageOfListing } from './queries/page.j
 export { lastTurnOf, summaryOf } from './records/models.js'
 export { withOutcome } from './basics/outcome.js'
 export { type StoreOptions, checkStoreOptions, AbstractSessionStore } from './stores/abstract-session-store.js'
-export { nextRevision } from './changes/next-revision.js'
+export { checkRevision, nextRevision } from './changes/next-revision.js'
 export { type Condition, type Deletion, inScope, type Scope } from './basics/scope.js'
 export type { ChangeCondition } from './changes/change-options.js'
 export { type Creation, outOfReach, planCreation } from './changes/create-session.js'

@@ -5,7 +5,10 @@ import type {
   LastTurn,
   RecordedTurn,
   SessionManager,
+  SessionPage,
+  SessionRecord,
   SessionStore,
+  SessionSummary,
   ToolCallRecord,
   TurnRecord,
 } from '../src/index.ts'
@@ -37,4 +40,31 @@ it('ids of what was there already are lists everywhere, and signals of any runti
   expectTypeOf<RecordedTurn['deduplicated']>().toEqualTypeOf<string[]>()
   const load = (store: SessionStore, signal: AbortSignal) => store.loadSession('s', { signal })
   expectTypeOf(load).parameter(1).toEqualTypeOf<AbortSignal>()
+})
+
+it('metadata has the type of the manager, where it is set and where it is read', () => {
+  interface Chat {
+    customer: string
+    title?: string
+  }
+  type Manager = SessionManager<Chat>
+  const start = (manager: Manager) => manager.startSession({ metadata: { customer: 'c' } })
+  expectTypeOf(start).returns.resolves.toEqualTypeOf<SessionRecord<Chat>>()
+  expectTypeOf<Manager['getSession']>().returns.resolves.toEqualTypeOf<SessionRecord<Chat> | null>()
+  expectTypeOf<Manager['getSummary']>().returns.resolves.toEqualTypeOf<SessionSummary<Chat> | null>()
+  expectTypeOf<Manager['querySessions']>().returns.resolves.toEqualTypeOf<SessionPage<Chat>>()
+  expectTypeOf<Manager['sessions']>().returns.toEqualTypeOf<AsyncIterable<SessionSummary<Chat>>>()
+  expectTypeOf<Manager['forkSession']>().returns.resolves.toEqualTypeOf<SessionRecord<Chat>>()
+  type Update = Parameters<Manager['updateSession']>[1]
+  expectTypeOf<{ metadata: { title: string }; unsetMetadata: ['title'] }>().toExtend<Update>()
+  expectTypeOf<{ metadata: { title: number } }>().not.toExtend<Update>()
+  expectTypeOf<{ unsetMetadata: ['titel'] }>().not.toExtend<Update>()
+})
+
+it('without a type, metadata is any JSON', () => {
+  expectTypeOf<SessionRecord['metadata']>().toEqualTypeOf<JsonObject>()
+  expectTypeOf<SessionManager['getSession']>().returns.resolves.toEqualTypeOf<SessionRecord | null>()
+  expectTypeOf<{ metadata: JsonObject; unsetMetadata: string[] }>().toExtend<
+    Parameters<SessionManager['updateSession']>[1]
+  >()
 })

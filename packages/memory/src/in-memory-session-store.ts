@@ -23,6 +23,7 @@ import {
   type Deletion,
   inScope,
   AbstractSessionStore,
+  checkRevision,
   nextRevision,
   type CheckedChange,
   type CheckedPartRange,
@@ -102,8 +103,11 @@ export class InMemorySessionStore extends AbstractSessionStore {
     return resultOf(plan)
   }
 
-  protected async _deleteSession(sessionId: string, { scope }: Deletion): Promise<boolean> {
-    return this.#inScope(sessionId, scope) !== null && this.#sessions.delete(sessionId)
+  protected async _deleteSession(sessionId: string, { scope, ifRevision }: Deletion): Promise<boolean> {
+    const stored = this.#inScope(sessionId, scope)
+    if (stored === null) return false
+    checkRevision(sessionId, ifRevision, stored.revision)
+    return this.#sessions.delete(sessionId)
   }
 
   protected async _readTurns(sessionId: string, range: CheckedTurnRange, scope: Scope): Promise<TurnPage | null> {

@@ -312,15 +312,16 @@ export class SqliteSessionStore extends AbstractSessionStore {
     )
   }
 
-  protected _deleteSession(sessionId: string, { scope, evenIfDamaged }: Deletion): Promise<boolean> {
+  protected _deleteSession(sessionId: string, deletion: Deletion): Promise<boolean> {
+    const { scope, evenIfDamaged } = deletion
     const { connection, writes } = this.#opened()
     if (!evenIfDamaged) {
-      return this.#writeRead(sessionId, scope, isRead => deleteSession(connection, sessionId, scope, isRead))
+      return this.#writeRead(sessionId, scope, isRead => deleteSession(connection, sessionId, deletion, isRead))
     }
     let isDamaged = false
     const write: Write<boolean> = isRead => {
       if (isDamaged) return deleteDamaged(connection, sessionId, scope)
-      if (isRead) return deleteSession(connection, sessionId, scope, true)
+      if (isRead) return deleteSession(connection, sessionId, deletion, true)
       return findDamaged(connection, sessionId, scope) === null ? { answer: false } : UNREAD
     }
     const read = async (): Promise<void> => {

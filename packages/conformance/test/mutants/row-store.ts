@@ -42,7 +42,8 @@ export interface Faults {
   list?: Step<[scope: Scope], string[]>
   replace?: Step<[session: SessionRecord, on: Condition], number>
   change?: Step<[sessionId: string, change: CheckedChange, on: ChangeCondition], ChangeResult>
-  remove?: Step<[sessionId: string, scope: Scope], boolean>
+  /** With null for the revision, whatever it is. */
+  remove?: Step<[sessionId: string, scope: Scope, ifRevision?: number | null], boolean>
   readTurns?: Step<[sessionId: string, range: CheckedTurnRange, scope: Scope], TurnPage | null>
   readHeads?: Step<[sessionId: string, range: CheckedTurnRange, scope: Scope], TurnHeadPage | null>
   readParts?: <List extends PartList>(
@@ -142,10 +143,13 @@ export class RowStore extends DocumentSessionStore {
     return this.#step(this.#faults.change, (...args) => super._changeSession(...args), sessionId, change, on)
   }
 
-  protected override _deleteSession(sessionId: string, { scope, evenIfDamaged }: Deletion): Promise<boolean> {
-    const next = (id: string, within: Scope): Promise<boolean> =>
-      super._deleteSession(id, { scope: within, evenIfDamaged })
-    return this.#step(this.#faults.remove, next, sessionId, scope)
+  protected override _deleteSession(
+    sessionId: string,
+    { scope, ifRevision, evenIfDamaged }: Deletion,
+  ): Promise<boolean> {
+    const next = (id: string, within: Scope, on: number | null = ifRevision ?? null): Promise<boolean> =>
+      super._deleteSession(id, { scope: within, ifRevision: on ?? undefined, evenIfDamaged })
+    return this.#step(this.#faults.remove, next, sessionId, scope, ifRevision)
   }
 
   protected override _readTurns(sessionId: string, range: CheckedTurnRange, scope: Scope): Promise<TurnPage | null> {

@@ -28,6 +28,8 @@ export interface WriteOptions extends ScopeOptions {
 }
 
 export interface DeleteOptions extends ScopeOptions {
+  /** Delete only if the session is at this revision. Not together with `evenIfDamaged`. */
+  ifRevision?: number
   /**
    * Also delete a damaged session. Without this, the call fails with `CORRUPT_SESSION`, because the data
    * may still be recoverable. If the damage hides the session's workspace, a call with `workspaceId` still
@@ -39,6 +41,8 @@ export interface DeleteOptions extends ScopeOptions {
 /** Checked options of a delete, as hooks receive them. */
 export interface Deletion {
   readonly scope: Scope
+  /** Undefined if `evenIfDamaged` is true. */
+  readonly ifRevision: number | undefined
   readonly evenIfDamaged: boolean
 }
 
@@ -73,20 +77,24 @@ export function readReading(options: unknown, what = 'options'): Reading {
 /** @throws `INVALID_ARGUMENT`, `INVALID_ID` */
 export function readCondition(options: unknown, what = 'options'): Condition {
   const members = options === undefined ? {} : readObject(options, what, ['workspaceId', 'ifRevision'])
-  const { ifRevision } = members
-  if (
-    ifRevision !== undefined &&
-    !(typeof ifRevision === 'number' && Number.isSafeInteger(ifRevision) && ifRevision >= 0)
-  ) {
-    throw new TurnstoreError('INVALID_ARGUMENT', `${what}.ifRevision must be a whole number of at least 0`)
-  }
-  return { ifRevision, scope: scopeOf(members, what) }
+  return { ifRevision: readRevision(members.ifRevision, 0, what), scope: scopeOf(members, what) }
 }
 
 /** @throws `INVALID_ARGUMENT`, `INVALID_ID` */
 export function readDeletion(options: unknown, what = 'options'): Deletion {
-  const members = options === undefined ? {} : readObject(options, what, ['workspaceId', 'evenIfDamaged'])
-  return { scope: scopeOf(members, what), evenIfDamaged: readFlag(members.evenIfDamaged, `${what}.evenIfDamaged`) }
+  const members = options === undefined ? {} : readObject(options, what, ['workspaceId', 'ifRevision', 'evenIfDamaged'])
+  const ifRevision = readRevision(members.ifRevision, 1, what)
+  const evenIfDamaged = readFlag(members.evenIfDamaged, `${what}.evenIfDamaged`)
+  if (evenIfDamaged && ifRevision !== undefined) {
+    const problem = `${what} has ifRevision and evenIfDamaged; a damaged session has no revision to compare`
+    throw new TurnstoreError('INVALID_ARGUMENT', problem)
+  }
+  return { scope: scopeOf(members, what), ifRevision, evenIfDamaged }
+}
+
+function readRevision(value: unknown, least: number, what: string): number | undefined {
+  if (value === undefined || (typeof value === 'number' && Number.isSafeInteger(value) && value >= least)) return value
+  throw new TurnstoreError('INVALID_ARGUMENT', `${what}.ifRevision must be a whole number of at least ${least}`)
 }
 
 /** Reads `workspaceId` from options or a query. @throws `INVALID_ARGUMENT`, `INVALID_ID` */

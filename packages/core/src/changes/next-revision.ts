@@ -10,9 +10,13 @@ export function nextRevision(
   // Checked first, so that the caller learns nothing about another workspace's session, not even its revision.
   if (current !== null && current.workspaceId !== session.workspaceId) throw sessionExists(session.sessionId)
   const revision = current?.revision ?? 0
-  if (ifRevision !== undefined && ifRevision !== revision)
-    throw revisionConflict(session.sessionId, ifRevision, revision)
+  checkRevision(session.sessionId, ifRevision, revision)
   return revisionAfter(session.sessionId, revision)
+}
+
+/** Checks the condition of a save or of a deletion. @throws `REVISION_CONFLICT` */
+export function checkRevision(sessionId: string, ifRevision: number | undefined, revision: number): void {
+  if (ifRevision !== undefined && ifRevision !== revision) throw revisionConflict(sessionId, ifRevision, revision)
 }
 
 /**

@@ -11,16 +11,21 @@ import type { RecordFactory } from '../records/record-factory.js'
 import { readMetadataInput } from '../records/record-input.js'
 import type { SessionStore } from '../stores/session-store.js'
 
-export interface ForkOptions {
+export interface ForkOptions<Metadata = JsonObject> {
   /** How many turns to copy; default all. */
   turns?: number
   sessionId?: string
   /** Merged over the session's metadata. */
-  metadata?: JsonObject
+  metadata?: Partial<Metadata>
+}
+
+/** The checked options of a fork. */
+interface Forking extends ForkOptions {
+  readonly metadata: JsonObject
 }
 
 /** Copies the options, because the caller may modify them while the session is loaded. @throws `INVALID_ARGUMENT`, `INVALID_RECORD` */
-export function readFork(options: ForkOptions): ForkOptions & { metadata: JsonObject } {
+export function readFork(options: ForkOptions<object>): Forking {
   checkMembers(options, 'options', ['turns', 'sessionId', 'metadata'])
   const { turns, metadata = {} } = options
   if (turns !== undefined) wholeNumber(turns, 'options.turns', 0)
@@ -33,7 +38,7 @@ export async function fork(
   factory: RecordFactory,
   parentSessionId: string,
   scope: ScopeOptions,
-  { turns, metadata, sessionId = factory.newId() }: ForkOptions,
+  { turns, metadata, sessionId = factory.newId() }: Forking,
 ): Promise<SessionRecord> {
   const stored = await withOutcome('not-stored', () => store.loadSession(parentSessionId, scope))
   if (stored === null) throw sessionNotFound(parentSessionId)

@@ -1,8 +1,8 @@
-import { TurnstoreError, withDetails } from '../basics/errors.js'
+import { isTurnstoreError, TurnstoreError, withDetails } from '../basics/errors.js'
 import { isDamage } from '../queries/page.js'
 import type { SessionSummary } from '../records/models.js'
 import { checkMembers } from '../basics/arguments.js'
-import type { ScopeOptions } from '../basics/scope.js'
+import type { DeleteOptions, ScopeOptions } from '../basics/scope.js'
 import { withOutcome } from '../basics/outcome.js'
 import { matches } from '../queries/filter.js'
 import { readQuery, type SessionQuery } from '../queries/query.js'
@@ -55,7 +55,8 @@ export async function prune(store: SessionStore, { scope, query, isMeant, onDele
     for await (const { sessionId } of store.sessions({ ...query, order: 'asc' })) {
       const isDeleted = await collectDamage(damage, async () => {
         const summary = await store.loadSummary(sessionId, scope)
-        return summary !== null && isMeant(summary) && store.deleteSession(sessionId, scope)
+        if (summary === null || !isMeant(summary)) return false
+        return deleteUnchanged(store, sessionId, { ...scope, ifRevision: summary.revision })
       })
       if (isDeleted !== true) continue
       deleted.push(sessionId)
@@ -67,6 +68,16 @@ export async function prune(store: SessionStore, { scope, query, isMeant, onDele
   const [first] = damage
   if (first !== undefined) throw withDetails(first, { outcome: 'not-stored' })
   return deleted
+}
+
+/** False if the session has changed. */
+async function deleteUnchanged(store: SessionStore, sessionId: string, options: DeleteOptions): Promise<boolean> {
+  try {
+    return await store.deleteSession(sessionId, options)
+  } catch (error) {
+    if (isTurnstoreError(error, 'REVISION_CONFLICT')) return false
+    throw error
+  }
 }
 
 /** Runs `work` and collects its error if the session is damaged. */

@@ -28,18 +28,19 @@ import type {
 import { RecordFactory } from '../records/record-factory.js'
 import { turnPatchMembers } from '../records/record-input.js'
 import { attempt } from '../stores/lifecycle.js'
-import { bindStore } from '../stores/bound-store.js'
+import { bindStore, boundWorkspaceOf } from '../stores/bound-store.js'
 import type { SessionStore } from '../stores/session-store.js'
 import { MessageRecorder, type RecordedMessages, type RecordMessagesOptions } from './message-recorder.js'
 import { fork, type ForkOptions, readFork } from './fork-session.js'
 import { prune, type PruneOptions, readPrune } from './prune-sessions.js'
 import { checkRepeatOptions, idFor, repeatable, type RepeatOptions } from './repeatable.js'
 import { readStart, start, type StartSessionOptions } from './start-session.js'
+import { typed, untyped } from './typed-metadata.js'
 
 export interface SessionManagerOptions {
   /**
-   * Restricts the manager to one workspace, or with null to sessions without one. Omit it to see all
-   * sessions. An explicit `undefined` is refused.
+   * Restricts the manager to one workspace, or with null to sessions without one. Default: the workspace of a bound
+   * store, else all sessions. An explicit `undefined` is refused.
    */
   workspaceId?: string | null
   /** Returns the current time, as a `Date` or in ISO 8601. */
@@ -49,11 +50,11 @@ export interface SessionManagerOptions {
 }
 
 /** What `updateSession` changes. */
-export interface SessionUpdate {
+export interface SessionUpdate<Metadata = JsonObject> {
   /** Top-level members to set. */
-  metadata?: JsonObject
+  metadata?: Partial<Metadata>
   /** Top-level members to remove, after `metadata`. */
-  unsetMetadata?: readonly string[]
+  unsetMetadata?: readonly (keyof Metadata & string)[]
   agentId?: string | null
 }
 
@@ -81,13 +82,20 @@ export interface RecordedTurn {
  * Methods that need an existing session fail with `SESSION_NOT_FOUND`. All methods also pass on the store's
  * errors. Every rejected write has an `outcome`.
  *
+ * `Metadata` is the type of the sessions' metadata. It is your word: nothing checks what is stored.
+ *
  * @example
  * const manager = new SessionManager(store, { workspaceId: 'acme' })
  * const { sessionId } = await manager.startSession({ agentId: 'support' })
  * await manager.recordTurn(sessionId, { prompt: 'Hello', responseContent: 'Hello! What can I do for you?' })
  * await manager.endSession(sessionId)
+ *
+ * @example
+ * interface Chat { title?: string; userId: string }
+ * const manager = new SessionManager<Chat>(store)
+ * const summary = await manager.getSummary(sessionId) // summary?.metadata.title is a string or undefined
  */
-export class SessionManager implements AsyncDisposable {
+export class SessionManager<Metadata extends object = JsonObject> implements AsyncDisposable {
   /** The store. Of a manager with a workspace: bound to that workspace. */
   readonly store: SessionStore
   readonly #store: SessionStore
@@ -100,7 +108,7 @@ export class SessionManager implements AsyncDisposable {
     checkMembers(options, 'options', ['workspaceId', 'now', 'newId'])
     const { now = () => new Date(), newId } = options
     this.#store = store
-    this.#scope = readOwnScope(options)
+    this.#scope = ownScope(store, options)
     const { workspaceId } = this.#scope
     this.store = workspaceId === undefined ? store : bindStore(store, workspaceId)
     this.#factory = new RecordFactory(
@@ -120,12 +128,13 @@ export class SessionManager implements AsyncDisposable {
    * @throws `SESSION_EXISTS` if the id is in use. With `resume` and `replace`: only if another workspace
    *   uses it
    */
-  async startSession(options: StartSessionOptions = {}): Promise<SessionRecord> {
-    return start(
+  async startSession(options: StartSessionOptions<Metadata> = {}): Promise<SessionRecord<Metadata>> {
+    const session = await start(
       this.#store,
       this.#factory,
       withOutcome('not-stored', () => readStart(options, this.#factory, this.#scopeOf)),
     )
+    return typed(session)
   }
 
   /**
@@ -234,15 +243,15 @@ export class SessionManager implements AsyncDisposable {
    */
   async updateSession(
     sessionId: string,
-    update: SessionUpdate,
+    update: SessionUpdate<Metadata>,
     options: RepeatOptions & { ifRevision?: number } = {},
   ): Promise<ChangeResult> {
     const [change, conditions] = withOutcome('not-stored', () => {
       checkMembers(update, 'update', ['metadata', 'unsetMetadata', 'agentId'])
       checkRepeatOptions(options, ['ifRevision'])
-      const { metadata: setMetadata = {}, unsetMetadata = [], agentId } = update
+      const { metadata = {}, unsetMetadata = [], agentId } = update
       return [
-        { setMetadata, unsetMetadata, ...(agentId === undefined ? {} : { agentId }) },
+        { setMetadata: untyped(metadata), unsetMetadata, ...(agentId === undefined ? {} : { agentId }) },
         { ...repeatable('updateSession', options, update), ...ifRevisionIn(options) },
       ] as const
     })
@@ -270,13 +279,13 @@ export class SessionManager implements AsyncDisposable {
   }
 
   /** The whole session, or null if it does not exist. */
-  async getSession(sessionId: string, options: { signal?: Signal } = {}): Promise<SessionRecord | null> {
-    return this.#store.loadSession(sessionId, this.#reading(options))
+  async getSession(sessionId: string, options: { signal?: Signal } = {}): Promise<SessionRecord<Metadata> | null> {
+    return typed(await this.#store.loadSession(sessionId, this.#reading(options)))
   }
 
   /** The session without its turns, or null if it does not exist. */
-  async getSummary(sessionId: string, options: { signal?: Signal } = {}): Promise<SessionSummary | null> {
-    return this.#store.loadSummary(sessionId, this.#reading(options))
+  async getSummary(sessionId: string, options: { signal?: Signal } = {}): Promise<SessionSummary<Metadata> | null> {
+    return typed(await this.#store.loadSummary(sessionId, this.#reading(options)))
   }
 
   /** The turns of a session, or a range of them, without loading the rest. */
@@ -347,8 +356,8 @@ export class SessionManager implements AsyncDisposable {
   }
 
   /** One page of the sessions that the manager sees. Pass its `cursor` to get the next page. */
-  async querySessions(query: SessionQuery = {}): Promise<SessionPage> {
-    return this.#store.querySessions(this.#scopedQuery(query))
+  async querySessions(query: SessionQuery = {}): Promise<SessionPage<Metadata>> {
+    return typed(await this.#store.querySessions(this.#scopedQuery(query)))
   }
 
   /**
@@ -360,8 +369,8 @@ export class SessionManager implements AsyncDisposable {
    * @example
    * for await (const { sessionId, turnCount } of manager.sessions({ ended: false })) console.log(sessionId, turnCount)
    */
-  sessions(query: SessionQuery = {}): AsyncIterable<SessionSummary> {
-    return iterate(attempt(() => this.#store.sessions(this.#scopedQuery(query))))
+  sessions(query: SessionQuery = {}): AsyncIterable<SessionSummary<Metadata>> {
+    return typed(iterate(attempt(() => this.#store.sessions(this.#scopedQuery(query)))))
   }
 
   /**
@@ -369,9 +378,9 @@ export class SessionManager implements AsyncDisposable {
    * has `parentSessionId` set, its metadata merged, and no `ended` flag.
    * @throws `SESSION_EXISTS`
    */
-  async forkSession(sessionId: string, options: ForkOptions = {}): Promise<SessionRecord> {
+  async forkSession(sessionId: string, options: ForkOptions<Metadata> = {}): Promise<SessionRecord<Metadata>> {
     const forking = withOutcome('not-stored', () => readFork(options))
-    return fork(this.#store, this.#factory, sessionId, this.#scope, forking)
+    return typed(await fork(this.#store, this.#factory, sessionId, this.#scope, forking))
   }
 
   /** Keeps the first n turns. Drops the rest, and the agent transitions recorded in them. */
@@ -390,10 +399,10 @@ export class SessionManager implements AsyncDisposable {
 
   /**
    * Deletes a session. Resolves to false if it did not exist.
-   * @throws `CORRUPT_SESSION` for a damaged session, unless `evenIfDamaged` is true
+   * @throws `REVISION_CONFLICT`; `CORRUPT_SESSION` for a damaged session, unless `evenIfDamaged` is true
    */
-  async deleteSession(sessionId: string, options: Pick<DeleteOptions, 'evenIfDamaged'> = {}): Promise<boolean> {
-    withOutcome('not-stored', () => checkMembers(options, 'options', ['evenIfDamaged']))
+  async deleteSession(sessionId: string, options: Omit<DeleteOptions, 'workspaceId'> = {}): Promise<boolean> {
+    withOutcome('not-stored', () => checkMembers(options, 'options', ['ifRevision', 'evenIfDamaged']))
     return this.#store.deleteSession(sessionId, { ...options, ...this.#scope })
   }
 
@@ -401,8 +410,7 @@ export class SessionManager implements AsyncDisposable {
    * Deletes the sessions that match the options, and returns their ids. Pass `updatedBefore`, `ended` or
    * both. `onDeleted` is called right after each deletion.
    *
-   * Each session is checked again before it is deleted, so a session that changed after it was listed is
-   * kept. A change between this check and the deletion is lost with the session.
+   * A session that changes meanwhile is kept.
    *
    * Damaged sessions are kept. The others are deleted first, then the first such error is thrown. Any other
    * error stops the prune at once. In both cases the sessions reported to `onDeleted` are deleted.
@@ -464,6 +472,15 @@ export class SessionManager implements AsyncDisposable {
 
 function ifRevisionIn({ ifRevision }: { ifRevision?: number }): { ifRevision?: number } {
   return ifRevision === undefined ? {} : { ifRevision }
+}
+
+/** The manager's workspace: that in its options, or that of a bound store. @throws `INVALID_ARGUMENT`, `INVALID_ID` */
+function ownScope(store: SessionStore, options: ScopeOptions): ScopeOptions {
+  const named = readOwnScope(options)
+  const workspaceId = boundWorkspaceOf(store)
+  if (workspaceId === undefined) return named
+  if (named.workspaceId === undefined || named.workspaceId === workspaceId) return { workspaceId }
+  throw new TurnstoreError('INVALID_ARGUMENT', 'options.workspaceId is not the workspace that the store is bound to')
 }
 
 /** The workspace in the options, if any. @throws `INVALID_ARGUMENT`, `INVALID_ID` */

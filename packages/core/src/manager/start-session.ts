@@ -8,15 +8,16 @@ import type { SessionChange } from '../changes/change.js'
 import { isEnded, type SessionRecord } from '../records/models.js'
 import type { RecordFactory } from '../records/record-factory.js'
 import type { SessionStore } from '../stores/session-store.js'
+import { untyped } from './typed-metadata.js'
 
-export interface StartSessionOptions {
+export interface StartSessionOptions<Metadata = JsonObject> {
   /** Default: the manager's workspace, or none. */
   workspaceId?: string | null
   /** The agent that starts the session. */
   agentId?: string | null
   /** Default: a random id. */
   sessionId?: string
-  metadata?: JsonObject
+  metadata?: Partial<Metadata>
   /**
    * What to do if the id is in use: `fail` (the default), `resume` the stored session, or `replace` it. A session that
    * is resumed is no longer ended; `metadata` is merged over its own, and `agentId` is set if it is given.
@@ -35,7 +36,7 @@ interface Start {
 
 /** @throws `INVALID_ARGUMENT`, `INVALID_ID`, `INVALID_RECORD` */
 export function readStart(
-  options: StartSessionOptions,
+  options: StartSessionOptions<object>,
   factory: RecordFactory,
   scopeOf: (options: ScopeOptions) => ScopeOptions,
 ): Start {
@@ -50,7 +51,7 @@ export function readStart(
     ...(sessionId === undefined ? {} : { sessionId }),
     workspaceId: scope.workspaceId ?? null,
     agentId,
-    metadata,
+    metadata: untyped(metadata),
   })
   const news = { ...(options.agentId === undefined ? {} : { agentId }), setMetadata: session.metadata }
   return { session, news, scope, ifExists }

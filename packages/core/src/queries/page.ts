@@ -1,3 +1,4 @@
+import type { JsonObject } from '../basics/json.js'
 import { isTurnstoreError, type TurnstoreError } from '../basics/errors.js'
 import type { SessionSummary } from '../records/models.js'
 import { encodeCursor } from './cursor.js'
@@ -6,8 +7,8 @@ import { comparePositions, type Position, positionOf } from './position.js'
 import type { CheckedQuery } from './query.js'
 
 /** A page of a listing. A page may be short or even empty. Only `cursor: null` marks the end. */
-export interface SessionPage {
-  sessions: SessionSummary[]
+export interface SessionPage<Metadata = JsonObject> {
+  sessions: SessionSummary<Metadata>[]
   cursor: string | null
   /**
    * Damaged sessions in the scope of the query. A store with an index reports each on its page; a store

@@ -13,7 +13,7 @@ interface Extensible {
 }
 
 /** A conversation with its whole history. */
-export interface SessionRecord extends Extensible {
+export interface SessionRecord<Metadata = JsonObject> extends Extensible {
   sessionId: string
   /** The tenant; null for a session without one. It never changes. */
   workspaceId: string | null
@@ -26,7 +26,7 @@ export interface SessionRecord extends Extensible {
   updatedAt: string
   turns: TurnRecord[]
   agentTransitions: AgentTransitionRecord[]
-  metadata: JsonObject
+  metadata: Metadata
   /** Set by the store. Starts at 1; each save and each effective change adds exactly 1. */
   revision: number
 }
@@ -105,14 +105,14 @@ export interface AgentTransitionRecord extends Extensible {
 }
 
 /** A session as listings return it: the counts of its turns and agent transitions instead of their contents. */
-export interface SessionSummary {
+export interface SessionSummary<Metadata = JsonObject> {
   sessionId: string
   workspaceId: string | null
   parentSessionId: string | null
   agentId: string | null
   createdAt: string
   updatedAt: string
-  metadata: JsonObject
+  metadata: Metadata
   revision: number
   turnCount: number
   agentTransitionCount: number

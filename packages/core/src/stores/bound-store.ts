@@ -1,8 +1,8 @@
-import { TurnstoreError } from '../basics/errors.js'
+import { type ErrorCode, TurnstoreError } from '../basics/errors.js'
 import { checkId } from '../basics/ids.js'
 import { isPlain } from '../basics/json.js'
 import { withOutcome } from '../basics/outcome.js'
-import type { DeleteOptions, ReadOptions, ScopeOptions, WriteOptions } from '../basics/scope.js'
+import type { DeleteOptions, ReadOptions, Scope, ScopeOptions, WriteOptions } from '../basics/scope.js'
 import type { ChangeResult, SessionChange } from '../changes/change.js'
 import type { ChangeOptions } from '../changes/change-options.js'
 import type { SessionPage } from '../queries/page.js'
@@ -27,13 +27,18 @@ export function bindStore(store: SessionStore, workspaceId: string | null): Sess
   return new BoundStore(store, workspaceId === null ? null : checkId(workspaceId, 'workspaceId'))
 }
 
+/** The workspace that a store is bound to; undefined for a store that is not bound. */
+export function boundWorkspaceOf(store: SessionStore): Scope {
+  return store instanceof BoundStore ? store.workspaceId : undefined
+}
+
 class BoundStore implements SessionStore {
   readonly #store: SessionStore
-  readonly #workspaceId: string | null
+  readonly workspaceId: string | null
 
   constructor(store: SessionStore, workspaceId: string | null) {
     this.#store = store
-    this.#workspaceId = workspaceId
+    this.workspaceId = workspaceId
   }
 
   get capabilities(): Capabilities {
@@ -43,7 +48,7 @@ class BoundStore implements SessionStore {
   async saveSession(session: SessionInput, options: WriteOptions = {}): Promise<number> {
     const [record, scoped] = withOutcome(
       'not-stored',
-      () => [this.#scoped(session, 'session'), this.#scoped(options)] as const,
+      () => [this.#scoped(session, 'session', 'INVALID_RECORD'), this.#scoped(options)] as const,
     )
     return this.#store.saveSession(record, scoped)
   }
@@ -115,19 +120,23 @@ class BoundStore implements SessionStore {
 
   /**
    * Spread, an object would lose members that it inherits, so only a plain one is taken.
-   * @throws `INVALID_ARGUMENT`
+   * @throws `INVALID_ARGUMENT`; for another object, the code
    */
-  #scoped<Given extends ScopeOptions>(given: Given, what = 'options'): Given & { workspaceId: string | null } {
+  #scoped<Given extends ScopeOptions>(
+    given: Given,
+    what = 'options',
+    code: ErrorCode = 'INVALID_ARGUMENT',
+  ): Given & { workspaceId: string | null } {
     if (typeof given !== 'object' || given === null || !isPlain(given)) {
-      throw new TurnstoreError('INVALID_ARGUMENT', `${what} must be a plain object`)
+      throw new TurnstoreError(code, `${what} must be a plain object`)
     }
     if (Object.hasOwn(given, 'workspaceId')) {
       const { workspaceId } = given
-      if (workspaceId !== null && workspaceId !== this.#workspaceId) {
+      if (workspaceId !== null && workspaceId !== this.workspaceId) {
         throw new TurnstoreError('INVALID_ARGUMENT', `${what}.workspaceId is not the workspace of this store`)
       }
     }
-    return { ...given, workspaceId: this.#workspaceId }
+    return { ...given, workspaceId: this.workspaceId }
   }
 }
 

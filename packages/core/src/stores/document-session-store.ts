@@ -6,7 +6,7 @@ import { withOutcome } from '../basics/outcome.js'
 import { damageOf, isDamage, type Listed, pageOfListing } from '../queries/page.js'
 import { type SessionRecord, type SessionSummary, summaryOf } from '../records/models.js'
 import { AbstractSessionStore } from './abstract-session-store.js'
-import { nextRevision } from '../changes/next-revision.js'
+import { checkRevision, nextRevision } from '../changes/next-revision.js'
 import type { ChangeCondition } from '../changes/change-options.js'
 import { outOfReach, planCreation } from '../changes/create-session.js'
 import { planChange, resultOf } from '../changes/decide-change.js'
@@ -100,7 +100,7 @@ export abstract class DocumentSessionStore extends AbstractSessionStore {
     })
   }
 
-  protected _deleteSession(sessionId: string, { scope, evenIfDamaged }: Deletion): Promise<boolean> {
+  protected _deleteSession(sessionId: string, { scope, ifRevision, evenIfDamaged }: Deletion): Promise<boolean> {
     return this.#retry(sessionId, async () => {
       const current = await this.#loadToWrite(sessionId).catch((error: unknown) => {
         // The workspace of a damaged session is unknown, so a call with a scope must not delete it.
@@ -109,6 +109,7 @@ export abstract class DocumentSessionStore extends AbstractSessionStore {
       })
       if (current === 'damaged') return (await this._delete(sessionId, null)) ? { done: true } : null
       if (current === null || !inScope(current.session, scope)) return { done: false }
+      checkRevision(sessionId, ifRevision, current.session.revision)
       return (await this._delete(sessionId, current.token)) ? { done: true } : null
     })
   }

@@ -48,7 +48,7 @@ export interface SessionStore extends AsyncDisposable {
 
   /**
    * Deletes a session. Resolves to false if it did not exist.
-   * @throws `CORRUPT_SESSION` for a damaged session, unless `evenIfDamaged` is true
+   * @throws `REVISION_CONFLICT`; `CORRUPT_SESSION` for a damaged session, unless `evenIfDamaged` is true
    */
   deleteSession(sessionId: string, options?: DeleteOptions): Promise<boolean>
 

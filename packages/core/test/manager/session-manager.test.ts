@@ -643,6 +643,19 @@ describe('pruneSessions', () => {
     expect(await manager.pruneSessions({ ended: true })).toEqual([])
   })
 
+  it('keeps what was recorded between its look and its delete', async () => {
+    const { manager, store } = manage()
+    await manager.startSession({ sessionId: 's' })
+    await manager.endSession('s')
+    const deleteSession = store.deleteSession.bind(store)
+    store.deleteSession = async (...args) => {
+      await manager.recordTurn('s', { turnId: 'new' })
+      return deleteSession(...args)
+    }
+    expect(await manager.pruneSessions({ ended: true })).toEqual([])
+    expect((await manager.getTurns('s')).map(({ turnId }) => turnId)).toEqual(['new'])
+  })
+
   describe('with a damaged session', () => {
     async function ended(...ids: string[]): Promise<{ manager: SessionManager; store: MapStore }> {
       const managed = manage()

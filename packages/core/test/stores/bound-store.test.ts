@@ -84,3 +84,23 @@ it('the store of a bound manager is bound (it altered the session of another ten
   const manager = new SessionManager(await tenants(), { workspaceId: 'globex' })
   await expect(manager.store.changeSession('a', update)).rejects.toMatchObject({ code: 'SESSION_NOT_FOUND' })
 })
+
+it('a manager over a bound store is bound to its workspace (it returned sessions without one)', async () => {
+  const store = await tenants()
+  const manager = new SessionManager(bindStore(store, 'acme'))
+  expect(await manager.startSession({ sessionId: 's' })).toEqual(await store.loadSession('s'))
+  expect(await manager.startSession({ sessionId: 's', ifExists: 'replace' })).toMatchObject({ workspaceId: 'acme' })
+  expect(await manager.forkSession('s', { sessionId: 'fork' })).toEqual(await store.loadSession('fork'))
+  expect(() => new SessionManager(bindStore(store, 'acme'), { workspaceId: 'globex' })).toThrow(
+    'options.workspaceId is not the workspace that the store is bound to',
+  )
+})
+
+it.each([null, [], 'text', new Date(0)])('a bound store refuses %j in place of a session', async value => {
+  const store = await tenants()
+  for (const each of [store, bindStore(store, 'acme')]) {
+    const save: unknown = Reflect.get(each, 'saveSession')
+    const saving: unknown = typeof save === 'function' ? Reflect.apply(save, each, [value]) : null
+    await expect(saving).rejects.toMatchObject({ code: 'INVALID_RECORD', outcome: 'not-stored' })
+  }
+})

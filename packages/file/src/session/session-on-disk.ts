@@ -11,6 +11,7 @@ import {
   inScope,
   isDamage,
   type KeyedMutex,
+  checkRevision,
   nextRevision,
   outOfReach,
   planChange,
@@ -280,11 +281,13 @@ export class SessionOnDisk {
    * Deletes the session, its document first: without it there is no session. A damaged one is identified by its
    * place, and so is its workspace.
    */
-  remove({ scope, evenIfDamaged }: Deletion, lock: Lock): Promise<boolean> {
+  remove({ scope, ifRevision, evenIfDamaged }: Deletion, lock: Lock): Promise<boolean> {
     return this.#alone(async () => {
       try {
         const current = await this.#rereadToWrite()
         if (current === null || !inScope(current.index.head, scope)) return false
+        const { sessionId, revision } = current.index.head
+        checkRevision(sessionId, ifRevision, revision)
       } catch (error) {
         if (!evenIfDamaged || !isDamage(error)) throw error
       }

@@ -1,4 +1,4 @@
-import { Backoff, type Deletion, type Scope, withOutcome } from '@turnstore/core/adapter'
+import { Backoff, type Deletion, revisionConflict, withOutcome } from '@turnstore/core/adapter'
 import { type IndexOrder, type Keyspace, scopeField, workspaceOf } from '../format/keyspace.js'
 import { refusalOf } from '../format/script-replies.js'
 import type { Stamped } from '../format/session-head.js'
@@ -32,12 +32,14 @@ export class DeleteWriter {
   }
 
   /** Resolves to false if there was nothing to delete. @throws `CORRUPT_SESSION` */
-  async remove(sessionId: string, { scope, evenIfDamaged }: Deletion, call: Call): Promise<boolean> {
+  async remove(sessionId: string, deletion: Deletion, call: Call): Promise<boolean> {
+    const { scope, ifRevision, evenIfDamaged } = deletion
     const reply = evenIfDamaged
       ? await this.#connection.operate('discard', this.#keyspace.session(sessionId), [scopeField(scope)], call)
-      : await this.#removeWhole(sessionId, scope, call)
+      : await this.#removeWhole(sessionId, deletion, call)
     const refusal = refusalOf(sessionId, reply)
     if (refusal !== null) throw refusal
+    if (reply[0] === 'conflict') throw revisionConflict(sessionId, ifRevision ?? 0, Number(reply[1]))
     const [status, workspace = '', ...places] = reply
     if (status !== 'ok') return false
     this.#sync.forget(sessionId)
@@ -51,13 +53,13 @@ export class DeleteWriter {
    * Reads the session and deletes it if it is still the same one. What scripts write in between can be read, so it is
    * read again only after a rewind, or if another session has taken its id.
    */
-  async #removeWhole(sessionId: string, scope: Scope, call: Call): Promise<string[]> {
+  async #removeWhole(sessionId: string, { scope, ifRevision }: Deletion, call: Call): Promise<string[]> {
     const keys = this.#keyspace.session(sessionId)
     const backoff = new Backoff(call.deadline - performance.now())
     for (;;) {
       const whole = await withOutcome('not-stored', () => this.#loader.examine(sessionId, scope, call))
       if (whole === null) return ['missing']
-      const args = [scopeField(scope), whole.head.state.generation]
+      const args = [scopeField(scope), whole.head.state.generation, String(ifRevision ?? '')]
       const reply = await this.#connection.operate('delete', keys, args, call)
       if (reply[0] !== 'stale') return reply
       if (!(await backoff.wait())) throw storeBusy(sessionId)

@@ -1,4 +1,4 @@
-import type { Scope } from '@turnstore/core/adapter'
+import { checkRevision, type Deletion, type Scope } from '@turnstore/core/adapter'
 import type { Connection } from '../database/connection.js'
 import { planWriter } from '../tables/plan-verbs.js'
 import { sql } from '../tables/statements.js'
@@ -11,11 +11,12 @@ import { runAll } from './run-statements.js'
 export function deleteSession(
   connection: Connection,
   sessionId: string,
-  scope: Scope,
+  { scope, ifRevision }: Deletion,
   isRead: boolean,
 ): Decision<boolean> | typeof UNREAD {
   const head = readHead(connection, sessionId, scope)
   if (head === null) return { answer: false }
+  checkRevision(sessionId, ifRevision, head.revision)
   if (!isRead && !readIfSmall(connection, head)) return UNREAD
   const apply = (): null => {
     runAll(connection, sessionId, planWriter.cleared(head.id, head.turnCount))

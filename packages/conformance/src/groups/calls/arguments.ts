@@ -83,10 +83,14 @@ function define({ it }: Cases): void {
     await store.saveSession(fullSession('s', { workspaceId: null }), untyped({ ifRevision: undefined }))
     const { revision } = await store.changeSession('s', changeOf({}), untyped({ ifRevision: undefined }))
     same(revision, 2, 'the revision after writes with an ifRevision that is undefined')
-    await store.deleteSession('s')
+    await store.deleteSession('s', untyped({ ifRevision: undefined }))
     await store.saveSession(fullSession('s'))
-    const wrong = untyped({ ifRevision: 1 })
-    await refuses(() => store.deleteSession('s', wrong), 'INVALID_ARGUMENT', 'deleteSession, which has no ifRevision')
+    for (const ifRevision of [0, -1, 0.5, '1', null, Number.NaN]) {
+      const call = () => store.deleteSession('s', untyped({ ifRevision }))
+      await refuses(call, 'INVALID_ARGUMENT', `deleteSession with ifRevision ${show(ifRevision)}`)
+    }
+    const both = () => store.deleteSession('s', { ifRevision: 1, evenIfDamaged: true })
+    await refuses(both, 'INVALID_ARGUMENT', 'deleteSession with ifRevision and evenIfDamaged')
     same(await store.loadSession('s'), fullSession('s'), 'the session after that')
   })
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SessionRecord, SessionStore } from '@turnstore/core'
 import type { Cases, Group } from '../../cases/cases.js'
-import { holds, present, same } from '../../checks/expect.js'
+import { fails, holds, present, same } from '../../checks/expect.js'
 import { turnOfTheEventLoop, unless } from '../../checks/races.js'
 import { type Random, seeded } from '../../samples/random.js'
 import { appendOf, changeOf, indexes, sessionOf, turnOf, turnsOf } from '../../samples/samples.js'
@@ -29,6 +29,35 @@ function define(cases: Cases): void {
       await store.saveSession(sessionOf(`s${round}`))
       const results = await Promise.all(indexes(8).map(() => store.deleteSession(`s${round}`)))
       same(results.filter(Boolean).length, 1, 'how many of 8 have deleted it')
+    }
+  })
+
+  it('deleted', 'deletes only at the revision that the caller names', async ({ store }) => {
+    await store.saveSession(sessionOf('s'))
+    await store.changeSession('s', appendOf('t'))
+    for (const ifRevision of [1, 3]) {
+      const error = await fails(() => store.deleteSession('s', { ifRevision }), 'REVISION_CONFLICT', `at ${ifRevision}`)
+      same(error.actualRevision, 2, 'the revision in the error')
+    }
+    same((await store.loadSession('s'))?.turns.length, 1, 'the turns after the refused deletes')
+    const elsewhere = { ifRevision: 1, workspaceId: 'elsewhere' }
+    same(await store.deleteSession('s', elsewhere), false, 'a delete in another workspace')
+    same(await store.deleteSession('s', { ifRevision: 2 }), true, 'the delete at the revision of the session')
+    same(await store.deleteSession('s', { ifRevision: 2 }), false, 'the delete of no session')
+    same(await store.loadSession('s'), null, 'the session')
+  })
+
+  it('deleted', 'deletes nothing that was recorded since the revision that the caller names', async ({ store }) => {
+    for (const round of indexes(16)) {
+      const id = `s${round}`
+      await store.saveSession(sessionOf(id))
+      const [deleted, appended] = await Promise.all([
+        store.deleteSession(id, { ifRevision: 1 }).catch(unless('REVISION_CONFLICT')),
+        store.changeSession(id, appendOf('t')).then(() => true, unless('SESSION_NOT_FOUND')),
+      ])
+      same(appended, !deleted, 'whether a turn was acknowledged, of a session that was not deleted')
+      const turns = (await store.loadSession(id))?.turns.map(({ turnId }) => turnId)
+      same(turns, deleted ? undefined : ['t'], 'its turns')
     }
   })
 

@@ -38,6 +38,18 @@ export const deleting = inMemory('deleting', {
       },
     },
   ],
+  'ignores the revision that a delete names': ['DELETE by id', { remove: (next, id, scope) => next(id, scope, null) }],
+  'compares the revision that a delete names in a read of its own': [
+    'SELECT, then DELETE by id',
+    {
+      async remove(next, id, scope, ifRevision) {
+        const found = await this._get(id, scope)
+        if (ifRevision !== undefined && found?.session.revision !== ifRevision) return next(id, scope, ifRevision)
+        await latency()
+        return next(id, scope, null)
+      },
+    },
+  ],
   'deletes the head and leaves the turns': [
     'no ON DELETE CASCADE',
     () => {
