@@ -51,6 +51,8 @@ export {
   type TurnRecord,
   type TurnStatus,
 } from './records/models.js'
+export { type Merge, mergeRecords } from './merge/merge-records.js'
+export { mergeSession, type MergeOptions, type MergeResult } from './merge/merge-session.js'
 export { bindStore } from './stores/bound-store.js'
 export type { DeleteOptions, ReadOptions, ScopeOptions, WriteOptions } from './basics/scope.js'
 export { printable, printableLine } from './basics/printable.js'

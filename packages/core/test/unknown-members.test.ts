@@ -87,6 +87,8 @@ const functions: Record<string, unknown[] | 'takes no object' | 'reads stored da
   encodeSession: 'reads stored data',
   isEnded: 'reads stored data',
   isTurnstoreError: 'takes no object',
+  mergeRecords: 'reads stored data',
+  mergeSession: 'reads stored data',
   messagesFromTurns: [[], { exact: true }],
   printable: 'takes no object',
   printableLine: 'takes no object',

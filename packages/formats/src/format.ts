@@ -10,8 +10,11 @@ export interface Format {
   recognizes(value: unknown): boolean
   /** Converts the messages of one conversation. */
   toTurns(messages: readonly unknown[], options?: ToTurnsOptions): TurnRecord[]
-  /** Splits a file, as JSON or as an array of its lines, into its conversations. Only formats of files. */
-  toSessions?(file: unknown, options?: ToSessionsOptions): FormatSession[]
+  /**
+   * Converts the conversations of a file: of its JSON value, or of an array of the values of its lines. A list of messages
+   * is one conversation, whose id is null.
+   */
+  toSessions(file: unknown, options?: ToSessionsOptions): FormatSession[]
   /** Converts turns of any format. Formats of files have none. */
   fromTurns?(turns: readonly TurnRecord[], options?: FromTurnsOptions): FromTurns
 }

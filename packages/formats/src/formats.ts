@@ -2,6 +2,7 @@ import { dialects } from './dialects.js'
 import { fromTurns, isWriter } from './from-turns.js'
 import type { Format, FormatSession, ToSessionsOptions } from './format.js'
 import type { Dialect, FileDialect } from './middle/dialect.js'
+import { conversation } from './middle/entries.js'
 import { findDialect } from './recognize.js'
 import { toTurns } from './to-turns.js'
 
@@ -44,14 +45,17 @@ function formatOf(dialect: Dialect | FileDialect): Format {
       return 'dialect' in found && found.dialect.name === name
     },
     toTurns: (messages, options) => toTurns(dialect, messages, options),
-    ...('split' in dialect ? { toSessions: (file, options) => toSessions(dialect, file, options) } : {}),
+    toSessions: (file, options) => toSessions(dialect, file, options),
     ...(isWriter(dialect) ? { fromTurns: (turns, options) => fromTurns(dialect, turns, options) } : {}),
   }
 }
 
-function toSessions(dialect: FileDialect, file: unknown, options: ToSessionsOptions = {}): FormatSession[] {
+function toSessions(dialect: Dialect | FileDialect, file: unknown, options: ToSessionsOptions = {}): FormatSession[] {
   const { onProblem, ...others } = options
-  return (dialect.split(file) ?? []).map(({ messages, problems, ...conversation }, session) => {
+  const conversations = ('split' in dialect ? dialect.split(file) : null) ?? [
+    conversation(Array.isArray(file) ? file : [file]),
+  ]
+  return conversations.map(({ messages, problems, ...conversation }, session) => {
     for (const message of problems) onProblem?.({ session, index: 0, message, loss: 'part' })
     const turns = toTurns(dialect, messages, {
       ...others,

@@ -31,7 +31,11 @@ export function toTurns(dialect: Dialect, messages: readonly unknown[], options:
   )
   let at = 0
   const counted = new Map<string, Counted>()
-  return turns.map(turn => withFacts(turn, facts.slice(at, (at += turn.items.length)), counted))
+  return turns.map((turn, index) => {
+    const timed = withFacts(turn, facts.slice(at, (at += turn.items.length)), counted)
+    // Nobody says that the last turn has ended: more messages may come.
+    return index === turns.length - 1 ? { ...timed, endedAt: null } : timed
+  })
 }
 
 type Facts = Pick<Reading, 'time' | 'model' | 'usage' | 'usageKey'>
@@ -44,7 +48,7 @@ interface Counted {
 /** When a turn happened, which model answered, and what it took. */
 function withFacts(turn: TurnRecord, facts: readonly Facts[], counted: Map<string, Counted>): TurnRecord {
   const times = facts.flatMap(({ time }) => (time === undefined ? [] : [time]))
-  const model = facts.findLast(each => each.model !== undefined)?.model
+  const model = facts.find(each => each.model !== undefined)?.model
   let sum: Usage | undefined
   const last = new Map<string, Usage>()
   for (const { usage, usageKey } of facts) {

@@ -1,9 +1,8 @@
-import { isTurnstoreError, type ScopeOptions, type SessionStore } from '@turnstore/core'
+import { isTurnstoreError, type ScopeOptions, type SessionStore, mergeSession, type MergeResult } from '@turnstore/core'
 import { Command } from 'commander'
 import { type Cli, messageOf, UsageError } from '../terminal/cli.js'
 import { noteLargeNumbers } from '../terminal/large-numbers.js'
 import { contradictionSentences } from '../output/contradiction-sentences.js'
-import { mergeIntoStore, type MergeResult } from '../merge/merge-into-store.js'
 import { MergeCounts } from '../output/merge-counts.js'
 import { scopeOf, workspaceOption } from '../terminal/options.js'
 import { Progress } from '../output/progress.js'
@@ -81,7 +80,7 @@ async function copyOne(
     const session = await source.loadSession(id, scope)
     if (session === null) return null
     noteLargeNumbers(cli, session)
-    const result = await mergeIntoStore(target, session)
+    const result = await mergeSession(target, session)
     for (const sentence of contradictionSentences(result.contradictions)) cli.fail(`Session ${id}: ${sentence}`)
     return result
   } catch (error) {

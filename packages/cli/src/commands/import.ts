@@ -1,21 +1,25 @@
 import { once } from 'node:events'
 import { createReadStream } from 'node:fs'
 import { isTurnstoreError, type SessionStore } from '@turnstore/core'
-import { Command } from 'commander'
+import { type Format, formatByName, formats } from '@turnstore/formats'
+import { Command, Option } from 'commander'
 import { type Cli, Failure, messageOf, UsageError } from '../terminal/cli.js'
 import { contradictionSentence, contradictionSentences } from '../output/contradiction-sentences.js'
 import { MergeInOrder, type Merged } from '../merge/merge-in-order.js'
 import { MergeCounts } from '../output/merge-counts.js'
 import { workspaceOption } from '../terminal/options.js'
+import { MAX_RECORD_BYTES } from '../input/lines.js'
 import { isObject } from '../input/parse-json.js'
 import { Progress } from '../output/progress.js'
 import { type FileRecord, readRecords } from '../input/read-records.js'
+import { readToolFile } from '../input/tool-file.js'
 import { type RecordSource, sourceOf, unnamedSource } from '../input/record-source.js'
-import { isMessage, readSession } from '../input/transcript.js'
+import { isMessage, isSessionRecord, readSession } from '../input/transcript.js'
 
 interface ImportOptions {
   readonly to?: string
   readonly workspace?: string
+  readonly format?: string
   readonly json?: true
 }
 
@@ -24,6 +28,8 @@ interface Report {
   line?: number
   message: string
 }
+
+type Place = Pick<Report, 'file' | 'line'>
 
 /** Lines reported per record. */
 const MAX_LINES = 5
@@ -37,6 +43,7 @@ interface Stray {
 
 const NO_OBJECT: Stray = { limit: 10, one: 'is not a JSON object', many: 'are not JSON objects' }
 const MESSAGE: Stray = { limit: 1, one: 'is a single message', many: 'are single messages' }
+const OTHER: Stray = { limit: 1, one: 'is no session', many: 'are no sessions' }
 
 export function importCommand(cli: Cli): Command {
   return new Command('import')
@@ -44,13 +51,20 @@ export function importCommand(cli: Cli): Command {
     .argument('<file...>', 'files to read, - for stdin')
     .option('--to <url>', 'the store to import into (default: TURNSTORE_URL)')
     .addOption(workspaceOption('import into this workspace'))
+    .addOption(
+      new Option('--format <format>', 'what the files hold (default: recognized by their content)').choices(
+        formats.map(({ name }) => name),
+      ),
+    )
     .option('--json', 'print a summary as JSON')
     .addHelpText(
       'after',
       `
-Reads JSON Lines, a JSON array or JSON objects. A record is one of:
-  - a transcript, { "id", "messages", "metadata" }, with messages in the chat-completions format
-  - a session as written by turnstore export
+Reads JSON Lines, a JSON array or JSON objects. A file holds one of:
+  - transcripts, { "id", "messages", "metadata" }, with messages of any of the formats
+  - sessions as written by turnstore export
+  - a list of messages, which is one session
+  - what another tool wrote: ChatGPT, Claude, Claude Code, Codex, Gemini CLI or Inspect
 
 Importing the same file again adds nothing. If a transcript has grown, import adds what is new. Import never removes
 or changes data in the store: if the store has different content, the command reports where and exits with code 1. A
@@ -59,6 +73,7 @@ Records that cannot be read are reported with their line, and the others are imp
 
 Examples:
   $ turnstore import chats.jsonl --to sqlite:./sessions.db
+  $ turnstore import conversations.json --to sqlite:./sessions.db
   $ turnstore import monday.jsonl tuesday.json --to file:./sessions --workspace acme
   $ zcat chats.jsonl.gz | turnstore import - --to file:./sessions`,
     )
@@ -79,7 +94,7 @@ class Import {
   readonly #notes: Report[] = []
   #leftOut = 0
   /** A run of consecutive stray records of one kind. `from`: the first that was not reported. */
-  #row: { kind: Stray | null; length: number; from?: Pick<Report, 'file' | 'line'> } = { kind: null, length: 0 }
+  #row: { kind: Stray | null; length: number; from?: Place } = { kind: null, length: 0 }
 
   constructor(cli: Cli, store: SessionStore, options: ImportOptions) {
     this.#cli = cli
@@ -101,13 +116,7 @@ class Import {
       const merges = new MergeInOrder(this.#store)
       try {
         try {
-          for await (const record of readRecords(input)) {
-            const read = this.#read(record, source)
-            await merges.add('session' in read ? read.session : null, record.bytes, merged => {
-              this.#report(name, record.line, read, merged)
-              progress.advance(record.bytes)
-            })
-          }
+          await this.#importRecords(readRecords(input), { name, source, merges, progress })
         } finally {
           // If the file cannot be read to its end, what was read counts.
           await merges.finish()
@@ -127,42 +136,96 @@ class Import {
     }
   }
 
+  /**
+   * Imports the records of a file one by one if the first is a session. Otherwise the file belongs together, and is read
+   * as a whole: then what comes first does not tell where it ends.
+   */
+  async #importRecords(records: AsyncIterable<FileRecord>, file: OpenFile): Promise<void> {
+    const held: FileRecord[] = []
+    let areSessions: boolean | null = null
+    for await (const record of records) {
+      const first =
+        areSessions === null && 'json' in record.value && isObject(record.value.json) ? record.value.json : null
+      if (first !== null) areSessions = isSessionRecord(first)
+      if (areSessions === true) {
+        for (const each of held.splice(0)) await this.#importRecord(each, file)
+        await this.#importRecord(record, file)
+      } else {
+        held.push(record)
+        if (record.bytes > MAX_RECORD_BYTES) throw new Failure(`larger than ${MAX_RECORD_BYTES} bytes; split it`)
+      }
+    }
+    if (areSessions === null) for (const each of held) await this.#importRecord(each, file)
+    else if (!areSessions) await this.#importWhole(held, file)
+  }
+
+  async #importRecord(record: FileRecord, { name, source, merges, progress }: OpenFile): Promise<void> {
+    const read = this.#read(record, source)
+    await merges.add('session' in read ? read.session : null, record.bytes, merged => {
+      this.#report({ file: name, line: record.line }, read, merged)
+      progress.advance(record.bytes)
+    })
+  }
+
+  /** A line that is not JSON is left out and reported; the others are imported. */
+  async #importWhole(records: readonly FileRecord[], { name, source, merges, progress }: OpenFile): Promise<void> {
+    const values = records.flatMap(({ value }) => ('json' in value ? [value.json] : []))
+    const { workspace: workspaceId } = this.#options
+    const { sessions, problems } = readToolFile(values, { source, format: this.#format, workspaceId })
+    for (const { line, value } of records) {
+      if ('problem' in value) this.#fail({ file: name, line, message: `left out: ${value.problem}` })
+    }
+    this.#failInPart(problems.map(message => ({ file: name, message: `imported, but ${message}` })))
+    const bytes = records.at(-1)?.bytes ?? 0
+    for (const [index, session] of sessions.entries()) {
+      const read = { stray: null, session, problems: [], notes: [] }
+      const done = (bytes * (index + 1)) / sessions.length
+      await merges.add(session, done, merged => {
+        this.#report({ file: name }, read, merged)
+        progress.advance(done)
+      })
+    }
+  }
+
+  get #format(): Format | undefined {
+    return formatByName(this.#options.format ?? '')
+  }
+
   #read({ place, value }: FileRecord, source: RecordSource): ReadRecord {
     const stray = strayKind(value)
     try {
       if ('problem' in value) throw new Unreadable(value.problem)
-      return { stray, ...readSession(value, { source, place, workspaceId: this.#options.workspace }) }
+      const { workspace: workspaceId } = this.#options
+      return { stray, ...readSession(value, { source, place, format: this.#format, workspaceId }) }
     } catch (error) {
       return { stray, error }
     }
   }
 
   /** @param merged null if there was no session to merge */
-  #report(file: string, line: number, read: ReadRecord, merged: Merged | null): void {
+  #report(at: Place, read: ReadRecord, merged: Merged | null): void {
     if (this.#cli.isStopped) return
     const { stray } = read
     if (stray !== this.#row.kind) this.#endRow(stray)
     if (stray !== null && ++this.#row.length > stray.limit) {
       this.#leftOut++
-      this.#row.from ??= { file, line }
+      this.#row.from ??= at
       return
     }
     try {
       if ('error' in read) throw read.error
-      for (const message of read.notes) this.#note({ file, line, message })
+      for (const message of read.notes) this.#note({ ...at, message })
       if (merged === null) return
       const result = merged()
       this.#counts.add(result)
-      this.#failInPart(read.problems.map(message => ({ file, line, message: `imported, but ${message}` })))
-      for (const where of result.contradictions)
-        this.#problems.push({ file, line, message: contradictionSentence(where) })
-      for (const message of contradictionSentences(result.contradictions))
-        this.#cli.fail(sentence({ file, line, message }))
+      this.#failInPart(read.problems.map(message => ({ ...at, message: `imported, but ${message}` })))
+      for (const where of result.contradictions) this.#problems.push({ ...at, message: contradictionSentence(where) })
+      for (const message of contradictionSentences(result.contradictions)) this.#cli.fail(sentence({ ...at, message }))
     } catch (error) {
       // The store is at fault, so the next record would fail too.
       if (isOfStore(error)) throw error
       this.#leftOut++
-      this.#fail({ file, line, message: problemOf(error) })
+      this.#fail({ ...at, message: problemOf(error) })
     }
   }
 
@@ -208,11 +271,20 @@ class Import {
   }
 }
 
+/** A file that is being imported. */
+interface OpenFile {
+  readonly name: string
+  readonly source: RecordSource
+  readonly merges: MergeInOrder
+  readonly progress: Progress
+}
+
 type ReadRecord = { readonly stray: Stray | null } & (ReturnType<typeof readSession> | { readonly error: unknown })
 
 function strayKind(value: FileRecord['value']): Stray | null {
   if (!('json' in value) || !isObject(value.json)) return NO_OBJECT
-  return isMessage(value.json) ? MESSAGE : null
+  if (isMessage(value.json)) return MESSAGE
+  return Object.hasOwn(value.json, 'messages') || isSessionRecord(value.json) ? null : OTHER
 }
 
 class Unreadable extends Error {}

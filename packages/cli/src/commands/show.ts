@@ -1,5 +1,6 @@
-import { encodeSession, messagesFromTurns, replaySession, type SessionRecord } from '@turnstore/core'
+import { encodeSession, replaySession, type SessionRecord } from '@turnstore/core'
 import { Command, Option } from 'commander'
+import { noteLost, writableFormats, writtenIn } from '../output/written-messages.js'
 import { type Cli, Failure } from '../terminal/cli.js'
 import { scopeOf, storeOption, workspaceOption } from '../terminal/options.js'
 import { timelineText } from '../output/timeline-text.js'
@@ -7,7 +8,7 @@ import { timelineText } from '../output/timeline-text.js'
 interface ShowOptions {
   readonly store?: string
   readonly workspace?: string
-  readonly format: 'timeline' | 'markdown' | 'json' | 'messages'
+  readonly format: string
   readonly json?: true
 }
 
@@ -18,11 +19,8 @@ export function showCommand(cli: Cli): Command {
     .addOption(storeOption())
     .addOption(workspaceOption('only if the session is in this workspace'))
     .addOption(
-      new Option(
-        '--format <format>',
-        'an overview, the full text, the record, or the chat messages as they were recorded',
-      )
-        .choices(['timeline', 'markdown', 'json', 'messages'])
+      new Option('--format <format>', 'an overview, the full text, the record, or the messages in one of the formats')
+        .choices(['timeline', 'markdown', 'json', ...writableFormats.map(({ name }) => name)])
         .default('timeline'),
     )
     .option('--json', 'the same as --format json')
@@ -32,7 +30,7 @@ export function showCommand(cli: Cli): Command {
 Examples:
   $ turnstore show chat-1 --store sqlite:./sessions.db
   $ turnstore show chat-1 --format markdown > chat-1.md
-  $ turnstore show chat-1 --format messages | jq length`,
+  $ turnstore show chat-1 --format chat | jq length`,
     )
     .action(async (id: string, options: ShowOptions) => {
       const store = await cli.open(options.store, '--store')
@@ -44,7 +42,12 @@ Examples:
 
 function print(cli: Cli, session: SessionRecord, format: ShowOptions['format']): Promise<void> {
   if (format === 'json') return cli.printJson(encodeSession(session))
-  if (format === 'messages') return cli.printJson(messagesFromTurns(session.turns, { exact: true }))
+  const messageFormat = writableFormats.find(({ name }) => name === format)
+  if (messageFormat !== undefined) {
+    const { messages, system, lost } = writtenIn(messageFormat, session)
+    noteLost(cli, lost)
+    return cli.printJson(system === undefined ? messages : { system, messages })
+  }
   const replay = replaySession(session)
   return cli.print(format === 'markdown' ? replay.toMarkdown() : timelineText(replay))
 }

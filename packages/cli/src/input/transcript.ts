@@ -5,13 +5,14 @@ import {
   type MessageProblem,
   type SessionRecord,
   type TurnRecord,
-  turnsFromMessages,
 } from '@turnstore/core'
 import { isValidId } from '@turnstore/core/adapter'
+import { type Format, recognize, timeOf } from '@turnstore/formats'
 import { Failure } from '../terminal/cli.js'
 import { describeProblems } from './message-problems.js'
 import { isAsWritten, isObject, type ParsedJson } from './parse-json.js'
 import type { RecordSource } from './record-source.js'
+import { timesOf } from './session-times.js'
 
 /** A session read from a record of a file. */
 export interface ReadSession {
@@ -26,7 +27,19 @@ export interface ReadSession {
 interface Origin {
   readonly source: RecordSource
   readonly place: number
+  /** The format of a transcript's messages; undefined to recognize it. */
+  readonly format: Format | undefined
   readonly workspaceId: string | undefined
+}
+
+/**
+ * Whether a file with this record has one session a record: a transcript, `{ id, messages, metadata }`, or a session in
+ * the wire format. Some tools write a session as a record with messages too.
+ */
+export function isSessionRecord(json: unknown): boolean {
+  if (!isObject(json)) return false
+  if (Object.hasOwn(json, 'session_id')) return isTranscript(json) || isExport(json)
+  return Array.isArray(json.messages) && !('format' in recognize([json]))
 }
 
 /**
@@ -42,10 +55,10 @@ export function readSession(parsed: ParsedJson, origin: Origin): ReadSession {
   return { ...read, notes: [...read.notes, note] }
 }
 
-function readRecord({ json, writtenIds }: ParsedJson, { source, place, workspaceId }: Origin): ReadSession {
+function readRecord({ json, writtenIds }: ParsedJson, { source, place, format, workspaceId }: Origin): ReadSession {
   if (!isObject(json)) throw new Failure('not a JSON object')
   const idName = Object.hasOwn(json, 'session_id') ? 'session_id' : 'id'
-  if (idName === 'session_id' && !isTranscript(json)) return readExport(json, workspaceId)
+  if (idName === 'session_id' && !isTranscript(json) && isExport(json)) return readExport(json, workspaceId)
   if (isMessage(json)) {
     throw new Failure(
       'a single message; wrap the messages of a conversation in one record: { "id": "chat-1", "messages": [ … ] }',
@@ -59,7 +72,7 @@ function readRecord({ json, writtenIds }: ParsedJson, { source, place, workspace
   if (metadata !== null && !isJsonObject(metadata)) throw new Failure('metadata must be an object')
 
   const notes: string[] = []
-  const known = [idName, 'messages', 'metadata']
+  const known = [idName, 'messages', 'metadata', 'created_at', 'updated_at']
   const unknown = Object.keys(json).filter(key => !known.includes(key))
   if (unknown.length > 0) notes.push(`members not imported: ${unknown.join(', ')}`)
   const isNamed = id !== null && id !== ''
@@ -69,25 +82,34 @@ function readRecord({ json, writtenIds }: ParsedJson, { source, place, workspace
   if (!isValidId(sessionId)) throw new Failure('the id must be a string of 1 to 200 bytes without control characters')
   if (!isNamed) notes.push(`no id; imported as ${sessionId}`)
 
-  const calls = callsInParts(messages)
-  if (calls.length > 0) {
-    notes.push(`parts kept, but not read as tool calls: ${calls.join(', ')}`)
-  }
-
   const problems: MessageProblem[] = []
-  const turns = turnsFromMessages(messages, { onProblem: problem => problems.push(problem) })
+  const turns = (format ?? formatOf(messages)).toTurns(messages, { onProblem: problem => problems.push(problem) })
   const sentences = describeProblems(problems, messages.length)
   // Most likely another format. An empty session would look like a successful import.
   if (problems.length > 0 && turns.every(isEmpty)) throw new Failure(sentences[0])
   const session = createSession({
     sessionId,
     workspaceId: workspaceId ?? null,
-    createdAt: '',
-    updatedAt: '',
+    ...timesOf(turns, timeIn(json, 'created_at', notes), timeIn(json, 'updated_at', notes)),
     turns,
     metadata: metadata ?? {},
   })
   return { session, problems: sentences, notes }
+}
+
+/** An empty list is of any format. @throws {Failure} if the messages mix formats, or have none that is known */
+function formatOf(messages: readonly unknown[]): Format {
+  const found = recognize(messages.length === 0 ? [{ role: 'user', content: '' }] : messages)
+  if ('format' in found) return found.format
+  throw new Failure(`its list of messages ${found.problem}`)
+}
+
+function timeIn(json: Record<string, unknown>, name: string, notes: string[]): string | undefined {
+  const { [name]: value = null } = json
+  if (value === null) return undefined
+  const time = timeOf(value)
+  if (time === undefined) notes.push(`${name} is not a time; not imported`)
+  return time
 }
 
 /** Whether nothing in a turn was read. */
@@ -101,15 +123,6 @@ export function isMessage(json: unknown): boolean {
   return !Object.hasOwn(json, 'session_id') && !Object.hasOwn(json, 'messages')
 }
 
-/** Types of parts that are tool calls or results in other formats, such as Anthropic's `tool_use`. */
-function callsInParts(messages: readonly unknown[]): string[] {
-  const parts = messages.flatMap((message): unknown[] =>
-    isObject(message) && Array.isArray(message.content) ? message.content : [],
-  )
-  const types = parts.map(part => (isObject(part) ? part.type : undefined)).filter(type => typeof type === 'string')
-  return [...new Set(types)].filter(type => /^[\w-]{0,30}(?:tool|function)[\w-]{0,30}$/i.test(type))
-}
-
 /** For a record with a `session_id`. A version marks the wire format, perhaps a newer one. */
 function isTranscript(json: Record<string, unknown>): boolean {
   return Array.isArray(json.messages) && !hasTurns(json) && !Object.hasOwn(json, 'schema_version')
@@ -119,14 +132,23 @@ function hasTurns({ turns = null }: Record<string, unknown>): boolean {
   return turns !== null
 }
 
+/**
+ * Whether a record with a `session_id` is a session in the wire format. Events of other programs have a `session_id` too;
+ * they have no turns, and members that a session does not have.
+ */
+function isExport(json: Record<string, unknown>): boolean {
+  if (hasTurns(json) || Object.hasOwn(json, 'schema_version')) return true
+  try {
+    return decodeSession(json).extra === undefined
+  } catch {
+    return true
+  }
+}
+
 function readExport(json: Record<string, unknown>, workspaceId: string | undefined): ReadSession {
   const session = decodeSession(json)
   const notes: string[] = []
-  // Unknown members are kept, but not read as turns. The note says so, since they may hold the conversation.
-  const unknown = Object.keys(session.extra ?? {})
-  if (!hasTurns(json) && unknown.length > 0) {
-    notes.push(`no turns; members kept, but not read as turns: ${unknown.join(', ')}`)
-  } else if (unknown.includes('messages')) {
+  if (Object.hasOwn(session.extra ?? {}, 'messages')) {
     notes.push('both turns and messages; the messages are kept, but not read as turns')
   }
   return {

@@ -1,6 +1,5 @@
-import type { SessionRecord, SessionStore } from '@turnstore/core'
+import { type SessionRecord, type SessionStore, type MergeResult, mergeSession } from '@turnstore/core'
 import { KeyedMutex } from '@turnstore/core/adapter'
-import { type MergeResult, mergeIntoStore } from './merge-into-store.js'
 
 /** The most merges at once. */
 const MOST = 64
@@ -50,7 +49,7 @@ export class MergeInOrder {
   }
 
   #merge(session: SessionRecord): Promise<MergeResult> {
-    return this.#sessions.run(session.sessionId, () => mergeIntoStore(this.#store, session))
+    return this.#sessions.run(session.sessionId, () => mergeSession(this.#store, session))
   }
 
   #isFull(): boolean {

@@ -1,5 +1,5 @@
 import { count } from '../terminal/cli.js'
-import type { MergeResult } from '../merge/merge-into-store.js'
+import type { MergeResult } from '@turnstore/core'
 
 /** Counts sessions that were added, grown or unchanged, and those with contradictions. */
 export class MergeCounts {

@@ -143,12 +143,12 @@ describe('show', () => {
     )
   })
 
-  it('--format json prints the record, messages the messages to send to a model, markdown the full text', async () => {
+  it('--format json prints the record, chat the messages, markdown the full text', async () => {
     const url = await filled(support)
     const shown = async (format: string): Promise<string> =>
       (await turnstore(['show', 'support', '--format', format], { url })).stdout
     expect(decodeSession(JSON.parse(await shown('json')))).toEqual((await contents(url))[0])
-    expect(JSON.parse(await shown('messages'))).toHaveLength(5)
+    expect(JSON.parse(await shown('chat'))).toHaveLength(5)
     expect(await shown('markdown')).toContain('### Tool call `track` (`c1`): `success`, 12 ms')
     expect((await turnstore(['show', 'support', '--json'], { url })).stdout).toBe(await shown('json'))
   })
@@ -195,7 +195,7 @@ describe('show', () => {
       ['ls', '--json'],
       ['export'],
       ['show', evil],
-      ...['timeline', 'markdown', 'json', 'messages'].map(format => ['show', 'support', '--format', format]),
+      ...['timeline', 'markdown', 'json', 'chat'].map(format => ['show', 'support', '--format', format]),
     ]
     for (const args of runs) {
       const { stdout, stderr } = await turnstore(

@@ -87,16 +87,23 @@ describe('records with a session_id', () => {
     expect([code, stderr]).toEqual([1, expect.stringMatching(/^stdin:1: left out: .*version 99/)])
   })
 
-  it('without turns, but with unknown members, are reported', async () => {
-    const { url, code, stderr } = await importText(
-      lines({ session_id: 's', history: ['SECRET'], conversation: 'SECRET' }, { session_id: 't', messages: 'SECRET' }),
-    )
-    expect([code, stderr]).toEqual([
-      0,
-      'stdin:1: no turns; members kept, but not read as turns: history, conversation\n' +
-        'stdin:2: no turns; members kept, but not read as turns: messages\n',
+  it('without turns, but with unknown members, are no sessions (events became empty sessions)', async () => {
+    const events = lines({ session_id: 's', event: 'SECRET' }, { session_id: 's', event: 'SECRET', data: 1 })
+    const { url, code, stdout, stderr } = await importText(events)
+    expect([code, stdout]).toEqual([1, '0 sessions: 0 added, 0 grown, 0 unchanged\n'])
+    expect(stderr).toMatch(/^stdin: has messages of no known format: 2 of 2; nothing of it was imported\. .*\n$/)
+    expect(await ids(url)).toEqual([])
+    // Beside sessions, once with their number.
+    const beside = await importText(lines({ session_id: 't' }) + events + events)
+    expect([beside.code, beside.stderr.split('\n')]).toEqual([
+      1,
+      [
+        'stdin:2: left out: neither a transcript { id, messages, metadata } nor an exported session',
+        'stdin:3: 3 more from here on are no sessions',
+        '',
+      ],
     ])
-    expect(await load(url, 's')).toMatchObject({ turns: [], extra: { history: ['SECRET'] } })
+    expect(await ids(beside.url)).toEqual(['t'])
   })
 
   it('with both turns and messages are reported, and the turns are used', async () => {
@@ -118,18 +125,67 @@ describe('records with a session_id', () => {
   })
 })
 
-describe('tool calls', () => {
-  it('in parts, as in other formats, are kept and reported', async () => {
-    const messages = [
-      { role: 'user', content: [{ type: 'text', text: 'Tea?' }] },
-      { role: 'assistant', content: [{ type: 'tool_use', id: 'x', name: 'stock', input: {} }] },
-      { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'x', content: 'SECRET' }, { type: 'image_url' }] },
-      { role: 'assistant', content: [{ type: 'tool_use', id: 'y', name: 'stock', input: {} }] },
-    ]
-    const { code, stderr, url } = await importText(lines({ id: 'a', messages }))
+describe('the format of messages', () => {
+  const anthropic = [
+    { role: 'user', content: [{ type: 'text', text: 'Tea?' }] },
+    { role: 'assistant', content: [{ type: 'tool_use', id: 'x', name: 'stock', input: {} }] },
+    { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'x', content: '2' }] },
+  ]
+  const uiMessages = [{ id: 'm1', role: 'user', parts: [{ type: 'text', text: 'Tea?' }] }]
+
+  it('is recognized (parts of other formats were kept, but not read)', async () => {
+    const { code, stderr, url } = await importText(
+      lines({ id: 'a', messages: anthropic }, { id: 'b', messages: uiMessages }),
+    )
+    expect([code, stderr]).toEqual([0, ''])
+    expect(await load(url, 'a')).toMatchObject({
+      turns: [{ prompt: 'Tea?', toolCalls: [{ toolName: 'stock', result: '2' }], items: { length: 3 } }],
+    })
+    expect(await load(url, 'b')).toMatchObject({ turns: [{ prompt: 'Tea?' }] })
+  })
+
+  it('a record that mixes formats is left out, with the number of each', async () => {
+    const { url, code, stderr } = await importText(
+      lines({ id: 'a', messages: [...uiMessages, ...anthropic.slice(1)] }, { id: 'b', messages: said }),
+    )
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^stdin:1: left out: its list of messages mixes formats: of 3 messages .*\n$/)
+    expect(await ids(url)).toEqual(['b'])
+  })
+
+  it('can be chosen', async () => {
+    const { url, code } = await importText(lines({ id: 'a', messages: said }), { args: ['--format', 'ai-sdk'] })
     expect(code).toBe(0)
-    expect(stderr).toBe('stdin:1: parts kept, but not read as tool calls: tool_use, tool_result\n')
-    expect(JSON.parse((await turnstore(['show', 'a', '--format', 'messages'], { url })).stdout)).toEqual(messages)
+    expect(await load(url, 'a')).toMatchObject({ turns: [{ items: [{ format: 'ai-sdk' }, { format: 'ai-sdk' }] }] })
+  })
+})
+
+describe('times', () => {
+  it('of a transcript are those of the session', async () => {
+    const { url, stderr } = await importText(
+      lines({ id: 'a', messages: said, created_at: 1_700_000_000, updated_at: '2026-01-02T03:04:05Z' }),
+    )
+    expect(stderr).toBe('')
+    expect(await load(url, 'a')).toMatchObject({
+      createdAt: '2023-11-14T22:13:20.000Z',
+      updatedAt: '2026-01-02T03:04:05Z',
+    })
+  })
+
+  it('of its messages are those of its turns, and of the session', async () => {
+    const messages = [1, 2, 3].map(day => ({
+      id: `m${day}`,
+      role: 'user',
+      parts: [{ type: 'text', text: 'Tea?' }],
+      createdAt: `2026-01-0${day}T00:00:00Z`,
+    }))
+    const { url } = await importText(lines({ id: 'a', messages, created_at: 'yesterday' }))
+    const [first, , last] = messages
+    expect(await load(url, 'a')).toMatchObject({
+      createdAt: first?.createdAt,
+      updatedAt: last?.createdAt,
+      turns: messages.map(({ createdAt }) => ({ startedAt: createdAt })),
+    })
   })
 })
 
@@ -273,12 +329,12 @@ describe('messages that turns cannot represent', () => {
   })
 
   it.each([
-    ['from and value', ['human', 'gpt'].map(from => ({ from, value: 'SECRET' }))],
+    ['names and text', ['human', 'gpt'].map(name => ({ name, text: 'SECRET' }))],
     ['another set of roles', ['human', 'ai'].map(role => ({ role, content: 'SECRET' }))],
   ])('a transcript without a readable message is left out: %s', async (_name, messages) => {
     const { url, code, stdout, stderr } = await importText(lines({ id: 's', messages }, { id: 't', messages: [] }))
     expect([code, stdout]).toEqual([1, '2 sessions: 1 added, 0 grown, 0 unchanged, 1 left out\n'])
-    expect(stderr).toBe(`stdin:1: left out: messages[0] ${unknownRole} (and 1 more like it)\n`)
+    expect(stderr).toBe('stdin:1: left out: its list of messages has messages of no known format: 2 of 2\n')
     expect(await ids(url)).toEqual(['t'])
   })
 
@@ -288,7 +344,7 @@ describe('messages that turns cannot represent', () => {
     )
     expect([code, stderr]).toEqual([
       1,
-      'stdin:2: left out: its only message could not be read; messages[0] is not an object\n',
+      'stdin:2: left out: its list of messages has messages of no known format: 1 of 1\n',
     ])
   })
 })
@@ -349,35 +405,62 @@ describe('files in an unexpected format', () => {
   })
 
   it.each([
-    ['an array', (messages: unknown[]) => JSON.stringify(messages), 1, 1],
-    ['an indented array', (messages: unknown[]) => JSON.stringify(messages, null, 2), 2, 6],
-    ['lines', (messages: unknown[]) => lines(...messages), 1, 2],
-  ])('messages outside a record are reported once, with what to do: %s', async (_name, write, first, second) => {
-    const advice =
-      'left out: a single message; ' +
-      'wrap the messages of a conversation in one record: { "id": "chat-1", "messages": [ … ] }'
-    const messages = Array.from({ length: 20 }, () => said).flat()
-    const { code, stdout, stderr } = await importText(write(messages))
-    expect([code, stdout]).toEqual([1, '40 sessions: 0 added, 0 grown, 0 unchanged, 40 left out\n'])
-    expect(stderr).toBe(`stdin:${first}: ${advice}\nstdin:${second}: 39 more from here on are single messages\n`)
-    expect((await importText(write(said.slice(0, 1)))).stderr).toBe(`stdin:${first}: ${advice}\n`)
+    ['an array', (messages: unknown[]) => JSON.stringify(messages)],
+    ['an indented array', (messages: unknown[]) => JSON.stringify(messages, null, 2)],
+    ['lines', (messages: unknown[]) => lines(...messages)],
+  ])('messages outside a record are one session: %s', async (_name, write) => {
+    const file = join(temporaryFolder(), 'chat.json')
+    const url = temporaryStore()
+    for (const [length, what] of [
+      [1, '1 added, 0 grown, 0 unchanged'],
+      [2, '0 added, 1 grown, 0 unchanged'],
+      [2, '0 added, 0 grown, 1 unchanged'],
+    ] as const) {
+      writeFileSync(file, write(said.slice(0, length)))
+      const { code, stdout, stderr } = await turnstore(['import', file], { url })
+      expect([code, stdout, stderr]).toEqual([0, `1 session: ${what}\n`, ''])
+    }
+    const [id = ''] = await ids(url)
+    expect(id).toMatch(/^chat\.json~[0-9a-f]{16}#1$/)
+    expect(messagesFromTurns((await load(url, id))?.turns ?? [])).toEqual(said)
+  })
+
+  it('messages before records: refused as a whole, once, with the numbers', async () => {
+    const { url, code, stdout, stderr } = await importText(lines(...said, { id: 'a', messages: said }, said[0]))
+    expect([code, stdout]).toEqual([1, '0 sessions: 0 added, 0 grown, 0 unchanged\n'])
+    expect(stderr).toBe('stdin: mixes 3 messages or lines of a tool with 1 sessions; nothing of it was imported\n')
+    expect(await ids(url)).toEqual([])
   })
 
   it('each run of messages between records is reported', async () => {
     const { code, stdout, stderr } = await importText(
-      lines(...said, { id: 'a', messages: said }, said[0], 'SECRET', ...said, { id: 'b', role: 'x', messages: said }),
+      lines({ id: 'a', messages: said }, said[0], 'SECRET', ...said, { id: 'b', role: 'x', messages: said }),
     )
-    expect([code, stdout]).toEqual([1, '8 sessions: 2 added, 0 grown, 0 unchanged, 6 left out\n'])
+    expect([code, stdout]).toEqual([1, '6 sessions: 2 added, 0 grown, 0 unchanged, 4 left out\n'])
     expect(stderr.split('\n').map(line => line.replace(/; wrap.*/, ''))).toEqual([
-      'stdin:1: left out: a single message',
-      'stdin:2: 1 more from here on is a single message',
+      'stdin:2: left out: a single message',
+      'stdin:3: left out: not a JSON object',
       'stdin:4: left out: a single message',
-      'stdin:5: left out: not a JSON object',
-      'stdin:6: left out: a single message',
-      'stdin:7: 1 more from here on is a single message',
-      'stdin:8: members not imported: role',
+      'stdin:5: 1 more from here on is a single message',
+      'stdin:6: members not imported: role',
       '',
     ])
+  })
+
+  it('a file of another tool: its conversations, and nothing of a file that mixes two', async () => {
+    const conversation = (id: string) => ({
+      id,
+      conversations: [
+        { from: 'human', value: 'Tea?' },
+        { from: 'gpt', value: 'Three kinds.' },
+      ],
+    })
+    const { url, code, stderr } = await importText(lines(conversation('a'), conversation('b')))
+    expect([code, stderr]).toEqual([0, ''])
+    expect(await ids(url)).toEqual(['a', 'b'])
+    const mixed = await importText(lines(conversation('a'), { type: 'session_meta', payload: { id: 'SECRET' } }))
+    expect(mixed).toMatchObject({ code: 1, stdout: '0 sessions: 0 added, 0 grown, 0 unchanged\n' })
+    expect(mixed.stderr.split('\n')).toHaveLength(2)
   })
 
   it('after a record, lines that are not JSON are reported one by one again', async () => {

@@ -2,13 +2,12 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { decodeSession, encodeSession, type SessionRecord, type SessionStore } from '@turnstore/core'
+import { decodeSession, encodeSession, type SessionRecord, type SessionStore, mergeSession } from '@turnstore/core'
 import { FileSessionStore } from '@turnstore/file'
 import { InMemorySessionStore } from '@turnstore/memory'
 import { SqliteSessionStore } from '@turnstore/sqlite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { thoroughness } from '../../../../scripts/testing/machine.ts'
-import { mergeIntoStore } from '../../src/merge/merge-into-store.ts'
 import { lostFrom, missingFrom } from './merge-oracle.ts'
 import { after, session, steps } from './merge-sessions.ts'
 
@@ -45,10 +44,10 @@ describe.each(stores)('copies into a target in %s', (_name, open) => {
   /** Copies a session twice. Returns the contradictions. */
   async function copy(incoming: SessionRecord): Promise<readonly string[]> {
     const before = await store.loadSession('s')
-    const { contradictions } = await mergeIntoStore(store, incoming)
+    const { contradictions } = await mergeSession(store, incoming)
     const now = await stored()
     expect(lostFrom(before, now)).toEqual([])
-    expect(await mergeIntoStore(store, incoming)).toEqual({ outcome: 'unchanged', contradictions })
+    expect(await mergeSession(store, incoming)).toEqual({ outcome: 'unchanged', contradictions })
     expect(await stored()).toEqual(now)
     return contradictions
   }

@@ -4,11 +4,11 @@ import {
   type SessionRecord,
   type ToolCallInput,
   type TurnInput,
+  mergeSession,
+  mergeRecords,
 } from '@turnstore/core'
 import { InMemorySessionStore } from '@turnstore/memory'
 import { describe, expect, it } from 'vitest'
-import { mergeIntoStore } from '../../src/merge/merge-into-store.ts'
-import { mergeSession } from '../../src/merge/merge-session.ts'
 
 /*
  * The rules of the table in the README.
@@ -54,8 +54,8 @@ describe('merging into the target', () => {
     ['unknown members', turn(), turn({ extra: { new: 1 } })],
     ['unknown members called items', turn(), turn({ extra: { items: 'other' } })],
   ])('%s: added, and never removed by a source that lacks it', (_what, less, more) => {
-    expect(mergeSession(less, more)).toEqual({ merged: more, contradictions: [] })
-    expect(mergeSession(more, less)).toEqual({ merged: more, contradictions: [] })
+    expect(mergeRecords(less, more)).toEqual({ merged: more, contradictions: [] })
+    expect(mergeRecords(more, less)).toEqual({ merged: more, contradictions: [] })
   })
 
   it.each<[string, SessionRecord, SessionRecord, string[]]>([
@@ -101,7 +101,7 @@ describe('merging into the target', () => {
       ['agent transition x'],
     ],
   ])('different %s: reported, and the target keeps its own', (_what, stored, incoming, contradictions) => {
-    expect(mergeSession(stored, incoming)).toEqual({ merged: stored, contradictions })
+    expect(mergeRecords(stored, incoming)).toEqual({ merged: stored, contradictions })
   })
 
   it('times never contradict', () => {
@@ -111,7 +111,7 @@ describe('merging into the target', () => {
       updatedAt: later,
       turns: [{ turnId: 't', prompt: 'Tea?', startedAt: later }],
     })
-    expect(mergeSession(turn(), incoming)).toEqual({ merged: { ...turn(), updatedAt: later }, contradictions: [] })
+    expect(mergeRecords(turn(), incoming)).toEqual({ merged: { ...turn(), updatedAt: later }, contradictions: [] })
   })
 
   it('if a turn is a different one, no later turn or agent transition is added', () => {
@@ -125,7 +125,7 @@ describe('merging into the target', () => {
       agentTransitions: [{ toAgent: 'x', turnId: 'c' }],
       metadata: { k: 1 },
     })
-    expect(mergeSession(stored, incoming)).toEqual({
+    expect(mergeRecords(stored, incoming)).toEqual({
       merged: { ...stored, metadata: { k: 1 } },
       contradictions: ['turn 2 (b), which has another prompt'],
     })
@@ -134,7 +134,7 @@ describe('merging into the target', () => {
   it('escapes control characters in ids and truncates long ids', () => {
     const toolCalls = [{ callId: `\u001b[31m${'x'.repeat(200)}`, toolName: 'f', result: 'a' }]
     const other = toolCalls.map(each => ({ ...each, result: 'b' }))
-    const [where] = mergeSession(turn({ toolCalls }), turn({ toolCalls: other })).contradictions
+    const [where] = mergeRecords(turn({ toolCalls }), turn({ toolCalls: other })).contradictions
     expect(where).toMatch(/^turn 1 \(t\): the result of call ␛\[31mx{75}…$/)
   })
 })
@@ -166,8 +166,8 @@ describe('the write', () => {
   ])('is %s', async (_what, incoming, writes) => {
     const store = new Watched()
     await store.saveSession(turn())
-    await mergeIntoStore(store, incoming)
-    await mergeIntoStore(store, incoming)
+    await mergeSession(store, incoming)
+    await mergeSession(store, incoming)
     expect(store.writes.slice(1)).toEqual(writes)
     expect(await store.loadSession('s')).toEqual({ ...incoming, revision: 1 + writes.length })
   })

@@ -1,9 +1,15 @@
 import fc from 'fast-check'
-import { createSession, messagesFromTurns, NO_RESULT, type SessionRecord, turnsFromMessages } from '@turnstore/core'
+import {
+  createSession,
+  messagesFromTurns,
+  NO_RESULT,
+  type SessionRecord,
+  turnsFromMessages,
+  mergeSession,
+} from '@turnstore/core'
 import { InMemorySessionStore } from '@turnstore/memory'
 import { expect, it } from 'vitest'
 import { thoroughness } from '../../../../scripts/testing/machine.ts'
-import { mergeIntoStore } from '../../src/merge/merge-into-store.ts'
 
 /*
  * A conversation is imported repeatedly while it grows, and its turns are annotated in between.
@@ -50,7 +56,7 @@ it('importing a transcript at any lengths, in any order, ends in the same state 
       const store = new InMemorySessionStore()
       const annotations = new Set<string>()
       const bring = async (length: number): Promise<void> => {
-        expect((await mergeIntoStore(store, transcript(messages.slice(0, length)))).contradictions).toEqual([])
+        expect((await mergeSession(store, transcript(messages.slice(0, length)))).contradictions).toEqual([])
       }
       for (const { part, annotated } of stages) {
         await bring(Math.round(part * messages.length))
@@ -92,10 +98,10 @@ it('a different transcript with the same id removes nothing from the target', as
       fc.array(message, { maxLength: 6 }),
       async (shared, mine, theirs) => {
         const store = new InMemorySessionStore()
-        await mergeIntoStore(store, transcript([...shared, ...mine]))
+        await mergeSession(store, transcript([...shared, ...mine]))
         const before = said((await store.loadSession('s'))?.turns)
         const incoming = transcript([...shared, ...theirs])
-        const { contradictions } = await mergeIntoStore(store, incoming)
+        const { contradictions } = await mergeSession(store, incoming)
         const now = await store.loadSession('s')
         const after = said(now?.turns)
         let from = 0
@@ -104,7 +110,7 @@ it('a different transcript with the same id removes nothing from the target', as
           expect([each, place]).not.toEqual([each, -1])
           from = place + 1
         }
-        expect(await mergeIntoStore(store, incoming)).toEqual({ outcome: 'unchanged', contradictions })
+        expect(await mergeSession(store, incoming)).toEqual({ outcome: 'unchanged', contradictions })
       },
     ),
     { numRuns },

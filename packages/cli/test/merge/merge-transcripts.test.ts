@@ -1,9 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { createSession, messagesFromTurns, type SessionRecord, turnsFromMessages } from '@turnstore/core'
+import { createSession, messagesFromTurns, type SessionRecord, turnsFromMessages, mergeSession } from '@turnstore/core'
 import { InMemorySessionStore } from '@turnstore/memory'
-import { mergeIntoStore } from '../../src/merge/merge-into-store.ts'
 import { parseObject } from '../turnstore.ts'
 
 const airline = fileURLToPath(new URL('../../../../../shared/data/airline-support-chats.jsonl', import.meta.url))
@@ -41,14 +40,14 @@ function transcript(messages: readonly unknown[]): SessionRecord {
 async function expectToGrow(messages: readonly unknown[], step: number): Promise<void> {
   const store = new InMemorySessionStore()
   for (let length = 0; length < messages.length; length += step) {
-    await mergeIntoStore(store, transcript(messages.slice(0, length)))
+    await mergeSession(store, transcript(messages.slice(0, length)))
   }
-  await mergeIntoStore(store, transcript(messages))
+  await mergeSession(store, transcript(messages))
   const grown = await store.loadSession('s')
   expect(grown).toEqual({ ...transcript(messages), revision: grown?.revision })
   expect(messagesFromTurns(grown?.turns ?? [])).toEqual(messagesFromTurns(turnsFromMessages(messages)))
   for (let length = 0; length <= messages.length; length += step) {
-    expect(await mergeIntoStore(store, transcript(messages.slice(0, length)))).toEqual({
+    expect(await mergeSession(store, transcript(messages.slice(0, length)))).toEqual({
       outcome: 'unchanged',
       contradictions: [],
     })
@@ -78,11 +77,11 @@ it('a transcript does not contradict a stored status, since it does not say how 
     { role: 'assistant', content: 'Three kinds.' },
   ])
   const incoming = createSession({ sessionId: 's', createdAt: '', updatedAt: '', turns })
-  await mergeIntoStore(store, incoming)
+  await mergeSession(store, incoming)
   await store.changeSession('s', {
     updateTurns: [{ turnId: 't1', set: { status: 'cancelled' } }],
     updatedAt: '2026-01-01T00:00:00Z',
   })
-  expect(await mergeIntoStore(store, incoming)).toEqual({ outcome: 'unchanged', contradictions: [] })
+  expect(await mergeSession(store, incoming)).toEqual({ outcome: 'unchanged', contradictions: [] })
   expect((await store.loadSession('s'))?.turns[0]?.status).toBe('cancelled')
 })

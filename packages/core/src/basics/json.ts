@@ -201,28 +201,16 @@ export function cloneJsonObject(value: JsonObject): JsonObject {
   return result
 }
 
-/** Whether two JSON values are equal. The order of keys does not matter. */
-export function sameJson(a: JsonValue, b: JsonValue): boolean {
+/** Whether two JSON values, or records of them, are equal. The order of keys does not matter. */
+export function sameJson(a: unknown, b: unknown): boolean {
   if (a === b) return true
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
-  if (Array.isArray(a) || Array.isArray(b)) {
-    return (
-      Array.isArray(a) &&
-      Array.isArray(b) &&
-      a.length === b.length &&
-      a.every((item, index) => {
-        const other = b[index]
-        return other !== undefined && sameJson(item, other)
-      })
-    )
+  if (Array.isArray(a)) {
+    return Array.isArray(b) && a.length === b.length && a.every((item, index) => sameJson(item, b[index]))
   }
+  if (!isJsonObject(a) || !isJsonObject(b)) return false
   const keys = Object.keys(a)
   if (keys.length !== Object.keys(b).length) return false
-  return keys.every(key => {
-    const mine = a[key]
-    const theirs = Object.hasOwn(b, key) ? b[key] : undefined
-    return mine !== undefined && theirs !== undefined && sameJson(mine, theirs)
-  })
+  return keys.every(key => Object.hasOwn(b, key) && sameJson(a[key], b[key]))
 }
 
 /** Whether a JSON value is an object: not an array, null or a scalar. */

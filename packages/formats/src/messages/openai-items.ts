@@ -31,9 +31,11 @@ const silentTypes: Readonly<Record<string, string>> = {
   mcp_approval_response: 'approvals',
 }
 
+const roles = new Set<JsonValue | undefined>(['user', 'assistant', 'system', 'developer'])
+
 /** What `type` an item has; a message may leave it out. */
 export function itemType({ type, role }: JsonObject): string {
-  return typeof type === 'string' ? type : typeof role === 'string' ? 'message' : ''
+  return typeof type === 'string' ? type : roles.has(role) ? 'message' : ''
 }
 
 /** Whether an item is a call or its result, or one of those that only OpenAI has. */

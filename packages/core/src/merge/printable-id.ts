@@ -1,4 +1,4 @@
-import { printableLine } from '@turnstore/core'
+import { printableLine } from '../basics/printable.js'
 
 const LONGEST = 80
 

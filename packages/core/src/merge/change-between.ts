@@ -1,5 +1,8 @@
-import { isDeepStrictEqual } from 'node:util'
-import { applyChange, isTurnstoreError, type TimedChange, type SessionRecord, type TurnRecord } from '@turnstore/core'
+import { isTurnstoreError } from '../basics/errors.js'
+import { sameJson } from '../basics/json.js'
+import { applyChange } from '../changes/apply-change.js'
+import type { TimedChange } from '../changes/change.js'
+import type { SessionRecord, TurnRecord } from '../records/models.js'
 import { memberOf } from './members.js'
 
 /**
@@ -9,12 +12,12 @@ import { memberOf } from './members.js'
 export function changeBetween(stored: SessionRecord, merged: SessionRecord): TimedChange | null {
   const updateTurns = stored.turns.flatMap((before, index) => {
     const after = merged.turns[index]
-    return after === undefined || isDeepStrictEqual(before, after) ? [] : [updateBetween(before, after)]
+    return after === undefined || sameJson(before, after) ? [] : [updateBetween(before, after)]
   })
   const appendTurns = merged.turns.slice(stored.turns.length)
   const appendAgentTransitions = merged.agentTransitions.slice(stored.agentTransitions.length)
   const setMetadata = Object.fromEntries(
-    Object.entries(merged.metadata).filter(([key, value]) => !isDeepStrictEqual(memberOf(stored.metadata, key), value)),
+    Object.entries(merged.metadata).filter(([key, value]) => !sameJson(memberOf(stored.metadata, key), value)),
   )
   const change = {
     updateTurns,
@@ -24,7 +27,7 @@ export function changeBetween(stored: SessionRecord, merged: SessionRecord): Tim
     ...(stored.agentId === merged.agentId ? {} : { agentId: merged.agentId }),
     updatedAt: merged.updatedAt,
   }
-  return isDeepStrictEqual(changed(stored, change), merged) ? change : null
+  return sameJson(changed(stored, change), merged) ? change : null
 }
 
 function changed(stored: SessionRecord, change: TimedChange): SessionRecord | null {
@@ -39,14 +42,14 @@ function changed(stored: SessionRecord, change: TimedChange): SessionRecord | nu
 function updateBetween(before: TurnRecord, after: TurnRecord): NonNullable<TimedChange['updateTurns']>[number] {
   const { turnId, toolCalls, items, ...members } = after
   const set = Object.fromEntries(
-    Object.entries(members).filter(([name, value]) => !isDeepStrictEqual(Reflect.get(before, name), value)),
+    Object.entries(members).filter(([name, value]) => !sameJson(Reflect.get(before, name), value)),
   )
   return {
     turnId,
     set,
     putToolCalls: toolCalls
-      .filter((call, place) => !isDeepStrictEqual(before.toolCalls[place], call))
+      .filter((call, place) => !sameJson(before.toolCalls[place], call))
       .map(call => ({ ...call, replace: true })),
-    putItems: items.filter((item, place) => !isDeepStrictEqual(before.items[place], item)),
+    putItems: items.filter((item, place) => !sameJson(before.items[place], item)),
   }
 }

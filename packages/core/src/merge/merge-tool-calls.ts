@@ -1,4 +1,5 @@
-import type { JsonValue, ToolCallRecord } from '@turnstore/core'
+import type { JsonValue } from '../basics/json.js'
+import type { ToolCallRecord } from '../records/models.js'
 import {
   type Contradict,
   filled,

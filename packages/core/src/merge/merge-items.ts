@@ -1,7 +1,6 @@
-import { isDeepStrictEqual } from 'node:util'
-import { CHAT_FORMAT, type TurnItem, type TurnRecord } from '@turnstore/core'
-import { isJsonObject } from '@turnstore/core/adapter'
-import { type Contradict, isBeginningOf, occurrences, unitedExtra } from './members.js'
+import { isJsonObject, type JsonValue, sameJson } from '../basics/json.js'
+import type { TurnItem, TurnRecord } from '../records/models.js'
+import { areCountsOf, type Contradict, isBeginningOf, occurrences, unitedExtra } from './members.js'
 import { shown } from './printable-id.js'
 
 type Items = Pick<TurnRecord, 'items' | 'extra'>
@@ -73,10 +72,30 @@ function areStagesOf(before: readonly TurnItem[], after: readonly TurnItem[]): b
 }
 
 function isStageOf(before: TurnItem, after: TurnItem | undefined, mayGrow: boolean): boolean {
-  return isDeepStrictEqual(before, after) || (mayGrow && isBeginningOf(before, after))
+  if (sameJson(before, after)) return true
+  if (!mayGrow || after === undefined) return false
+  const { value: written, ...identity } = before
+  const { value, ...others } = after
+  return sameJson(identity, others) && isBeingWritten(written, value)
 }
 
+/**
+ * Whether a message may be an earlier stage of another: its texts become longer, its counts larger, and its parts change
+ * their state, such as `input-available` to `output-available`.
+ */
+function isBeingWritten(before: JsonValue, after: JsonValue | undefined): boolean {
+  if (areCountsOf(before, after)) return true
+  if (typeof before !== 'object' || before === null) return isBeginningOf(before, after)
+  if (typeof after !== 'object' || after === null || Array.isArray(before) !== Array.isArray(after)) return false
+  const later = new Map(Object.entries(after))
+  return Object.entries(before).every(
+    ([key, value]) => later.has(key) && (states.has(key) || isBeingWritten(value, later.get(key))),
+  )
+}
+
+const states = new Set(['state', 'status'])
+
 /** A system prompt may change from one call of the model to the next, in the same conversation. */
-function isSystem({ format, value }: TurnItem): boolean {
-  return format === CHAT_FORMAT && isJsonObject(value) && (value.role === 'system' || value.role === 'developer')
+function isSystem({ value }: TurnItem): boolean {
+  return isJsonObject(value) && (value.role === 'system' || value.role === 'developer')
 }

@@ -1,5 +1,5 @@
-import type { TurnRecord } from '@turnstore/core'
-import { type Contradict, filled, isOpen, lacks, united, unitedObjects } from './members.js'
+import type { TurnRecord } from '../records/models.js'
+import { type Contradict, filled, hasInferredEnd, isOpen, lacks, united, unitedFacts } from './members.js'
 import { mergeItems } from './merge-items.js'
 import { mergeCalls } from './merge-tool-calls.js'
 import { mergeResponse } from './merge-response.js'
@@ -18,9 +18,7 @@ export function mergeTurn(
   isLast: boolean,
   contradict: Contradict,
 ): TurnRecord {
-  // A transcript has no times, and its last turn has not ended.
-  const isOfTranscript = lacks(incoming.startedAt) && lacks(incoming.endedAt)
-  const mayGrow = isOpen(stored) || (isLast && isOfTranscript)
+  const mayGrow = isOpen(stored) || (isLast && (hasInferredEnd(stored) || hasInferredEnd(incoming)))
   const { extra: _extra, ...members } = stored
   return {
     ...members,
@@ -28,9 +26,9 @@ export function mergeTurn(
     prompt: filled(stored.prompt, incoming.prompt),
     toolCalls: mergeCalls(stored.toolCalls, incoming.toolCalls, contradict),
     responseContent: mergeResponse(stored, incoming, mayGrow, () => contradict('its response')),
-    metadata: unitedObjects(stored.metadata, incoming.metadata, () => contradict('its metadata')),
+    metadata: unitedFacts(stored.metadata, incoming.metadata, mayGrow, () => contradict('its metadata')),
     startedAt: filled(stored.startedAt, incoming.startedAt),
-    ...mergeEnd(stored, incoming, isOfTranscript, contradict),
+    ...mergeEnd(stored, incoming, contradict),
     auditEventIds: stored.auditEventIds.concat(incoming.auditEventIds.filter(id => !stored.auditEventIds.includes(id))),
     ...mergeItems(stored, incoming, mayGrow, contradict),
   }
@@ -38,11 +36,8 @@ export function mergeTurn(
 
 type End = Pick<TurnRecord, 'status' | 'endedAt' | 'error'>
 
-/**
- * A turn ends once, and its end is indivisible. `isInferred`: the incoming turn comes from a transcript, so import
- * inferred its end, which does not contradict a stored status.
- */
-function mergeEnd(stored: TurnRecord, incoming: TurnRecord, isInferred: boolean, contradict: Contradict): End {
+/** A turn ends once, and its end is indivisible. An inferred end does not contradict a stored one. */
+function mergeEnd(stored: TurnRecord, incoming: TurnRecord, contradict: Contradict): End {
   const { status, endedAt, error } = stored
   if (isOpen(stored)) {
     return {
@@ -51,7 +46,7 @@ function mergeEnd(stored: TurnRecord, incoming: TurnRecord, isInferred: boolean,
       error: isOpen(incoming) ? filled(error, incoming.error) : filled(incoming.error, error),
     }
   }
-  if (isOpen(incoming) || isInferred) return { status, endedAt, error }
+  if (isOpen(incoming) || hasInferredEnd(incoming)) return { status, endedAt, error }
   if (status !== incoming.status) {
     contradict('its status')
     return { status, endedAt, error }

@@ -1,5 +1,5 @@
-import type { AgentTransitionRecord, SessionRecord, TurnRecord } from '@turnstore/core'
-import { laterTime } from '@turnstore/core/adapter'
+import { laterTime } from '../basics/time.js'
+import type { AgentTransitionRecord, SessionRecord, TurnRecord } from '../records/models.js'
 import { type Contradict, filled, occurrences, united, unitedExtra, unitedObjects } from './members.js'
 import { mergeTransitions } from './merge-transitions.js'
 import { mergeTurn, otherTurn } from './merge-turn.js'
@@ -15,7 +15,7 @@ export interface Merge {
  * Adds to a stored session what the incoming one has in addition. Stored values are never removed or replaced, nor
  * are stages that have advanced further. Does not modify its arguments.
  */
-export function mergeSession(stored: SessionRecord, incoming: SessionRecord): Merge {
+export function mergeRecords(stored: SessionRecord, incoming: SessionRecord): Merge {
   const contradictions = new Set<string>()
   const contradict: Contradict = what => void contradictions.add(what)
   const agentId = united(stored.agentId, incoming.agentId, () => contradict('its agent'))

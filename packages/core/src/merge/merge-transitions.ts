@@ -1,5 +1,5 @@
-import { isDeepStrictEqual } from 'node:util'
-import type { AgentTransitionRecord } from '@turnstore/core'
+import { sameJson } from '../basics/json.js'
+import type { AgentTransitionRecord } from '../records/models.js'
 import { type Contradict, filled, occurrences, united, unitedExtra } from './members.js'
 import { shown } from './printable-id.js'
 
@@ -17,7 +17,7 @@ export function mergeTransitions(
     const transition = incoming[index]
     if (transition === undefined) continue
     if (transition.transitionId === null) {
-      const same = nameless.findIndex(known => isDeepStrictEqual(known, transition))
+      const same = nameless.findIndex(known => sameJson(known, transition))
       if (same === -1) merged.push(transition)
       else nameless.splice(same, 1)
       continue
