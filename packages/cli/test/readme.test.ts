@@ -12,7 +12,7 @@ import { codeBlocks } from '../../../scripts/code-blocks.mjs'
 
 const packageFolder = fileURLToPath(new URL('../', import.meta.url))
 const root = join(packageFolder, '../..')
-const adapterPages = ['memory', 'file', 'sqlite', 'formats'].map(name => `packages/${name}/README.md`)
+const adapterPages = ['memory', 'file', 'sqlite'].map(name => `packages/${name}/README.md`)
 const bin = join(packageFolder, 'dist', 'bin.js')
 
 interface Example {
@@ -48,7 +48,7 @@ function run(readme: string, { language, code }: Example): { status: number | nu
   return spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', 'example.mjs'], options)
 }
 
-describe.each(['README.md', 'packages/core/README.md', 'packages/cli/README.md', ...adapterPages])(
+describe.each(['README.md', ...['core', 'formats', 'cli'].map(name => `packages/${name}/README.md`), ...adapterPages])(
   'the examples in %s',
   readme => {
     const examples = examplesIn(readme)
