@@ -1,7 +1,10 @@
+import { TurnstoreError } from '@turnstore/core'
+import { isJsonObject } from '@turnstore/core/adapter'
 import { dialects } from './dialects.js'
 import { fromTurns, isWriter } from './from-turns.js'
 import type { Format, FormatSession, ToSessionsOptions } from './format.js'
-import type { Dialect, FileDialect } from './middle/dialect.js'
+import type { Conversation, Dialect, FileDialect } from './middle/dialect.js'
+import { unitsOf } from './middle/entries.js'
 import { findDialect } from './recognize.js'
 import { toTurns } from './to-turns.js'
 
@@ -51,12 +54,40 @@ function formatOf(dialect: Dialect | FileDialect): Format {
 
 function toSessions(dialect: FileDialect, file: unknown, options: ToSessionsOptions = {}): FormatSession[] {
   const { onProblem, ...others } = options
-  return (dialect.split(file) ?? []).map(({ messages, problems, ...conversation }, session) => {
-    for (const message of problems) onProblem?.({ session, index: 0, message, loss: 'part' })
+  return conversationsOf(dialect, file).map(({ messages, problems, ...conversation }, session) => {
+    for (const message of problems) {
+      if (onProblem === undefined) {
+        throw new TurnstoreError('INVALID_RECORD', `session ${session} ${message}. Pass onProblem to continue anyway`)
+      }
+      onProblem({ session, index: 0, message, loss: 'part' })
+    }
     const turns = toTurns(dialect, messages, {
       ...others,
       ...(onProblem === undefined ? {} : { onProblem: problem => onProblem({ ...problem, session }) }),
     })
     return { ...conversation, turns }
   })
+}
+
+function conversationsOf(dialect: FileDialect, file: unknown): Conversation[] {
+  const units = unitsOf(file)
+  const belongs = dialect.belonging(units)
+  const strangers = units.filter(unit => !isJsonObject(unit) || !belongs(unit)).length
+  if (strangers > 0 && (dialect.unit === 'record' || strangers === units.length)) {
+    const problem = `${strangers} of ${units.length} ${dialect.unit}s of the file are not of ${dialect.title}`
+    throw new TurnstoreError('INVALID_ARGUMENT', problem)
+  }
+  const objects = units.filter(isJsonObject)
+  const conversations = dialect.split(objects)
+  const [first, ...others] = conversations
+  const lost = units.length - objects.length
+  if (lost === 0 || first === undefined) return conversations
+  return [
+    { ...first, problems: [...first.problems, ...times(lost, 'has a line that is no object; left out')] },
+    ...others,
+  ]
+}
+
+function times(count: number, problem: string): string[] {
+  return Array.from({ length: count }, () => problem)
 }

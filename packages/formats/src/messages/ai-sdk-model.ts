@@ -20,6 +20,8 @@ export const aiSdkModel: MessageDialect = {
     return content.some(isOwnPart) ? 'sure' : 'could'
   },
 
+  facts: new Set(['providerOptions', 'providerMetadata', 'experimental_providerMetadata', 'experimental_content']),
+
   read(message, report): Reading {
     const { role, content } = message
     if (typeof content === 'string') {
@@ -135,8 +137,9 @@ function isOwnPart(part: JsonValue): boolean {
   return ownTypes.has(part.type)
 }
 
-function writeModelMessages(messages: readonly ChatMessage[], { lose }: WriteOptions): Written {
-  const written = stepsOf(messages).flatMap((step): JsonObject[] => {
+function writeModelMessages(messages: readonly ChatMessage[], options: WriteOptions): Written {
+  const { lose } = options
+  const written = stepsOf(messages, options).flatMap((step): JsonObject[] => {
     if (step.role === 'system') return [{ role: 'system', content: step.text }]
     if (step.role === 'user') {
       const content = step.parts.flatMap(part => writePart(part, lose))
@@ -149,7 +152,8 @@ function writeModelMessages(messages: readonly ChatMessage[], { lose }: WriteOpt
     ]
     const results: JsonObject[] = calls.map(each => {
       const value = jsonOutput(each)
-      const output = { type: typeof value === 'string' ? 'text' : 'json', value }
+      const type = typeof value === 'string' ? 'text' : 'json'
+      const output = { type: each.failed ? `error-${type}` : type, value }
       return { type: 'tool-result', toolCallId: each.id, toolName: each.name, output }
     })
     return [{ role: 'assistant', content }, ...(results.length === 0 ? [] : [{ role: 'tool', content: results }])]

@@ -17,6 +17,7 @@ export const gemini: MessageDialect = {
     return parts.every(part => isJsonObject(part) && typeof part.type !== 'string') ? 'sure' : 'no'
   },
 
+  facts: new Set(['thoughtSignature', 'videoMetadata', 'displayName', 'partMetadata']),
   read: ({ role, parts }, report) => readContent(parts, role, report),
   write: writeContents,
 }
@@ -112,8 +113,9 @@ function mediaTypeOf(blob: JsonObject): string {
   return textIn(blob, 'mimeType', 'mime_type')
 }
 
-function writeContents(messages: readonly ChatMessage[], { lose }: WriteOptions): Written {
-  const { steps, system: prompt } = withoutSystem(stepsOf(messages))
+function writeContents(messages: readonly ChatMessage[], options: WriteOptions): Written {
+  const { lose } = options
+  const { steps, system: prompt } = withoutSystem(stepsOf(messages, options))
   const written = steps.flatMap((step): JsonObject[] => {
     if (step.role === 'user') {
       const parts = step.parts.flatMap(part => writePart(part, lose))

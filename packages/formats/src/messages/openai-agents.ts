@@ -1,9 +1,9 @@
 import type { ChatMessage, JsonObject, UserPart } from '@turnstore/core'
 import { isJsonObject } from '@turnstore/core/adapter'
-import type { Fit, MessageDialect, Written } from '../middle/dialect.js'
+import type { Fit, MessageDialect, WriteOptions, Written } from '../middle/dialect.js'
 import { writtenPart } from '../middle/parts.js'
-import { stepsOf } from '../middle/steps.js'
-import { hasItemContent, isCall, isOpenAiType, isResult, itemType, readItem } from './openai-items.js'
+import { loseFailures, stepsOf } from '../middle/steps.js'
+import { hasItemContent, isCall, isOpenAiType, isResult, itemFacts, itemType, readItem } from './openai-items.js'
 
 /** Items of a session of OpenAI's Agents SDK. */
 export const openAiAgents: MessageDialect = {
@@ -26,15 +26,17 @@ export const openAiAgents: MessageDialect = {
     return isOther ? 'no' : content.some(part => isJsonObject(part) && 'annotations' in part) ? 'could' : 'sure'
   },
 
+  facts: itemFacts,
   read: readItem,
   write: writeItems,
 }
 
-function writeItems(messages: readonly ChatMessage[]): Written {
-  const written = stepsOf(messages).flatMap((step): JsonObject[] => {
+function writeItems(messages: readonly ChatMessage[], options: WriteOptions): Written {
+  const written = stepsOf(messages, options).flatMap((step): JsonObject[] => {
     if (step.role === 'system') return [{ type: 'message', role: 'system', content: step.text }]
     if (step.role === 'user') return [{ type: 'message', role: 'user', content: step.parts.map(writePart) }]
     const { texts, calls } = step
+    loseFailures(calls, options.lose)
     const status = 'completed'
     const content = texts.map(text => ({ type: 'output_text', text }))
     return [

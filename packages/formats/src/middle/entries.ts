@@ -9,9 +9,14 @@ export function objectsOf(value: unknown): JsonObject[] | null {
   return objects.length === value.length ? objects : null
 }
 
-/** The objects of a list, or the one object that stands alone. */
-export function oneOrMore(value: unknown): JsonObject[] | null {
-  return isJsonObject(value) ? [value] : objectsOf(value)
+/** The records or lines of a file. Some exports of ChatGPT and Claude wrap theirs in an object. */
+export function unitsOf(file: unknown): readonly unknown[] {
+  if (Array.isArray(file)) return file
+  if (!isJsonObject(file)) return [file]
+  const { conversations, ...others } = file
+  const [first] = listOf(conversations)
+  const isWrapped = isJsonObject(first) && ('mapping' in first || 'chat_messages' in first)
+  return isWrapped && Object.keys(others).length === 0 ? listOf(conversations) : [file]
 }
 
 export function listOf(value: JsonValue | undefined): readonly JsonValue[] {
