@@ -93,7 +93,7 @@ class Replay {
   #rewind(id: string): void {
     if (this.messages.size > 0) this.rewound.push([...this.messages.values()])
     let isFound = !this.messages.has(id)
-    for (const each of [...this.messages.keys()]) {
+    for (const each of this.messages.keys()) {
       if (each === id) isFound = true
       if (isFound) this.messages.delete(each)
     }
