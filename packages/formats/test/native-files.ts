@@ -340,7 +340,7 @@ export function chatGptText(...parts: JsonValue[]): JsonObject {
 
 /** A tree of one branch. */
 export function chatGptMapping(messages: readonly JsonObject[]): JsonObject {
-  const ids = ['root', ...messages.map(({ id }) => String(id))]
+  const ids = ['root', ...messages.flatMap(({ id }) => (typeof id === 'string' ? id : []))]
   return Object.fromEntries(
     ids.map((id, index) => [
       id,

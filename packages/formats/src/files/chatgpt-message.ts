@@ -57,10 +57,13 @@ function readMessage(
   }
   const parts = readParts(content, report)
   const text = parts.flatMap(part => (isTextPart(part) ? [part.text] : [])).join('\n')
+  // Custom instructions, and what the tool remembers of the user.
+  if (content.content_type === 'user_editable_context' || content.content_type === 'model_editable_context')
+    return { said: [system(parts)] }
   if (role === 'user') {
-    // Custom instructions, and what the tool puts in the user's mouth, open no turn.
+    // What the tool puts in the user's mouth opens no turn.
     const isHidden = isJsonObject(metadata) && metadata.is_visually_hidden_from_conversation === true
-    return { said: [isHidden || content.content_type === 'user_editable_context' ? system(parts) : user(parts)] }
+    return { said: [isHidden ? system(parts) : user(parts)] }
   }
   if (role === 'system') return { said: text === '' ? [] : [system(parts)] }
   if (role === 'tool') {
