@@ -4,7 +4,7 @@ import { dialects } from './dialects.js'
 import { fromTurns, isWriter } from './from-turns.js'
 import type { Format, FormatSession, ToSessionsOptions } from './format.js'
 import type { Conversation, Dialect, FileDialect } from './middle/dialect.js'
-import { unitsOf } from './middle/entries.js'
+import { conversation, unitsOf } from './middle/entries.js'
 import { findDialect } from './recognize.js'
 import { toTurns } from './to-turns.js'
 
@@ -79,15 +79,8 @@ function conversationsOf(dialect: FileDialect, file: unknown): Conversation[] {
   }
   const objects = units.filter(isJsonObject)
   const conversations = dialect.split(objects)
-  const [first, ...others] = conversations
-  const lost = units.length - objects.length
-  if (lost === 0 || first === undefined) return conversations
-  return [
-    { ...first, problems: [...first.problems, ...times(lost, 'has a line that is no object; left out')] },
-    ...others,
-  ]
-}
-
-function times(count: number, problem: string): string[] {
-  return Array.from({ length: count }, () => problem)
+  const lost = Array.from({ length: units.length - objects.length }, () => 'has a line that is no object; left out')
+  if (lost.length === 0) return conversations
+  const [first = conversation([]), ...others] = conversations
+  return [{ ...first, problems: [...first.problems, ...lost] }, ...others]
 }

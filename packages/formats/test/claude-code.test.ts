@@ -1,4 +1,4 @@
-import type { JsonObject } from '@turnstore/core'
+import type { JsonObject, JsonValue } from '@turnstore/core'
 import { describe, expect, it } from 'vitest'
 import { recognize } from '../src/index.ts'
 import { claudeCodeLines } from './native-files.ts'
@@ -9,9 +9,9 @@ const hello = {
   turns: [{ prompt: 'Hi', picture: false, steps: [], answer: 'Ho' }],
 }
 
-function entry(uuid: string, type: string, content: unknown, members: JsonObject = {}): JsonObject {
+function entry(uuid: string, type: string, content: JsonValue, members: JsonObject = {}): JsonObject {
   const line = { uuid, type, sessionId: 's', timestamp: '2026-02-03T10:00:00.000Z', message: { role: type, content } }
-  return JSON.parse(JSON.stringify({ parentUuid: null, isSidechain: false, ...line, ...members }))
+  return { parentUuid: null, isSidechain: false, ...line, ...members }
 }
 
 describe('Subagents of Claude Code', () => {
@@ -119,7 +119,7 @@ describe('Entries of Claude Code', () => {
   it('give the title: one given by hand, else the summary of this session', () => {
     const lines = claudeCodeLines(hello, 's')
     const summary = (leafUuid: string, text: string): JsonObject => ({ type: 'summary', summary: text, leafUuid })
-    const own = summary(String(lines.at(-1)?.uuid), 'Of this session')
+    const own = summary(`s-${lines.length - 1}`, 'Of this session')
     const title = (...others: JsonObject[]): unknown =>
       readFile('claude-code', [...others, ...lines]).sessions[0]?.metadata.title
     expect(title(summary('elsewhere', 'Of another'))).toBe(undefined)

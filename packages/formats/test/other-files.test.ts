@@ -194,10 +194,11 @@ describe('Logs of Inspect', () => {
     expect(talkOf(sessions[0])).toEqual([['Hi', 'I run it']])
   })
 
-  it('without samples have no sessions', () => {
+  it('without samples have a session without turns, for what they say of the run', () => {
     const failed = { version: 2, status: 'error', eval: { eval_id: 'e' }, plan: {} }
     expect(named('inspect').recognizes(failed)).toBe(true)
-    expect(readFile('inspect', failed).sessions).toEqual([])
+    const { sessions } = readFile('inspect', failed)
+    expect(sessions).toMatchObject([{ sessionId: 'e', turns: [], metadata: { log: failed } }])
   })
 })
 

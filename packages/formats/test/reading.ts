@@ -1,4 +1,3 @@
-import type { JsonObject } from '@turnstore/core'
 import type { FormatSession } from '../src/index.ts'
 import { named } from './told.ts'
 
@@ -32,11 +31,4 @@ export function callsOf(session: FormatSession | undefined): unknown[] {
 
 export function usageOf(session: FormatSession | undefined): unknown[] {
   return session?.turns.map(({ metadata }) => metadata.usage) ?? []
-}
-
-export function jsonl(text: string): JsonObject[] {
-  return text
-    .trim()
-    .split('\n')
-    .map(line => JSON.parse(line))
 }

@@ -2,7 +2,7 @@ import type { JsonObject, JsonValue } from '@turnstore/core'
 import { isJsonObject } from '@turnstore/core/adapter'
 import type { Conversation, FileDialect } from '../middle/dialect.js'
 import { conversation, listOf } from '../middle/entries.js'
-import { textIn, without } from '../middle/say.js'
+import { collectTexts, takeText, textIn, without } from '../middle/say.js'
 import { timeOf } from '../middle/time.js'
 import { branchesOf, branchIds, type Node } from './branches.js'
 import { beginChatGpt } from './chatgpt-message.js'
@@ -35,13 +35,14 @@ function splitRecord(record: JsonObject): Conversation[] {
   const id = textIn(record, 'conversation_id', 'id') || null
   const branches = branchesOf(nodes, current)
   const reached = new Set(branches.flatMap(({ values }) => values))
-  const problems = nodes.flatMap(({ value }) =>
-    value === null || reached.has(value) ? [] : ['has a message that is on no branch; left out'],
-  )
-  const metadata = {
-    ...(typeof record.title === 'string' ? { title: record.title } : {}),
-    source: without(record, ['mapping', 'title']),
-  }
+  const problems = [
+    ...nodes.flatMap(({ value }) =>
+      value === null || reached.has(value) ? [] : ['has a message that is on no branch; left out'],
+    ),
+    ...problemsOf(isJsonObject(record.mapping) ? record.mapping : {}),
+  ]
+  const { text: title, others: source } = takeText(without(record, ['mapping']), 'title')
+  const metadata = { ...(title === '' ? {} : { title }), source }
   const known = { createdAt: timeOf(record.create_time) ?? '', updatedAt: timeOf(record.update_time) ?? '' }
   if (branches.length === 0) return [conversation([], { ...known, sessionId: id, metadata, problems })]
   return branches.map((branch, index) =>
@@ -52,6 +53,25 @@ function splitRecord(record: JsonObject): Conversation[] {
       problems: index === 0 ? problems : [],
     }),
   )
+}
+
+/** What of the tree is in no message. */
+function problemsOf(mapping: JsonObject): string[] {
+  const isMissing = (id: JsonValue | undefined): boolean =>
+    id !== undefined && id !== null && !(typeof id === 'string' && Object.hasOwn(mapping, id))
+  return Object.entries(mapping).flatMap(([key, node]) => {
+    if (!isJsonObject(node)) return []
+    const { id = key, message: _message, parent, children, ...others } = node
+    const links = [id, parent, ...(Array.isArray(children) ? children : [children])]
+    const texts: string[] = []
+    collectTexts(others, texts)
+    return [
+      ...(id !== key || links.some(isMissing)
+        ? ['has an entry whose parent or child is missing; the link is left out']
+        : []),
+      ...(texts.length > 0 ? ['has text in an entry beside its message; left out'] : []),
+    ]
+  })
 }
 
 /** The entries of the tree, siblings in the order of their parent's list. */

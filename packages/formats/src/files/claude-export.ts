@@ -4,7 +4,7 @@ import { readAnthropic } from '../messages/anthropic.js'
 import type { Conversation, FileDialect, Reading } from '../middle/dialect.js'
 import { conversation, listOf, objectsOf } from '../middle/entries.js'
 import { textPart } from '../middle/parts.js'
-import { collectTexts, isTextPart, textIn, user, without } from '../middle/say.js'
+import { collectTexts, isTextPart, takeText, textIn, user, without } from '../middle/say.js'
 import { timeOf } from '../middle/time.js'
 import { branchesOf, branchIds } from './branches.js'
 
@@ -88,11 +88,8 @@ function withAttachments(said: readonly ReadMessage[], message: JsonObject): rea
 function splitRecord(record: JsonObject): Conversation[] {
   const messages = objectsOf(record.chat_messages) ?? []
   const id = textIn(record, 'uuid') || null
-  const title = textIn(record, 'name')
-  const metadata = {
-    ...(title === '' ? {} : { title }),
-    source: without(record, ['chat_messages', 'name', 'uuid']),
-  }
+  const { text: title, others: source } = takeText(without(record, ['chat_messages']), 'name')
+  const metadata = { ...(title === '' ? {} : { title }), source }
   const known = { createdAt: timeOf(record.created_at) ?? '', updatedAt: timeOf(record.updated_at) ?? '' }
   // Older exports are lists; in newer ones each message names the one before it.
   const ids = new Set(messages.map(message => textIn(message, 'uuid')))

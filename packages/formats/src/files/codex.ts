@@ -2,7 +2,7 @@ import type { JsonObject } from '@turnstore/core'
 import { isJsonObject, type ReadMessage, textOf } from '@turnstore/core/adapter'
 import { isOpenAiType, itemFacts, itemType, readItem } from '../messages/openai-items.js'
 import type { Conversation, FileDialect, Reading, Report } from '../middle/dialect.js'
-import { conversation, objectsOf } from '../middle/entries.js'
+import { conversation, listOf } from '../middle/entries.js'
 import { collectTexts, system, textIn } from '../middle/say.js'
 import { timeOf } from '../middle/time.js'
 import { usageOf } from '../middle/usage.js'
@@ -30,7 +30,8 @@ export const codex: FileDialect = {
     return line => isNewLine(line) || isWholeRollout(line) || (isOld && (isHead(line) || isOldLine(line)))
   },
   split(lines) {
-    return lines.some(isWholeRollout) ? lines.flatMap(splitWhole) : splitLines(lines)
+    const others = lines.filter(line => !isWholeRollout(line))
+    return [...lines.filter(isWholeRollout).flatMap(splitWhole), ...(others.length === 0 ? [] : splitLines(others))]
   },
 }
 
@@ -82,7 +83,7 @@ function isWholeRollout({ session, items }: JsonObject): boolean {
 /** Events repeat what the items say, or are the tool's own. */
 function readEvent(line: JsonObject, report: Report): Reading {
   const { type, payload, record_type: record } = line
-  const isKnown = isNewLine(line) || isHead(line) || isWholeRollout(line) || typeof record === 'string'
+  const isKnown = isNewLine(line) || isHead(line) || isJsonObject(line.session) || typeof record === 'string'
   if (!isKnown || !isJsonObject(payload ?? line)) {
     report.tell('is a line of an unknown type; kept, but not read')
     return { said: [] }
@@ -109,14 +110,21 @@ function asNote(said: ReadMessage): ReadMessage {
   return said.role === 'user' && notes.test(textOf(said.content) ?? '') ? system(said.content) : said
 }
 
-function splitWhole(rollout: JsonObject): Conversation[] {
-  const session = isJsonObject(rollout.session) ? rollout.session : {}
-  return splitLines([session, ...(objectsOf(rollout.items) ?? [])])
+function splitWhole({ items, ...head }: JsonObject): Conversation[] {
+  const lines = listOf(items)
+  const objects = lines.filter(isJsonObject)
+  const [main, ...others] = splitLines([head, ...objects])
+  const problems = Array.from(
+    { length: lines.length - objects.length },
+    () => 'has an item that is no object; left out',
+  )
+  return main === undefined ? [] : [{ ...main, problems }, ...others]
 }
 
 function splitLines(lines: readonly JsonObject[]): Conversation[] {
   const meta = lines.find(({ type }) => type === 'session_meta')?.payload
-  const facts = isJsonObject(meta) ? meta : (lines[0] ?? {})
+  const [first = {}] = lines
+  const facts = isJsonObject(meta) ? meta : isJsonObject(first.session) ? first.session : first
   const id = textIn(facts, 'id') || null
   const { git = null } = facts
   const times = lines.flatMap(({ timestamp }) => timeOf(timestamp) ?? [])

@@ -1,8 +1,8 @@
-import type { JsonObject } from '@turnstore/core'
+import type { JsonObject, JsonValue } from '@turnstore/core'
 import { isJsonObject } from '@turnstore/core/adapter'
 import type { Conversation, FileDialect } from '../middle/dialect.js'
 import { conversation, objectsOf } from '../middle/entries.js'
-import { collectTexts, textIn, without } from '../middle/say.js'
+import { collectTexts, takeText, textIn } from '../middle/say.js'
 import { timeOf } from '../middle/time.js'
 import { readGeminiCli } from './gemini-cli-message.js'
 
@@ -57,14 +57,18 @@ const superseded = 'has an earlier version of a message, with text that the late
 /** Follows the lines as the tool does when it resumes the session. */
 class Replay {
   facts: JsonObject = {}
+  /** Facts that later lines replace. */
+  readonly earlier: JsonObject[] = []
   readonly messages = new Map<string, JsonObject>()
   readonly rewound: JsonObject[][] = []
   readonly problems: string[] = []
 
   add(line: JsonObject): void {
-    if (typeof line.$rewindTo === 'string') this.#rewind(line.$rewindTo)
-    else if (isJsonObject(line.$set)) this.#change(line.$set)
-    else if (isHead(line)) this.#change(line)
+    const { $rewindTo, $set, ...others } = line
+    if (typeof $rewindTo === 'string') this.#rewind($rewindTo)
+    if (isJsonObject($set)) this.#change($set)
+    if (isHead(line)) this.#change(line)
+    else if (typeof $rewindTo === 'string' || isJsonObject($set)) this.#note(others)
     else this.#put(line)
   }
 
@@ -76,9 +80,14 @@ class Replay {
   }
 
   #change({ messages, ...facts }: JsonObject): void {
-    this.facts = { ...this.facts, ...facts }
+    this.#note(facts)
     const checkpoint = objectsOf(messages)
-    if (checkpoint === null) return
+    if (checkpoint === null) {
+      if (messages === undefined || (Array.isArray(messages) && messages.length === 0)) return
+      this.problems.push('has messages that are not all objects; kept as metadata, but not read')
+      this.#note({ messages })
+      return
+    }
     const ids = new Set(checkpoint.map(message => textIn(message, 'id')))
     if ([...this.messages.keys()].some(id => !ids.has(id))) this.rewound.push([...this.messages.values()])
     const before = new Map(this.messages)
@@ -88,6 +97,15 @@ class Replay {
       if (old !== undefined && lacksText(message, old)) this.problems.push(superseded)
       this.#put(message)
     }
+  }
+
+  #note(facts: JsonObject): void {
+    for (const [name, value] of Object.entries(facts)) {
+      const before = this.facts[name]
+      if (before !== undefined && timeOf(before) === undefined && lacksText(value, before))
+        this.earlier.push({ [name]: before })
+    }
+    this.facts = { ...this.facts, ...facts }
   }
 
   #rewind(id: string): void {
@@ -100,23 +118,23 @@ class Replay {
   }
 }
 
-function lacksText(message: JsonObject, before: JsonObject): boolean {
+function lacksText(value: JsonValue, before: JsonValue): boolean {
   const now: string[] = []
   const then: string[] = []
-  collectTexts(message, now)
+  collectTexts(value, now)
   collectTexts(before, then)
   const said = new Set(now)
   return then.some(text => text !== '' && !said.has(text))
 }
 
 function replay(lines: readonly JsonObject[]): Conversation[] {
-  const { facts, messages, rewound, problems } = replayed(lines)
+  const { facts, earlier, messages, rewound, problems } = replayed(lines)
   const id = textIn(facts, 'sessionId') || null
-  const title = textIn(facts, 'summary')
+  const { text: title, others: source } = takeText(facts, 'summary')
   const known = {
     createdAt: timeOf(facts.startTime) ?? '',
     updatedAt: timeOf(facts.lastUpdated) ?? '',
-    metadata: { ...(title === '' ? {} : { title }), source: without(facts, ['summary']) },
+    metadata: { ...(title === '' ? {} : { title }), source, ...(earlier.length === 0 ? {} : { earlier }) },
   }
   return [
     conversation([...messages.values()], { ...known, sessionId: id, problems }),

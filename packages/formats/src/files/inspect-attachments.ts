@@ -8,15 +8,23 @@ const MAX_DEPTH = 200
 /** Large contents of a sample, which stand apart and are referred to by their hash. */
 export class Attachments {
   readonly #contents: JsonObject
+  readonly #size: number
   readonly #used = new Set<string>()
 
   constructor(contents: JsonValue | undefined) {
     this.#contents = isJsonObject(contents) ? contents : {}
+    this.#size = Attachments.sizeOf(contents)
+  }
+
+  /** How much stands under a name. */
+  static sizeOf(value: JsonValue | undefined): number {
+    if (value === undefined || value === null || value === '') return 0
+    return typeof value === 'object' ? Object.keys(value).length : 1
   }
 
   /** How many no value refers to that was resolved so far. */
   get unused(): number {
-    return Object.keys(this.#contents).length - this.#used.size
+    return this.#size - this.#used.size
   }
 
   /** The value with the contents in the places of the references. */

@@ -30,9 +30,14 @@ function isSample(sample: unknown): boolean {
   return isJsonObject(sample) && 'id' in sample && Array.isArray(sample.messages)
 }
 
-function splitLog(log: JsonObject): Conversation[] {
+/** What is said of the whole run goes with its first sample, or stands alone. */
+function splitLog({ samples, ...log }: JsonObject): Conversation[] {
   const run = isJsonObject(log.eval) ? log.eval : {}
-  return (objectsOf(log.samples) ?? []).map(sample => splitSample(sample, run))
+  const [first, ...others] = (objectsOf(samples) ?? []).map(sample => splitSample(sample, run))
+  if (first === undefined) {
+    return [conversation([], { sessionId: textIn(run, 'eval_id', 'run_id') || null, metadata: { log } })]
+  }
+  return [{ ...first, metadata: { ...first.metadata, log } }, ...others]
 }
 
 /** What repeats the messages, or is not part of the conversation. */
@@ -46,7 +51,7 @@ function splitSample(sample: JsonObject, run: JsonObject): Conversation {
   const source = attachments.resolve(without(sample, ['messages', ...besides]))
   const usage = totalUsage(sample.model_usage)
   const left = besides.flatMap(name => {
-    const count = name === 'attachments' ? attachments.unused : sizeOf(sample[name])
+    const count = name === 'attachments' ? attachments.unused : Attachments.sizeOf(sample[name])
     return count === 0 ? [] : [`has ${name} beside the messages: ${count}; left out`]
   })
   return conversation(messages, {
@@ -70,10 +75,6 @@ function totalUsage(models: JsonValue | undefined): Usage | undefined {
     if (usage !== undefined) sum = addUsage(sum, usage)
   }
   return sum
-}
-
-function sizeOf(value: JsonValue | undefined): number {
-  return typeof value === 'object' && value !== null ? Object.keys(value).length : 0
 }
 
 function text(id: JsonValue | undefined): string {

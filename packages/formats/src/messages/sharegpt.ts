@@ -11,7 +11,7 @@ import type {
   Written,
 } from '../middle/dialect.js'
 import { conversation, objectsOf } from '../middle/entries.js'
-import { assistant, call, result, system, textIn, user, without } from '../middle/say.js'
+import { assistant, call, result, system, takeText, textIn, user, without } from '../middle/say.js'
 import { loseFailures, stepsOf } from '../middle/steps.js'
 
 /**
@@ -46,9 +46,9 @@ export const shareGpt: MessageDialect & FileDialect = {
 function splitRecord(record: JsonObject): Conversation {
   const entries = objectsOf(record.conversations) ?? []
   // Some data sets have the system prompt beside the messages.
-  const prompt =
-    typeof record.system === 'string' && record.system !== '' ? [{ from: 'system', value: record.system }] : []
-  const source = without(record, ['conversations', 'id', 'system'])
+  const { text: system, others } = takeText(without(record, ['conversations']), 'system')
+  const prompt = system === '' ? [] : [{ from: 'system', value: system }]
+  const { others: source } = takeText(others, 'id')
   return conversation([...prompt, ...entries], {
     sessionId: textIn(record, 'id') || null,
     metadata: Object.keys(source).length === 0 ? {} : { source },
