@@ -42,10 +42,14 @@ function isWhole(units: readonly Unit[], file: FileDialect): boolean {
 }
 
 function findMessages(units: readonly Unit[]): Found {
-  const counts = messageDialects.map((dialect, index): Count => {
-    const count = (wanted: Fit): number => units.filter(({ fits }) => fits[index] === wanted).length
-    return { dialect, sure: count('sure'), no: count('no'), index }
-  })
+  const counts = messageDialects.map((dialect, index): Count => ({ dialect, sure: 0, no: 0, index }))
+  for (const { fits } of units) {
+    for (const count of counts) {
+      const fit = fits[count.index]
+      if (fit === 'sure') count.sure++
+      else if (fit === 'no') count.no++
+    }
+  }
   const best = counts.toSorted(compare)[0]
   if (best === undefined || best.no * 2 > units.length) return refusal(units)
   const isOther = ({ fits }: Unit): boolean => fits[best.index] === 'no' && fits.includes('sure')
@@ -54,8 +58,8 @@ function findMessages(units: readonly Unit[]): Found {
 
 interface Count {
   readonly dialect: MessageDialect
-  readonly sure: number
-  readonly no: number
+  sure: number
+  no: number
   readonly index: number
 }
 

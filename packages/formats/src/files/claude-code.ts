@@ -4,7 +4,7 @@ import { readAnthropic } from '../messages/anthropic.js'
 import type { Conversation, FileDialect, Reading } from '../middle/dialect.js'
 import { conversation } from '../middle/entries.js'
 import { collectTexts, system, textIn } from '../middle/say.js'
-import { timeOf } from '../middle/time.js'
+import { spanOf, timeOf } from '../middle/time.js'
 import { usageOf } from '../middle/usage.js'
 
 /**
@@ -155,14 +155,12 @@ function agentOf(entry: JsonObject, sidechains: Map<string, string>): string {
 }
 
 function splitSession({ id, parentId, entries }: Session): Conversation {
-  const times = entries.flatMap(({ timestamp }) => timeOf(timestamp) ?? [])
   const title = titleOf(entries)
   const located = entries.find(({ cwd }) => typeof cwd === 'string')
   return conversation(entries, {
     sessionId: id,
     parentSessionId: parentId,
-    createdAt: times[0] ?? '',
-    updatedAt: times.at(-1) ?? '',
+    ...spanOf(entries),
     metadata: {
       ...(title === '' ? {} : { title }),
       ...(located === undefined ? {} : { cwd: located.cwd ?? null }),

@@ -4,7 +4,7 @@ import { isOpenAiType, itemFacts, itemType, readItem } from '../messages/openai-
 import type { Conversation, FileDialect, Reading, Report } from '../middle/dialect.js'
 import { conversation, listOf } from '../middle/entries.js'
 import { collectTexts, system, textIn } from '../middle/say.js'
-import { timeOf } from '../middle/time.js'
+import { spanOf, timeOf } from '../middle/time.js'
 import { usageOf } from '../middle/usage.js'
 
 /**
@@ -57,13 +57,13 @@ const lineTypes = new Set([
 ])
 
 /** The first line of an older rollout. */
-function isHead({ id, timestamp, type, role, payload, ...others }: JsonObject): boolean {
-  const isMessage = type !== undefined || role !== undefined || payload !== undefined
+function isHead(line: JsonObject): boolean {
+  const isOther = 'type' in line || 'role' in line || 'payload' in line
   return (
-    !isMessage &&
-    typeof id === 'string' &&
-    typeof timestamp === 'string' &&
-    ('instructions' in others || 'git' in others)
+    !isOther &&
+    typeof line.id === 'string' &&
+    typeof line.timestamp === 'string' &&
+    ('instructions' in line || 'git' in line)
   )
 }
 
@@ -127,15 +127,16 @@ function splitLines(lines: readonly JsonObject[]): Conversation[] {
   const facts = isJsonObject(meta) ? meta : isJsonObject(first.session) ? first.session : first
   const id = textIn(facts, 'id') || null
   const { git = null } = facts
-  const times = lines.flatMap(({ timestamp }) => timeOf(timestamp) ?? [])
-  const title = lines
-    .flatMap(({ payload }) => (isJsonObject(payload) ? textIn(payload, 'thread_name') || [] : []))
-    .at(-1)
+  const span = spanOf(lines)
+  const named = lines.findLast(
+    ({ payload }) => isJsonObject(payload) && typeof payload.thread_name === 'string',
+  )?.payload
+  const title = isJsonObject(named) ? textIn(named, 'thread_name') : ''
   const known = {
-    createdAt: timeOf(facts.timestamp) ?? times[0] ?? '',
-    updatedAt: times.at(-1) ?? '',
+    createdAt: timeOf(facts.timestamp) ?? span.createdAt,
+    updatedAt: span.updatedAt,
     metadata: {
-      ...(title === undefined ? {} : { title }),
+      ...(title === '' ? {} : { title }),
       ...(typeof facts.cwd === 'string' ? { cwd: facts.cwd } : {}),
       ...(git === null ? {} : { git }),
     },

@@ -10,8 +10,9 @@ export const aiSdkModel: MessageDialect = {
   name: 'ai-sdk-model',
   title: 'AI SDK model messages',
 
-  fit({ role, content, ...others }): Fit {
-    if ('tool_calls' in others || 'parts' in others || 'toolInvocations' in others || 'tool_call_id' in others)
+  fit(message): Fit {
+    const { role, content } = message
+    if ('tool_calls' in message || 'parts' in message || 'toolInvocations' in message || 'tool_call_id' in message)
       return 'no'
     if (role === 'tool') return Array.isArray(content) && content.every(isOwnPart) ? 'sure' : 'no'
     if (role !== 'system' && role !== 'user' && role !== 'assistant') return 'no'

@@ -12,9 +12,10 @@ export const anthropic: MessageDialect = {
   name: 'anthropic',
   title: 'Anthropic messages',
 
-  fit({ role, content, type, stop_reason: stop, ...others }): Fit {
+  fit(message): Fit {
+    const { role, content, type, stop_reason: stop } = message
     if (role !== 'user' && role !== 'assistant' && role !== 'system') return 'no'
-    if ('tool_calls' in others || 'parts' in others || 'toolInvocations' in others) return 'no'
+    if ('tool_calls' in message || 'parts' in message || 'toolInvocations' in message) return 'no'
     if (type !== undefined && type !== 'message') return 'no'
     const isResponse = type === 'message' && stop !== undefined
     if (typeof content === 'string') return isResponse ? 'sure' : 'could'

@@ -80,12 +80,12 @@ export function readContent(
 
 /** The REST API takes both spellings. */
 function inCamelCase(part: JsonObject): JsonObject {
-  return Object.fromEntries(
-    Object.entries(part).map(([name, value]) => [
-      name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()),
-      value,
-    ]),
-  )
+  if ('text' in part || 'functionCall' in part || 'functionResponse' in part) return part
+  return Object.fromEntries(Object.entries(part).map(([name, value]) => [camelCase(name), value]))
+}
+
+function camelCase(name: string): string {
+  return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
 }
 
 function readResponse(response: JsonObject): ReadMessage {

@@ -70,15 +70,16 @@ const kinds: Readonly<Record<string, string>> = {
   remove: 'remove',
 }
 
-function open({ type, data, kwargs, id, ...flat }: JsonObject): { kind: string; body: JsonObject } | null {
+function open(message: JsonObject): { kind: string; body: JsonObject } | null {
+  const { type, data, kwargs, id } = message
   if (type === 'constructor' && Array.isArray(id) && isJsonObject(kwargs)) {
     const name = id.at(-1)
     const kind = typeof name === 'string' ? kindOf(name) : undefined
     return kind === undefined ? null : { kind, body: kwargs }
   }
-  const kind = typeof type === 'string' && !('role' in flat && type !== 'chat') ? kindOf(type) : undefined
+  const kind = typeof type === 'string' && !('role' in message && type !== 'chat') ? kindOf(type) : undefined
   if (kind === undefined) return null
-  return { kind, body: isJsonObject(data) ? data : flat }
+  return { kind, body: isJsonObject(data) ? data : message }
 }
 
 function kindOf(name: string): string | undefined {

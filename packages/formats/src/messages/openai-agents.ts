@@ -12,6 +12,7 @@ export const openAiAgents: MessageDialect = {
 
   fit(item): Fit {
     const type = itemType(item)
+    if (type === '') return 'no'
     if ('call_id' in item || 'tool_calls' in item || 'parts' in item || 'encrypted_content' in item) return 'no'
     if (type === 'hosted_tool_call' || type === 'compaction' || type === 'unknown') return 'sure'
     if (isCall(type) || isResult(type)) return 'callId' in item ? 'sure' : 'no'

@@ -12,6 +12,7 @@ export const openAiResponses: MessageDialect = {
 
   fit(item): Fit {
     const type = itemType(item)
+    if (type === '') return 'no'
     if ('callId' in item || 'providerData' in item || 'tool_calls' in item || 'parts' in item) return 'no'
     if (type !== 'message') return isOpenAiType(type) && type !== 'hosted_tool_call' ? 'sure' : 'no'
     const { content } = item

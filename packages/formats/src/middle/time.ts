@@ -1,4 +1,4 @@
-import type { JsonValue } from '@turnstore/core'
+import type { JsonObject, JsonValue } from '@turnstore/core'
 
 /** A time as any of the formats writes it, in ISO 8601: a text, or seconds or milliseconds since 1970. */
 export function timeOf(value: JsonValue | undefined): string | undefined {
@@ -7,4 +7,13 @@ export function timeOf(value: JsonValue | undefined): string | undefined {
   // Seconds reach this number in the year 5138, milliseconds in 1973.
   const time = new Date(value < 1e11 ? value * 1000 : value)
   return Number.isNaN(time.getTime()) ? undefined : time.toISOString()
+}
+
+/** When the first and the last of the entries that say it were made; `''` if none does. */
+export function spanOf(entries: readonly JsonObject[]): { createdAt: string; updatedAt: string } {
+  const isTimed = ({ timestamp }: JsonObject): boolean => timeOf(timestamp) !== undefined
+  return {
+    createdAt: timeOf(entries.find(isTimed)?.timestamp) ?? '',
+    updatedAt: timeOf(entries.findLast(isTimed)?.timestamp) ?? '',
+  }
 }

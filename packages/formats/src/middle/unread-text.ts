@@ -34,20 +34,22 @@ function collect(value: JsonValue, into: Set<string>): void {
   else if (typeof value === 'object' && value !== null) for (const member of Object.values(value)) collect(member, into)
 }
 
-function find(value: JsonValue, path: string, known: Known): string | null {
-  if (typeof value === 'string') return known.read.has(value) || !isText(value, path) ? null : path
+/** @param name of the member, or of the one that holds the list */
+function find(value: JsonValue, name: string, known: Known): string | null {
+  if (typeof value === 'string') return known.read.has(value) || !isText(value, name) ? null : ''
   if (typeof value !== 'object' || value === null) return null
   if (Array.isArray(value)) {
     for (const member of value) {
-      const found = find(member, `${path}[]`, known)
-      if (found !== null) return found
+      const path = find(member, name, known)
+      if (path !== null) return `[]${path}`
     }
     return null
   }
-  for (const [key, member] of Object.entries(value)) {
-    if (typeof member === 'number' || typeof member === 'boolean' || known.facts.has(key)) continue
-    const found = find(member, path === '' ? nameOf(key) : `${path}.${nameOf(key)}`, known)
-    if (found !== null) return found
+  for (const key of Object.keys(value)) {
+    const member = value[key]
+    if (member === undefined || known.facts.has(key)) continue
+    const path = find(member, key, known)
+    if (path !== null) return `${nameOf(key)}${path === '' || path.startsWith('[') ? '' : '.'}${path}`
   }
   return null
 }
@@ -58,12 +60,11 @@ function nameOf(key: string): string {
 }
 
 /** Where a single word is text too. */
-const textMembers = /(?:^|\.)(?:content|text|parts|output|refusal|reasoning|thinking|value)[[\]]*$/
+const textMembers = new Set(['content', 'text', 'parts', 'output', 'refusal', 'reasoning', 'thinking', 'value'])
 
 /** Whether somebody may have said a text: ids, types, media and times have neither spaces nor letters beyond ASCII. */
-function isText(text: string, path: string): boolean {
-  const trimmed = text.trim()
-  if (trimmed === '' || /^\d{4}-\d\d-\d\d[ T][\d:.,+ Z-]{0,30}$/.test(trimmed)) return false
+function isText(text: string, name: string): boolean {
+  if (textMembers.has(name)) return text.trim() !== ''
   // oxlint-disable-next-line no-control-regex
-  return /\s|[^\x00-\x7f]/.test(trimmed) || textMembers.test(path)
+  return /\s|[^\x00-\x7f]/.test(text) && text.trim() !== '' && !/^\d{4}-\d\d-\d\d[ T][\d:.,+ Z-]{0,30}$/.test(text)
 }
