@@ -4,7 +4,7 @@ import { claudeExport } from './files/claude-export.js'
 import { codex } from './files/codex.js'
 import { geminiCli } from './files/gemini-cli.js'
 import { inspect } from './files/inspect.js'
-import type { Dialect, FileDialect, MessageDialect } from './middle/dialect.js'
+import type { FileDialect, MessageDialect } from './middle/dialect.js'
 import { aiSdk } from './messages/ai-sdk.js'
 import { aiSdkModel } from './messages/ai-sdk-model.js'
 import { anthropic } from './messages/anthropic.js'
@@ -39,4 +39,4 @@ export const fileDialects: readonly FileDialect[] = [
   shareGpt,
 ]
 
-export const dialects: readonly Dialect[] = [...new Set<Dialect>([...messageDialects, ...fileDialects])]
+export const dialects: readonly (MessageDialect | FileDialect)[] = [...new Set([...messageDialects, ...fileDialects])]

@@ -1,8 +1,10 @@
+import { TurnstoreError } from '@turnstore/core'
+import { isJsonObject } from '@turnstore/core/adapter'
 import { dialects } from './dialects.js'
 import { fromTurns, isWriter } from './from-turns.js'
 import type { Format, FormatSession, ToSessionsOptions } from './format.js'
-import type { Dialect, FileDialect } from './middle/dialect.js'
-import { conversation } from './middle/entries.js'
+import type { Conversation, FileDialect, MessageDialect } from './middle/dialect.js'
+import { conversation, unitsOf } from './middle/entries.js'
 import { findDialect } from './recognize.js'
 import { toTurns } from './to-turns.js'
 
@@ -35,7 +37,7 @@ export function recognize(value: unknown): Recognition {
   return format === undefined ? { problem: 'has an unknown format', count: 1 } : { format }
 }
 
-function formatOf(dialect: Dialect | FileDialect): Format {
+function formatOf(dialect: MessageDialect | FileDialect): Format {
   const { name, title } = dialect
   return {
     name,
@@ -50,17 +52,46 @@ function formatOf(dialect: Dialect | FileDialect): Format {
   }
 }
 
-function toSessions(dialect: Dialect | FileDialect, file: unknown, options: ToSessionsOptions = {}): FormatSession[] {
+function toSessions(
+  dialect: MessageDialect | FileDialect,
+  file: unknown,
+  options: ToSessionsOptions = {},
+): FormatSession[] {
   const { onProblem, ...others } = options
-  const conversations = ('split' in dialect ? dialect.split(file) : null) ?? [
-    conversation(Array.isArray(file) ? file : [file]),
-  ]
+  const units = unitsOf(file)
+  const conversations =
+    'split' in dialect && !hasMessages(dialect, units) ? conversationsOf(dialect, units) : [conversation(units)]
   return conversations.map(({ messages, problems, ...conversation }, session) => {
-    for (const message of problems) onProblem?.({ session, index: 0, message, loss: 'part' })
+    for (const message of problems) {
+      if (onProblem === undefined) {
+        throw new TurnstoreError('INVALID_RECORD', `session ${session} ${message}. Pass onProblem to continue anyway`)
+      }
+      onProblem({ session, index: 0, message, loss: 'part' })
+    }
     const turns = toTurns(dialect, messages, {
       ...others,
       ...(onProblem === undefined ? {} : { onProblem: problem => onProblem({ ...problem, session }) }),
     })
     return { ...conversation, turns }
   })
+}
+
+/** Whether a list has messages of a format that has files too. */
+function hasMessages(dialect: MessageDialect | FileDialect, units: readonly unknown[]): boolean {
+  return 'fit' in dialect && units.some(unit => isJsonObject(unit) && dialect.fit(unit) !== 'no')
+}
+
+function conversationsOf(dialect: FileDialect, units: readonly unknown[]): Conversation[] {
+  const belongs = dialect.belonging(units)
+  const strangers = units.filter(unit => !isJsonObject(unit) || !belongs(unit)).length
+  if (strangers > 0 && (dialect.unit === 'record' || strangers === units.length)) {
+    const problem = `${strangers} of ${units.length} ${dialect.unit}s of the file are not of ${dialect.title}`
+    throw new TurnstoreError('INVALID_ARGUMENT', problem)
+  }
+  const objects = units.filter(isJsonObject)
+  const conversations = dialect.split(objects)
+  const lost = Array.from({ length: units.length - objects.length }, () => 'has a line that is no object; left out')
+  if (lost.length === 0) return conversations
+  const [first = conversation([]), ...others] = conversations
+  return [{ ...first, problems: [...first.problems, ...lost] }, ...others]
 }

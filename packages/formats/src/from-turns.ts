@@ -3,6 +3,7 @@ import {
   type JsonObject,
   messagesFromTurns,
   NO_RESULT,
+  type ToolCallRecord,
   type TurnItem,
   type TurnRecord,
 } from '@turnstore/core'
@@ -16,7 +17,8 @@ import {
 } from '@turnstore/core/adapter'
 import { dialects } from './dialects.js'
 import type { FromTurns, FromTurnsOptions } from './format.js'
-import type { Dialect, Reading, WriteOptions, Written } from './middle/dialect.js'
+import { type Dialect, type Read, readerOf, type Reading, type WriteOptions, type Written } from './middle/dialect.js'
+import { failedResults } from './middle/failures.js'
 import { isPart } from './middle/say.js'
 
 type Writer = Dialect & { write: NonNullable<Dialect['write']> }
@@ -45,12 +47,9 @@ export function fromTurns(dialect: Writer, turns: readonly TurnRecord[], options
     if (run.isOwn) {
       for (const turn of run.turns) for (const message of ownMessages(turn, dialect, lose)) messages.push(message)
     } else {
-      const unnamed = new UnnamedCalls()
-      const rendered = messagesFromTurns(
-        run.turns.map(turn => chatTurn(turn, { target: dialect, unnamed, lose })),
-        options,
-      )
-      add(dialect.write(rendered, { idPrefix: first.turnId, lose }))
+      const crossing = { target: dialect, unnamed: new UnnamedCalls(), readers: new Map<Dialect, Read>(), lose }
+      const chatTurns = run.turns.map(turn => chatTurn(turn, crossing))
+      add(writeTurns(chatTurns, dialect, { idPrefix: first.turnId, lose, ...options }))
     }
   }
   return {
@@ -58,6 +57,34 @@ export function fromTurns(dialect: Writer, turns: readonly TurnRecord[], options
     ...(systems.length === 0 ? {} : { system: systems.join('\n\n') }),
     lost: [...lost].toSorted(),
   }
+}
+
+/** Makes turns with chat messages sendable, and writes them. */
+function writeTurns(
+  turns: readonly TurnRecord[],
+  dialect: Writer,
+  { idPrefix, lose, ...options }: FromTurnsOptions & Pick<WriteOptions, 'idPrefix' | 'lose'>,
+): Written {
+  const messages = messagesFromTurns(turns, options)
+  return dialect.write(messages, { idPrefix, failed: failedResults(messages, turns.flatMap(failuresOf)), lose })
+}
+
+/** Whether each call of a turn failed, in the order in which `messagesFromTurns` renders them. */
+function failuresOf({ turnId, items, toolCalls }: TurnRecord): boolean[] {
+  const isFailed = (call: ToolCallRecord | undefined): boolean =>
+    call !== undefined && call.status !== 'success' && call.error !== null
+  const records = new Map(toolCalls.map(call => [call.callId, call]))
+  const ids = new CallIds(turnId)
+  const named = new Map<string, ToolCallRecord | undefined>()
+  for (const { value } of items) {
+    if (!isJsonObject(value) || !Array.isArray(value.tool_calls)) continue
+    for (const call of value.tool_calls) {
+      const id = ids.next(isJsonObject(call) && typeof call.id === 'string' ? call.id : '')
+      named.set(id, records.get(id))
+    }
+  }
+  const others = toolCalls.filter(({ callId }) => !named.has(callId))
+  return [...named.values(), ...others].map(isFailed)
 }
 
 /** Neighbours are rendered together, as a result may come in a later turn than its call. */
@@ -79,21 +106,20 @@ function ownMessages(turn: TurnRecord, dialect: Writer, lose: WriteOptions['lose
   const ids = new CallIds(turn.turnId)
   const named = new Set<string>()
   const messages = items.flatMap(({ value }) => (isJsonObject(value) ? [cloneJsonObject(value)] : []))
+  const read = readerOf(dialect)
   for (const message of messages) {
-    for (const said of dialect.read(message, { tell() {}, lose() {} }).said) {
+    for (const said of read(message, { tell() {}, lose() {} }).said) {
       if (said.role === 'assistant') for (const { id } of said.calls) named.add(ids.next(id))
     }
   }
   const others = turn.toolCalls.filter(({ callId }) => !named.has(callId))
   if (others.length === 0) return messages
   const rest: TurnRecord = { ...turn, items: [], prompt: '', responseContent: null, toolCalls: others }
-  const idPrefix = `${turn.turnId}-calls`
-  return [...messages, ...dialect.write(messagesFromTurns([rest]), { idPrefix, lose }).messages]
+  return [...messages, ...writeTurns([rest], dialect, { idPrefix: `${turn.turnId}-calls`, lose }).messages]
 }
 
 /** A turn whose items are chat messages, whatever they were before. */
-function chatTurn(turn: TurnRecord, { target, unnamed, lose }: Crossing): TurnRecord {
-  if (turn.toolCalls.some(({ error }) => error !== null)) lose('that a call failed')
+function chatTurn(turn: TurnRecord, { target, unnamed, readers, lose }: Crossing): TurnRecord {
   const known = turn.items.flatMap(item => {
     const dialect = dialects.find(({ name }) => name === item.format)
     return dialect === undefined || !isJsonObject(item.value) ? [] : [{ dialect, value: item.value }]
@@ -107,7 +133,9 @@ function chatTurn(turn: TurnRecord, { target, unnamed, lose }: Crossing): TurnRe
       lose('items of other formats')
       continue
     }
-    const reading = dialect.read(value, { tell: () => lose('what was not read'), lose })
+    const read = readers.get(dialect) ?? readerOf(dialect)
+    readers.set(dialect, read)
+    const reading = read(value, { tell: () => lose('what was not read'), lose })
     loseParts(reading, lose)
     if ('id' in value && dialect !== target) lose('message ids')
     said.push(...reading.said)
@@ -150,6 +178,8 @@ class UnnamedCalls {
 interface Crossing {
   readonly target: Dialect
   readonly unnamed: UnnamedCalls
+  /** Of the conversation. */
+  readonly readers: Map<Dialect, Read>
   readonly lose: WriteOptions['lose']
 }
 

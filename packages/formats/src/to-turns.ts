@@ -1,6 +1,6 @@
 import type { JsonObject, TurnRecord } from '@turnstore/core'
 import { turnsFromItems } from '@turnstore/core/adapter'
-import type { Dialect, Reading } from './middle/dialect.js'
+import { type Dialect, readerOf, type Reading } from './middle/dialect.js'
 import { unreadText } from './middle/unread-text.js'
 import { addUsage, type Usage } from './middle/usage.js'
 import type { ToTurnsOptions } from './format.js'
@@ -8,20 +8,21 @@ import type { ToTurnsOptions } from './format.js'
 /** Converts messages of one format. Each becomes an item of its turn, exactly as it was. */
 export function toTurns(dialect: Dialect, messages: readonly unknown[], options: ToTurnsOptions = {}): TurnRecord[] {
   const facts: Facts[] = []
+  const readMessage = readerOf(dialect)
   const turns = turnsFromItems(
     messages,
     {
       format: dialect.name,
       read(message, tell) {
         let isTold = false
-        const reading = dialect.read(message, {
+        const reading = readMessage(message, {
           tell(problem, loss) {
             isTold = true
             tell(problem, loss)
           },
           lose() {},
         })
-        const path = isTold ? null : unreadText(message, reading)
+        const path = isTold ? null : unreadText(message, reading, dialect.facts)
         if (path !== null) tell(`has text in ${path} that was not read; kept as it is`)
         facts.push(reading)
         return reading.said

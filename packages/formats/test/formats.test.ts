@@ -1,10 +1,11 @@
-import type { JsonObject, MessageProblem, TurnRecord } from '@turnstore/core'
+import type { JsonObject } from '@turnstore/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type Format, formatByName, formats, recognize } from '../src/index.ts'
+import { type Format, formats, recognize } from '../src/index.ts'
 import { expectValid } from './checkers.ts'
-import { type Talk, talks } from './conversations.ts'
-import { type Native, natives } from './native.ts'
+import { talks } from './conversations.ts'
+import { natives } from './native.ts'
+import { asTold, expected, named, saidIn, sayFailure, turnsOf } from './told.ts'
 
 const runs = { numRuns: 60 }
 
@@ -57,7 +58,10 @@ describe.each(natives)('$name, a conversation as its SDK writes it', native => {
           const isApart = native.system !== undefined && hasNoSystem(target)
           expect(system).toBe(isApart ? (talk.system ?? undefined) : system)
           const again = saidIn(turnsOf(target, messages))
-          expect(again.map(asTold)).toEqual(saidIn(turns).map(asTold))
+          const saysFailure = sayFailure.has(target.name)
+          expect(again.map(turn => asTold(turn, saysFailure))).toEqual(
+            saidIn(turns).map(turn => asTold(turn, saysFailure)),
+          )
         }),
         runs,
       )
@@ -81,81 +85,6 @@ function isTelling({ content, parts, toolInvocations, from, kwargs, data }: Json
   return Array.isArray(content) || [parts, toolInvocations, from, kwargs, data].some(each => each !== undefined)
 }
 
-function named(name: string): Format {
-  const format = formatByName(name)
-  if (format === undefined) throw new Error(`no format ${name}`)
-  return format
-}
-
 function hasNoSystem({ name }: Format): boolean {
   return name === 'anthropic' || name === 'gemini'
 }
-
-function turnsOf(format: Format, messages: readonly unknown[]): TurnRecord[] {
-  const problems: MessageProblem[] = []
-  const turns = format.toTurns(messages, { onProblem: problem => problems.push(problem) })
-  expect({ messages, problems }).toEqual({ messages, problems: [] })
-  return turns
-}
-
-interface Told {
-  readonly prompt: string
-  readonly response: string | null
-  readonly status: string
-  readonly calls: readonly { name: string; input: JsonObject; output: unknown; status: string }[]
-}
-
-function saidIn(turns: readonly TurnRecord[]): Told[] {
-  return turns.map(({ prompt, responseContent: response, status, toolCalls }) => ({
-    prompt,
-    response,
-    status,
-    calls: toolCalls.map(call => ({
-      name: call.toolName,
-      input: call.arguments,
-      output: call.error ?? call.result,
-      status: call.status,
-    })),
-  }))
-}
-
-/** Formats with objects for results have text that is JSON as such; that a call failed does not cross. */
-function asTold({ calls, ...turn }: Told): unknown {
-  return {
-    ...turn,
-    calls: calls.map(({ output, status: _status, ...call }) => ({
-      ...call,
-      output: typeof output === 'string' ? parsed(output) : output,
-    })),
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' ? value : text
-  } catch {
-    return text
-  }
-}
-
-function expected({ turns }: Talk, { saysFailure = false, textIsLast = false }: Native): Told[] {
-  return turns.map(({ prompt, steps, answer }) => {
-    const texts = [...steps.flatMap(({ text }) => text ?? []), ...(answer === null ? [] : [answer])]
-    return {
-      prompt,
-      response: texts.at(-1) ?? null,
-      status: answer === null && !(textIsLast && (steps.at(-1)?.text ?? null) !== null) ? 'running' : 'success',
-      calls: steps.flatMap(({ calls }) =>
-        calls.map(call => ({
-          name: call.name,
-          input: call.input,
-          output: call.output,
-          status: saysFailure && call.failed ? 'error' : 'success',
-        })),
-      ),
-    }
-  })
-}
-
-/** These write an empty text beside calls, which is the response if there is no other. */

@@ -1,110 +1,152 @@
 import type { JsonObject, JsonValue } from '@turnstore/core'
-import { isJsonObject, type ReadMessage } from '@turnstore/core/adapter'
-import { readContent } from '../messages/gemini.js'
-import type { FileDialect, Reading, Report } from '../middle/dialect.js'
-import { assistant, call, collectTexts, result, textIn, user, without } from '../middle/say.js'
+import { isJsonObject } from '@turnstore/core/adapter'
+import type { Conversation, FileDialect } from '../middle/dialect.js'
+import { conversation, objectsOf } from '../middle/entries.js'
+import { collectTexts, takeText, textIn } from '../middle/say.js'
 import { timeOf } from '../middle/time.js'
-import { usageOf } from '../middle/usage.js'
-import { conversation, listOf, objectsOf, oneOrMore } from '../middle/entries.js'
+import { readGeminiCli } from './gemini-cli-message.js'
 
-/** Sessions of Gemini CLI: `{ sessionId, projectHash, messages }`, one or a list, or a line of facts and then messages. */
+/**
+ * Sessions of Gemini CLI: one object with all messages, or lines: a line of facts, then messages, each again when it
+ * grows, and changes. What was rewound becomes a fork.
+ */
 export const geminiCli: FileDialect = {
   name: 'gemini-cli',
   title: "Gemini CLI's session",
-
-  split(file) {
-    const records = oneOrMore(file)
-    if (records === null) return null
-    if (records.every(isSession)) return records.map(record => session(record, objectsOf(record.messages) ?? []))
-    const [first, ...lines] = records
-    return first !== undefined &&
-      isHead(first) &&
-      lines.length > 0 &&
-      lines.every(line => isMessage(line) || '$set' in line)
-      ? [session(first, lines)]
-      : null
+  // What the tool shows instead of the content or the result that the model got.
+  facts: new Set(['displayContent', 'displayName', 'description', 'resultDisplay', 'agentId', 'tokens']),
+  read: readGeminiCli,
+  unit: 'line',
+  belonging(lines) {
+    const isSession = lines.some(line => isJsonObject(line) && isHead(line) && line.messages === undefined)
+    return line => (isHead(line) ? isWhole(line) : isSession && (isMessage(line) || isChange(line)))
   },
-
-  read(message, report): Reading {
-    const asides: string[] = []
-    const time = timeOf(message.timestamp)
-    const usage = usageOf(message.tokens)
-    const thoughts: string[] = []
-    for (const thought of listOf(message.thoughts)) collectTexts(thought, thoughts)
-    if (thoughts.length > 0) report.lose('reasoning')
-    collectTexts(message.displayContent, asides)
-    return {
-      said: readMessage(message, report, asides),
-      thoughts,
-      asides,
-      ...(time === undefined ? {} : { time }),
-      ...(usage === undefined ? {} : { usage }),
-      ...(typeof message.model === 'string' ? { model: message.model } : {}),
+  split(lines) {
+    const sessions: Conversation[] = []
+    let log: JsonObject[] = []
+    // A session that stands alone has all its messages in one object.
+    for (const line of lines) {
+      if (Array.isArray(line.messages) || (isHead(line) && log.length > 0 && line.sessionId !== log[0]?.sessionId)) {
+        if (log.length > 0) sessions.push(...replay(log))
+        log = []
+      }
+      log.push(line)
     }
+    return [...sessions, ...replay(log)]
   },
-}
-
-function readMessage(message: JsonObject, report: Report, asides: string[]): readonly ReadMessage[] {
-  const { type } = message
-  if (type !== 'user' && type !== 'gemini') {
-    collectTexts(message, asides)
-    report.lose('notes of the tool')
-    return []
-  }
-  const content = message.content ?? ''
-  const calls = listOf(message.toolCalls)
-  const said = [...readText(content, type === 'gemini' ? 'model' : 'user', report)]
-  for (const each of calls) {
-    if (!isJsonObject(each)) continue
-    const id = textIn(each, 'id')
-    const name = textIn(each, 'name')
-    said.push(assistant(undefined, [call(id, name, each.args)]))
-    collectTexts(without(each, ['args']), asides)
-    const answer = resultOf(each)
-    if (answer !== undefined) said.push(result({ id, name, value: answer, isError: each.status === 'error' }))
-  }
-  return said
-}
-
-function readText(content: JsonValue, role: 'model' | 'user', report: Report): readonly ReadMessage[] {
-  if (typeof content === 'string') {
-    if (role === 'user') return [user(content)]
-    return content === '' ? [] : [assistant(content)]
-  }
-  const parts = isJsonObject(content)
-    ? [content]
-    : listOf(content).map(part => (typeof part === 'string' ? { text: part } : part))
-  return readContent(parts, role, report).said
-}
-
-/** The response of a call, which the file has as the parts that went to the model. */
-function resultOf({ result: given = null }: JsonObject): JsonValue | undefined {
-  if (given === null) return undefined
-  const [only] = listOf(given)
-  const response =
-    isJsonObject(only) && isJsonObject(only.functionResponse) ? only.functionResponse.response : undefined
-  if (!isJsonObject(response)) return given
-  return Object.keys(response).length === 1 ? (response.output ?? response.error ?? response) : response
 }
 
 function isHead(record: JsonObject): boolean {
   return typeof record.sessionId === 'string' && typeof record.projectHash === 'string'
 }
 
-function isSession(record: JsonObject): boolean {
-  return isHead(record) && Array.isArray(record.messages) && record.messages.every(isMessage)
+function isWhole({ messages }: JsonObject): boolean {
+  return messages === undefined || (Array.isArray(messages) && messages.every(isMessage))
 }
 
 function isMessage(message: unknown): boolean {
   return isJsonObject(message) && typeof message.type === 'string' && 'content' in message && !('role' in message)
 }
 
-function session(record: JsonObject, messages: readonly JsonObject[]): ReturnType<typeof conversation> {
-  const summary = textIn(record, 'summary')
-  return conversation(messages, {
-    sessionId: textIn(record, 'sessionId'),
-    createdAt: timeOf(record.startTime) ?? '',
-    updatedAt: timeOf(record.lastUpdated) ?? '',
-    metadata: { ...(summary === '' ? {} : { title: summary }), source: without(record, ['messages']) },
-  })
+function isChange({ $set, $rewindTo }: JsonObject): boolean {
+  return isJsonObject($set) || typeof $rewindTo === 'string'
+}
+
+const superseded = 'has an earlier version of a message, with text that the later one lacks; left out'
+
+/** Follows the lines as the tool does when it resumes the session. */
+class Replay {
+  facts: JsonObject = {}
+  /** Facts that later lines replace. */
+  readonly earlier: JsonObject[] = []
+  readonly messages = new Map<string, JsonObject>()
+  readonly rewound: JsonObject[][] = []
+  readonly problems: string[] = []
+
+  add(line: JsonObject): void {
+    const { $rewindTo, $set, ...others } = line
+    if (typeof $rewindTo === 'string') this.#rewind($rewindTo)
+    if (isJsonObject($set)) this.#change($set)
+    if (isHead(line)) this.#change(line)
+    else if (typeof $rewindTo === 'string' || isJsonObject($set)) this.#note(others)
+    else this.#put(line)
+  }
+
+  #put(message: JsonObject): void {
+    const id = textIn(message, 'id') || `#${this.messages.size}`
+    const before = this.messages.get(id)
+    if (before !== undefined && lacksText(message, before)) this.problems.push(superseded)
+    this.messages.set(id, message)
+  }
+
+  #change({ messages, ...facts }: JsonObject): void {
+    this.#note(facts)
+    const checkpoint = objectsOf(messages)
+    if (checkpoint === null) {
+      if (messages === undefined || (Array.isArray(messages) && messages.length === 0)) return
+      this.problems.push('has messages that are not all objects; kept as metadata, but not read')
+      this.#note({ messages })
+      return
+    }
+    const ids = new Set(checkpoint.map(message => textIn(message, 'id')))
+    if ([...this.messages.keys()].some(id => !ids.has(id))) this.rewound.push([...this.messages.values()])
+    const before = new Map(this.messages)
+    this.messages.clear()
+    for (const message of checkpoint) {
+      const old = before.get(textIn(message, 'id'))
+      if (old !== undefined && lacksText(message, old)) this.problems.push(superseded)
+      this.#put(message)
+    }
+  }
+
+  #note(facts: JsonObject): void {
+    for (const [name, value] of Object.entries(facts)) {
+      const before = this.facts[name]
+      if (before !== undefined && timeOf(before) === undefined && lacksText(value, before))
+        this.earlier.push({ [name]: before })
+    }
+    this.facts = { ...this.facts, ...facts }
+  }
+
+  #rewind(id: string): void {
+    if (this.messages.size > 0) this.rewound.push([...this.messages.values()])
+    let isFound = !this.messages.has(id)
+    for (const each of this.messages.keys()) {
+      if (each === id) isFound = true
+      if (isFound) this.messages.delete(each)
+    }
+  }
+}
+
+function lacksText(value: JsonValue, before: JsonValue): boolean {
+  const now: string[] = []
+  const then: string[] = []
+  collectTexts(value, now)
+  collectTexts(before, then)
+  const said = new Set(now)
+  return then.some(text => text !== '' && !said.has(text))
+}
+
+function replay(lines: readonly JsonObject[]): Conversation[] {
+  const { facts, earlier, messages, rewound, problems } = replayed(lines)
+  const id = textIn(facts, 'sessionId') || null
+  const { text: title, others: source } = takeText(facts, 'summary')
+  const known = {
+    createdAt: timeOf(facts.startTime) ?? '',
+    updatedAt: timeOf(facts.lastUpdated) ?? '',
+    metadata: { ...(title === '' ? {} : { title }), source, ...(earlier.length === 0 ? {} : { earlier }) },
+  }
+  return [
+    conversation([...messages.values()], { ...known, sessionId: id, problems }),
+    ...rewound.map(old => {
+      const last = textIn(old.at(-1) ?? {}, 'id')
+      return conversation(old, { ...known, sessionId: id === null ? null : `${id}:${last}`, parentSessionId: id })
+    }),
+  ]
+}
+
+function replayed(lines: readonly JsonObject[]): Replay {
+  const state = new Replay()
+  for (const line of lines) state.add(line)
+  return state
 }

@@ -1,105 +1,82 @@
 import type { JsonObject, JsonValue } from '@turnstore/core'
-import { type ContentPart, isJsonObject } from '@turnstore/core/adapter'
-import type { Conversation, FileDialect, Reading, Report } from '../middle/dialect.js'
-import { mediaPart, textPart } from '../middle/parts.js'
-import { assistant, call, isTextPart, result, system, textIn, user, without } from '../middle/say.js'
+import { isJsonObject } from '@turnstore/core/adapter'
+import type { Conversation, FileDialect } from '../middle/dialect.js'
+import { conversation, listOf, objectsOf } from '../middle/entries.js'
+import { textIn, without } from '../middle/say.js'
 import { timeOf } from '../middle/time.js'
-import { conversation, objectsOf, oneOrMore } from '../middle/entries.js'
+import { addUsage, type Usage, usageOf } from '../middle/usage.js'
+import { Attachments } from './inspect-attachments.js'
+import { readInspect } from './inspect-message.js'
 
-/** Logs of Inspect in JSON: each sample is a session. */
+/** Logs of Inspect in JSON: each sample, and each epoch of it, is a session. */
 export const inspect: FileDialect = {
   name: 'inspect',
   title: "Inspect's log",
+  facts: new Set(['metadata', 'internal', 'citations', 'filename', 'view', 'source']),
+  read: readInspect,
+  unit: 'record',
+  belonging: () => isLog,
+  split: logs => logs.flatMap(splitLog),
+}
 
-  split(file) {
-    const logs = oneOrMore(file)
-    return logs?.every(log => isJsonObject(log.eval) && Array.isArray(log.samples) && log.samples.every(isSample)) ===
-      true
-      ? logs.flatMap(splitLog)
-      : null
-  },
-
-  read(message, report): Reading {
-    const { role, error = null } = message
-    const thoughts: string[] = []
-    const parts = readContent(message.content, thoughts, report)
-    const read = { thoughts, ...(typeof message.model === 'string' ? { model: message.model } : {}) }
-    if (role === 'user') return { said: [user(parts)], ...read }
-    if (role === 'system') return { said: [system(parts)], ...read }
-    if (role === 'tool') {
-      const [only] = typeof parts === 'string' ? [] : parts
-      const value = typeof parts === 'string' ? parts : parts.length === 1 && isTextPart(only) ? only.text : parts
-      const failure = isJsonObject(error) ? textIn(error, 'message') : ''
-      const id = textIn(message, 'tool_call_id')
-      return {
-        said: [result({ id, name: textIn(message, 'function'), value: failure || value, isError: failure !== '' })],
-        asides: typeof value === 'string' ? [value, failure] : [failure],
-        ...read,
-      }
-    }
-    if (role !== 'assistant') {
-      report.tell('has an unknown role; kept, but not read')
-      return { said: [] }
-    }
-    const calls = (objectsOf(message.tool_calls) ?? []).map(each =>
-      call(textIn(each, 'id'), textIn(each, 'function'), each.arguments),
-    )
-    return { said: [assistant(calls.length > 0 && parts.length === 0 ? undefined : parts, calls)], ...read }
-  },
+/** Logs of runs that failed at once have no samples. */
+function isLog({ eval: run, samples = null, status, plan }: JsonObject): boolean {
+  if (!isJsonObject(run)) return false
+  if (samples === null) return typeof status === 'string' && (plan === undefined || isJsonObject(plan))
+  return Array.isArray(samples) && samples.every(isSample)
 }
 
 function isSample(sample: unknown): boolean {
   return isJsonObject(sample) && 'id' in sample && Array.isArray(sample.messages)
 }
 
-function splitLog(log: JsonObject): Conversation[] {
+/** What is said of the whole run goes with its first sample, or stands alone. */
+function splitLog({ samples, ...log }: JsonObject): Conversation[] {
   const run = isJsonObject(log.eval) ? log.eval : {}
+  const [first, ...others] = (objectsOf(samples) ?? []).map(sample => splitSample(sample, run))
+  if (first === undefined) {
+    return [conversation([], { sessionId: textIn(run, 'eval_id', 'run_id') || null, metadata: { log } })]
+  }
+  return [{ ...first, metadata: { ...first.metadata, log } }, ...others]
+}
+
+/** What repeats the messages, or is not part of the conversation. */
+const besides = ['events', 'events_data', 'attachments', 'store', 'timelines']
+
+function splitSample(sample: JsonObject, run: JsonObject): Conversation {
+  const { epoch = 1 } = sample
   const id = textIn(run, 'eval_id', 'run_id')
-  return (objectsOf(log.samples) ?? []).map(sample => {
-    const { epoch = 1 } = sample
-    const messages = objectsOf(sample.messages) ?? []
-    const left = ['events', 'attachments', 'store', 'timelines'].filter(name => isFilled(sample[name]))
-    return conversation(messages, {
-      sessionId: id === '' ? null : `${id}:${text(sample.id)}:${text(epoch)}`,
-      createdAt: timeOf(sample.started_at) ?? timeOf(run.created) ?? '',
-      updatedAt: timeOf(sample.completed_at) ?? '',
-      metadata: {
-        title: `${textIn(run, 'task')} ${text(sample.id)}`.trim(),
-        source: without(sample, ['messages', 'events', 'attachments', 'store', 'timelines']),
-      },
-      problems: left.map(name => `has ${name} beside the messages; left out`),
-    })
+  const attachments = new Attachments(sample.attachments)
+  const messages = listOf(sample.messages).map(message => attachments.resolve(message))
+  const source = attachments.resolve(without(sample, ['messages', ...besides]))
+  const usage = totalUsage(sample.model_usage)
+  const left = besides.flatMap(name => {
+    const count = name === 'attachments' ? attachments.unused : Attachments.sizeOf(sample[name])
+    return count === 0 ? [] : [`has ${name} beside the messages: ${count}; left out`]
+  })
+  return conversation(messages, {
+    sessionId: id === '' ? null : `${id}:${text(sample.id)}:${text(epoch)}`,
+    createdAt: timeOf(sample.started_at) ?? timeOf(run.created) ?? '',
+    updatedAt: timeOf(sample.completed_at) ?? '',
+    metadata: {
+      title: `${textIn(run, 'task')} ${text(sample.id)}`.trim(),
+      ...(usage === undefined ? {} : { usage: { ...usage } }),
+      source,
+    },
+    problems: left,
   })
 }
 
-function isFilled(value: JsonValue | undefined): boolean {
-  return typeof value === 'object' && value !== null && Object.keys(value).length > 0
+function totalUsage(models: JsonValue | undefined): Usage | undefined {
+  if (!isJsonObject(models)) return undefined
+  let sum: Usage | undefined
+  for (const each of Object.values(models)) {
+    const usage = usageOf(each)
+    if (usage !== undefined) sum = addUsage(sum, usage)
+  }
+  return sum
 }
 
 function text(id: JsonValue | undefined): string {
   return typeof id === 'string' || typeof id === 'number' ? String(id) : ''
-}
-
-function readContent(
-  content: JsonValue | undefined,
-  thoughts: string[],
-  { tell, lose }: Report,
-): string | ContentPart[] {
-  if (typeof content === 'string') return content
-  return (Array.isArray(content) ? content : []).flatMap((part): ContentPart[] => {
-    if (isTextPart(part)) return [textPart(part.text)]
-    if (!isJsonObject(part)) {
-      tell('has content that is no part; kept, but not read')
-      return []
-    }
-    const { type } = part
-    if (type === 'reasoning') {
-      thoughts.push(textIn(part, 'reasoning'), textIn(part, 'summary'))
-      lose(typeof part.signature === 'string' ? 'signed reasoning' : 'reasoning')
-    } else if (type === 'image' || type === 'audio' || type === 'video' || type === 'document') {
-      const url = textIn(part, 'image', 'audio', 'video', 'document')
-      return [mediaPart({ mediaType: type === 'image' ? 'image' : textIn(part, 'mime_type'), url })]
-    } else tell('has a part of an unknown type; kept, but not read')
-    return []
-  })
 }

@@ -10,8 +10,9 @@ export const aiSdkModel: MessageDialect = {
   name: 'ai-sdk-model',
   title: 'AI SDK model messages',
 
-  fit({ role, content, ...others }): Fit {
-    if ('tool_calls' in others || 'parts' in others || 'toolInvocations' in others || 'tool_call_id' in others)
+  fit(message): Fit {
+    const { role, content } = message
+    if ('tool_calls' in message || 'parts' in message || 'toolInvocations' in message || 'tool_call_id' in message)
       return 'no'
     if (role === 'tool') return Array.isArray(content) && content.every(isOwnPart) ? 'sure' : 'no'
     if (role !== 'system' && role !== 'user' && role !== 'assistant') return 'no'
@@ -19,6 +20,8 @@ export const aiSdkModel: MessageDialect = {
     if (!Array.isArray(content) || !content.every(part => isTextPart(part) || isOwnPart(part))) return 'no'
     return content.some(isOwnPart) ? 'sure' : 'could'
   },
+
+  facts: new Set(['providerOptions', 'providerMetadata', 'experimental_providerMetadata', 'experimental_content']),
 
   read(message, report): Reading {
     const { role, content } = message
@@ -135,8 +138,9 @@ function isOwnPart(part: JsonValue): boolean {
   return ownTypes.has(part.type)
 }
 
-function writeModelMessages(messages: readonly ChatMessage[], { lose }: WriteOptions): Written {
-  const written = stepsOf(messages).flatMap((step): JsonObject[] => {
+function writeModelMessages(messages: readonly ChatMessage[], options: WriteOptions): Written {
+  const { lose } = options
+  const written = stepsOf(messages, options).flatMap((step): JsonObject[] => {
     if (step.role === 'system') return [{ role: 'system', content: step.text }]
     if (step.role === 'user') {
       const content = step.parts.flatMap(part => writePart(part, lose))
@@ -149,7 +153,8 @@ function writeModelMessages(messages: readonly ChatMessage[], { lose }: WriteOpt
     ]
     const results: JsonObject[] = calls.map(each => {
       const value = jsonOutput(each)
-      const output = { type: typeof value === 'string' ? 'text' : 'json', value }
+      const type = typeof value === 'string' ? 'text' : 'json'
+      const output = { type: each.failed ? `error-${type}` : type, value }
       return { type: 'tool-result', toolCallId: each.id, toolName: each.name, output }
     })
     return [{ role: 'assistant', content }, ...(results.length === 0 ? [] : [{ role: 'tool', content: results }])]

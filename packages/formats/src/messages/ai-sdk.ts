@@ -20,6 +20,17 @@ export const aiSdk: MessageDialect = {
     return typeof content === 'string' ? 'could' : 'no'
   },
 
+  facts: new Set([
+    'metadata',
+    'annotations',
+    'providerMetadata',
+    'callProviderMetadata',
+    'resultProviderMetadata',
+    'experimental_providerMetadata',
+    'data',
+    'title',
+  ]),
+
   read(message, report): Reading {
     const { role, metadata = null } = message
     const reader = new PartReader(report)
@@ -34,7 +45,9 @@ export const aiSdk: MessageDialect = {
     }
     // Version 4 keeps files beside the text, and repeats the text of the parts in `content`.
     for (const file of listOf(message.experimental_attachments)) if (isJsonObject(file)) reader.attach(file)
-    if (typeof message.content === 'string') reader.asides.push(message.content)
+    if (typeof message.content === 'string' && reader.repeats(message.content)) reader.asides.push(message.content)
+    if (typeof message.reasoning === 'string' && reader.thoughts.join('') === message.reasoning)
+      reader.asides.push(message.reasoning)
     const facts = isJsonObject(metadata) ? metadata : {}
     const time = timeOf(message.createdAt ?? facts.createdAt)
     const usage = usageOf(facts.usage ?? facts.totalUsage)
@@ -61,6 +74,7 @@ class PartReader {
   readonly thoughts: string[] = []
   readonly asides: string[] = []
   readonly #said: ReadMessage[] = []
+  readonly #texts: string[] = []
   #parts: ContentPart[] = []
 
   constructor(report: Report) {
@@ -85,18 +99,22 @@ class PartReader {
     else if (type === 'reasoning-file') lose('reasoning')
     else if (type.startsWith('data-') || type === 'custom') {
       lose('data parts')
-      collectTexts(part.data, this.asides)
     } else tell('has a part of an unknown type; kept, but not read')
   }
 
   say(text: string): void {
+    this.#texts.push(text)
     this.#parts.push(textPart(text))
+  }
+
+  /** Whether a text is what the parts say together. */
+  repeats(content: string): boolean {
+    return ['', '\n', '\n\n'].some(between => this.#texts.join(between) === content)
   }
 
   think(text: string, { providerMetadata }: JsonObject = {}): void {
     this.thoughts.push(text)
     this.#report.lose(providerMetadata === undefined ? 'reasoning' : 'signed reasoning')
-    collectTexts(providerMetadata, this.asides)
   }
 
   attach(file: JsonObject): void {
@@ -132,7 +150,10 @@ class PartReader {
       const reason = isJsonObject(approval) ? textIn(approval, 'reason') : ''
       this.#said.push(result({ id, name, value: reason || 'The tool call was denied.', isError: true }))
     }
-    if (approval !== undefined) this.#report.lose('approvals')
+    if (approval !== undefined) {
+      if (isJsonObject(approval)) this.asides.push(textIn(approval, 'reason'))
+      this.#report.lose('approvals')
+    }
   }
 
   #take(): ContentPart[] | undefined {
@@ -157,9 +178,10 @@ class PartReader {
 }
 
 /** One message of the assistant holds all its steps, each with its calls and results. */
-function writeUiMessages(messages: readonly ChatMessage[], { idPrefix, lose }: WriteOptions): Written {
+function writeUiMessages(messages: readonly ChatMessage[], options: WriteOptions): Written {
+  const { idPrefix, lose } = options
   const written: { id: string; role: string; parts: JsonObject[] }[] = []
-  for (const step of stepsOf(messages)) {
+  for (const step of stepsOf(messages, options)) {
     const last = written.at(-1)
     const id = `${idPrefix}-${written.length}`
     if (step.role !== 'assistant') {
@@ -187,9 +209,10 @@ function writeUiMessages(messages: readonly ChatMessage[], { idPrefix, lose }: W
       ...step.calls.map(each => ({
         type: `tool-${each.name}`,
         toolCallId: each.id,
-        state: 'output-available',
         input: each.input,
-        output: jsonOutput(each),
+        ...(each.failed
+          ? { state: 'output-error', errorText: each.output }
+          : { state: 'output-available', output: jsonOutput(each) }),
       })),
     ]
     if (last?.role === 'assistant') last.parts.push(...parts)

@@ -12,15 +12,18 @@ export const anthropic: MessageDialect = {
   name: 'anthropic',
   title: 'Anthropic messages',
 
-  fit({ role, content, type, stop_reason: stop, ...others }): Fit {
+  fit(message): Fit {
+    const { role, content, type, stop_reason: stop } = message
     if (role !== 'user' && role !== 'assistant' && role !== 'system') return 'no'
-    if ('tool_calls' in others || 'parts' in others || 'toolInvocations' in others) return 'no'
+    if ('tool_calls' in message || 'parts' in message || 'toolInvocations' in message) return 'no'
     if (type !== undefined && type !== 'message') return 'no'
     const isResponse = type === 'message' && stop !== undefined
     if (typeof content === 'string') return isResponse ? 'sure' : 'could'
     if (!Array.isArray(content) || !content.every(block => isTextPart(block) || isBlock(block))) return 'no'
     return isResponse || content.some(isBlock) ? 'sure' : 'could'
   },
+
+  facts: new Set(['citations', 'usage', 'container', 'cache_control', 'stop_details', 'context_management', 'caller']),
 
   read(message, report): Reading {
     const time = timeOf(message.timestamp ?? message.created_at)
@@ -76,10 +79,7 @@ class BlockReader {
     const { type } = block
     if (isTextPart(block)) {
       this.#parts.push(textPart(textIn(block, 'text')))
-      if (Array.isArray(block.citations) && block.citations.length > 0) {
-        for (const citation of block.citations) if (isJsonObject(citation)) this.asides.push(textIn(citation, 'text'))
-        lose('citations')
-      }
+      if (Array.isArray(block.citations) && block.citations.length > 0) lose('citations')
     } else if (type === 'thinking') {
       this.thoughts.push(textIn(block, 'thinking'))
       lose(typeof block.signature === 'string' ? 'signed reasoning' : 'reasoning')
@@ -170,8 +170,9 @@ function isResult(type: JsonValue | undefined): boolean {
   return typeof type === 'string' && type.endsWith('tool_result')
 }
 
-function writeAnthropic(messages: readonly ChatMessage[], { lose }: WriteOptions): Written {
-  const { steps, system: prompt } = withoutSystem(stepsOf(messages))
+function writeAnthropic(messages: readonly ChatMessage[], options: WriteOptions): Written {
+  const { lose } = options
+  const { steps, system: prompt } = withoutSystem(stepsOf(messages, options))
   const written: JsonObject[] = steps.flatMap((step): JsonObject[] => {
     if (step.role === 'user') {
       const content = step.parts.flatMap(part => writePart(part, lose))
@@ -182,10 +183,11 @@ function writeAnthropic(messages: readonly ChatMessage[], { lose }: WriteOptions
       ...texts.map(text => textPart(text)),
       ...calls.map(({ id, name, input }) => ({ type: 'tool_use', id, name, input })),
     ]
-    const results: JsonObject[] = calls.map(({ id, output }) => ({
+    const results: JsonObject[] = calls.map(({ id, output, failed }) => ({
       type: 'tool_result',
       tool_use_id: id,
       content: output,
+      ...(failed ? { is_error: true } : {}),
     }))
     return [{ role: 'assistant', content }, ...(results.length === 0 ? [] : [{ role: 'user', content: results }])]
   })

@@ -1,7 +1,7 @@
 import { CHAT_FORMAT, type ChatMessage, type JsonObject, type JsonValue } from '@turnstore/core'
 import { isJsonObject, readMessage, type ReadMessage } from '@turnstore/core/adapter'
 import type { Fit, MessageDialect, Reading } from '../middle/dialect.js'
-import { isPart, textIn } from '../middle/say.js'
+import { collectTexts, isPart, textIn } from '../middle/say.js'
 import { timeOf } from '../middle/time.js'
 import { usageOf } from '../middle/usage.js'
 
@@ -23,10 +23,13 @@ export const chat: MessageDialect = {
     return Array.isArray(content) && content.some(part => isJsonObject(part) && part.type !== 'text') ? 'sure' : 'could'
   },
 
+  facts: new Set(['name', 'annotations', 'logprobs', 'metadata', 'usage', 'provider_specific_fields']),
+
   read(message, { tell, lose }): Reading {
     const read = readMessage(message, tell)
     if (hasOtherParts(message.content)) tell('has content in parts of an unknown type; kept, but not read')
     const thoughts = [textIn(message, 'reasoning_content'), textIn(message, 'reasoning')].filter(text => text !== '')
+    collectTexts(message.reasoning_details, thoughts)
     if (thoughts.length > 0) lose('reasoning')
     const time = timeOf(message.created_at ?? message.timestamp)
     const usage = usageOf(message.usage)
@@ -39,7 +42,10 @@ export const chat: MessageDialect = {
     }
   },
 
-  write: messages => ({ messages: messages.map(asJson) }),
+  write(messages, { failed, lose }) {
+    if (failed.size > 0) lose('that a call failed')
+    return { messages: messages.map(asJson) }
+  },
 }
 
 function hasOtherParts(content: JsonValue | undefined): boolean {

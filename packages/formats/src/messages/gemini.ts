@@ -17,6 +17,7 @@ export const gemini: MessageDialect = {
     return parts.every(part => isJsonObject(part) && typeof part.type !== 'string') ? 'sure' : 'no'
   },
 
+  facts: new Set(['thoughtSignature', 'videoMetadata', 'displayName', 'partMetadata']),
   read: ({ role, parts }, report) => readContent(parts, role, report),
   write: writeContents,
 }
@@ -79,12 +80,12 @@ export function readContent(
 
 /** The REST API takes both spellings. */
 function inCamelCase(part: JsonObject): JsonObject {
-  return Object.fromEntries(
-    Object.entries(part).map(([name, value]) => [
-      name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()),
-      value,
-    ]),
-  )
+  if ('text' in part || 'functionCall' in part || 'functionResponse' in part) return part
+  return Object.fromEntries(Object.entries(part).map(([name, value]) => [camelCase(name), value]))
+}
+
+function camelCase(name: string): string {
+  return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
 }
 
 function readResponse(response: JsonObject): ReadMessage {
@@ -112,8 +113,9 @@ function mediaTypeOf(blob: JsonObject): string {
   return textIn(blob, 'mimeType', 'mime_type')
 }
 
-function writeContents(messages: readonly ChatMessage[], { lose }: WriteOptions): Written {
-  const { steps, system: prompt } = withoutSystem(stepsOf(messages))
+function writeContents(messages: readonly ChatMessage[], options: WriteOptions): Written {
+  const { lose } = options
+  const { steps, system: prompt } = withoutSystem(stepsOf(messages, options))
   const written = steps.flatMap((step): JsonObject[] => {
     if (step.role === 'user') {
       const parts = step.parts.flatMap(part => writePart(part, lose))

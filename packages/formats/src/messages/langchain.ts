@@ -1,7 +1,7 @@
 import { parseJsonText } from '../middle/json-text.js'
 import type { ChatMessage, JsonObject, JsonValue } from '@turnstore/core'
 import { type ContentPart, isJsonObject, type ReadCall } from '@turnstore/core/adapter'
-import type { Fit, MessageDialect, Reading, Report, Written } from '../middle/dialect.js'
+import type { Fit, MessageDialect, Reading, Report, WriteOptions, Written } from '../middle/dialect.js'
 import { mediaPart, textPart } from '../middle/parts.js'
 import { assistant, call, collectTexts, isPart, isTextPart, result, system, textIn, user } from '../middle/say.js'
 import { usageOf } from '../middle/usage.js'
@@ -20,6 +20,16 @@ export const langChain: MessageDialect = {
       ? 'sure'
       : 'no'
   },
+
+  facts: new Set([
+    'name',
+    'response_metadata',
+    'usage_metadata',
+    'artifact',
+    'additional_kwargs',
+    'tool_call_chunks',
+    'invalid_tool_calls',
+  ]),
 
   read(message, report): Reading {
     const opened = open(message)
@@ -60,15 +70,16 @@ const kinds: Readonly<Record<string, string>> = {
   remove: 'remove',
 }
 
-function open({ type, data, kwargs, id, ...flat }: JsonObject): { kind: string; body: JsonObject } | null {
+function open(message: JsonObject): { kind: string; body: JsonObject } | null {
+  const { type, data, kwargs, id } = message
   if (type === 'constructor' && Array.isArray(id) && isJsonObject(kwargs)) {
     const name = id.at(-1)
     const kind = typeof name === 'string' ? kindOf(name) : undefined
     return kind === undefined ? null : { kind, body: kwargs }
   }
-  const kind = typeof type === 'string' && !('role' in flat && type !== 'chat') ? kindOf(type) : undefined
+  const kind = typeof type === 'string' && !('role' in message && type !== 'chat') ? kindOf(type) : undefined
   if (kind === undefined) return null
-  return { kind, body: isJsonObject(data) ? data : flat }
+  return { kind, body: isJsonObject(data) ? data : message }
 }
 
 function kindOf(name: string): string | undefined {
@@ -87,7 +98,6 @@ function readBody(kind: string, body: JsonObject, report: Report): Pick<Reading,
   if (kind === 'tool' || kind === 'function') {
     const [only] = Array.isArray(parts) ? parts : []
     const value = typeof parts === 'string' ? parts : parts.length === 1 && isTextPart(only) ? only.text : parts
-    collectTexts(body.artifact, asides)
     if (body.artifact !== undefined && body.artifact !== null) report.lose('artifacts of results')
     const answer = {
       id: textIn(body, 'tool_call_id'),
@@ -103,14 +113,12 @@ function readBody(kind: string, body: JsonObject, report: Report): Pick<Reading,
     thoughts.push(extra.reasoning_content)
     report.lose('reasoning')
   }
-  // Chunks, and what the provider said, repeat the calls.
-  for (const copy of [extra, body.invalid_tool_calls, body.tool_call_chunks, body.response_metadata])
-    collectTexts(copy, asides)
   return { said: [assistant(calls.length > 0 && parts.length === 0 ? undefined : parts, calls)], thoughts, asides }
 }
 
 function readCalls(body: JsonObject, extra: JsonObject, called: readonly ReadCall[], asides: string[]): ReadCall[] {
-  const own = listOf(body.tool_calls).flatMap(each =>
+  // Those whose arguments are no JSON stand apart.
+  const own = [...listOf(body.tool_calls), ...listOf(body.invalid_tool_calls)].flatMap(each =>
     isJsonObject(each) ? [call(textIn(each, 'id'), textIn(each, 'name'), each.args)] : [],
   )
   if (own.length > 0) {
@@ -123,13 +131,10 @@ function readCalls(body: JsonObject, extra: JsonObject, called: readonly ReadCal
       ? [call(textIn(each, 'id'), textIn(each.function, 'name'), each.function.arguments)]
       : [],
   )
-  const invalid = listOf(body.invalid_tool_calls).flatMap(each =>
-    isJsonObject(each) ? [call(textIn(each, 'id'), textIn(each, 'name'), each.args)] : [],
-  )
   const legacy = isJsonObject(extra.function_call)
     ? [call('', textIn(extra.function_call, 'name'), extra.function_call.arguments)]
     : []
-  return [...given, ...(given.length === 0 ? invalid : []), ...legacy]
+  return [...given, ...legacy]
 }
 
 function readContent(
@@ -174,7 +179,7 @@ function listOf(value: JsonValue | undefined): readonly JsonValue[] {
 }
 
 /** As `messages_to_dict` gives them, which both languages read. */
-function writeMessages(messages: readonly ChatMessage[]): Written {
+function writeMessages(messages: readonly ChatMessage[], { failed }: WriteOptions): Written {
   const names = new Map<string, string>()
   return {
     messages: messages.map((message): JsonObject => {
@@ -185,7 +190,13 @@ function writeMessages(messages: readonly ChatMessage[]): Written {
         const name = names.get(message.tool_call_id) ?? ''
         return {
           type: 'tool',
-          data: { content, type: 'tool', name, tool_call_id: message.tool_call_id, status: 'success' },
+          data: {
+            content,
+            type: 'tool',
+            name,
+            tool_call_id: message.tool_call_id,
+            status: failed.has(message) ? 'error' : 'success',
+          },
         }
       }
       if (role !== 'assistant') return { type: 'system', data: { content, type: 'system' } }

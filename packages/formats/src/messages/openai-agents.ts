@@ -1,9 +1,9 @@
 import type { ChatMessage, JsonObject, UserPart } from '@turnstore/core'
 import { isJsonObject } from '@turnstore/core/adapter'
-import type { Fit, MessageDialect, Written } from '../middle/dialect.js'
+import type { Fit, MessageDialect, WriteOptions, Written } from '../middle/dialect.js'
 import { writtenPart } from '../middle/parts.js'
-import { stepsOf } from '../middle/steps.js'
-import { hasItemContent, isCall, isOpenAiType, isResult, itemType, readItem } from './openai-items.js'
+import { loseFailures, stepsOf } from '../middle/steps.js'
+import { hasItemContent, isCall, isOpenAiType, isResult, itemFacts, itemType, readItem } from './openai-items.js'
 
 /** Items of a session of OpenAI's Agents SDK. */
 export const openAiAgents: MessageDialect = {
@@ -12,6 +12,7 @@ export const openAiAgents: MessageDialect = {
 
   fit(item): Fit {
     const type = itemType(item)
+    if (type === '') return 'no'
     if ('call_id' in item || 'tool_calls' in item || 'parts' in item || 'encrypted_content' in item) return 'no'
     if (type === 'hosted_tool_call' || type === 'compaction' || type === 'unknown') return 'sure'
     if (isCall(type) || isResult(type)) return 'callId' in item ? 'sure' : 'no'
@@ -26,15 +27,17 @@ export const openAiAgents: MessageDialect = {
     return isOther ? 'no' : content.some(part => isJsonObject(part) && 'annotations' in part) ? 'could' : 'sure'
   },
 
+  facts: itemFacts,
   read: readItem,
   write: writeItems,
 }
 
-function writeItems(messages: readonly ChatMessage[]): Written {
-  const written = stepsOf(messages).flatMap((step): JsonObject[] => {
+function writeItems(messages: readonly ChatMessage[], options: WriteOptions): Written {
+  const written = stepsOf(messages, options).flatMap((step): JsonObject[] => {
     if (step.role === 'system') return [{ type: 'message', role: 'system', content: step.text }]
     if (step.role === 'user') return [{ type: 'message', role: 'user', content: step.parts.map(writePart) }]
     const { texts, calls } = step
+    loseFailures(calls, options.lose)
     const status = 'completed'
     const content = texts.map(text => ({ type: 'output_text', text }))
     return [

@@ -2,7 +2,7 @@ import type { JsonObject, JsonValue } from '@turnstore/core'
 import { type ContentPart, isJsonObject, type ReadMessage } from '@turnstore/core/adapter'
 import type { Reading, Report } from '../middle/dialect.js'
 import { mediaPart, textPart } from '../middle/parts.js'
-import { assistant, call, result, system, textIn, user, without } from '../middle/say.js'
+import { assistant, call, collectTexts, result, system, textIn, user, without } from '../middle/say.js'
 
 /*
  * The items of OpenAI's Responses and of its Agents SDK. The Agents SDK writes members in camel case and names some of
@@ -17,6 +17,19 @@ const textTypes = new Set<JsonValue | undefined>([
   'reasoning_text',
 ])
 
+/** What the API and the SDK note beside what is said. */
+export const itemFacts: ReadonlySet<string> = new Set([
+  'annotations',
+  'logprobs',
+  'providerData',
+  'encrypted_content',
+  'filename',
+  'agent',
+  'caller',
+  'metadata',
+  'internal_chat_message_metadata_passthrough',
+])
+
 /** Items that say nothing to anyone: what the API or the SDK keeps for itself. */
 const silentTypes: Readonly<Record<string, string>> = {
   item_reference: 'references to stored items',
@@ -27,6 +40,7 @@ const silentTypes: Readonly<Record<string, string>> = {
   mcp_list_tools: 'lists of tools',
   additional_tools: 'lists of tools',
   configuration_update: 'configuration',
+  ghost_snapshot: 'snapshots of files',
   mcp_approval_request: 'approvals',
   mcp_approval_response: 'approvals',
 }
@@ -84,7 +98,9 @@ export function readItem(item: JsonObject, report: Report): Reading {
   const silent = Object.hasOwn(silentTypes, type) ? silentTypes[type] : undefined
   if (silent !== undefined) {
     report.lose(silent)
-    return { said: [], asides: [textIn(item, 'summary')] }
+    const asides: string[] = []
+    collectTexts(item, asides)
+    return { said: [], asides }
   }
   if (isResult(type)) return { said: [readResult(item, type, report)] }
   if (isCall(type)) return { said: readCall(item, type, report) }
@@ -119,9 +135,6 @@ function readPart(part: JsonValue, asides: string[]): ContentPart | null {
   if (!isJsonObject(part)) return null
   const { type, file } = part
   if (textTypes.has(type)) {
-    for (const note of Array.isArray(part.annotations) ? part.annotations : []) {
-      if (isJsonObject(note)) asides.push(textIn(note, 'text'))
-    }
     return textPart(textIn(part, 'text'))
   }
   if (type === 'refusal') return { type, refusal: textIn(part, 'refusal') }
@@ -209,9 +222,7 @@ function readCall(item: JsonObject, type: string, { lose }: Report): ReadMessage
   const { status, error } = item
   const isFunction = type === 'function_call' || type === 'custom_tool_call'
   const name = textIn(item, 'name') || type.replace(/_call$/, '')
-  const written =
-    isFunction || typeof item.arguments === 'string' ? (item.arguments ?? item.input) : without(item, callMembers)
-  const made = assistant(undefined, [call(id, name, written)])
+  const made = assistant(undefined, [call(id, name, writtenOf(item, isFunction))])
   if (isFunction || type === 'program') return [made]
   lose('that a tool ran at the provider')
   const given = item.output ?? item.results ?? item.result ?? item.outputs
@@ -228,6 +239,12 @@ function readCall(item: JsonObject, type: string, { lose }: Report): ReadMessage
   return isAnsweredLater || (status !== 'completed' && status !== 'failed')
     ? [made]
     : [made, result({ id, name, value: status, isError: status === 'failed' })]
+}
+
+function writtenOf(item: JsonObject, isFunction: boolean): JsonValue | undefined {
+  // The input of a custom tool is any text, and arguments are an object.
+  if (item.type === 'custom_tool_call') return typeof item.input === 'string' ? { input: item.input } : item.input
+  return isFunction || typeof item.arguments === 'string' ? (item.arguments ?? item.input) : without(item, callMembers)
 }
 
 function readResult(item: JsonObject, type: string, { lose }: Report): ReadMessage {

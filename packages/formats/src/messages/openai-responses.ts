@@ -2,8 +2,8 @@ import type { ChatMessage, JsonObject, JsonValue, UserPart } from '@turnstore/co
 import { isJsonObject } from '@turnstore/core/adapter'
 import type { Fit, MessageDialect, WriteOptions, Written } from '../middle/dialect.js'
 import { writtenPart } from '../middle/parts.js'
-import { stepsOf } from '../middle/steps.js'
-import { hasItemContent, isOpenAiType, itemType, readItem } from './openai-items.js'
+import { loseFailures, stepsOf } from '../middle/steps.js'
+import { hasItemContent, isOpenAiType, itemFacts, itemType, readItem } from './openai-items.js'
 
 /** Items of OpenAI's Responses, as input takes and output gives them. */
 export const openAiResponses: MessageDialect = {
@@ -12,6 +12,7 @@ export const openAiResponses: MessageDialect = {
 
   fit(item): Fit {
     const type = itemType(item)
+    if (type === '') return 'no'
     if ('callId' in item || 'providerData' in item || 'tool_calls' in item || 'parts' in item) return 'no'
     if (type !== 'message') return isOpenAiType(type) && type !== 'hosted_tool_call' ? 'sure' : 'no'
     const { content } = item
@@ -22,6 +23,7 @@ export const openAiResponses: MessageDialect = {
     return 'status' in item && content.some(isWithoutAnnotations) ? 'could' : 'sure'
   },
 
+  facts: itemFacts,
   read: readItem,
   write: writeItems,
 }
@@ -31,8 +33,9 @@ function isWithoutAnnotations(part: JsonValue): boolean {
   return isJsonObject(part) && part.type === 'output_text' && !('annotations' in part)
 }
 
-function writeItems(messages: readonly ChatMessage[], { lose }: WriteOptions): Written {
-  const written = stepsOf(messages).flatMap((step): JsonObject[] => {
+function writeItems(messages: readonly ChatMessage[], options: WriteOptions): Written {
+  const { lose } = options
+  const written = stepsOf(messages, options).flatMap((step): JsonObject[] => {
     if (step.role === 'system')
       return [{ type: 'message', role: 'system', content: [{ type: 'input_text', text: step.text }] }]
     if (step.role === 'user') {
@@ -40,6 +43,7 @@ function writeItems(messages: readonly ChatMessage[], { lose }: WriteOptions): W
       return content.length === 0 ? [] : [{ type: 'message', role: 'user', content }]
     }
     const { texts, calls } = step
+    loseFailures(calls, lose)
     return [
       ...(texts.length === 0 ? [] : [{ type: 'message', role: 'assistant', content: texts.join('\n') }]),
       ...calls.map(({ id, name, input }) => ({

@@ -10,9 +10,9 @@ import type {
   WriteOptions,
   Written,
 } from '../middle/dialect.js'
-import { conversation, objectsOf, oneOrMore } from '../middle/entries.js'
-import { assistant, call, result, system, textIn, user, without } from '../middle/say.js'
-import { stepsOf } from '../middle/steps.js'
+import { conversation, objectsOf } from '../middle/entries.js'
+import { assistant, call, result, system, takeText, textIn, user, without } from '../middle/say.js'
+import { loseFailures, stepsOf } from '../middle/steps.js'
 
 /**
  * ShareGPT: `{ from, value }`, with the calls that data sets of tools add to it. Files have `{ conversations }`, one, a
@@ -23,6 +23,8 @@ export const shareGpt: MessageDialect & FileDialect = {
   title: 'ShareGPT',
 
   fit: ({ from, value }): Fit => (typeof from === 'string' && typeof value === 'string' ? 'sure' : 'no'),
+
+  facts: new Set(),
 
   read(message, { tell }): Reading {
     const { from, value = null } = message
@@ -36,31 +38,28 @@ export const shareGpt: MessageDialect & FileDialect = {
 
   write: writeEntries,
 
-  split(file) {
-    const records = oneOrMore(file)
-    return records?.every(({ conversations }) => isConversation(conversations)) === true
-      ? records.map(splitRecord)
-      : null
-  },
+  unit: 'record',
+  belonging: () => isRecord,
+  split: records => records.map(splitRecord),
 }
 
 function splitRecord(record: JsonObject): Conversation {
   const entries = objectsOf(record.conversations) ?? []
   // Some data sets have the system prompt beside the messages.
-  const prompt =
-    typeof record.system === 'string' && record.system !== '' ? [{ from: 'system', value: record.system }] : []
-  const source = without(record, ['conversations', 'id', 'system'])
+  const { text: system, others } = takeText(without(record, ['conversations']), 'system')
+  const prompt = system === '' ? [] : [{ from: 'system', value: system }]
+  const { others: source } = takeText(others, 'id')
   return conversation([...prompt, ...entries], {
     sessionId: textIn(record, 'id') || null,
     metadata: Object.keys(source).length === 0 ? {} : { source },
   })
 }
 
-function isConversation(value: JsonValue | undefined): boolean {
+function isRecord({ conversations }: JsonObject): boolean {
   return (
-    Array.isArray(value) &&
-    value.length > 0 &&
-    value.every(each => isJsonObject(each) && typeof each.from === 'string' && 'value' in each)
+    Array.isArray(conversations) &&
+    conversations.length > 0 &&
+    conversations.every(each => isJsonObject(each) && typeof each.from === 'string' && 'value' in each)
   )
 }
 
@@ -109,8 +108,9 @@ function asObject(written: JsonValue): JsonObject {
   return isJsonObject(written) ? written : { arguments: written }
 }
 
-function writeEntries(messages: readonly ChatMessage[], { lose }: WriteOptions): Written {
-  const written = stepsOf(messages).flatMap((step): JsonObject[] => {
+function writeEntries(messages: readonly ChatMessage[], options: WriteOptions): Written {
+  const { lose } = options
+  const written = stepsOf(messages, options).flatMap((step): JsonObject[] => {
     if (step.role === 'system') return [{ from: 'system', value: step.text }]
     if (step.role === 'user') {
       const texts = step.parts.flatMap(part => (part.type === 'text' ? [part.text] : []))
@@ -119,6 +119,7 @@ function writeEntries(messages: readonly ChatMessage[], { lose }: WriteOptions):
     }
     const { texts, calls } = step
     if (calls.length > 0) lose('call ids')
+    loseFailures(calls, lose)
     return [
       ...(texts.length === 0 ? [] : [{ from: 'gpt', value: texts.join('\n') }]),
       ...calls.flatMap(({ name, input, output }) => [

@@ -8,7 +8,7 @@ export interface Reading {
   readonly said: readonly ReadMessage[]
   /** The model's thoughts. They are kept in the item, and no other format takes them. */
   readonly thoughts?: readonly string[]
-  /** Other text that was understood and has no place in a turn: titles, summaries, sources. */
+  /** Other text that was understood and has no place in a turn: titles, summaries, copies of what is said. */
   readonly asides?: readonly string[]
   /** ISO 8601. */
   readonly time?: string
@@ -29,12 +29,24 @@ export interface Report {
 /** Whether a message has the shape of a format: it cannot have it, it may, or it can have no other. */
 export type Fit = 'no' | 'could' | 'sure'
 
+/** Reads one message. */
+export type Read = (message: JsonObject, report: Report) => Reading
+
+/** What reads the messages of one conversation, in order. */
+export function readerOf(dialect: Dialect): Read {
+  return dialect.begin?.() ?? dialect.read
+}
+
 /** How one format writes what was said. One file each. */
 export interface Dialect {
   /** The format of items. */
   readonly name: string
   readonly title: string
-  read(message: JsonObject, report: Report): Reading
+  /** Members, at any depth, whose text nobody said: what the tool notes beside the messages. The item keeps them. */
+  readonly facts: ReadonlySet<string>
+  read: Read
+  /** Begins to read a conversation, for formats whose messages depend on those before them. */
+  begin?(): Read
   write?(messages: readonly ChatMessage[], options: WriteOptions): Written
 }
 
@@ -46,6 +58,8 @@ export interface MessageDialect extends Dialect {
 export interface WriteOptions {
   /** The beginning of new message ids, different for every call. */
   readonly idPrefix: string
+  /** The results that are errors, among the messages. */
+  readonly failed: ReadonlySet<ChatMessage>
   readonly lose: (what: string) => void
 }
 
@@ -70,6 +84,13 @@ export interface Conversation {
 
 /** A format of files. */
 export interface FileDialect extends Dialect {
-  /** The conversations of a file: of its JSON value, or of an array of its lines. Null if it is not of this format. */
-  split(file: unknown): Conversation[] | null
+  /**
+   * What a file consists of. A record is a whole conversation, or several: each must be of this format. A line is a
+   * message or an event: those that are of no format are reported and kept.
+   */
+  readonly unit: 'record' | 'line'
+  /** Which records or lines of a file are of this format, given all of them. */
+  belonging(units: readonly unknown[]): (unit: JsonObject) => boolean
+  /** The conversations of a file. */
+  split(units: readonly JsonObject[]): Conversation[]
 }

@@ -9,9 +9,15 @@ export function objectsOf(value: unknown): JsonObject[] | null {
   return objects.length === value.length ? objects : null
 }
 
-/** The objects of a list, or the one object that stands alone. */
-export function oneOrMore(value: unknown): JsonObject[] | null {
-  return isJsonObject(value) ? [value] : objectsOf(value)
+/** The records or lines of a file. Some exports of ChatGPT and Claude wrap theirs in an object. */
+export function unitsOf(file: unknown): readonly unknown[] {
+  const units: readonly unknown[] = Array.isArray(file) ? file : [file]
+  const [only] = units
+  if (units.length !== 1 || !isJsonObject(only)) return units
+  const { conversations, ...others } = only
+  const [first] = listOf(conversations)
+  const isWrapped = isJsonObject(first) && ('mapping' in first || 'chat_messages' in first)
+  return isWrapped && Object.keys(others).length === 0 ? listOf(conversations) : units
 }
 
 export function listOf(value: JsonValue | undefined): readonly JsonValue[] {
@@ -19,7 +25,7 @@ export function listOf(value: JsonValue | undefined): readonly JsonValue[] {
 }
 
 export function conversation(
-  messages: readonly JsonValue[],
+  messages: readonly unknown[],
   known: Partial<Omit<Conversation, 'messages'>> = {},
 ): Conversation {
   return {

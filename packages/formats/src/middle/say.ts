@@ -96,9 +96,18 @@ export function without(object: JsonObject, names: readonly string[]): JsonObjec
   return Object.fromEntries(Object.entries(object).filter(([name]) => !names.includes(name)))
 }
 
+/** A member that is a text, and the others. Anything else under its name stays with them. */
+export function takeText(object: JsonObject, name: string): { text: string; others: JsonObject } {
+  const text = object[name]
+  return typeof text === 'string' ? { text, others: without(object, [name]) } : { text: '', others: object }
+}
+
 /** All texts in a value, for what a file repeats or keeps for itself. */
 export function collectTexts(value: JsonValue | undefined, into: string[]): void {
-  if (typeof value === 'string') into.push(value)
-  else if (typeof value === 'object' && value !== null)
-    for (const member of Object.values(value)) collectTexts(member, into)
+  // Not by recursion: a file may be nested without end.
+  const waiting = [value]
+  for (let next = waiting.pop(); waiting.length > 0 || next !== undefined; next = waiting.pop()) {
+    if (typeof next === 'string') into.push(next)
+    else if (typeof next === 'object' && next !== null) for (const member of Object.values(next)) waiting.push(member)
+  }
 }

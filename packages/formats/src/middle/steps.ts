@@ -1,6 +1,7 @@
 import { parseJsonText } from './json-text.js'
 import type { ChatMessage, JsonObject, JsonValue, TextPart, UserPart } from '@turnstore/core'
 import { argumentsOf, isJsonObject } from '@turnstore/core/adapter'
+import type { WriteOptions } from './dialect.js'
 
 /** Chat messages that a model takes, each call joined with its result, for a format to write. */
 export type Step =
@@ -13,10 +14,11 @@ export interface AnsweredCall {
   readonly name: string
   readonly input: JsonObject
   readonly output: string
+  readonly failed: boolean
 }
 
 /** @param messages as `messagesFromTurns` gives them: each call is answered right after its message */
-export function stepsOf(messages: readonly ChatMessage[]): Step[] {
+export function stepsOf(messages: readonly ChatMessage[], { failed }: Pick<WriteOptions, 'failed'>): Step[] {
   const steps: Step[] = []
   let open: AnsweredCall[] = []
   for (const message of messages) {
@@ -25,13 +27,15 @@ export function stepsOf(messages: readonly ChatMessage[]): Step[] {
     else if (role === 'tool') {
       const index = open.findIndex(({ id }) => id === message.tool_call_id)
       const call = open[index]
-      if (call !== undefined) open[index] = { ...call, output: textsOf(content).join('\n') }
+      if (call !== undefined)
+        open[index] = { ...call, output: textsOf(content).join('\n'), failed: failed.has(message) }
     } else if (role === 'assistant') {
       open = (message.tool_calls ?? []).map(({ id, function: target }) => ({
         id,
         name: target.name,
         input: argumentsOf(target.arguments) ?? {},
         output: '',
+        failed: false,
       }))
       steps.push({ role, texts: textsOf(content ?? []), calls: open })
     } else steps.push({ role: 'system', text: textsOf(content).join('\n') })
@@ -48,7 +52,13 @@ export function jsonOutput({ output }: AnsweredCall): JsonValue {
 /** For formats where an output is an object. */
 export function objectOutput(call: AnsweredCall): JsonObject {
   const output = jsonOutput(call)
+  if (call.failed) return { error: output }
   return isJsonObject(output) ? output : { output }
+}
+
+/** For formats that cannot say that a call failed. */
+export function loseFailures(calls: readonly AnsweredCall[], lose: WriteOptions['lose']): void {
+  if (calls.some(({ failed }) => failed)) lose('that a call failed')
 }
 
 /** Takes the system prompts out, for formats that have them beside the messages. */

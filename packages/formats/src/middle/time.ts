@@ -1,3 +1,4 @@
+import type { JsonObject } from '@turnstore/core'
 import { timeKey } from '@turnstore/core/adapter'
 
 /**
@@ -17,4 +18,13 @@ export function timeOf(value: unknown): string | undefined {
 /** Seconds reach this number in the year 5138, milliseconds in 1973. */
 function inMilliseconds(time: number): number {
   return time < 1e11 ? time * 1000 : time
+}
+
+/** When the first and the last of the entries that say it were made; `''` if none does. */
+export function spanOf(entries: readonly JsonObject[]): { createdAt: string; updatedAt: string } {
+  const isTimed = ({ timestamp }: JsonObject): boolean => timeOf(timestamp) !== undefined
+  return {
+    createdAt: timeOf(entries.find(isTimed)?.timestamp) ?? '',
+    updatedAt: timeOf(entries.findLast(isTimed)?.timestamp) ?? '',
+  }
 }

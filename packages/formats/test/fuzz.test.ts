@@ -1,0 +1,86 @@
+import type { JsonValue, MessageProblem } from '@turnstore/core'
+import { isTurnstoreError } from '@turnstore/core'
+import fc from 'fast-check'
+import { expect, it, vi } from 'vitest'
+import { thoroughness } from '../../../scripts/testing/machine.ts'
+import { type Format, type FormatSession, formats, recognize } from '../src/index.ts'
+import { talks } from './conversations.ts'
+import { Dice, inject, mutations } from './mutations.ts'
+import { natives } from './native.ts'
+import { fileNatives } from './native-files.ts'
+
+/** `TURNSTORE_THOROUGH=50` makes 100,000. */
+const rounds = 2000 * thoroughness
+
+vi.setConfig({ testTimeout: 60_000 * thoroughness })
+
+const files: readonly JsonValue[] = fc
+  .sample(talks, { numRuns: 12, seed: 26 })
+  .flatMap((talk, index, all) => [
+    ...natives.map(native => native.write(talk)),
+    ...fileNatives.map(native => native.write([talk, all[(index + 1) % all.length] ?? talk])),
+  ])
+
+const writers = formats.filter(each => 'fromTurns' in each)
+
+it('A file of mixed, cut, nested or mislabelled messages loses no text without a word', () => {
+  const outcomes = { refused: 0, read: 0, kept: 0, told: 0 }
+  for (let round = 0; round < rounds; round++) {
+    const dice = new Dice(round)
+    let value = structuredClone(dice.pick(files))
+    for (let count = dice.below(4); count > 0; count--) value = dice.pick(mutations)(value, dice, files)
+    const markers = Array.from({ length: 1 + dice.below(3) }, (_, index) => `marker ${round} number ${index} is here`)
+    for (const marker of markers) value = inject(value, dice, marker)
+    const present = markers.filter(marker => holds(value, marker))
+
+    const found = recognize(value)
+    if ('problem' in found) {
+      outcomes.refused++
+      expect(found.count).toBeGreaterThanOrEqual(0)
+    }
+    // Also as what it is not: the caller may insist.
+    const format = 'format' in found && dice.below(4) > 0 ? found.format : dice.pick(formats)
+    const read = readAs(format, value)
+    if (read === null) continue
+    outcomes.read++
+    const missing = present.filter(marker => !holds(read.sessions, marker))
+    if (missing.length === 0) outcomes.kept++
+    else if (read.problems.some(({ loss }) => loss !== 'none')) outcomes.told++
+    else throw new Error(`round ${round}: ${format.name} lost ${missing.join(', ')} of ${shown(value)}`)
+    if (round % 8 === 0) expect(JSON.stringify(readAs(format, structuredClone(value)))).toBe(JSON.stringify(read))
+    for (const { turns } of read.sessions.slice(0, 2)) {
+      const { messages = [] } = dice.pick(writers).fromTurns?.(turns, { incomplete: 'keep' }) ?? {}
+      expect(messages.every(message => typeof message === 'object')).toBe(true)
+    }
+  }
+  // All ways are taken, or it would say nothing.
+  for (const count of Object.values(outcomes)) expect(count).toBeGreaterThan(rounds / 100)
+})
+
+interface Read {
+  readonly sessions: Pick<FormatSession, 'turns'>[]
+  readonly problems: MessageProblem[]
+}
+
+/** Null if the format refuses the value, as it does: with an error of Turnstore. */
+function readAs(format: Format, value: JsonValue): Read | null {
+  const problems: MessageProblem[] = []
+  const onProblem = (problem: MessageProblem): void => void problems.push(problem)
+  try {
+    if (format.toSessions !== undefined && format.name !== 'sharegpt') {
+      return { sessions: format.toSessions(value, { onProblem }), problems }
+    }
+    return Array.isArray(value) ? { sessions: [{ turns: format.toTurns(value, { onProblem }) }], problems } : null
+  } catch (error) {
+    if (isTurnstoreError(error)) return null
+    throw new Error(`${format.name} threw at ${shown(value)}`, { cause: error })
+  }
+}
+
+function holds(value: unknown, marker: string): boolean {
+  return JSON.stringify(value).includes(marker)
+}
+
+function shown(value: JsonValue): string {
+  return JSON.stringify(value).slice(0, 3000)
+}
