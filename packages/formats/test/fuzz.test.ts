@@ -1,5 +1,6 @@
-import type { JsonValue, MessageProblem } from '@turnstore/core'
+import type { JsonValue, MessageProblem, TurnRecord } from '@turnstore/core'
 import { isTurnstoreError } from '@turnstore/core'
+import { isJsonObject } from '@turnstore/core/adapter'
 import fc from 'fast-check'
 import { expect, it, vi } from 'vitest'
 import { thoroughness } from '../../../scripts/testing/machine.ts'
@@ -34,28 +35,56 @@ it('A file of mixed, cut, nested or mislabelled messages loses no text without a
     const present = markers.filter(marker => holds(value, marker))
 
     const found = recognize(value)
-    if ('problem' in found) {
-      outcomes.refused++
-      expect(found.count).toBeGreaterThanOrEqual(0)
-    }
+    if ('problem' in found) outcomes.refused++
     // Also as what it is not: the caller may insist.
     const format = 'format' in found && dice.below(4) > 0 ? found.format : dice.pick(formats)
     const read = readAs(format, value)
     if (read === null) continue
     outcomes.read++
+    const fail = (what: string): never => {
+      throw new Error(`round ${round}: ${format.name} ${what}: ${shown(value)}`)
+    }
     const missing = present.filter(marker => !holds(read.sessions, marker))
     if (missing.length === 0) outcomes.kept++
     else if (read.problems.some(({ loss }) => loss !== 'none')) outcomes.told++
-    else throw new Error(`round ${round}: ${format.name} lost ${missing.join(', ')} of ${shown(value)}`)
-    if (round % 8 === 0) expect(JSON.stringify(readAs(format, structuredClone(value)))).toBe(JSON.stringify(read))
+    else fail(`lost ${missing.join(', ')}`)
+    // A tool may keep files of notes alone; a list of messages says something.
+    const isSilent = present.length > 0 && read.problems.length === 0 && format.toSessions === undefined
+    if (isSilent && read.sessions.every(({ turns }) => turns.every(isEmpty))) fail('reads nothing')
+    const isSame = round % 8 > 0 || JSON.stringify(readAs(format, structuredClone(value))) === JSON.stringify(read)
+    if (!isSame) fail('reads otherwise the second time')
     for (const { turns } of read.sessions.slice(0, 2)) {
-      const { messages = [] } = dice.pick(writers).fromTurns?.(turns, { incomplete: 'keep' }) ?? {}
-      expect(messages.every(message => typeof message === 'object')).toBe(true)
+      const written = dice.pick(writers).fromTurns?.(turns, { incomplete: 'keep' })
+      if (written?.messages.every(isJsonObject) !== true) fail('cannot be written')
     }
   }
   // All ways are taken, or it would say nothing.
   for (const count of Object.values(outcomes)) expect(count).toBeGreaterThan(rounds / 100)
 })
+
+it('A file that is nested without end is read or refused', () => {
+  const outcomes = { refused: 0, read: 0 }
+  let deep: JsonValue = 'The end'
+  for (let depth = 0; depth < 50_000; depth++) deep = depth % 2 === 0 ? [deep] : { a: deep }
+  for (const file of files.slice(0, natives.length + fileNatives.length)) {
+    if (!Array.isArray(file)) throw new Error('not a list')
+    const places = Object.keys(file[0] ?? {})
+    for (const place of [...places, 'remark']) {
+      const [first, ...others] = file
+      const value = [isJsonObject(first) ? { ...first, [place]: deep } : null, ...others]
+      const found = recognize(value)
+      for (const format of 'format' in found ? [found.format] : formats) {
+        if (readAs(format, value) === null) outcomes.refused++
+        else outcomes.read++
+      }
+    }
+  }
+  expect(Math.min(outcomes.read, outcomes.refused)).toBeGreaterThan(20)
+})
+
+function isEmpty({ prompt, responseContent, toolCalls }: TurnRecord): boolean {
+  return prompt === '' && responseContent === null && toolCalls.length === 0
+}
 
 interface Read {
   readonly sessions: Pick<FormatSession, 'turns'>[]
@@ -67,14 +96,21 @@ function readAs(format: Format, value: JsonValue): Read | null {
   const problems: MessageProblem[] = []
   const onProblem = (problem: MessageProblem): void => void problems.push(problem)
   try {
-    if (format.toSessions !== undefined && format.name !== 'sharegpt') {
+    // ShareGPT is both: a list of messages, and records that hold such lists.
+    const isFile = format.toSessions !== undefined && (format.fromTurns === undefined || dialectOf(value) === 'file')
+    if (isFile && format.toSessions !== undefined) {
       return { sessions: format.toSessions(value, { onProblem }), problems }
     }
     return Array.isArray(value) ? { sessions: [{ turns: format.toTurns(value, { onProblem }) }], problems } : null
   } catch (error) {
     if (isTurnstoreError(error)) return null
-    throw new Error(`${format.name} threw at ${shown(value)}`, { cause: error })
+    throw new Error(`${format.name} threw`, { cause: error })
   }
+}
+
+function dialectOf(value: JsonValue): 'file' | 'messages' {
+  const [first = null] = Array.isArray(value) ? value : [value]
+  return isJsonObject(first) && 'conversations' in first ? 'file' : 'messages'
 }
 
 function holds(value: unknown, marker: string): boolean {

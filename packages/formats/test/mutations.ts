@@ -86,7 +86,7 @@ const nest: Mutation = (value, dice) =>
 const sink: Mutation = (value, dice) =>
   somewhere(value, dice, place => {
     let deep = place.value
-    for (let depth = dice.pick([10, 150, 800]); depth > 0; depth--) deep = depth % 2 === 0 ? [deep] : { a: deep }
+    for (let depth = dice.pick([10, 150, 400]); depth > 0; depth--) deep = depth % 2 === 0 ? [deep] : { a: deep }
     put(place, deep)
   })
 
@@ -119,7 +119,28 @@ const swap: Mutation = (value, dice, others) =>
     if (places.length > 0) put(place, structuredClone(dice.pick(places).value))
   })
 
+/** Lines that take others back, and links to another parent: what makes forks. */
+const fork: Mutation = (value, dice) => {
+  if (!Array.isArray(value) || value.length === 0) return value
+  const entries = placesIn(value).filter(place => isJsonObject(place.value) && 'parent' in place.value)
+  const [one] = entries.length === 0 ? [] : [dice.pick(entries).value]
+  if (isJsonObject(one)) {
+    one.parent = dice.pick(entries).key
+    return value
+  }
+  const message = dice.pick(value)
+  const line = dice.pick<JsonObject>([
+    { $rewindTo: isJsonObject(message) && typeof message.id === 'string' ? message.id : 'nobody' },
+    { $set: { messages: [structuredClone(message)] } },
+    { type: 'event_msg', payload: { type: 'thread_rolled_back', num_turns: 1 + dice.below(2) } },
+  ])
+  value.splice(1 + dice.below(value.length), 0, line)
+  return value
+}
+
 export const mutations: readonly Mutation[] = [
+  fork,
+  fork,
   mix,
   cut,
   cut,
