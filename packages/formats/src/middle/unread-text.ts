@@ -41,7 +41,7 @@ function find(value: JsonValue, name: string, known: Known): string | null {
   if (Array.isArray(value)) {
     for (const member of value) {
       const path = find(member, name, known)
-      if (path !== null) return `[]${path}`
+      if (path !== null) return `[]${joint(path)}${path}`
     }
     return null
   }
@@ -49,9 +49,14 @@ function find(value: JsonValue, name: string, known: Known): string | null {
     const member = value[key]
     if (member === undefined || known.facts.has(key)) continue
     const path = find(member, key, known)
-    if (path !== null) return `${nameOf(key)}${path === '' || path.startsWith('[') ? '' : '.'}${path}`
+    if (path !== null) return `${nameOf(key)}${joint(path)}${path}`
   }
   return null
+}
+
+/** Between a member, or a place in a list, and what follows in a path. */
+function joint(path: string): string {
+  return path === '' || path.startsWith('[') ? '' : '.'
 }
 
 /** Problems never quote a message, and a member may be named by anybody. */
