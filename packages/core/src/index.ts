@@ -56,7 +56,7 @@ export { mergeSession, type MergeOptions, type MergeResult } from './merge/merge
 export { bindStore } from './stores/bound-store.js'
 export type { DeleteOptions, ReadOptions, ScopeOptions, WriteOptions } from './basics/scope.js'
 export { printable, printableLine } from './basics/printable.js'
-export type { PruneOptions } from './manager/prune-sessions.js'
+export type { DeleteQuery, DeleteSessionsOptions, PruneOptions } from './manager/delete-sessions.js'
 export type { RepeatOptions } from './manager/repeatable.js'
 export type { DamagedSession, SessionPage } from './queries/page.js'
 export type { SessionQuery } from './queries/query.js'

@@ -31,6 +31,7 @@ const managerCalls: Record<string, unknown[] | 'takes no object'> = {
   rewindSession: ['s', 0, { ...key, ifRevision: 2 }],
   deleteSession: ['s', { evenIfDamaged: true }],
   pruneSessions: [{ ended: true }],
+  deleteSessions: [{ ended: true }, { onDeleted: () => {} }],
   close: 'takes no object',
 }
 

@@ -331,6 +331,7 @@ export class FileSessionStore extends AbstractSessionStore {
       const found = await this.#findToWrite(sessionId, scope, evenIfDamaged)
       if (found === null || !(await found.remove(deletion, lock))) return false
       this.#uncompacted.delete(found.paths.key)
+      this.#listing?.forget(found.paths)
       return true
     })
   }

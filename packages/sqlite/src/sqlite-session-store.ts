@@ -61,6 +61,7 @@ import { readRawParts } from './sessions/stored-turn.js'
 import { parseHeads, parseParts, parseTurns } from './sessions/turn-bodies.js'
 import { readIfSmall } from './sessions/whole-session.js'
 import { UNREAD, type Write, WriteQueue } from './sessions/write-queue.js'
+import { eraseDeleted, isWorthErasing } from './tables/deletions.js'
 import { refuseNewer, upgrade } from './tables/schema-version.js'
 
 export interface SqliteSessionStoreOptions extends StoreOptions {
@@ -180,7 +181,14 @@ export class SqliteSessionStore extends AbstractSessionStore {
   }
 
   protected override async _close(): Promise<void> {
-    this.#open?.connection.close()
+    const connection = this.#open?.connection
+    if (connection === undefined) return
+    try {
+      if (!connection.isShared && isWorthErasing(connection)) eraseDeleted(connection)
+    } catch {
+      // Somebody else writes, or the disk is full. The next to close the database erases it.
+    }
+    connection.close()
   }
 
   /**
@@ -200,6 +208,22 @@ export class SqliteSessionStore extends AbstractSessionStore {
       }
       const target = databasePath(path)
       return { run: () => backUp(this.#opened().connection, target, this.timeoutMs) }
+    })
+  }
+
+  /**
+   * Rewrites the database, so that deleted text is in none of its bytes: SQLite leaves it in the free space of its pages.
+   * `close()` does the same after a deletion, for databases of up to 64 MiB. Needs as much free space as the database
+   * has, and blocks the process and all writers meanwhile.
+   *
+   * Until the last process has closed the database, its WAL may have the text.
+   * @throws `STORE_BUSY`, `STORE_UNAVAILABLE`
+   */
+  eraseDeleted(...others: never[]): Promise<void> {
+    return this._perform('write', () => {
+      refuseOthers('eraseDeleted', others, 'no arguments')
+      const { connection } = this.#opened()
+      return { run: () => whileBusy(() => eraseDeleted(connection), this.timeoutMs, connection.path) }
     })
   }
 

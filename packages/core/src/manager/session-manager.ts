@@ -32,7 +32,14 @@ import { bindStore, boundWorkspaceOf } from '../stores/bound-store.js'
 import type { SessionStore } from '../stores/session-store.js'
 import { MessageRecorder, type RecordedMessages, type RecordMessagesOptions } from './message-recorder.js'
 import { fork, type ForkOptions, readFork } from './fork-session.js'
-import { prune, type PruneOptions, readPrune } from './prune-sessions.js'
+import {
+  deleteSessions,
+  type DeleteQuery,
+  type DeleteSessionsOptions,
+  type PruneOptions,
+  readDeleteSessions,
+  readPrune,
+} from './delete-sessions.js'
 import { checkRepeatOptions, idFor, repeatable, type RepeatOptions } from './repeatable.js'
 import { readStart, start, type StartSessionOptions } from './start-session.js'
 import { typed, untyped } from './typed-metadata.js'
@@ -410,17 +417,30 @@ export class SessionManager<Metadata extends object = JsonObject> implements Asy
    * Deletes the sessions that match the options, and returns their ids. Pass `updatedBefore`, `ended` or
    * both. `onDeleted` is called right after each deletion.
    *
-   * A session that changes meanwhile is kept.
+   * A session that changes meanwhile, and no longer matches, is kept.
    *
    * Damaged sessions are kept. The others are deleted first, then the first such error is thrown. Any other
    * error stops the prune at once. In both cases the sessions reported to `onDeleted` are deleted.
    * @throws `INVALID_ARGUMENT`; `CORRUPT_SESSION` and `SCHEMA_TOO_NEW` at the end
    */
   async pruneSessions(options: PruneOptions): Promise<string[]> {
-    return prune(
+    return deleteSessions(
       this.#store,
       withOutcome('not-stored', () => readPrune(options, this.#scopeOf(options))),
     )
+  }
+
+  /**
+   * Deletes all sessions that match a query, for example those of one person, and returns their ids. The query must have
+   * a member. Otherwise the same as {@link pruneSessions}.
+   * @throws `INVALID_ARGUMENT`; `CORRUPT_SESSION` and `SCHEMA_TOO_NEW` at the end
+   *
+   * @example
+   * await manager.deleteSessions({ metadata: { userId: 'u-17' } })
+   */
+  async deleteSessions(query: DeleteQuery, options: DeleteSessionsOptions = {}): Promise<string[]> {
+    const deleting = withOutcome('not-stored', () => readDeleteSessions(query, options, this.#scopeOf(query, 'query')))
+    return deleteSessions(this.#store, deleting)
   }
 
   /** Closes the store. A manager with a workspace closes nothing, since others may use the store. */

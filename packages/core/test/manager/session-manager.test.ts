@@ -656,6 +656,44 @@ describe('pruneSessions', () => {
     expect((await manager.getTurns('s')).map(({ turnId }) => turnId)).toEqual(['new'])
   })
 
+  it('deletes what changes meanwhile and still matches', async () => {
+    const { manager, store } = manage()
+    await manager.startSession({ sessionId: 's', metadata: { userId: 'u' } })
+    const deleteSession = store.deleteSession.bind(store)
+    let changes = 3
+    store.deleteSession = async (...args) => {
+      if (changes-- > 0) await manager.recordTurn('s')
+      return deleteSession(...args)
+    }
+    expect(await manager.deleteSessions({ metadata: { userId: 'u' } })).toEqual(['s'])
+    expect(store.ids).toEqual([])
+  })
+
+  it('deleteSessions takes any query but an empty one, and stays in the workspace', async () => {
+    const { store } = manage()
+    for (const [sessionId, workspaceId, userId] of [
+      ['a', 'acme', 'u'],
+      ['b', 'acme', 'v'],
+      ['c', 'globex', 'u'],
+    ] as const) {
+      await store.saveSession({ sessionId, workspaceId, metadata: { userId } })
+    }
+    const acme = new SessionManager(store, { workspaceId: 'acme' })
+    const deleted: string[] = []
+    for (const query of [{}, { signal: new AbortController().signal }]) {
+      await expect(acme.deleteSessions(query)).rejects.toMatchObject({
+        code: 'INVALID_ARGUMENT',
+        outcome: 'not-stored',
+      })
+    }
+    await expect(acme.deleteSessions({ workspaceId: 'globex' })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    const options = { onDeleted: (id: string) => deleted.push(id) }
+    expect(await acme.deleteSessions({ metadata: { userId: 'u' } }, options)).toEqual(['a'])
+    expect(deleted).toEqual(['a'])
+    expect(store.ids).toEqual(['b', 'c'])
+    expect(await new SessionManager(store).deleteSessions({ workspaceId: 'globex' })).toEqual(['c'])
+  })
+
   describe('with a damaged session', () => {
     async function ended(...ids: string[]): Promise<{ manager: SessionManager; store: MapStore }> {
       const managed = manage()

@@ -149,6 +149,11 @@ export class Layout {
     return damagedPlace(`"${shown}"`, folder, reason)
   }
 
+  /** The document at a place in the base. */
+  documentAt({ workspaceFolder, name }: Pick<SessionPaths, 'workspaceFolder' | 'name'>): string {
+    return this.#paths('', workspaceFolder, name).document
+  }
+
   /** Whether the document at these paths may be this session of this workspace. */
   isPlaceOf(
     { workspaceFolder, name }: Pick<SessionPaths, 'workspaceFolder' | 'name'>,

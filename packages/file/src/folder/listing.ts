@@ -13,7 +13,7 @@ import {
 } from '@turnstore/core/adapter'
 import { identify } from '../disk/file-identity.js'
 import { corruptSession, inTwoPlaces, readError } from './file-errors.js'
-import type { FoundDocument, Layout } from './layout.js'
+import type { FoundDocument, Layout, SessionPaths } from './layout.js'
 import { type Summaries, versionOf } from './summaries.js'
 
 /** A listing of fewer sessions reads them. The kept summaries are those of the whole folder. */
@@ -99,6 +99,11 @@ export class Listing {
       // Whoever reads it gets the same error.
       return undefined
     }
+  }
+
+  /** After a session was deleted. */
+  forget(paths: SessionPaths): void {
+    this.#summaries.forget(paths)
   }
 
   /** Waits until the summaries are written. */

@@ -1,4 +1,4 @@
-import { lstatSync, type Stats } from 'node:fs'
+import { lstatSync, type Stats, unlinkSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import type { JsonValue, LastTurn, SessionSummary } from '@turnstore/core'
 import { isJsonObject, lastTurnOf, RecentMap, TimeSlice } from '@turnstore/core/adapter'
@@ -51,6 +51,8 @@ export class Summaries {
   #listing = 0
   /** Summaries that were read since the file was written. */
   #unsaved = 0
+  /** Whether the file was removed after a deletion. */
+  #isRemoved = false
 
   /** @param depth how deep the JSON of a summary may be */
   constructor(path: string, layout: Layout, depth: number) {
@@ -73,6 +75,22 @@ export class Summaries {
     this.#unsaved++
   }
 
+  /** Forgets a session that was deleted, and removes the file: it has the end of the conversation, and metadata. */
+  forget(paths: SessionPaths): void {
+    this.#known.delete(keyOf(paths))
+    this.#isRemoved = this.#remove() || this.#isRemoved
+  }
+
+  #remove(): boolean {
+    try {
+      unlinkSync(this.#path)
+      return true
+    } catch {
+      // There is none, or the folder is read-only, and then nothing was deleted.
+      return false
+    }
+  }
+
   beginListing(): void {
     this.#listing++
   }
@@ -87,8 +105,9 @@ export class Summaries {
       if (isOfAll && listing < this.#listing) this.#known.delete(keyOf(place))
       else count++
     }
-    if (this.#unsaved < 32 + count / 64) return
+    if (this.#unsaved < 32 + count / 64 && !this.#isRemoved) return
     this.#unsaved = 0
+    this.#isRemoved = false
     // A folder that cannot be written is listed as well.
     this.#saving ??= this.#save()
       .catch(() => undefined)
@@ -138,7 +157,7 @@ export class Summaries {
     const lines: Buffer[] = [Buffer.from(HEADER)]
     const slice = new TimeSlice()
     let entries: unknown[] = []
-    const known = [...this.#known.values()]
+    const known = await this.#present([...this.#known.values()])
     for (const [at, { place, version, isSettled, summary }] of known.entries()) {
       if (isSettled) entries.push([place.workspaceFolder, place.name, version, encodeSummary(summary)])
       if (entries.length < LINE && at < known.length - 1) continue
@@ -147,6 +166,20 @@ export class Summaries {
       if (slice.isOver) await slice.yield()
     }
     await replaceFile(this.#path, Buffer.concat(lines))
+    // A session that another process deleted meanwhile would stay in the file.
+    if ((await this.#present(known)).length < known.length) this.#isRemoved = this.#remove()
+  }
+
+  /** Those whose document is there. A listing of one workspace does not see what was deleted from the others. */
+  async #present(known: readonly Known[]): Promise<Known[]> {
+    const present: Known[] = []
+    const slice = new TimeSlice()
+    for (const each of known) {
+      if (look(this.#layout.documentAt(each.place)) !== undefined) present.push(each)
+      else this.#known.delete(keyOf(each.place))
+      if (slice.isOver) await slice.yield()
+    }
+    return present
   }
 }
 

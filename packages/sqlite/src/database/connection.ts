@@ -188,6 +188,13 @@ export class Connection {
     unlessIterating(() => this.run('VACUUM INTO ?', path))
   }
 
+  /** Rewrites the whole database. Others can read it meanwhile. */
+  vacuum(): void {
+    this.checkFree()
+    this.checkFiles()
+    unlessIterating(() => this.run('VACUUM'))
+  }
+
   /** Several statements without values. */
   exec(sql: string): void {
     this.#database.exec(sql)

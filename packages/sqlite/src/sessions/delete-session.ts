@@ -1,5 +1,6 @@
 import { checkRevision, type Deletion, type Scope } from '@turnstore/core/adapter'
 import type { Connection } from '../database/connection.js'
+import { countDeletion } from '../tables/deletions.js'
 import { planWriter } from '../tables/plan-verbs.js'
 import { sql } from '../tables/statements.js'
 import { findDamaged, readHead } from './session-rows.js'
@@ -43,6 +44,7 @@ export function deleteDamaged(connection: Connection, sessionId: string, scope: 
 }
 
 function deleteRow(connection: Connection, id: number): null {
+  countDeletion(connection)
   connection.run(sql.deleteKeys, id)
   connection.run(sql.deleteDetails, id)
   connection.run(sql.deleteSession, id)

@@ -2,6 +2,7 @@ import type { ChangeResult, SessionRecord, TurnRecord } from '@turnstore/core'
 import { type Condition, type Creation, nextRevision } from '@turnstore/core/adapter'
 import { sessionColumns, type TurnRows } from '@turnstore/core/adapter/sql'
 import type { Connection } from '../database/connection.js'
+import { countDeletion } from '../tables/deletions.js'
 import { insertSession, planWriter, putDetails, putHead, replaceSession } from '../tables/plan-verbs.js'
 import { indexTurnIds } from '../tables/turn-ids.js'
 import { type Head, readHead } from './session-rows.js'
@@ -67,6 +68,7 @@ function insert(connection: Connection, columns: Columns): number {
 }
 
 function replace(connection: Connection, columns: Columns, { id, sessionId, turnCount }: Head): number {
+  countDeletion(connection)
   const statements = [replaceSession({ ...columns, session: id }), ...planWriter.cleared(id, turnCount)]
   runAll(connection, sessionId, statements)
   return id

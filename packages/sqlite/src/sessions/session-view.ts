@@ -19,6 +19,7 @@ import { indexTurnIds, placesOfTurn } from '../tables/turn-ids.js'
 import type { Head } from './session-rows.js'
 import { readRemembered } from './remembered-rows.js'
 import { openTurnView, readStoredTurn } from './stored-turn.js'
+import { countDeletion } from '../tables/deletions.js'
 import { runAll } from './run-statements.js'
 
 /**
@@ -107,7 +108,10 @@ export class SqliteSessionView implements SessionView {
     if (!plan.changed) return head
     indexTurnIds(this.#connection, id, plan.keepTurns ?? turnCount, plan.turnCount)
     if (!head.hasMoved) markMoved(this.#connection, id)
-    if (plan.keepTurns !== undefined) return null
+    if (plan.keepTurns !== undefined) {
+      countDeletion(this.#connection)
+      return null
+    }
     return {
       ...head,
       agentId: plan.agentId === undefined ? head.agentId : plan.agentId,

@@ -11,7 +11,7 @@ export const SCHEMA: string = `
     name  TEXT PRIMARY KEY,
     value INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
-  INSERT INTO turnstore_settings VALUES ('schema_version', 1);
+  INSERT INTO turnstore_settings VALUES ('schema_version', 1), ('deletions', 0);  -- see deletions.ts
 
   -- One row a session: what listings need. What every change alters is in the session's head.
   CREATE TABLE turnstore_sessions (
