@@ -48,22 +48,24 @@ function run(readme: string, { language, code }: Example): { status: number | nu
   return spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', 'example.mjs'], options)
 }
 
-describe.each(['README.md', ...['core', 'formats', 'cli'].map(name => `packages/${name}/README.md`), ...adapterPages])(
-  'the examples in %s',
-  readme => {
-    const examples = examplesIn(readme)
+describe.each([
+  'README.md',
+  'docs/observability.md',
+  ...['core', 'formats', 'cli'].map(name => `packages/${name}/README.md`),
+  ...adapterPages,
+])('the examples in %s', readme => {
+  const examples = examplesIn(readme)
 
-    it('exist', () => {
-      expect(examples.length).toBeGreaterThan(0)
-    })
+  it('exist', () => {
+    expect(examples.length).toBeGreaterThan(0)
+  })
 
-    it.each(examples.map((example, index) => [index + 1, example] as const))('example %i runs', (_number, example) => {
-      const { status, stdout, stderr } = run(readme, example)
-      expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
-      expect(stdout).toBe(example.output ?? stdout)
-    })
-  },
-)
+  it.each(examples.map((example, index) => [index + 1, example] as const))('example %i runs', (_number, example) => {
+    const { status, stdout, stderr } = run(readme, example)
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(stdout).toBe(example.output ?? stdout)
+  })
+})
 
 it('each error code has a heading in the README of core', async () => {
   const { errorCodes } = await import('@turnstore/core')

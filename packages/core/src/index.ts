@@ -53,6 +53,7 @@ export {
 } from './records/models.js'
 export { type Merge, mergeRecords } from './merge/merge-records.js'
 export { mergeSession, type MergeOptions, type MergeResult } from './merge/merge-session.js'
+export type { StoreOperation } from './stores/observe-store.js'
 export { bindStore } from './stores/bound-store.js'
 export type { DeleteOptions, ReadOptions, ScopeOptions, WriteOptions } from './basics/scope.js'
 export { printable, printableLine } from './basics/printable.js'

@@ -39,6 +39,7 @@ import {
   type TurnPage,
   type TurnRange,
 } from '../queries/turn-range.js'
+import { observeStore, type StoreOperation } from './observe-store.js'
 import { wholeNumber } from '../basics/arguments.js'
 
 /** The options of every store. */
@@ -47,6 +48,11 @@ export interface StoreOptions {
   limits?: Partial<Limits>
   /** How long a write retries while other writers change the session, in milliseconds; default 10,000. Then it fails with `STORE_BUSY`. */
   timeoutMs?: number
+  /**
+   * Called after each call of the store, with what it took and how it ended, for logs, metrics and traces. It never gets
+   * ids or anything that is stored. What it throws is ignored.
+   */
+  onOperation?: (operation: StoreOperation) => void
 }
 
 /**
@@ -73,6 +79,12 @@ export abstract class AbstractSessionStore implements SessionStore {
   constructor(options: StoreOptions = {}) {
     this.limits = readLimits(options.limits)
     this.timeoutMs = options.timeoutMs === undefined ? 10_000 : wholeNumber(options.timeoutMs, 'options.timeoutMs', 1)
+    const { onOperation } = options
+    if (onOperation === undefined) return
+    if (typeof onOperation !== 'function') {
+      throw new TurnstoreError('INVALID_ARGUMENT', 'options.onOperation must be a function')
+    }
+    observeStore(this, onOperation)
   }
 
   // ---- The hooks. They treat a session outside the scope as missing.
@@ -273,5 +285,5 @@ function copyQuery(query: SessionQuery): SessionQuery {
  * @throws `INVALID_ARGUMENT`
  */
 export function checkStoreOptions(options: object, own: readonly string[] = []): void {
-  checkMembers(options, 'options', ['limits', 'timeoutMs', ...own])
+  checkMembers(options, 'options', ['limits', 'timeoutMs', 'onOperation', ...own])
 }
