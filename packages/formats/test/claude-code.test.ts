@@ -1,7 +1,7 @@
 import type { JsonObject, JsonValue } from '@turnstore/core'
 import { describe, expect, it } from 'vitest'
 import { recognize } from '../src/index.ts'
-import { claudeCodeLines } from './native-files.ts'
+import { claudeCodeLines } from './native-files/claude-code.ts'
 import { callsOf, readFile, talkOf, usageOf } from './reading.ts'
 
 const hello = {

@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest'
 import { type Format, type FormatSession, formats, recognize } from '../src/index.ts'
 import { expectValid } from './checkers.ts'
 import { talks } from './conversations.ts'
-import { type FileNative, fileNatives } from './native-files.ts'
+import type { FileNative } from './native-files/file-native.ts'
+import { fileNatives } from './native-files/index.ts'
 import { asTold, expected, named, saidIn, sayFailure } from './told.ts'
 
 const runs = { numRuns: 60 }

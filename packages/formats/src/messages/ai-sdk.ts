@@ -99,6 +99,7 @@ class PartReader {
     else if (type === 'reasoning-file') lose('reasoning')
     else if (type.startsWith('data-') || type === 'custom') {
       lose('data parts')
+      collectTexts(part.data, this.asides)
     } else tell('has a part of an unknown type; kept, but not read')
   }
 

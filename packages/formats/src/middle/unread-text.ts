@@ -41,7 +41,7 @@ function find(value: JsonValue, name: string, known: Known): string | null {
   if (Array.isArray(value)) {
     for (const member of value) {
       const path = find(member, name, known)
-      if (path !== null) return `[]${path}`
+      if (path !== null) return joined('[]', path)
     }
     return null
   }
@@ -49,9 +49,13 @@ function find(value: JsonValue, name: string, known: Known): string | null {
     const member = value[key]
     if (member === undefined || known.facts.has(key)) continue
     const path = find(member, key, known)
-    if (path !== null) return `${nameOf(key)}${path === '' || path.startsWith('[') ? '' : '.'}${path}`
+    if (path !== null) return joined(nameOf(key), path)
   }
   return null
+}
+
+function joined(name: string, path: string): string {
+  return `${name}${path === '' || path.startsWith('[') ? '' : '.'}${path}`
 }
 
 /** Problems never quote a message, and a member may be named by anybody. */
