@@ -1,4 +1,5 @@
-import type { JsonObject } from '@turnstore/core'
+import type { JsonObject, TurnItem } from '@turnstore/core'
+import { isJsonObject } from '@turnstore/core/adapter'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Format, type FormatSession, formats, recognize } from '../src/index.ts'
@@ -29,6 +30,19 @@ describe.each(fileNatives)('$title, a file as the tool writes it', native => {
       fc.property(files, conversations => {
         const sessions = sessionsOf(format, native.write(conversations))
         expect(sessions.map(({ turns }) => saidIn(turns))).toEqual(conversations.map(talk => expected(talk, native)))
+      }),
+      runs,
+    )
+  })
+
+  it('keeps each message as an item, exactly', () => {
+    fc.assert(
+      fc.property(files, conversations => {
+        const file = native.write(conversations)
+        const whole = JSON.stringify(file)
+        const items = sessionsOf(format, file).flatMap(({ turns }) => turns.flatMap(turn => turn.items))
+        expect(items).toHaveLength(native.countItems?.(file) ?? file.length)
+        for (const { value } of items.filter(isWhole)) expect(whole).toContain(JSON.stringify(value))
       }),
       runs,
     )
@@ -118,6 +132,11 @@ function sessionsOf(format: Format, file: readonly JsonObject[]): FormatSession[
   const sessions = format.toSessions?.(file, { onProblem: problem => problems.push(problem) }) ?? []
   expect({ file, problems }).toEqual({ file, problems: [] })
   return sessions
+}
+
+/** Not made of members of a record: the prompt of ShareGPT, the facts of the first rollouts. */
+function isWhole({ value }: TurnItem): boolean {
+  return isJsonObject(value) && value.from !== 'system' && !('session' in value)
 }
 
 function unexpected(problem: unknown): never {

@@ -5,6 +5,8 @@ import { counter, type FileNative, seconds } from './file-native.ts'
 export const chatGpt: FileNative = {
   name: 'chatgpt',
   title: 'ChatGPT',
+  // The root has no message.
+  countItems: file => file.reduce((sum, { mapping }) => sum + Object.keys(mapping ?? {}).length - 1, 0),
   write: talks => talks.map((talk, index) => chatGptRecord(talk, `conversation-${index}`)),
 }
 

@@ -1,10 +1,11 @@
 import type { JsonObject } from '@turnstore/core'
 import type { Step, Talk } from '../conversations.ts'
-import { callsOf, counter, type FileNative, time } from './file-native.ts'
+import { callsOf, counter, type FileNative, time, lengthOf } from './file-native.ts'
 
 export const claudeExport: FileNative = {
   name: 'claude-export',
   title: 'Claude',
+  countItems: file => lengthOf(file, 'chat_messages'),
   saysFailure: true,
   write: talks => talks.map((talk, index) => claudeExportRecord(talk, `conversation-${index}`)),
 }

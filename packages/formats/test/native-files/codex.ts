@@ -1,6 +1,6 @@
 import type { JsonObject } from '@turnstore/core'
 import type { Talk } from '../conversations.ts'
-import { type FileNative, time } from './file-native.ts'
+import { type FileNative, time, lengthOf } from './file-native.ts'
 
 export const codex: FileNative = {
   name: 'codex',
@@ -106,6 +106,7 @@ export const codexOld: FileNative = {
 export const codexOldest: FileNative = {
   name: 'codex',
   title: 'Codex in TypeScript',
+  countItems: file => 1 + lengthOf(file, 'items'),
   isSingle: true,
   write: ([talk]) =>
     talk === undefined

@@ -12,6 +12,8 @@ export interface FileNative {
   readonly title: string
   /** Records, or lines. */
   readonly write: (talks: readonly Talk[]) => JsonObject[]
+  /** How many items the file becomes. Default: one for each record or line. */
+  readonly countItems?: (file: readonly JsonObject[]) => number
   /** Whether a file holds one conversation. */
   readonly isSingle?: boolean
   /** Whether a file grows by lines, so that it may end anywhere. */
@@ -35,4 +37,9 @@ export function callsOf({ steps }: Exchange): Call[] {
 export function counter(prefix: string): () => string {
   let count = 0
   return () => `${prefix}-${count++}`
+}
+
+/** How long the lists under a name are, together. */
+export function lengthOf(records: readonly JsonObject[], name: string): number {
+  return records.reduce((sum, { [name]: list }) => sum + (Array.isArray(list) ? list.length : 0), 0)
 }

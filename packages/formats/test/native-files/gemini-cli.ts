@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from '@turnstore/core'
 import type { Talk } from '../conversations.ts'
-import { counter, type FileNative, time } from './file-native.ts'
+import { counter, type FileNative, time, lengthOf } from './file-native.ts'
 
 function geminiMessages({ turns }: Talk): JsonObject[] {
   const next = counter('message')
@@ -37,6 +37,7 @@ function geminiMessages({ turns }: Talk): JsonObject[] {
 export const geminiCli: FileNative = {
   name: 'gemini-cli',
   title: 'Gemini CLI in JSON',
+  countItems: file => lengthOf(file, 'messages'),
   saysFailure: true,
   write: talks =>
     talks.map((talk, index) => ({
@@ -51,6 +52,7 @@ export const geminiCli: FileNative = {
 export const geminiCliLines: FileNative = {
   name: 'gemini-cli',
   title: 'Gemini CLI in lines',
+  countItems: file => new Set(file.flatMap(({ id }) => id ?? [])).size,
   saysFailure: true,
   hasLines: true,
   isSingle: true,

@@ -1,10 +1,16 @@
 import type { JsonObject } from '@turnstore/core'
+import { isJsonObject } from '@turnstore/core/adapter'
 import type { Talk } from '../conversations.ts'
-import { counter, type FileNative, time } from './file-native.ts'
+import { counter, type FileNative, time, lengthOf } from './file-native.ts'
 
 export const inspect: FileNative = {
   name: 'inspect',
   title: 'Inspect',
+  countItems: file =>
+    lengthOf(
+      file.flatMap(({ samples }) => (Array.isArray(samples) ? samples.filter(isJsonObject) : [])),
+      'messages',
+    ),
   saysFailure: true,
   write: talks => [
     {

@@ -1,8 +1,9 @@
-import type { FileNative } from './file-native.ts'
+import { type FileNative, lengthOf } from './file-native.ts'
 
 export const shareGpt: FileNative = {
   name: 'sharegpt',
   title: 'ShareGPT',
+  countItems: file => lengthOf(file, 'conversations') + file.filter(({ system }) => system !== undefined).length,
   write: talks =>
     talks.map(({ system, turns }, index) => ({
       id: `conversation-${index}`,
