@@ -71,6 +71,7 @@ function toSessions(dialect: FileDialect, file: unknown, options: ToSessionsOpti
 
 function conversationsOf(dialect: FileDialect, file: unknown): Conversation[] {
   const units = unitsOf(file)
+  if (units.length === 0) throw new TurnstoreError('INVALID_ARGUMENT', 'the file is an empty list')
   const belongs = dialect.belonging(units)
   const strangers = units.filter(unit => !isJsonObject(unit) || !belongs(unit)).length
   if (strangers > 0 && (dialect.unit === 'record' || strangers === units.length)) {

@@ -122,6 +122,7 @@ describe('A file that is not of one format', () => {
           { system: null, turns: [{ prompt: 'Hi', picture: false, steps: [], answer: 'Ho' }] },
         ])
         expect(() => format.toSessions?.(file)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+        expect(() => format.toSessions?.([])).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
       }
     }
   })
