@@ -10,7 +10,11 @@ export interface Format {
   recognizes(value: unknown): boolean
   /** Converts the messages of one conversation. */
   toTurns(messages: readonly unknown[], options?: ToTurnsOptions): TurnRecord[]
-  /** Splits a file, as JSON or as an array of its lines, into its conversations. Only formats of files. */
+  /**
+   * Splits a file, as JSON or as an array of its lines, into its conversations. Only formats of files.
+   * @throws `INVALID_ARGUMENT` if the file is not of this format; `INVALID_RECORD` for the first problem, without
+   *   `onProblem`
+   */
   toSessions?(file: unknown, options?: ToSessionsOptions): FormatSession[]
   /** Converts turns of any format. Formats of files have none. */
   fromTurns?(turns: readonly TurnRecord[], options?: FromTurnsOptions): FromTurns
@@ -39,7 +43,10 @@ export interface FromTurns {
 }
 
 export interface ToSessionsOptions extends Omit<ToTurnsOptions, 'onProblem'> {
-  /** Called for each problem. The index is that of the message in its session. */
+  /**
+   * Called for each problem. The index is that of the message in its session; it is 0 for what is in no message.
+   * Without it, the first problem throws.
+   */
   onProblem?: (problem: MessageProblem & { session: number }) => void
 }
 

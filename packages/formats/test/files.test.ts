@@ -114,6 +114,16 @@ describe('A file that is not of one format', () => {
     )
   })
 
+  it('is refused once if it is of none, or if most of it is', () => {
+    const odd = [{ verse: 'Roses are red' }, { verse: 'Violets are blue' }, null]
+    const problem = 'has messages of no known format: 3 of 3'
+    expect(recognize(odd)).toEqual({ problem, count: 3 })
+    const line = { type: 'summary', summary: 'A poem', leafUuid: 'a' }
+    const beside = "has messages of no known format: 3 of 5, beside 2 of Claude Code's JSONL"
+    expect(recognize([line, ...odd, line])).toEqual({ problem: beside, count: 3 })
+    expect(recognize({ poem: odd })).toMatchObject({ count: 1 })
+  })
+
   it('is refused by the format that it is taken for', () => {
     for (const native of fileNatives) {
       for (const format of formats) {
