@@ -13,6 +13,8 @@ export interface Format {
   /**
    * Converts the conversations of a file: of its JSON value, or of an array of the values of its lines. A list of messages
    * is one conversation, whose id is null.
+   * @throws `INVALID_ARGUMENT` if the file is not of this format; `INVALID_RECORD` for the first problem, without
+   *   `onProblem`
    */
   toSessions(file: unknown, options?: ToSessionsOptions): FormatSession[]
   /** Converts turns of any format. Formats of files have none. */
@@ -42,7 +44,10 @@ export interface FromTurns {
 }
 
 export interface ToSessionsOptions extends Omit<ToTurnsOptions, 'onProblem'> {
-  /** Called for each problem. The index is that of the message in its session. */
+  /**
+   * Called for each problem. The index is that of the message in its session; it is 0 for what is in no message.
+   * Without it, the first problem throws.
+   */
   onProblem?: (problem: MessageProblem & { session: number }) => void
 }
 

@@ -82,6 +82,7 @@ function hasMessages(dialect: MessageDialect | FileDialect, units: readonly unkn
 }
 
 function conversationsOf(dialect: FileDialect, units: readonly unknown[]): Conversation[] {
+  if (units.length === 0) throw new TurnstoreError('INVALID_ARGUMENT', 'the file is an empty list')
   const belongs = dialect.belonging(units)
   const strangers = units.filter(unit => !isJsonObject(unit) || !belongs(unit)).length
   if (strangers > 0 && (dialect.unit === 'record' || strangers === units.length)) {

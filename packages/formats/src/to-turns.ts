@@ -7,7 +7,7 @@ import type { ToTurnsOptions } from './format.js'
 
 /** Converts messages of one format. Each becomes an item of its turn, exactly as it was. */
 export function toTurns(dialect: Dialect, messages: readonly unknown[], options: ToTurnsOptions = {}): TurnRecord[] {
-  const facts: Facts[] = []
+  const readings: Facts[] = []
   const readMessage = readerOf(dialect)
   const turns = turnsFromItems(
     messages,
@@ -22,9 +22,11 @@ export function toTurns(dialect: Dialect, messages: readonly unknown[], options:
           },
           lose() {},
         })
-        const path = isTold ? null : unreadText(message, reading, dialect.facts)
+        // Facts stand beside what is said. Of a message that says nothing, they are all there is.
+        const facts = saysNothing(reading) ? noFacts : dialect.facts
+        const path = isTold ? null : unreadText(message, reading, facts)
         if (path !== null) tell(`has text in ${path} that was not read; kept as it is`)
-        facts.push(reading)
+        readings.push(reading)
         return reading.said
       },
     },
@@ -33,10 +35,16 @@ export function toTurns(dialect: Dialect, messages: readonly unknown[], options:
   let at = 0
   const counted = new Map<string, Counted>()
   return turns.map((turn, index) => {
-    const timed = withFacts(turn, facts.slice(at, (at += turn.items.length)), counted)
+    const timed = withFacts(turn, readings.slice(at, (at += turn.items.length)), counted)
     // Nobody says that the last turn has ended: more messages may come.
     return index === turns.length - 1 ? { ...timed, endedAt: null } : timed
   })
+}
+
+const noFacts: ReadonlySet<string> = new Set()
+
+function saysNothing({ said, thoughts = [], asides = [] }: Reading): boolean {
+  return said.length === 0 && thoughts.length === 0 && asides.length === 0
 }
 
 type Facts = Pick<Reading, 'time' | 'model' | 'usage' | 'usageKey'>

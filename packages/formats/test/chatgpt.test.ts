@@ -1,7 +1,7 @@
 import type { JsonObject } from '@turnstore/core'
 import { describe, expect, it } from 'vitest'
 import { recognize } from '../src/index.ts'
-import { chatGptMapping, chatGptMessage as message, chatGptText as text } from './native-files.ts'
+import { chatGptMapping, chatGptMessage as message, chatGptText as text } from './native-files/chatgpt.ts'
 import { callsOf, readFile, talkOf } from './reading.ts'
 
 function record(mapping: JsonObject, current: string, members: JsonObject = {}): JsonObject {

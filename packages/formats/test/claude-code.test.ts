@@ -1,7 +1,7 @@
 import type { JsonObject, JsonValue } from '@turnstore/core'
 import { describe, expect, it } from 'vitest'
 import { recognize } from '../src/index.ts'
-import { claudeCodeLines } from './native-files.ts'
+import { claudeCodeLines } from './native-files/claude-code.ts'
 import { callsOf, readFile, talkOf, usageOf } from './reading.ts'
 
 const hello = {
@@ -114,6 +114,27 @@ describe('Entries of Claude Code', () => {
       ['Hi', 'Prompt is too long'],
     ])
     expect(sessions[0]?.turns.map(({ metadata }) => metadata.model)).toEqual([undefined, undefined])
+  })
+
+  it('that were queued meanwhile are prompts if they are of the user', () => {
+    const queued = (uuid: string, prompt: string, commandMode: string): JsonObject => ({
+      ...entry(uuid, 'attachment', null),
+      attachment: { type: 'queued_command', prompt, commandMode },
+      rendered: [{ content: '<system-reminder>The same again</system-reminder>' }],
+    })
+    const { sessions, problems } = readFile('claude-code', [
+      entry('1', 'user', 'Hi'),
+      { type: 'queue-operation', operation: 'enqueue', sessionId: 's', content: 'And the logs' },
+      queued('2', 'Task 7 has ended', 'task-notification'),
+      entry('3', 'assistant', [{ type: 'text', text: 'Ho' }]),
+      queued('4', 'And the logs', 'prompt'),
+      entry('5', 'assistant', [{ type: 'text', text: 'Both' }]),
+    ])
+    expect(problems.size).toBe(0)
+    expect(talkOf(sessions[0])).toEqual([
+      ['Hi', 'Ho'],
+      ['And the logs', 'Both'],
+    ])
   })
 
   it('give the title: one given by hand, else the summary of this session', () => {

@@ -1,7 +1,7 @@
 import type { JsonObject } from '@turnstore/core'
 import { describe, expect, it } from 'vitest'
 import type { Talk } from './conversations.ts'
-import { codexLines } from './native-files.ts'
+import { codexLines } from './native-files/codex.ts'
 import { callsOf, readFile, talkOf, usageOf } from './reading.ts'
 
 function talk(...pairs: [string, string][]): Talk {

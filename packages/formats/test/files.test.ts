@@ -1,10 +1,12 @@
-import type { JsonObject } from '@turnstore/core'
+import type { JsonObject, TurnItem } from '@turnstore/core'
+import { isJsonObject } from '@turnstore/core/adapter'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Format, type FormatSession, formats, recognize } from '../src/index.ts'
 import { expectValid } from './checkers.ts'
 import { talks } from './conversations.ts'
-import { type FileNative, fileNatives } from './native-files.ts'
+import type { FileNative } from './native-files/file-native.ts'
+import { fileNatives } from './native-files/index.ts'
 import { asTold, expected, named, saidIn, sayFailure } from './told.ts'
 
 const runs = { numRuns: 60 }
@@ -28,6 +30,19 @@ describe.each(fileNatives)('$title, a file as the tool writes it', native => {
       fc.property(files, conversations => {
         const sessions = sessionsOf(format, native.write(conversations))
         expect(sessions.map(({ turns }) => saidIn(turns))).toEqual(conversations.map(talk => expected(talk, native)))
+      }),
+      runs,
+    )
+  })
+
+  it('keeps each message as an item, exactly', () => {
+    fc.assert(
+      fc.property(files, conversations => {
+        const file = native.write(conversations)
+        const whole = JSON.stringify(file)
+        const items = sessionsOf(format, file).flatMap(({ turns }) => turns.flatMap(turn => turn.items))
+        expect(items).toHaveLength(native.countItems?.(file) ?? file.length)
+        for (const { value } of items.filter(isWhole)) expect(whole).toContain(JSON.stringify(value))
       }),
       runs,
     )
@@ -99,6 +114,16 @@ describe('A file that is not of one format', () => {
     )
   })
 
+  it('is refused once if it is of none, or if most of it is', () => {
+    const odd = [{ verse: 'Roses are red' }, { verse: 'Violets are blue' }, null]
+    const problem = 'has messages of no known format: 3 of 3'
+    expect(recognize(odd)).toEqual({ problem, count: 3 })
+    const line = { type: 'summary', summary: 'A poem', leafUuid: 'a' }
+    const beside = "has messages of no known format: 3 of 5, beside 2 of Claude Code's JSONL"
+    expect(recognize([line, ...odd, line])).toEqual({ problem: beside, count: 3 })
+    expect(recognize({ poem: odd })).toMatchObject({ count: 1 })
+  })
+
   it('is refused by the format that it is taken for', () => {
     for (const native of fileNatives) {
       for (const format of formats) {
@@ -107,6 +132,7 @@ describe('A file that is not of one format', () => {
           { system: null, turns: [{ prompt: 'Hi', picture: false, steps: [], answer: 'Ho' }] },
         ])
         expect(() => format.toSessions(file)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+        expect(() => format.toSessions([])).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
       }
     }
   })
@@ -117,6 +143,11 @@ function sessionsOf(format: Format, file: readonly JsonObject[]): FormatSession[
   const sessions = format.toSessions(file, { onProblem: problem => problems.push(problem) })
   expect({ file, problems }).toEqual({ file, problems: [] })
   return sessions
+}
+
+/** Not made of members of a record: the prompt of ShareGPT, the facts of the first rollouts. */
+function isWhole({ value }: TurnItem): boolean {
+  return isJsonObject(value) && value.from !== 'system' && !('session' in value)
 }
 
 function unexpected(problem: unknown): never {

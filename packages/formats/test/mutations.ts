@@ -52,7 +52,7 @@ function somewhere(value: JsonValue, dice: Dice, change: (place: Place) => void)
 }
 
 const mix: Mutation = (value, dice, others) => {
-  const other = dice.pick(others)
+  const other = structuredClone(dice.pick(others))
   if (!Array.isArray(value) || !Array.isArray(other)) return [value, other]
   const at = dice.below(value.length + 1)
   return [...value.slice(0, at), ...other.slice(0, 1 + dice.below(other.length)), ...value.slice(at)]
@@ -154,6 +154,11 @@ export const mutations: readonly Mutation[] = [
   replace,
   swap,
 ]
+
+/** Puts one value in the place of another. */
+export function plant(value: JsonValue, dice: Dice, other: JsonValue): JsonValue {
+  return somewhere(value, dice, place => put(place, other))
+}
 
 /** Puts a text somewhere: in the place of another, into a list, or as a member that nobody knows. */
 export function inject(value: JsonValue, dice: Dice, text: string): JsonValue {

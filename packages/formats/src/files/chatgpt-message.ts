@@ -65,7 +65,13 @@ function readMessage(
     const isHidden = isJsonObject(metadata) && metadata.is_visually_hidden_from_conversation === true
     return { said: [isHidden ? system(parts) : user(parts)] }
   }
-  if (role === 'system') return { said: text === '' ? [] : [system(parts)] }
+  if (role === 'system') {
+    const instructions: string[] = []
+    // Where older exports have the custom instructions.
+    if (isJsonObject(metadata)) collectTexts(metadata.user_context_message_data, instructions)
+    const all = [...(text === '' ? [] : parts), ...instructions.map(textPart)]
+    return { said: all.length === 0 ? [] : [system(all)] }
+  }
   if (role === 'tool') {
     const name = (isJsonObject(author) ? textIn(author, 'name') : '') || 'tool'
     return { said: calls.answer(name, parts.length === 1 && text !== '' ? text : parts.length === 0 ? '' : parts) }

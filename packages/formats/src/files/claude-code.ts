@@ -1,4 +1,4 @@
-import type { JsonObject } from '@turnstore/core'
+import type { JsonObject, JsonValue } from '@turnstore/core'
 import { isJsonObject, type ReadMessage, textOf } from '@turnstore/core/adapter'
 import { readAnthropic } from '../messages/anthropic.js'
 import type { Conversation, FileDialect, Reading } from '../middle/dialect.js'
@@ -32,6 +32,7 @@ export const claudeCode: FileDialect = {
     'mcpMeta',
     'todos',
     'thinkingMetadata',
+    'rendered',
     'imagePasteIds',
     'permissionMode',
     'error',
@@ -41,6 +42,11 @@ export const claudeCode: FileDialect = {
     const { type, message } = entry
     const time = timeOf(entry.timestamp)
     const timed = time === undefined ? {} : { time }
+    const queued = queuedPrompt(entry)
+    if (queued !== null) {
+      const read = readAnthropic({ role: 'user', content: queued.prompt }, report)
+      return { ...read, said: queued.isHuman ? read.said : read.said.map(asNote), ...timed }
+    }
     if (!isMessage(entry) || !isJsonObject(message)) {
       if (typeof type !== 'string' || !noteTypes.has(type)) {
         report.tell('is an entry of an unknown type; kept, but not read')
@@ -108,6 +114,13 @@ function isNoteEntry({ type, sessionId, uuid, leafUuid, messageId }: JsonObject)
     noteTypes.has(type) &&
     [sessionId, uuid, leafUuid, messageId].some(id => typeof id === 'string')
   )
+}
+
+/** What was queued while the assistant worked: by the user, or by the tool, such as that a task has ended. */
+function queuedPrompt({ type, attachment }: JsonObject): { prompt: JsonValue; isHuman: boolean } | null {
+  if (type !== 'attachment' || !isJsonObject(attachment) || attachment.type !== 'queued_command') return null
+  const { prompt = '', commandMode = 'prompt' } = attachment
+  return { prompt, isHuman: commandMode === 'prompt' }
 }
 
 /** What the tool puts in the user's mouth opens no turn. */

@@ -111,6 +111,7 @@ class Replay {
   #rewind(id: string): void {
     if (this.messages.size > 0) this.rewound.push([...this.messages.values()])
     let isFound = !this.messages.has(id)
+    if (isFound) this.problems.push('goes back to a message that is not there; all before it becomes a fork')
     for (const each of this.messages.keys()) {
       if (each === id) isFound = true
       if (isFound) this.messages.delete(each)

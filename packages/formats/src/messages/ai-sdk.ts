@@ -99,6 +99,7 @@ class PartReader {
     else if (type === 'reasoning-file') lose('reasoning')
     else if (type.startsWith('data-') || type === 'custom') {
       lose('data parts')
+      collectTexts(part.data, this.asides)
     } else tell('has a part of an unknown type; kept, but not read')
   }
 
@@ -209,10 +210,9 @@ function writeUiMessages(messages: readonly ChatMessage[], options: WriteOptions
       ...step.calls.map(each => ({
         type: `tool-${each.name}`,
         toolCallId: each.id,
-        input: each.input,
         ...(each.failed
-          ? { state: 'output-error', errorText: each.output }
-          : { state: 'output-available', output: jsonOutput(each) }),
+          ? { state: 'output-error', input: each.input, errorText: each.output }
+          : { state: 'output-available', input: each.input, output: jsonOutput(each) }),
       })),
     ]
     if (last?.role === 'assistant') last.parts.push(...parts)

@@ -41,7 +41,7 @@ function find(value: JsonValue, name: string, known: Known): string | null {
   if (Array.isArray(value)) {
     for (const member of value) {
       const path = find(member, name, known)
-      if (path !== null) return `[]${joint(path)}${path}`
+      if (path !== null) return joined('[]', path)
     }
     return null
   }
@@ -49,14 +49,13 @@ function find(value: JsonValue, name: string, known: Known): string | null {
     const member = value[key]
     if (member === undefined || known.facts.has(key)) continue
     const path = find(member, key, known)
-    if (path !== null) return `${nameOf(key)}${joint(path)}${path}`
+    if (path !== null) return joined(nameOf(key), path)
   }
   return null
 }
 
-/** Between a member, or a place in a list, and what follows in a path. */
-function joint(path: string): string {
-  return path === '' || path.startsWith('[') ? '' : '.'
+function joined(name: string, path: string): string {
+  return `${name}${path === '' || path.startsWith('[') ? '' : '.'}${path}`
 }
 
 /** Problems never quote a message, and a member may be named by anybody. */
