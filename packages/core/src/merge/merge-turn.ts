@@ -1,6 +1,6 @@
 import type { TurnRecord } from '../records/models.js'
 import { type Contradict, filled, hasInferredEnd, isOpen, lacks, united, unitedFacts } from './members.js'
-import { mergeItems } from './merge-items.js'
+import { mergeItems, relateItems } from './merge-items.js'
 import { mergeCalls } from './merge-tool-calls.js'
 import { mergeResponse } from './merge-response.js'
 
@@ -36,9 +36,15 @@ export function mergeTurn(
 
 type End = Pick<TurnRecord, 'status' | 'endedAt' | 'error'>
 
-/** A turn ends once, and its end is indivisible. An inferred end does not contradict a stored one. */
+/**
+ * A turn ends once, and its end is indivisible. An inferred end does not contradict a stored one, and gives way to what
+ * more messages say.
+ */
 function mergeEnd(stored: TurnRecord, incoming: TurnRecord, contradict: Contradict): End {
   const { status, endedAt, error } = stored
+  if (hasInferredEnd(stored) && relateItems(stored.items, incoming.items) === 'later') {
+    return { status: incoming.status, endedAt: incoming.endedAt, error: filled(error, incoming.error) }
+  }
   if (isOpen(stored)) {
     return {
       status: isOpen(incoming) ? filled(status, incoming.status) : incoming.status,

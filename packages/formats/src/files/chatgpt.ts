@@ -41,7 +41,7 @@ function splitRecord(record: JsonObject): Conversation[] {
     ),
     ...problemsOf(isJsonObject(record.mapping) ? record.mapping : {}),
   ]
-  const { text: title, others: source } = takeText(without(record, ['mapping']), 'title')
+  const { text: title, others: source } = takeText(without(record, ['mapping', 'update_time', 'current_node']), 'title')
   const metadata = { ...(title === '' ? {} : { title }), source }
   const known = { createdAt: timeOf(record.create_time) ?? '', updatedAt: timeOf(record.update_time) ?? '' }
   if (branches.length === 0) return [conversation([], { ...known, sessionId: id, metadata, problems })]
