@@ -50,7 +50,7 @@ it('A file of mixed, cut, nested or mislabelled messages loses no text without a
     else fail(`lost ${missing.join(', ')}`)
     // A tool may keep files of notes alone, and a system message has no place in a turn but its item.
     const isSilent =
-      present.length > 0 && read.problems.length === 0 && format.toSessions === undefined && !holds(value, '"system"')
+      present.length > 0 && read.problems.length === 0 && isOfMessages(format) && !holds(value, '"system"')
     if (isSilent && read.sessions.every(({ turns }) => turns.every(isEmpty))) fail('reads nothing')
     const isSame = round % 8 > 0 || JSON.stringify(readAs(format, structuredClone(value))) === JSON.stringify(read)
     if (!isSame) fail('reads otherwise the second time')
@@ -80,6 +80,11 @@ it('A file that is nested without end is read or refused', () => {
   expect(Math.min(outcomes.read, outcomes.refused)).toBeGreaterThan(20)
 })
 
+/** ShareGPT's files hold lists of messages. */
+function isOfMessages({ name }: Format): boolean {
+  return name !== 'sharegpt' && natives.some(native => native.name === name)
+}
+
 function isEmpty({ prompt, responseContent, toolCalls }: TurnRecord): boolean {
   return prompt === '' && responseContent === null && toolCalls.length === 0
 }
@@ -94,21 +99,11 @@ function readAs(format: Format, value: JsonValue): Read | null {
   const problems: MessageProblem[] = []
   const onProblem = (problem: MessageProblem): void => void problems.push(problem)
   try {
-    // ShareGPT is both: a list of messages, and records that hold such lists.
-    const isFile = format.toSessions !== undefined && (format.fromTurns === undefined || dialectOf(value) === 'file')
-    if (isFile && format.toSessions !== undefined) {
-      return { sessions: format.toSessions(value, { onProblem }), problems }
-    }
-    return Array.isArray(value) ? { sessions: [{ turns: format.toTurns(value, { onProblem }) }], problems } : null
+    return { sessions: format.toSessions(value, { onProblem }), problems }
   } catch (error) {
     if (isTurnstoreError(error)) return null
     throw new Error(`${format.name} threw`, { cause: error })
   }
-}
-
-function dialectOf(value: JsonValue): 'file' | 'messages' {
-  const [first = null] = Array.isArray(value) ? value : [value]
-  return isJsonObject(first) && 'conversations' in first ? 'file' : 'messages'
 }
 
 function holds(value: unknown, marker: string): boolean {

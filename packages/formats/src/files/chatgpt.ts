@@ -41,7 +41,7 @@ function splitRecord(record: JsonObject): Conversation[] {
     ),
     ...problemsOf(isJsonObject(record.mapping) ? record.mapping : {}),
   ]
-  const { text: title, others: source } = takeText(without(record, ['mapping', 'update_time', 'current_node']), 'title')
+  const { text: title, others: source } = takeText(without(record, ['mapping', ...passing(record, nodes)]), 'title')
   const metadata = { ...(title === '' ? {} : { title }), source }
   const known = { createdAt: timeOf(record.create_time) ?? '', updatedAt: timeOf(record.update_time) ?? '' }
   if (branches.length === 0) return [conversation([], { ...known, sessionId: id, metadata, problems })]
@@ -53,6 +53,17 @@ function splitRecord(record: JsonObject): Conversation[] {
       problems: index === 0 ? problems : [],
     }),
   )
+}
+
+/** What is understood, and changes as the conversation goes on. */
+function passing(
+  { current_node: current, update_time: updated }: JsonObject,
+  nodes: readonly Node<JsonObject>[],
+): string[] {
+  return [
+    ...(nodes.some(({ id }) => id === current) ? ['current_node'] : []),
+    ...(timeOf(updated) === undefined ? [] : ['update_time']),
+  ]
 }
 
 /** What of the tree is in no message. */
