@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { JsonValue } from '@turnstore/core'
 import { openStore } from 'turnstore'
@@ -40,8 +40,10 @@ it('a file of mixed, cut, nested or mislabelled messages loses no text without a
     for (let count = dice.below(4); count > 0; count--) value = dice.pick(mutations)(value, dice, files)
     const marker = `marker ${round} is here`
     const text = written(inject(value, dice, marker), dice)
-    const file = join(folder, `${round}.json`)
-    const url = `file:${join(folder, `${round}`)}`
+    const file = join(folder, 'file.json')
+    const target = join(folder, 'sessions')
+    const url = `file:${target}`
+    rmSync(target, { recursive: true, force: true })
     writeFileSync(file, text)
     const { code, stderr } = await turnstore(['import', file, '--to', url])
     expect([0, 1]).toContain(code)

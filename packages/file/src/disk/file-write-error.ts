@@ -1,5 +1,5 @@
 import type { WriteOutcome } from '@turnstore/core'
-import { systemCode } from './system-code.js'
+import { inWords, systemCode } from './system-code.js'
 
 /** A file or folder was not written. Its `message` and `cause` contain paths, never content. */
 export class FileWriteError extends Error {
@@ -23,5 +23,5 @@ export class FileWriteError extends Error {
 export function fileWriteError(error: unknown, message: string, outcome: WriteOutcome): FileWriteError {
   if (error instanceof FileWriteError) return error
   const code = systemCode(error) ?? 'UNKNOWN'
-  return new FileWriteError(`${message} (${code})`, code, outcome, error)
+  return new FileWriteError(`${message} (${inWords(code)})`, code, outcome, error)
 }

@@ -12,3 +12,15 @@ export function isOutOfDescriptors(error: unknown): boolean {
   const code = systemCode(error)
   return code === 'EMFILE' || code === 'ENFILE'
 }
+
+const denials = new Map([
+  ['EACCES', 'permission denied'],
+  ['EPERM', 'permission denied'],
+  ['EROFS', 'the file system is read-only'],
+])
+
+/** A code with what it means, where people meet it without a fault in the system. */
+export function inWords(code: string): string {
+  const denial = denials.get(code)
+  return denial === undefined ? code : `${denial}: ${code}`
+}

@@ -7,7 +7,7 @@ import {
 } from '@turnstore/core'
 import { quote, safeCause, withDetails } from '@turnstore/core/adapter'
 import { FileWriteError } from '../disk/file-write-error.js'
-import { systemCode } from '../disk/system-code.js'
+import { inWords, systemCode } from '../disk/system-code.js'
 import { LockError } from '../locks/lock-error.js'
 
 /** `CORRUPT_SESSION`, with the file. `reason` names the place in it and never quotes content. */
@@ -97,7 +97,7 @@ export function writeError(error: unknown, outcome: WriteOutcome = 'unknown'): T
     const details = { outcome: error.outcome, cause: safeCause(error.cause ?? error) }
     return new TurnstoreError('STORE_UNAVAILABLE', printableLine(error.message), details)
   }
-  const code = systemCode(error) ?? 'an error without a code'
+  const code = inWords(systemCode(error) ?? 'an error without a code')
   const message = `The files could not be written (${code}${placeOf(error)})`
   return new TurnstoreError('STORE_UNAVAILABLE', message, { outcome, cause: safeCause(error) })
 }

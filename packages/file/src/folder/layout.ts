@@ -5,6 +5,7 @@ import { quote, type Scope } from '@turnstore/core/adapter'
 import { damagedPlace, unreadable } from './file-errors.js'
 import { type FileIdentity, identify } from '../disk/file-identity.js'
 import { entriesOf, type FolderEntries } from './folder-entries.js'
+import { isAppleDouble } from './apple-double.js'
 import { decodeName, encodeName, hashedName, verbatimName } from './file-name.js'
 
 /** The store's own folder in the base: the format, the locks, the summaries. */
@@ -123,10 +124,11 @@ export class Layout {
     workspaceFolder: string | null,
     { entries, unnameable }: FolderEntries,
   ): Generator<FoundDocument | DamagedSession> {
+    const folder = workspaceFolder === null ? this.base : join(this.base, workspaceFolder)
     const isFolderCertain = workspaceFolder === null || (!this.foldsCase && !workspaceFolder.includes('%'))
     const journals = new Set(entries.map(({ name }) => name).filter(isJournal))
     for (const entry of entries) {
-      if (!entry.name.endsWith('.json')) continue
+      if (!entry.name.endsWith('.json') || isAppleDouble(join(folder, entry.name))) continue
       // The reference reads a dotfile as a session too, and tries to read a folder.
       const name = entry.name.slice(0, -'.json'.length)
       const id = decodeName(name, { foldsCase: this.foldsCase, kind: 'session' })
@@ -135,7 +137,6 @@ export class Layout {
       const hasJournal = journals.size > 0 && (journals.has(`${name}.journal`) || journals.has(`${name}.rotated`))
       yield { ...this.#paths(sessionId, workspaceFolder, name), isNameCertain, hasJournal }
     }
-    const folder = workspaceFolder === null ? this.base : join(this.base, workspaceFolder)
     for (const { shown } of unnameable) if (shown.endsWith('.json')) yield this.#unnameable(shown, folder)
   }
 

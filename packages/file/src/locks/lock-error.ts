@@ -1,4 +1,4 @@
-import { isOutOfDescriptors, systemCode } from '../disk/system-code.js'
+import { inWords, isOutOfDescriptors, systemCode } from '../disk/system-code.js'
 
 /**
  * `LOCK_TIMEOUT`: the deadline passed. `LOCK_FOLDER_CLOSED`: the folder was closed before or while waiting.
@@ -43,5 +43,5 @@ export function lockError(path: string, error: unknown): LockError {
     return new LockError('LOCK_NO_DESCRIPTORS', `${failed}: too many files are open (${code})`)
   }
   const errcode = error instanceof Error && 'errcode' in error ? ` ${String(error.errcode)}` : ''
-  return new LockError('LOCK_FAILED', `${failed}: ${code}${errcode}`)
+  return new LockError('LOCK_FAILED', `${failed}: ${inWords(code)}${errcode}`)
 }

@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, lstatSync, openSync } from 'node:fs'
+import { accessSync, chmodSync, closeSync, constants, existsSync, lstatSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { isOutOfDescriptors } from '../disk/system-code.js'
@@ -76,7 +76,7 @@ function openDatabase(path: string): DatabaseSync {
   try {
     return new DatabaseSync(path, { timeout: 0 })
   } catch (error) {
-    throw descriptorErrorAt(dirname(path)) ?? error
+    throw descriptorErrorAt(dirname(path)) ?? accessErrorAt(path) ?? error
   }
 }
 
@@ -90,12 +90,22 @@ function descriptorErrorAt(folder: string): unknown {
   return null
 }
 
+/** SQLite says of a file that may not be written only that it cannot be opened. */
+function accessErrorAt(path: string): unknown {
+  try {
+    accessSync(existsSync(path) ? path : dirname(path), constants.W_OK)
+  } catch (error) {
+    return error
+  }
+  return null
+}
+
 /** Device and inode of the lock file at `path`, undefined if there is none. Refuses anything else. */
 function identityOf(path: string): string | undefined {
   const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false })
   if (stats === undefined) return undefined
   if (!stats.isFile() || stats.size > 0n) {
-    throw new LockError('LOCK_FILE_REFUSED', `A lock file must be an empty regular file, and this is not: ${path}. Remove it.`)
+    throw new LockError('LOCK_FILE_REFUSED', `A lock file must be an empty regular file, and this is not: ${path}; remove it`)
   }
   return `${stats.dev}:${stats.ino}`
 }

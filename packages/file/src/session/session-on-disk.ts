@@ -293,7 +293,11 @@ export class SessionOnDisk {
       }
       checkLock(lock, this.#paths)
       this.#known = null
-      unlinkDocument(this.#paths)
+      try {
+        unlinkDocument(this.#paths)
+      } catch (error) {
+        throw writeError(error, 'not-stored')
+      }
       await syncFolder(this.#paths.folder)
       this.#removeJournals()
       return true

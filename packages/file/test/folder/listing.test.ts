@@ -44,3 +44,15 @@ it('a session that moves to another workspace during a listing is not reported a
   expect((await folder.open().querySessions()).damaged).toBeUndefined()
   documents.mockRestore()
 })
+
+it("what macOS notes beside a session is no session, whatever else begins with '._' is (it was listed as damaged)", async () => {
+  const store = folder.open()
+  await store.saveSession({ sessionId: 's', workspaceId: 'w' })
+  await store.saveSession({ sessionId: '._s' })
+  const note = Buffer.concat([Buffer.from([0x00, 0x05, 0x16, 0x07, 0x00, 0x02]), Buffer.alloc(60)])
+  writeFileSync(folder.path('w', '._s.json'), note)
+  writeFileSync(folder.path('._none.json'), 'damaged')
+  const { sessions, damaged } = await store.querySessions()
+  expect(sessions.map(({ sessionId }) => sessionId).toSorted()).toEqual(['._s', 's'])
+  expect(damaged).toMatchObject([{ sessionId: '._none' }])
+})

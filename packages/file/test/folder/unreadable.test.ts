@@ -162,3 +162,31 @@ describe.skipIf(process.platform !== 'linux')('a name that is not UTF-8', () => 
     expect(seen).toHaveLength(2)
   })
 })
+
+describe.skipIf(process.getuid === undefined)('a folder that cannot be written', () => {
+  it('can be listed and read, and a write says that permission is denied (it said ERR_SQLITE_ERROR 14)', async () => {
+    const base = folder.path('base')
+    const writer = folder.open({}, base)
+    for (const sessionId of ['a', 'b']) await writer.saveSession({ sessionId, turns: [{ turnId: 't' }], createdAt: at })
+    await writer.changeSession('a', { appendTurns: [{ turnId: 'u' }], updatedAt: at })
+    await writer.close()
+    if (isRoot) execFileSync('chown', ['-R', '65534', folder.base])
+    execFileSync('chmod', ['-R', 'a-w', base])
+    const lines = await runAsUser(
+      base,
+      `say((await store.listSessions()).sort().join())
+      say((await store.querySessions()).sessions.length)
+      say((await store.loadSession('a')).turns.length)
+      for (const write of [
+        () => store.deleteSession('a'),
+        () => store.changeSession('a', append('v')),
+        () => store.saveSession({ sessionId: 'c' }),
+      ]) {
+        const error = await write().then(() => 'written', error => error)
+        say(codeOf(error) + ' ' + error.message.includes('permission denied: EACCES'))
+      }`,
+    )
+    expect(lines.slice(0, 3)).toEqual(['a,b', '2', '2'])
+    expect(lines.slice(3)).toEqual(Array.from({ length: 3 }, () => 'STORE_UNAVAILABLE not-stored true'))
+  })
+})

@@ -1,0 +1,24 @@
+import { basename } from 'node:path'
+import { closeSync, openSync, readSync } from 'node:fs'
+
+const MAGIC = Buffer.from([0x00, 0x05, 0x16, 0x07])
+
+/**
+ * Whether a file holds what macOS notes beside another one, where the file system has no place for it: `._chat-1.json`
+ * beside `chat-1.json` (https://datatracker.ietf.org/doc/html/rfc1740). The reference may give a session such a name.
+ */
+export function isAppleDouble(path: string): boolean {
+  if (!basename(path).startsWith('._')) return false
+  const start = Buffer.alloc(MAGIC.length)
+  try {
+    const file = openSync(path, 'r')
+    try {
+      readSync(file, start)
+    } finally {
+      closeSync(file)
+    }
+  } catch {
+    return false
+  }
+  return start.equals(MAGIC)
+}
