@@ -3,14 +3,14 @@ import { Command, InvalidArgumentError } from 'commander'
 import { sessionTable } from '../output/session-table.js'
 import { summaryJson } from '../output/summary-json.js'
 import { type Cli, jsonText } from '../terminal/cli.js'
-import { type Conditions, metadataOf, scopeOf, storeOption, whereOption, workspaceOption } from '../terminal/options.js'
+import { metadataOf, scopeOf, storeOption, whereOption, workspaceOption } from '../terminal/options.js'
 
 interface LsOptions {
   readonly store?: string
   readonly workspace?: string
   readonly agent?: string
   readonly status?: string
-  readonly where?: Conditions
+  readonly where?: readonly string[]
   readonly limit?: number
   readonly count?: true
   readonly ended?: boolean
@@ -44,7 +44,6 @@ Examples:
   $ turnstore ls --json | jq -r '.[].session_id'`,
     )
     .action(async (options: LsOptions) => {
-      const store = await cli.open(options.store, '--store')
       const query: SessionQuery = {
         ...scopeOf(options),
         ...(options.agent === undefined ? {} : { agentId: options.agent }),
@@ -52,6 +51,7 @@ Examples:
         ...(options.status === undefined ? {} : { lastTurnStatus: options.status }),
         ...metadataOf(options),
       }
+      const store = await cli.open(options.store, '--store')
       const sessions = take(store.sessions(query), options.limit ?? Infinity)
       if (options.count === true) await printCount(cli, sessions, options.json === true)
       else await (options.json === true ? printArray(cli, sessions) : printTable(cli, sessions))

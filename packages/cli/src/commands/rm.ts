@@ -1,10 +1,9 @@
-import { isTurnstoreError, type ScopeOptions, type SessionStore } from '@turnstore/core'
+import { isTurnstoreError, type ScopeOptions, type SessionQuery, type SessionStore } from '@turnstore/core'
 import { isDamage } from '@turnstore/core/adapter'
 import { Command } from 'commander'
 import { confirmDeletion, DeleteReport } from '../output/delete-report.js'
 import { type Cli, messageOf, UsageError } from '../terminal/cli.js'
 import {
-  type Conditions,
   dryRunOption,
   idHelp,
   metadataOf,
@@ -18,7 +17,7 @@ import {
 interface RmOptions {
   readonly store?: string
   readonly workspace?: string
-  readonly where?: Conditions
+  readonly where?: readonly string[]
   readonly evenIfDamaged?: true
   readonly dryRun?: true
   readonly yes?: true
@@ -60,8 +59,11 @@ Examples:
         )
       }
       if (isNamed && options.where !== undefined) throw new UsageError('Use either ids or --where, not both')
+      const metadata = metadataOf(options)
       const store = await cli.open(options.store, '--store')
-      const chosen = isNamed ? ids.map(id => ({ id })) : await chosenBy(cli, store, options)
+      const chosen = isNamed
+        ? ids.map(id => ({ id }))
+        : await chosenBy(cli, store, { ...scopeOf(options), ...metadata })
       const isDryRun = options.dryRun === true
       if (!isNamed && !isDryRun && options.yes !== true) await confirmDeletion(cli, chosen.length)
       const report = new DeleteReport(cli, { isJson: options.json === true, isDryRun, isNamed })
@@ -77,12 +79,12 @@ Examples:
     })
 }
 
-async function chosenBy(cli: Cli, store: SessionStore, options: RmOptions): Promise<Chosen[]> {
-  const scope = scopeOf(options)
-  if (options.where === undefined) return (await store.listSessions(scope)).map(id => ({ id }))
+async function chosenBy(cli: Cli, store: SessionStore, query: ScopeOptions & SessionQuery): Promise<Chosen[]> {
+  const { metadata, ...scope } = query
+  if (metadata === undefined) return (await store.listSessions(scope)).map(id => ({ id }))
   const chosen: Chosen[] = []
   try {
-    for await (const { sessionId: id, revision } of store.sessions({ ...scope, ...metadataOf(options) })) {
+    for await (const { sessionId: id, revision } of store.sessions(query)) {
       chosen.push({ id, revision })
     }
   } catch (error) {

@@ -18,7 +18,9 @@ export class CheckReport implements RunSummary {
   /** @param sessionId null if it concerns the store as a whole */
   addDamage(sessionId: string | null, message: string): void {
     this.#problems.push({ session_id: sessionId, message })
-    this.#cli.fail(sessionId === null || message.includes(sessionId) ? message : `Session ${sessionId}: ${message}`)
+    this.#cli.fail(
+      sessionId === null || message.includes(`Session ${sessionId} `) ? message : `Session ${sessionId}: ${message}`,
+    )
   }
 
   text(): string {

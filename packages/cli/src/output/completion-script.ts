@@ -6,6 +6,8 @@ interface Completed {
   readonly name: string
   readonly description: string
   readonly options: readonly CompletedOption[]
+  /** What its arguments may be, if that is limited. */
+  readonly words: readonly string[]
 }
 
 interface CompletedOption {
@@ -21,6 +23,7 @@ export function completionScript(shell: string, program: Command): string {
     name: command.name(),
     description: command.description(),
     options: [...optionsOf(command.options), ...shared],
+    words: command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []),
   }))
   if (shell === 'fish') return fish(commands, shared)
   return shell === 'zsh' ? zsh(commands) : bash(commands)
@@ -33,10 +36,12 @@ function optionsOf(options: readonly Option[]): CompletedOption[] {
 }
 
 function bash(commands: readonly Completed[]): string {
-  const cases = commands.map(({ name, options }) => `    ${name}) words="${flagsOf(options)}" ;;`)
+  const cases = commands.map(
+    ({ name, options, words }) => `    ${name}) words="${flagsOf(options)}" arguments="${words.join(' ')}" ;;`,
+  )
   return `# bash completion for turnstore
 _turnstore() {
-  local cur="\${COMP_WORDS[COMP_CWORD]}" prev="\${COMP_WORDS[COMP_CWORD-1]}" command="" word words
+  local cur="\${COMP_WORDS[COMP_CWORD]}" prev="\${COMP_WORDS[COMP_CWORD-1]}" command="" word words arguments=""
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case "$word" in -*) ;; *) command="$word"; break ;; esac
   done
@@ -57,6 +62,7 @@ ${cases.join('\n')}
     -*) COMPREPLY=($(compgen -W "$words --help" -- "$cur")) ;;
     *)
       if [ -z "$command" ]; then COMPREPLY=($(compgen -W "$words" -- "$cur"))
+      elif [ -n "$arguments" ]; then COMPREPLY=($(compgen -W "$arguments" -- "$cur"))
       else COMPREPLY=($(compgen -f -- "$cur")); fi ;;
   esac
 }
@@ -66,13 +72,13 @@ complete -o filenames -F _turnstore turnstore
 
 function zsh(commands: readonly Completed[]): string {
   const described = commands.map(({ name, description }) => `    ${quoted(`${name}:${description}`)}`)
-  const cases = commands.map(({ name, options }) => {
+  const cases = commands.map(({ name, options, words }) => {
     const specs = options.map(
       ({ flag, description, choices }) =>
         quoted(`*${flag}[${description.replaceAll(/[[\]:]/g, ' ')}]`) +
         (choices.length === 0 ? '' : quoted(`:value:(${choices.join(' ')})`)),
     )
-    return `    ${name}) _arguments ${[...specs, quoted('*:file:_files')].join(' ')} ;;`
+    return `    ${name}) _arguments ${[...specs, quoted(words.length === 0 ? '*:file:_files' : `*:value:(${words.join(' ')})`)].join(' ')} ;;`
   })
   return `#compdef turnstore
 _turnstore() {
@@ -107,6 +113,12 @@ function fish(commands: readonly Completed[], shared: readonly CompletedOption[]
         .filter(option => !shared.includes(option))
         .map(option => `complete -c turnstore -n '__fish_seen_subcommand_from ${name}' ${fishOption(option)}`),
     ),
+    ...commands
+      .filter(({ words }) => words.length > 0)
+      .map(
+        ({ name, words }) =>
+          `complete -c turnstore -f -n '__fish_seen_subcommand_from ${name}' -a ${quoted(words.join(' '))}`,
+      ),
     ...shared.map(option => `complete -c turnstore ${fishOption(option)}`),
   ]
   return `${lines.join('\n')}\n`

@@ -1,37 +1,45 @@
 import type { JsonValue } from '@turnstore/core'
 import { isJsonValue } from '@turnstore/core/adapter'
-import { InvalidArgumentError } from 'commander'
+import { UsageError } from './cli.js'
 
 /** A value that a query compares. */
-export type PlainValue = string | number | boolean | null
+type PlainValue = string | number | boolean | null
 
-/** Reads `key=text` or `key:=json`. The key ends at the first `=`. Its value never gets into a message. */
-export function readAssignment(text: string): readonly [key: string, value: JsonValue] {
+/*
+ * Not parsers of commander, whose messages would repeat the text: it holds a value of metadata.
+ */
+
+/**
+ * Reads `key=text` or `key:=json`. The key ends at the first `=`.
+ * @param what the option or argument, for messages
+ */
+export function readAssignment(what: string, text: string): readonly [key: string, value: JsonValue] {
   const equals = text.indexOf('=')
   const isJson = equals > 0 && text[equals - 1] === ':'
-  const key = text.slice(0, isJson ? equals - 1 : equals)
-  if (equals < 1 || key === '') {
-    throw new InvalidArgumentError('It must be key=text, or key:=json for a number, true, false, null or other JSON.')
+  const key = text.slice(0, Math.max(0, isJson ? equals - 1 : equals))
+  if (key === '') {
+    throw new UsageError(`${what} must be key=text, or key:=json for a number, true, false, null or other JSON`)
   }
   const value = text.slice(equals + 1)
-  return [key, isJson ? readJson(key, value) : value]
+  return [key, isJson ? readJson(what, key, value) : value]
 }
 
-/** The same for a value that sessions are searched by. */
-export function readCondition(text: string): readonly [key: string, value: PlainValue] {
-  const [key, value] = readAssignment(text)
-  if (typeof value === 'object' && value !== null) {
-    throw new InvalidArgumentError('Sessions can be found by a text, a number, true, false or null.')
-  }
-  return [key, value]
+/** The same for values that sessions are searched by. */
+export function readConditions(what: string, texts: readonly string[]): Record<string, PlainValue> {
+  const conditions = texts.map(text => {
+    const [key, value] = readAssignment(what, text)
+    if (typeof value !== 'object' || value === null) return [key, value] as const
+    throw new UsageError(`${what} ${key} must be a text, or with := a number, true, false or null`)
+  })
+  return Object.fromEntries(conditions)
 }
 
-function readJson(key: string, text: string): JsonValue {
+function readJson(what: string, key: string, text: string): JsonValue {
   try {
     const value: unknown = JSON.parse(text)
     if (isJsonValue(value)) return value
   } catch {
     // The message of JSON.parse would quote the text.
   }
-  throw new InvalidArgumentError(`What follows ${key}:= must be JSON, such as 3, true or '["a"]'.`)
+  throw new UsageError(`${what} ${key}:= must be followed by JSON, such as 3, true or '["a"]'`)
 }

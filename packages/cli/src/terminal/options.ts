@@ -1,7 +1,7 @@
 import { isValidId } from '@turnstore/core/adapter'
 import type { SessionQuery } from '@turnstore/core'
 import { InvalidArgumentError, Option } from 'commander'
-import { type PlainValue, readCondition } from './metadata-values.js'
+import { readConditions } from './metadata-values.js'
 
 export function storeOption(): Option {
   return new Option('--store <url>', 'the store (default: TURNSTORE_URL)')
@@ -24,18 +24,17 @@ export function collected(text: string, before: readonly string[] = []): readonl
   return [...before, text]
 }
 
-export type Conditions = ReadonlyMap<string, PlainValue>
-
 /** Repeatable: a session must match all. */
 export function whereOption(): Option {
   return new Option(
     '--where <key=value>',
     'only sessions with this text in their metadata; key:=json for a number, true, false or null; repeatable',
-  ).argParser((text: string, before?: Conditions): Conditions => new Map([...(before ?? []), readCondition(text)]))
+  ).argParser(collected)
 }
 
-export function metadataOf({ where }: { readonly where?: Conditions }): Pick<SessionQuery, 'metadata'> {
-  return where === undefined ? {} : { metadata: Object.fromEntries(where) }
+/** @throws {UsageError} */
+export function metadataOf({ where }: { readonly where?: readonly string[] }): Pick<SessionQuery, 'metadata'> {
+  return where === undefined ? {} : { metadata: readConditions('--where', where) }
 }
 
 export function dryRunOption(): Option {
