@@ -2,24 +2,35 @@ import { readFileSync } from 'node:fs'
 import { printable } from '@turnstore/core'
 import { Command, CommanderError } from 'commander'
 import { type Cli, withoutPasswords } from './terminal/cli.js'
+import { backupCommand } from './commands/backup.js'
+import { checkCommand } from './commands/check.js'
+import { completionCommand } from './commands/completion.js'
 import { copyCommand } from './commands/copy.js'
 import { exportCommand } from './commands/export.js'
 import { importCommand } from './commands/import.js'
 import { lsCommand } from './commands/ls.js'
 import { pruneCommand } from './commands/prune.js'
+import { renameCommand } from './commands/rename.js'
 import { rmCommand } from './commands/rm.js'
+import { setCommand } from './commands/set.js'
 import { showCommand } from './commands/show.js'
+import { statsCommand } from './commands/stats.js'
+import { fitHelp } from './terminal/help-text.js'
+import { addStoreOptions, readStoreOptions } from './terminal/store-options.js'
 import { storeForms } from './stores/open-store.js'
 
 /** Runs the command line and returns the exit code: 0, 1 for a failure, 2 for wrong usage, 130 after Ctrl-C. */
 export async function run(cli: Cli, args: readonly string[]): Promise<number> {
   const program = new Command('turnstore')
-    .description('Imports, lists, shows, exports, copies and deletes the sessions of AI agents.')
+    .description(
+      'Works with stores of AI agents’ sessions: imports, lists, shows, changes, copies, checks and deletes them.',
+    )
     .version(version(), '-V, --version', 'print the version')
     .helpCommand(false)
-    .configureHelp({ showGlobalOptions: false })
+    .configureHelp({ showGlobalOptions: true })
     .configureOutput({
-      writeOut: text => cli.stdout.write(text),
+      writeOut: text => cli.stdout.write(fitHelp(text, cli.width)),
+      getOutHelpWidth: () => cli.width ?? 80,
       writeErr: text => cli.stderr.write(withoutPasswords(printable(text))),
     })
     .addHelpText(
@@ -36,19 +47,39 @@ Example:
 
 Exit codes: 0 success, 1 a failure was reported, 2 wrong usage, 130 Ctrl-C.`,
     )
-  const commands = [importCommand, lsCommand, showCommand, exportCommand, copyCommand, rmCommand, pruneCommand]
+  const commands = [
+    importCommand,
+    lsCommand,
+    showCommand,
+    statsCommand,
+    exportCommand,
+    copyCommand,
+    backupCommand,
+    checkCommand,
+    setCommand,
+    renameCommand,
+    rmCommand,
+    pruneCommand,
+    completionCommand,
+  ]
   for (const create of commands) program.addCommand(create(cli).copyInheritedSettings(program).exitOverride())
   program.addCommand(helpCommand(program).copyInheritedSettings(program).exitOverride())
+  addStoreOptions(program)
+  program.hook('preAction', async () => {
+    cli.storeOptions = await readStoreOptions(program)
+  })
   program.exitOverride()
   try {
     await program.parseAsync(args, { from: 'user' })
+    await cli.printSummary(!cli.isStopped)
     await cli.close()
     return cli.exitCode()
   } catch (error) {
-    await cli.close()
     // Help is a success if requested, and wrong usage if printed because no command was given.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-    return cli.exitCode(error)
+    const code = error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : cli.exitCode(error)
+    await cli.printSummary(false)
+    await cli.close()
+    return code
   }
 }
 

@@ -49,17 +49,34 @@ export async function finished(child: ChildProcess, input?: string | Buffer): Pr
 /** Runs the command in this process, which is much faster than a process per run. */
 export async function turnstore(
   args: readonly string[],
-  { url, input = '' }: { url?: string; input?: string | Buffer } = {},
+  { url, input = '', columns, env: more = {} }: RunOptions = {},
 ): Promise<Omit<Finished, 'signal'>> {
-  const stdout = new Printed()
-  const stderr = new Printed()
-  const env = url === undefined ? {} : { TURNSTORE_URL: url }
-  const code = await run(new Cli({ stdin: Readable.from(chunksOf(input)), stdout, stderr, env }), args)
+  const stdout = new Printed(columns)
+  const stderr = new Printed(columns)
+  const env = { ...more, ...(url === undefined ? {} : { TURNSTORE_URL: url }) }
+  const stdin = Object.assign(Readable.from(chunksOf(input)), { isTTY: columns !== undefined })
+  const code = await run(new Cli({ stdin, stdout, stderr, env }), args)
   return { code, stdout: await stdout.whole(), stderr: await stderr.whole() }
+}
+
+interface RunOptions {
+  url?: string
+  input?: string | Buffer
+  /** Of a terminal. Without it, there is none. */
+  columns?: number
+  env?: Readonly<Record<string, string>>
 }
 
 export class Printed extends Writable {
   readonly #chunks: Buffer[] = []
+  readonly isTTY: boolean
+  readonly columns: number | undefined
+
+  constructor(columns?: number) {
+    super()
+    this.isTTY = columns !== undefined
+    this.columns = columns
+  }
 
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
     this.#chunks.push(chunk)

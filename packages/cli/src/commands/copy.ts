@@ -3,7 +3,7 @@ import { Command } from 'commander'
 import { type Cli, messageOf, UsageError } from '../terminal/cli.js'
 import { noteLargeNumbers } from '../terminal/large-numbers.js'
 import { contradictionSentences } from '../output/contradiction-sentences.js'
-import { MergeCounts } from '../output/merge-counts.js'
+import { CopyReport, type NotCopied } from '../output/copy-report.js'
 import { scopeOf, workspaceOption } from '../terminal/options.js'
 import { Progress } from '../output/progress.js'
 import { sessionIds } from '../terminal/session-ids.js'
@@ -44,28 +44,23 @@ Examples:
 
 async function copy(cli: Cli, source: SessionStore, target: SessionStore, options: CopyOptions): Promise<void> {
   const scope = scopeOf(options)
-  const counts = new MergeCounts()
-  const contradictions: { sessionId: string; places: readonly string[] }[] = []
-  let leftAlone = 0
+  const report = new CopyReport(options.json === true)
+  cli.sumUp(report)
   const { length: total } = await source.listSessions(scope)
-  const progress = new Progress(cli, { verb: 'Copying', total, quiet: options.json === true })
+  const progress = new Progress(cli, { verb: 'Copying', total, quiet: report.isJson })
   let done = 0
   try {
     for await (const id of sessionIds(cli, source, scope)) {
       if (cli.isStopped) return
+      report.isWriting = true
       const result = await copyOne(cli, source, target, id, scope)
-      if (result === 'leftAlone') leftAlone++
-      else if (result !== null) {
-        counts.add(result)
-        if (result.contradictions.length > 0) contradictions.push({ sessionId: id, places: result.contradictions })
-      }
+      report.isWriting = false
+      if (result !== null) report.add(id, result)
       progress.advance(++done)
     }
   } finally {
     progress.stop()
   }
-  if (options.json === true) await cli.printJson({ ...counts.members, leftAlone, contradictions })
-  else await cli.printLine(counts.sentence({ 'left alone': leftAlone }))
 }
 
 /** Null if the session was deleted after it was listed. */
@@ -75,7 +70,7 @@ async function copyOne(
   target: SessionStore,
   id: string,
   scope: ScopeOptions,
-): Promise<MergeResult | 'leftAlone' | null> {
+): Promise<MergeResult | NotCopied | null> {
   try {
     const session = await source.loadSession(id, scope)
     if (session === null) return null
@@ -85,8 +80,9 @@ async function copyOne(
     return result
   } catch (error) {
     if (!isOfSession(error)) throw error
-    cli.fail(`Left alone: session ${id}. ${messageOf(error)}`)
-    return 'leftAlone'
+    const isTaken = isTurnstoreError(error, 'SESSION_EXISTS')
+    cli.fail(`${isTaken ? 'Left alone' : 'Left out'}: session ${id}. ${messageOf(error)}`)
+    return isTaken ? 'left alone' : 'left out'
   }
 }
 

@@ -4,7 +4,7 @@ import { Command, Option } from 'commander'
 import { noteLost, type WritableFormat, writableFormats, writtenIn } from '../output/written-messages.js'
 import { type Cli, jsonText, messageOf } from '../terminal/cli.js'
 import { noteLargeNumbers } from '../terminal/large-numbers.js'
-import { scopeOf, storeOption, workspaceOption } from '../terminal/options.js'
+import { idHelp, scopeOf, storeOption, workspaceOption } from '../terminal/options.js'
 import { sessionIds } from '../terminal/session-ids.js'
 
 interface ExportOptions {
@@ -30,7 +30,7 @@ export function exportCommand(cli: Cli): Command {
       `
 Prints one complete session per line, in the format that turnstore import reads. With --format, prints one transcript
 per line, { "id", "messages", "metadata", "created_at", "updated_at" }, and "system" where the format has the system
-prompt apart. Only complete sessions are a backup.
+prompt apart. Only complete sessions are a backup. ${idHelp.replace('show', 'export')}
 
 Examples:
   $ turnstore export --store sqlite:./sessions.db > backup.jsonl

@@ -1,14 +1,18 @@
-import { isEnded, printableLine, type SessionQuery, type SessionSummary } from '@turnstore/core'
+import type { SessionQuery, SessionSummary } from '@turnstore/core'
 import { Command, InvalidArgumentError } from 'commander'
-import stringWidth from 'string-width'
+import { sessionTable } from '../output/session-table.js'
+import { summaryJson } from '../output/summary-json.js'
 import { type Cli, jsonText } from '../terminal/cli.js'
-import { scopeOf, storeOption, workspaceOption } from '../terminal/options.js'
+import { metadataOf, scopeOf, storeOption, whereOption, workspaceOption } from '../terminal/options.js'
 
 interface LsOptions {
   readonly store?: string
   readonly workspace?: string
   readonly agent?: string
+  readonly status?: string
+  readonly where?: readonly string[]
   readonly limit?: number
+  readonly count?: true
   readonly ended?: boolean
   readonly json?: true
 }
@@ -21,25 +25,36 @@ export function lsCommand(cli: Cli): Command {
     .option('--agent <id>', 'only sessions of this agent')
     .option('--ended', 'only ended sessions')
     .option('--no-ended', 'only sessions that have not ended')
+    .option('--status <status>', 'only sessions whose last turn has this status, such as running or error')
+    .addOption(whereOption())
     .option('--limit <n>', 'list at most n sessions', wholeNumber)
+    .option('--count', 'print only the number of sessions')
     .option('--json', 'print an array of summaries')
     .addHelpText(
       'after',
       `
+Shows the status and the beginning of the prompt of the last turn. The title is the metadata member "title", which
+turnstore rename sets. On a terminal, columns that do not fit are left out.
+
 Examples:
   $ turnstore ls --store sqlite:./sessions.db
   $ turnstore ls --workspace acme --limit 20
-  $ turnstore ls --json | jq -r '.[].sessionId'`,
+  $ turnstore ls --status running --count
+  $ turnstore ls --where channel=web --where score:=3
+  $ turnstore ls --json | jq -r '.[].session_id'`,
     )
     .action(async (options: LsOptions) => {
-      const store = await cli.open(options.store, '--store')
       const query: SessionQuery = {
         ...scopeOf(options),
         ...(options.agent === undefined ? {} : { agentId: options.agent }),
         ...(options.ended === undefined ? {} : { ended: options.ended }),
+        ...(options.status === undefined ? {} : { lastTurnStatus: options.status }),
+        ...metadataOf(options),
       }
+      const store = await cli.open(options.store, '--store')
       const sessions = take(store.sessions(query), options.limit ?? Infinity)
-      await (options.json === true ? printArray(cli, sessions) : printTable(cli, sessions))
+      if (options.count === true) await printCount(cli, sessions, options.json === true)
+      else await (options.json === true ? printArray(cli, sessions) : printTable(cli, sessions))
     })
 }
 
@@ -63,7 +78,7 @@ async function printArray(cli: Cli, sessions: AsyncIterable<SessionSummary>): Pr
   let separator = '[\n'
   try {
     for await (const session of sessions) {
-      await cli.print(separator + jsonText(session))
+      await cli.print(separator + jsonText(summaryJson(session)))
       separator = ',\n'
     }
   } finally {
@@ -71,51 +86,34 @@ async function printArray(cli: Cli, sessions: AsyncIterable<SessionSummary>): Pr
   }
 }
 
-const HEADINGS = ['SESSION', 'WORKSPACE', 'AGENT', 'TURNS', 'UPDATED', '']
-
-/** Column widths are computed over this many rows at a time. */
+/** The table is laid out for this many rows at a time. */
 const ROWS_AT_ONCE = 1000
 
 async function printTable(cli: Cli, sessions: AsyncIterable<SessionSummary>): Promise<void> {
-  let rows: string[][] = [HEADINGS]
-  const widths = HEADINGS.map(() => 0)
+  let rows: SessionSummary[] = []
+  let isEmpty = true
   const flush = async (): Promise<void> => {
-    for (const row of rows)
-      for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, stringWidth(cell))
-    for (const row of rows)
-      await cli.print(
-        `${row
-          .map((cell, column) => pad(cell, widths[column] ?? 0))
-          .join('  ')
-          .trimEnd()}\n`,
-      )
+    if (rows.length === 0) return
+    for (const line of sessionTable(rows, cli.paint, cli.width)) await cli.printStyled(line)
     rows = []
   }
-  let isEmpty = true
   try {
     for await (const session of sessions) {
       isEmpty = false
-      rows.push(rowOf(session))
+      rows.push(session)
       if (rows.length >= ROWS_AT_ONCE) await flush()
     }
   } finally {
-    if (!isEmpty) await flush()
+    await flush()
   }
   if (isEmpty) cli.note('No sessions.')
 }
 
-function rowOf(session: SessionSummary): string[] {
-  const { sessionId, workspaceId, agentId, turnCount, updatedAt } = session
-  return [
-    sessionId,
-    workspaceId ?? '-',
-    agentId ?? '-',
-    String(turnCount),
-    updatedAt || '-',
-    isEnded(session) ? 'ended' : '',
-  ].map(printableLine)
-}
-
-function pad(text: string, width: number): string {
-  return text + ' '.repeat(Math.max(0, width - stringWidth(text)))
+async function printCount(cli: Cli, sessions: AsyncIterable<SessionSummary>, isJson: boolean): Promise<void> {
+  let number = 0
+  try {
+    for await (const _session of sessions) number++
+  } finally {
+    await (isJson ? cli.printJson({ sessions: number }) : cli.printLine(String(number)))
+  }
 }

@@ -1,8 +1,9 @@
-import { SessionManager } from '@turnstore/core'
+import { SessionManager, type SessionQuery } from '@turnstore/core'
 import { isDamage, timeKey } from '@turnstore/core/adapter'
 import { Command, InvalidArgumentError } from 'commander'
-import { type Cli, count, messageOf, UsageError } from '../terminal/cli.js'
-import { scopeOf, storeOption, workspaceOption } from '../terminal/options.js'
+import { confirmDeletion, DeleteReport } from '../output/delete-report.js'
+import { type Cli, messageOf, UsageError } from '../terminal/cli.js'
+import { dryRunOption, scopeOf, storeOption, workspaceOption, yesOption } from '../terminal/options.js'
 
 interface PruneCommandOptions {
   readonly store?: string
@@ -10,6 +11,8 @@ interface PruneCommandOptions {
   readonly before?: string
   readonly olderThan?: string
   readonly ended?: true
+  readonly dryRun?: true
+  readonly yes?: true
   readonly json?: true
 }
 
@@ -25,44 +28,60 @@ export function pruneCommand(cli: Cli): Command {
     )
     .option('--older-than <age>', 'only sessions last changed longer ago than this: 30d, 12h or 90m', readAge)
     .option('--ended', 'only ended sessions')
+    .addOption(dryRunOption())
+    .addOption(yesOption())
     .option('--json', 'print a summary as JSON')
     .addHelpText(
       'after',
       `
-Sessions without a time, such as imported transcripts, do not count as old.
+Sessions without a time, such as imported transcripts, do not count as old. On a terminal, the command asks before it
+deletes.
 
 Examples:
   $ turnstore prune --older-than 30d --store sqlite:./sessions.db
-  $ turnstore prune --ended --before 2026-01-31`,
+  $ turnstore prune --ended --before 2026-01-31 --dry-run`,
     )
     .action(async (options: PruneCommandOptions) => {
-      const { before, olderThan, ended, json } = options
+      const { before, olderThan, ended } = options
       if (before !== undefined && olderThan !== undefined)
         throw new UsageError('Use either --before or --older-than, not both')
       const updatedBefore = before ?? olderThan
       if (updatedBefore === undefined && ended === undefined)
         throw new UsageError('Choose which sessions to delete: --before TIME, --older-than AGE or --ended')
       const manager = new SessionManager(await cli.open(options.store, '--store'))
-      const deleted: string[] = []
+      const isDryRun = options.dryRun === true
+      const report = new DeleteReport(cli, { isJson: options.json === true, isDryRun, isNamed: false })
+      const chosen = {
+        ...(updatedBefore === undefined ? {} : { updatedBefore }),
+        ...(ended === undefined ? {} : { ended }),
+        ...scopeOf(options),
+      }
+      if (isDryRun || (options.yes !== true && cli.canAsk)) {
+        const ids = await idsOf(cli, manager, chosen)
+        if (!isDryRun) await confirmDeletion(cli, ids.length)
+        else for (const id of ids) await report.add(id)
+      }
+      cli.sumUp(report)
+      if (isDryRun) return
       try {
-        await manager.pruneSessions({
-          ...(updatedBefore === undefined ? {} : { updatedBefore }),
-          ...(ended === undefined ? {} : { ended }),
-          ...scopeOf(options),
-          onDeleted: id => {
-            deleted.push(id)
-            // Not awaited: the last line is, and lines are written in order.
-            if (json !== true) void cli.reportLine(`Deleted ${id}`)
-          },
-        })
+        // Not awaited: the last line is, and lines are written in order.
+        await manager.pruneSessions({ ...chosen, onDeleted: id => void report.add(id) })
       } catch (error) {
         if (!isDamage(error)) throw error
         cli.fail(`Not deleted: damaged sessions. ${messageOf(error)}`)
-      } finally {
-        if (json === true) await cli.reportJson({ deleted })
-        else await cli.reportLine(`${count(deleted.length, 'session')} deleted`)
       }
     })
+}
+
+async function idsOf(cli: Cli, manager: SessionManager, query: SessionQuery): Promise<string[]> {
+  const ids: string[] = []
+  try {
+    for await (const { sessionId } of manager.sessions({ ...query, order: 'asc' })) ids.push(sessionId)
+  } catch (error) {
+    if (!isDamage(error)) throw error
+    cli.fail(messageOf(error))
+  }
+  return ids
 }
 
 function readTime(text: string): string {

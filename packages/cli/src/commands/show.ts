@@ -2,7 +2,7 @@ import { encodeSession, replaySession, type SessionRecord } from '@turnstore/cor
 import { Command, Option } from 'commander'
 import { noteLost, writableFormats, writtenIn } from '../output/written-messages.js'
 import { type Cli, Failure } from '../terminal/cli.js'
-import { scopeOf, storeOption, workspaceOption } from '../terminal/options.js'
+import { idHelp, scopeOf, storeOption, workspaceOption } from '../terminal/options.js'
 import { timelineText } from '../output/timeline-text.js'
 
 interface ShowOptions {
@@ -27,6 +27,8 @@ export function showCommand(cli: Cli): Command {
     .addHelpText(
       'after',
       `
+${idHelp}
+
 Examples:
   $ turnstore show chat-1 --store sqlite:./sessions.db
   $ turnstore show chat-1 --format markdown > chat-1.md

@@ -25,6 +25,7 @@ export class MergeInOrder {
   readonly #sessions = new KeyedMutex()
   readonly #running: Running[] = []
   #bytes = 0
+  #pending = 0
 
   constructor(store: SessionStore) {
     this.#store = store
@@ -38,9 +39,21 @@ export class MergeInOrder {
    */
   async add(session: SessionRecord | null, bytes: number, handle: (merged: Merged | null) => void): Promise<void> {
     const merging = session === null ? null : outcomeOf(this.#merge(session))
-    this.#running.push({ bytes: this.#bytes, finish: async () => handle(await merging) })
+    const isWrite = session !== null
+    if (isWrite) this.#pending++
+    const finish = async (): Promise<void> => {
+      const merged = await merging
+      if (isWrite) this.#pending--
+      handle(merged)
+    }
+    this.#running.push({ bytes: this.#bytes, finish })
     this.#bytes = bytes
     while (this.#isFull()) await this.#finishFirst()
+  }
+
+  /** The number of merges that began, and whose results were not handled. */
+  get pending(): number {
+    return this.#pending
   }
 
   /** Waits for all merges. */

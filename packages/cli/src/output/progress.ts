@@ -1,9 +1,15 @@
 import { printableLine } from '@turnstore/core'
 import cliProgress from 'cli-progress'
-import { type Cli, count } from '../terminal/cli.js'
+import type { Cli } from '../terminal/cli.js'
+import { count } from '../terminal/figure.js'
+import { progressLine } from './progress-line.js'
 
 /** Without a terminal, prints a line after this many sessions. */
 const LINE_EVERY = 1000
+
+interface Payload {
+  readonly sessions: number
+}
 
 /** Shows progress: a bar on a terminal, lines elsewhere, nothing if `quiet`. */
 export class Progress {
@@ -24,7 +30,8 @@ export class Progress {
     if (quiet || cli.stderr.isTTY !== true || total === 0) return
     this.#bar = new cliProgress.SingleBar(
       {
-        format: `${printableLine(verb)} [{bar}] {percentage}% | {sessions} sessions | {eta_formatted} left`,
+        format: (_options, { progress, eta }, { sessions }: Payload) =>
+          progressLine({ verb: printableLine(verb), share: progress, sessions, eta, columns: cli.stderr.columns }),
         stream: cli.stderr,
         clearOnComplete: true,
         hideCursor: null,
@@ -41,8 +48,8 @@ export class Progress {
     }
   }
 
-  get #payload(): { sessions: string } {
-    return { sessions: this.#sessions.toLocaleString('en-US') }
+  get #payload(): Payload {
+    return { sessions: this.#sessions }
   }
 
   /** Counts one more session. `value`: progress so far, in the unit of `total`. */

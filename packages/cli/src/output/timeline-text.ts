@@ -5,7 +5,7 @@ import {
   type ToolCallRecord,
   type TurnRecord,
 } from '@turnstore/core'
-import { count } from '../terminal/cli.js'
+import { count } from '../terminal/figure.js'
 
 /** Longer text is truncated. In characters. */
 const MAX_TEXT = 160

@@ -2,19 +2,26 @@ import { statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type SessionStore, TurnstoreError } from '@turnstore/core'
+import { type Limits, type SessionStore, TurnstoreError } from '@turnstore/core'
 import { quote } from '@turnstore/core/adapter'
+import { type AdapterOptions, type Adapters, checkAdapters, openWith } from './adapters.js'
 
 interface Scheme {
   /** The form of the URL, for messages. */
   readonly form: string
   /** Imports the adapter and opens the store. */
-  open(rest: string, options: OpenOptions): Promise<SessionStore>
+  open(rest: string, options: AdapterOptions): Promise<SessionStore>
 }
 
 export interface OpenOptions {
   /** Refuse a folder or database that does not exist instead of creating it. Default: false. */
   mustExist?: boolean
+  /** Limits of the store that differ from `defaultLimits` of `@turnstore/core`. */
+  limits?: Partial<Limits>
+  /** How long a call waits for other writers or for a server, in milliseconds. Default: 10,000. */
+  timeoutMs?: number
+  /** Stores of your own by scheme. They take precedence over the built-in ones. */
+  adapters?: Adapters
 }
 
 const schemes: ReadonlyMap<string, Scheme> = new Map<string, Scheme>([
@@ -22,10 +29,10 @@ const schemes: ReadonlyMap<string, Scheme> = new Map<string, Scheme>([
     'memory',
     {
       form: 'memory:',
-      open: async rest => {
+      open: async (rest, { mustExist: _mustExist, ...options }) => {
         if (rest !== '')
           throw unusable('memory: takes nothing after the colon; use file: for a folder and sqlite: for a database')
-        return new (await import('@turnstore/memory')).InMemorySessionStore()
+        return new (await import('@turnstore/memory')).InMemorySessionStore(options)
       },
     },
   ],
@@ -33,10 +40,10 @@ const schemes: ReadonlyMap<string, Scheme> = new Map<string, Scheme>([
     'file',
     {
       form: 'file:DIR',
-      open: async (rest, { mustExist = false }) => {
+      open: async (rest, { mustExist, ...options }) => {
         const path = pathOf('file', rest, 'a folder, such as file:./sessions')
         if (mustExist && isMissing(path)) throw unusable(`The folder ${quote(path)} does not exist`)
-        return new (await import('@turnstore/file')).FileSessionStore(path)
+        return new (await import('@turnstore/file')).FileSessionStore(path, options)
       },
     },
   ],
@@ -44,10 +51,10 @@ const schemes: ReadonlyMap<string, Scheme> = new Map<string, Scheme>([
     'sqlite',
     {
       form: 'sqlite:FILE',
-      open: async (rest, { mustExist = false }) => {
+      open: async (rest, { mustExist, ...options }) => {
         const path = rest === ':memory:' ? rest : pathOf('sqlite', rest, 'a file, such as sqlite:./sessions.db')
         if (mustExist && isMissing(path)) throw unusable(`The database ${quote(path)} does not exist`)
-        return new (await import('@turnstore/sqlite')).SqliteSessionStore(path)
+        return new (await import('@turnstore/sqlite')).SqliteSessionStore(path, options)
       },
     },
   ],
@@ -59,7 +66,8 @@ const schemes: ReadonlyMap<string, Scheme> = new Map<string, Scheme>([
 function redisScheme(name: string, hosts: string): Scheme {
   return {
     form: `${name}://${hosts}`,
-    open: async rest => new (await import('@turnstore/redis')).RedisSessionStore({ url: `${name}:${rest}` }),
+    open: async (rest, { mustExist: _mustExist, ...options }) =>
+      new (await import('@turnstore/redis')).RedisSessionStore({ url: `${name}:${rest}`, ...options }),
   }
 }
 
@@ -74,10 +82,15 @@ export const storeForms: string = [...schemes.values()].map(({ form }) => form).
  * path (`file:///var/sessions`). Names with `?` or `#` need the second form, with `%3F` and `%23`. Parts of a URL that
  * the store does not support are refused: a query, a fragment, a path after `memory:`.
  *
- * @throws `INVALID_ARGUMENT`; the message never contains the URL, which may include a password
+ * @throws `INVALID_ARGUMENT`; the message never contains the URL, which may include a password. `STORE_UNAVAILABLE` if
+ *   an adapter of yours fails with an error of its own.
  *
  * @example
  * const store = await openStore(process.env.TURNSTORE_URL ?? 'sqlite:./sessions.db')
+ *
+ * @example
+ * const adapters = { bucket: (rest, options) => new BucketSessionStore(rest, options) }
+ * const store = await openStore('bucket:eu-west/sessions', { adapters })
  */
 export async function openStore(url: string, options: OpenOptions = {}): Promise<SessionStore> {
   if (typeof url !== 'string') throw unusable('The store URL must be a string')
@@ -88,22 +101,31 @@ export async function openStore(url: string, options: OpenOptions = {}): Promise
       `A store URL has one of the forms ${storeForms}; put file: before a folder and sqlite: before a database`,
     )
   const name = url.slice(0, colon).toLowerCase()
+  const { adapters = {}, ...given } = options
+  const adapterOptions = { mustExist: false, ...given }
+  const own = Object.hasOwn(adapters, name) ? adapters[name] : undefined
+  if (own !== undefined) return openWith(own, name, url.slice(colon + 1), adapterOptions)
   const scheme = schemes.get(name)
   if (scheme === undefined) {
     const what = /^[a-z][a-z0-9+.-]{0,19}$/.test(name) ? `${name}: URLs` : 'this URL'
-    throw unusable(`There is no adapter for ${what}; use one of ${storeForms}`)
+    const others = Object.keys(adapters).map(own => `, ${own}:`)
+    throw unusable(`There is no adapter for ${what}; use one of ${storeForms}${others.join('')}`)
   }
-  return scheme.open(url.slice(colon + 1), options)
+  return scheme.open(url.slice(colon + 1), adapterOptions)
 }
 
-/** Otherwise a misspelt option would be ignored. */
+const optionNames = ['mustExist', 'limits', 'timeoutMs', 'adapters']
+
+/** Otherwise a misspelt option would be ignored. The store checks the values of `limits` and `timeoutMs`. */
 function checkOptions(options: OpenOptions): void {
   if (typeof options !== 'object' || options === null) throw unusable('openStore options must be an object')
-  const unknown = Reflect.ownKeys(options).find(name => name !== 'mustExist')
-  if (unknown !== undefined)
-    throw unusable(`Unknown openStore option ${quote(String(unknown))}; the only option is mustExist`)
-  const { mustExist } = options
+  const unknown = Reflect.ownKeys(options).find(name => !optionNames.includes(String(name)))
+  if (unknown !== undefined) {
+    throw unusable(`Unknown openStore option ${quote(String(unknown))}; the options are ${optionNames.join(', ')}`)
+  }
+  const { mustExist, adapters } = options
   if (mustExist !== undefined && typeof mustExist !== 'boolean') throw unusable('mustExist must be true or false')
+  if (adapters !== undefined) checkAdapters(adapters)
 }
 
 function pathOf(scheme: string, rest: string, what: string): string {

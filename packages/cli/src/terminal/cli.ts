@@ -1,6 +1,13 @@
-import { addAbortSignal, type Readable, type Writable } from 'node:stream'
+import { createInterface } from 'node:readline/promises'
+import { addAbortSignal, type Readable } from 'node:stream'
 import { isTurnstoreError, printable, printableLine, type SessionStore } from '@turnstore/core'
-import { openStore } from '../stores/open-store.js'
+import { openStore, type OpenOptions } from '../stores/open-store.js'
+import { labelOf, withAdvice } from '../stores/store-label.js'
+import { type Paint, paintFor } from './colors.js'
+import { inOwnWords } from './own-words.js'
+import type { RunSummary } from './run-summary.js'
+import type { Surroundings } from './surroundings.js'
+import { DEFAULT_TIMEOUT_MS, noteWaiting } from './waiting.js'
 
 /** A wrong argument. Exit code 2. */
 export class UsageError extends Error {}
@@ -8,12 +15,10 @@ export class UsageError extends Error {}
 /** A failure whose message is shown as it is. Exit code 1. */
 export class Failure extends Error {}
 
-/** What a run reads and writes: the process, or substitutes for it in tests. */
-export interface Surroundings {
-  readonly stdin: Readable
-  readonly stdout: Writable
-  readonly stderr: Writable & { readonly isTTY?: boolean }
-  readonly env: Readonly<Record<string, string | undefined>>
+/** A store whose URL is valid, but that was not connected to or created yet. */
+export interface ChosenStore {
+  /** Connects, or creates what does not exist. */
+  ready(): Promise<SessionStore>
 }
 
 /**
@@ -27,6 +32,9 @@ export class Cli {
   readonly env: Surroundings['env']
   /** Whether a failure was reported that did not end the run. */
   failed = false
+  /** The options of all commands that stores take. */
+  storeOptions: Pick<OpenOptions, 'timeoutMs' | 'limits' | 'adapters'> = {}
+  #summary: RunSummary | null = null
   readonly #stores: SessionStore[] = []
   readonly #interrupt = new AbortController()
   #exitCode: number | null = null
@@ -58,21 +66,55 @@ export class Cli {
 
   /** Opens the store of an option, or of `TURNSTORE_URL`. Only `--to` creates a store that does not exist. */
   async open(url: string | undefined, option: string): Promise<SessionStore> {
+    return (await this.choose(url, option)).ready()
+  }
+
+  /** Checks the URL, as {@link open} does, but does not connect to the store or create it. */
+  async choose(url: string | undefined, option: string): Promise<ChosenStore> {
     const chosen = url ?? this.env.TURNSTORE_URL
     if (chosen === undefined || chosen === '') {
       throw new UsageError(`No store given: use ${option} URL or set TURNSTORE_URL`)
     }
+    const store = await asUsage(openStore(chosen, { ...this.storeOptions, mustExist: option !== '--to' }))
+    this.#stores.push(store)
+    return { ready: () => this.#ready(store, chosen) }
+  }
+
+  /** Reports problems of the store here, not as problems of the first session. */
+  async #ready(store: SessionStore, url: string): Promise<SessionStore> {
+    if (this.isStopped) await store.close()
+    const stopWaiting = noteWaiting(labelOf(url), this.storeOptions.timeoutMs ?? DEFAULT_TIMEOUT_MS, line => {
+      if (!this.isStopped) this.note(line)
+    })
     try {
-      const store = await openStore(chosen, { mustExist: option !== '--to' })
-      this.#stores.push(store)
-      if (this.#exitCode !== null) await store.close()
-      // Reports problems of the store here, not as problems of the first session.
-      await store.ready()
+      await asUsage(store.ready())
       return store
     } catch (error) {
-      if (isTurnstoreError(error, 'INVALID_ARGUMENT')) throw new UsageError(error.message)
-      throw error
+      throw withAdvice(error, url)
+    } finally {
+      stopWaiting()
     }
+  }
+
+  /** Whether someone reads questions and can answer them. */
+  get canAsk(): boolean {
+    return this.stdin.isTTY === true && this.stderr.isTTY === true
+  }
+
+  /** Asks for consent on a terminal. True without one: a script cannot answer. */
+  async confirm(question: string): Promise<boolean> {
+    if (!this.canAsk) return true
+    this.stderr.write(`${printableLine(question)} [y/N] `)
+    // Not as a terminal, which would catch Ctrl-C.
+    const answers = createInterface({ input: this.untilStopped(this.stdin), terminal: false })
+    try {
+      for await (const answer of answers) return /^y(es)?$/i.test(answer.trim())
+    } catch (error) {
+      if (!this.isStopped) throw error
+    } finally {
+      answers.close()
+    }
+    return false
   }
 
   /** Aborts the input when the run stops, so that Ctrl-C also ends a wait for input. */
@@ -80,8 +122,48 @@ export class Cli {
     return addAbortSignal(this.#interrupt.signal, input)
   }
 
+  /** Styles text for stdout. */
+  get paint(): Paint {
+    return paintFor(this.stdout, this.env)
+  }
+
+  /** Columns of the terminal that stdout is; undefined if it is none. */
+  get width(): number | undefined {
+    return this.stdout.isTTY === true ? (this.stdout.columns ?? 80) : undefined
+  }
+
   get isStopped(): boolean {
     return this.#exitCode !== null
+  }
+
+  /** Whether a signal ended the run, such as that of Ctrl-C. */
+  get isInterrupted(): boolean {
+    return this.#exitCode !== null && this.#exitCode > 128
+  }
+
+  /** Registers what the command does, so that it is summed up however the run ends. */
+  sumUp(summary: RunSummary): void {
+    this.#summary = summary
+  }
+
+  /** Prints the summary once. `isWhole`: whether the command did all that it was asked to do. */
+  async printSummary(isWhole: boolean): Promise<void> {
+    const summary = this.#summary
+    this.#summary = null
+    if (summary === null || (!isWhole && !this.isStopped && summary.isEmpty?.() === true)) return
+    const text = summary.text()
+    if (summary.isJson) await this.reportJson(summary.json(isWhole))
+    else if (text !== null && (isWhole || summary.toGoOn === undefined)) await this.reportLine(text)
+    if (isWhole || summary.toGoOn === undefined) return
+    const doubt = summary.doubt?.() ?? ''
+    this.note(`${this.isInterrupted ? 'Interrupted' : 'Stopped'} after ${text ?? 'nothing'}${doubt}. ${summary.toGoOn}`)
+  }
+
+  /** Resolves when all output has left the process. */
+  async flush(): Promise<void> {
+    await Promise.all(
+      [this.stdout, this.stderr].map(stream => new Promise<void>(done => stream.write('', () => done()))),
+    )
   }
 
   /** Writes to stdout, with backpressure. */
@@ -97,6 +179,11 @@ export class Cli {
 
   async printLine(line: string): Promise<void> {
     await this.print(`${printable(line)}\n`)
+  }
+
+  /** Prints a line that is printable except for its styles. */
+  async printStyled(line: string): Promise<void> {
+    await this.print(`${line}\n`)
   }
 
   /** Prints JSON. Safe on a terminal too: all control characters are escaped. */
@@ -143,6 +230,16 @@ export class Cli {
   }
 }
 
+/** What is wrong with an argument of a store is wrong with the command's. */
+async function asUsage<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    if (isTurnstoreError(error, 'INVALID_ARGUMENT')) throw new UsageError(inOwnWords(error))
+    throw error
+  }
+}
+
 /** JSON without raw control characters or characters that change the text direction. */
 export function jsonText(value: unknown, indent?: number): string {
   return JSON.stringify(value, null, indent).replace(
@@ -153,7 +250,8 @@ export function jsonText(value: unknown, indent?: number): string {
 
 /** One sentence about an error. Hides messages of foreign errors, which might quote a session. */
 export function messageOf(error: unknown): string {
-  if (error instanceof UsageError || error instanceof Failure || isTurnstoreError(error)) return error.message
+  if (error instanceof UsageError || error instanceof Failure) return error.message
+  if (isTurnstoreError(error)) return inOwnWords(error)
   const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? ` (${error.code})` : ''
   const name = error instanceof Error ? error.name : 'Error'
   return `Unexpected ${name}${code}`
@@ -161,9 +259,4 @@ export function messageOf(error: unknown): string {
 
 export function withoutPasswords(text: string): string {
   return text.replace(/\/\/[^\s/@]*@/g, '//…@')
-}
-
-/** `1 session`, `2,000 sessions`. */
-export function count(number: number, noun: string): string {
-  return `${number.toLocaleString('en-US')} ${noun}${number === 1 ? '' : 's'}`
 }

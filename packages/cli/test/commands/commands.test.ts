@@ -82,9 +82,9 @@ describe('ls', () => {
     const url = await filled(support, plain('日本語 x', { metadata: { ended: true } }))
     expect((await turnstore(['ls'], { url })).stdout).toBe(
       [
-        'SESSION   WORKSPACE  AGENT  TURNS  UPDATED',
-        '日本語 x  -          -      1      2026-02-01T00:00:00Z  ended',
-        'support   acme       front  2      2026-01-01T10:05:00Z',
+        'SESSION   WORKSPACE  AGENT  STATUS          TURNS  UPDATED               TITLE  LAST PROMPT',
+        '日本語 x  -          -      success, ended      1  2026-02-01T00:00:00Z  -      Hello',
+        'support   acme       front  running             2  2026-01-01T10:05:00Z  -      Thanks',
         '',
       ].join('\n'),
     )
@@ -93,7 +93,7 @@ describe('ls', () => {
   it('--json prints an array of summaries', async () => {
     const url = await filled(support, plain('b'))
     const summaries = parseObjects((await turnstore(['ls', '--json'], { url })).stdout)
-    expect(summaries.map(({ sessionId, turnCount }) => [sessionId, turnCount])).toEqual([
+    expect(summaries.map(({ session_id: id, turn_count: turns }) => [id, turns])).toEqual([
       ['b', 1],
       ['support', 2],
     ])
@@ -103,7 +103,7 @@ describe('ls', () => {
   it('filters by workspace, agent and end, and stops at the limit', async () => {
     const url = await filled(support, plain('b'), plain('c', { metadata: { ended: true } }))
     const listed = async (...args: string[]): Promise<unknown[]> =>
-      parseObjects((await turnstore(['ls', '--json', ...args], { url })).stdout).map(({ sessionId }) => sessionId)
+      parseObjects((await turnstore(['ls', '--json', ...args], { url })).stdout).map(({ session_id: id }) => id)
     expect(await listed('--workspace', 'acme')).toEqual(['support'])
     expect(await listed('--agent', 'front')).toEqual(['support'])
     expect(await listed('--ended')).toEqual(['c'])
@@ -116,7 +116,7 @@ describe('ls', () => {
     writeFileSync(join(url.slice('file:'.length), 'b.json'), '{"session_id": SECRET')
     const { code, stdout, stderr } = await turnstore(['ls', '--json'], { url })
     expect(code).toBe(1)
-    expect(JSON.parse(stdout)).toMatchObject([{ sessionId: 'support' }])
+    expect(JSON.parse(stdout)).toMatchObject([{ session_id: 'support' }])
     expect(stderr).toMatch(/Session b cannot be read/)
     expect(stderr).not.toContain('SECRET')
   })
@@ -452,14 +452,14 @@ describe('rm and prune', () => {
 
   it.each([
     ['rm', ['rm', 'a', 'b', 'nope', 'c'], { deleted: ['a', 'c'], missing: ['nope'] }],
-    ['rm --workspace', ['rm', '--workspace', 'acme'], { deleted: ['a', 'c'], missing: [] }],
+    ['rm --workspace', ['rm', '--workspace', 'acme'], { deleted: ['a', 'c'] }],
     ['prune', ['prune', '--ended'], { deleted: ['a', 'c'] }],
   ])('%s --json prints what was done despite a damaged session', async (_name, args, done) => {
     const ended = { workspaceId: 'acme', metadata: { ended: true } }
     const url = await filled(...['a', 'b', 'c'].map(id => plain(id, ended)))
     writeFileSync(join(url.slice('file:'.length), 'acme', 'b.json'), '{')
     const { code, stdout } = await turnstore([...args, '--json'], { url })
-    expect([code, parseObject(stdout)]).toEqual([1, done])
+    expect([code, parseObject(stdout)]).toEqual([1, { complete: true, ...done }])
   })
 
   it.each([
@@ -510,7 +510,7 @@ describe('rm and prune', () => {
       stdout: 'Deleted support\n1 session deleted\n',
     })
     expect((await turnstore(['prune', '--older-than', '1w', '--json'], { url })).stdout).toBe(
-      '{\n  "deleted": [\n    "b"\n  ]\n}\n',
+      '{\n  "complete": true,\n  "deleted": [\n    "b"\n  ]\n}\n',
     )
     expect((await contents(url)).map(({ sessionId }) => sessionId).toSorted()).toEqual(['new', 'timeless'])
   })

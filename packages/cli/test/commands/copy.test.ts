@@ -23,6 +23,7 @@ it('copy --workspace never copies a session of another workspace, even one that 
   const cli = new Cli({ stdin: Readable.from([]), stdout, stderr: new Printed(), env: {} })
   cli.open = async url => (url === 'from:' ? source : target)
   await copyCommand(cli).parseAsync(['--from', 'from:', '--to', 'to:', '--workspace', 'acme'], { from: 'user' })
+  await cli.printSummary(true)
   expect(await target.listSessions()).toEqual([])
   expect(await stdout.whole()).toBe('0 sessions: 0 added, 0 grown, 0 unchanged\n')
 })

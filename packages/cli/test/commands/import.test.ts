@@ -378,11 +378,13 @@ describe('import', () => {
     const { stdout, code } = await importText(`${lines(hello)}SECRET\n`, { args: ['--json'] })
     expect(code).toBe(1)
     expect(JSON.parse(stdout)).toEqual({
+      complete: true,
       added: 1,
       grown: 0,
       unchanged: 0,
       contradicting: 0,
-      leftOut: 1,
+      left_alone: 0,
+      left_out: 1,
       problems: [{ file: 'stdin', line: 2, message: 'not valid JSON' }],
       notes: [],
     })
@@ -403,7 +405,13 @@ describe('import', () => {
     child.stdin?.write(lines(hello))
     await waitFor(async () => (await ids(url)).length === 1)
     child.kill('SIGINT')
-    expect(await done).toMatchObject({ code: 130, signal: null, stdout: '', stderr: '' })
+    expect(await done).toMatchObject({
+      code: 130,
+      signal: null,
+      stdout: '',
+      stderr:
+        'Interrupted after 1 session: 1 added, 0 grown, 0 unchanged. Run the same command again to go on: it adds what is missing\n',
+    })
     expect(await load(url, 'hello')).toMatchObject({ turns: [{ responseContent: 'Hello!' }] })
   })
 

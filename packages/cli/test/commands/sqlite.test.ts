@@ -53,7 +53,7 @@ describe('sqlite:', () => {
     const transcript = JSON.stringify({ id: 'a', messages: [{ role: 'user', content: 'Hello' }] })
     expect(await turnstore(['import', '-', '--to', `sqlite:${path}`], { input: transcript })).toMatchObject({ code: 0 })
     const listed = await turnstore(['ls', '--store', `sqlite://${path}`, '--json'])
-    expect(parseObjects(listed.stdout).map(({ sessionId }) => sessionId)).toStrictEqual(['a'])
+    expect(parseObjects(listed.stdout).map(({ session_id: id }) => id)).toStrictEqual(['a'])
   })
 
   it('reports in one sentence that a file is not a database', async () => {

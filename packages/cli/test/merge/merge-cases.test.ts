@@ -91,12 +91,14 @@ describe('copying again', () => {
     expect(await load(to, 's')).toMatchObject({ turns: [{ toolCalls: [{ result: 'SECRET' }] }, { turnId: 'u' }] })
     const { stdout } = await turnstore(['copy', '--from', from, '--to', to, '--json'])
     expect(JSON.parse(stdout)).toEqual({
+      complete: true,
       added: 0,
       grown: 0,
       unchanged: 1,
       contradicting: 1,
-      leftAlone: 0,
-      contradictions: [{ sessionId: 's', places: ['turn 1 (t): the result of call c1'] }],
+      left_alone: 0,
+      left_out: 0,
+      contradictions: [{ session_id: 's', places: ['turn 1 (t): the result of call c1'] }],
     })
   })
 

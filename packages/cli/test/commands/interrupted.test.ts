@@ -1,0 +1,128 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { mayMount, momentsOf, thoroughness } from '../../../../scripts/testing/machine.ts'
+import { type Server, startServer } from '../../../redis/test/servers.ts'
+import { type Finished, finished, ids, lines, parseObject, start, temporaryFolder, turnstore } from '../turnstore.ts'
+
+/*
+ * An import and a copy that are stopped say what they did, and a second run does the rest. Before, Ctrl-C said nothing
+ * and a full disk gave no count.
+ */
+
+vi.setConfig({ testTimeout: 120_000 * thoroughness, hookTimeout: 60_000 })
+
+const SESSIONS = 400
+const ROUNDS = 5 * thoroughness
+
+/** A run is stopped between its start and this, in milliseconds. */
+const LONGEST_MS = 900
+
+let server: Server
+
+beforeAll(async () => {
+  server = await startServer()
+})
+
+afterAll(() => server.stop())
+
+const records = Array.from({ length: SESSIONS }, (_, index) => ({
+  id: `s${index}`,
+  messages: [
+    { role: 'user', content: `question ${index}` },
+    { role: 'assistant', content: 'answer '.repeat(100) },
+  ],
+}))
+
+function fileOfRecords(folder: string): string {
+  const file = join(folder, 'chats.jsonl')
+  writeFileSync(file, lines(...records))
+  return file
+}
+
+const goOn = 'Run the same command again to go on: it adds what is missing\n'
+
+/** What the last line says was added, at least and at most. */
+function addedBy({ stderr }: Finished): { least: number; most: number } {
+  const last = stderr.trimEnd().split('\n').at(-1) ?? ''
+  if (!stderr.endsWith(goOn)) return { least: Infinity, most: 0 }
+  const [, added = 'NaN'] = /^Interrupted after \S+ sessions?: (\d+) added, 0 grown, 0 unchanged\b/.exec(last) ?? []
+  const [, doubtful = '0'] = /; (\d+) more sessions? may have been stored/.exec(last) ?? []
+  return { least: Number(added), most: Number(added) + Number(doubtful) }
+}
+
+describe.each(['import', 'copy'])('%s, stopped at a random moment', command => {
+  it.each(['file', 'sqlite', 'redis'])('says what it added, and a second run adds the rest: %s', async kind => {
+    const seed = Date.now() % 100_000
+    const moments = momentsOf(seed)
+    const folder = temporaryFolder()
+    const file = fileOfRecords(folder)
+    const source = `sqlite:${join(folder, 'source.db')}`
+    await turnstore(['import', file, '--to', source])
+    const whole = (await turnstore(['export'], { url: source })).stdout
+    const rounds: { round: number; isRight: boolean }[] = []
+    for (let round = 0; round < ROUNDS; round++) {
+      if (kind === 'redis') await server.admin.flushall()
+      const to = kind === 'redis' ? server.url : `${kind}:${join(folder, `target-${round}`)}`
+      const args = command === 'import' ? ['import', file, '--to', to] : ['copy', '--from', source, '--to', to]
+      const [signal, code] = round % 2 === 0 ? (['SIGINT', 130] as const) : (['SIGTERM', 143] as const)
+      const child = start(args)
+      const done = finished(child)
+      await sleep(moments.next().value * LONGEST_MS)
+      child.kill(signal)
+      const result = await done
+      // Before Node has begun, a signal ends it as any process; after the last session, it has no effect.
+      if (result.signal === null && result.code !== 0) {
+        const stored = (await ids(to)).length
+        const { least, most } = addedBy(result)
+        const isRight = result.code === code && result.stdout === '' && least <= stored && stored <= most
+        rounds.push({ round, isRight, ...(isRight ? {} : { stored, result }) })
+      }
+      expect(await turnstore(args)).toMatchObject({ code: 0 })
+      expect((await turnstore(['export'], { url: to })).stdout).toBe(whole)
+    }
+    expect({ seed, wrong: rounds.filter(({ isRight }) => !isRight) }).toEqual({ seed, wrong: [] })
+    // With fewer, the moments do not fit the machine.
+    expect(rounds.length).toBeGreaterThan(ROUNDS / 5)
+  })
+})
+
+it('--json prints the count of an interrupted import', async () => {
+  const child = start(['import', '-', '--json', '--to', `file:${join(temporaryFolder(), 'store')}`])
+  const done = finished(child)
+  // Larger than the buffers of pipe and stream, so that the first records are read.
+  const isWritten = new Promise(resolve => child.stdin?.write(lines(...records), resolve))
+  await isWritten
+  await sleep(200)
+  child.kill('SIGINT')
+  const { code, stdout } = await done
+  expect([code, parseObject(stdout)]).toMatchObject([130, { complete: false, grown: 0, left_out: 0 }])
+  expect(parseObject(stdout).added).toBeGreaterThan(0)
+})
+
+describe.skipIf(!mayMount)('a full disk', () => {
+  it.each(['file', 'sqlite'])('ends an import with the count, and a second run adds the rest: %s', async kind => {
+    const folder = temporaryFolder()
+    const disk = join(folder, 'disk')
+    mkdirSync(disk)
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=500k', 'none', disk])
+    onTestFinished(() => void execFileSync('umount', ['-l', disk]))
+    const file = fileOfRecords(folder)
+    const args = ['import', file, '--to', `${kind}:${join(disk, 'store')}`]
+    const { code, stdout, stderr } = await turnstore(args)
+    expect([code, stdout]).toEqual([1, ''])
+    const [reason = '', counts = '', ...rest] = stderr.split('\n')
+    expect(reason).toMatch(/no space left|ENOSPC/)
+    expect(rest).toEqual([''])
+    const [, added] = /^Stopped after \d+ sessions: (\d+) added, .*Run the same command again/.exec(counts) ?? []
+    execFileSync('mount', ['-o', 'remount,size=50m', disk])
+    expect((await ids(`${kind}:${join(disk, 'store')}`)).length).toBeGreaterThanOrEqual(Number(added))
+    const left = SESSIONS - (await ids(`${kind}:${join(disk, 'store')}`)).length
+    expect(await turnstore(args)).toMatchObject({
+      code: 0,
+      stdout: `${SESSIONS} sessions: ${left} added, 0 grown, ${SESSIONS - left} unchanged\n`,
+    })
+  })
+})
