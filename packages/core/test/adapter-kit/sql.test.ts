@@ -151,10 +151,8 @@ describe('columns', () => {
       startedAt: last.startedAt,
     }
     const lastColumns = {
-      last_turn_id: JSON.stringify(last?.turnId),
-      last_turn_status: JSON.stringify(last?.status),
+      last_turn_facts: JSON.stringify([last?.turnId, last?.status, last?.startedAt]),
       last_turn_prompt: JSON.stringify(last?.prompt),
-      last_turn_started_at: JSON.stringify(last?.startedAt),
     }
     expect(summaryOfRow({ ...row, ...lastColumns })).toEqual({
       ...members,

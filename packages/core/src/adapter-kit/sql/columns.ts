@@ -121,23 +121,24 @@ export function summaryOfRow(row: Row): SessionSummary {
  * have megabytes.
  */
 export function lastTurnColumns(body: string): string {
-  const member = (name: string): string => `CASE WHEN json_valid(${body}) THEN ${body} -> '$.${name}' END`
-  return `${member('turn_id')} AS last_turn_id, ${member('status')} AS last_turn_status,
-    substr(${member('prompt')}, 1, ${JSON_PROMPT}) AS last_turn_prompt,
-    ${member('started_at')} AS last_turn_started_at`
+  const ifValid = (value: string): string => `CASE WHEN json_valid(${body}) THEN ${value} END`
+  // Two columns, not one a member: SQLite would parse the body for each.
+  return `${ifValid(`json_extract(${body}, '$.turn_id', '$.status', '$.started_at')`)} AS last_turn_facts,
+    ${ifValid(`substr(${body} -> '$.prompt', 1, ${JSON_PROMPT})`)} AS last_turn_prompt`
 }
 
 /** Each UTF-16 unit takes up to six characters in JSON. */
 const JSON_PROMPT = 6 * (SUMMARY_PROMPT + 1) + 1
 
 function lastTurnOfRow(row: Row): LastTurn {
-  if (row.last_turn_id === null) throw damaged('the last of its turns is missing, or no JSON')
-  return lastTurnOf({
-    turnId: jsonText(row, 'last_turn_id'),
-    status: jsonText(row, 'last_turn_status'),
-    prompt: jsonText(row, 'last_turn_prompt'),
-    startedAt: jsonText(row, 'last_turn_started_at'),
-  })
+  if (row.last_turn_facts === null) throw damaged('the last of its turns is missing, or no JSON')
+  const members = parseOrNull(text(row, 'last_turn_facts'))
+  if (!Array.isArray(members)) return refuse('last_turn_facts')
+  const [turnId, status, startedAt] = members
+  if (typeof turnId !== 'string' || typeof status !== 'string' || typeof startedAt !== 'string') {
+    return refuse('last_turn_facts')
+  }
+  return lastTurnOf({ turnId, status, prompt: jsonText(row, 'last_turn_prompt'), startedAt })
 }
 
 /** The text in a column that holds it as JSON, or its beginning. @throws `CORRUPT_SESSION` */
