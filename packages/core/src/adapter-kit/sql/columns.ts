@@ -132,8 +132,8 @@ const JSON_PROMPT = 6 * (SUMMARY_PROMPT + 1) + 1
 
 function lastTurnOfRow(row: Row): LastTurn {
   if (row.last_turn_facts === null) throw damaged('the last of its turns is missing, or no JSON')
-  const members = parseOrNull(text(row, 'last_turn_facts'))
-  if (!Array.isArray(members)) return refuse('last_turn_facts')
+  const found = parseOrNull(text(row, 'last_turn_facts'))
+  const members: readonly unknown[] = Array.isArray(found) ? found : []
   const [turnId, status, startedAt] = members
   if (typeof turnId !== 'string' || typeof status !== 'string' || typeof startedAt !== 'string') {
     return refuse('last_turn_facts')
