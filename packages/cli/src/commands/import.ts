@@ -163,7 +163,7 @@ class Import {
         progress.advance(bytes)
         return
       }
-      this.#merges = new MergeInOrder(await this.#chosen.ready())
+      this.#merges = new MergeInOrder(await this.#chosen.ready(), work => this.#chosen.answer(work))
     }
     await this.#merges.add(session, bytes, merged => {
       this.#report.add(at, read, merged)
@@ -194,7 +194,7 @@ interface OpenFile {
   readonly progress: Progress
 }
 
-const TYPE_HERE = 'Reading from the terminal: paste or type the records, then press Ctrl-D on a line of its own'
+const TYPE_HERE = 'Waiting for records; end with Ctrl-D'
 
 /** Why a file could not be read completely. */
 function reasonOf(error: unknown): string | undefined {

@@ -155,10 +155,7 @@ describe('import on a terminal', () => {
   it('from - says what it waits for', async () => {
     const input = lines({ id: 'a', messages: [] })
     const { code, stderr } = await turnstore(['import', '-'], { url: 'memory:', input, columns: 80 })
-    expect([code, stderr]).toEqual([
-      0,
-      'Reading from the terminal: paste or type the records, then press Ctrl-D on a line of its own\n',
-    ])
+    expect([code, stderr]).toEqual([0, 'Waiting for records; end with Ctrl-D\n'])
     expect((await turnstore(['import', '-'], { url: 'memory:', input })).stderr).toBe('')
   })
 
@@ -183,9 +180,13 @@ describe('on a terminal, a deletion of more than what was named', () => {
     ['prune', ['prune', '--ended'], 'Delete 1 session? [y/N] '],
   ])('is done only if you say yes: %s', async (_name, args, question) => {
     const url = await filled()
-    for (const input of ['', 'n\n', '\n']) {
-      const { code, stdout, stderr } = await turnstore(args, { url, input, columns: 80 })
-      expect([input, code, stdout, stderr]).toEqual([input, 1, '', `${question}Nothing was deleted\n`])
+    for (const [input, end] of [
+      ['', '\n'],
+      ['n\n', ''],
+      ['\n', ''],
+    ]) {
+      const { code, stdout, stderr } = await turnstore(args, { url, input: input ?? '', columns: 80 })
+      expect([input, code, stdout, stderr]).toEqual([input, 1, '', `${question}${end}Nothing was deleted\n`])
       expect(await ids(url)).toHaveLength(2)
     }
     const { code, stderr } = await turnstore(args, { url, input: 'y\n', columns: 80 })
