@@ -110,6 +110,37 @@ describe('ls on a terminal', () => {
   })
 })
 
+it('show wraps its overview to a terminal, and has colours there', async () => {
+  const url = await filled({
+    sessionId: 's',
+    turns: [
+      {
+        turnId: 'a',
+        prompt: 'Where is the parcel that I ordered on Monday of last week?',
+        toolCalls: [{ callId: 'c', toolName: 'track', arguments: { id: 7 }, status: 'error', error: 'no such parcel' }],
+        responseContent: 'I cannot find it. Could you tell me its number, please?',
+      },
+    ],
+  })
+  const plain = await turnstore(['show', 's'], { url, columns: 40, env: { NO_COLOR: '1' } })
+  expect(plain.stdout).toMatchInlineSnapshot(`
+    "s
+    1 turn, 1 tool call, 0 agent transitions
+
+    1. a
+       > Where is the parcel that I ordered
+         on Monday of last week?
+       * track {"id":7} = [error] no such
+         parcel
+       < I cannot find it. Could you tell me
+         its number, please?
+    "
+  `)
+  const coloured = await turnstore(['show', 's'], { url, columns: 40 })
+  expect(coloured.stdout).toContain('\u001b[31m')
+  expect(stripVTControlCharacters(coloured.stdout)).toBe(plain.stdout)
+})
+
 describe.each([40, 80])('on a terminal of %i columns', columns => {
   it('no line of any table, figure or help is wider', async () => {
     const url = await filled(uuid)
