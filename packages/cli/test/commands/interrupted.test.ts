@@ -33,9 +33,9 @@ const records = Array.from({ length: SESSIONS }, (_, index) => ({
   ],
 }))
 
-function fileOfRecords(folder: string): string {
+function fileOfRecords(folder: string, sessions: number = SESSIONS): string {
   const file = join(folder, 'chats.jsonl')
-  writeFileSync(file, lines(...records))
+  writeFileSync(file, lines(...records.slice(0, sessions)))
   return file
 }
 
@@ -62,7 +62,8 @@ describe.each(['import', 'copy'])('%s, stopped at a random moment', command => {
     const seed = Date.now() % 100_000
     const moments = momentsOf(seed)
     const folder = temporaryFolder()
-    const file = fileOfRecords(folder)
+    // Each is a file that is synced.
+    const file = fileOfRecords(folder, kind === 'file' ? SESSIONS / 4 : SESSIONS)
     const source = `sqlite:${join(folder, 'source.db')}`
     await turnstore(['import', file, '--to', source])
     const exported = (await turnstore(['export'], { url: source })).stdout
