@@ -4,7 +4,7 @@ import { Cli } from './terminal/cli.js'
 import { run } from './program.js'
 
 /** How long writes in progress may take after Ctrl-C. They are atomic, so the process may end at any moment. */
-const GRACE_MS = 500
+const GRACE_MS = 300
 
 const cli = new Cli(process)
 
@@ -19,7 +19,7 @@ function stop(exitCode: number): void {
 
 async function giveUp(exitCode: number): Promise<void> {
   // Whoever reads the output may have stopped reading it.
-  await Promise.race([cli.printSummary(false).then(() => cli.flush()), sleep(GRACE_MS / 2)])
+  await Promise.race([cli.printSummary(false).then(() => cli.flush()), sleep(GRACE_MS)])
   process.exit(exitCode)
 }
 

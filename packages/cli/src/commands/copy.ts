@@ -1,6 +1,6 @@
 import { isTurnstoreError, type ScopeOptions, type SessionStore, mergeSession, type MergeResult } from '@turnstore/core'
 import { Command } from 'commander'
-import { type Cli, messageOf, UsageError } from '../terminal/cli.js'
+import { type ChosenStore, type Cli, messageOf, UsageError } from '../terminal/cli.js'
 import { noteLargeNumbers } from '../terminal/large-numbers.js'
 import { contradictionSentences } from '../output/contradiction-sentences.js'
 import { CopyReport, type NotCopied } from '../output/copy-report.js'
@@ -37,12 +37,13 @@ Examples:
       const from = options.from ?? cli.env.TURNSTORE_URL
       if (from === options.to) throw new UsageError('--from and --to must be different stores')
       const source = await cli.open(from, '--from')
-      const target = await cli.open(options.to, '--to')
-      await copy(cli, source, target, options)
+      const chosen = await cli.choose(options.to, '--to')
+      await copy(cli, source, chosen, options)
     })
 }
 
-async function copy(cli: Cli, source: SessionStore, target: SessionStore, options: CopyOptions): Promise<void> {
+async function copy(cli: Cli, source: SessionStore, chosen: ChosenStore, options: CopyOptions): Promise<void> {
+  const target = await chosen.ready()
   const scope = scopeOf(options)
   const report = new CopyReport(options.json === true)
   cli.sumUp(report)
@@ -53,7 +54,7 @@ async function copy(cli: Cli, source: SessionStore, target: SessionStore, option
     for await (const id of sessionIds(cli, source, scope)) {
       if (cli.isStopped) return
       report.isWriting = true
-      const result = await copyOne(cli, source, target, id, scope)
+      const result = await chosen.answer(copyOne(cli, source, target, id, scope))
       report.isWriting = false
       if (result !== null) report.add(id, result)
       progress.advance(++done)

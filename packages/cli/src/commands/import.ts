@@ -5,6 +5,7 @@ import { Command, Option } from 'commander'
 import { type ChosenStore, type Cli, Failure, messageOf, UsageError } from '../terminal/cli.js'
 import { ImportReport, type Place, type ReadRecord, strayKind } from '../output/import-report.js'
 import { MergeInOrder } from '../merge/merge-in-order.js'
+import { figure } from '../terminal/figure.js'
 import { workspaceOption } from '../terminal/options.js'
 import { MAX_RECORD_BYTES } from '../input/lines.js'
 import { isObject } from '../input/parse-json.js'
@@ -127,7 +128,8 @@ class Import {
         await this.#importRecord(record, file)
       } else {
         held.push(record)
-        if (record.bytes > MAX_RECORD_BYTES) throw new Failure(`larger than ${MAX_RECORD_BYTES} bytes; split it`)
+        if (record.bytes > MAX_RECORD_BYTES)
+          throw new Failure(`larger than ${figure(MAX_RECORD_BYTES)} bytes; split it`)
       }
     }
     if (areSessions === null) for (const each of held) await this.#importRecord(each, file)
@@ -163,7 +165,7 @@ class Import {
         progress.advance(bytes)
         return
       }
-      this.#merges = new MergeInOrder(await this.#chosen.ready())
+      this.#merges = new MergeInOrder(await this.#chosen.ready(), work => this.#chosen.answer(work))
     }
     await this.#merges.add(session, bytes, merged => {
       this.#report.add(at, read, merged)
@@ -194,7 +196,7 @@ interface OpenFile {
   readonly progress: Progress
 }
 
-const TYPE_HERE = 'Reading from the terminal: paste or type the records, then press Ctrl-D on a line of its own'
+const TYPE_HERE = 'Waiting for records; end with Ctrl-D'
 
 /** Why a file could not be read completely. */
 function reasonOf(error: unknown): string | undefined {

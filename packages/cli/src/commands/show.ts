@@ -51,5 +51,5 @@ function print(cli: Cli, session: SessionRecord, format: ShowOptions['format']):
     return cli.printJson(system === undefined ? messages : { system, messages })
   }
   const replay = replaySession(session)
-  return cli.print(format === 'markdown' ? replay.toMarkdown() : timelineText(replay))
+  return cli.print(format === 'markdown' ? replay.toMarkdown() : timelineText(replay, cli.paint, cli.width))
 }

@@ -1,4 +1,5 @@
 import type { MessageProblem } from '@turnstore/core'
+import { figure } from '../terminal/figure.js'
 
 /** All problems with the same message, ignoring positions in it. */
 interface Kind<Problem> {
@@ -27,14 +28,14 @@ export function describeProblems<Problem extends MessageProblem>(
   const kinds = losses.flatMap(loss => [...byText.values()].filter(({ first }) => first.loss === loss))
   const lost = kinds.reduce((sum, { first, count }) => (first.loss === 'message' ? sum + count : sum), 0)
   return kinds.map(({ first, count }, index) => {
-    const more = count === 1 ? '' : ` (and ${count - 1} more like it)`
+    const more = count === 1 ? '' : ` (and ${figure(count - 1)} more like it)`
     if (index > 0 || lost === 0) return `${placeOf(first)} ${first.message}${more}`
     const place = `${placeOf(first)} ${first.message.replace(/; left out$/, '')}${more}`
     if (lost === total) return `${noneOf(total)}; ${place}`
-    return `${lost} of its ${total} messages ${lost === 1 ? 'is' : 'are'} left out: ${place}`
+    return `${figure(lost)} of its ${figure(total)} messages ${lost === 1 ? 'is' : 'are'} left out: ${place}`
   })
 }
 
 function noneOf(total: number): string {
-  return total === 1 ? 'its only message could not be read' : `none of its ${total} messages could be read`
+  return total === 1 ? 'its only message could not be read' : `none of its ${figure(total)} messages could be read`
 }

@@ -1,5 +1,6 @@
 import { TextDecoder } from 'node:util'
 import { checkEncoding, isBlank, type Line, Lines, MAX_RECORD_BYTES } from './lines.js'
+import { figure } from '../terminal/figure.js'
 import { isObject, type ParsedJson, parseJson } from './parse-json.js'
 import { BRACE, BRACKET, CLOSING_BRACKET, COMMA, ValueScanner } from './value-scanner.js'
 
@@ -66,7 +67,7 @@ class RecordReader {
   async *#readLine(line: Line, isFirst: boolean): AsyncGenerator<Found> {
     const { content } = line
     if (content === null) {
-      yield found(line, { problem: `longer than ${MAX_RECORD_BYTES} bytes` })
+      yield found(line, { problem: `longer than ${figure(MAX_RECORD_BYTES)} bytes` })
       return
     }
     const start = indentOf(line)
@@ -149,7 +150,7 @@ class RecordReader {
 }
 
 const noJson = 'not valid JSON'
-const tooLong = `longer than ${MAX_RECORD_BYTES} bytes; it and the rest of the file are not read`
+const tooLong = `longer than ${figure(MAX_RECORD_BYTES)} bytes; it and the rest of the file are not read`
 const lineBreak = Buffer.from('\n')
 
 function found(line: Line, value: FileRecord['value'], { bytes }: Line = line): Found {
@@ -200,7 +201,7 @@ function scalarEnd(content: Buffer, from: number): number {
 }
 
 function parse(content: Buffer | null): FileRecord['value'] {
-  if (content === null) return { problem: `longer than ${MAX_RECORD_BYTES} bytes` }
+  if (content === null) return { problem: `longer than ${figure(MAX_RECORD_BYTES)} bytes` }
   let text: string
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(content)

@@ -2,6 +2,7 @@ import { createSession, type MessageProblem, type SessionRecord } from '@turnsto
 import { isValidId } from '@turnstore/core/adapter'
 import { type Format, recognize } from '@turnstore/formats'
 import { Failure } from '../terminal/cli.js'
+import { count, figure } from '../terminal/figure.js'
 import { describeProblems } from './message-problems.js'
 import type { RecordSource } from './record-source.js'
 import { timesOf } from './session-times.js'
@@ -32,7 +33,7 @@ export function readToolFile(values: readonly unknown[], { source, format, works
   const records = values.filter(isSessionRecord).length
   if (records > 0) {
     throw new Failure(
-      `mixes ${values.length - records} messages or lines of a tool with ${records} sessions; ${nothing}`,
+      `mixes ${figure(values.length - records)} messages or lines of a tool with ${count(records, 'session')}; ${nothing}`,
     )
   }
   const problems: (MessageProblem & { session: number })[] = []

@@ -9,6 +9,7 @@ import {
 import { isValidId } from '@turnstore/core/adapter'
 import { type Format, recognize, timeOf } from '@turnstore/formats'
 import { Failure } from '../terminal/cli.js'
+import { figure } from '../terminal/figure.js'
 import { describeProblems } from './message-problems.js'
 import { isAsWritten, isObject, type ParsedJson } from './parse-json.js'
 import type { RecordSource } from './record-source.js'
@@ -51,7 +52,7 @@ export function isSessionRecord(json: unknown): boolean {
 export function readSession(parsed: ParsedJson, origin: Origin): ReadSession {
   const read = readRecord(parsed, origin)
   if (parsed.rounded === 0) return read
-  const note = `integers rounded because JavaScript cannot represent them exactly: ${parsed.rounded}`
+  const note = `integers rounded because JavaScript cannot represent them exactly: ${figure(parsed.rounded)}`
   return { ...read, notes: [...read.notes, note] }
 }
 

@@ -22,13 +22,16 @@ interface Running {
  */
 export class MergeInOrder {
   readonly #store: SessionStore
+  readonly #answer: (work: Promise<void>) => Promise<void>
   readonly #sessions = new KeyedMutex()
   readonly #running: Running[] = []
   #bytes = 0
   #pending = 0
 
-  constructor(store: SessionStore) {
+  /** @param answer watches a wait for the store */
+  constructor(store: SessionStore, answer: (work: Promise<void>) => Promise<void>) {
     this.#store = store
+    this.#answer = answer
   }
 
   /**
@@ -72,7 +75,8 @@ export class MergeInOrder {
 
   async #finishFirst(): Promise<void> {
     try {
-      await this.#running.shift()?.finish()
+      const first = this.#running.shift()
+      if (first !== undefined) await this.#answer(first.finish())
     } catch (error) {
       this.#running.length = 0
       throw error

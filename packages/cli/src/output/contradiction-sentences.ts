@@ -1,3 +1,5 @@
+import { figure } from '../terminal/figure.js'
+
 /** Lines per session. */
 const MOST = 5
 
@@ -10,5 +12,7 @@ export function contradictionSentences(contradictions: readonly string[]): strin
   const shown = contradictions.length > MOST ? contradictions.slice(0, MOST - 1) : contradictions
   const sentences = shown.map(contradictionSentence)
   const more = contradictions.length - shown.length
-  return more === 0 ? sentences : [...sentences, contradictionSentence(`${more} more places (listed by --json)`)]
+  return more === 0
+    ? sentences
+    : [...sentences, contradictionSentence(`${figure(more)} more places (listed by --json)`)]
 }

@@ -4,7 +4,7 @@ import { isObject } from '../input/parse-json.js'
 import { isMessage, isSessionRecord, type readSession } from '../input/transcript.js'
 import type { Merged } from '../merge/merge-in-order.js'
 import { type Cli, messageOf } from '../terminal/cli.js'
-import { count } from '../terminal/figure.js'
+import { count, figure } from '../terminal/figure.js'
 import type { RunSummary } from '../terminal/run-summary.js'
 import { contradictionSentence, contradictionSentences } from './contradiction-sentences.js'
 import { MergeCounts } from './merge-counts.js'
@@ -129,7 +129,7 @@ export class ImportReport implements RunSummary {
     this.#row = { kind: next, length: 0 }
     if (kind === null || from === undefined) return
     const rest = length - kind.limit
-    this.fail({ ...from, message: `${rest} more from here on ${rest === 1 ? kind.one : kind.many}` })
+    this.fail({ ...from, message: `${figure(rest)} more from here on ${rest === 1 ? kind.one : kind.many}` })
   }
 
   fail(report: Report): void {
@@ -145,7 +145,7 @@ export class ImportReport implements RunSummary {
     for (const report of shown) this.#cli.fail(sentence(report))
     const [first] = problems
     if (first === undefined || !isMany) return
-    const others = `imported, but has ${problems.length - shown.length} more kinds of problems (listed by --json)`
+    const others = `imported, but has ${figure(problems.length - shown.length)} more kinds of problems (listed by --json)`
     this.#cli.fail(sentence({ ...first, message: others }))
   }
 

@@ -5,13 +5,23 @@ import {
   type ToolCallRecord,
   type TurnRecord,
 } from '@turnstore/core'
+import type { Paint, Style } from '../terminal/colors.js'
 import { count } from '../terminal/figure.js'
+import { wrap } from '../terminal/wrap.js'
 
 /** Longer text is truncated. In characters. */
 const MAX_TEXT = 160
 
-/** An overview of a session, one line per event. */
-export function timelineText(replay: SessionReplay): string {
+interface Line {
+  readonly text: string
+  readonly style?: Style
+}
+
+/** Continued lines stand below the text of the line, not below its sign. */
+const HANGING = 5
+
+/** An overview of a session, one line per event. `width`: of the terminal, if there is one. */
+export function timelineText(replay: SessionReplay, paint: Paint, width: number = Infinity): string {
   const { session, turns, toolCalls, transitions, timeline } = replay
   const belongs = [
     ...(session.workspaceId === null ? [] : [`workspace ${session.workspaceId}`]),
@@ -23,36 +33,46 @@ export function timelineText(replay: SessionReplay): string {
     count(toolCalls.length, 'tool call'),
     count(transitions.length, 'agent transition'),
   ]
-  const lines = [
-    `${session.sessionId}${belongs.length === 0 ? '' : `  (${belongs.join(', ')})`}`,
-    counts.join(', '),
+  const lines: Line[] = [
+    { text: `${session.sessionId}${belongs.length === 0 ? '' : `  (${belongs.join(', ')})`}`, style: 'bold' },
+    { text: counts.join(', ') },
     ...timeline.flatMap(entry => linesOf(entry)),
   ]
-  return `${lines.map(line => printableLine(line).trimEnd()).join('\n')}\n`
+  const written = lines.flatMap(({ text, style }) =>
+    wrap(printableLine(text).trimEnd(), width, HANGING).map(line => (style === undefined ? line : paint(style, line))),
+  )
+  return `${written.join('\n')}\n`
 }
 
-function linesOf(entry: TimelineEntry): string[] {
+function linesOf(entry: TimelineEntry): Line[] {
   const time = entry.time === '' ? '' : `  ${entry.time}`
   switch (entry.kind) {
     case 'turn-start':
       return startOf(entry.turn, entry.index, time)
     case 'tool-call':
-      return [callLine(entry.toolCall)]
+      return [{ text: callLine(entry.toolCall), ...(hasFailed(entry.toolCall) ? { style: 'red' } : {}) }]
     case 'turn-end':
       return endOf(entry.turn, time)
     default: {
       const { fromAgent, toAgent, reason } = entry.transition
       return [
-        `   @ agent transition from ${fromAgent ?? '?'} to ${toAgent}${reason === null ? '' : `: ${short(reason)}`}${time}`,
+        {
+          text: `   @ agent transition from ${fromAgent ?? '?'} to ${toAgent}${reason === null ? '' : `: ${short(reason)}`}${time}`,
+        },
       ]
     }
   }
 }
 
-function startOf({ turnId, agentId, prompt, status }: TurnRecord, index: number, time: string): string[] {
+function startOf({ turnId, agentId, prompt, status }: TurnRecord, index: number, time: string): Line[] {
   const state = status === 'success' ? '' : `  [${status}]`
   const heading = `${index + 1}. ${turnId}${agentId === null ? '' : `  ${agentId}`}${time}${state}`
-  return ['', heading, ...(prompt === '' ? [] : [`   > ${short(prompt)}`])]
+  const said = prompt === '' ? [] : [{ text: `   > ${short(prompt)}` }]
+  return [{ text: '' }, { text: heading, style: 'bold' }, ...said]
+}
+
+function hasFailed({ status }: ToolCallRecord): boolean {
+  return status === 'error' || status === 'timeout'
 }
 
 function callLine(call: ToolCallRecord): string {
@@ -66,13 +86,13 @@ function outcomeOf({ error, result }: ToolCallRecord): string {
   return typeof result === 'string' ? result : JSON.stringify(result)
 }
 
-function endOf(turn: TurnRecord, time: string): string[] {
-  const lines = [
-    ...(turn.responseContent === null ? [] : [`   < ${short(turn.responseContent)}`]),
-    ...(turn.error === null ? [] : [`   ! ${short(turn.error)}`]),
+function endOf(turn: TurnRecord, time: string): Line[] {
+  const lines: Line[] = [
+    ...(turn.responseContent === null ? [] : [{ text: `   < ${short(turn.responseContent)}` }]),
+    ...(turn.error === null ? [] : [{ text: `   ! ${short(turn.error)}`, style: 'red' as const }]),
   ]
-  const last = lines.pop() ?? (time === '' ? null : '   (no response)')
-  return last === null ? [] : [...lines, `${last}${time}`]
+  const last = lines.pop() ?? (time === '' ? null : { text: '   (no response)' })
+  return last === null ? [] : [...lines, { ...last, text: `${last.text}${time}` }]
 }
 
 function short(text: string): string {

@@ -10,6 +10,10 @@ export function labelOf(url: string): string {
   return scheme === 'file' || scheme === 'sqlite' ? quote(url) : `the ${scheme}: store`
 }
 
+export function isNetwork(url: string): boolean {
+  return /^rediss?(?:-cluster)?$/.test(partsOf(url).scheme)
+}
+
 /** Adds what the scheme of the URL may have to do with a failed connection. */
 export function withAdvice(error: unknown, url: string): unknown {
   if (!isTurnstoreError(error, 'STORE_UNAVAILABLE')) return error

@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline/promises'
 import { addAbortSignal, type Readable } from 'node:stream'
 import { isTurnstoreError, printable, printableLine, type SessionStore } from '@turnstore/core'
 import { openStore, type OpenOptions } from '../stores/open-store.js'
-import { labelOf, withAdvice } from '../stores/store-label.js'
+import { isNetwork, labelOf, withAdvice } from '../stores/store-label.js'
 import { type Paint, paintFor } from './colors.js'
 import { inOwnWords } from './own-words.js'
 import type { RunSummary } from './run-summary.js'
@@ -19,6 +19,8 @@ export class Failure extends Error {}
 export interface ChosenStore {
   /** Connects, or creates what does not exist. */
   ready(): Promise<SessionStore>
+  /** Says so if a server does not answer. For work that waits for nothing else. */
+  answer<T>(work: Promise<T>): Promise<T>
 }
 
 /**
@@ -77,20 +79,30 @@ export class Cli {
     }
     const store = await asUsage(openStore(chosen, { ...this.storeOptions, mustExist: option !== '--to' }))
     this.#stores.push(store)
-    return { ready: () => this.#ready(store, chosen) }
+    return {
+      ready: () => this.#ready(store, chosen),
+      // A local store works as long as it is silent.
+      answer: work => (isNetwork(chosen) ? this.#answer(work, chosen) : work),
+    }
   }
 
   /** Reports problems of the store here, not as problems of the first session. */
   async #ready(store: SessionStore, url: string): Promise<SessionStore> {
     if (this.isStopped) await store.close()
+    try {
+      await this.#answer(asUsage(store.ready()), url)
+      return store
+    } catch (error) {
+      throw withAdvice(error, url)
+    }
+  }
+
+  async #answer<T>(work: Promise<T>, url: string): Promise<T> {
     const stopWaiting = noteWaiting(labelOf(url), this.storeOptions.timeoutMs ?? DEFAULT_TIMEOUT_MS, line => {
       if (!this.isStopped) this.note(line)
     })
     try {
-      await asUsage(store.ready())
-      return store
-    } catch (error) {
-      throw withAdvice(error, url)
+      return await work
     } finally {
       stopWaiting()
     }
@@ -114,6 +126,8 @@ export class Cli {
     } finally {
       answers.close()
     }
+    // Ctrl-C or Ctrl-D left the cursor after the question.
+    this.stderr.write('\n')
     return false
   }
 

@@ -1,4 +1,4 @@
-import stringWidth from 'string-width'
+import { wrap } from './wrap.js'
 
 /** Without a terminal. */
 const WIDTH = 80
@@ -12,24 +12,12 @@ export function fitHelp(text: string, width: number = WIDTH): string {
     if (isContinued) blocks[blocks.length - 1] = `${last} ${line}`
     else blocks.push(line)
   }
-  return blocks.flatMap(block => wrapped(block, width)).join('\n')
+  return blocks.flatMap(block => fitted(block, width)).join('\n')
 }
 
-function wrapped(block: string, width: number): string[] {
-  if (stringWidth(block) <= width || /^\s+\$ /.test(block)) return [block]
+function fitted(block: string, width: number): string[] {
   const [start = ''] = /^\s*(?:- )?/.exec(block) ?? []
-  // Aligned by the help itself.
-  if (start.length > 4) return [block]
-  const lines: string[] = []
-  let line = start
-  for (const word of block.slice(start.length).split(' ')) {
-    const isFirst = line.trim() === '' || line === start
-    if (!isFirst && stringWidth(line) + 1 + stringWidth(word) > width) {
-      lines.push(line)
-      line = ' '.repeat(start.length) + word
-    } else {
-      line += isFirst ? word : ` ${word}`
-    }
-  }
-  return [...lines, line]
+  const isExample = /^\s+\$ /.test(block)
+  // The help itself has aligned and wrapped what is further in.
+  return isExample || start.length > 4 ? [block] : wrap(block, width, start.length)
 }

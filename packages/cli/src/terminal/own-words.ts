@@ -27,7 +27,7 @@ export function inOwnWords({ message, outcome, cause }: TurnstoreError): string 
 const adviceByCode: ReadonlyMap<string, string> = new Map([
   ['ENOSPC', 'the disk is full: free some space'],
   ['EDQUOT', 'your quota of the disk is used up: free some space'],
-  ['EROFS', 'the disk is read-only: choose another place'],
+  ['EROFS', 'the disk is read-only: make it writable or use another'],
   ['EACCES', 'permission denied: check who may write there'],
   ['EPERM', 'permission denied: check who may write there'],
 ])

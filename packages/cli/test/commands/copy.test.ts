@@ -21,7 +21,8 @@ it('copy --workspace never copies a session of another workspace, even one that 
   const target = new InMemorySessionStore()
   const stdout = new Printed()
   const cli = new Cli({ stdin: Readable.from([]), stdout, stderr: new Printed(), env: {} })
-  cli.open = async url => (url === 'from:' ? source : target)
+  cli.open = async () => source
+  cli.choose = async () => ({ ready: async () => target, answer: work => work })
   await copyCommand(cli).parseAsync(['--from', 'from:', '--to', 'to:', '--workspace', 'acme'], { from: 'user' })
   await cli.printSummary(true)
   expect(await target.listSessions()).toEqual([])

@@ -428,7 +428,7 @@ describe('files in an unexpected format', () => {
   it('messages before records: refused as a whole, once, with the numbers', async () => {
     const { url, code, stdout, stderr } = await importText(lines(...said, { id: 'a', messages: said }, said[0]))
     expect([code, stdout]).toEqual([1, '0 sessions: 0 added, 0 grown, 0 unchanged\n'])
-    expect(stderr).toBe('stdin: mixes 3 messages or lines of a tool with 1 sessions; nothing of it was imported\n')
+    expect(stderr).toBe('stdin: mixes 3 messages or lines of a tool with 1 session; nothing of it was imported\n')
     expect(await ids(url)).toEqual([])
   })
 

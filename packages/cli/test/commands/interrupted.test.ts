@@ -36,9 +36,9 @@ const records = Array.from({ length: SESSIONS }, (_, index) => ({
   ],
 }))
 
-function fileOfRecords(folder: string): string {
+function fileOfRecords(folder: string, sessions: number = SESSIONS): string {
   const file = join(folder, 'chats.jsonl')
-  writeFileSync(file, lines(...records))
+  writeFileSync(file, lines(...records.slice(0, sessions)))
   return file
 }
 
@@ -53,31 +53,38 @@ function addedBy({ stderr }: Finished): { least: number; most: number } {
   return { least: Number(added), most: Number(added) + Number(doubtful) }
 }
 
+/** How long a run takes, in milliseconds. */
+async function timeOf(args: readonly string[]): Promise<number> {
+  const begun = performance.now()
+  await finished(start(args))
+  return performance.now() - begun
+}
+
 describe.each(['import', 'copy'])('%s, stopped at a random moment', command => {
   it.each(['file', 'sqlite', 'redis'])('says what it added, and a second run adds the rest: %s', async kind => {
     const seed = Date.now() % 100_000
     const moments = momentsOf(seed)
     const folder = temporaryFolder()
-    const file = fileOfRecords(folder)
+    // Each is a file that is synced.
+    const file = fileOfRecords(folder, kind === 'file' ? SESSIONS / 4 : SESSIONS)
     const source = `sqlite:${join(folder, 'source.db')}`
     await turnstore(['import', file, '--to', source])
-    const whole = (await turnstore(['export'], { url: source })).stdout
+    const exported = (await turnstore(['export'], { url: source })).stdout
+    const targetOf = (name: string): string => (kind === 'redis' ? server.url : `${kind}:${join(folder, name)}`)
+    const argsTo = (to: string): string[] =>
+      command === 'import' ? ['import', file, '--to', to] : ['copy', '--from', source, '--to', to]
     const rounds: { round: number; isRight: boolean }[] = []
-    let longestMs = 500
+    const [startup, whole] = [await timeOf(['--version']), await timeOf(argsTo(targetOf('timed')))]
     for (let round = 0; rounds.length < STOPPED && round < MOST_ROUNDS; round++) {
       if (kind === 'redis') await server.admin.flushall()
-      const to = kind === 'redis' ? server.url : `${kind}:${join(folder, `target-${round}`)}`
-      const args = command === 'import' ? ['import', file, '--to', to] : ['copy', '--from', source, '--to', to]
+      const to = targetOf(`${round}`)
+      const args = argsTo(to)
       const [signal, code] = round % 2 === 0 ? (['SIGINT', 130] as const) : (['SIGTERM', 143] as const)
       const child = start(args)
       const done = finished(child)
-      const began = performance.now()
-      await sleep(moments.next().value * longestMs)
+      await sleep(startup + moments.next().value * (whole - startup))
       child.kill(signal)
       const result = await done
-      // As long as a run takes on this machine.
-      if (result.code === 0) longestMs = performance.now() - began
-      else if (result.signal !== null) longestMs *= 1.2
       // Before Node has begun, a signal ends it as any process; after the last session, it has no effect.
       if (result.signal === null && result.code !== 0) {
         const stored = (await ids(to)).length
@@ -86,11 +93,38 @@ describe.each(['import', 'copy'])('%s, stopped at a random moment', command => {
         rounds.push({ round, isRight, ...(isRight ? {} : { stored, result }) })
       }
       expect(await turnstore(args)).toMatchObject({ code: 0 })
-      expect((await turnstore(['export'], { url: to })).stdout).toBe(whole)
+      expect((await turnstore(['export'], { url: to })).stdout).toBe(exported)
     }
     expect({ seed, wrong: rounds.filter(({ isRight }) => !isRight) }).toEqual({ seed, wrong: [] })
     expect(rounds).toHaveLength(STOPPED)
   })
+})
+
+it('Ctrl-C while a server has stopped answering ends an import within a second, with the count', async () => {
+  await server.admin.flushall()
+  const file = fileOfRecords(temporaryFolder())
+  const args = ['import', file, '--to', server.url]
+  const child = start(args)
+  const done = finished(child)
+  while ((await server.admin.dbsize()) < 50) await sleep(1)
+  server.signal('SIGSTOP')
+  const told = new Promise<number>(resolve => {
+    child.stderr?.on('data', (chunk: Buffer) => {
+      if (!chunk.toString().startsWith('Waiting for redis://')) return
+      child.kill('SIGINT')
+      resolve(performance.now())
+    })
+  })
+  const pressed = await told
+  const result = await done
+  const took = performance.now() - pressed
+  server.signal('SIGCONT')
+  expect([result.code, took < 1000]).toEqual([130, true])
+  const { least, most } = addedBy(result)
+  const stored = (await ids(server.url)).length
+  expect([least <= stored, stored <= most, least < SESSIONS]).toEqual([true, true, true])
+  expect(await turnstore(args)).toMatchObject({ code: 0 })
+  expect(await ids(server.url)).toHaveLength(SESSIONS)
 })
 
 it('--json prints the count of an interrupted import', async () => {

@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { SessionInput } from '@turnstore/core'
 import { openStore } from 'turnstore'
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Server, startServer } from '../../../redis/test/servers.ts'
 import { ids, load, parseObject, parseObjects, temporaryFolder, turnstore } from '../turnstore.ts'
 
 const sessions: SessionInput[] = [
@@ -27,10 +28,19 @@ const sessions: SessionInput[] = [
   { sessionId: '-c', metadata: { ended: true, channel: 'web' } },
 ]
 
-const stores = ['file', 'sqlite'] as const
+const stores = ['file', 'sqlite', 'redis'] as const
+
+let server: Server
+
+beforeAll(async () => {
+  server = await startServer()
+})
+
+afterAll(() => server.stop())
 
 async function filled(kind: (typeof stores)[number] = 'sqlite'): Promise<string> {
-  const url = `${kind}:${join(temporaryFolder(), 'store')}`
+  if (kind === 'redis') await server.admin.flushall()
+  const url = kind === 'redis' ? server.url : `${kind}:${join(temporaryFolder(), 'store')}`
   await using store = await openStore(url)
   for (const session of sessions) await store.saveSession(session)
   return url

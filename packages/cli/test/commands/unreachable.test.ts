@@ -119,7 +119,7 @@ describe('a store that cannot be used is reported in one sentence that says what
     for (const url of [`file:${join(disk, 'store')}`, `sqlite:${join(disk, 'a.db')}`]) {
       const { code, stderr } = await turnstore(['import', '-'], { url, input: one })
       expect([code, stderr]).toEqual([1, expect.stringMatching(sentence)])
-      expect(stderr).toMatch(/the disk is read-only: choose another place|check the path and the permissions/)
+      expect(stderr).toMatch(/the disk is read-only: make it writable|check the path and the permissions/)
     }
   })
 

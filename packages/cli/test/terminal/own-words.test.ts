@@ -43,6 +43,15 @@ describe('messages speak of the options of the command', () => {
     expect(copied).toMatchObject({ code: 0, stdout: '1 session: 1 added, 0 grown, 0 unchanged\n', stderr: '' })
   })
 
+  it('import takes them for sessions, too', async () => {
+    const to = `sqlite:${join(temporaryFolder(), 'a.db')}`
+    const input = lines({ session_id: 'a', turns: [], metadata: { text: 'x'.repeat(2 * 1024 * 1024) } })
+    const refused = await turnstore(['import', '-', '--to', to], { input })
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/^stdin:1: left out: .*--limits\n$/)])
+    const args = ['import', '-', '--to', to, '--limits', 'metadataBytes=4MiB', '--limits', 'jsonDepth=200']
+    expect(await turnstore(args, { input })).toMatchObject({ code: 0, stderr: '' })
+  })
+
   it('a read does not say that nothing was written', () => {
     const message = 'Redis cannot be reached, and nothing was written; check its address'
     const shown = inOwnWords(new TurnstoreError('STORE_UNAVAILABLE', message))

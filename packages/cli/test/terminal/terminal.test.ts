@@ -110,6 +110,37 @@ describe('ls on a terminal', () => {
   })
 })
 
+it('show wraps its overview to a terminal, and has colours there', async () => {
+  const url = await filled({
+    sessionId: 's',
+    turns: [
+      {
+        turnId: 'a',
+        prompt: 'Where is the parcel that I ordered on Monday of last week?',
+        toolCalls: [{ callId: 'c', toolName: 'track', arguments: { id: 7 }, status: 'error', error: 'no such parcel' }],
+        responseContent: 'I cannot find it. Could you tell me its number, please?',
+      },
+    ],
+  })
+  const plain = await turnstore(['show', 's'], { url, columns: 40, env: { NO_COLOR: '1' } })
+  expect(plain.stdout).toMatchInlineSnapshot(`
+    "s
+    1 turn, 1 tool call, 0 agent transitions
+
+    1. a
+       > Where is the parcel that I ordered
+         on Monday of last week?
+       * track {"id":7} = [error] no such
+         parcel
+       < I cannot find it. Could you tell me
+         its number, please?
+    "
+  `)
+  const coloured = await turnstore(['show', 's'], { url, columns: 40 })
+  expect(coloured.stdout).toContain('\u001b[31m')
+  expect(stripVTControlCharacters(coloured.stdout)).toBe(plain.stdout)
+})
+
 describe.each([40, 80])('on a terminal of %i columns', columns => {
   it('no line of any table, figure or help is wider', async () => {
     const url = await filled(uuid)
@@ -155,10 +186,7 @@ describe('import on a terminal', () => {
   it('from - says what it waits for', async () => {
     const input = lines({ id: 'a', messages: [] })
     const { code, stderr } = await turnstore(['import', '-'], { url: 'memory:', input, columns: 80 })
-    expect([code, stderr]).toEqual([
-      0,
-      'Reading from the terminal: paste or type the records, then press Ctrl-D on a line of its own\n',
-    ])
+    expect([code, stderr]).toEqual([0, 'Waiting for records; end with Ctrl-D\n'])
     expect((await turnstore(['import', '-'], { url: 'memory:', input })).stderr).toBe('')
   })
 
@@ -183,9 +211,13 @@ describe('on a terminal, a deletion of more than what was named', () => {
     ['prune', ['prune', '--ended'], 'Delete 1 session? [y/N] '],
   ])('is done only if you say yes: %s', async (_name, args, question) => {
     const url = await filled()
-    for (const input of ['', 'n\n', '\n']) {
-      const { code, stdout, stderr } = await turnstore(args, { url, input, columns: 80 })
-      expect([input, code, stdout, stderr]).toEqual([input, 1, '', `${question}Nothing was deleted\n`])
+    for (const [input, end] of [
+      ['', '\n'],
+      ['n\n', ''],
+      ['\n', ''],
+    ]) {
+      const { code, stdout, stderr } = await turnstore(args, { url, input: input ?? '', columns: 80 })
+      expect([input, code, stdout, stderr]).toEqual([input, 1, '', `${question}${end}Nothing was deleted\n`])
       expect(await ids(url)).toHaveLength(2)
     }
     const { code, stderr } = await turnstore(args, { url, input: 'y\n', columns: 80 })
