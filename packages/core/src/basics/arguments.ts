@@ -19,13 +19,15 @@ export function checkMembers(source: unknown, what: string, known: readonly stri
   if (typeof source !== 'object' || source === null || Array.isArray(source)) {
     throw new TurnstoreError('INVALID_ARGUMENT', `${what} must be an object`)
   }
-  for (const key of Reflect.ownKeys(source)) {
-    if (typeof key === 'symbol' || !known.includes(key)) {
-      throw new TurnstoreError(
-        'INVALID_ARGUMENT',
-        `${what} has no member ${quote(String(key))}; known members: ${known.join(', ')}`,
-      )
-    }
+  const keys = Object.getOwnPropertyNames(source)
+  // Two calls, because Reflect.ownKeys costs several times as much.
+  const [symbol] = Object.getOwnPropertySymbols(source)
+  const unknown = keys.find(key => !known.includes(key)) ?? symbol
+  if (unknown !== undefined) {
+    throw new TurnstoreError(
+      'INVALID_ARGUMENT',
+      `${what} has no member ${quote(String(unknown))}; known members: ${known.join(', ')}`,
+    )
   }
   const inherited = known.find(name => name in source && !Object.hasOwn(source, name))
   if (inherited !== undefined) {
@@ -34,7 +36,7 @@ export function checkMembers(source: unknown, what: string, known: readonly stri
       `${what} inherits ${inherited}; only own members are read, so spread the object first`,
     )
   }
-  if (!isPlain(source) && Reflect.ownKeys(source).length === 0) {
+  if (keys.length === 0 && !isPlain(source)) {
     throw new TurnstoreError('INVALID_ARGUMENT', `${what} ${NOTHING_OF_ITS_OWN}`)
   }
 }
