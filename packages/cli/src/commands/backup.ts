@@ -24,7 +24,7 @@ Example:
   $ turnstore backup monday.db --store sqlite:./sessions.db`,
     )
     .action(async (file: string, options: BackupOptions) => {
-      const store = await cli.open(options.store, '--store')
+      const store = await cli.openToRead(options.store, '--store')
       if (!hasBackup(store)) {
         throw new UsageError(
           'Only SQLite databases have a backup; for this store, use turnstore export > FILE.jsonl, or turnstore copy --to sqlite:FILE',

@@ -26,7 +26,7 @@ Example:
   $ turnstore check --store sqlite:./sessions.db`,
     )
     .action(async (options: CheckOptions) => {
-      const store = await cli.open(options.store, '--store')
+      const store = await cli.openToRead(options.store, '--store')
       const report = new CheckReport(cli, options.json === true)
       cli.sumUp(report)
       if (hasIntegrityCheck(store)) {

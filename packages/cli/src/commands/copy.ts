@@ -36,7 +36,7 @@ Examples:
     .action(async (options: CopyOptions) => {
       const from = options.from ?? cli.env.TURNSTORE_URL
       if (from === options.to) throw new UsageError('--from and --to must be different stores')
-      const source = await cli.open(from, '--from')
+      const source = await cli.openToRead(from, '--from')
       const chosen = await cli.choose(options.to, '--to')
       await copy(cli, source, chosen, options)
     })

@@ -39,7 +39,7 @@ Examples:
   $ turnstore export --workspace acme | gzip > acme.jsonl.gz`,
     )
     .action(async (ids: string[], options: ExportOptions) => {
-      const store = await cli.open(options.store, '--store')
+      const store = await cli.openToRead(options.store, '--store')
       const scope = scopeOf(options)
       const format = writableFormats.find(({ name }) => name === options.format)
       const isNamed = ids.length > 0

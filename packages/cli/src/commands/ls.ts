@@ -51,7 +51,7 @@ Examples:
         ...(options.status === undefined ? {} : { lastTurnStatus: options.status }),
         ...metadataOf(options),
       }
-      const store = await cli.open(options.store, '--store')
+      const store = await cli.openToRead(options.store, '--store')
       const sessions = take(store.sessions(query), options.limit ?? Infinity)
       if (options.count === true) await printCount(cli, sessions, options.json === true)
       else await (options.json === true ? printArray(cli, sessions) : printTable(cli, sessions))

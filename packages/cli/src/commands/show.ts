@@ -35,7 +35,7 @@ Examples:
   $ turnstore show chat-1 --format chat | jq length`,
     )
     .action(async (id: string, options: ShowOptions) => {
-      const store = await cli.open(options.store, '--store')
+      const store = await cli.openToRead(options.store, '--store')
       const session = await store.loadSession(id, scopeOf(options))
       if (session === null) throw new Failure(`Session not found: ${id}`)
       await print(cli, session, options.json === true ? 'json' : options.format)

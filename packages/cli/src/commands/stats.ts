@@ -30,7 +30,7 @@ Examples:
   $ turnstore stats --workspace acme --json | jq .bytes`,
     )
     .action(async (options: StatsOptions) => {
-      const store = await cli.open(options.store, '--store')
+      const store = await cli.openToRead(options.store, '--store')
       const stats = await read(cli, store, options)
       if (cli.isStopped) return
       if (options.json === true) await cli.printJson(stats.json())

@@ -52,7 +52,7 @@ const schemes: ReadonlyMap<string, Scheme> = new Map<string, Scheme>([
     {
       form: 'sqlite:FILE',
       open: async (rest, { mustExist, ...options }) => {
-        const path = rest === ':memory:' ? rest : pathOf('sqlite', rest, 'a file, such as sqlite:./sessions.db')
+        const path = rest === ':memory:' ? rest : sqlitePath(rest)
         if (mustExist && isMissing(path)) throw unusable(`The database ${quote(path)} does not exist`)
         return new (await import('@turnstore/sqlite')).SqliteSessionStore(path, options)
       },
@@ -126,6 +126,16 @@ function checkOptions(options: OpenOptions): void {
   const { mustExist, adapters } = options
   if (mustExist !== undefined && typeof mustExist !== 'boolean') throw unusable('mustExist must be true or false')
   if (adapters !== undefined) checkAdapters(adapters)
+}
+
+function sqlitePath(rest: string): string {
+  return pathOf('sqlite', rest, 'a file, such as sqlite:./sessions.db')
+}
+
+/** The path of a SQLite database at a URL; null for another store, or one in memory. @throws `INVALID_ARGUMENT` */
+export function databaseIn(url: string): string | null {
+  const [, rest] = /^sqlite:(.*)$/is.exec(url) ?? []
+  return rest === undefined || rest === ':memory:' ? null : sqlitePath(rest)
 }
 
 function pathOf(scheme: string, rest: string, what: string): string {

@@ -1,7 +1,9 @@
 import { createInterface } from 'node:readline/promises'
+import { pathToFileURL } from 'node:url'
 import { addAbortSignal, type Readable } from 'node:stream'
 import { isTurnstoreError, printable, printableLine, type SessionStore } from '@turnstore/core'
-import { openStore, type OpenOptions } from '../stores/open-store.js'
+import { databaseIn, openStore, type OpenOptions } from '../stores/open-store.js'
+import { copyReadOnly, isReadOnly, type ReadOnlyCopy } from '../stores/read-only-copy.js'
 import { isNetwork, labelOf, withAdvice } from '../stores/store-label.js'
 import { type Paint, paintFor } from './colors.js'
 import { inOwnWords } from './own-words.js'
@@ -38,6 +40,7 @@ export class Cli {
   storeOptions: Pick<OpenOptions, 'timeoutMs' | 'limits' | 'adapters'> = {}
   #summary: RunSummary | null = null
   readonly #stores: SessionStore[] = []
+  readonly #copies: ReadOnlyCopy[] = []
   readonly #interrupt = new AbortController()
   #exitCode: number | null = null
   /** Writes a line to stderr. A progress bar replaces this to stay below the line. */
@@ -69,6 +72,19 @@ export class Cli {
   /** Opens the store of an option, or of `TURNSTORE_URL`. Only `--to` creates a store that does not exist. */
   async open(url: string | undefined, option: string): Promise<SessionStore> {
     return (await this.choose(url, option)).ready()
+  }
+
+  /** The same for a command that only reads: it reads a copy of a SQLite database that may not be written. */
+  async openToRead(url: string | undefined, option: string): Promise<SessionStore> {
+    const chosen = url ?? this.env.TURNSTORE_URL ?? ''
+    const isOwn = Object.hasOwn(this.storeOptions.adapters ?? {}, 'sqlite')
+    const path = isOwn ? null : await asUsage((async () => databaseIn(chosen))())
+    if (path === null || !isReadOnly(path)) return this.open(url, option)
+    const copy = await copyReadOnly(path)
+    this.#copies.push(copy)
+    this.note(`${labelOf(chosen)} may not be written here, and SQLite writes to read: a copy of it is read`)
+    // An absolute path may be any name, percent-encoded.
+    return this.open(`sqlite:${pathToFileURL(copy.path).href.slice('file:'.length)}`, option)
   }
 
   /** Checks the URL, as {@link open} does, but does not connect to the store or create it. */
@@ -228,6 +244,7 @@ export class Cli {
 
   async close(): Promise<void> {
     await Promise.allSettled(this.#stores.splice(0).map(store => store.close()))
+    for (const copy of this.#copies.splice(0)) copy.remove()
   }
 
   /** The exit code of the finished run. `error`: what the command threw, if anything. */
