@@ -11,7 +11,8 @@ import { Cli } from '../src/terminal/cli.ts'
 import { openStore } from '../src/stores/open-store.ts'
 import { run } from '../src/program.ts'
 
-const bin = fileURLToPath(new URL('../dist/bin.js', import.meta.url))
+/** The command as it is published. */
+export const bin: string = fileURLToPath(new URL('../dist/bin.js', import.meta.url))
 
 export interface Finished {
   code: number | null

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { createReadStream } from 'node:fs'
+import { basename } from 'node:path'
 import { type Format, formatByName, formats } from '@turnstore/formats'
 import { Command, Option } from 'commander'
 import { type ChosenStore, type Cli, Failure, messageOf, UsageError } from '../terminal/cli.js'
@@ -87,6 +88,7 @@ class Import {
       else if (this.#cli.stdin.isTTY === true) this.#cli.note(TYPE_HERE)
       const progress = new Progress(this.#cli, {
         verb: `Importing ${name}`,
+        shown: `Importing ${basename(name)}`,
         total: source.size,
         quiet: this.#options.json === true,
       })

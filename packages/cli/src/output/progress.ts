@@ -11,6 +11,15 @@ interface Payload {
   readonly sessions: number
 }
 
+interface Progressing {
+  /** What is being done. */
+  readonly verb: string
+  /** The same for a bar, which has less room. */
+  readonly shown?: string
+  readonly total: number
+  readonly quiet: boolean
+}
+
 /** Shows progress: a bar on a terminal, lines elsewhere, nothing if `quiet`. */
 export class Progress {
   readonly #cli: Cli
@@ -22,7 +31,7 @@ export class Progress {
   #value = 0
 
   /** @param total in the unit of {@link advance} (bytes or sessions); 0 if unknown */
-  constructor(cli: Cli, { verb, total, quiet }: { verb: string; total: number; quiet: boolean }) {
+  constructor(cli: Cli, { verb, shown = verb, total, quiet }: Progressing) {
     this.#cli = cli
     this.#verb = verb
     this.#quiet = quiet
@@ -31,7 +40,7 @@ export class Progress {
     this.#bar = new cliProgress.SingleBar(
       {
         format: (_options, { progress, eta }, { sessions }: Payload) =>
-          progressLine({ verb: printableLine(verb), share: progress, sessions, eta, columns: cli.stderr.columns }),
+          progressLine({ verb: printableLine(shown), share: progress, sessions, eta, columns: cli.stderr.columns }),
         stream: cli.stderr,
         clearOnComplete: true,
         hideCursor: null,
