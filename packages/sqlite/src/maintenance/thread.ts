@@ -7,8 +7,8 @@ import type { Answer, Task } from './sqlite-maintenance-worker.js'
 /**
  * Runs work that reads the whole database in a thread with its own handle, so that it does not block the store.
  *
- * @returns null if only the handle of the store can do it: it needs functions that its owner has registered, or the
- *   program was bundled without the file of the thread
+ * @returns null if the handle of the store has to do it: it needs functions that its owner has registered, or the thread
+ *   did not start, as in a program that was bundled without its file
  */
 export function inThread(task: Task): Promise<readonly IntegrityProblem[] | null> {
   return new Promise((resolve, reject) => {
@@ -22,27 +22,27 @@ export function inThread(task: Task): Promise<readonly IntegrityProblem[] | null
       else if ('needsHandle' in answer) resolve(null)
       else reject(new TurnstoreError(answer.code, answer.message))
     })
-    worker.once('error', error => (isMissing(error) ? resolve(null) : reject(storeError(error, task.path))))
+    // The thread answers whatever happens, so it did not start, or there is no memory left.
+    worker.once('error', error => (isOutOfMemory(error) ? reject(storeError(error, task.path)) : resolve(null)))
     // Has no effect after an answer.
-    worker.once('exit', () =>
-      reject(new TurnstoreError('STORE_UNAVAILABLE', 'The thread that read the database ended early')),
-    )
+    worker.once('exit', () => resolve(null))
   })
 }
 
-/** The name of the file is like no other that may be beside a bundle. Null if a bundle has no place. */
+/** The name of the file is like no other that may be beside a bundle. */
 function start(task: Task): Worker | null {
-  let file: URL
   try {
-    file = new URL('./sqlite-maintenance-worker.js', import.meta.url)
+    return new Worker(new URL('./sqlite-maintenance-worker.js', import.meta.url), {
+      workerData: task,
+      // Not the options of the process: `--input-type` would keep the thread from starting, and `--import` is for the process.
+      execArgv: [],
+    })
   } catch {
+    // Bundlers replace the URL by what they please.
     return null
   }
-  // Not the options of the process: `--input-type` would keep the thread from starting, and `--import` is for the process.
-  return new Worker(file, { workerData: task, execArgv: [] })
 }
 
-function isMissing(error: unknown): boolean {
-  const codes: unknown[] = ['MODULE_NOT_FOUND', 'ERR_MODULE_NOT_FOUND']
-  return error instanceof Error && 'code' in error && codes.includes(error.code)
+function isOutOfMemory(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY'
 }
