@@ -38,7 +38,7 @@ export class MergeInOrder {
    * Begins a merge, and waits while too many are running.
    * @param session null for input that is not merged, but is handled in order too
    * @param bytes bytes of the input read so far
-   * @throws what `handle` throws, of this or an earlier merge; then no later result is handled
+   * @throws what `handle` throws, of this or an earlier merge. The merges that had begun are handled before.
    */
   async add(session: SessionRecord | null, bytes: number, handle: (merged: Merged | null) => void): Promise<void> {
     const merging = session === null ? null : outcomeOf(this.#merge(session))
@@ -78,7 +78,8 @@ export class MergeInOrder {
       const first = this.#running.shift()
       if (first !== undefined) await this.#answer(first.finish())
     } catch (error) {
-      this.#running.length = 0
+      // The others began before, and what they did counts.
+      for (const { finish } of this.#running.splice(0)) await finish().catch(() => {})
       throw error
     }
   }

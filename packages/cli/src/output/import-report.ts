@@ -62,6 +62,8 @@ export class ImportReport implements RunSummary {
   readonly #notes: Report[] = []
   #leftOut = 0
   #leftAlone = 0
+  /** Sessions whose write failed in a way that does not tell whether they were stored. */
+  #doubtful = 0
   /** A run of consecutive stray records of one kind. `from`: the first that was not reported. */
   #row: { kind: Stray | null; length: number; from?: Place } = { kind: null, length: 0 }
 
@@ -104,6 +106,7 @@ export class ImportReport implements RunSummary {
       for (const where of result.contradictions) this.#problems.push({ ...at, message: contradictionSentence(where) })
       for (const message of contradictionSentences(result.contradictions)) this.#cli.fail(sentence({ ...at, message }))
     } catch (error) {
+      this.#noteDoubt(error)
       // The store is at fault, so the next record would fail too.
       if (isOfStore(error)) throw error
       if (isTurnstoreError(error, 'SESSION_EXISTS')) {
@@ -120,7 +123,13 @@ export class ImportReport implements RunSummary {
   #addAfterStop(merged: Merged | null): void {
     try {
       if (merged !== null) this.#counts.add(merged())
-    } catch {}
+    } catch (error) {
+      this.#noteDoubt(error)
+    }
+  }
+
+  #noteDoubt(error: unknown): void {
+    if (isTurnstoreError(error) && error.outcome === 'unknown') this.#doubtful++
   }
 
   /** Reports how many records of the run were not reported one by one. */
@@ -155,7 +164,7 @@ export class ImportReport implements RunSummary {
   }
 
   isEmpty(): boolean {
-    return this.#counts.isEmpty
+    return this.#counts.isEmpty && this.doubt() === ''
   }
 
   text(): string {
@@ -163,7 +172,7 @@ export class ImportReport implements RunSummary {
   }
 
   doubt(): string {
-    const pending = this.#pending()
+    const pending = this.#pending() + this.#doubtful
     return pending === 0 ? '' : `; ${count(pending, 'more session')} may have been stored`
   }
 

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { type ChildProcess, execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -48,7 +48,8 @@ const goOn = 'Run the same command again to go on: it adds what is missing\n'
 function addedBy({ stderr }: Finished): { least: number; most: number } {
   const last = stderr.trimEnd().split('\n').at(-1) ?? ''
   if (!stderr.endsWith(goOn)) return { least: Infinity, most: 0 }
-  const [, added = 'NaN'] = /^Interrupted after \S+ sessions?: (\d+) added, 0 grown, 0 unchanged\b/.exec(last) ?? []
+  const [, added = 'NaN'] =
+    /^(?:Interrupted|Stopped) after \S+ sessions?: (\d+) added, 0 grown, 0 unchanged\b/.exec(last) ?? []
   const [, doubtful = '0'] = /; (\d+) more sessions? may have been stored/.exec(last) ?? []
   return { least: Number(added), most: Number(added) + Number(doubtful) }
 }
@@ -100,31 +101,52 @@ describe.each(['import', 'copy'])('%s, stopped at a random moment', command => {
   })
 })
 
-it('Ctrl-C while a server has stopped answering ends an import within a second, with the count', async () => {
-  await server.admin.flushall()
-  const file = fileOfRecords(temporaryFolder())
-  const args = ['import', file, '--to', server.url]
-  const child = start(args)
-  const done = finished(child)
-  while ((await server.admin.dbsize()) < 50) await sleep(1)
-  server.signal('SIGSTOP')
-  const told = new Promise<number>(resolve => {
-    child.stderr?.on('data', (chunk: Buffer) => {
-      if (!chunk.toString().startsWith('Waiting for redis://')) return
-      child.kill('SIGINT')
-      resolve(performance.now())
+describe('a server that stops answering in the middle of an import', () => {
+  const HALF = SESSIONS / 2
+
+  /** Stops the server when half of the records are stored, and gives the import the rest. */
+  async function importUntilStopped(...options: string[]): Promise<ChildProcess> {
+    await server.admin.flushall()
+    const child = start(['import', '-', '--to', server.url, ...options])
+    child.stdin?.on('error', () => {})
+    child.stdin?.write(lines(...records.slice(0, HALF)))
+    while ((await ids(server.url)).length < HALF) await sleep(5)
+    server.signal('SIGSTOP')
+    child.stdin?.end(lines(...records.slice(HALF)))
+    return child
+  }
+
+  async function expectRight(result: Finished): Promise<void> {
+    server.signal('SIGCONT')
+    const { least, most } = addedBy(result)
+    const stored = (await ids(server.url)).length
+    expect({ least, isRight: least <= stored && stored <= most }).toEqual({ least: HALF, isRight: true })
+    const again = await turnstore(['import', '-'], { url: server.url, input: lines(...records) })
+    expect(again).toMatchObject({ code: 0 })
+    expect(await ids(server.url)).toHaveLength(SESSIONS)
+  }
+
+  it('is named after a second, and Ctrl-C ends the import within another, with the count', async () => {
+    const child = await importUntilStopped()
+    const done = finished(child)
+    const pressed = await new Promise<number>(resolve => {
+      child.stderr?.on('data', (chunk: Buffer) => {
+        if (!chunk.toString().startsWith('Waiting for redis://')) return
+        child.kill('SIGINT')
+        resolve(performance.now())
+      })
     })
+    const result = await done
+    expect([result.code, performance.now() - pressed < 1000]).toEqual([130, true])
+    await expectRight(result)
   })
-  const pressed = await told
-  const result = await done
-  const took = performance.now() - pressed
-  server.signal('SIGCONT')
-  expect([result.code, took < 1000]).toEqual([130, true])
-  const { least, most } = addedBy(result)
-  const stored = (await ids(server.url)).length
-  expect([least <= stored, stored <= most, least < SESSIONS]).toEqual([true, true, true])
-  expect(await turnstore(args)).toMatchObject({ code: 0 })
-  expect(await ids(server.url)).toHaveLength(SESSIONS)
+
+  it('ends the import after --timeout, with the count', async () => {
+    const result = await finished(await importUntilStopped('--timeout', '0.8'))
+    expect([result.code, result.stdout]).toEqual([1, ''])
+    expect(result.stderr).toMatch(/^Redis cannot be reached[^\n]*\nStopped after [^\n]*\n$/)
+    await expectRight(result)
+  })
 })
 
 it('--json prints the count of an interrupted import', async () => {
@@ -156,8 +178,9 @@ describe.skipIf(!mayMount)('a full disk', () => {
     expect(rest).toEqual([''])
     const [, added] = /^Stopped after \d+ sessions: (\d+) added, .*Run the same command again/.exec(counts) ?? []
     execFileSync('mount', ['-o', 'remount,size=50m', disk])
-    expect((await ids(`${kind}:${join(disk, 'store')}`)).length).toBeGreaterThanOrEqual(Number(added))
-    const left = SESSIONS - (await ids(`${kind}:${join(disk, 'store')}`)).length
+    const stored = (await ids(`${kind}:${join(disk, 'store')}`)).length
+    expect(Number(added)).toBe(stored)
+    const left = SESSIONS - stored
     expect(await turnstore(args)).toMatchObject({
       code: 0,
       stdout: `${SESSIONS} sessions: ${left} added, 0 grown, ${SESSIONS - left} unchanged\n`,
