@@ -15,6 +15,7 @@ const longest = [
   'redis/test/sessions/network.test.ts',
   'sqlite/test/database/crash.test.ts',
   'file/test/session/crash.test.ts',
+  'cli/test/commands/interrupted.test.ts',
 ]
 
 class LongestFirst extends BaseSequencer {
