@@ -12,24 +12,20 @@ const words: readonly (readonly [theirs: RegExp, ours: string])[] = [
 
 const TOO_LARGE = /\b(?:is larger than|would exceed) \d+ bytes of JSON$|\bis nested deeper than \d+$/
 
-/** A read writes nothing in any case, so it goes without saying. Errors of reads have no outcome. */
-const NOTHING_WRITTEN = /[,;] (?:and )?nothing was written/g
-
 export function inOwnWords({ message, outcome, cause }: TurnstoreError): string {
   const text = words.reduce((said, [theirs, ours]) => said.replace(theirs, ours), message)
   // Without an outcome, the limit is not one of the store.
   const isOfStore = outcome !== undefined && TOO_LARGE.test(message)
   const advice = isOfStore ? 'a store may have wider limits: see --limits' : adviceOn(cause)
-  const told = advice === undefined ? text : `${text}; ${advice}`
-  return (outcome === undefined ? told.replace(NOTHING_WRITTEN, '') : told).replaceAll('.; ', '; ')
+  return advice === undefined ? text : `${text}; ${advice}`
 }
 
 const adviceByCode: ReadonlyMap<string, string> = new Map([
   ['ENOSPC', 'the disk is full: free some space'],
   ['EDQUOT', 'your quota of the disk is used up: free some space'],
-  ['EROFS', 'the disk is read-only: make it writable or use another'],
-  ['EACCES', 'permission denied: check who may write there'],
-  ['EPERM', 'permission denied: check who may write there'],
+  ['EROFS', 'make the disk writable or use another'],
+  ['EACCES', 'check who may write there'],
+  ['EPERM', 'check who may write there'],
 ])
 
 /** The cause of a failed write of the file store has the name and the code of the system's error as its message. */

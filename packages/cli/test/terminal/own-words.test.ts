@@ -1,10 +1,8 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { TurnstoreError } from '@turnstore/core'
 import { openStore } from 'turnstore'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { Child } from '../../../../scripts/testing/child.ts'
-import { inOwnWords } from '../../src/terminal/own-words.ts'
 import { importText, lines, temporaryFolder, turnstore } from '../turnstore.ts'
 
 const cwd = fileURLToPath(new URL('../..', import.meta.url))
@@ -50,19 +48,6 @@ describe('messages speak of the options of the command', () => {
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/^stdin:1: left out: .*--limits\n$/)])
     const args = ['import', '-', '--to', to, '--limits', 'metadataBytes=4MiB', '--limits', 'jsonDepth=200']
     expect(await turnstore(args, { input })).toMatchObject({ code: 0, stderr: '' })
-  })
-
-  it('a read does not say that nothing was written', () => {
-    const message = 'Redis cannot be reached, and nothing was written; check its address'
-    const shown = inOwnWords(new TurnstoreError('STORE_UNAVAILABLE', message))
-    expect(shown).toBe('Redis cannot be reached; check its address')
-    expect(inOwnWords(new TurnstoreError('STORE_UNAVAILABLE', message, { outcome: 'not-stored' }))).toBe(message)
-  })
-
-  it('the advice of a runtime without node:sqlite is one sentence', () => {
-    const message = 'Use Node 22.14 or later, or a current Bun or Deno.; nothing was written'
-    const error = new TurnstoreError('STORE_UNAVAILABLE', message, { outcome: 'not-stored' })
-    expect(inOwnWords(error)).toBe('Use Node 22.14 or later, or a current Bun or Deno; nothing was written')
   })
 
   it.each([

@@ -88,11 +88,11 @@ export function callFailed(failure: Failure, error: unknown, outcome: WriteOutco
   if (isTurnstoreError(error)) return error
   const details = { outcome, cause: causeOf(error, failure.word) }
   if (failure.kind === 'lost') {
-    const what = outcome === 'unknown' ? 'its last answer was lost' : 'nothing was written'
     const why = failure.word === '' ? '' : ` (${failure.word})`
+    const what = outcome === 'unknown' ? ', and its last answer was lost' : ''
     return new TurnstoreError(
       'STORE_UNAVAILABLE',
-      `Redis cannot be reached${why}, and ${what}; check its address, the network and the server`,
+      `Redis cannot be reached${why}${what}; check its address, the network and the server`,
       details,
     )
   }
