@@ -37,7 +37,7 @@ export interface TurnstoreSessionOptions {
  */
 export class TurnstoreSession implements SessionHistoryTransactionAwareSession, SessionHistoryRewriteAwareSession {
   readonly #log: SessionLog
-  #run: Pick<RecordedRun, 'addItems' | 'forget'> | null = null
+  #run: Pick<RecordedRun, 'addItems' | 'takeAhead'> | null = null
 
   /** @throws `INVALID_ARGUMENT` */
   constructor(options: TurnstoreSessionOptions) {
@@ -83,9 +83,12 @@ export class TurnstoreSession implements SessionHistoryTransactionAwareSession, 
     return popped === undefined ? undefined : decodeItem(popped)
   }
 
-  /** Removes all items. The session stays, with its metadata. */
+  /** Deletes the session, with all that it remembers. The next items create it anew. */
   async clearSession(): Promise<void> {
-    await this.#log.exclusive(async () => this.#log.clear())
+    await this.#log.exclusive(async () => {
+      this.#run?.takeAhead()
+      await this.#log.clear()
+    })
   }
 
   /**
@@ -93,22 +96,30 @@ export class TurnstoreSession implements SessionHistoryTransactionAwareSession, 
    * @throws `IDEMPOTENCY_KEY_CONFLICT` for another transaction under the id; `MESSAGE_CONFLICT` if the history does not
    *   end with `expectedSuffix`
    */
-  async applyHistoryTransaction({ operationId, transaction }: SessionHistoryTransactionArgs): Promise<void> {
+  async applyHistoryTransaction(args: SessionHistoryTransactionArgs): Promise<void> {
+    checkMembers(args, 'transaction', ['operationId', 'transaction'])
+    const { operationId, transaction } = args
+    const isAppend = transaction.type === 'append_items'
+    const members = isAppend ? ['type', 'items'] : ['type', 'expectedSuffix', 'replacement']
+    checkMembers(transaction, 'transaction.transaction', members)
     if (operationId.trim() === '') throw new TurnstoreError('INVALID_ARGUMENT', 'operationId must not be empty')
-    const added = (transaction.type === 'append_items' ? transaction.items : transaction.replacement).map(encodeItem)
-    const removed = (transaction.type === 'append_items' ? [] : transaction.expectedSuffix).map(encodeItem)
+    const added = (isAppend ? transaction.items : transaction.replacement).map(encodeItem)
+    const removed = (isAppend ? [] : transaction.expectedSuffix).map(encodeItem)
     const operation = {
       idempotencyKey: digestOf([FORMAT, operationId]),
       idempotencyDigest: digestOf([transaction.type, removed, added]),
     }
     await this.#log.exclusive(async () => {
       if (removed.length === 0) {
-        await this.#log.add(added, { operation })
+        if (this.#run === null) await this.#log.add(added, { operation })
+        else await this.#run.addItems(added, operation)
         return
       }
+      const ahead = this.#run?.takeAhead() ?? new Set()
       await this.#log.edit(
-        entries => entries.length >= removed.length,
-        async entries => {
+        entries => entries.length >= removed.length + ahead.size,
+        async all => {
+          const entries = all.filter(({ itemId }) => itemId === null || !ahead.has(itemId))
           const kept = entries.length - removed.length
           const isSame =
             kept >= 0 &&
@@ -138,7 +149,8 @@ export class TurnstoreSession implements SessionHistoryTransactionAwareSession, 
   async replaceHistoryWithCompaction(items: AgentInputItem[]): Promise<void> {
     const encoded = items.map(encodeItem)
     await this.#log.exclusive(async () => {
-      this.#run?.forget()
+      // The items have those of the run that are to be kept.
+      this.#run?.takeAhead()
       await this.#log.add(encoded, { newTurn: beginning() })
     })
   }
@@ -166,7 +178,9 @@ export class TurnstoreSession implements SessionHistoryTransactionAwareSession, 
     if (limit !== undefined && limit <= 0) return []
     const all = limit === undefined
     const tail = await this.#log.tail(entries => !all && entries.length >= limit, all ? EVERY_TURN : limit)
-    const items = itemsOf((tail?.turns ?? []).map(withoutStarted))
+    const turns = tail?.turns ?? []
+    // The SDK writes the calls of its own run. Those that another process has begun are shown as far as they got.
+    const items = itemsOf(this.#run === null ? turns : turns.map(withoutStarted))
     return all ? items : items.slice(-limit)
   }
 }

@@ -1,4 +1,17 @@
-import { Agent, MemorySession, run, RunState, type Session, setTracingDisabled, tool } from '@openai/agents-core'
+import {
+  Agent,
+  type CallModelInputFilter,
+  handoff,
+  MemorySession,
+  OutputGuardrailTripwireTriggered,
+  run,
+  RunState,
+  type Session,
+  setTracingDisabled,
+  type Tool,
+  tool,
+} from '@openai/agents-core'
+import type { SessionChange } from '@turnstore/core'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { TurnstoreSession } from '../src/index.ts'
@@ -99,7 +112,108 @@ describe.each(stores)('Runs with a session in the store %s', (_name, open) => {
   })
 })
 
+/** Runs whose items the SDK writes in other ways than by adding them at the end. */
+const others: readonly (readonly [string, (tools: Tool[]) => Agent, (agent: Agent) => CallModelInputFilter])[] = [
+  [
+    'a handoff',
+    tools => {
+      const billing = new Agent({ name: 'Billing', model: model(), tools })
+      const first = new FakeModel(() => [answers('One moment.'), wants('h', 'transfer_to_Billing')])
+      return new Agent({ name: 'Desk', model: first, handoffs: [billing] })
+    },
+    unfiltered,
+  ],
+  [
+    'a handoff that hides the history',
+    tools => {
+      const billing = new Agent({ name: 'Billing', model: model(), tools })
+      const first = new FakeModel(() => [wants('h', 'transfer_to_Billing')])
+      const hide = handoff(billing, {
+        inputFilter: data => ({ ...data, preHandoffItems: [], newItems: [] }),
+      })
+      return new Agent({ name: 'Desk', model: first, handoffs: [hide] })
+    },
+    unfiltered,
+  ],
+  [
+    'an answer that a guardrail blocks',
+    tools =>
+      new Agent({
+        name: 'Support',
+        model: model(),
+        tools,
+        outputGuardrails: [{ name: 'no', execute: async () => ({ tripwireTriggered: true, outputInfo: null }) }],
+      }),
+    unfiltered,
+  ],
+  [
+    'a tool whose result is the answer',
+    tools => new Agent({ name: 'Support', model: model(), tools, toolUseBehavior: 'stop_on_first_tool' }),
+    unfiltered,
+  ],
+  [
+    'a filter that shows the model the last items only',
+    tools => new Agent({ name: 'Support', model: model(), tools }),
+    () =>
+      ({ modelData }) => ({ ...modelData, input: modelData.input.slice(-5) }),
+  ],
+  [
+    'a filter that adds an item',
+    tools => new Agent({ name: 'Support', model: model(), tools }),
+    () =>
+      ({ modelData }) => ({ ...modelData, input: [...modelData.input, { role: 'system', content: 'Be brief.' }] }),
+  ],
+]
+
+function unfiltered(): CallModelInputFilter {
+  return ({ modelData }) => modelData
+}
+
+describe.each(others)('A run with %s', (_name, agentWith, filterFor) => {
+  it.each([false, true])('stores what the SDK stores in its own session (stream: %s)', async stream => {
+    const tools = [track, send(false)]
+    const histories: unknown[] = []
+    for (const isOurs of [false, true]) {
+      const session = isOurs ? new TurnstoreSession({ store: memory() }) : new MemorySession()
+      for (const prompt of ['Where is it?', 'yes', 'yes']) {
+        const recorded =
+          session instanceof TurnstoreSession
+            ? await session.recordRun({ tools, callModelInputFilter: filterFor(agentWith(tools)) })
+            : undefined
+        const agent = agentWith(recorded?.tools ?? tools)
+        const { callModelInputFilter = filterFor(agent) } = recorded ?? {}
+        const options = { session, callModelInputFilter }
+        const outcome = stream
+          ? run(agent, prompt, { ...options, stream: true }).then(async result => result.completed)
+          : run(agent, prompt, options)
+        await outcome.catch((error: unknown) => {
+          if (!(error instanceof OutputGuardrailTripwireTriggered)) throw error
+        })
+      }
+      histories.push(await session.getItems())
+    }
+    expect(histories[1]).toEqual(histories[0])
+    expect(histories[0]).not.toEqual([])
+  })
+})
+
 describe('A recorded run', () => {
+  it('adds only what the SDK adds, and changes nothing that is stored', async () => {
+    const store = memory()
+    const changes: SessionChange[] = []
+    const change = store.changeSession.bind(store)
+    store.changeSession = async (...args) => {
+      changes.push(args[1])
+      return change(...args)
+    }
+    await converse(new TurnstoreSession({ store }), { stream: false, approval: false, recorded: true })
+    const updates = changes.flatMap(({ updateTurns = [] }) => updateTurns)
+    expect(changes.filter(({ keepTurns }) => keepTurns !== undefined)).toEqual([])
+    expect(updates.flatMap(({ removeItems = [] }) => removeItems)).toEqual([])
+    // For each of two questions: three before the calls of the model, two for each call, and the answer.
+    expect(changes).toHaveLength(2 * (3 + 3 * 2 + 1))
+  })
+
   it('has stored what lies before each call of the model when the model is called', async () => {
     const store = memory()
     const session = new TurnstoreSession({ store, sessionId: 'chat-1' })

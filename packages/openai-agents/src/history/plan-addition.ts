@@ -41,6 +41,7 @@ export interface Addition {
  */
 export function planAddition(view: View, items: readonly NewItem[], options: AdditionOptions): Addition {
   const { now, agentId, calls, newTurn, whole } = options
+  if (items.length === 0) return { change: {}, advance: () => view.open }
   const open = newTurn === undefined ? view.open : null
   const context = open === null ? [] : (whole ?? open.context)
   const turnIds = open === null ? [] : [open.turnId]

@@ -80,7 +80,7 @@ export class SessionLog {
     const { operation = {}, ...others } = options
     const items = values.map(value => ({ itemId: crypto.randomUUID(), value }))
     const { agentId } = this.#place
-    if (items.length === 0) return items
+    if (items.length === 0 && operation.idempotencyKey === undefined) return items
     await this.#retry(async () => {
       const known = this.#view === undefined ? await this.#look() : this.#view
       this.#view = undefined
@@ -166,11 +166,7 @@ export class SessionLog {
 
   async clear(): Promise<void> {
     this.#view = undefined
-    try {
-      await this.#place.store.changeSession(this.sessionId, { keepTurns: 0 }, this.#scope())
-    } catch (error) {
-      if (!isTurnstoreError(error, 'SESSION_NOT_FOUND')) throw error
-    }
+    await this.#place.store.deleteSession(this.sessionId, this.#scope())
   }
 
   /** @param view of the session as the change expects it; null to create it */

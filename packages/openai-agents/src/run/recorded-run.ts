@@ -8,7 +8,7 @@ import {
 import { type JsonObject, type ToolCallRecord, TurnstoreError } from '@turnstore/core'
 import { canonicalJson } from '@turnstore/core/adapter'
 import { withoutStarted } from '../history/entries.js'
-import { EVERY_TURN, type SessionLog } from '../history/session-log.js'
+import { EVERY_TURN, type Operation, type SessionLog } from '../history/session-log.js'
 import { isFunctionResult, isOwn, itemsOf, ownItems } from '../items/format.js'
 import { decodeItem, encodeItem } from '../items/item-json.js'
 import { type StartedCall, startedCall, startedRecord } from '../items/started-call.js'
@@ -116,28 +116,29 @@ export class RecordedRun<Context = unknown> {
   }
 
   /** What the SDK adds itself. Items that are there already are not doubled. */
-  async addItems(items: readonly JsonObject[]): Promise<void> {
+  async addItems(items: readonly JsonObject[], operation: Operation = {}): Promise<void> {
     const added = this.#unsettled(items)
     const same = this.#ahead.countSame(added)
     if (same === this.#ahead.length || same === added.length) {
       this.#ahead.settle(same)
-      await this.#log.add(added.slice(same))
+      await this.#log.add(added.slice(same), { operation })
       return
     }
-    const others = this.#ahead.idsFrom(same)
-    this.forget()
+    this.#ahead.settle(same)
+    const others = this.takeAhead()
     await this.#log.edit(
       entries => entries.filter(({ itemId }) => itemId !== null && others.has(itemId)).length === others.size,
       entries => [
         ...entries.filter(({ itemId }) => itemId === null || !others.has(itemId)),
         ...added.slice(same).map(value => ({ value, itemId: null, turn: null })),
       ],
+      operation,
     )
   }
 
-  /** Takes what is stored for the history, whatever the SDK writes next. */
-  forget(): void {
-    this.#ahead.settle(this.#ahead.length)
+  /** The ids of the items that the SDK has not written yet. From now on they are history. */
+  takeAhead(): Set<string> {
+    return this.#ahead.take()
   }
 
   async #addInput(input: readonly AgentInputItem[]): Promise<void> {
@@ -179,7 +180,7 @@ export class RecordedRun<Context = unknown> {
         if (before !== undefined && isSameCall(before.call, call)) return outputOf(before.result)
         await this.#put(call)
         const output = await tool.invoke(runContext, input, details)
-        await this.#put(call, functionResult(call, output))
+        await this.#put(call, functionResult(call, output, hasSchema(tool)))
         return output
       },
     }
@@ -203,10 +204,14 @@ export class RecordedRun<Context = unknown> {
     const toolCall = decodeItem(call)
     if (toolCall.type !== 'function_call') return undefined
     const output: unknown = await found.invoke(new RunContext(context), toolCall.arguments, { toolCall })
-    const result = functionResult(call, output)
+    const result = functionResult(call, output, hasSchema(found))
     await this.#put(call, result)
     return result
   }
+}
+
+function hasSchema({ outputSchema }: { readonly outputSchema?: unknown }): boolean {
+  return outputSchema !== undefined
 }
 
 function isSameCall(one: JsonObject, other: JsonObject): boolean {

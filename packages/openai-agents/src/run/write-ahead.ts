@@ -31,9 +31,11 @@ export class WriteAhead {
     this.#items = this.#items.slice(count)
   }
 
-  /** The ids of those from a position on. */
-  idsFrom(from: number): Set<string> {
-    return new Set(this.#items.slice(from).map(({ itemId }) => itemId))
+  /** Forgets all, and returns their ids. */
+  take(): Set<string> {
+    const ids = new Set(this.#items.map(({ itemId }) => itemId))
+    this.#items = []
+    return ids
   }
 }
 
@@ -57,9 +59,4 @@ export function newAmong(input: readonly JsonObject[], history: readonly JsonObj
     counts.set(key, count - 1)
     return count <= 0
   })
-}
-
-/** The call of a result or of a call of a function; null for other items. */
-export function functionCallOf({ type, callId }: JsonObject): string | null {
-  return (type === 'function_call' || type === 'function_call_result') && typeof callId === 'string' ? callId : null
 }
