@@ -172,7 +172,11 @@ describe('A recorded run', () => {
       name: 'look',
       description: 'Looks',
       parameters: z.object({}),
-      execute: async () => (lives++ === 0 ? new Promise(() => {}) : (await session.getItems()).length),
+      execute: async () => {
+        // The call is the run's, until the SDK has its items.
+        expect(await session.getItems()).toHaveLength(1)
+        return lives++ === 0 ? new Promise(() => {}) : 'seen'
+      },
     })
     const { tools, callModelInputFilter } = await session.recordRun({ tools: [look] })
     const model = new FakeModel(() => [wants('c1', 'look')])
@@ -180,5 +184,6 @@ describe('A recorded run', () => {
     await until(async () => lives === 1)
     const { recovered } = await session.recordRun({ tools: [look], repeatable: ['look'] })
     expect(recovered).toEqual([{ callId: 'c1', toolName: 'look', outcome: 'repeated' }])
+    expect(lives).toBe(2)
   })
 })

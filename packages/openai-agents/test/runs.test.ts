@@ -197,6 +197,15 @@ describe.each(others)('A run with %s', (_name, agentWith, filterFor) => {
   })
 })
 
+/** The same, for a model that does not see the question. */
+function model3(count: number): ReturnType<typeof wants>[] {
+  const [first, second] = [
+    [answers('Let me see.'), wants('a0', 'track', { of: 'a' }), wants('b0', 'send', { of: 'b' })],
+    [wants('c0', 'track', { of: 'c' })],
+  ]
+  return (count === 1 ? first : count === 2 ? second : undefined) ?? [answers('Done 0.')]
+}
+
 describe('A recorded run', () => {
   it('adds only what the SDK adds, and changes nothing that is stored', async () => {
     const store = memory()
@@ -214,22 +223,28 @@ describe('A recorded run', () => {
     expect(changes).toHaveLength(2 * (3 + 3 * 2 + 1))
   })
 
-  it('has stored what lies before each call of the model when the model is called', async () => {
-    const store = memory()
-    const session = new TurnstoreSession({ store, sessionId: 'chat-1' })
-    const seen: (number | undefined)[] = []
-    const recorded = await session.recordRun({ tools: [track, send(false)] })
-    const inner = model()
-    const looking = new FakeModel(input => (input.length > 0 ? [] : []))
-    looking.getResponse = async request => {
-      seen.push((await new TurnstoreSession({ store, sessionId: 'chat-1' }).getItems()).length)
-      return inner.getResponse(request)
-    }
-    const agent = new Agent({ name: 'Support', model: looking, tools: recorded.tools })
-    await run(agent, 'Where?', { session, callModelInputFilter: recorded.callModelInputFilter })
-    expect(seen).toEqual([1, 6, 8])
-    expect(await session.getItems()).toHaveLength(9)
-  })
+  it.each([Infinity, 5])(
+    'has stored what lies before each call of the model, which sees the last %d items',
+    async last => {
+      const store = memory()
+      const session = new TurnstoreSession({ store, sessionId: 'chat-1' })
+      const seen: (number | undefined)[] = []
+      const recorded = await session.recordRun({
+        tools: [track, send(false)],
+        callModelInputFilter: ({ modelData }) => ({ ...modelData, input: modelData.input.slice(-last) }),
+      })
+      const inner = last === 5 ? new FakeModel((_input, count) => model3(count)) : model()
+      const looking = new FakeModel(input => (input.length > 0 ? [] : []))
+      looking.getResponse = async request => {
+        seen.push((await new TurnstoreSession({ store, sessionId: 'chat-1' }).getItems()).length)
+        return inner.getResponse(request)
+      }
+      const agent = new Agent({ name: 'Support', model: looking, tools: recorded.tools })
+      await run(agent, 'Where?', { session, callModelInputFilter: recorded.callModelInputFilter })
+      expect(seen).toEqual([1, 6, 8])
+      expect(await session.getItems()).toHaveLength(9)
+    },
+  )
 
   it('stores what a filter of your own returns', async () => {
     const session = new TurnstoreSession({ store: memory() })

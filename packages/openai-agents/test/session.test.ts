@@ -1,4 +1,4 @@
-import { SessionManager } from '@turnstore/core'
+import { isEnded, SessionManager } from '@turnstore/core'
 import { describe, expect, it } from 'vitest'
 import { TurnstoreSession } from '../src/index.ts'
 import { calls, gives, says, user } from './items.ts'
@@ -222,6 +222,27 @@ describe('A session', () => {
       })
     }
     expect(await store.loadSession(sessionId)).toBeNull()
+  })
+
+  it('adds to the turn that is open now, whoever opened it', async () => {
+    const store = memory()
+    const [one, other] = [0, 1].map(() => new TurnstoreSession({ store, sessionId }))
+    await one?.addItems([user('a')])
+    await other?.addItems([user('b')])
+    await one?.addItems([says('to a')])
+    await other?.addItems([says('to b')])
+    expect(await one?.getItems()).toEqual([user('a'), user('b'), says('to a'), says('to b')])
+    expect((await store.loadSession(sessionId))?.turns.map(({ status }) => status)).toEqual(['success', 'success'])
+  })
+
+  it('is no longer ended when a turn is opened', async () => {
+    const store = memory()
+    const session = new TurnstoreSession({ store, sessionId })
+    await session.addItems([user('a'), says('1')])
+    await new SessionManager(store).endSession(sessionId)
+    await session.addItems([user('b')])
+    const summary = await store.loadSummary(sessionId)
+    expect(summary !== null && isEnded(summary)).toBe(false)
   })
 
   it('is created anew after another process has deleted it', async () => {
