@@ -164,6 +164,57 @@ describe.each(stores)('A run over the store %s that stopped inside its tools', (
 })
 
 describe('A recorded run', () => {
+  it('leaves a call that timed out to the SDK', async () => {
+    const store = memory()
+    const { session } = await process(store)
+    let isLate = (): void => {}
+    const late = new Promise<void>(resolve => {
+      isLate = resolve
+    })
+    const slow = tool({
+      name: 'slow',
+      description: 'Takes long',
+      parameters: z.object({}),
+      timeoutMs: 5,
+      execute: async () => {
+        await late
+        return 'late'
+      },
+    })
+    const { tools, callModelInputFilter } = await session.recordRun({ tools: [slow] })
+    const model = new FakeModel((_input, count) => [count % 2 === 1 ? wants(`c${count}`, 'slow') : answers('Done.')])
+    await run(new Agent({ name: 'A', model, tools }), 'Go.', { session, callModelInputFilter })
+    const before = await store.loadSession(sessionId)
+    isLate()
+    await new Promise(resolve => setTimeout(resolve, 20))
+    expect(await store.loadSession(sessionId)).toEqual(before)
+    expect((await process(store)).recorded).toMatchObject({ isUnfinished: false, recovered: [] })
+  })
+
+  it('keeps the answer of a call that the user aborted, once', async () => {
+    const store = memory()
+    const { session } = await process(store)
+    const stop = new AbortController()
+    const slow = tool({
+      name: 'slow',
+      description: 'Takes long',
+      parameters: z.object({}),
+      execute: async () => {
+        stop.abort()
+        await new Promise(resolve => setTimeout(resolve, 20))
+        return 'late'
+      },
+    })
+    const { tools, callModelInputFilter } = await session.recordRun({ tools: [slow] })
+    const agent = new Agent({ name: 'A', model: new FakeModel(() => [wants('c1', 'slow')]), tools })
+    await run(agent, 'Go.', { session, callModelInputFilter, signal: stop.signal }).catch(() => {})
+    await answered(store, 1)
+    const next = await process(store)
+    expect((await next.session.getItems()).filter(({ type }) => type === 'function_call_result')).toMatchObject([
+      { callId: 'c1', output: { type: 'text', text: 'late' } },
+    ])
+  })
+
   it('can read its session inside a tool that runs again', async () => {
     const store = memory()
     const session = new TurnstoreSession({ store, sessionId })

@@ -215,7 +215,12 @@ describe('A session', () => {
     const session = new TurnstoreSession({ store, sessionId })
     const circle: { self?: unknown } = {}
     circle.self = circle
-    for (const bad of [new Date(), Number.NaN, 1n, () => 1, circle]) {
+    const hiding = {
+      get secret(): string {
+        throw new Error('secret')
+      },
+    }
+    for (const bad of [hiding, new Date(), Number.NaN, 1n, () => 1, circle]) {
       await expect(session.addItems([{ ...user('Hi'), providerData: { bad } }])).rejects.toMatchObject({
         code: 'INVALID_RECORD',
         outcome: 'not-stored',

@@ -151,17 +151,24 @@ export class SessionLog {
     }
   }
 
-  /** Records a call in the open turn, beside its items. False if no turn is open. */
-  async putCall(call: ToolCallInput): Promise<boolean> {
+  /**
+   * Records a call beside the items of a turn, unless they have its result.
+   * @param turnId of the turn; by default the open one
+   * @returns the id of the turn; null if none is open
+   */
+  async putCall(call: ToolCallInput, turnId?: string): Promise<string | null> {
     this.#view ??= await this.#look()
     const view = this.#view
-    if (view === null || view.open === null) return false
+    const id = turnId ?? view?.open?.turnId
+    if (view === null || id === undefined) return null
+    // A call that timed out has a result of the SDK's by now.
+    if (view.open?.turnId === id && view.open.isSettled(call.callId ?? '')) return id
     this.#view = undefined
-    const update = { turnId: view.open.turnId, putToolCalls: [{ ...call, replace: true }] }
-    const { revision } = await this.#place.store.changeSession(this.sessionId, { updateTurns: [update] }, this.#scope())
+    const change = { updateTurns: [{ turnId: id, putToolCalls: [{ ...call, replace: true }] }] }
+    const { revision } = await this.#place.store.changeSession(this.sessionId, change, this.#scope())
     // Another revision: others write too.
     if (revision <= view.revision + 1) this.#view = { ...view, revision }
-    return true
+    return id
   }
 
   async clear(): Promise<void> {

@@ -50,6 +50,11 @@ export class TurnState {
     })
   }
 
+  /** Whether the items have the result of a call. */
+  isSettled(callId: string): boolean {
+    return !this.isIrregular && this.#callIds.has(callId) && !this.openCalls.some(call => callKey(call) === callId)
+  }
+
   /**
    * Takes over items that are stored.
    * @param read the turn, as read from the context and these items

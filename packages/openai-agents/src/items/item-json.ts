@@ -11,8 +11,14 @@ const bytesName = /^\$+bytes$/
 
 /** @throws `INVALID_RECORD` for what is neither JSON nor bytes */
 export function encodeItem(item: AgentInputItem, index: number): JsonObject {
-  const encoded = encode(item, `items[${index}]`)
-  return isJsonObject(encoded) ? encoded : refuse(`items[${index}]`)
+  const what = `items[${index}]`
+  try {
+    const encoded = encode(item, what)
+    return isJsonObject(encoded) ? encoded : refuse(what)
+  } catch {
+    // A getter that throws may quote what it hides.
+    return refuse(what)
+  }
 }
 
 /** @param what names the value in errors */

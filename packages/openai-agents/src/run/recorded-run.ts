@@ -2,6 +2,7 @@ import {
   type AgentInputItem,
   type CallModelInputFilter,
   type FunctionTool,
+  invokeFunctionTool,
   RunContext,
   type Tool,
 } from '@openai/agents-core'
@@ -178,17 +179,18 @@ export class RecordedRun<Context = unknown> {
         const call = asStored(encodeItem(toolCall, 0))
         const before = this.#answered.get(toolCall.callId)
         if (before !== undefined && isSameCall(before.call, call)) return outputOf(before.result)
-        await this.#put(call)
+        const turnId = await this.#put(call)
         const output = await tool.invoke(runContext, input, details)
-        await this.#put(call, functionResult(call, output, hasSchema(tool)))
+        await this.#put(call, functionResult(call, output, hasSchema(tool)), turnId)
         return output
       },
     }
   }
 
-  async #put(call: JsonObject, result?: JsonObject): Promise<void> {
-    const isStored = await this.#log.exclusive(async () => this.#log.putCall(startedRecord(call, result)))
-    if (isStored) return
+  /** @returns the id of the turn */
+  async #put(call: JsonObject, result?: JsonObject, turnId?: string): Promise<string> {
+    const place = await this.#log.exclusive(async () => this.#log.putCall(startedRecord(call, result), turnId))
+    if (place !== null) return place
     throw new TurnstoreError(
       'INVALID_ARGUMENT',
       'A recorded run needs its session and its callModelInputFilter in the options of run()',
@@ -203,7 +205,13 @@ export class RecordedRun<Context = unknown> {
     if (found?.type !== 'function' || !repeatable.includes(found.name)) return undefined
     const toolCall = decodeItem(call)
     if (toolCall.type !== 'function_call') return undefined
-    const output: unknown = await found.invoke(new RunContext(context), toolCall.arguments, { toolCall })
+    const details = {
+      tool: found,
+      runContext: new RunContext(context),
+      input: toolCall.arguments,
+      details: { toolCall },
+    }
+    const output: unknown = await invokeFunctionTool(details)
     const result = functionResult(call, output, hasSchema(found))
     await this.#put(call, result)
     return result
