@@ -112,6 +112,28 @@ describe.each(stores)('A run over the store %s that stopped inside its tools', (
     expect((await process(store)).recorded).toMatchObject({ isUnfinished: false, recovered: [] })
   })
 
+  it('goes on when both runs are streamed', async () => {
+    const store = open()
+    hanging = new Set(['b'])
+    const model = modelFor('a', 'b', 'c')
+    const first = await process(store)
+    const { tools, callModelInputFilter } = first.recorded
+    const options = { session: first.session, callModelInputFilter, stream: true } as const
+    await run(new Agent({ name: 'A', model, tools }), 'Act.', options)
+    await answered(store, 2)
+    const { session, recorded } = await process(store)
+    const result = await run(new Agent({ name: 'A', model, tools: recorded.tools }), [], {
+      session,
+      callModelInputFilter: recorded.callModelInputFilter,
+      stream: true,
+    })
+    await result.completed
+    expect([result.finalOutput, effects]).toEqual(['Done.', ['a', 'b', 'c']])
+    const types = (await session.getItems()).map(({ type }) => type)
+    const three = (type: string): string[] => [type, type, type]
+    expect(types).toEqual(['message', ...three('function_call'), ...three('function_call_result'), 'message'])
+  })
+
   it('runs an interrupted call again if its tool may', async () => {
     const store = open()
     hanging = new Set(['b'])

@@ -1,4 +1,4 @@
-import { isEnded, SessionManager } from '@turnstore/core'
+import { bindStore, isEnded, SessionManager } from '@turnstore/core'
 import { describe, expect, it } from 'vitest'
 import { TurnstoreSession } from '../src/index.ts'
 import { calls, gives, says, user } from './items.ts'
@@ -238,6 +238,17 @@ describe('A session', () => {
     await other?.addItems([says('to b')])
     expect(await one?.getItems()).toEqual([user('a'), user('b'), says('to a'), says('to b')])
     expect((await store.loadSession(sessionId))?.turns.map(({ status }) => status)).toEqual(['success', 'success'])
+  })
+
+  it('is in the workspace of a bound store, and not seen from another', async () => {
+    const store = memory()
+    const [acme, globex] = ['acme', 'globex'].map(
+      workspaceId => new TurnstoreSession({ store: bindStore(store, workspaceId), sessionId }),
+    )
+    await acme?.addItems([user('a')])
+    expect((await store.loadSummary(sessionId))?.workspaceId).toBe('acme')
+    expect(await globex?.getItems()).toEqual([])
+    await expect(globex?.addItems([user('b')])).rejects.toMatchObject({ code: 'SESSION_EXISTS' })
   })
 
   it('is no longer ended when a turn is opened', async () => {
