@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 
 const packages = join(dirname(dirname(fileURLToPath(import.meta.url))), 'packages')
 const adapters = ['memory', 'file', 'sqlite', 'redis']
+const integrations = ['openai-agents']
 
 for (const folder of readdirSync(packages)) {
   const read = path => readFileSync(join(packages, folder, path), 'utf8')
@@ -41,7 +42,7 @@ for (const folder of readdirSync(packages)) {
       for (const script of ['build', 'types', 'check-package']) assert.ok(manifest.scripts[script], script)
     })
 
-    it('depends on core alone of ours, as a peer', () => {
+    it('depends on core alone of ours, as a peer, and an integration on formats', () => {
       const ours = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }).filter(name =>
         name.startsWith('@turnstore/'),
       )
@@ -49,7 +50,10 @@ for (const folder of readdirSync(packages)) {
         assert.equal(manifest.dependencies, undefined)
         assert.deepEqual(ours, [])
       } else if (!isCommand) {
-        assert.deepEqual(ours, ['@turnstore/core'])
+        assert.deepEqual(
+          ours,
+          integrations.includes(folder) ? ['@turnstore/formats', '@turnstore/core'] : ['@turnstore/core'],
+        )
         assert.equal(manifest.peerDependencies['@turnstore/core'], 'workspace:^')
         assert.equal(manifest.devDependencies['@turnstore/core'], 'workspace:^')
       }

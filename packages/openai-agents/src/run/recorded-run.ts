@@ -1,0 +1,227 @@
+import {
+  type AgentInputItem,
+  type CallModelInputFilter,
+  type FunctionTool,
+  invokeFunctionTool,
+  RunContext,
+  type Tool,
+} from '@openai/agents-core'
+import { type JsonObject, type ToolCallRecord, TurnstoreError } from '@turnstore/core'
+import { canonicalJson } from '@turnstore/core/adapter'
+import { withoutStarted } from '../history/entries.js'
+import { EVERY_TURN, type Operation, type SessionLog } from '../history/session-log.js'
+import { isFunctionResult, isOwn, itemsOf, ownItems } from '../items/format.js'
+import { decodeItem, encodeItem } from '../items/item-json.js'
+import { type StartedCall, startedCall, startedRecord } from '../items/started-call.js'
+import { functionResult, outputOf } from './function-result.js'
+import { asStored, newAmong, WriteAhead } from './write-ahead.js'
+
+export interface RecordRunOptions<Context = unknown> {
+  /** The tools of the agents of the run. Those that are functions record their calls. */
+  tools?: readonly Tool<Context>[]
+  /** Names of tools that may run twice: a call that a crash interrupted runs again. */
+  repeatable?: readonly string[]
+  /** A filter of your own. What it returns is recorded. */
+  callModelInputFilter?: CallModelInputFilter<Context>
+  /** The context with which interrupted calls run again: that of the run. */
+  context?: Context
+}
+
+/** What was settled of a call that a process had begun when it died. */
+export interface RecoveredCall {
+  readonly callId: string
+  readonly toolName: string
+  /** It had been answered, or could not be known to be, or ran again. */
+  readonly outcome: 'answered' | 'interrupted' | 'repeated'
+}
+
+/** What the model reads instead of the result of a call that a crash interrupted. */
+const INTERRUPTED = 'The call was interrupted. It is unknown whether it took effect.'
+
+/**
+ * A run that survives a crash. What lies between the calls of the model is stored before each of them, and each result
+ * of a tool when the tool returns it. A call that was answered does not run again.
+ */
+export class RecordedRun<Context = unknown> {
+  /** The tools to give to the agents. */
+  readonly tools: Tool<Context>[]
+  /** The filter to give to the run. */
+  readonly callModelInputFilter: CallModelInputFilter<Context>
+  readonly recovered: RecoveredCall[] = []
+  /** Whether the last turn has no answer yet: run with `[]` as input to go on, or with the state of an interrupted run. */
+  isUnfinished = false
+  readonly #log: SessionLog
+  readonly #options: RecordRunOptions<Context>
+  readonly #ahead = new WriteAhead()
+  /** The results of calls of the last turn that were answered before this run, by id: the SDK may ask again. */
+  readonly #answered = new Map<string, { readonly call: JsonObject; readonly result: JsonObject }>()
+  /** The calls whose results recovery has stored. */
+  readonly #settled = new Set<string>()
+  /** The input of the last call of the model: how long it was, and how it ended. */
+  #seen = { length: 0, last: '' }
+
+  constructor(log: SessionLog, options: RecordRunOptions<Context>) {
+    this.#log = log
+    this.#options = options
+    const { tools = [], callModelInputFilter } = options
+    this.tools = tools.map(tool => (tool.type === 'function' ? this.#recording(tool) : tool))
+    this.callModelInputFilter = async args => {
+      const data = callModelInputFilter === undefined ? args.modelData : await callModelInputFilter(args)
+      await this.#log.exclusive(async () => this.#addInput(data.input))
+      return data
+    }
+  }
+
+  /** Settles the calls that were begun before. */
+  async recover(): Promise<void> {
+    const tail = await this.#log.exclusive(async () => this.#log.tail(() => true))
+    const turn = tail?.turns.at(-1)
+    if (turn === undefined) return
+    this.isUnfinished = turn.status === 'running'
+    if (!isOwn(turn)) return
+    const items = ownItems(turn).map(({ value }) => value)
+    const started = turn.toolCalls.map(startedCall).filter(each => each !== null)
+    const named = new Set(items.filter(({ type }) => type === 'function_call').map(({ callId }) => callId))
+    const calls = started.flatMap(({ callId, call }) => (named.has(callId) ? [] : [call]))
+    const results: JsonObject[] = []
+    for (const each of started) results.push(await this.#settle(each))
+    const outcomes = new Map<string, Partial<ToolCallRecord>>()
+    for (const { callId, outcome } of this.recovered) {
+      if (outcome === 'interrupted') outcomes.set(callId, { status: 'error', error: 'interrupted', result: null })
+    }
+    await this.#log.exclusive(async () => this.#log.add([...calls, ...results], { calls: outcomes }))
+    if (started.length > 0) this.isUnfinished = true
+    this.#remember([...items, ...calls, ...results])
+  }
+
+  /** @returns the result of a call that was begun */
+  async #settle({ callId, call, result }: StartedCall): Promise<JsonObject> {
+    const toolName = typeof call.name === 'string' ? call.name : ''
+    const repeated = result === undefined ? await this.#repeat(call) : undefined
+    const outcome = result === undefined ? (repeated === undefined ? 'interrupted' : 'repeated') : 'answered'
+    this.recovered.push({ callId, toolName, outcome })
+    this.#settled.add(callId)
+    return result ?? repeated ?? functionResult(call, INTERRUPTED)
+  }
+
+  /** The calls of the last turn that have results. */
+  #remember(items: readonly JsonObject[]): void {
+    const results = new Map(items.filter(isFunctionResult).map(item => [item.callId, item]))
+    for (const call of items) {
+      const result = results.get(call.callId)
+      const { type, callId } = call
+      if (type === 'function_call' && typeof callId === 'string' && result !== undefined) {
+        this.#answered.set(callId, { call, result })
+      }
+    }
+  }
+
+  /** What the SDK adds itself. Items that are there already are not doubled. */
+  async addItems(items: readonly JsonObject[], operation: Operation = {}): Promise<void> {
+    const added = this.#unsettled(items)
+    const same = this.#ahead.countSame(added)
+    if (same === this.#ahead.length || same === added.length) {
+      this.#ahead.settle(same)
+      await this.#log.add(added.slice(same), { operation })
+      return
+    }
+    this.#ahead.settle(same)
+    const others = this.takeAhead()
+    await this.#log.edit(
+      entries => entries.filter(({ itemId }) => itemId !== null && others.has(itemId)).length === others.size,
+      entries => [
+        ...entries.filter(({ itemId }) => itemId === null || !others.has(itemId)),
+        ...added.slice(same).map(value => ({ value, itemId: null, turn: null })),
+      ],
+      operation,
+    )
+  }
+
+  /** The ids of the items that the SDK has not written yet. From now on they are history. */
+  takeAhead(): Set<string> {
+    return this.#ahead.take()
+  }
+
+  async #addInput(input: readonly AgentInputItem[]): Promise<void> {
+    const { length, last } = this.#seen
+    const stored = (from: number): JsonObject[] =>
+      input.slice(from).map((item, index) => asStored(encodeItem(item, from + index)))
+    const end = length === 0 ? undefined : stored(length - 1)[0]
+    const isLonger = input.length >= length && end !== undefined && canonicalJson(end) === last
+    const added = this.#unsettled(isLonger ? stored(length) : newAmong(stored(0), await this.#history()))
+    this.#ahead.push(await this.#log.add(added))
+    const final = input.length === 0 ? undefined : stored(input.length - 1)[0]
+    this.#seen = { length: input.length, last: final === undefined ? '' : canonicalJson(final) }
+  }
+
+  async #history(): Promise<JsonObject[]> {
+    const tail = await this.#log.tail(() => false, EVERY_TURN)
+    return itemsOf((tail?.turns ?? []).map(withoutStarted))
+  }
+
+  /** Without the calls and results that recovery has stored. */
+  #unsettled(items: readonly JsonObject[]): JsonObject[] {
+    if (this.#settled.size === 0) return [...items]
+    return items.filter(
+      ({ type, callId }) =>
+        (type !== 'function_call' && type !== 'function_call_result') ||
+        typeof callId !== 'string' ||
+        !this.#settled.has(callId),
+    )
+  }
+
+  #recording(tool: FunctionTool<Context>): FunctionTool<Context> {
+    return {
+      ...tool,
+      invoke: async (runContext, input, details) => {
+        const toolCall = details?.toolCall
+        if (toolCall === undefined) return tool.invoke(runContext, input, details)
+        const call = asStored(encodeItem(toolCall, 0))
+        const before = this.#answered.get(toolCall.callId)
+        if (before !== undefined && isSameCall(before.call, call)) return outputOf(before.result)
+        const turnId = await this.#put(call)
+        const output = await tool.invoke(runContext, input, details)
+        await this.#put(call, functionResult(call, output, hasSchema(tool)), turnId)
+        return output
+      },
+    }
+  }
+
+  /** @returns the id of the turn */
+  async #put(call: JsonObject, result?: JsonObject, turnId?: string): Promise<string> {
+    const place = await this.#log.exclusive(async () => this.#log.putCall(startedRecord(call, result), turnId))
+    if (place !== null) return place
+    throw new TurnstoreError(
+      'INVALID_ARGUMENT',
+      'A recorded run needs its session and its callModelInputFilter in the options of run()',
+      { outcome: 'not-stored', sessionId: this.#log.sessionId },
+    )
+  }
+
+  /** Runs an interrupted call again, if its tool may. */
+  async #repeat(call: JsonObject): Promise<JsonObject | undefined> {
+    const { tools = [], repeatable = [], context } = this.#options
+    const found = tools.find(({ type, name }) => type === 'function' && name === call.name)
+    if (found?.type !== 'function' || !repeatable.includes(found.name)) return undefined
+    const toolCall = decodeItem(call)
+    if (toolCall.type !== 'function_call') return undefined
+    const details = {
+      tool: found,
+      runContext: new RunContext(context),
+      input: toolCall.arguments,
+      details: { toolCall },
+    }
+    const output: unknown = await invokeFunctionTool(details)
+    const result = functionResult(call, output, hasSchema(found))
+    await this.#put(call, result)
+    return result
+  }
+}
+
+function hasSchema({ outputSchema }: { readonly outputSchema?: unknown }): boolean {
+  return outputSchema !== undefined
+}
+
+function isSameCall(one: JsonObject, other: JsonObject): boolean {
+  return one.name === other.name && one.arguments === other.arguments
+}

@@ -1,0 +1,186 @@
+import type {
+  AgentInputItem,
+  SessionHistoryRewriteArgs,
+  SessionHistoryRewriteAwareSession,
+  SessionHistoryTransactionArgs,
+  SessionHistoryTransactionAwareSession,
+} from '@openai/agents-core'
+import { type JsonObject, type SessionStore, TurnstoreError } from '@turnstore/core'
+import { canonicalJson, checkMembers, digestOf } from '@turnstore/core/adapter'
+import { beginning, withoutStarted } from './history/entries.js'
+import { callReplacements } from './history/replace-calls.js'
+import { EVERY_TURN, SessionLog } from './history/session-log.js'
+import { FORMAT, itemsOf } from './items/format.js'
+import { decodeItem, encodeItem } from './items/item-json.js'
+import { RecordedRun, type RecordRunOptions } from './run/recorded-run.js'
+
+export interface TurnstoreSessionOptions {
+  /** Any store of Turnstore. It stays open: you close it. */
+  store: SessionStore
+  /** Default: a new one. */
+  sessionId?: string
+  /** The workspace of the session. Default: none for a new session; the session is found in any. */
+  workspaceId?: string | null
+  /** The agent of a new session and of its turns; default null. */
+  agentId?: string | null
+}
+
+/**
+ * A session of OpenAI's Agents SDK in a store of Turnstore. The session is created with its first items.
+ *
+ * Items come back as the SDK gave them. Turns that another SDK recorded come as items of this one. The methods fail with
+ * the errors of the store.
+ *
+ * @example
+ * const session = new TurnstoreSession({ store, sessionId: 'chat-1' })
+ * await run(agent, 'Where is my parcel?', { session })
+ */
+export class TurnstoreSession implements SessionHistoryTransactionAwareSession, SessionHistoryRewriteAwareSession {
+  readonly #log: SessionLog
+  #run: Pick<RecordedRun, 'addItems' | 'takeAhead'> | null = null
+
+  /** @throws `INVALID_ARGUMENT` */
+  constructor(options: TurnstoreSessionOptions) {
+    checkMembers(options, 'options', ['store', 'sessionId', 'workspaceId', 'agentId'])
+    const { store, sessionId = crypto.randomUUID(), workspaceId, agentId = null } = options
+    this.#log = new SessionLog({ store, sessionId, workspaceId, agentId })
+  }
+
+  async getSessionId(): Promise<string> {
+    return this.#log.sessionId
+  }
+
+  /**
+   * The items in order, or the last ones.
+   * @param limit how many at most
+   */
+  async getItems(limit?: number): Promise<AgentInputItem[]> {
+    const items = await this.#log.exclusive(async () => this.#read(limit))
+    return items.map(decodeItem)
+  }
+
+  /** Adds items to the open turn. A user message opens the next one. */
+  async addItems(items: AgentInputItem[]): Promise<void> {
+    const encoded = items.map(encodeItem)
+    await this.#log.exclusive(async () => {
+      if (this.#run === null) await this.#log.add(encoded)
+      else await this.#run.addItems(encoded)
+    })
+  }
+
+  /** Removes the last item and returns it. */
+  async popItem(): Promise<AgentInputItem | undefined> {
+    let popped: JsonObject | undefined
+    await this.#log.exclusive(async () =>
+      this.#log.edit(
+        entries => entries.length > 0,
+        entries => {
+          popped = entries.at(-1)?.value
+          return popped === undefined ? null : entries.slice(0, -1)
+        },
+      ),
+    )
+    return popped === undefined ? undefined : decodeItem(popped)
+  }
+
+  /** Deletes the session, with all that it remembers. The next items create it anew. */
+  async clearSession(): Promise<void> {
+    await this.#log.exclusive(async () => {
+      this.#run?.takeAhead()
+      await this.#log.clear()
+    })
+  }
+
+  /**
+   * Appends items, or replaces the last ones, in one step. Repeating it with the same id changes nothing.
+   * @throws `IDEMPOTENCY_KEY_CONFLICT` for another transaction under the id; `MESSAGE_CONFLICT` if the history does not
+   *   end with `expectedSuffix`
+   */
+  async applyHistoryTransaction(args: SessionHistoryTransactionArgs): Promise<void> {
+    checkMembers(args, 'transaction', ['operationId', 'transaction'])
+    const { operationId, transaction } = args
+    const isAppend = transaction.type === 'append_items'
+    const members = isAppend ? ['type', 'items'] : ['type', 'expectedSuffix', 'replacement']
+    checkMembers(transaction, 'transaction.transaction', members)
+    if (operationId.trim() === '') throw new TurnstoreError('INVALID_ARGUMENT', 'operationId must not be empty')
+    const added = (isAppend ? transaction.items : transaction.replacement).map(encodeItem)
+    const removed = (isAppend ? [] : transaction.expectedSuffix).map(encodeItem)
+    const operation = {
+      idempotencyKey: digestOf([FORMAT, operationId]),
+      idempotencyDigest: digestOf([transaction.type, removed, added]),
+    }
+    await this.#log.exclusive(async () => {
+      if (removed.length === 0) {
+        if (this.#run === null) await this.#log.add(added, { operation })
+        else await this.#run.addItems(added, operation)
+        return
+      }
+      const ahead = this.#run?.takeAhead() ?? new Set()
+      await this.#log.edit(
+        entries => entries.length >= removed.length + ahead.size,
+        async all => {
+          const entries = all.filter(({ itemId }) => itemId === null || !ahead.has(itemId))
+          const kept = entries.length - removed.length
+          const isSame =
+            kept >= 0 &&
+            removed.every((item, index) => canonicalJson(item) === canonicalJson(entries[kept + index]?.value ?? null))
+          if (isSame) return [...entries.slice(0, kept), ...added.map(value => ({ value, itemId: null, turn: null }))]
+          if (await this.#log.knows(operation)) return null
+          throw new TurnstoreError('MESSAGE_CONFLICT', `Session ${this.#log.sessionId} does not end with these items`, {
+            outcome: 'not-stored',
+            sessionId: this.#log.sessionId,
+          })
+        },
+        operation,
+      )
+    })
+  }
+
+  /** Replaces calls of functions by their ids, where they are. Calls that another SDK recorded stay as they are. */
+  async applyHistoryMutations({ mutations }: SessionHistoryRewriteArgs): Promise<void> {
+    const replacements = mutations.map(({ callId, replacement }, index) => ({
+      callId,
+      item: encodeItem(replacement, index),
+    }))
+    await this.#log.exclusive(async () => this.#log.update(turns => callReplacements(turns, replacements)))
+  }
+
+  /** Reading begins at these items from now on. What came before stays in the session, for people. */
+  async replaceHistoryWithCompaction(items: AgentInputItem[]): Promise<void> {
+    const encoded = items.map(encodeItem)
+    await this.#log.exclusive(async () => {
+      // The items have those of the run that are to be kept.
+      this.#run?.takeAhead()
+      await this.#log.add(encoded, { newTurn: beginning() })
+    })
+  }
+
+  /**
+   * Makes the next run survive a crash, and settles what the last run of a process that died has left. Call it before
+   * each run, when no other process runs the session.
+   * @throws `INVALID_ARGUMENT`
+   *
+   * @example
+   * const recorded = await session.recordRun({ tools: [track, refund], repeatable: ['track'] })
+   * const agent = new Agent({ name: 'Support', tools: recorded.tools })
+   * const input = recorded.isUnfinished ? [] : 'Where is my parcel?'
+   * await run(agent, input, { session, callModelInputFilter: recorded.callModelInputFilter })
+   */
+  async recordRun<Context = unknown>(options: RecordRunOptions<Context> = {}): Promise<RecordedRun<Context>> {
+    checkMembers(options, 'options', ['tools', 'repeatable', 'callModelInputFilter', 'context'])
+    const recorded = new RecordedRun<Context>(this.#log, options)
+    await recorded.recover()
+    this.#run = recorded
+    return recorded
+  }
+
+  async #read(limit?: number): Promise<JsonObject[]> {
+    if (limit !== undefined && limit <= 0) return []
+    const all = limit === undefined
+    const tail = await this.#log.tail(entries => !all && entries.length >= limit, all ? EVERY_TURN : limit)
+    const turns = tail?.turns ?? []
+    // The SDK writes the calls of its own run. Those that another process has begun are shown as far as they got.
+    const items = itemsOf(this.#run === null ? turns : turns.map(withoutStarted))
+    return all ? items : items.slice(-limit)
+  }
+}
