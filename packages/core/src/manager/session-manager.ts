@@ -113,14 +113,14 @@ export class SessionManager<Metadata extends object = JsonObject> implements Asy
   /** @throws `INVALID_ARGUMENT`, `INVALID_ID` */
   constructor(store: SessionStore, options: SessionManagerOptions = {}) {
     checkMembers(options, 'options', ['workspaceId', 'now', 'newId'])
-    const { now = () => new Date(), newId } = options
+    const { now, newId } = options
     this.#store = store
     this.#scope = ownScope(store, options)
     const { workspaceId } = this.#scope
     this.store = workspaceId === undefined ? store : bindStore(store, workspaceId)
     this.#factory = new RecordFactory(
       {
-        now: () => readNow(now()),
+        ...(now === undefined ? {} : { now: () => readNow(now()) }),
         ...(newId === undefined ? {} : { newId }),
       },
       // The store enforces its own limits, which may be higher than the defaults.
