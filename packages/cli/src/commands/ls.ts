@@ -25,7 +25,10 @@ export function lsCommand(cli: Cli): Command {
     .option('--agent <id>', 'only sessions of this agent')
     .option('--ended', 'only ended sessions')
     .option('--no-ended', 'only sessions that have not ended')
-    .option('--status <status>', 'only sessions whose last turn has this status, such as running or error')
+    .option(
+      '--status <status>',
+      'only sessions whose last turn has this status, such as running, success, error, cancelled or interrupted',
+    )
     .addOption(whereOption())
     .option('--limit <n>', 'list at most n sessions', wholeNumber)
     .option('--count', 'print only the number of sessions')
@@ -34,7 +37,8 @@ export function lsCommand(cli: Cli): Command {
       'after',
       `
 Shows the status and the beginning of the prompt of the last turn. The title is the metadata member "title", which
-turnstore rename sets. On a terminal, columns that do not fit are left out.
+turnstore rename sets. On a terminal, columns that do not fit are left out. Sessions
+without a time come last.
 
 Examples:
   $ turnstore ls --store sqlite:./sessions.db

@@ -1,7 +1,7 @@
 import { SessionManager } from '@turnstore/core'
 import { Command } from 'commander'
 import type { Cli } from '../terminal/cli.js'
-import { idHelp, scopeOf, storeOption, workspaceOption } from '../terminal/options.js'
+import { scopeOf, storeOption, workspaceOption } from '../terminal/options.js'
 
 interface RenameOptions {
   readonly store?: string
@@ -20,7 +20,8 @@ export function renameCommand(cli: Cli): Command {
     .addHelpText(
       'after',
       `
-The title is the metadata member "title", which turnstore ls shows. ${idHelp.replace('show', 'rename')}
+The title is the metadata member "title", which turnstore ls shows. If an id begins with -, put -- before it: turnstore
+rename -- -id TITLE
 
 Example:
   $ turnstore rename chat-1 'A question about tea'`,

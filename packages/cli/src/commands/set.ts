@@ -2,7 +2,7 @@ import { SessionManager } from '@turnstore/core'
 import { Command } from 'commander'
 import { type Cli, UsageError } from '../terminal/cli.js'
 import { readAssignment } from '../terminal/metadata-values.js'
-import { collected, idHelp, scopeOf, storeOption, workspaceOption } from '../terminal/options.js'
+import { collected, scopeOf, storeOption, workspaceOption } from '../terminal/options.js'
 
 interface SetOptions {
   readonly store?: string
@@ -23,7 +23,7 @@ export function setCommand(cli: Cli): Command {
     .addHelpText(
       'after',
       `
-Other members stay as they are. ${idHelp.replace('show', 'set')}
+Other members stay as they are. If an id begins with -, put -- before it: turnstore set -- -id key=value
 
 Examples:
   $ turnstore set chat-1 channel=web

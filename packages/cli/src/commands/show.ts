@@ -19,7 +19,10 @@ export function showCommand(cli: Cli): Command {
     .addOption(storeOption())
     .addOption(workspaceOption('only if the session is in this workspace'))
     .addOption(
-      new Option('--format <format>', 'an overview, the full text, the record, or the messages in one of the formats')
+      new Option(
+        '--format <format>',
+        'an overview (timeline), the full text of its turns (markdown), the record (json), or the messages in one of the formats',
+      )
         .choices(['timeline', 'markdown', 'json', ...writableFormats.map(({ name }) => name)])
         .default('timeline'),
     )

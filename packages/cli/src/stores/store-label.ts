@@ -14,13 +14,14 @@ export function isNetwork(url: string): boolean {
   return /^rediss?(?:-cluster)?$/.test(partsOf(url).scheme)
 }
 
-/** Adds what the scheme of the URL may have to do with a failed connection. */
+/** Names the server that cannot be used, and adds what the scheme of the URL may have to do with it. */
 export function withAdvice(error: unknown, url: string): unknown {
   if (!isTurnstoreError(error, 'STORE_UNAVAILABLE')) return error
+  if (!isNetwork(url)) return error
   const advice = isRefusal(error.cause) ? undefined : adviceByScheme[partsOf(url).scheme]
-  if (advice === undefined) return error
   const { code, message, outcome, cause } = error
-  return new TurnstoreError(code, `${message}; ${advice}`, { cause, ...(outcome === undefined ? {} : { outcome }) })
+  const told = `${labelOf(url)}: ${message}${advice === undefined ? '' : `; ${advice}`}`
+  return new TurnstoreError(code, told, { cause, ...(outcome === undefined ? {} : { outcome }) })
 }
 
 const adviceByScheme: Readonly<Record<string, string>> = {

@@ -41,5 +41,7 @@ function readJson(what: string, key: string, text: string): JsonValue {
   } catch {
     // The message of JSON.parse would quote the text.
   }
-  throw new UsageError(`${what} ${key}:= must be followed by JSON, such as 3, true or '["a"]'`)
+  throw new UsageError(
+    `${what} must be key=text or key:=json, and ${key}:= has no JSON after it, such as 3, true or '["a"]'`,
+  )
 }

@@ -42,7 +42,7 @@ export function dryRunOption(): Option {
 }
 
 export function yesOption(): Option {
-  return new Option('--yes', 'do not ask on a terminal')
+  return new Option('--yes', 'do not ask before deleting; without a terminal, nobody is asked')
 }
 
 /** For the help of commands that take ids. */

@@ -14,6 +14,9 @@ const one = lines({ id: 'a', messages: [{ role: 'user', content: 'hello' }] })
 const withoutPrivileges = isRoot ? ['setpriv', '--bounding-set=-dac_override', '--inh-caps=-dac_override'] : []
 const maySetPrivileges = spawnSync('setpriv', [...withoutPrivileges.slice(1), 'true']).status === 0
 
+/** So long that no machine is slow enough to take a wait for an end at once: on a quiet one, it takes a third of a second. */
+const TIMEOUT_MS = 120_000
+
 /** One sentence on one line, without a stack. */
 const sentence = /^[^\n]+\n$/
 
@@ -36,8 +39,9 @@ describe('a server that accepts connections and never answers', () => {
     ['import', ['import', '-', '--to']],
     ['copy', ['copy', '--to', 'memory:', '--from']],
     ['rm', ['rm', 'a']],
-  ])('%s says after a second what it waits for, and Ctrl-C ends it within a second', async (_name, args) => {
-    const child = start(args.at(-1)?.startsWith('--') === true ? [...args, url] : args, { TURNSTORE_URL: url })
+  ])('%s says soon what it waits for, and Ctrl-C ends it at once', async (_name, args) => {
+    const given = args.at(-1)?.startsWith('--') === true ? [...args, url] : args
+    const child = start([...given, '--timeout', `${TIMEOUT_MS / 1000}`], { TURNSTORE_URL: url })
     let stderr = ''
     const begun = performance.now()
     const waits = new Promise<number>(resolve => {
@@ -47,14 +51,14 @@ describe('a server that accepts connections and never answers', () => {
       })
     })
     const done = finished(child, one)
-    expect(await waits).toBeLessThan(5000)
+    expect(await waits).toBeLessThan(TIMEOUT_MS / 4)
     expect(stderr).toMatch(
-      /^Waiting for redis:\/\/127\.0\.0\.1:\d+ until \d\d:\d\d:\d\d \(--timeout 10\); press Ctrl-C to stop\n$/,
+      /^Waiting for redis:\/\/127\.0\.0\.1:\d+ until \d\d:\d\d:\d\d \(--timeout 120\); press Ctrl-C to stop\n$/,
     )
     const pressed = performance.now()
     child.kill('SIGINT')
     const { code } = await done
-    expect([code, performance.now() - pressed < 1000]).toEqual([130, true])
+    expect([code, performance.now() - pressed < TIMEOUT_MS / 4]).toEqual([130, true])
     expect(stderr).not.toContain('canary')
   })
 
@@ -62,8 +66,9 @@ describe('a server that accepts connections and never answers', () => {
     const begun = performance.now()
     const { code, stdout, stderr } = await finished(start(['ls', '--timeout', '0.3'], { TURNSTORE_URL: url }))
     expect([code, stdout]).toEqual([1, ''])
-    expect(performance.now() - begun).toBeLessThan(5000)
-    expect(stderr).toMatch(/^Redis cannot be reached; check its address, the network and the server\n$/)
+    // Without it, 10 seconds.
+    expect(performance.now() - begun).toBeLessThan(10_000)
+    expect(stderr).toMatch(/^redis:\/\/\S+: Redis cannot be reached; check its address, the network and the server\n$/)
   })
 })
 

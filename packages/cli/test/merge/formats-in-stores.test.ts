@@ -6,6 +6,7 @@ import { RedisSessionStore } from '@turnstore/redis'
 import { SqliteSessionStore } from '@turnstore/sqlite'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { isThorough } from '../../../../scripts/testing/machine.ts'
 import { talks } from '../../../formats/test/conversations.ts'
 import { fileNatives } from '../../../formats/test/native-files/index.ts'
 import { natives } from '../../../formats/test/native.ts'
@@ -18,7 +19,7 @@ import { temporaryFolder } from '../turnstore.ts'
  * what has grown ends as if it had been read at once.
  */
 
-const conversations = fc.sample(talks, { numRuns: 20, seed: 7 })
+const conversations = fc.sample(talks, { numRuns: isThorough ? 20 : 5, seed: 7 })
 
 let server: Server | undefined
 beforeAll(async () => {
