@@ -55,4 +55,27 @@ describe('deleted text is in no byte of the database or its WAL', () => {
     expect(occurrences(path, 'SECRET-gone')).toBe(0)
     expect(occurrences(path, 'SECRET-kept')).toBeGreaterThan(100)
   })
+
+  it('while others go on: a store that is closed rewrites the database beside one that writes', async () => {
+    const path = folder.path('shared.db')
+    const other = new SqliteSessionStore(path, { durability: 'process-crash' })
+    await converse(other, 'kept', 'SECRET-kept', 7)
+    let turns = 0
+    for (let round = 0; round < 12; round++) {
+      const store = new SqliteSessionStore(path, { durability: 'process-crash' })
+      await converse(store, 'gone', 'SECRET-gone', round)
+      await store.deleteSession('gone')
+      const writes = Array.from({ length: 8 }, async () => {
+        await new SessionManager(other).recordTurn('kept', { prompt: 'x'.repeat(3000) })
+        turns++
+      })
+      await Promise.all([store.close(), ...writes])
+      await new SessionManager(other).recordTurn('kept', { prompt: 'SECRET-kept' })
+      turns++
+    }
+    expect((await other.loadSummary('kept'))?.turnCount).toBe(13 + turns)
+    expect(await other.checkIntegrity()).toEqual({ ok: true, problems: [] })
+    await other.close()
+    expect(occurrences(path, 'SECRET-gone')).toBe(0)
+  })
 })
