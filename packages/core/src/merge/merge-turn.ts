@@ -28,7 +28,7 @@ export function mergeTurn(
     responseContent: mergeResponse(stored, incoming, mayGrow, () => contradict('its response')),
     metadata: unitedFacts(stored.metadata, incoming.metadata, mayGrow, () => contradict('its metadata')),
     startedAt: filled(stored.startedAt, incoming.startedAt),
-    ...mergeEnd(stored, incoming, contradict),
+    ...mergeEnd(stored, incoming, mayGrow, contradict),
     auditEventIds: stored.auditEventIds.concat(incoming.auditEventIds.filter(id => !stored.auditEventIds.includes(id))),
     ...mergeItems(stored, incoming, mayGrow, contradict),
   }
@@ -40,9 +40,9 @@ type End = Pick<TurnRecord, 'status' | 'endedAt' | 'error'>
  * A turn ends once, and its end is indivisible. An inferred end does not contradict a stored one, and gives way to what
  * more messages say.
  */
-function mergeEnd(stored: TurnRecord, incoming: TurnRecord, contradict: Contradict): End {
+function mergeEnd(stored: TurnRecord, incoming: TurnRecord, mayGrow: boolean, contradict: Contradict): End {
   const { status, endedAt, error } = stored
-  if (hasInferredEnd(stored) && relateItems(stored.items, incoming.items) === 'later') {
+  if (mayGrow && hasInferredEnd(stored) && relateItems(stored.items, incoming.items) === 'later') {
     return { status: incoming.status, endedAt: incoming.endedAt, error: filled(error, incoming.error) }
   }
   if (isOpen(stored)) {
