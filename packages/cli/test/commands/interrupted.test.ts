@@ -17,8 +17,8 @@ vi.setConfig({ testTimeout: 120_000 * thoroughness, hookTimeout: 60_000 })
 const SESSIONS = 400
 
 /** So many runs are stopped in the middle of their work. Others are stopped before it or have just ended. */
-const STOPPED = 3 * thoroughness
-const MOST_ROUNDS = 20 * STOPPED
+const STOPPED = thoroughness
+const MOST_ROUNDS = 40 * STOPPED
 
 let server: Server
 

@@ -164,15 +164,14 @@ function define({ it, thorough, capabilities }: Cases): void {
       // The first append after a save may have to prepare something.
       await timeOf(store, 'short', 'first')
       await timeOf(store, 'long', 'first')
-      const times: Record<'short' | 'long', number[]> = { short: [], long: [] }
-      for (const round of indexes(31)) {
-        for (const id of ['short', 'long'] as const) times[id].push(await timeOf(store, id, `round ${round}`))
-      }
-      const ratio = median(times.long) / median(times.short)
-      holds(
-        ratio < 6,
-        `appending to a session of 4,000 turns takes ${ratio.toFixed(1)} times as long as to one of a few`,
-      )
+      const slow = await slowest(async attempt => {
+        const times: Record<'short' | 'long', number[]> = { short: [], long: [] }
+        for (const round of indexes(31)) {
+          for (const id of ['short', 'long'] as const) times[id].push(await timeOf(store, id, `${attempt}-${round}`))
+        }
+        return { appending: median(times.long) / median(times.short) }
+      })
+      holds(slow === null, `${slow} to a session of 4,000 turns as to one of a few`)
     },
     { timeoutMs, skip: !capabilities.constantAppend && 'the store does not declare constantAppend' },
   )
@@ -187,24 +186,46 @@ function define({ it, thorough, capabilities }: Cases): void {
       const few = { toolCalls: toolCalls.slice(0, 2), items: items.slice(0, 2) }
       await store.saveSession(sessionOf('short', { turns: [turnOf('t', few)] }))
       await store.saveSession(sessionOf('long', { turns: [turnOf('t', { toolCalls, items })] }))
-      for (const [what, take] of Object.entries(stepsOf(store, filler))) {
-        // The first after a save may have to prepare something.
-        for (const id of ['short', 'long'] as const) await take(id, 'first')
-        const times: Record<'short' | 'long', number[]> = { short: [], long: [] }
-        for (const round of indexes(15)) {
-          for (const id of ['short', 'long'] as const) {
-            const started = performance.now()
-            await take(id, String(round))
-            times[id].push(performance.now() - started)
+      const slow = await slowest(async attempt => {
+        const ratios: Record<string, number> = {}
+        for (const [what, take] of Object.entries(stepsOf(store, filler))) {
+          // The first after a save may have to prepare something.
+          for (const id of ['short', 'long'] as const) await take(id, `${attempt}-first`)
+          const times: Record<'short' | 'long', number[]> = { short: [], long: [] }
+          for (const round of indexes(15)) {
+            for (const id of ['short', 'long'] as const) {
+              const started = performance.now()
+              await take(id, `${attempt}-${round}`)
+              times[id].push(performance.now() - started)
+            }
           }
+          ratios[what] = median(times.long) / median(times.short)
         }
-        const ratio = median(times.long) / median(times.short)
-        const more = `${ratio.toFixed(1)} times as long in a turn of ${PARTS} tool calls and items as in a turn of a few`
-        holds(ratio < 6, `${what} takes ${more}`)
-      }
+        return ratios
+      })
+      holds(slow === null, `${slow} in a turn of ${PARTS} tool calls and items as in a turn of a few`)
     },
     { timeoutMs, skip: !capabilities.constantStep && 'the store does not declare constantStep' },
   )
+}
+
+/** How much longer something may take where there is much. */
+const MOST_TIMES = 6
+
+/**
+ * What takes too long in each of three measurements, in words; null if nothing does. A busy machine slows one of two
+ * down by chance, a store always the same one.
+ */
+async function slowest(measure: (attempt: number) => Promise<Record<string, number>>): Promise<string | null> {
+  const least = new Map<string, number>()
+  for (const attempt of indexes(3)) {
+    for (const [what, ratio] of Object.entries(await measure(attempt))) {
+      least.set(what, Math.min(ratio, least.get(what) ?? Infinity))
+    }
+    if ([...least.values()].every(ratio => ratio < MOST_TIMES)) return null
+  }
+  const [what = '', ratio = 0] = [...least].find(([, times]) => times >= MOST_TIMES) ?? []
+  return `${what} takes ${ratio.toFixed(1)} times as long`
 }
 
 /** In each list of a long turn. */
