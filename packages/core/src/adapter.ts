@@ -10,6 +10,7 @@ export { type CommitPolicy, GroupCommit, type WaitingWrite } from './adapter-kit
 export { IdPlaces } from './adapter-kit/id-places.js'
 export { KeyedMutex } from './adapter-kit/keyed-mutex.js'
 export { RecentMap } from './adapter-kit/recent-map.js'
+export { retryConflicts } from './adapter-kit/retry-conflicts.js'
 export {
   damaged,
   namingSession,

@@ -7,12 +7,11 @@ import {
   type SessionChange,
   type SessionStore,
   type ToolCallInput,
-  TurnstoreError,
   type TurnPage,
   type TurnRecord,
   type TurnUpdate,
 } from '@turnstore/core'
-import { Backoff, KeyedMutex } from '@turnstore/core/adapter'
+import { KeyedMutex, retryConflicts } from '@turnstore/core/adapter'
 import { isOwn, ownItems } from '../items/format.js'
 import { beginningAmong, entriesOf, type Entry, turnsOfEntries } from './entries.js'
 import { hasLateResult, lateResults } from './late-results.js'
@@ -35,8 +34,6 @@ export type Operation = Pick<ChangeOptions, 'idempotencyKey' | 'idempotencyDiges
 
 /** For {@link SessionLog.tail}. */
 export const EVERY_TURN: number = Number.MAX_SAFE_INTEGER
-
-const TIMEOUT_MS = 10_000
 
 /**
  * The items of a session in its store. It keeps what it knows of the open turn, so that adding an item costs one write.
@@ -185,22 +182,7 @@ export class SessionLog {
   }
 
   async #retry(work: () => Promise<void>): Promise<void> {
-    const backoff = new Backoff(TIMEOUT_MS)
-    for (;;) {
-      const wasKnown = this.#view !== undefined
-      try {
-        return await work()
-      } catch (error) {
-        const isGone = wasKnown && isTurnstoreError(error, 'SESSION_NOT_FOUND')
-        if (!isGone && !isTurnstoreError(error, 'REVISION_CONFLICT')) throw error
-        if (!wasKnown && !(await backoff.wait())) {
-          throw new TurnstoreError('STORE_BUSY', `Other writers kept changing session ${this.sessionId}; try again`, {
-            outcome: 'not-stored',
-            sessionId: this.sessionId,
-          })
-        }
-      }
-    }
+    await retryConflicts(this.sessionId, work, ['REVISION_CONFLICT', 'SESSION_NOT_FOUND'])
   }
 
   async #look(): Promise<View | null> {

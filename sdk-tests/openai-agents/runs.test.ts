@@ -14,9 +14,9 @@ import {
 import type { SessionChange } from '@turnstore/core'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { TurnstoreSession } from '../src/index.ts'
+import { TurnstoreSession } from '@turnstore/openai-agents'
 import { answers, FakeModel, wants } from './fake-model.ts'
-import { memory, stores } from './stores.ts'
+import { memory, stores } from '../stores.ts'
 
 setTracingDisabled(true)
 

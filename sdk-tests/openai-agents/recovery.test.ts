@@ -2,9 +2,9 @@ import { Agent, run, RunState, setTracingDisabled, tool } from '@openai/agents-c
 import type { SessionStore } from '@turnstore/core'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { type RecordedRun, TurnstoreSession } from '../src/index.ts'
+import { type RecordedRun, TurnstoreSession } from '@turnstore/openai-agents'
 import { answers, FakeModel, wants } from './fake-model.ts'
-import { memory, stores } from './stores.ts'
+import { memory, stores } from '../stores.ts'
 
 setTracingDisabled(true)
 
