@@ -41,7 +41,10 @@ export async function mergeSession(
   if (at !== '' && timeKey(at) === '') {
     throw new TurnstoreError('INVALID_ARGUMENT', 'options.at must be an ISO 8601 time', { outcome: 'not-stored' })
   }
-  return retryConflicts(session.sessionId, () => tryToMerge(store, session, at), ['REVISION_CONFLICT', 'SESSION_NOT_FOUND'])
+  return retryConflicts(session.sessionId, () => tryToMerge(store, session, at), [
+    'REVISION_CONFLICT',
+    'SESSION_NOT_FOUND',
+  ])
 }
 
 async function tryToMerge(store: SessionStore, incoming: SessionRecord, at: string): Promise<MergeResult> {
