@@ -13,6 +13,7 @@ const rooms = {
   core: ['manager', 'merge', 'stores', 'adapter-kit', 'chat', 'replay', 'queries', 'changes', 'records', 'basics'],
   memory: [],
   formats: ['files', 'messages', 'middle'],
+  'ai-sdk': ['run', 'history', 'messages'],
   'openai-agents': ['run', 'history', 'items'],
   cli: ['commands', 'output', 'input', 'merge', 'terminal', 'stores'],
   file: ['session', 'folder', 'format', 'locks', 'disk'],

@@ -1,0 +1,84 @@
+import type { TurnItem, TurnRecord } from '@turnstore/core'
+import { isJsonObject } from '@turnstore/core/adapter'
+import { FORMAT, isMessage, type Message, type Part } from '../messages/message.js'
+import { isAnswered, isToolPart, mapToolParts, type ToolPart, withOutcome } from '../messages/tool-part.js'
+import { messagesOfOthers } from '../messages/turns.js'
+import { begunCall, type BegunCall } from './begun-call.js'
+import { isStepId, markOf } from './run-mark.js'
+
+/** A turn as messages: a user message, and what answers it. */
+export interface Exchange {
+  readonly turn: TurnRecord
+  readonly messages: readonly Message[]
+}
+
+export function exchangeOf(turn: TurnRecord): Exchange {
+  return { turn, messages: isOwn(turn) ? ownMessages(turn) : messagesOfOthers(turn) }
+}
+
+/** The items of the messages of a turn, without the steps of a run. */
+export function messageItems(turn: TurnRecord): { itemId: string; value: Message }[] {
+  return turn.items.flatMap(({ itemId, value, format }) =>
+    format === FORMAT && !isStepId(itemId) && isJsonObject(value) && isMessage(value) ? [{ itemId, value }] : [],
+  )
+}
+
+/** The calls that a run began, by the ids that the SDK knows. */
+export function begunCalls(turn: TurnRecord): Map<string, BegunCall> {
+  const begun = turn.toolCalls.map(begunCall).filter(call => call !== null)
+  return new Map(begun.map(call => [call.part.toolCallId, call]))
+}
+
+/** Whether a run has stored something that is no message yet. */
+export function isAhead(turn: TurnRecord): boolean {
+  return turn.items.some(({ itemId }) => isStepId(itemId)) || turn.toolCalls.some(call => begunCall(call) !== null)
+}
+
+/** Whether the items of a turn are all messages of this version of the SDK. */
+export function isOwn({ items }: TurnRecord): boolean {
+  return items.length > 0 && items.every(isOwnItem)
+}
+
+function isOwnItem({ format, value }: TurnItem): boolean {
+  return format === FORMAT && isJsonObject(value) && isMessage(value)
+}
+
+/** The messages as they were saved. What a run has stored since stands in the last one. */
+function ownMessages(turn: TurnRecord): Message[] {
+  const messages = messageItems(turn).map(({ value }) => value)
+  if (!isAhead(turn)) return messages
+  const begun = begunCalls(turn)
+  const messageId = markOf(turn)?.messageId ?? turn.turnId
+  const last = messages.at(-1)
+  const answered: Message =
+    last?.role === 'assistant' && last.id === messageId
+      ? (messages.pop() ?? last)
+      : { id: messageId, role: 'assistant', parts: [] }
+  const parts = [...answered.parts, ...stepParts(turn)]
+  const placed = new Set(parts.flatMap(part => (isToolPart(part) ? [part.toolCallId] : [])))
+  const others = [...begun.values()].map(({ part }) => part).filter(({ toolCallId }) => !placed.has(toolCallId))
+  const unplaced: Part[] = others.length === 0 ? [] : [{ type: 'step-start' }, ...others]
+  const whole = mapToolParts({ ...answered, parts: [...parts, ...unplaced] }, part => {
+    const call = begun.get(part.toolCallId)
+    return call?.isAnswered !== true || isAnswered(part) ? part : withOutcomeOf(part, call)
+  })
+  return whole.parts.length === 0 ? messages : [...messages, whole]
+}
+
+/** The calls whose outcomes stand in the items themselves. */
+export function settledCalls({ items }: TurnRecord): Set<string> {
+  const messages = items.flatMap(({ value }) => (isJsonObject(value) && isMessage(value) ? [value] : []))
+  const calls = messages.flatMap(({ parts }) => parts.filter(isToolPart).filter(isAnswered))
+  return new Set(calls.map(({ toolCallId }) => toolCallId))
+}
+
+function stepParts({ items }: TurnRecord): Part[] {
+  return items.flatMap(({ itemId, value }) =>
+    isStepId(itemId) && isJsonObject(value) && isMessage(value) ? value.parts : [],
+  )
+}
+
+/** @param call that has its outcome */
+export function withOutcomeOf(part: ToolPart, { part: { output, errorText } }: BegunCall): ToolPart {
+  return withOutcome(part, typeof errorText === 'string' ? { errorText } : { output: output ?? null })
+}

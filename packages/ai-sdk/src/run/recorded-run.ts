@@ -1,0 +1,177 @@
+import type { ToolSet, UIMessage } from 'ai'
+import { TurnstoreError, type TurnRecord, type TurnUpdate } from '@turnstore/core'
+import { begunRecord } from '../history/begun-call.js'
+import { begunCalls, exchangeOf, withOutcomeOf } from '../history/exchange.js'
+import { rewritten } from '../history/plan-save.js'
+import { type RunMark, stepId } from '../history/run-mark.js'
+import { asJson, FORMAT, given, type Message, readMessage } from '../messages/message.js'
+import { type StepContent, stepParts } from '../messages/step-parts.js'
+import { isAnswered, mapToolParts } from '../messages/tool-part.js'
+import type { BegunRun, RecoveredCall } from './begin-run.js'
+import { recordingTools } from './recording-tools.js'
+import type { RunLog } from './run-log.js'
+import { needOf } from './settle.js'
+
+/** For the options of `streamText`, `generateText` or an agent. */
+export interface RunSettings<TOOLS extends ToolSet> {
+  /** Your tools. Those that the SDK executes record their calls. */
+  readonly tools: TOOLS
+  /** Stores what lies between two calls of the model. If you have one of your own, call this in it, and await it. */
+  readonly prepareStep: (step: PreparedStep) => Promise<undefined>
+  /** Stores what the model said, before its tools run. */
+  readonly onLanguageModelCallEnd: (event: { readonly content: StepContent }) => Promise<void>
+}
+
+export interface PreparedStep {
+  readonly stepNumber: number
+  readonly steps: readonly { readonly content: StepContent }[]
+}
+
+/** What `onEnd` of a UI message stream gets, or of `generateText` and `streamText`. */
+export type EndEvent<MESSAGE extends UIMessage = UIMessage> =
+  | {
+      readonly responseMessage: MESSAGE
+      readonly isAborted: boolean
+      readonly isCancelled?: true
+      readonly outcome?: { readonly status: string }
+    }
+  | { readonly steps: PreparedStep['steps'] }
+
+/**
+ * A run that survives a crash. What lies between two calls of the model is stored before the second, and each output of
+ * a tool when the tool returns it. A call that was answered does not run again.
+ */
+export class RecordedRun<TOOLS extends ToolSet, MESSAGE extends UIMessage> {
+  /** The chat so far: for `convertToModelMessages`, and the `originalMessages` of a UI message stream. */
+  readonly messages: MESSAGE[]
+  readonly settings: RunSettings<TOOLS>
+  readonly recovered: readonly RecoveredCall[]
+  /** Whether the model has to answer. Not while the chat waits for the user: an approval, or a tool of the browser. */
+  readonly isUnfinished: boolean
+  readonly #chatId: string
+  readonly #log: RunLog | null
+  readonly #mark: RunMark
+  readonly #tools: ToolSet
+  /** The step that the model answers now. Steps of a second call of the SDK come after those of the first. */
+  #step = 0
+  #firstStep = 0
+  #stored = 0
+  /** The SDK ignores errors of callbacks. The next write tells it. */
+  #failure: { readonly error: unknown } | null = null
+
+  constructor(chatId: string, { messages, recovered, log, mark }: BegunRun, tools: TOOLS) {
+    this.#chatId = chatId
+    this.#log = log
+    this.#mark = mark
+    this.#tools = tools
+    this.messages = given<MESSAGE>(messages)
+    this.recovered = recovered
+    this.isUnfinished = log !== null
+    const recording = recordingTools(tools, {
+      begin: async part => this.#put({ putToolCalls: [{ ...begunRecord(part), replace: true }] }),
+      end: async (part, outcome, durationMs) =>
+        this.#put({ putToolCalls: [{ ...begunRecord(part, outcome, durationMs), replace: true }] }),
+    })
+    this.settings = {
+      tools: recording,
+      prepareStep: async step => this.#prepare(step),
+      onLanguageModelCallEnd: async ({ content }) => this.#note(async () => this.#putStep(this.#step, content)),
+    }
+  }
+
+  /**
+   * Stores the answer, and the run is over. Pass it to `toUIMessageStream` or `createUIMessageStream`; without a UI, to
+   * `generateText` or `streamText`. A run that failed stays unfinished: the next one goes on with it.
+   */
+  readonly onEnd = async (event: EndEvent): Promise<void> => {
+    if ('responseMessage' in event) {
+      const { responseMessage, isAborted, isCancelled, outcome } = event
+      if (outcome?.status === 'failed' || (isCancelled === true && !isAborted)) return
+      await this.#finish(this.#answer(responseMessage), isAborted)
+    } else {
+      await this.#putSteps(event.steps)
+      await this.#finish(null, false)
+    }
+  }
+
+  async #prepare({ stepNumber, steps }: PreparedStep): Promise<undefined> {
+    this.#known()
+    if (this.#failure !== null) throw this.#failure.error
+    if (stepNumber === 0 && this.#stored > 0) {
+      this.#firstStep += this.#stored
+      this.#stored = 0
+    }
+    this.#step = stepNumber
+    await this.#putSteps(steps)
+  }
+
+  async #putSteps(steps: PreparedStep['steps']): Promise<void> {
+    for (; this.#stored < steps.length; this.#stored++) {
+      await this.#putStep(this.#stored, steps[this.#stored]?.content ?? [])
+    }
+  }
+
+  async #putStep(step: number, content: StepContent): Promise<void> {
+    const parts = stepParts(content, name => this.#isDynamic(name))
+    const value: Message = { id: this.#mark.messageId, role: 'assistant', parts }
+    const itemId = stepId(this.#mark.runId ?? '', this.#firstStep + step)
+    await this.#put({ putItems: [{ itemId, format: FORMAT, value }] })
+  }
+
+  async #put(update: Omit<TurnUpdate, 'turnId'>): Promise<void> {
+    if (this.#failure !== null) throw this.#failure.error
+    await this.#known().update(update)
+  }
+
+  async #note(work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      this.#failure = { error }
+      throw error
+    }
+  }
+
+  #isDynamic(name: string): boolean | undefined {
+    return Object.hasOwn(this.#tools, name) ? this.#tools[name]?.type === 'dynamic' : undefined
+  }
+
+  /** The message as the browser has it. */
+  #answer(message: UIMessage): Message {
+    const { value } = asJson(message, 'the response message')
+    const read = readMessage(value, 'the response message')
+    return read.id === '' ? { ...read, id: this.#mark.messageId } : read
+  }
+
+  async #finish(answer: Message | null, isAborted: boolean): Promise<void> {
+    await this.#known().rewrite(turn => {
+      const messages = answered(turn, answer, this.#mark.messageId)
+      const waits = !isAborted && needOf(messages) === 'user'
+      const mark = { ...this.#mark, ...(waits ? { waits } : {}) }
+      const status = isAborted ? 'cancelled' : waits ? 'running' : 'success'
+      return rewritten(turn, messages, { now: new Date().toISOString(), isLast: true, mark, status })
+    })
+  }
+
+  #known(): RunLog {
+    if (this.#log !== null) return this.#log
+    throw new TurnstoreError('INVALID_ARGUMENT', 'The chat has nothing that the model could answer', {
+      outcome: 'not-stored',
+      sessionId: this.#chatId,
+    })
+  }
+}
+
+/** The messages of a turn with the answer of its run. Outputs that came since stand in it too. */
+function answered(turn: TurnRecord, answer: Message | null, messageId: string): readonly Message[] {
+  const { messages } = exchangeOf(turn)
+  if (answer === null) return messages
+  const last = messages.at(-1)
+  const before = last?.role === 'assistant' && last.id === messageId ? messages.slice(0, -1) : messages
+  const begun = begunCalls(turn)
+  const whole = mapToolParts(answer, part => {
+    const call = begun.get(part.toolCallId)
+    return call?.isAnswered !== true || isAnswered(part) ? part : withOutcomeOf(part, call)
+  })
+  return [...before, whole]
+}
