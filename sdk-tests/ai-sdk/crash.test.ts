@@ -151,7 +151,7 @@ describe.each([false, true])('A process that is killed in the middle of a run (s
         streams,
         repeatable: round % 2 === 1,
         begun: false,
-        kill: async () => sleep(moments.next().value * 200),
+        kill: async () => sleep(moments.next().value ** 3 * 100),
       })
     }
   })
