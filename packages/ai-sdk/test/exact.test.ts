@@ -8,7 +8,7 @@ import { stores } from './stores.ts'
 let count = 0
 
 describe.each(stores)('Messages in the store %s', (name, open) => {
-  const numRuns = (name === 'file' || name === 'SQLite' ? 60 : 1000) * thoroughness
+  const numRuns = (name === 'file' || name === 'SQLite' ? 40 : 400) * thoroughness
 
   it('come back as they were saved, however they change', async () => {
     const store = open()
