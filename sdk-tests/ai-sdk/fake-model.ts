@@ -12,7 +12,9 @@ const usage = {
 }
 
 /** Answers what its function says, whether it is asked to stream or not. */
-export function fakeModel(answer: (prompt: Prompt, count: number) => Content[] | Promise<Content[]>): MockLanguageModelV4 {
+export function fakeModel(
+  answer: (prompt: Prompt, count: number) => Content[] | Promise<Content[]>,
+): MockLanguageModelV4 {
   let count = 0
   const reasonFor = (content: readonly Content[]): 'tool-calls' | 'stop' =>
     content.some(({ type }) => type === 'tool-call') ? 'tool-calls' : 'stop'
@@ -39,9 +41,8 @@ export function fakeModel(answer: (prompt: Prompt, count: number) => Content[] |
   })
 }
 
-type StreamPart = Awaited<ReturnType<MockLanguageModelV4['doStream']>>['stream'] extends ReadableStream<infer Part>
-  ? Part
-  : never
+type StreamPart =
+  Awaited<ReturnType<MockLanguageModelV4['doStream']>>['stream'] extends ReadableStream<infer Part> ? Part : never
 
 function streamed(part: Content, id: string): StreamPart[] {
   if (part.type === 'text') {
@@ -83,9 +84,13 @@ export const thinks = (text: string): Content => ({
 /** The results that the model sees, since the last question. */
 export function resultsIn(prompt: Prompt): string[] {
   const asked = prompt.findLastIndex(({ role }) => role === 'user')
-  return prompt.slice(asked).flatMap(message =>
-    message.role === 'tool' ? message.content.flatMap(part => (part.type === 'tool-result' ? [part.toolCallId] : [])) : [],
-  )
+  return prompt
+    .slice(asked)
+    .flatMap(message =>
+      message.role === 'tool'
+        ? message.content.flatMap(part => (part.type === 'tool-result' ? [part.toolCallId] : []))
+        : [],
+    )
 }
 
 export const user = (id: string, text = id): UIMessage => ({ id, role: 'user', parts: [{ type: 'text', text }] })

@@ -37,7 +37,11 @@ async function effect(toolCallId: string): Promise<{ did: string }> {
 
 const tools = {
   act: tool({ inputSchema: z.object({}), execute: async (_input, { toolCallId }) => effect(toolCallId) }),
-  ask: tool({ inputSchema: z.object({}), needsApproval: true, execute: async (_input, { toolCallId }) => effect(toolCallId) }),
+  ask: tool({
+    inputSchema: z.object({}),
+    needsApproval: true,
+    execute: async (_input, { toolCallId }) => effect(toolCallId),
+  }),
   here: tool({ inputSchema: z.object({}), outputSchema: z.string() }),
   any: dynamicTool({ inputSchema: z.object({}), execute: async (_input, { toolCallId }) => effect(toolCallId) }),
 }
@@ -47,7 +51,9 @@ const modelFor = (...calls: string[]) =>
   fakeModel(prompt => {
     const results = resultsIn(prompt)
     const open = calls.filter(call => !results.includes(call))
-    return open.length === 0 ? [says('Done.')] : [thinks('Hm.'), ...open.map(call => wants(call, call.split('-')[0] ?? ''))]
+    return open.length === 0
+      ? [says('Done.')]
+      : [thinks('Hm.'), ...open.map(call => wants(call, call.split('-')[0] ?? ''))]
   })
 
 /** A process: it has chats of its own over the store. */
@@ -102,7 +108,9 @@ async function died(store: SessionStore, calls: string[], hangs: string): Promis
 async function statesIn(store: SessionStore): Promise<string[]> {
   const messages = await new TurnstoreChats({ store }).loadMessages(chatId)
   if (messages.length > 0) await validateUIMessages({ messages })
-  return messages.flatMap(({ parts }) => parts.filter(isToolUIPart)).map(({ toolCallId, state }) => `${toolCallId} ${state}`)
+  return messages
+    .flatMap(({ parts }) => parts.filter(isToolUIPart))
+    .map(({ toolCallId, state }) => `${toolCallId} ${state}`)
 }
 
 describe.each(stores)('A run after a crash in the store %s', (_name, open) => {
@@ -149,7 +157,10 @@ describe('A run', () => {
     const run = await record(store)
     expect(run.isUnfinished).toBe(false)
     expect(run.messages.at(-1)?.parts.at(-1)).toMatchObject({ type: 'text', text: 'Done.' })
-    expect((await store.loadSession(chatId))?.turns[0]).toMatchObject({ status: 'success', toolCalls: [{ metadata: {} }] })
+    expect((await store.loadSession(chatId))?.turns[0]).toMatchObject({
+      status: 'success',
+      toolCalls: [{ metadata: {} }],
+    })
   })
 
   it('that was taken over stores nothing any more', async () => {
@@ -157,12 +168,19 @@ describe('A run', () => {
     const first = await record(store, user('u1'))
     let goOn = (): void => {}
     const waiting = new Promise<void>(resolve => (goOn = resolve))
-    const old = stream(first, fakeModel(async prompt => (await waiting, resultsIn(prompt).length === 0 ? [wants('act-1', 'act')] : [says('Old.')])))
+    const old = stream(
+      first,
+      fakeModel(
+        async prompt => (await waiting, resultsIn(prompt).length === 0 ? [wants('act-1', 'act')] : [says('Old.')]),
+      ),
+    )
     const second = await record(store, user('u1'))
     goOn()
     await old.catch(() => {})
     expect(effects).toEqual([])
-    await expect(first.settings.prepareStep({ stepNumber: 0, steps: [] })).rejects.toMatchObject({ code: 'MESSAGE_CONFLICT' })
+    await expect(first.settings.prepareStep({ stepNumber: 0, steps: [] })).rejects.toMatchObject({
+      code: 'MESSAGE_CONFLICT',
+    })
     await stream(second, modelFor('act-2'))
     expect(effects).toEqual(['act-2'])
     expect(await statesIn(store)).toEqual(['act-2 output-available'])
@@ -186,7 +204,10 @@ describe('A run', () => {
     const store = memory()
     await died(store, ['act-1', 'act-2'], 'act-2')
     const run = await record(store, user('u2', 'Never mind.'))
-    await stream(run, fakeModel(prompt => [says(`${prompt.length} messages`)]))
+    await stream(
+      run,
+      fakeModel(prompt => [says(`${prompt.length} messages`)]),
+    )
     expect(await statesIn(store)).toEqual(['act-1 output-available', 'act-2 output-error'])
     const turns = (await store.loadSession(chatId))?.turns
     expect(turns).toMatchObject([{ turnId: 'u1' }, { turnId: 'u2', status: 'success', responseContent: '4 messages' }])
@@ -199,19 +220,30 @@ describe('A run', () => {
     expect(await statesIn(store)).toEqual(['act-2 output-available'])
     await stream(await record(store, user('u1', 'Edited')), modelFor('act-3'))
     expect(await statesIn(store)).toEqual(['act-3 output-available'])
-    expect((await store.loadSession(chatId))?.turns).toMatchObject([{ turnId: 'u1', prompt: 'Edited', toolCalls: [{ callId: 'act-3' }] }])
+    expect((await store.loadSession(chatId))?.turns).toMatchObject([
+      { turnId: 'u1', prompt: 'Edited', toolCalls: [{ callId: 'act-3' }] },
+    ])
   })
 
   it('has the outputs of tools that the provider executes', async () => {
     const store = memory()
     const model = fakeModel(() => [
-      { type: 'tool-call', toolCallId: 'p1', toolName: 'search', input: '{"q":"tea"}', providerExecuted: true, dynamic: true },
+      {
+        type: 'tool-call',
+        toolCallId: 'p1',
+        toolName: 'search',
+        input: '{"q":"tea"}',
+        providerExecuted: true,
+        dynamic: true,
+      },
       { type: 'tool-result', toolCallId: 'p1', toolName: 'search', result: { hits: 3 }, dynamic: true },
       says('Three.'),
     ])
     const answer = await stream(await record(store, user('u1')), model, { ends: false })
     const { messages } = await record(store)
-    expect(messages[1]?.parts.filter(isToolUIPart)).toEqual(JSON.parse(JSON.stringify(answer?.parts.filter(isToolUIPart))))
+    expect(messages[1]?.parts.filter(isToolUIPart)).toEqual(
+      JSON.parse(JSON.stringify(answer?.parts.filter(isToolUIPart))),
+    )
     expect(await statesIn(store)).toEqual(['p1 output-available'])
   })
 
@@ -219,7 +251,9 @@ describe('A run', () => {
     const store = memory()
     const run = await record(store)
     expect(run).toMatchObject({ isUnfinished: false, messages: [], recovered: [] })
-    await expect(run.settings.prepareStep({ stepNumber: 0, steps: [] })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    await expect(run.settings.prepareStep({ stepNumber: 0, steps: [] })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    })
     const other = await record(store, user('u1'))
     const change = store.changeSession.bind(store)
     store.changeSession = async () => Promise.reject(new Error('disk full'))
@@ -252,7 +286,10 @@ describe('A chat that waits for the user', () => {
     const answer = await stream(run, modelFor('ask-1', 'act-2'))
     expect(effects).toEqual(isApproved ? ['act-2', 'ask-1'] : ['act-2'])
     expect(answer?.parts.at(-1)).toMatchObject({ text: 'Done.' })
-    expect(await statesIn(store)).toEqual([`ask-1 ${isApproved ? 'output-available' : 'output-denied'}`, 'act-2 output-available'])
+    expect(await statesIn(store)).toEqual([
+      `ask-1 ${isApproved ? 'output-available' : 'output-denied'}`,
+      'act-2 output-available',
+    ])
     expect((await store.loadSession(chatId))?.turns[0]?.status).toBe('success')
   })
 
@@ -278,7 +315,9 @@ describe('A chat that waits for the user', () => {
     expect((await record(store)).isUnfinished).toBe(false)
     const message = (await new TurnstoreChats({ store }).loadMessages(chatId)).at(-1) ?? user('')
     const parts = message.parts.map(part =>
-      isToolUIPart(part) && part.state === 'input-available' ? { ...part, state: 'output-available' as const, output: 'yes' } : part,
+      isToolUIPart(part) && part.state === 'input-available'
+        ? { ...part, state: 'output-available' as const, output: 'yes' }
+        : part,
     )
     await stream(await record(store, { ...message, parts }), modelFor('here-1', 'act-2'))
     expect(await statesIn(store)).toEqual(['here-1 output-available', 'act-2 output-available'])
@@ -312,8 +351,15 @@ describe('A run that the user stops', () => {
       },
     })
     const run = await chats.recordRun(chatId, { message: user('u1'), tools: { slow } })
-    await stream(run, fakeModel(() => [says('One moment.'), wants('c1', 'slow')]), { abortSignal: stop.signal })
-    expect((await store.loadSession(chatId))?.turns[0]).toMatchObject({ status: 'cancelled', responseContent: 'One moment.' })
+    await stream(
+      run,
+      fakeModel(() => [says('One moment.'), wants('c1', 'slow')]),
+      { abortSignal: stop.signal },
+    )
+    expect((await store.loadSession(chatId))?.turns[0]).toMatchObject({
+      status: 'cancelled',
+      responseContent: 'One moment.',
+    })
     expect(await statesIn(store)).toEqual(['c1 input-available'])
     finish()
     await answered(store, 1)
@@ -324,4 +370,3 @@ describe('A run that the user stops', () => {
     expect((await store.loadSession(chatId))?.turns.map(({ status }) => status)).toEqual(['cancelled', 'success'])
   })
 })
-

@@ -42,8 +42,11 @@ const tools = {
 const model = () =>
   fakeModel(prompt => {
     const results = resultsIn(prompt)
-    if (results.length === 0) return [thinks('Hm.'), says('Let me see.'), wants('a', 'track', { of: 'a' }), wants('b', 'count')]
-    return results.length === 2 ? [thinks('So.'), wants('c', 'fail'), wants('d', 'track', { of: 'd' })] : [says('Done.')]
+    if (results.length === 0)
+      return [thinks('Hm.'), says('Let me see.'), wants('a', 'track', { of: 'a' }), wants('b', 'count')]
+    return results.length === 2
+      ? [thinks('So.'), wants('c', 'fail'), wants('d', 'track', { of: 'd' })]
+      : [says('Done.')]
   })
 
 /** Only streams have ids of reasoning. */
@@ -93,10 +96,18 @@ describe.each(stores)('A run in the store %s', (_name, open) => {
     const chats = new TurnstoreChats({ store })
     const run = await chats.recordRun('chat-1', { message: user('u1'), tools })
     const messages = await convertToModelMessages(run.messages, { tools })
-    const { text } = await generateText({ model: model(), messages, stopWhen: stepCountIs(9), onEnd: run.onEnd, ...run.settings })
+    const { text } = await generateText({
+      model: model(),
+      messages,
+      stopWhen: stepCountIs(9),
+      onEnd: run.onEnd,
+      ...run.settings,
+    })
     expect(text).toBe('Done.')
     const expected = await new TurnstoreChats({ store: streamed }).loadMessages('chat-1')
-    expect(await chats.loadMessages('chat-1')).toMatchObject(expected.map(({ parts }) => ({ parts: parts.map(withoutId) })))
+    expect(await chats.loadMessages('chat-1')).toMatchObject(
+      expected.map(({ parts }) => ({ parts: parts.map(withoutId) })),
+    )
     expect((await store.loadSession('chat-1'))?.turns[0]).toMatchObject({ status: 'success' })
   })
 })

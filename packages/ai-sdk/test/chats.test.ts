@@ -30,7 +30,11 @@ describe.each(stores)('A chat in the store %s', (_name, open) => {
   it('is a turn for each exchange, with prompt, calls and response beside the messages', async () => {
     const store = open()
     const chats = new TurnstoreChats({ store })
-    const answer: UIMessage = { id: 'a1', role: 'assistant', parts: [...calls('', 'c1', { at: 'depot' }).parts, ...says('', 'There.').parts] }
+    const answer: UIMessage = {
+      id: 'a1',
+      role: 'assistant',
+      parts: [...calls('', 'c1', { at: 'depot' }).parts, ...says('', 'There.').parts],
+    }
     await chats.saveMessages(chatId, [user('u1', 'Where is it?'), answer, user('u2', 'Thanks'), says('a2', 'Welcome.')])
     expect((await store.loadSession(chatId))?.turns).toMatchObject([
       {
@@ -38,7 +42,9 @@ describe.each(stores)('A chat in the store %s', (_name, open) => {
         prompt: 'Where is it?',
         responseContent: 'There.',
         status: 'success',
-        toolCalls: [{ callId: 'c1', toolName: 'track', arguments: { n: 7 }, result: { at: 'depot' }, status: 'success' }],
+        toolCalls: [
+          { callId: 'c1', toolName: 'track', arguments: { n: 7 }, result: { at: 'depot' }, status: 'success' },
+        ],
         items: [{ format: 'ai-sdk' }, { format: 'ai-sdk' }],
       },
       { turnId: 'u2', prompt: 'Thanks', responseContent: 'Welcome.', status: 'success' },
@@ -53,7 +59,16 @@ describe.each(stores)('A chat in the store %s', (_name, open) => {
     expect(await chats.loadMessages(chatId)).toStrictEqual([{ ...user('u1'), metadata: { deep: [{}] } }])
     const circle: Record<string, unknown> = {}
     circle.self = circle
-    for (const value of [new Date(0), Number.NaN, 1n, new Map(), () => 1, Symbol('secret'), circle, new Uint8Array(1)]) {
+    for (const value of [
+      new Date(0),
+      Number.NaN,
+      1n,
+      new Map(),
+      () => 1,
+      Symbol('secret'),
+      circle,
+      new Uint8Array(1),
+    ]) {
       const saving = chats.saveMessages(chatId, [user('u1'), { ...says('a1', 'x'), metadata: { secret: value } }])
       await expect(saving).rejects.toMatchObject({ code: 'INVALID_RECORD', outcome: 'not-stored' })
     }
@@ -103,7 +118,11 @@ describe.each(stores)('A chat in the store %s', (_name, open) => {
     await manager.startSession({ sessionId: chatId })
     await manager.recordMessages(chatId, [
       { role: 'user', content: 'Is there tea?' },
-      { role: 'assistant', content: null, tool_calls: [{ id: 'c1', type: 'function', function: { name: 'look', arguments: '{"in":"box"}' } }] },
+      {
+        role: 'assistant',
+        content: null,
+        tool_calls: [{ id: 'c1', type: 'function', function: { name: 'look', arguments: '{"in":"box"}' } }],
+      },
       { role: 'tool', tool_call_id: 'c1', content: 'three' },
       { role: 'assistant', content: 'Three kinds.' },
       { role: 'user', content: 'Which?' },
@@ -120,19 +139,35 @@ describe.each(stores)('A chat in the store %s', (_name, open) => {
     expect(grown).toEqual([...messages, says('a2', 'Green.'), user('u3')])
     expect(grown.slice(0, 3).map(({ id }) => id)).toEqual(messages.map(({ id }) => id))
     expect((await store.loadSession(chatId))?.turns[0]).toEqual(before?.turns[0])
-    expect(await manager.getMessages(chatId)).toMatchObject([{}, {}, {}, {}, { content: 'Which?' }, { content: 'Green.' }, {}])
+    expect(await manager.getMessages(chatId)).toMatchObject([
+      {},
+      {},
+      {},
+      {},
+      { content: 'Which?' },
+      { content: 'Green.' },
+      {},
+    ])
   })
 
   it('shows messages of an older version of the SDK', async () => {
     const store = open()
     const items = [
       { id: 'u1', role: 'user', content: 'Hello' },
-      { id: 'a1', role: 'assistant', content: 'Hi', toolInvocations: [{ state: 'result', toolCallId: 'c1', toolName: 'wave', args: {}, result: 'ok' }] },
+      {
+        id: 'a1',
+        role: 'assistant',
+        content: 'Hi',
+        toolInvocations: [{ state: 'result', toolCallId: 'c1', toolName: 'wave', args: {}, result: 'ok' }],
+      },
     ].map(value => ({ format: 'ai-sdk', value }))
     await store.saveSession({ sessionId: chatId, turns: [{ turnId: 't1', prompt: 'Hello', status: 'success', items }] })
     const messages = await new TurnstoreChats({ store }).loadMessages(chatId)
     await validateUIMessages({ messages })
-    expect(messages).toMatchObject([{ role: 'user' }, { role: 'assistant', parts: [{}, { type: 'tool-wave', output: 'ok' }, {}, { text: 'Hi' }] }])
+    expect(messages).toMatchObject([
+      { role: 'user' },
+      { role: 'assistant', parts: [{}, { type: 'tool-wave', output: 'ok' }, {}, { text: 'Hi' }] },
+    ])
   })
 
   it('notes the active stream, and forgets no other one', async () => {
@@ -144,7 +179,11 @@ describe.each(stores)('A chat in the store %s', (_name, open) => {
     await chats.setActiveStream(chatId, 's1')
     await chats.setActiveStream(chatId, 's2')
     expect(await chats.clearActiveStream(chatId, 's1')).toBe(false)
-    expect(await chats.loadChat(chatId)).toMatchObject({ activeStreamId: 's2', messages: [user('u1')], isRunning: false })
+    expect(await chats.loadChat(chatId)).toMatchObject({
+      activeStreamId: 's2',
+      messages: [user('u1')],
+      isRunning: false,
+    })
     expect(await chats.clearActiveStream(chatId, 's2')).toBe(true)
     expect(await chats.loadChat(chatId)).toMatchObject({ activeStreamId: null })
   })
@@ -155,7 +194,9 @@ describe.each(stores)('A chat in the store %s', (_name, open) => {
     const revision = await chats.saveMessages(chatId, [user('u1')], { ifRevision: 0 })
     expect((await chats.loadChat(chatId))?.revision).toBe(revision)
     await chats.saveMessages(chatId, [user('u1'), says('a1', 'one')], { ifRevision: revision })
-    await expect(chats.saveMessages(chatId, [user('u1'), says('a1', 'two')], { ifRevision: revision })).rejects.toMatchObject(conflict)
+    await expect(
+      chats.saveMessages(chatId, [user('u1'), says('a1', 'two')], { ifRevision: revision }),
+    ).rejects.toMatchObject(conflict)
     await expect(chats.saveMessages(chatId, [user('u9')], { ifRevision: 0 })).rejects.toMatchObject(conflict)
   })
 
@@ -191,7 +232,10 @@ describe('TurnstoreChats', () => {
       const saving: unknown = await Promise.resolve(Reflect.apply(chats.saveMessages, chats, [chatId, messages])).catch(
         (error: unknown) => error,
       )
-      expect(saving).toMatchObject({ code: expect.stringMatching(/^INVALID_(?:RECORD|ARGUMENT)$/), outcome: 'not-stored' })
+      expect(saving).toMatchObject({
+        code: expect.stringMatching(/^INVALID_(?:RECORD|ARGUMENT)$/),
+        outcome: 'not-stored',
+      })
       expect(String(saving)).not.toContain('secret')
     }
     const invalid = { code: 'INVALID_ARGUMENT' }

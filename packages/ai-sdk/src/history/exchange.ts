@@ -65,13 +65,6 @@ function ownMessages(turn: TurnRecord): Message[] {
   return whole.parts.length === 0 ? messages : [...messages, whole]
 }
 
-/** The calls whose outcomes stand in the items themselves. */
-export function settledCalls({ items }: TurnRecord): Set<string> {
-  const messages = items.flatMap(({ value }) => (isJsonObject(value) && isMessage(value) ? [value] : []))
-  const calls = messages.flatMap(({ parts }) => parts.filter(isToolPart).filter(isAnswered))
-  return new Set(calls.map(({ toolCallId }) => toolCallId))
-}
-
 function stepParts({ items }: TurnRecord): Part[] {
   return items.flatMap(({ itemId, value }) =>
     isStepId(itemId) && isJsonObject(value) && isMessage(value) ? value.parts : [],

@@ -38,7 +38,8 @@ export function planSave(storedCount: number, wanted: readonly Wanted[], options
     }
     const { turn } = before
     lastTurnId = turn.turnId
-    const update = messages === before.messages ? kept(turn, own, isLast) : rewritten(turn, messages, { ...own, isLast })
+    const update =
+      messages === before.messages ? kept(turn, own, isLast) : rewritten(turn, messages, { ...own, isLast })
     if (update !== null) updateTurns.push(update)
   }
   const keepTurns = wanted.length - appendTurns.length

@@ -19,7 +19,9 @@ export function stepParts(content: StepContent, isDynamicTool: (name: string) =>
   for (const each of content) {
     switch (each.type) {
       case 'text':
-        parts.push(asPart({ type: 'text', text: each.text, state: 'done', citations: each.citations, ...metadata(each) }))
+        parts.push(
+          asPart({ type: 'text', text: each.text, state: 'done', citations: each.citations, ...metadata(each) }),
+        )
         break
       case 'reasoning':
         parts.push(asPart({ type: 'reasoning', text: each.text, state: 'done', ...metadata(each) }))
@@ -38,7 +40,14 @@ export function stepParts(content: StepContent, isDynamicTool: (name: string) =>
         break
       case 'tool-call': {
         const isDynamic = isDynamicTool(each.toolName) ?? each.dynamic === true
-        const { toolCallId, toolName, providerExecuted, providerMetadata: callProviderMetadata, toolMetadata, title } = each
+        const {
+          toolCallId,
+          toolName,
+          providerExecuted,
+          providerMetadata: callProviderMetadata,
+          toolMetadata,
+          title,
+        } = each
         const input: JsonValue = asJson(each.input, 'the input of a call').value ?? null
         const facts = { providerExecuted, callProviderMetadata, toolMetadata, title }
         const call = { ...asPart({ ...toolPart(toolCallId, toolName, input, isDynamic), ...facts }), toolCallId }
@@ -50,16 +59,14 @@ export function stepParts(content: StepContent, isDynamicTool: (name: string) =>
       case 'tool-result':
         change(each.toolCallId, part => {
           const output = asJson(each.output, 'the output of a call').value ?? null
-          return withResultMetadata(withOutcome(part, { output }), each.providerMetadata)
+          return withResultMetadata(withOutcome(part, { output }), each)
         })
         break
       case 'tool-error':
         change(each.toolCallId, part => {
           const text = each.providerExecuted === true && typeof each.error !== 'string' ? 'json' : 'text'
           const errorText = text === 'json' ? JSON.stringify(each.error) : errorTextOf(each.error)
-          return part.state === 'output-error'
-            ? part
-            : withResultMetadata(withOutcome(part, { errorText }), each.providerMetadata)
+          return part.state === 'output-error' ? part : withResultMetadata(withOutcome(part, { errorText }), each)
         })
         break
       case 'tool-approval-request': {
@@ -72,7 +79,11 @@ export function stepParts(content: StepContent, isDynamicTool: (name: string) =>
         const { approved, reason } = each
         change(each.toolCall.toolCallId, part => {
           const request = isJsonObject(part.approval) ? part.approval : { id: each.approvalId }
-          const state = approved ? (part.state === 'approval-requested' ? 'approval-responded' : part.state) : 'output-denied'
+          const state = approved
+            ? part.state === 'approval-requested'
+              ? 'approval-responded'
+              : part.state
+            : 'output-denied'
           return asPart({ ...part, state, approval: { ...request, approved, reason } })
         })
         break
@@ -87,7 +98,14 @@ function sourcePart(source: Extract<StepContent[number], { type: 'source' }>): o
   const { id: sourceId, title } = source
   return source.sourceType === 'url'
     ? { type: 'source-url', sourceId, url: source.url, title, ...metadata(source) }
-    : { type: 'source-document', sourceId, mediaType: source.mediaType, title, filename: source.filename, ...metadata(source) }
+    : {
+        type: 'source-document',
+        sourceId,
+        mediaType: source.mediaType,
+        title,
+        filename: source.filename,
+        ...metadata(source),
+      }
 }
 
 interface Facts {
@@ -98,8 +116,11 @@ function metadata({ providerMetadata }: Facts): object {
   return providerMetadata === undefined ? {} : { providerMetadata }
 }
 
-function withResultMetadata(part: ToolPart, providerMetadata: object | undefined): Part {
-  return providerMetadata === undefined ? part : asPart({ ...part, resultProviderMetadata: providerMetadata })
+/** The SDK repeats the metadata of the call for a tool that it executes itself. */
+function withResultMetadata(part: ToolPart, result: Facts & { readonly providerExecuted?: boolean }): Part {
+  const { providerExecuted, providerMetadata } = result
+  if (providerExecuted !== true || providerMetadata === undefined) return part
+  return asPart({ ...part, resultProviderMetadata: providerMetadata })
 }
 
 /** What the model reads of an error. */

@@ -1,13 +1,13 @@
 import { align, asItIs, isSame, openingOf, type Wanted } from '../history/align.js'
 import type { ChatLog, StoredChat } from '../history/chat-log.js'
-import { begunCalls, type Exchange, exchangeOf, isAhead, isOwn, settledCalls } from '../history/exchange.js'
+import { begunCalls, type Exchange, exchangeOf, isAhead, isOwn } from '../history/exchange.js'
 import { planSave, rewritten } from '../history/plan-save.js'
 import { isUnderWay, type RunMark } from '../history/run-mark.js'
 import type { Message } from '../messages/message.js'
-import { toolNameOf, type ToolPart } from '../messages/tool-part.js'
+import { isToolPart, toolNameOf, type ToolPart } from '../messages/tool-part.js'
 import { isRepeatable, repeat, type RunTools } from './repeat.js'
 import { RunLog } from './run-log.js'
-import { interrupted, interruptedCalls, needOf, settled } from './settle.js'
+import { interrupted, interruptedCalls, lastStepOf, needOf, settled } from './settle.js'
 
 /** What was settled of a call that a process had begun when it died. */
 export interface RecoveredCall {
@@ -122,19 +122,15 @@ export async function save(
   return { revision: (await chat.change(plan.change, stored?.revision ?? null)).revision, turnId }
 }
 
-/** Calls with outcomes in the items were settled before. */
-function recoveredOf(
-  { before }: Wanted,
-  open: readonly ToolPart[],
-  repeated: readonly ToolPart[],
-): RecoveredCall[] {
+/** The calls of the step that the model had begun last. Those before it had all been answered. */
+function recoveredOf({ before }: Wanted, open: readonly ToolPart[], repeated: readonly ToolPart[]): RecoveredCall[] {
   if (before === null || !isUnderWay(before.turn)) return []
-  const settledBefore = settledCalls(before.turn)
-  const answered = [...begunCalls(before.turn).values()].filter(
-    ({ part, isAnswered }) => isAnswered && !settledBefore.has(part.toolCallId),
-  )
+  const begun = begunCalls(before.turn)
+  const answered = lastStepOf(before.messages)
+    .filter(isToolPart)
+    .filter(({ toolCallId }) => begun.get(toolCallId)?.isAnswered === true)
   return [
-    ...answered.map(({ part }) => recovered(part, 'answered')),
+    ...answered.map(part => recovered(part, 'answered')),
     ...open.map(part => recovered(part, repeated.includes(part) ? 'repeated' : 'interrupted')),
   ]
 }

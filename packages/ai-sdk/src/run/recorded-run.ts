@@ -1,12 +1,13 @@
 import type { ToolSet, UIMessage } from 'ai'
 import { TurnstoreError, type TurnRecord, type TurnUpdate } from '@turnstore/core'
+import { canonicalJson } from '@turnstore/core/adapter'
 import { begunRecord } from '../history/begun-call.js'
 import { begunCalls, exchangeOf, withOutcomeOf } from '../history/exchange.js'
 import { rewritten } from '../history/plan-save.js'
 import { type RunMark, stepId } from '../history/run-mark.js'
-import { asJson, FORMAT, given, type Message, readMessage } from '../messages/message.js'
+import { asJson, FORMAT, given, type Message, type Part, readMessage } from '../messages/message.js'
 import { type StepContent, stepParts } from '../messages/step-parts.js'
-import { isAnswered, mapToolParts } from '../messages/tool-part.js'
+import { isAnswered, isToolPart, mapToolParts, type Outcome, withOutcome } from '../messages/tool-part.js'
 import type { BegunRun, RecoveredCall } from './begin-run.js'
 import { recordingTools } from './recording-tools.js'
 import type { RunLog } from './run-log.js'
@@ -56,6 +57,9 @@ export class RecordedRun<TOOLS extends ToolSet, MESSAGE extends UIMessage> {
   #step = 0
   #firstStep = 0
   #stored = 0
+  /** The newest step as it is stored, and the outcomes of its calls, which are stored beside it. */
+  #noted: { readonly step: number; readonly parts: readonly Part[] } | null = null
+  readonly #outcomes = new Map<string, Outcome>()
   /** The SDK ignores errors of callbacks. The next write tells it. */
   #failure: { readonly error: unknown } | null = null
 
@@ -69,13 +73,17 @@ export class RecordedRun<TOOLS extends ToolSet, MESSAGE extends UIMessage> {
     this.isUnfinished = log !== null
     const recording = recordingTools(tools, {
       begin: async part => this.#put({ putToolCalls: [{ ...begunRecord(part), replace: true }] }),
-      end: async (part, outcome, durationMs) =>
-        this.#put({ putToolCalls: [{ ...begunRecord(part, outcome, durationMs), replace: true }] }),
+      end: async (part, outcome, durationMs) => {
+        await this.#put({ putToolCalls: [{ ...begunRecord(part, outcome, durationMs), replace: true }] })
+        this.#outcomes.set(part.toolCallId, outcome)
+      },
     })
     this.settings = {
       tools: recording,
       prepareStep: async step => this.#prepare(step),
-      onLanguageModelCallEnd: async ({ content }) => this.#note(async () => this.#putStep(this.#step, content)),
+      onLanguageModelCallEnd: async ({ content }) => {
+        await this.#noting(async () => this.#putStep(this.#step, stepParts(content, this.#isDynamic)))
+      },
     }
   }
 
@@ -107,15 +115,27 @@ export class RecordedRun<TOOLS extends ToolSet, MESSAGE extends UIMessage> {
 
   async #putSteps(steps: PreparedStep['steps']): Promise<void> {
     for (; this.#stored < steps.length; this.#stored++) {
-      await this.#putStep(this.#stored, steps[this.#stored]?.content ?? [])
+      const parts = stepParts(steps[this.#stored]?.content ?? [], this.#isDynamic)
+      if (!this.#isStored(this.#stored, parts)) await this.#putStep(this.#stored, parts)
     }
+    this.#outcomes.clear()
   }
 
-  async #putStep(step: number, content: StepContent): Promise<void> {
-    const parts = stepParts(content, name => this.#isDynamic(name))
+  /** Whether a step says nothing that is not stored, as approvals would. */
+  #isStored(step: number, parts: readonly Part[]): boolean {
+    if (this.#noted?.step !== step) return false
+    const known = this.#noted.parts.map(part => {
+      const outcome = isToolPart(part) ? this.#outcomes.get(part.toolCallId) : undefined
+      return outcome !== undefined && isToolPart(part) ? withOutcome(part, outcome) : part
+    })
+    return canonicalJson(known) === canonicalJson([...parts])
+  }
+
+  async #putStep(step: number, parts: Part[]): Promise<void> {
     const value: Message = { id: this.#mark.messageId, role: 'assistant', parts }
     const itemId = stepId(this.#mark.runId ?? '', this.#firstStep + step)
     await this.#put({ putItems: [{ itemId, format: FORMAT, value }] })
+    this.#noted = { step, parts }
   }
 
   async #put(update: Omit<TurnUpdate, 'turnId'>): Promise<void> {
@@ -123,7 +143,7 @@ export class RecordedRun<TOOLS extends ToolSet, MESSAGE extends UIMessage> {
     await this.#known().update(update)
   }
 
-  async #note(work: () => Promise<void>): Promise<void> {
+  async #noting(work: () => Promise<void>): Promise<void> {
     try {
       await work()
     } catch (error) {
@@ -132,9 +152,8 @@ export class RecordedRun<TOOLS extends ToolSet, MESSAGE extends UIMessage> {
     }
   }
 
-  #isDynamic(name: string): boolean | undefined {
-    return Object.hasOwn(this.#tools, name) ? this.#tools[name]?.type === 'dynamic' : undefined
-  }
+  readonly #isDynamic = (name: string): boolean | undefined =>
+    Object.hasOwn(this.#tools, name) ? this.#tools[name]?.type === 'dynamic' : undefined
 
   /** The message as the browser has it. */
   #answer(message: UIMessage): Message {

@@ -16,7 +16,9 @@ export function recordingTools<TOOLS extends ToolSet>(tools: TOOLS, recorder: Ca
     if (typeof tool.execute !== 'function') return []
     const begun = (input: unknown, toolCallId: string): RecordedCall =>
       new RecordedCall(recorder, partOf(name, tool, toolCallId, input))
-    return [[name, { ...tool, execute: isGenerator(tool.execute) ? streaming(tool, begun) : single(tool, begun) }] as const]
+    return [
+      [name, { ...tool, execute: isGenerator(tool.execute) ? streaming(tool, begun) : single(tool, begun) }] as const,
+    ]
   })
   return Object.assign({ ...tools }, Object.fromEntries(recording))
 }

@@ -2,7 +2,15 @@ import type { ToolSet } from 'ai'
 import type { Wanted } from '../history/align.js'
 import { begunCalls } from '../history/exchange.js'
 import type { Message, Part } from '../messages/message.js'
-import { isAnswered, isToolPart, mapToolParts, type Outcome, toolNameOf, type ToolPart, withOutcome } from '../messages/tool-part.js'
+import {
+  isAnswered,
+  isToolPart,
+  mapToolParts,
+  type Outcome,
+  toolNameOf,
+  type ToolPart,
+  withOutcome,
+} from '../messages/tool-part.js'
 
 /** What the model reads instead of the result of a call that a crash interrupted. */
 const INTERRUPTED = 'The call was interrupted. It is unknown whether it took effect.'
@@ -45,8 +53,14 @@ export function needOf(messages: readonly Message[]): 'model' | 'user' | null {
   const calls = last.parts.filter(isToolPart)
   if (calls.some(({ state }) => state === 'approval-requested' || state === 'input-available')) return 'user'
   if (calls.some(({ state }) => state === 'approval-responded')) return 'model'
-  const step = last.parts.slice(last.parts.findLastIndex(({ type }) => type === 'step-start') + 1)
+  const step = lastStepOf(messages)
   return step.length === 0 || step.some(isCallOfHere) ? 'model' : null
+}
+
+/** What the model said last. */
+export function lastStepOf(messages: readonly Message[]): Part[] {
+  const parts = messages.at(-1)?.parts ?? []
+  return parts.slice(parts.findLastIndex(({ type }) => type === 'step-start') + 1)
 }
 
 function isCallOfHere(part: Part): boolean {

@@ -11,7 +11,12 @@ const transport = new DefaultChatTransport({
 
 export function Chat({ id, stored, isActive, isRunning }) {
   const [text, setText] = useState('')
-  const { messages, sendMessage, regenerate, status, error } = useChat({ id, messages: stored, resume: isActive, transport })
+  const { messages, sendMessage, regenerate, status, error } = useChat({
+    id,
+    messages: stored,
+    resume: isActive,
+    transport,
+  })
   const isIdle = status === 'ready' || status === 'error'
   const hasDied = isRunning && messages === stored
   const send = event => {
