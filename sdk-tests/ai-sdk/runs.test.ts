@@ -50,7 +50,7 @@ const model = () =>
   })
 
 /** Only streams have ids of reasoning. */
-function withoutId<P extends object>(part: P): object {
+function withoutId(part: object): object {
   return Object.fromEntries(Object.entries(part).filter(([name]) => name !== 'id'))
 }
 

@@ -1,11 +1,11 @@
 import Link from 'next/link'
-import './style.css'
 
 export const metadata = { title: 'Tea shop' }
 
 export default function Layout({ children }) {
   return (
     <html lang="en">
+      <link rel="stylesheet" href="/style.css" precedence="default" />
       <body>
         <header>
           <Link href="/">Tea shop</Link>

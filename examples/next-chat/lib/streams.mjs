@@ -12,5 +12,5 @@ export async function keep(streamId, stream) {
 }
 
 export async function resumed(streamId) {
-  return (await streams?.resumeExistingStream(streamId)) ?? null
+  return streamId === null ? null : ((await streams?.resumeExistingStream(streamId)) ?? null)
 }

@@ -38,8 +38,6 @@ export interface SaveMessagesOptions {
   ifRevision?: number
 }
 
-type NoTools = Record<never, never>
-
 /** A chat as it is stored. */
 export interface StoredChat<MESSAGE extends UIMessage = UIMessage> {
   messages: MESSAGE[]
@@ -152,7 +150,7 @@ export class TurnstoreChats<MESSAGE extends UIMessage = UIMessage> {
     chatId: string,
     options: RecordRunOptions<TOOLS, MESSAGE> & { tools: TOOLS },
   ): Promise<RecordedRun<TOOLS, MESSAGE>>
-  async recordRun(chatId: string, options?: RecordRunOptions<NoTools, MESSAGE>): Promise<RecordedRun<NoTools, MESSAGE>>
+  async recordRun(chatId: string, options?: RecordRunOptions<ToolSet, MESSAGE>): Promise<RecordedRun<ToolSet, MESSAGE>>
   async recordRun(
     chatId: string,
     options: RecordRunOptions<ToolSet, MESSAGE> = {},

@@ -1,7 +1,6 @@
 import type { UIMessage } from 'ai'
-import type { JsonObject } from '@turnstore/core'
 import fc from 'fast-check'
-import { given } from '../src/messages/message.ts'
+import { asJson, given, type Message, readMessage } from '../src/messages/message.ts'
 
 const json = fc.jsonValue({ maxDepth: 2 }).map((value): unknown => JSON.parse(JSON.stringify(value)))
 const metadata = fc.option(
@@ -74,8 +73,8 @@ export const changed = (list: readonly UIMessage[]): fc.Arbitrary<UIMessage[]> =
       return list.map((message, index) => (index === at ? { ...message, parts: others[0]?.parts ?? [] } : message))
     })
 
-function asStored(message: object): JsonObject & { id: string; role: 'user'; parts: { type: string }[] } {
-  return JSON.parse(JSON.stringify(message))
+function asStored(message: object): Message {
+  return readMessage(asJson(message, 'a message').value, 'a message')
 }
 
 export const user = (id: string, text = id): UIMessage => ({ id, role: 'user', parts: [{ type: 'text', text }] })

@@ -22,8 +22,8 @@ export function readMessage(message: unknown, what: string): Message {
   throw new TurnstoreError('INVALID_RECORD', `${what} must be a UI message: an id, a role, and parts that have types`)
 }
 
-export function isMessage(value: JsonObject): value is Message {
-  const { id, role, parts } = value
+export function isMessage(value: object): value is Message {
+  const { id, role, parts }: { id?: unknown; role?: unknown; parts?: unknown } = value
   return (
     typeof id === 'string' &&
     (role === 'system' || role === 'user' || role === 'assistant') &&
@@ -37,8 +37,8 @@ export function isPart(value: unknown): value is Part {
 }
 
 /** The types of metadata, data parts and tools are the caller's word. */
-export function isMessageOf<MESSAGE extends UIMessage>(value: unknown): value is MESSAGE {
-  return isJsonObject(value) && isMessage(value)
+function isMessageOf<MESSAGE extends UIMessage>(value: Message | MESSAGE): value is MESSAGE {
+  return isMessage(value)
 }
 
 /** Messages for the SDK. */

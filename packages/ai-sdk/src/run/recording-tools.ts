@@ -51,7 +51,7 @@ function single(tool: AnyTool, begin: Begin) {
 
 /** The SDK asks at once whether a tool streams, so a function has to be a generator to be one here. */
 function streaming(tool: AnyTool, begin: Begin) {
-  return async function* (input: unknown, options: Options): AsyncGenerator<unknown> {
+  return async function* (input: unknown, options: Options): AsyncGenerator {
     const call = begin(input, options.toolCallId)
     await call.begin()
     const outputs: unknown = tool.execute?.call(tool, input, options)

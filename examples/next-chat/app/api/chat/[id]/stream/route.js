@@ -6,7 +6,7 @@ import { resumed } from '../../../../../lib/streams.mjs'
 export async function GET(_request, { params }) {
   const { id } = await params
   const chat = await chats.loadChat(id)
-  const stream = chat?.activeStreamId == null ? null : await resumed(chat.activeStreamId)
+  const stream = await resumed(chat?.activeStreamId ?? null)
   if (stream === null) return new Response(null, { status: 204 })
   return new Response(stream.pipeThrough(new TextEncoderStream()), { headers: UI_MESSAGE_STREAM_HEADERS })
 }
