@@ -172,9 +172,17 @@ function readRun<MESSAGE extends UIMessage>(
   if (message !== undefined && messages !== undefined) {
     throw new TurnstoreError('INVALID_ARGUMENT', 'options.message and options.messages exclude each other')
   }
+  if (!Array.isArray(repeatable)) throw new TurnstoreError('INVALID_ARGUMENT', 'options.repeatable must be an array')
+  checkObject(tools, 'options.tools')
+  checkObject(toolsContext, 'options.toolsContext')
   const given = {
     message: message === undefined ? null : readMessage(message, 'options.message'),
     messages: messages === undefined ? null : readMessages(messages),
   }
   return { tools, input: { ...given, tools, repeatable: new Set(repeatable), toolsContext } }
+}
+
+function checkObject(value: unknown, what: string): void {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return
+  throw new TurnstoreError('INVALID_ARGUMENT', `${what} must be an object`)
 }

@@ -37,7 +37,7 @@ const writer = (module: string, name: string, path: string, id: string): string 
         await chats.saveMessages('c', [...(chat?.messages ?? []), user('u' + n), says('a' + n)], { ifRevision: chat?.revision ?? 0 })
         break
       } catch (error) {
-        if (error.code !== 'REVISION_CONFLICT' && error.code !== 'TURN_ID_CONFLICT') throw error
+        if (error.code !== 'REVISION_CONFLICT') throw error
       }
     }
   }

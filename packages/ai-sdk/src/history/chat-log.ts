@@ -1,4 +1,4 @@
-import type { ChangeResult, ScopeOptions, SessionChange, SessionStore, SessionSummary, TurnPage } from '@turnstore/core'
+import type { ScopeOptions, SessionChange, SessionStore, SessionSummary, TurnPage } from '@turnstore/core'
 import { retryConflicts } from '@turnstore/core/adapter'
 import { type Exchange, exchangeOf } from './exchange.js'
 
@@ -38,17 +38,26 @@ export class ChatLog {
     return this.place.store.loadSummary(this.chatId, this.scope())
   }
 
-  /** @param revision of the chat as the change expects it; null to create the chat */
-  async change(change: SessionChange, revision: number | null): Promise<ChangeResult> {
+  /**
+   * @param revision of the chat as the change expects it; null if there is to be none
+   * @returns the new revision
+   */
+  async change(change: SessionChange, revision: number | null): Promise<number> {
     const { store, workspaceId = null, agentId } = this.place
-    const condition =
-      revision === null ? { createIfMissing: { workspaceId, agentId } } : { ...this.scope(), ifRevision: revision }
-    return store.changeSession(this.chatId, change, condition)
+    if (revision !== null) {
+      const result = await store.changeSession(this.chatId, change, { ...this.scope(), ifRevision: revision })
+      return result.revision
+    }
+    // Not by a change that creates the session: it would apply to one that another process has created meanwhile.
+    const now = new Date().toISOString()
+    const turns = change.appendTurns ?? []
+    const session = { sessionId: this.chatId, workspaceId, agentId, createdAt: now, updatedAt: now, turns }
+    return store.saveSession(session, { ifRevision: 0 })
   }
 
   /** Repeats a read with the change that depends on it, while others change the chat in between. */
   async retry<T>(work: () => Promise<T>): Promise<T> {
-    return retryConflicts(this.chatId, work, ['REVISION_CONFLICT', 'SESSION_NOT_FOUND', 'TURN_ID_CONFLICT'])
+    return retryConflicts(this.chatId, work, ['REVISION_CONFLICT', 'SESSION_NOT_FOUND'])
   }
 
   scope(): ScopeOptions {

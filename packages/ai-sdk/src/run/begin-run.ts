@@ -119,7 +119,7 @@ export async function save(
   const plan = planSave(stored?.exchanges.length ?? 0, wanted, { now, agentId, ...options })
   const turnId = plan.lastTurnId ?? ''
   if (plan.isEmpty) return { revision: stored?.revision ?? 0, turnId }
-  return { revision: (await chat.change(plan.change, stored?.revision ?? null)).revision, turnId }
+  return { revision: await chat.change(plan.change, stored?.revision ?? null), turnId }
 }
 
 /** The calls of the step that the model had begun last. Those before it had all been answered. */

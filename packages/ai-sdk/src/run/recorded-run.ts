@@ -108,6 +108,7 @@ export class RecordedRun<TOOLS extends ToolSet, MESSAGE extends UIMessage> {
     if (stepNumber === 0 && this.#stored > 0) {
       this.#firstStep += this.#stored
       this.#stored = 0
+      this.#noted = null
     }
     this.#step = stepNumber
     await this.#putSteps(steps)

@@ -66,7 +66,7 @@ export class RunLog {
   async #change(update: Update, revision: number): Promise<void> {
     this.#revision = null
     const change = { updateTurns: [{ turnId: this.#turnId, ...update }] }
-    this.#revision = (await this.#log.change(change, revision)).revision
+    this.#revision = await this.#log.change(change, revision)
   }
 
   async #exclusive(work: () => Promise<void>): Promise<void> {
