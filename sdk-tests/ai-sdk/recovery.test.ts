@@ -12,7 +12,7 @@ import {
   type UIMessage,
   validateUIMessages,
 } from 'ai'
-import type { SessionStore } from '@turnstore/core'
+import { SessionManager, type SessionStore } from '@turnstore/core'
 import { type RecordedRun, TurnstoreChats } from '@turnstore/ai-sdk'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
@@ -260,6 +260,32 @@ describe('A run', () => {
     await stream(other, modelFor('act-1'), { ends: false })
     expect(effects).toEqual([])
     store.changeSession = change
+  })
+})
+
+describe('A session that another SDK began', () => {
+  it('goes on with a run, and other readers see what it did', async () => {
+    const store = memory()
+    const manager = new SessionManager(store)
+    await manager.startSession({ sessionId: chatId })
+    await manager.recordMessages(chatId, [
+      { role: 'user', content: 'Is there tea?' },
+      { role: 'assistant', content: 'Three kinds.' },
+      { role: 'user', content: 'Count it.' },
+    ])
+    const run = await record(store)
+    expect(run.isUnfinished).toBe(true)
+    await stream(run, modelFor('act-1'))
+    expect(await statesIn(store)).toEqual(['act-1 output-available'])
+    expect(await manager.getMessages(chatId)).toMatchObject([
+      { content: 'Is there tea?' },
+      { content: 'Three kinds.' },
+      { content: 'Count it.' },
+      { tool_calls: [{ id: 'act-1' }] },
+      { role: 'tool', content: '{"did":"act-1"}' },
+      { content: 'Done.' },
+    ])
+    expect((await store.loadSession(chatId))?.turns.map(({ status }) => status)).toEqual(['success', 'success'])
   })
 })
 

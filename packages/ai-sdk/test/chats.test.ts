@@ -237,7 +237,14 @@ describe('TurnstoreChats', () => {
     const invalid = { code: 'INVALID_ARGUMENT' }
     expect((): unknown => Reflect.construct(TurnstoreChats, [{ store: memory(), other: 1 }])).toThrow('other')
     await expect(called(chats, 'saveMessages', chatId, [], { other: 1 })).rejects.toMatchObject(invalid)
-    for (const options of [null, { other: 1 }, { repeatable: 'act' }, { tools: null }, { toolsContext: [] }, { messages: 1 }]) {
+    for (const options of [
+      null,
+      { other: 1 },
+      { repeatable: 'act' },
+      { tools: null },
+      { toolsContext: [] },
+      { messages: 1 },
+    ]) {
       await expect(called(chats, 'recordRun', chatId, options)).rejects.toMatchObject(invalid)
     }
     await expect(called(chats, 'forkChat', chatId, 'm', { other: 1 })).rejects.toMatchObject(invalid)

@@ -1,3 +1,4 @@
+import { isJsonObject } from '@turnstore/core/adapter'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { thoroughness } from '../../../scripts/testing/machine.ts'
@@ -27,6 +28,8 @@ describe.each(stores)('Messages in the store %s', (name, open) => {
           expect(await store.loadSession(chatId)).toEqual(before)
           const turns = before?.turns ?? []
           expect(turns.slice(0, -1).filter(({ status }) => status === 'running')).toEqual([])
+          const openings = turns.slice(1).map(({ items }) => items[0]?.value)
+          expect(openings.filter(value => !isJsonObject(value) || value.role !== 'user')).toEqual([])
           expect(new Set(turns.map(({ turnId }) => turnId)).size).toBe(turns.length)
         }
       }),
