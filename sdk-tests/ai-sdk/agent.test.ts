@@ -1,6 +1,6 @@
 import { convertToModelMessages, generateText, isToolUIPart, stepCountIs, streamText, tool, ToolLoopAgent } from 'ai'
 import { TurnstoreChats } from '@turnstore/ai-sdk'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { memory } from '../stores.ts'
 import { fakeModel, resultsIn, says, user, wants } from './fake-model.ts'
@@ -44,7 +44,7 @@ describe('The settings of a run', () => {
     })
     expect(await result.text).toBe('Done.')
     expect(seen).toEqual(['step 0: ', 'step 1: c1', 'end'])
-    expect((await chats.loadChat('chat-1'))?.isRunning).toBe(false)
+    await vi.waitFor(async () => expect((await chats.loadChat('chat-1'))?.isRunning).toBe(false))
   })
 
   it('store the steps of several calls of the SDK in their order', async () => {

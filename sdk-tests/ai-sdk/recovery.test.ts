@@ -247,6 +247,33 @@ describe('A run', () => {
     expect(await statesIn(store)).toEqual(['p1 output-available'])
   })
 
+  it('keeps outputs apart when the model uses an id again', async () => {
+    const store = memory()
+    let steps = 0
+    const again = fakeModel(() => (steps++ < 3 ? [wants('act-1', 'act')] : [says('Done.')]))
+    const counting = tool({
+      inputSchema: z.object({}),
+      execute: async () => (steps < 3 ? steps : new Promise(() => {})),
+    })
+    const chats = new TurnstoreChats({ store })
+    const message = user('u1')
+    const first = await chats.recordRun(chatId, { message, tools: { act: counting } })
+    void stream(first, again).catch(() => {})
+    await until(() => steps === 3)
+    await until(async () => (await statesIn(store)).length === 3)
+    const run = await record(store, message)
+    await stream(
+      run,
+      fakeModel(() => [says('Done.')]),
+    )
+    const parts = run.messages[1]?.parts.filter(isToolUIPart)
+    expect(parts?.map(({ output, errorText }) => output ?? errorText)).toEqual([
+      1,
+      2,
+      expect.stringContaining('interrupted'),
+    ])
+  })
+
   it('says so when there is nothing to answer, or the store cannot store', async () => {
     const store = memory()
     const run = await record(store)

@@ -1,7 +1,7 @@
 import type { TurnItem, TurnRecord } from '@turnstore/core'
 import { isJsonObject } from '@turnstore/core/adapter'
 import { FORMAT, isMessage, type Message, type Part } from '../messages/message.js'
-import { isAnswered, isToolPart, mapToolParts, type ToolPart, withOutcome } from '../messages/tool-part.js'
+import { isAnswered, isToolPart, mapToolParts, withOutcome } from '../messages/tool-part.js'
 import { messagesOfOthers } from '../messages/turns.js'
 import { begunCall, type BegunCall } from './begun-call.js'
 import { isStepId, markOf } from './run-mark.js'
@@ -16,11 +16,16 @@ export function exchangeOf(turn: TurnRecord): Exchange {
   return { turn, messages: isOwn(turn) ? ownMessages(turn) : messagesOfOthers(turn) }
 }
 
-/** The items of the messages of a turn, without the steps of a run. */
-export function messageItems(turn: TurnRecord): { itemId: string; value: Message }[] {
+/** The items of a turn with messages, and with steps of a run. */
+export function ownItems(turn: TurnRecord): { itemId: string; value: Message }[] {
   return turn.items.flatMap(({ itemId, value, format }) =>
-    format === FORMAT && !isStepId(itemId) && isJsonObject(value) && isMessage(value) ? [{ itemId, value }] : [],
+    format === FORMAT && isJsonObject(value) && isMessage(value) ? [{ itemId, value }] : [],
   )
+}
+
+/** Without the steps. */
+export function messageItems(turn: TurnRecord): { itemId: string; value: Message }[] {
+  return ownItems(turn).filter(({ itemId }) => !isStepId(itemId))
 }
 
 /** The calls that a run began, by the ids that the SDK knows. */
@@ -55,23 +60,24 @@ function ownMessages(turn: TurnRecord): Message[] {
       ? (messages.pop() ?? last)
       : { id: messageId, role: 'assistant', parts: [] }
   const parts = [...answered.parts, ...stepParts(turn)]
-  const placed = new Set(parts.flatMap(part => (isToolPart(part) ? [part.toolCallId] : [])))
+  const all = [...messages.flatMap(message => message.parts), ...parts]
+  const placed = new Set(all.filter(isToolPart).map(({ toolCallId }) => toolCallId))
   const others = [...begun.values()].map(({ part }) => part).filter(({ toolCallId }) => !placed.has(toolCallId))
   const unplaced: Part[] = others.length === 0 ? [] : [{ type: 'step-start' }, ...others]
-  const whole = mapToolParts({ ...answered, parts: [...parts, ...unplaced] }, part => {
+  const whole = { ...answered, parts: [...parts, ...unplaced] }
+  return [...messages, ...(whole.parts.length === 0 ? [] : [whole])].map(message => withOutcomes(message, begun))
+}
+
+function stepParts(turn: TurnRecord): Part[] {
+  return ownItems(turn).flatMap(({ itemId, value }) => (isStepId(itemId) ? value.parts : []))
+}
+
+/** The message with the outcomes of its calls that are recorded beside it. */
+export function withOutcomes(message: Message, begun: ReadonlyMap<string, BegunCall>): Message {
+  return mapToolParts(message, part => {
     const call = begun.get(part.toolCallId)
-    return call?.isAnswered !== true || isAnswered(part) ? part : withOutcomeOf(part, call)
+    if (call?.isAnswered !== true || isAnswered(part)) return part
+    const { output, errorText } = call.part
+    return withOutcome(part, typeof errorText === 'string' ? { errorText } : { output: output ?? null })
   })
-  return whole.parts.length === 0 ? messages : [...messages, whole]
-}
-
-function stepParts({ items }: TurnRecord): Part[] {
-  return items.flatMap(({ itemId, value }) =>
-    isStepId(itemId) && isJsonObject(value) && isMessage(value) ? value.parts : [],
-  )
-}
-
-/** @param call that has its outcome */
-export function withOutcomeOf(part: ToolPart, { part: { output, errorText } }: BegunCall): ToolPart {
-  return withOutcome(part, typeof errorText === 'string' ? { errorText } : { output: output ?? null })
 }

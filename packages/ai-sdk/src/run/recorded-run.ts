@@ -2,12 +2,12 @@ import type { ToolSet, UIMessage } from 'ai'
 import { TurnstoreError, type TurnRecord, type TurnUpdate } from '@turnstore/core'
 import { canonicalJson } from '@turnstore/core/adapter'
 import { begunRecord } from '../history/begun-call.js'
-import { begunCalls, exchangeOf, withOutcomeOf } from '../history/exchange.js'
+import { begunCalls, exchangeOf, ownItems, withOutcomes } from '../history/exchange.js'
 import { rewritten } from '../history/plan-save.js'
 import { type RunMark, stepId } from '../history/run-mark.js'
 import { asJson, FORMAT, given, type Message, type Part, readMessage } from '../messages/message.js'
 import { type StepContent, stepParts } from '../messages/step-parts.js'
-import { isAnswered, isToolPart, mapToolParts, type Outcome, withOutcome } from '../messages/tool-part.js'
+import { callIdOf, isToolPart, type Outcome, withOutcome } from '../messages/tool-part.js'
 import type { BegunRun, RecoveredCall } from './begin-run.js'
 import { recordingTools } from './recording-tools.js'
 import type { RunLog } from './run-log.js'
@@ -60,6 +60,7 @@ export class RecordedRun<TOOLS extends ToolSet, MESSAGE extends UIMessage> {
   /** The newest step as it is stored, and the outcomes of its calls, which are stored beside it. */
   #noted: { readonly step: number; readonly parts: readonly Part[] } | null = null
   readonly #outcomes = new Map<string, Outcome>()
+  readonly #callIds = new Set<string>()
   /** The SDK ignores errors of callbacks. The next write tells it. */
   #failure: { readonly error: unknown } | null = null
 
@@ -82,7 +83,7 @@ export class RecordedRun<TOOLS extends ToolSet, MESSAGE extends UIMessage> {
       tools: recording,
       prepareStep: async step => this.#prepare(step),
       onLanguageModelCallEnd: async ({ content }) => {
-        await this.#noting(async () => this.#putStep(this.#step, stepParts(content, this.#isDynamic)))
+        await this.#noting(async () => this.#begin(stepParts(content, this.#isDynamic)))
       },
     }
   }
@@ -105,13 +106,31 @@ export class RecordedRun<TOOLS extends ToolSet, MESSAGE extends UIMessage> {
   async #prepare({ stepNumber, steps }: PreparedStep): Promise<undefined> {
     this.#known()
     if (this.#failure !== null) throw this.#failure.error
-    if (stepNumber === 0 && this.#stored > 0) {
-      this.#firstStep += this.#stored
+    if (stepNumber === 0) {
+      this.#firstStep += this.#noted === null ? 0 : this.#noted.step + 1
       this.#stored = 0
       this.#noted = null
     }
     this.#step = stepNumber
     await this.#putSteps(steps)
+  }
+
+  /** A step whose tools have not begun. */
+  async #begin(parts: Part[]): Promise<void> {
+    const ids = parts.filter(isToolPart).map(({ toolCallId }) => toolCallId)
+    const repeated = ids.filter(id => this.#callIds.has(id))
+    for (const id of ids) this.#callIds.add(id)
+    if (repeated.length > 0) await this.#settle(repeated)
+    await this.#putStep(this.#step, parts)
+  }
+
+  /** Frees ids that the model uses again: the outcomes of earlier calls go into the steps that made them. */
+  async #settle(callIds: readonly string[]): Promise<void> {
+    await this.#known().rewrite(turn => {
+      const begun = begunCalls(turn)
+      const settled = ownItems(turn).map(item => ({ ...item, format: FORMAT, value: withOutcomes(item.value, begun) }))
+      return { putItems: settled, removeToolCalls: callIds.map(callIdOf) }
+    })
   }
 
   async #putSteps(steps: PreparedStep['steps']): Promise<void> {
@@ -188,10 +207,5 @@ function answered(turn: TurnRecord, answer: Message | null, messageId: string): 
   if (answer === null) return messages
   const last = messages.at(-1)
   const before = last?.role === 'assistant' && last.id === messageId ? messages.slice(0, -1) : messages
-  const begun = begunCalls(turn)
-  const whole = mapToolParts(answer, part => {
-    const call = begun.get(part.toolCallId)
-    return call?.isAnswered !== true || isAnswered(part) ? part : withOutcomeOf(part, call)
-  })
-  return [...before, whole]
+  return [...before, withOutcomes(answer, begunCalls(turn))]
 }
