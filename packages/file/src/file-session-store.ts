@@ -205,6 +205,23 @@ export class FileSessionStore extends AbstractSessionStore {
     return this.#ask(sessionId, scope, file => file.summary(scope))
   }
 
+  /** The versions of the files of each session, which a writer changes. */
+  protected override async _glance(sessionIds: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const unknown: string[] = []
+    const seen = new Map<string, string>()
+    for (const id of sessionIds) {
+      const paths = this.#places.get(id)
+      if (paths === undefined) {
+        unknown.push(id)
+        continue
+      }
+      const versions = [paths.document, paths.journal].map(path => identify(path)?.version ?? '')
+      seen.set(id, versions.join(' '))
+    }
+    for (const [id, token] of (await super._glance(unknown)) ?? []) seen.set(id, token)
+    return seen
+  }
+
   /** Asks the session where it was found last, before it is looked for. */
   async #ask<T>(sessionId: string, scope: Scope, ask: (file: SessionFile) => Promise<T | null>): Promise<T | null> {
     const known = this.#openAlready(sessionId)

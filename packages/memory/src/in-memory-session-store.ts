@@ -21,6 +21,7 @@ import {
   type ChangeCondition,
   type Condition,
   type Deletion,
+  type Glimpse,
   inScope,
   AbstractSessionStore,
   checkRevision,
@@ -65,6 +66,8 @@ export class InMemorySessionStore extends AbstractSessionStore {
     search: 'scan',
   }
   readonly #sessions = new Map<string, IndexedSession>()
+  /** How many sessions have been created. */
+  #lives = 0
 
   /** @throws `INVALID_ARGUMENT` */
   constructor(options: StoreOptions = {}) {
@@ -86,7 +89,10 @@ export class InMemorySessionStore extends AbstractSessionStore {
   protected async _saveSession(session: SessionRecord, condition: Condition): Promise<number> {
     const stored = this.#sessions.get(session.sessionId)
     const revision = nextRevision(session, stored?.head ?? null, condition)
-    this.#sessions.set(session.sessionId, new IndexedSession({ ...session, revision }, stored?.remembered))
+    this.#sessions.set(
+      session.sessionId,
+      new IndexedSession({ ...session, revision }, stored?.life ?? ++this.#lives, stored?.remembered),
+    )
     return revision
   }
 
@@ -98,7 +104,10 @@ export class InMemorySessionStore extends AbstractSessionStore {
     const stored = this.#sessions.get(sessionId)
     if (stored === undefined && condition.creation !== undefined) {
       const { session, result, remember } = planCreation(sessionId, condition.creation, change, condition, this.limits)
-      this.#sessions.set(sessionId, new IndexedSession(session, remember === undefined ? [] : [remember]))
+      this.#sessions.set(
+        sessionId,
+        new IndexedSession(session, ++this.#lives, remember === undefined ? [] : [remember]),
+      )
       return result
     }
     if (stored === undefined || !inScope(stored.head, condition.scope)) {
@@ -172,6 +181,11 @@ export class InMemorySessionStore extends AbstractSessionStore {
   protected async _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null> {
     const indexed = this.#inScope(sessionId, scope)
     return indexed === null ? null : cloneSummary(indexed.summary())
+  }
+
+  protected override async _glimpse(sessionId: string, scope: Scope): Promise<Glimpse | null> {
+    const indexed = this.#inScope(sessionId, scope)
+    return indexed === null ? null : { summary: cloneSummary(indexed.summary()), life: `${indexed.life}` }
   }
 
   protected async _querySessions(query: CheckedQuery): Promise<SessionPage> {

@@ -191,7 +191,7 @@ export class TurnstoreSession
    */
   async runCompaction(
     args: OpenAIResponsesCompactionArgs = {},
-    _runContext?: RunContext<unknown>,
+    _runContext?: RunContext,
     ownership?: object | null,
     modelExchange?: ModelExchange,
   ): Promise<OpenAIResponsesCompactionResult | null> {

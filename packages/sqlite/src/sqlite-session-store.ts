@@ -17,6 +17,7 @@ import {
   checkStoreOptions,
   type Condition,
   type Deletion,
+  type Glimpse,
   AbstractSessionStore,
   type CheckedChange,
   type CheckedQuery,
@@ -52,6 +53,7 @@ import {
   hasRow,
   type Head,
   readCountedHead,
+  readGlimpse,
   readHead,
   readRawHeads,
   readRawTurns,
@@ -65,6 +67,7 @@ import { readIfSmall } from './sessions/whole-session.js'
 import { UNREAD, type Write, WriteQueue } from './sessions/write-queue.js'
 import { eraseDeleted, isWorthErasing } from './tables/deletions.js'
 import { refuseNewer, upgrade } from './tables/schema-version.js'
+import { sql } from './tables/statements.js'
 
 /** Turns that a search reads at a time. */
 const SCANNED = 64
@@ -120,6 +123,8 @@ export class SqliteSessionStore extends AbstractSessionStore {
     search: 'scan',
   }
   #open: Open | null = null
+  /** The version of the database that the watches have seen. */
+  #seenVersion: unknown
 
   /**
    * @param source the path of the database, which the first call creates if needed; `:memory:`; or your own `Database`
@@ -312,6 +317,25 @@ export class SqliteSessionStore extends AbstractSessionStore {
 
   protected _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null> {
     return this.#read(connection => readSummary(connection, sessionId, scope))
+  }
+
+  protected override _glimpse(sessionId: string, scope: Scope): Promise<Glimpse | null> {
+    return this.#read(connection => readGlimpse(connection, sessionId, scope))
+  }
+
+  protected override _glance(sessionIds: readonly string[]): Promise<ReadonlyMap<string, string> | null> {
+    return this.#read(connection => {
+      // Changes when another connection has committed. The watches know what this one does.
+      const version = connection.value('PRAGMA data_version')
+      if (version === this.#seenVersion) return null
+      this.#seenVersion = version
+      return new Map(
+        sessionIds.flatMap((id): [string, string][] => {
+          const row = connection.get(sql.head, id)
+          return row === undefined ? [] : [[id, `${String(row.id)}-${String(row.revision)}`]]
+        }),
+      )
+    })
   }
 
   protected _listSessions(scope: Scope): Promise<string[]> {

@@ -18,6 +18,7 @@ export const contract = {
   change: 'the change',
   queries: 'the queries',
   search: 'the search',
+  watch: 'the watch',
   capabilities: 'the declared capabilities',
   manager: 'the session manager',
 } as const

@@ -22,6 +22,7 @@ export type GroupName =
   | 'queries'
   | 'paging'
   | 'search'
+  | 'watch'
   | 'scope'
   | 'size'
   | 'discretion'

@@ -2,7 +2,7 @@ import type { SessionStore } from '@turnstore/core'
 import { fail } from '../checks/expect.js'
 import { appendOf, sessionOf } from './samples.js'
 
-export type MethodName = Exclude<keyof SessionStore, 'capabilities' | 'sessions' | symbol>
+export type MethodName = Exclude<keyof SessionStore, 'capabilities' | 'sessions' | 'watchSession' | symbol>
 
 /** Options of an untyped caller. */
 export type AnyOptions = Parameters<SessionStore['saveSession']>[1]
@@ -14,7 +14,7 @@ interface Method {
 }
 
 /** Every method that takes options. The compiler checks that none is missing. */
-export const methods: Readonly<Record<Exclude<MethodName, 'ready' | 'close'> | 'sessions', Method>> = {
+export const methods: Readonly<Record<Exclude<MethodName, 'ready' | 'close'> | 'sessions' | 'watchSession', Method>> = {
   saveSession: { kind: 'write', call: (store, id, options) => store.saveSession(sessionOf(id), options) },
   changeSession: { kind: 'write', call: (store, id, options) => store.changeSession(id, appendOf('t'), options) },
   deleteSession: { kind: 'write', call: (store, id, options) => store.deleteSession(id, options) },
@@ -25,6 +25,7 @@ export const methods: Readonly<Record<Exclude<MethodName, 'ready' | 'close'> | '
   listSessions: { kind: 'read', call: (store, _id, options) => store.listSessions(options) },
   querySessions: { kind: 'read', call: (store, _id, options) => store.querySessions(options) },
   searchSessions: { kind: 'read', call: (store, _id, options) => store.searchSessions(searchOf(options)) },
+  watchSession: { kind: 'read', call: (store, id, options) => firstOf(store.watchSession(id, options)) },
   sessions: { kind: 'read', call: (store, _id, options) => gather(store.sessions(options)) },
 }
 
@@ -44,6 +45,7 @@ export const methodsOfOneSession = [
   'readTurns',
   'readParts',
   'loadSummary',
+  'watchSession',
 ] as const
 
 /** Far more than any case stores. */
@@ -55,6 +57,12 @@ export async function gather<T>(items: AsyncIterable<T>): Promise<T[]> {
     if (result.push(item) > MOST_ITEMS) fail(`an iteration has not ended after ${MOST_ITEMS} sessions`)
   }
   return result
+}
+
+/** The first item of an iteration, which is then left. */
+export async function firstOf<T>(items: AsyncIterable<T>): Promise<T | undefined> {
+  for await (const item of items) return item
+  return undefined
 }
 
 /**

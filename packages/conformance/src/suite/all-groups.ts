@@ -22,6 +22,7 @@ import { readingGroup } from '../groups/data/reading.js'
 import { recordsGroup } from '../groups/data/records.js'
 import { retriesGroup } from '../groups/writes/retries.js'
 import { searchGroup } from '../groups/listings/search.js'
+import { watchGroup } from '../groups/listings/watch.js'
 import { scopeGroup } from '../groups/listings/scope.js'
 import { sizeGroup } from '../groups/writes/size.js'
 import { valuesGroup } from '../groups/data/values.js'
@@ -50,6 +51,7 @@ export const groups: Readonly<Record<GroupName, Group>> = {
   queries: queriesGroup,
   paging: pagingGroup,
   search: searchGroup,
+  watch: watchGroup,
   scope: scopeGroup,
   size: sizeGroup,
   discretion: discretionGroup,

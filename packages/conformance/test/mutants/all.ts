@@ -19,6 +19,7 @@ import { reading } from './faults/reading.ts'
 import { records } from './faults/records.ts'
 import { retries } from './faults/retries.ts'
 import { search } from './faults/search.ts'
+import { watch } from './faults/watch.ts'
 import { scope } from './faults/scope.ts'
 import { values } from './faults/values.ts'
 import type { Mutant } from './mutant.ts'
@@ -46,6 +47,7 @@ export const mutants: readonly Mutant[] = [
   queries,
   paging,
   search,
+  watch,
   scope,
   size,
   partSizes,

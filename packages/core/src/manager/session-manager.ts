@@ -27,8 +27,9 @@ import type {
 } from '../records/models.js'
 import { RecordFactory } from '../records/record-factory.js'
 import { turnPatchMembers } from '../records/record-input.js'
-import { attempt } from '../stores/lifecycle.js'
+import { attempt, later } from '../stores/lifecycle.js'
 import { bindStore, boundWorkspaceOf } from '../stores/bound-store.js'
+import { watchMembers, type WatchedSession, type WatchOptions } from '../watch/watch-options.js'
 import { searchMembers, type SearchPage, type SearchQuery } from '../search/search-query.js'
 import type { SessionStore } from '../stores/session-store.js'
 import { MessageRecorder, type RecordedMessages, type RecordMessagesOptions } from './message-recorder.js'
@@ -378,7 +379,7 @@ export class SessionManager<Metadata extends object = JsonObject> implements Asy
    * for await (const { sessionId, turnCount } of manager.sessions({ ended: false })) console.log(sessionId, turnCount)
    */
   sessions(query: SessionQuery = {}): AsyncIterable<SessionSummary<Metadata>> {
-    return typed(iterate(attempt(() => this.#store.sessions(this.#scopedQuery(query)))))
+    return typed(later(attempt(() => this.#store.sessions(this.#scopedQuery(query)))))
   }
 
   /**
@@ -391,6 +392,22 @@ export class SessionManager<Metadata extends object = JsonObject> implements Asy
    */
   async searchSessions(query: SearchQuery): Promise<SearchPage<Metadata>> {
     return typed(await this.#store.searchSessions(this.#scopedQuery(query, searchMembers)))
+  }
+
+  /**
+   * Watches a session: gives its state, and again after each change, by whatever process. The watch ends when the session
+   * is deleted, or when you leave the loop. Read turns and parts to see what has changed.
+   *
+   * @example
+   * for await (const { deleted, lastTurn } of manager.watchSession('chat-1')) console.log(deleted ? 'gone' : lastTurn?.status)
+   */
+  watchSession(sessionId: string, options: WatchOptions = {}): AsyncIterable<WatchedSession> {
+    return later(
+      attempt(() => {
+        checkMembers(options, 'options', watchMembers)
+        return this.#store.watchSession(sessionId, { ...options, ...this.#scopeOf(options) })
+      }),
+    )
   }
 
   /**
@@ -547,8 +564,4 @@ async function inTheCallersWords<T>(change: Promise<T>, check: () => unknown): P
     if (isTurnstoreError(error, 'INVALID_RECORD')) withOutcome('not-stored', check)
     throw error
   }
-}
-
-async function* iterate<T>(begin: () => AsyncIterable<T>): AsyncGenerator<T> {
-  yield* begin()
 }

@@ -5,7 +5,6 @@
  */
 
 /** Outside of ASCII there is something to compose. */
-// oxlint-disable-next-line no-control-regex -- ASCII begins with control characters
 const ascii = /^[\0-\x7f]*$/
 
 /**

@@ -51,8 +51,8 @@ export interface SearchedStore {
 const MOST_UNITS = 4_194_304
 const MOST_SESSIONS = 1000
 
-/** Sessions that are listed at a time. */
-const LISTED = 100
+/** Sessions that are listed at first. A page that needs more takes all that it may have: some stores list all of them. */
+const FIRST_LISTED = 100
 
 /** Calls of a turn that are read at a time, if they are large and if they are small. */
 const FEWEST_CALLS = 1
@@ -101,8 +101,8 @@ class Search {
       const stopped = await this.#searchSession(from.session, from)
       if (stopped !== null) return stopped
     }
-    for (;;) {
-      const page = await this.#store.querySessions({ ...sessions, limit: LISTED, after })
+    for (let limit = FIRST_LISTED; ; limit = MOST_SESSIONS - FIRST_LISTED) {
+      const page = await this.#store.querySessions({ ...sessions, limit, after })
       for (const each of page.damaged ?? []) this.#damaged.set(each.sessionId, each)
       for (const session of page.sessions) {
         after = positionOf(session, 'updatedAt')
@@ -149,6 +149,7 @@ class Search {
   ): Promise<SearchPosition | null> {
     let resumed = begun
     for (let from = begun?.turn ?? 0; ;) {
+      if (this.#slice.isOver) await this.#pause()
       throwIfAborted(this.#signal)
       const scanned = await this.#store.scanTurns(session.sessionId, from, this.#search.terms)
       if (scanned === null) return null
@@ -213,8 +214,9 @@ class Search {
     turn: TurnRecord | TurnHeadRecord,
     begun: SearchPosition | null,
   ): Promise<Place | null> {
-    if (begun?.first == null) return null
-    const { field, call: index } = begun.first
+    const first = begun?.first ?? null
+    if (first === null) return null
+    const { field, call: index } = first
     if (field === 'prompt' || field === 'responseContent' || field === 'error') {
       return { field, call: index, text: turn[field] ?? '' }
     }

@@ -6,6 +6,7 @@ import type { SessionPage } from '../queries/page.js'
 import type { SessionQuery } from '../queries/query.js'
 import type { PartPage, PartRange } from '../queries/part-range.js'
 import type { SearchPage, SearchQuery } from '../search/search-query.js'
+import type { WatchedSession, WatchOptions } from '../watch/watch-options.js'
 import type { TurnHeadPage, TurnPage, TurnRange } from '../queries/turn-range.js'
 
 /** What a store guarantees. `@turnstore/conformance` tests it. */
@@ -101,6 +102,14 @@ export interface SessionStore extends AsyncDisposable {
    * between two pages appears once at most.
    */
   searchSessions(query: SearchQuery): Promise<SearchPage>
+
+  /**
+   * Watches a session: gives its state if it is not the one of `since`, and again after each change, by any process that
+   * `capabilities.sharing` names. Several changes may come as one, and the last is never missed. A session that is
+   * deleted, or was never there, gives `{ deleted: true }`, and the watch ends. Changes by this handle come at once, those
+   * of others within about a second.
+   */
+  watchSession(sessionId: string, options?: WatchOptions): AsyncIterable<WatchedSession>
 
   /** Resolves when the store is connected and its capabilities are final. Other calls wait for this automatically. */
   ready(): Promise<void>

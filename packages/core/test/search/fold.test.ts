@@ -23,12 +23,12 @@ describe('Folding', () => {
     const seconds = new Set(
       points.flatMap(point => {
         const composed = String.fromCodePoint(point)
-        return composed.normalize('NFD') === composed ? [] : [...composed.normalize('NFD')].slice(1)
+        return composed.normalize('NFD') === composed ? [] : Array.from(composed.normalize('NFD')).slice(1)
       }),
     )
     const missing = points.filter(point => {
       const character = String.fromCodePoint(point)
-      const [first = ''] = character.normalize('NFKD')
+      const [first = ''] = Array.from(character.normalize('NFKD'))
       return (seconds.has(first) || /\p{M}/u.test(first)) && !joiner.test(character)
     })
     expect(missing.map(point => point.toString(16))).toEqual([])

@@ -23,27 +23,25 @@ describe('Terms', () => {
 const text = fc
   .array(
     fc.constantFrom(
-      ...[
-        'a',
-        'N',
-        'n',
-        'é',
-        '\u0301',
-        '\u0338',
-        '"',
-        '\\',
-        '\n',
-        '\u001b',
-        '\ud800',
-        '<',
-        '=',
-        '7',
-        'e',
-        '＂',
-        '가',
-        'ᆨ',
-        'ﬁ',
-      ],
+      'a',
+      'N',
+      'n',
+      'é',
+      '\u0301',
+      '\u0338',
+      '"',
+      '\\',
+      '\n',
+      '\u001b',
+      '\ud800',
+      '<',
+      '=',
+      '7',
+      'e',
+      '＂',
+      '가',
+      'ᆨ',
+      'ﬁ',
     ),
     { maxLength: 6 },
   )
@@ -69,7 +67,7 @@ it('JSON that cannot match has no match, whatever joins, is escaped or is a numb
       const match = new TurnMatch(terms)
       for (const _ of match.head(record)) continue
       for (const _ of match.call(call, 0)) continue
-      if (match.isMatch) expect(mayMatch(terms, JSON.stringify(encodeTurn(record)))).toBe(true)
+      expect(match.isMatch && !mayMatch(terms, JSON.stringify(encodeTurn(record)))).toBe(false)
     }),
     { numRuns: 20_000 },
   )

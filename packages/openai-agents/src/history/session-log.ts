@@ -215,9 +215,10 @@ export class SessionLog {
   async putAgent(fromAgent: string, toAgent: string): Promise<void> {
     this.#view ??= await this.#look()
     const view = this.#view
-    if (view?.open == null) return
-    const { turnId } = view.open
-    view.open.notes = { ...view.open.notes, agent: toAgent }
+    const open = view?.open ?? null
+    if (view === null || open === null) return
+    const { turnId } = open
+    open.notes = { ...open.notes, agent: toAgent }
     const transition = {
       transitionId: crypto.randomUUID(),
       fromAgent,
@@ -226,7 +227,7 @@ export class SessionLog {
       timestamp: new Date().toISOString(),
     }
     await this.#changeBeside(view, {
-      updateTurns: [{ turnId, setMetadata: { [FORMAT]: view.open.notes } }],
+      updateTurns: [{ turnId, setMetadata: { [FORMAT]: open.notes } }],
       appendAgentTransitions: [transition],
     })
   }

@@ -44,7 +44,7 @@ export const search = inMemory('search', {
   'searches arguments and results as one text': [
     'values joined by spaces',
     read(turn => {
-      for (const call of turn.toolCalls) call.arguments = { text: Object.values(call.arguments).join(' ') }
+      for (const call of turn.toolCalls) call.arguments = { text: Object.values(call.arguments).map(String).join(' ') }
     }),
   ],
   'says that there is no more after the first page': ['a cursor of null', page(found => ({ ...found, cursor: null }))],
