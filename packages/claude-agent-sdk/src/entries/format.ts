@@ -59,15 +59,25 @@ export function promptOf(entry: JsonObject): string {
   return turnsOf([entry], 'made')[0]?.prompt ?? ''
 }
 
-/** The ids of the calls whose results an entry has. */
-export function answeredIn({ message }: JsonObject): string[] {
-  if (!isJsonObject(message) || !Array.isArray(message.content)) return []
-  return message.content.flatMap(block =>
-    isJsonObject(block) && typeof block.tool_use_id === 'string' && block.tool_use_id !== '' ? [block.tool_use_id] : [],
-  )
+/** The ids of the calls that an entry makes. */
+export function calledIn(entry: JsonObject): string[] {
+  return idsIn(entry, 'id')
 }
 
-/** The turn that made the calls whose results an entry has. */
+/** The ids of the calls whose results an entry has. */
+export function answeredIn(entry: JsonObject): string[] {
+  return idsIn(entry, 'tool_use_id')
+}
+
+function idsIn({ message }: JsonObject, name: 'id' | 'tool_use_id'): string[] {
+  if (!isJsonObject(message) || !Array.isArray(message.content)) return []
+  return message.content.flatMap(block => {
+    const id = isJsonObject(block) ? block[name] : undefined
+    return typeof id === 'string' && id !== '' ? [id] : []
+  })
+}
+
+/** The uuid of the entry before: that which made the calls whose results an entry has, if it says so. */
 export function callerOf({ sourceToolAssistantUUID: source, parentUuid }: JsonObject): string | null {
   return isValidId(source) ? source : isValidId(parentUuid) ? parentUuid : null
 }

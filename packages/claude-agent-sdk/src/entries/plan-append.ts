@@ -1,5 +1,5 @@
 import type { JsonObject, ToolCallRecord, TurnRecord, TurnUpdate } from '@turnstore/core'
-import { answered, answeredIn, callerOf, turnOf } from './format.js'
+import { answered, answeredIn, calledIn, turnOf } from './format.js'
 import type { NamedEntry } from './numbering.js'
 
 /** A turn whose calls wait for their results. */
@@ -68,16 +68,11 @@ export function callersIn({ turnId, toolCalls }: TurnRecord): Map<string, Caller
   return new Map([...calls.keys()].map(callId => [callId, { turnId, calls }]))
 }
 
-/** The turns that a batch refers to, and that are neither in it nor known. */
-export function missingCallers(batch: readonly NamedEntry[], open: OpenCalls): Set<string> {
-  const ids = new Set(batch.map(({ turnId }) => turnId))
-  const missing = new Set<string>()
-  for (const { entry } of batch) {
-    const caller = callerOf(entry)
-    if (caller === null || ids.has(caller)) continue
-    if (answeredIn(entry).some(callId => !open.has(callId))) missing.add(caller)
-  }
-  return missing
+/** The entries of a batch with results of calls that are neither in it nor known. */
+export function withoutCaller(batch: readonly NamedEntry[], open: OpenCalls): JsonObject[] {
+  const made = new Set(batch.flatMap(({ entry }) => calledIn(entry)))
+  const isKnown = (callId: string): boolean => open.has(callId) || made.has(callId)
+  return batch.flatMap(({ entry }) => (answeredIn(entry).every(isKnown) ? [] : [entry]))
 }
 
 function withAnswer(turn: TurnRecord, result: ToolCallRecord, { timestamp }: JsonObject): TurnRecord {

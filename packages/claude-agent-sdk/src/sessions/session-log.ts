@@ -8,10 +8,10 @@ import {
   type TurnRecord,
 } from '@turnstore/core'
 import { canonicalJson, retryConflicts } from '@turnstore/core/adapter'
-import { entryIn } from '../entries/format.js'
+import { answeredIn, calledIn, callerOf, entryIn } from '../entries/format.js'
 import type { Folding } from '../entries/folding.js'
 import { type NamedEntry, Numbering, otherId, renamed } from '../entries/numbering.js'
-import { type Caller, callersIn, missingCallers, planAppend } from '../entries/plan-append.js'
+import { type Caller, callersIn,  planAppend, withoutCaller } from '../entries/plan-append.js'
 import type { Place } from '../keys/place.js'
 import { findNumbering, followed } from './find-numbering.js'
 
@@ -24,6 +24,9 @@ export interface LogOptions {
 
 /** What is known of a session that exists. */
 type View = Pick<SessionSummary, 'revision' | 'updatedAt' | 'metadata'>
+
+/** How many entries are read to find the one that made a call. */
+const FURTHEST = 16
 
 const NONE: ReadonlySet<string> = new Set()
 
@@ -109,7 +112,7 @@ export class SessionLog {
 
   async #write(batch: readonly NamedEntry[], stored: ReadonlyMap<string, TurnRecord>): Promise<Written> {
     if (this.#view === undefined) await this.#look()
-    for (const id of missingCallers(batch, this.#open)) this.#expect(await this.#readTurn(id))
+    for (const entry of withoutCaller(batch, this.#open)) await this.#findCaller(entry, batch)
     const { agentId, place } = this.#options
     const { metadata = place.metadata, updatedAt = '' } = this.#view ?? {}
     const { appendTurns, updateTurns, opened, answered } = planAppend(batch, { agentId, open: this.#open, stored })
@@ -177,6 +180,20 @@ export class SessionLog {
   #fold(metadata: JsonObject, batch: readonly NamedEntry[], at: string): JsonObject {
     const { folding, place } = this.#options
     return folding.fold(metadata, place.key, batch.map(({ entry }) => entry), at)
+  }
+
+  /** Most entries name the one that made the call. In older ones it is among the few before. */
+  async #findCaller(entry: JsonObject, batch: readonly NamedEntry[]): Promise<void> {
+    const wanted = new Set(answeredIn(entry))
+    let before = callerOf(entry)
+    for (let step = 0; before !== null && wanted.size > 0 && step < FURTHEST; step++) {
+      const id = before
+      const turn = batch.some(({ turnId }) => turnId === id) ? null : await this.#readTurn(id)
+      const found = turn === null ? batch.find(({ turnId }) => turnId === id)?.entry : entryIn(turn)
+      this.#expect(turn)
+      for (const callId of found ? calledIn(found) : []) wanted.delete(callId)
+      before = found ? callerOf(found) : null
+    }
   }
 
   #expect(turn: TurnRecord | null): void {
