@@ -48,6 +48,17 @@ const marks: fc.Arbitrary<SessionStoreEntry> = fc.oneof(
   fc.json().map((text): SessionStoreEntry => ({ type: 'cost-state', value: JSON.parse(text) })),
 )
 
+/** Call ids that repeat are renamed in a turn by all calls before. Only entries read at once have the same names. */
+function withoutRepeatedCalls(list: readonly SessionStoreEntry[]): SessionStoreEntry[] {
+  const seen = new Set<string>()
+  return list.filter(each => {
+    const ids = [...JSON.stringify(each).matchAll(/"type":"tool_use","id":"([^"]*)"/g)].map(([, id = '']) => id)
+    const isNew = ids.every(id => id !== '' && id.length < 200 && !seen.has(id))
+    for (const id of ids) seen.add(id)
+    return isNew
+  })
+}
+
 const odd: fc.Arbitrary<SessionStoreEntry> = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 20 }).map(text => asks('', text)),
   fc.string({ unit: 'grapheme', maxLength: 20 }).map(text => says('', text)),
@@ -59,7 +70,7 @@ const odd: fc.Arbitrary<SessionStoreEntry> = fc.oneof(
 )
 
 /** Each entry gets a uuid, and may name any before it as the one that it answers. */
-export const oddLists: fc.Arbitrary<SessionStoreEntry[]> = fc.array(fc.tuple(fc.oneof({ weight: 3, arbitrary: odd }, marks), fc.nat()), { maxLength: 20 }).map(list => {
+const oddLists: fc.Arbitrary<SessionStoreEntry[]> = fc.array(fc.tuple(fc.oneof({ weight: 3, arbitrary: odd }, marks), fc.nat()), { maxLength: 20 }).map(list => {
   const ids: string[] = []
   return list.map(([each, place], index) => {
     if (each.uuid === undefined) return each
@@ -71,11 +82,13 @@ export const oddLists: fc.Arbitrary<SessionStoreEntry[]> = fc.array(fc.tuple(fc.
 })
 
 /** Sessions as Claude Code writes them, with entries without a uuid anywhere between. */
-export const realLists: fc.Arbitrary<SessionStoreEntry[]> = fc.tuple(talks, fc.array(fc.tuple(marks, fc.nat()), { maxLength: 8 })).map(([talk, more]) => {
+const realLists: fc.Arbitrary<SessionStoreEntry[]> = fc.tuple(talks, fc.array(fc.tuple(marks, fc.nat()), { maxLength: 8 })).map(([talk, more]) => {
   const list: SessionStoreEntry[] = claudeCodeLines(talk, key.sessionId).map(line => ({ ...line, type: typeof line.type === 'string' ? line.type : '' }))
   for (const [mark, place] of more) list.splice(place % (list.length + 1), 0, mark)
   return list
 })
+
+export const cleanLists: fc.Arbitrary<SessionStoreEntry[]> = fc.oneof(realLists, oddLists).map(withoutRepeatedCalls)
 
 export const lists: fc.Arbitrary<SessionStoreEntry[]> = fc.oneof(realLists, oddLists)
 

@@ -2,103 +2,124 @@ import type { JsonObject } from '@turnstore/core'
 import { digestOf } from '@turnstore/core/adapter'
 import { uuidOf } from './format.js'
 
-/** An entry with the id of its turn. */
+/** An entry with the id of its item. */
 export interface NamedEntry {
+  readonly id: string
   readonly entry: JsonObject
-  readonly turnId: string
-  /** Of an entry without a uuid: by what it is identified. */
-  readonly place: Place | null
-}
-
-interface Place {
-  /** The uuid of the last entry before it that has one; '' at the beginning. */
-  readonly after: string
-  /** Whether that entry is one of the same batch. */
-  readonly isInBatch: boolean
-  readonly digest: string
-  /** How many equal entries have come since then. */
-  readonly count: number
 }
 
 /**
- * Where a writer is in a session. Entries without a uuid (modes, titles, the state of the costs) are identified by the
- * entry with one before them, their content, and their number among their equals since then. So a replay gives them the
- * same ids, in whatever batches it comes, while the same entry in another place is another.
+ * The ids of all entries of a session, each with the uuid of the last entry before it that has one ('' at the beginning).
+ *
+ * Entries without a uuid (modes, titles, the state of the costs) are identified by that uuid, their content, and their
+ * number among their equals since then. So a replay gives them the same ids, in whatever batches it comes, while the same
+ * entry in another place is another.
  */
-export class Numbering {
-  #after: string
-  #isReplay: boolean
-  #counts = new Map<string, number>()
+export class EntryIds {
+  readonly #before = new Map<string, string>()
 
-  /**
-   * @param after the uuid of the last entry that has one; '' at the beginning
-   * @param isReplay whether what follows may be stored already
-   */
-  constructor(after = '', isReplay = false) {
-    this.#after = after
-    this.#isReplay = isReplay
+  has(id: string): boolean {
+    return this.#before.has(id)
   }
 
-  /** The ids of the entries of a batch. */
-  name(entries: readonly JsonObject[]): NamedEntry[] {
-    const digests = new Map<string, string>()
-    let after = this.#after
-    let isInBatch = false
-    let counts = new Map<string, number>()
-    return entries.map((entry): NamedEntry => {
-      const uuid = uuidOf(entry)
-      const digest = digestOf(entry)
-      if (uuid === null) {
-        const count = (isInBatch ? 0 : (this.#counts.get(digest) ?? 0)) + (counts.get(digest) ?? 0)
-        counts.set(digest, (counts.get(digest) ?? 0) + 1)
-        return named(entry, { after, isInBatch, digest, count })
-      }
-      const known = digests.get(uuid) ?? digest
-      digests.set(uuid, known)
+  add(id: string, after: string): void {
+    if (!this.#before.has(id)) this.#before.set(id, after)
+  }
+
+  /** The uuid before an entry. */
+  before(id: string): string | undefined {
+    return this.#before.get(id)
+  }
+}
+
+/** Where a writer is in a session. */
+export interface Position {
+  /** The uuid of the last entry that has one; '' at the beginning. */
+  readonly after: string
+  /** Whether what follows may be stored already. */
+  readonly isReplay: boolean
+  /** How many entries without a uuid have come since then, by the digest of their content. */
+  readonly counts: Map<string, number>
+}
+
+export function positionAfter(after: string, isReplay: boolean): Position {
+  return { after, isReplay, counts: new Map() }
+}
+
+export interface Naming {
+  /** The entries that are not stored yet. */
+  readonly added: NamedEntry[]
+  /** Where the writer is after them. */
+  position(): Position
+}
+
+/**
+ * Names the entries of a batch and leaves out those that are stored.
+ *
+ * An entry without a uuid that is there already is the same one in a replay only, where the entry before it was there
+ * already too. Otherwise another writer has stored its equal, and this one is new.
+ */
+export function nameEntries(batch: readonly JsonObject[], stored: EntryIds, from: Position): Naming {
+  const added: NamedEntry[] = []
+  const names = new Set<string>()
+  const counted: [string, number][] = []
+  let { after, isReplay } = from
+  let counts: ReadonlyMap<string, number> = from.counts
+  let own = new Map<string, number>()
+  const isThere = (id: string): boolean => stored.has(id) || names.has(id)
+  for (const entry of batch) {
+    const uuid = uuidOf(entry)
+    if (uuid !== null) {
+      isReplay = isThere(uuid)
+      if (!isReplay) added.push({ id: uuid, entry })
+      names.add(uuid)
       after = uuid
-      isInBatch = true
       counts = new Map()
-      return { entry, turnId: known === digest ? uuid : otherId(entry), place: null }
-    })
-  }
-
-  /**
-   * Whether an entry that is there already is another writer's. It is not in a replay: there, the entry before it was
-   * there already too.
-   * @param deduplicated the ids of the batch that were there already
-   */
-  isOthers({ turnId, place }: NamedEntry, deduplicated: ReadonlySet<string>): boolean {
-    if (place === null || !deduplicated.has(turnId)) return false
-    return place.isInBatch ? !deduplicated.has(place.after) : !this.#isReplay
-  }
-
-  /** Takes over a batch that is stored. */
-  advance(batch: readonly NamedEntry[], deduplicated: ReadonlySet<string>): void {
-    for (const { entry, turnId, place } of batch) {
-      if (place === null) {
-        this.#after = uuidOf(entry) ?? ''
-        this.#isReplay = deduplicated.has(turnId)
-        this.#counts = new Map()
-      } else this.#counts.set(place.digest, Math.max(this.#counts.get(place.digest) ?? 0, place.count + 1))
+      own = new Map()
+      continue
     }
+    const digest = digestOf(entry)
+    let count = own.get(digest) ?? counts.get(digest) ?? 0
+    let id = idOf(after, digest, count)
+    while (isThere(id) && !isReplay) id = idOf(after, digest, ++count)
+    if (!isThere(id)) added.push({ id, entry })
+    names.add(id)
+    own.set(digest, count + 1)
+    counted.push([digest, count + 1])
   }
-
-  /** Nobody knows whether the last batch was stored. */
-  doubt(): void {
-    this.#isReplay = true
+  return {
+    added,
+    position() {
+      if (after !== from.after || isReplay !== from.isReplay) return { after, isReplay, counts: own }
+      // The counts may be many, where no entry has a uuid.
+      for (const [digest, count] of counted) from.counts.set(digest, count)
+      return from
+    },
   }
 }
 
-/** The next id for an entry whose id another writer has taken. */
-export function renamed({ entry, turnId, place }: NamedEntry): NamedEntry {
-  return place === null ? { entry, turnId, place } : named(entry, { ...place, count: place.count + 1 })
+/**
+ * Where a batch belongs.
+ * @param known where the writer is; undefined if it has neither loaded nor appended anything
+ * @param end the end of the session
+ */
+export function placeOf(
+  batch: readonly JsonObject[],
+  stored: EntryIds,
+  known: Position | undefined,
+  end: () => Position,
+): Position {
+  const next = batch.map(uuidOf).find(uuid => uuid !== null)
+  // It begins with entries that a stored one follows: this is a replay of what is before that one.
+  const before = next === undefined || next === null ? undefined : stored.before(next)
+  if (before !== undefined) return positionAfter(before, true)
+  if (known !== undefined) return known
+  // A writer of which nothing is known gives just what the session begins with: this is a replay from the beginning.
+  const fromBeginning = positionAfter('', true)
+  if (next === undefined && nameEntries(batch, stored, fromBeginning).added.length === 0) return fromBeginning
+  return end()
 }
 
-/** The id of an entry that has the uuid of another with other content: both are kept. */
-export function otherId(entry: JsonObject): string {
-  return `entry-${digestOf(entry)}`
-}
-
-function named(entry: JsonObject, place: Place): NamedEntry {
-  return { entry, turnId: `entry-${digestOf([place.after, place.digest, place.count])}`, place }
+function idOf(after: string, digest: string, count: number): string {
+  return `entry-${digestOf([after, digest, count])}`
 }

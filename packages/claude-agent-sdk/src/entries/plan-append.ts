@@ -1,91 +1,162 @@
-import type { JsonObject, ToolCallRecord, TurnRecord, TurnUpdate } from '@turnstore/core'
-import { answered, answeredIn, calledIn, turnOf } from './format.js'
+import type { JsonObject, ToolCallRecord, TurnRecord, TurnStatus, TurnUpdate } from '@turnstore/core'
+import { answer, answered, answeredIn, calling, FORMAT, isOpening, note, question, turnsOf } from './format.js'
 import type { NamedEntry } from './numbering.js'
 
-/** A turn whose calls wait for their results. */
-export interface Caller {
+/** What has to be known of the last turn to add the next entries without reading it, whatever it holds. */
+export interface OpenTurn {
   readonly turnId: string
-  readonly calls: ReadonlyMap<string, ToolCallRecord>
+  readonly status: TurnStatus
+  readonly responseContent: string | null
+  /** Nobody has said anything yet, so the first prompt is the turn's. */
+  readonly isOpening: boolean
+  readonly hasModel: boolean
 }
 
-/** The callers of a session, by the id of each call. */
-export type OpenCalls = ReadonlyMap<string, Caller>
+/** A call that waits for its result. */
+export interface OpenCall {
+  readonly turnId: string
+  readonly call: ToolCallRecord
+}
 
 export interface AppendPlan {
-  readonly appendTurns: TurnRecord[]
   readonly updateTurns: TurnUpdate[]
-  /** What waits for its result once this is stored: only the calls of the batch. */
-  readonly opened: Map<string, Caller>
-  /** The calls that the batch has answered. */
-  readonly answered: Set<string>
-}
-
-export interface AppendContext {
-  readonly agentId: string | null
-  /** The calls that wait for their results. */
-  readonly open: OpenCalls
-  /** Turns that are stored already and are not to be appended. */
-  readonly stored: ReadonlyMap<string, TurnRecord>
+  readonly appendTurns: TurnRecord[]
+  /** The last turn when this is stored. */
+  readonly open: OpenTurn
+  /** The calls of the entries that wait for their results. */
+  readonly opened: OpenCall[]
+  /** The ids of those that do no longer. */
+  readonly closed: string[]
 }
 
 /**
- * One entry is one turn. A batch cannot be the unit, since a replay comes in others; an exchange cannot, since a replay
- * may begin in the middle of any, and to find it the session would have to be read. The result of a call is put into
- * the turn that made it, so that readers of any SDK see the call with its result.
+ * An exchange is a turn: a prompt opens it, and what follows belongs to it, each entry as an item. So people see prompts,
+ * calls with their results and responses, and what lists show of the last turn is the last exchange. A batch cannot be
+ * the unit, since a replay comes in others.
+ * @param open the last turn, if entries can be added to it
+ * @param calls those that wait for their results, by id
  */
-export function planAppend(batch: readonly NamedEntry[], { agentId, open, stored }: AppendContext): AppendPlan {
-  const appended = new Map<string, TurnRecord>()
-  const updates = new Map<string, ToolCallRecord[]>()
-  const callers = new Map(open)
-  const done = new Set<string>()
-  for (const { entry, turnId } of batch) {
-    for (const callId of answeredIn(entry)) {
-      const caller = callers.get(callId)
-      const call = caller?.calls.get(callId)
-      if (caller === undefined || call === undefined) continue
-      const turn = appended.get(caller.turnId)
-      const result = answered(call, entry)
-      if (turn === undefined) updates.set(caller.turnId, [...(updates.get(caller.turnId) ?? []), result])
-      else appended.set(caller.turnId, withAnswer(turn, result, entry))
-      callers.delete(callId)
-      done.add(callId)
+export function planAppend(
+  entries: readonly NamedEntry[],
+  open: OpenTurn | null,
+  calls: ReadonlyMap<string, OpenCall>,
+  agentId: string | null,
+): AppendPlan {
+  const results = answersTo(entries, calls)
+  const own = [...results.keys()].filter(({ turnId }) => turnId === open?.turnId)
+  const context = open === null ? [] : contextOf(open, own)
+  const first = entries[0]?.id ?? ''
+  const opening = turnsOf([...context, ...entries.map(({ entry }) => entry)])
+  const updates = new Updates()
+  const appendTurns: TurnRecord[] = []
+  const opened: OpenCall[] = []
+  let last = open
+  let at = 0
+  for (const [index, read] of opening.entries()) {
+    const isOpen = open !== null && index === 0
+    const added = entries.slice(at, (at += read.items.length - (isOpen ? context.length : 0)))
+    const turnId = isOpen ? open.turnId : (added[0]?.id ?? first)
+    const items = added.map(({ id, entry }) => ({ itemId: id, format: FORMAT, value: entry }))
+    const made = isOpen && !open.isOpening ? read.toolCalls.slice(own.length) : read.toolCalls
+    for (const call of made) if (call.status === 'running') opened.push({ turnId, call })
+    const { model } = read.metadata
+    if (isOpen) {
+      const next = openAfter(open, read, added, index === opening.length - 1)
+      last = next
+      if (added.length === 0 && next.status === open.status) continue
+      updates.add(turnId, {
+        set: { ...changesOf(open, next), ...(open.isOpening && read.prompt !== '' ? { prompt: read.prompt } : {}), ...endOf(open, next, added) },
+        ...(model === undefined || open.hasModel ? {} : { setMetadata: { model } }),
+        putItems: items,
+        putToolCalls: read.toolCalls.map(call => ({ ...call, replace: true })),
+      })
+    } else {
+      const metadata: JsonObject = model === undefined ? {} : { model }
+      appendTurns.push({ ...read, turnId, agentId, items, metadata })
+      const { status, responseContent } = read
+      const values = added.map(({ entry }) => entry)
+      last = { turnId, status, responseContent, isOpening: isOpening(values), hasModel: model !== undefined }
     }
-    const turn = stored.get(turnId) ?? turnOf(entry, turnId, agentId)
-    if (!stored.has(turnId) && !appended.has(turnId)) appended.set(turnId, turn)
-    for (const [callId, caller] of callersIn(turn)) if (!done.has(callId)) callers.set(callId, caller)
   }
+  for (const [waiting, entry] of results) {
+    if (!own.includes(waiting)) updates.put(waiting.turnId, answered(waiting.call, entry))
+  }
+  const closed = [...results.keys()].map(({ call }) => call.callId)
+  return { updateTurns: updates.list(), appendTurns, open: last ?? emptyTurn(first), opened, closed }
+}
+
+/** The waiting calls that entries answer, each with the first that does. */
+function answersTo(entries: readonly NamedEntry[], calls: ReadonlyMap<string, OpenCall>): Map<OpenCall, JsonObject> {
+  const results = new Map<OpenCall, JsonObject>()
+  for (const { entry } of entries) {
+    for (const callId of answeredIn(entry)) {
+      const waiting = calls.get(callId)
+      if (waiting !== undefined && !results.has(waiting)) results.set(waiting, entry)
+    }
+  }
+  return results
+}
+
+/** Without entries, nothing is appended. */
+function emptyTurn(turnId: string): OpenTurn {
+  return { turnId, status: 'running', responseContent: null, isOpening: true, hasModel: false }
+}
+
+/** The last turn of a session. */
+export function openTurnOf(turn: TurnRecord, entries: readonly JsonObject[]): OpenTurn {
+  const { turnId, status, responseContent, metadata } = turn
+  return { turnId, status, responseContent, isOpening: isOpening(entries), hasModel: 'model' in metadata }
+}
+
+/** Entries that bring a reader to where the turn stands, so that it reads the next ones as if it had read all. */
+function contextOf({ isOpening: opening, status }: OpenTurn, calls: readonly OpenCall[]): JsonObject[] {
+  if (opening) return [note]
+  return [question, ...calls.map(({ call }) => calling(call)), ...(status === 'running' ? [] : [answer])]
+}
+
+function openAfter(open: OpenTurn, read: TurnRecord, added: readonly NamedEntry[], isLast: boolean): OpenTurn {
+  const values = added.map(({ entry }) => entry)
+  // The context has an empty answer where there was one.
+  const isNew = read.responseContent !== null && read.responseContent !== ''
   return {
-    appendTurns: [...appended.values()],
-    updateTurns: [...updates].map(([turnId, calls]) => updateOf(turnId, calls, open)),
-    opened: new Map([...callers].filter(([callId, caller]) => open.get(callId) !== caller)),
-    answered: done,
+    turnId: open.turnId,
+    status: isLast && added.length === 0 ? open.status : read.status,
+    responseContent: isNew ? read.responseContent : (open.responseContent ?? read.responseContent),
+    isOpening: open.isOpening && isOpening(values),
+    hasModel: open.hasModel || read.metadata.model !== undefined,
   }
 }
 
-/** The calls of a turn that wait for their results. */
-export function callersIn({ turnId, toolCalls }: TurnRecord): Map<string, Caller> {
-  const calls = new Map(toolCalls.filter(({ status }) => status === 'running').map(call => [call.callId, call]))
-  return new Map([...calls.keys()].map(callId => [callId, { turnId, calls }]))
+function changesOf(open: OpenTurn, next: OpenTurn): { status?: TurnStatus; responseContent?: string | null } {
+  return {
+    ...(open.status === next.status ? {} : { status: next.status }),
+    ...(open.responseContent === next.responseContent ? {} : { responseContent: next.responseContent }),
+  }
 }
 
-/** The entries of a batch with results of calls that are neither in it nor known. */
-export function withoutCaller(batch: readonly NamedEntry[], open: OpenCalls): JsonObject[] {
-  const made = new Set(batch.flatMap(({ entry }) => calledIn(entry)))
-  const isKnown = (callId: string): boolean => open.has(callId) || made.has(callId)
-  return batch.flatMap(({ entry }) => (answeredIn(entry).every(isKnown) ? [] : [entry]))
+/** When it ended: with the last entry that has a time. */
+function endOf(open: OpenTurn, next: OpenTurn, added: readonly NamedEntry[]): { endedAt?: string | null } {
+  if (next.status === 'running') return open.status === 'running' ? {} : { endedAt: null }
+  const timed = added.findLast(({ entry }) => typeof entry.timestamp === 'string' && entry.timestamp !== '')
+  const endedAt = timed?.entry.timestamp
+  return typeof endedAt === 'string' && open.status === 'running' ? { endedAt } : {}
 }
 
-function withAnswer(turn: TurnRecord, result: ToolCallRecord, { timestamp }: JsonObject): TurnRecord {
-  const toolCalls = turn.toolCalls.map(call => (call.callId === result.callId ? result : call))
-  const isRunning = toolCalls.some(({ status }) => status === 'running')
-  const endedAt = typeof timestamp === 'string' && timestamp !== '' ? timestamp : turn.startedAt || null
-  return { ...turn, toolCalls, ...(isRunning ? {} : { status: 'success', endedAt }) }
-}
+/** The updates of turns, one for each. */
+class Updates {
+  readonly #updates = new Map<string, TurnUpdate>()
 
-function updateOf(turnId: string, results: readonly ToolCallRecord[], open: OpenCalls): TurnUpdate {
-  const calls = new Set(open.get(results[0]?.callId ?? '')?.calls.keys())
-  for (const { callId } of results) calls.delete(callId)
-  const isDone = [...calls].every(callId => open.get(callId)?.turnId !== turnId)
-  const set = isDone ? { set: { status: 'success', endedAt: new Date().toISOString() } } : {}
-  return { turnId, ...set, putToolCalls: results.map(call => ({ ...call, replace: true })) }
+  add(turnId: string, update: Omit<TurnUpdate, 'turnId'>): void {
+    this.#updates.set(turnId, { turnId, ...update })
+  }
+
+  put(turnId: string, call: ToolCallRecord): void {
+    const known = this.#updates.get(turnId)
+    const putToolCalls = [...(known?.putToolCalls ?? []), { ...call, replace: true }]
+    this.#updates.set(turnId, { ...known, turnId, putToolCalls })
+  }
+
+  list(): TurnUpdate[] {
+    return [...this.#updates.values()]
+  }
 }
