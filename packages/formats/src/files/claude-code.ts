@@ -100,6 +100,10 @@ const noteTypes = new Set([
   'task-summary',
   'worktree-state',
   'content-replacement',
+  'cost-state',
+  'tools-used',
+  'atis-latch',
+  'relocated',
 ])
 
 function isMessage({ type, message, uuid, sessionId }: JsonObject): boolean {
