@@ -150,7 +150,8 @@ describe.skipIf(program === null || process.platform !== 'linux')(`${withProgram
       await api.stop()
     }
     expect(begun).toBeGreaterThan((KILLS * thoroughness) / 2)
-  })
+    // Each round starts the program twice, which takes seconds.
+  }, 600_000 * thoroughness)
 })
 
 function expectEachOnce(entries: readonly { readonly uuid?: string }[]): void {

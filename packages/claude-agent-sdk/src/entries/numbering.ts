@@ -113,10 +113,12 @@ export function placeOf(
   // It begins with entries that a stored one follows: this is a replay of what is before that one.
   const before = next === undefined || next === null ? undefined : stored.before(next)
   if (before !== undefined) return positionAfter(before, true)
+  // It is what the session begins with: this is a replay from the beginning, if nothing is known of the writer, or if the
+  // time in an entry tells that it is the same one.
+  const isFromBeginning = next === undefined && (known === undefined || batch.some(({ timestamp }) => timestamp !== undefined))
+  const beginning = positionAfter('', true)
+  if (isFromBeginning && nameEntries(batch, stored, beginning).added.length === 0) return beginning
   if (known !== undefined) return known
-  // A writer of which nothing is known gives just what the session begins with: this is a replay from the beginning.
-  const fromBeginning = positionAfter('', true)
-  if (next === undefined && nameEntries(batch, stored, fromBeginning).added.length === 0) return fromBeginning
   return end()
 }
 
