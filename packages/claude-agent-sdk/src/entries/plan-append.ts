@@ -72,7 +72,8 @@ export function planAppend(
       })
     } else {
       const metadata: JsonObject = model === undefined ? {} : { model }
-      appendTurns.push({ ...read, turnId, agentId, items, metadata })
+      const endedAt = read.status === 'running' ? null : lastTime(added)
+      appendTurns.push({ ...read, turnId, agentId, items, metadata, endedAt })
       const { status, responseContent } = read
       const values = added.map(({ entry }) => entry)
       last = { turnId, status, responseContent, isOpening: isOpening(values), hasModel: model !== undefined }
@@ -134,12 +135,19 @@ function changesOf(open: OpenTurn, next: OpenTurn): { status?: TurnStatus; respo
   }
 }
 
-/** When it ended: with the last entry that has a time. */
+/** When it ended, if it has: with the last entry that has a time. */
 function endOf(open: OpenTurn, next: OpenTurn, added: readonly NamedEntry[]): { endedAt?: string | null } {
   if (next.status === 'running') return open.status === 'running' ? {} : { endedAt: null }
-  const timed = added.findLast(({ entry }) => typeof entry.timestamp === 'string' && entry.timestamp !== '')
-  const endedAt = timed?.entry.timestamp
-  return typeof endedAt === 'string' && open.status === 'running' ? { endedAt } : {}
+  if (open.status === next.status && open.responseContent === next.responseContent) return {}
+  const endedAt = lastTime(added)
+  return endedAt === null ? {} : { endedAt }
+}
+
+function lastTime(entries: readonly NamedEntry[]): string | null {
+  for (const { entry } of entries.toReversed()) {
+    if (typeof entry.timestamp === 'string' && entry.timestamp !== '') return entry.timestamp
+  }
+  return null
 }
 
 /** The updates of turns, one for each. */
