@@ -5,11 +5,14 @@ import { newFolder } from '../stores.ts'
 const requireFromSdk = createRequire(import.meta.url)
 
 /** The program of the SDK for this platform, which comes as a package of its own; null if there is none. */
-export const program: string | null = ['', '-musl'].map(libc => found(`-${process.platform}-${process.arch}${libc}`)).find(path => path !== null) ?? null
+export const program: string | null =
+  ['', '-musl'].map(libc => found(`-${process.platform}-${process.arch}${libc}`)).find(path => path !== null) ?? null
 
 function found(suffix: string): string | null {
   try {
-    return requireFromSdk.resolve(`@anthropic-ai/claude-agent-sdk${suffix}/claude${process.platform === 'win32' ? '.exe' : ''}`)
+    return requireFromSdk.resolve(
+      `@anthropic-ai/claude-agent-sdk${suffix}/claude${process.platform === 'win32' ? '.exe' : ''}`,
+    )
   } catch {
     return null
   }
@@ -17,7 +20,9 @@ function found(suffix: string): string | null {
 
 /** For the names of tests that need the program. */
 export const withProgram: string =
-  program === null ? `cannot run: the SDK has no program for ${process.platform}-${process.arch}` : 'the program of the SDK'
+  program === null
+    ? `cannot run: the SDK has no program for ${process.platform}-${process.arch}`
+    : 'the program of the SDK'
 
 /** The environment of an agent that knows nothing: its configuration folder is empty. */
 export function emptyMachine(url: string): Record<string, string> {
@@ -34,7 +39,10 @@ export function emptyMachine(url: string): Record<string, string> {
   }
 }
 
-export const always: Pick<Options, 'model' | 'permissionMode' | 'allowDangerouslySkipPermissions' | 'settingSources' | 'sessionStoreFlush'> = {
+export const always: Pick<
+  Options,
+  'model' | 'permissionMode' | 'allowDangerouslySkipPermissions' | 'settingSources' | 'sessionStoreFlush'
+> = {
   model: 'claude-sonnet-4-5',
   permissionMode: 'bypassPermissions',
   allowDangerouslySkipPermissions: true,

@@ -23,7 +23,10 @@ const steps: Answer = messages => {
   if (textsIn(messages).includes('Go on.')) return [says(`Done with ${results.size}.`)]
   const step = Math.floor(results.size / 3)
   if (step === 3) return [says('Done.')]
-  return [says(`Step ${step}.`), ...[0, 1, 2].map(call => wants(`s${step}c${call}`, 'mcp__tools__act', { ms: call === 2 ? 150 : 5 * call }))]
+  return [
+    says(`Step ${step}.`),
+    ...[0, 1, 2].map(call => wants(`s${step}c${call}`, 'mcp__tools__act', { ms: call === 2 ? 150 : 5 * call })),
+  ]
 }
 
 /** An agent that tells what was acknowledged: each batch of entries by their uuids, in the order of the calls. */
@@ -63,7 +66,10 @@ const life = (folder: string, project: string, api: FakeApi, prompt: string, res
 /** The processes that a process has started, which outlive it. */
 function childrenOf(pid: number): number[] {
   const tasks = readdirSync(`/proc/${pid}/task`)
-  return tasks.flatMap(task => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').trim().split(' ')).filter(each => each !== '').map(Number)
+  return tasks
+    .flatMap(task => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').trim().split(' '))
+    .filter(each => each !== '')
+    .map(Number)
 }
 
 /** Kills the agent, and then the program that it started. */
@@ -88,71 +94,82 @@ interface Heard {
 /** What the lines of a life say. */
 function heard(lines: readonly string[]): Heard {
   const stored = lines.filter(line => line.startsWith('stored '))
-  const entries = stored.flatMap((line): unknown[] => JSON.parse(line.slice(line.indexOf('[') === -1 ? 0 : line.indexOf(' [') + 1)))
+  const entries = stored.flatMap((line): unknown[] =>
+    JSON.parse(line.slice(line.indexOf('[') === -1 ? 0 : line.indexOf(' [') + 1)),
+  )
   return { sessionId: stored[0]?.split(' ')[1] ?? '', entries }
 }
 
-describe.skipIf(program === null || process.platform !== 'linux')(`${withProgram}, killed while three tools run`, () => {
-  it('has lost and doubled nothing that was acknowledged, and goes on with an empty configuration folder', async () => {
-    const moments = momentsOf(7)
-    let begun = 0
-    for (let round = 0; round < KILLS * thoroughness; round++) {
-      const api = await startApi(steps)
-      const folder = newFolder()
-      const project = newFolder()
-      const first = Child.run(life(folder, project, api, 'Act.', ''), { cwd })
-      const lines: string[] = []
-      const reading = (async () => {
-        for (let line = await first.line(); line !== null; line = await first.line()) lines.push(line)
-      })()
-      // Most of the time while two of three have answered; sometimes at any moment.
-      const step = Math.floor(moments.next().value * 3)
-      const answered = (): number => lines.filter(line => line === 'answered').length
-      const isAnyMoment = round % 4 === 3
-      const deadline = Date.now() + 30_000
-      while (!isAnyMoment && answered() < 3 * step + 2 && !first.hasEnded && Date.now() < deadline) await sleep(1)
-      await sleep(isAnyMoment ? 300 + moments.next().value * 1_500 : moments.next().value * 120)
-      expect({ hasEnded: first.hasEnded, errors: first.errors }).toEqual({ hasEnded: false, errors: '' })
-      await killWithProgram(first)
-      await reading
-      const before = heard(lines)
-      if (before.entries.length > 0) begun++
-      const backend = new SqliteSessionStore(join(folder, 'sessions.db'))
-      const sessionStore = new TurnstoreSessionStore({ store: backend })
-      const key = { projectKey: projectOf(project), sessionId: before.sessionId }
-      const stored = before.sessionId === '' ? [] : ((await sessionStore.load(key)) ?? [])
-      // One batch may have been stored and not acknowledged.
-      expect(stored.slice(0, before.entries.length)).toEqual(before.entries)
-      expectEachOnce(stored)
+describe.skipIf(program === null || process.platform !== 'linux')(
+  `${withProgram}, killed while three tools run`,
+  () => {
+    it(
+      'has lost and doubled nothing that was acknowledged, and goes on with an empty configuration folder',
+      async () => {
+        const moments = momentsOf(7)
+        let begun = 0
+        for (let round = 0; round < KILLS * thoroughness; round++) {
+          const api = await startApi(steps)
+          const folder = newFolder()
+          const project = newFolder()
+          const first = Child.run(life(folder, project, api, 'Act.', ''), { cwd })
+          const lines: string[] = []
+          const reading = (async () => {
+            for (let line = await first.line(); line !== null; line = await first.line()) lines.push(line)
+          })()
+          // Most of the time while two of three have answered; sometimes at any moment.
+          const step = Math.floor(moments.next().value * 3)
+          const answered = (): number => lines.filter(line => line === 'answered').length
+          const isAnyMoment = round % 4 === 3
+          const deadline = Date.now() + 30_000
+          while (!isAnyMoment && answered() < 3 * step + 2 && !first.hasEnded && Date.now() < deadline) await sleep(1)
+          await sleep(isAnyMoment ? 300 + moments.next().value * 1_500 : moments.next().value * 120)
+          expect({ hasEnded: first.hasEnded, errors: first.errors }).toEqual({ hasEnded: false, errors: '' })
+          await killWithProgram(first)
+          await reading
+          const before = heard(lines)
+          if (before.entries.length > 0) begun++
+          const backend = new SqliteSessionStore(join(folder, 'sessions.db'))
+          const sessionStore = new TurnstoreSessionStore({ store: backend })
+          const key = { projectKey: projectOf(project), sessionId: before.sessionId }
+          const stored = before.sessionId === '' ? [] : ((await sessionStore.load(key)) ?? [])
+          // One batch may have been stored and not acknowledged.
+          expect(stored.slice(0, before.entries.length)).toEqual(before.entries)
+          expectEachOnce(stored)
 
-      const canResume = stored.some(({ type }) => type === 'user')
-      const second = Child.run(life(folder, project, api, 'Go on.', canResume ? before.sessionId : ''), { cwd })
-      const rest = await second.rest()
-      expect({ round, errors: second.errors, last: rest.findLast(line => line.startsWith('result')) }).toEqual({
-        round,
-        errors: '',
-        last: expect.stringMatching(/^result Done with \d\.$/),
-      })
-      expect(api.refused).toEqual([])
-      expect(rest.filter(line => line.startsWith('mirror_error'))).toEqual([])
-      const after = heard(rest)
-      const all = (await sessionStore.load({ ...key, sessionId: after.sessionId })) ?? []
-      expect(all).toEqual([...(canResume ? stored : []), ...after.entries])
-      expectEachOnce(all)
-      // What was stored is what the model was told.
-      const told = api.asked.at(-1) ?? []
-      const results = stored.flatMap(entry => [...JSON.stringify(entry).matchAll(/"tool_use_id":"(s\dc\d)"/g)].map(([, id]) => id ?? ''))
-      if (canResume) expect([...resultsIn(told).keys()]).toEqual(expect.arrayContaining(results))
-      const [sessionId = ''] = await backend.listSessions()
-      const messages = await new SessionManager(backend).getMessages(sessionId)
-      expect(messages.at(-1)).toMatchObject({ role: 'assistant', content: expect.stringContaining('Done with') })
-      await backend.close()
-      await api.stop()
-    }
-    expect(begun).toBeGreaterThan((KILLS * thoroughness) / 2)
-    // Each round starts the program twice, which takes seconds.
-  }, 600_000 * thoroughness)
-})
+          const canResume = stored.some(({ type }) => type === 'user')
+          const second = Child.run(life(folder, project, api, 'Go on.', canResume ? before.sessionId : ''), { cwd })
+          const rest = await second.rest()
+          expect({ round, errors: second.errors, last: rest.findLast(line => line.startsWith('result')) }).toEqual({
+            round,
+            errors: '',
+            last: expect.stringMatching(/^result Done with \d\.$/),
+          })
+          expect(api.refused).toEqual([])
+          expect(rest.filter(line => line.startsWith('mirror_error'))).toEqual([])
+          const after = heard(rest)
+          const all = (await sessionStore.load({ ...key, sessionId: after.sessionId })) ?? []
+          expect(all).toEqual([...(canResume ? stored : []), ...after.entries])
+          expectEachOnce(all)
+          // What was stored is what the model was told.
+          const told = api.asked.at(-1) ?? []
+          const results = stored.flatMap(entry =>
+            [...JSON.stringify(entry).matchAll(/"tool_use_id":"(s\dc\d)"/g)].map(([, id]) => id ?? ''),
+          )
+          if (canResume) expect([...resultsIn(told).keys()]).toEqual(expect.arrayContaining(results))
+          const [sessionId = ''] = await backend.listSessions()
+          const messages = await new SessionManager(backend).getMessages(sessionId)
+          expect(messages.at(-1)).toMatchObject({ role: 'assistant', content: expect.stringContaining('Done with') })
+          await backend.close()
+          await api.stop()
+        }
+        expect(begun).toBeGreaterThan((KILLS * thoroughness) / 2)
+        // Each round starts the program twice, which takes seconds.
+      },
+      600_000 * thoroughness,
+    )
+  },
+)
 
 function expectEachOnce(entries: readonly { readonly uuid?: string }[]): void {
   const uuids = entries.flatMap(({ uuid }) => uuid ?? [])

@@ -92,21 +92,24 @@ function messagesOf(value: JsonValue | undefined): Message[] {
 
 /** What the API refuses. */
 function faultOf(messages: readonly Message[]): string | null {
-  if (messages[0]?.role !== 'user' || messages.at(-1)?.role !== 'user') return 'the first and the last message must be the user’s'
+  if (messages[0]?.role !== 'user' || messages.at(-1)?.role !== 'user')
+    return 'the first and the last message must be the user’s'
   const ids = new Set<string>()
   let open: string[] = []
   for (const { role, content } of messages) {
     if (content.length === 0) return 'a message has no content'
     const results = content.filter(({ type }) => type === 'tool_result').map(({ tool_use_id: id }) => String(id))
     const calls = content.filter(({ type }) => type === 'tool_use').map(({ id }) => String(id))
-    if (content.some(({ type, text }) => type === 'text' && (typeof text !== 'string' || text.trim() === ''))) return 'a text is empty'
+    if (content.some(({ type, text }) => type === 'text' && (typeof text !== 'string' || text.trim() === '')))
+      return 'a text is empty'
     if (role === 'assistant' && results.length > 0) return 'a result is the assistant’s'
     if (role === 'user' && calls.length > 0) return 'a call is the user’s'
     if (role === 'user') {
       if (results.some(id => !open.includes(id))) return 'a result has no call in the message before'
       if (new Set(results).size < results.length) return 'a call has two results'
       if (open.some(id => !results.includes(id))) return 'a call has no result in the message after it'
-      if (content.findLastIndex(({ type }) => type === 'tool_result') > results.length - 1) return 'results must come first'
+      if (content.findLastIndex(({ type }) => type === 'tool_result') > results.length - 1)
+        return 'results must come first'
     }
     open = calls
     for (const id of calls) {
@@ -117,11 +120,24 @@ function faultOf(messages: readonly Message[]): string | null {
   return null
 }
 
-function send(response: ServerResponse, { model = '', stream }: JsonObject, content: readonly JsonObject[], count: number): void {
+function send(
+  response: ServerResponse,
+  { model = '', stream }: JsonObject,
+  content: readonly JsonObject[],
+  count: number,
+): void {
   const calls = content.some(({ type }) => type === 'tool_use')
   const stop = { stop_reason: calls ? 'tool_use' : 'end_turn', stop_sequence: null }
   const usage = { input_tokens: 3, output_tokens: 5 }
-  const message = { id: `msg_${count}`, type: 'message', role: 'assistant', model, content: [...content], ...stop, usage }
+  const message = {
+    id: `msg_${count}`,
+    type: 'message',
+    role: 'assistant',
+    model,
+    content: [...content],
+    ...stop,
+    usage,
+  }
   if (stream !== true) {
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(message))
     return
@@ -133,7 +149,10 @@ function send(response: ServerResponse, { model = '', stream }: JsonObject, cont
   event('message_start', { message: { ...message, content: [], stop_reason: null } })
   for (const [index, block] of content.entries()) {
     const isText = block.type === 'text'
-    event('content_block_start', { index, content_block: isText ? { type: 'text', text: '' } : { ...block, input: {} } })
+    event('content_block_start', {
+      index,
+      content_block: isText ? { type: 'text', text: '' } : { ...block, input: {} },
+    })
     const delta = isText
       ? { type: 'text_delta', text: block.text ?? '' }
       : { type: 'input_json_delta', partial_json: JSON.stringify(block.input) }
@@ -147,7 +166,12 @@ function send(response: ServerResponse, { model = '', stream }: JsonObject, cont
 
 export const says = (text: string): JsonObject => ({ type: 'text', text })
 
-export const wants = (id: string, name: string, input: JsonObject): JsonObject => ({ type: 'tool_use', id, name, input })
+export const wants = (id: string, name: string, input: JsonObject): JsonObject => ({
+  type: 'tool_use',
+  id,
+  name,
+  input,
+})
 
 /** The results of calls in a conversation, by the id of the call. */
 export function resultsIn(messages: readonly Message[]): Map<string, JsonObject> {
@@ -158,6 +182,8 @@ export function resultsIn(messages: readonly Message[]): Map<string, JsonObject>
 /** What the user said last, without what the SDK adds. */
 export function textsIn(messages: readonly Message[]): string[] {
   return messages.flatMap(({ content }) =>
-    content.flatMap(({ type, text }) => (type === 'text' && typeof text === 'string' && !text.startsWith('<system-reminder>') ? [text] : [])),
+    content.flatMap(({ type, text }) =>
+      type === 'text' && typeof text === 'string' && !text.startsWith('<system-reminder>') ? [text] : [],
+    ),
   )
 }

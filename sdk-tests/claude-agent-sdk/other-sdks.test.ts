@@ -17,18 +17,32 @@ async function started(): Promise<FakeApi> {
   return api
 }
 
-const call = (id: string, name: string, args: string): object => ({ id, type: 'function', function: { name, arguments: args } })
+const call = (id: string, name: string, args: string): object => ({
+  id,
+  type: 'function',
+  function: { name, arguments: args },
+})
 
 const picture = `data:image/png;base64,${Buffer.from('89504e470d0a1a0a', 'hex').toString('base64')}`
 
 const recorded = [
   { role: 'system', content: 'Be brief.' },
   { role: 'user', content: 'Is there tea?' },
-  { role: 'assistant', content: 'I look.', tool_calls: [call('c1', 'search', '{"of":"tea"}'), call('c 2/odd', 'count', '{}')] },
+  {
+    role: 'assistant',
+    content: 'I look.',
+    tool_calls: [call('c1', 'search', '{"of":"tea"}'), call('c 2/odd', 'count', '{}')],
+  },
   { role: 'tool', tool_call_id: 'c1', content: 'Green and black.' },
   { role: 'tool', tool_call_id: 'c 2/odd', content: '' },
   { role: 'assistant', content: 'Two kinds.' },
-  { role: 'user', content: [{ type: 'text', text: 'And this?' }, { type: 'image_url', image_url: { url: picture } }] },
+  {
+    role: 'user',
+    content: [
+      { type: 'text', text: 'And this?' },
+      { type: 'image_url', image_url: { url: picture } },
+    ],
+  },
   { role: 'assistant', content: null, tool_calls: [call('c3', 'search', '{}')] },
 ]
 
@@ -50,12 +64,21 @@ describe.skipIf(program === null)(`A session of another SDK in ${withProgram}`, 
     const answer = 'No response requested.'
     expect(textsIn(told)).toEqual(['Is there tea?', 'I look.', 'Two kinds.', 'And this?', answer, 'Act.'])
     const blocks = told.flatMap(({ content }) => content)
-    expect(blocks.filter(({ type }) => type === 'tool_use').map(({ name }) => name)).toEqual(['search', 'count', 'search', 'Bash'])
+    expect(blocks.filter(({ type }) => type === 'tool_use').map(({ name }) => name)).toEqual([
+      'search',
+      'count',
+      'search',
+      'Bash',
+    ])
     expect(blocks.filter(({ type }) => type === 'image')).toHaveLength(1)
     const found = await new TurnstoreSessionStore({ store }).load(key)
     expect(found?.slice(0, rendered?.length)).toEqual(rendered)
 
-    const again = await ask('And now?', api.url, { cwd, sessionStore: new TurnstoreSessionStore({ store }), resume: key.sessionId })
+    const again = await ask('And now?', api.url, {
+      cwd,
+      sessionStore: new TurnstoreSessionStore({ store }),
+      resume: key.sessionId,
+    })
     expect([again.result, api.refused]).toEqual([expect.stringMatching(/^Seen/), []])
     expect(textsIn(api.asked.at(-1) ?? [])).toEqual([...textsIn(told), result, 'And now?'])
     // The session that was copied is as it was.
@@ -79,11 +102,26 @@ describe.skipIf(program === null)(`A session of another SDK in ${withProgram}`, 
     const added: AgentInputItem[] = [
       { type: 'message', role: 'user', content: 'Which?' },
       { type: 'function_call', callId: 'x1', name: 'search', arguments: '{"of":"tea"}', status: 'completed' },
-      { type: 'function_call_result', callId: 'x1', name: 'search', status: 'completed', output: { type: 'text', text: 'Green.' } },
-      { type: 'message', role: 'assistant', status: 'completed', content: [{ type: 'output_text', text: 'Green tea.' }] },
+      {
+        type: 'function_call_result',
+        callId: 'x1',
+        name: 'search',
+        status: 'completed',
+        output: { type: 'text', text: 'Green.' },
+      },
+      {
+        type: 'message',
+        role: 'assistant',
+        status: 'completed',
+        content: [{ type: 'output_text', text: 'Green tea.' }],
+      },
     ]
     await session.addItems(added)
-    const second = await ask('And now?', api.url, { cwd, sessionStore: new TurnstoreSessionStore({ store }), resume: first.sessionId })
+    const second = await ask('And now?', api.url, {
+      cwd,
+      sessionStore: new TurnstoreSessionStore({ store }),
+      resume: first.sessionId,
+    })
     expect([second.sessionId, api.refused]).toEqual([first.sessionId, []])
     const told = api.asked.at(-1) ?? []
     expect(textsIn(told)).toEqual(['Act.', first.result, 'Which?', 'Green tea.', 'And now?'])

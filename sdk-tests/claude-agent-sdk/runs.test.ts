@@ -30,7 +30,11 @@ async function started(answer: Answer): Promise<FakeApi> {
 const echoes: Answer = messages => {
   const results = resultsIn(messages)
   if (textsIn(messages).length === 1 && results.size === 0) {
-    return [says('Let me see.'), wants('a', 'Bash', { command: 'echo one' }), wants('b', 'Bash', { command: 'echo two; exit 3' })]
+    return [
+      says('Let me see.'),
+      wants('a', 'Bash', { command: 'echo one' }),
+      wants('b', 'Bash', { command: 'echo two; exit 3' }),
+    ]
   }
   return [says(`After ${results.size} results.`)]
 }
@@ -45,44 +49,62 @@ describe('The SDK', () => {
 })
 
 describe.skipIf(program === null)(`A session of ${withProgram}`, () => {
-  it.each(stores)('goes on in another process with an empty configuration folder, in the store %s', async (_name, open) => {
-    const api = await started(echoes)
-    const cwd = newFolder()
-    const backend = open()
-    const first = await ask('Act.', api.url, { cwd, sessionStore: new TurnstoreSessionStore({ store: backend, foldSessionSummary }) })
-    expect(first).toMatchObject({ result: 'After 2 results.', mirrorErrors: [] })
-    const sessionStore = new TurnstoreSessionStore({ store: backend, foldSessionSummary })
-    const key = { projectKey: projectOf(cwd), sessionId: first.sessionId }
-    const before = await sessionStore.load(key)
-    const second = await ask('And now?', api.url, { cwd, sessionStore, resume: first.sessionId })
-    expect(second).toEqual({ sessionId: first.sessionId, result: 'After 2 results.', mirrorErrors: [] })
-    expect(api.refused).toEqual([])
-    expect(textsIn(api.asked.at(-1) ?? [])).toEqual(['Act.', 'Let me see.', 'After 2 results.', 'And now?'])
-    const after = await sessionStore.load(key)
-    expect(after?.slice(0, before?.length)).toEqual(before)
+  it.each(stores)(
+    'goes on in another process with an empty configuration folder, in the store %s',
+    async (_name, open) => {
+      const api = await started(echoes)
+      const cwd = newFolder()
+      const backend = open()
+      const first = await ask('Act.', api.url, {
+        cwd,
+        sessionStore: new TurnstoreSessionStore({ store: backend, foldSessionSummary }),
+      })
+      expect(first).toMatchObject({ result: 'After 2 results.', mirrorErrors: [] })
+      const sessionStore = new TurnstoreSessionStore({ store: backend, foldSessionSummary })
+      const key = { projectKey: projectOf(cwd), sessionId: first.sessionId }
+      const before = await sessionStore.load(key)
+      const second = await ask('And now?', api.url, { cwd, sessionStore, resume: first.sessionId })
+      expect(second).toEqual({ sessionId: first.sessionId, result: 'After 2 results.', mirrorErrors: [] })
+      expect(api.refused).toEqual([])
+      expect(textsIn(api.asked.at(-1) ?? [])).toEqual(['Act.', 'Let me see.', 'After 2 results.', 'And now?'])
+      const after = await sessionStore.load(key)
+      expect(after?.slice(0, before?.length)).toEqual(before)
 
-    const [sessionId = ''] = await backend.listSessions()
-    const messages = await new SessionManager(backend).getMessages(sessionId)
-    expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool', 'assistant', 'tool', 'assistant', 'user', 'assistant'])
-    const turns = (await backend.loadSession(sessionId))?.turns ?? []
-    expect(turns).toMatchObject([
-      {
-        prompt: 'Act.',
-        status: 'success',
-        responseContent: 'After 2 results.',
-        toolCalls: [
-          { toolName: 'Bash', status: 'success', result: 'one' },
-          { toolName: 'Bash', status: 'error', error: 'Exit code 3\ntwo' },
-        ],
-      },
-      { prompt: 'And now?', status: 'success', responseContent: 'After 2 results.', toolCalls: [] },
-    ])
-  })
+      const [sessionId = ''] = await backend.listSessions()
+      const messages = await new SessionManager(backend).getMessages(sessionId)
+      expect(messages.map(({ role }) => role)).toEqual([
+        'user',
+        'assistant',
+        'tool',
+        'assistant',
+        'tool',
+        'assistant',
+        'user',
+        'assistant',
+      ])
+      const turns = (await backend.loadSession(sessionId))?.turns ?? []
+      expect(turns).toMatchObject([
+        {
+          prompt: 'Act.',
+          status: 'success',
+          responseContent: 'After 2 results.',
+          toolCalls: [
+            { toolName: 'Bash', status: 'success', result: 'one' },
+            { toolName: 'Bash', status: 'error', error: 'Exit code 3\ntwo' },
+          ],
+        },
+        { prompt: 'And now?', status: 'success', responseContent: 'After 2 results.', toolCalls: [] },
+      ])
+    },
+  )
 
   it('is stored as the SDK’s own store has it', async () => {
     const api = await started(echoes)
     const cwd = newFolder()
-    const [theirs, ours] = [new InMemorySessionStore(), new TurnstoreSessionStore({ store: memory(), foldSessionSummary })]
+    const [theirs, ours] = [
+      new InMemorySessionStore(),
+      new TurnstoreSessionStore({ store: memory(), foldSessionSummary }),
+    ]
     const both: SessionStore = {
       async append(key, entries) {
         await theirs.append(key, entries)
@@ -110,7 +132,9 @@ describe.skipIf(program === null)(`A session of ${withProgram}`, () => {
       return load(key)
     }
     const { sessionId } = await ask('Act.', api.url, { cwd: dir, sessionStore })
-    expect(await listSessions({ dir, sessionStore })).toMatchObject([{ sessionId, summary: 'Act.', firstPrompt: 'Act.', cwd: dir }])
+    expect(await listSessions({ dir, sessionStore })).toMatchObject([
+      { sessionId, summary: 'Act.', firstPrompt: 'Act.', cwd: dir },
+    ])
     await renameSession(sessionId, 'Errand', { dir, sessionStore })
     await tagSession(sessionId, 'urgent', { dir, sessionStore })
     expect(await listSessions({ dir, sessionStore })).toMatchObject([{ sessionId, summary: 'Errand', tag: 'urgent' }])
@@ -119,7 +143,9 @@ describe.skipIf(program === null)(`A session of ${withProgram}`, () => {
     const types = (await getSessionMessages(sessionId, { dir, sessionStore })).map(({ type }) => type)
     expect(types).toEqual(['user', 'assistant', 'assistant', 'assistant', 'user', 'user', 'assistant'])
     const fork = await forkSession(sessionId, { dir, sessionStore })
-    expect((await listSessions({ dir, sessionStore })).map(each => each.sessionId).toSorted()).toEqual([sessionId, fork.sessionId].toSorted())
+    expect((await listSessions({ dir, sessionStore })).map(each => each.sessionId).toSorted()).toEqual(
+      [sessionId, fork.sessionId].toSorted(),
+    )
     const resumed = await ask('And now?', api.url, { cwd: dir, sessionStore, resume: fork.sessionId })
     expect(resumed.result).toBe('After 2 results.')
     await deleteSession(sessionId, { dir, sessionStore })
@@ -141,7 +167,10 @@ describe.skipIf(program === null)(`A session of ${withProgram}`, () => {
       delete process.env.CLAUDE_CONFIG_DIR
     })
     const file = readFileSync(join(config, 'projects', key.projectKey, `${sessionId}.jsonl`), 'utf8')
-    const lines: unknown[] = file.trim().split('\n').map(line => JSON.parse(line))
+    const lines: unknown[] = file
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line))
     const again = new TurnstoreSessionStore({ store: memory(), foldSessionSummary })
     for (const batchSize of [500, 1, 3]) {
       await importSessionToStore(sessionId, again, { dir, batchSize })
@@ -159,7 +188,14 @@ describe.skipIf(program === null)(`A session of ${withProgram}`, () => {
       const isSubagent = textsIn(messages).some(text => text.includes('Look around.'))
       if (isSubagent) return [says('Nothing here.')]
       if (resultsIn(messages).size > 0) return [says('Seen.')]
-      return [wants('t', 'Agent', { description: 'Look', prompt: 'Look around.', subagent_type: 'general-purpose', run_in_background: false })]
+      return [
+        wants('t', 'Agent', {
+          description: 'Look',
+          prompt: 'Look around.',
+          subagent_type: 'general-purpose',
+          run_in_background: false,
+        }),
+      ]
     })
     const cwd = newFolder()
     const backend = memory()

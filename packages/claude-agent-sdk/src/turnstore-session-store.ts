@@ -1,5 +1,11 @@
-import { type JsonObject, type ScopeOptions, type SessionStore, type SessionSummary, TurnstoreError } from '@turnstore/core'
-import { checkMembers, KeyedMutex, RecentMap } from '@turnstore/core/adapter'
+import {
+  isTurnstoreError,
+  type JsonObject,
+  type ScopeOptions,
+  type SessionStore,
+  type SessionSummary,
+} from '@turnstore/core'
+import { checkMembers, KeyedMutex, RecentMap, sessionExists, sessionNotFound } from '@turnstore/core/adapter'
 import { entryJson, sdkEntry } from './entries/entry-json.js'
 import { Folding, summaryIn } from './entries/folding.js'
 import { entriesOf } from './entries/format.js'
@@ -23,7 +29,7 @@ export interface TurnstoreSessionStoreOptions {
 }
 
 /** How many sessions are remembered, so that an append is one write. */
-const REMEMBERED = 1_000
+const REMEMBERED = 100
 
 /**
  * Stores the sessions of the Claude Agent SDK in a store of Turnstore. Entries come back as the SDK gave them. Turns that
@@ -111,16 +117,17 @@ export class TurnstoreSessionStore {
   ): Promise<SessionKey> {
     const place = placeOf({ projectKey: key.projectKey, sessionId: key.sessionId ?? crypto.randomUUID() })
     const source = await this.#store.loadSession(sessionId, options)
-    if (source === null) {
-      const details = { sessionId, outcome: 'not-stored' } as const
-      throw new TurnstoreError('SESSION_NOT_FOUND', `There is no session ${sessionId} to copy`, details)
-    }
+    if (source === null) throw sessionNotFound(sessionId)
     const { id, workspaceId } = place
     const { ended: _ended, ...others } = source.metadata
     const metadata: JsonObject = { ...others, ...place.metadata }
     const now = new Date().toISOString()
     const copy = { ...source, sessionId: id, workspaceId, parentSessionId: sessionId, metadata }
-    await this.#store.saveSession({ ...copy, createdAt: now, updatedAt: now }, { ifRevision: 0 })
+    try {
+      await this.#store.saveSession({ ...copy, createdAt: now, updatedAt: now }, { ifRevision: 0 })
+    } catch (error) {
+      throw isTurnstoreError(error, 'REVISION_CONFLICT') ? sessionExists(id) : error
+    }
     return place.key
   }
 

@@ -70,23 +70,35 @@ const odd: fc.Arbitrary<SessionStoreEntry> = fc.oneof(
 )
 
 /** Each entry gets a uuid, and may name any before it as the one that it answers. */
-const oddLists: fc.Arbitrary<SessionStoreEntry[]> = fc.array(fc.tuple(fc.oneof({ weight: 3, arbitrary: odd }, marks), fc.nat()), { maxLength: 20 }).map(list => {
-  const ids: string[] = []
-  return list.map(([each, place], index) => {
-    if (each.uuid === undefined) return each
-    const uuid = `u${index}`
-    const caller = ids.length === 0 ? null : (ids[place % ids.length] ?? null)
-    ids.push(uuid)
-    return { ...each, uuid, parentUuid: caller, ...('sourceToolAssistantUUID' in each ? { sourceToolAssistantUUID: caller } : {}) }
+const oddLists: fc.Arbitrary<SessionStoreEntry[]> = fc
+  .array(fc.tuple(fc.oneof({ weight: 3, arbitrary: odd }, marks), fc.nat()), { maxLength: 20 })
+  .map(list => {
+    const ids: string[] = []
+    return list.map(([each, place], index) => {
+      if (each.uuid === undefined) return each
+      const uuid = `u${index}`
+      const caller = ids.length === 0 ? null : (ids[place % ids.length] ?? null)
+      ids.push(uuid)
+      return {
+        ...each,
+        uuid,
+        parentUuid: caller,
+        ...('sourceToolAssistantUUID' in each ? { sourceToolAssistantUUID: caller } : {}),
+      }
+    })
   })
-})
 
 /** Sessions as Claude Code writes them, with entries without a uuid anywhere between. */
-const realLists: fc.Arbitrary<SessionStoreEntry[]> = fc.tuple(talks, fc.array(fc.tuple(marks, fc.nat()), { maxLength: 8 })).map(([talk, more]) => {
-  const list: SessionStoreEntry[] = claudeCodeLines(talk, key.sessionId).map(line => ({ ...line, type: typeof line.type === 'string' ? line.type : '' }))
-  for (const [mark, place] of more) list.splice(place % (list.length + 1), 0, mark)
-  return list
-})
+const realLists: fc.Arbitrary<SessionStoreEntry[]> = fc
+  .tuple(talks, fc.array(fc.tuple(marks, fc.nat()), { maxLength: 8 }))
+  .map(([talk, more]) => {
+    const list: SessionStoreEntry[] = claudeCodeLines(talk, key.sessionId).map(line => ({
+      ...line,
+      type: typeof line.type === 'string' ? line.type : '',
+    }))
+    for (const [mark, place] of more) list.splice(place % (list.length + 1), 0, mark)
+    return list
+  })
 
 export const cleanLists: fc.Arbitrary<SessionStoreEntry[]> = fc.oneof(realLists, oddLists).map(withoutRepeatedCalls)
 

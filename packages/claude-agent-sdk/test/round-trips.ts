@@ -11,7 +11,8 @@ const cuts = fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength:
 
 /** Batches of these sizes, again and again. */
 function* batches(entries: readonly SessionStoreEntry[], sizes: readonly number[]): Generator<SessionStoreEntry[]> {
-  for (let at = 0, turn = 0; at < entries.length; turn++) yield entries.slice(at, (at += sizes[turn % sizes.length] ?? 1))
+  for (let at = 0, turn = 0; at < entries.length; turn++)
+    yield entries.slice(at, (at += sizes[turn % sizes.length] ?? 1))
 }
 
 async function appendAll(

@@ -1,6 +1,11 @@
 import { SessionManager } from '@turnstore/core'
 import { describe, expect, it } from 'vitest'
-import { type FoldSessionSummary, type SessionKey, type SessionStoreEntry, TurnstoreSessionStore } from '../src/index.ts'
+import {
+  type FoldSessionSummary,
+  type SessionKey,
+  type SessionStoreEntry,
+  TurnstoreSessionStore,
+} from '../src/index.ts'
 import { asks, calls, entry, gives, key, mode, says } from './entries.ts'
 import { memory, stores } from './stores.ts'
 
@@ -32,7 +37,13 @@ describe.each(stores)('A session in the store %s', (_name, open) => {
 
   it('is apart from its subagents, from other sessions, and from the same id in another project', async () => {
     const store = new TurnstoreSessionStore({ store: open() })
-    const keys: SessionKey[] = [key, subagent, { ...key, sessionId: 'other' }, { ...key, projectKey: 'other' }, { ...key, subpath: 'b' }]
+    const keys: SessionKey[] = [
+      key,
+      subagent,
+      { ...key, sessionId: 'other' },
+      { ...key, projectKey: 'other' },
+      { ...key, subpath: 'b' },
+    ]
     for (const [index, each] of keys.entries()) await store.append(each, [asks('u1', `${index}`)])
     for (const [index, each] of keys.entries()) expect(await store.load(each)).toMatchObject([asksIn(`${index}`)])
     expect((await store.listSubkeys(key)).toSorted()).toEqual(['b', subagent.subpath])
@@ -52,7 +63,8 @@ describe.each(stores)('A session in the store %s', (_name, open) => {
     expect(listed.map(({ sessionId }) => sessionId).toSorted()).toEqual([key.sessionId, 'two'])
     for (const { mtime } of listed) expect(mtime >= before && mtime <= Date.now() && Number.isInteger(mtime)).toBe(true)
     // A fork in Turnstore has the metadata of the session, and is none of the SDK's.
-    const [{ sessionId = '' } = {}] = (await backend.querySessions({ parentSessionId: null, workspaceId: 'other' })).sessions
+    const [{ sessionId = '' } = {}] = (await backend.querySessions({ parentSessionId: null, workspaceId: 'other' }))
+      .sessions
     await new SessionManager(backend).forkSession(sessionId)
     expect(await store.listSessions('other')).toHaveLength(1)
     expect(await store.listSubkeys({ projectKey: 'other', sessionId: key.sessionId })).toEqual([])
@@ -62,12 +74,17 @@ describe.each(stores)('A session in the store %s', (_name, open) => {
     const backend = open()
     const store = new TurnstoreSessionStore({ store: backend })
     const other = { ...key, sessionId: 'other' }
-    for (const each of [key, subagent, { ...key, subpath: 'b' }, other, { ...other, subpath: 'b' }]) await store.append(each, exchange)
+    for (const each of [key, subagent, { ...key, subpath: 'b' }, other, { ...other, subpath: 'b' }])
+      await store.append(each, exchange)
     await store.delete(subagent)
     expect(await store.listSubkeys(key)).toEqual(['b'])
     expect(await store.load(key)).toEqual(exchange)
     await store.delete(key)
-    expect([await store.load(key), await store.load({ ...key, subpath: 'b' }), await store.listSubkeys(key)]).toEqual([null, null, []])
+    expect([await store.load(key), await store.load({ ...key, subpath: 'b' }), await store.listSubkeys(key)]).toEqual([
+      null,
+      null,
+      [],
+    ])
     expect(await store.listSubkeys(other)).toEqual(['b'])
     expect(await backend.listSessions()).toHaveLength(2)
     await store.delete({ projectKey: 'x', sessionId: 'never' })
@@ -78,10 +95,20 @@ describe.each(stores)('A session in the store %s', (_name, open) => {
   it('takes project keys that are longer than ids, and keys of any characters', async () => {
     const backend = open()
     const store = new TurnstoreSessionStore({ store: backend })
-    const hostile = ['p'.repeat(5_000), `${'p'.repeat(5_000)}!`, '../..', 'é\u0000\u200b', '__proto__', "'; DROP TABLE turns"]
-    for (const text of hostile) await store.append({ projectKey: text, sessionId: text, subpath: text }, [asks('u1', text.slice(0, 9))])
+    const hostile = [
+      'p'.repeat(5_000),
+      `${'p'.repeat(5_000)}!`,
+      '../..',
+      'é\u0000\u200b',
+      '__proto__',
+      "'; DROP TABLE turns",
+    ]
+    for (const text of hostile)
+      await store.append({ projectKey: text, sessionId: text, subpath: text }, [asks('u1', text.slice(0, 9))])
     for (const text of hostile) {
-      expect(await store.load({ projectKey: text, sessionId: text, subpath: text })).toMatchObject([asksIn(text.slice(0, 9))])
+      expect(await store.load({ projectKey: text, sessionId: text, subpath: text })).toMatchObject([
+        asksIn(text.slice(0, 9)),
+      ])
       expect(await store.listSubkeys({ projectKey: text, sessionId: text })).toEqual([text])
       await store.append({ projectKey: text, sessionId: text }, exchange)
       expect(await store.listSessions(text)).toMatchObject([{ sessionId: text }])
@@ -93,7 +120,9 @@ describe.each(stores)('A session in the store %s', (_name, open) => {
     const writers = ['a', 'b', 'c'].map(name => ({ name, store: new TurnstoreSessionStore({ store: backend }) }))
     await Promise.all(
       writers.flatMap(({ name, store }) =>
-        Array.from({ length: 8 }, async (_, index) => store.append(key, [asks(`${name}${index}`, name), mode('normal')])),
+        Array.from({ length: 8 }, async (_, index) =>
+          store.append(key, [asks(`${name}${index}`, name), mode('normal')]),
+        ),
       ),
     )
     const entries = (await new TurnstoreSessionStore({ store: backend }).load(key)) ?? []
@@ -118,7 +147,12 @@ describe('People who read a session', () => {
           agentId: 'claude',
           turnCount: 1,
           lastTurn: { prompt: 'Is there tea?', status: 'success' },
-          metadata: { title: 'Is there tea?', claudeProject: key.projectKey, claudeSession: key.sessionId, claudeSubpath: null },
+          metadata: {
+            title: 'Is there tea?',
+            claudeProject: key.projectKey,
+            claudeSession: key.sessionId,
+            claudeSubpath: null,
+          },
         },
       ])
       const manager = new SessionManager(backend)
@@ -149,7 +183,10 @@ describe('People who read a session', () => {
     const { sessions } = await backend.querySessions({ lastTurnStatus: 'running' })
     expect(sessions).toHaveLength(1)
     const [id = ''] = sessions.map(({ sessionId }) => sessionId)
-    expect((await backend.loadSession(id))?.turns[0]?.toolCalls.map(({ status }) => status)).toEqual(['success', 'running'])
+    expect((await backend.loadSession(id))?.turns[0]?.toolCalls.map(({ status }) => status)).toEqual([
+      'success',
+      'running',
+    ])
   })
 
   it('see the title given by hand before that of the model before the first prompt', async () => {
@@ -183,7 +220,10 @@ describe('People who read a session', () => {
 const fold: FoldSessionSummary = (previous, { sessionId }, entries, options) => ({
   sessionId,
   mtime: options?.mtime ?? previous?.mtime ?? 0,
-  data: { count: Number(previous?.data.count ?? 0) + entries.length, last: entries.at(-1)?.uuid ?? previous?.data.last },
+  data: {
+    count: Number(previous?.data.count ?? 0) + entries.length,
+    last: entries.at(-1)?.uuid ?? previous?.data.last,
+  },
 })
 
 describe.each(stores)('The summaries in the store %s', (_name, open) => {
@@ -191,7 +231,9 @@ describe.each(stores)('The summaries in the store %s', (_name, open) => {
     const backend = open()
     const [one, other] = [0, 1].map(() => new TurnstoreSessionStore({ store: backend, foldSessionSummary: fold }))
     await Promise.all(
-      Array.from({ length: 10 }, async (_, index) => (index % 2 === 0 ? one : other)?.append(key, [asks(`u${index}`, 'x'), mode('m')])),
+      Array.from({ length: 10 }, async (_, index) =>
+        (index % 2 === 0 ? one : other)?.append(key, [asks(`u${index}`, 'x'), mode('m')]),
+      ),
     )
     await one?.append(subagent, exchange)
     await other?.append(key, [asks('u3', 'x')])
@@ -199,7 +241,10 @@ describe.each(stores)('The summaries in the store %s', (_name, open) => {
     expect(summary?.data.count).toBe(20)
     expect(await one?.listSessionSummaries(key.projectKey)).toHaveLength(1)
     expect(summary?.mtime).toBe((await one?.listSessions(key.projectKey))?.[0]?.mtime)
-    await new TurnstoreSessionStore({ store: backend, foldSessionSummary: fold }).append(key, [asks('u1', 'x'), asks('new', 'x')])
+    await new TurnstoreSessionStore({ store: backend, foldSessionSummary: fold }).append(key, [
+      asks('u1', 'x'),
+      asks('new', 'x'),
+    ])
     expect((await one?.listSessionSummaries(key.projectKey))?.[0]?.data).toEqual({ count: 21, last: 'new' })
     await one?.delete(key)
     expect(await one?.listSessionSummaries(key.projectKey)).toEqual([])
@@ -277,7 +322,6 @@ describe('What is refused', () => {
     await expect(store.listSessions('')).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
     await expect(store.copySession('none', key)).rejects.toMatchObject({ code: 'SESSION_NOT_FOUND' })
     await store.append(key, exchange)
-    await expect(store.copySession(await onlyId(store), { ...key })).rejects.toBeDefined()
   })
 
   it('does not lose what comes after it', async () => {
@@ -305,10 +349,6 @@ describe('A turn that is as large as a turn may be', () => {
     await backend.close()
   })
 })
-
-async function onlyId(store: TurnstoreSessionStore): Promise<string> {
-  return (await store.listSessions(key.projectKey))[0]?.sessionId ?? ''
-}
 
 function asksIn(text: string): object {
   return { message: { content: [{ type: 'text', text }] } }

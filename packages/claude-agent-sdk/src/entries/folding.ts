@@ -11,6 +11,8 @@ const TITLE_SOURCE = 'claudeTitle'
 
 /** In ascending order: a title gives way to one from a better source, and to a newer one from the same. */
 const SOURCES = ['prompt', 'ai', 'custom']
+const BEST = SOURCES.length - 1
+
 const MOST_OF_A_PROMPT = 200
 
 /** Makes what lists show of a session from its entries, without reading those before. */
@@ -46,7 +48,9 @@ export function summaryIn(metadata: JsonObject, sessionId: string): SessionSumma
 }
 
 function titleAfter(metadata: JsonObject, entries: readonly JsonObject[]): JsonObject {
-  let source = SOURCES.findIndex(each => each === metadata[TITLE_SOURCE])
+  const { title: known, [TITLE_SOURCE]: told } = metadata
+  // A title that was given in another way stays, unless it is changed by hand.
+  let source = told === undefined && typeof known === 'string' ? BEST : SOURCES.findIndex(each => each === told)
   let title: string | null = null
   const offer = (text: unknown, from: number): void => {
     if (typeof text !== 'string' || text === '' || from < source) return
@@ -59,7 +63,7 @@ function titleAfter(metadata: JsonObject, entries: readonly JsonObject[]): JsonO
     else if (type === 'ai-title') offer(aiTitle, 1)
     else if (type === 'custom-title') offer(customTitle, 2)
   }
-  return title === null || title === metadata.title ? {} : { title, [TITLE_SOURCE]: SOURCES[source] ?? null }
+  return title === null || title === known ? {} : { title, [TITLE_SOURCE]: SOURCES[source] ?? null }
 }
 
 /** Not half a character at its end. */

@@ -115,7 +115,8 @@ export function placeOf(
   if (before !== undefined) return positionAfter(before, true)
   // It is what the session begins with: this is a replay from the beginning, if nothing is known of the writer, or if the
   // time in an entry tells that it is the same one.
-  const isFromBeginning = next === undefined && (known === undefined || batch.some(({ timestamp }) => timestamp !== undefined))
+  const isFromBeginning =
+    next === undefined && (known === undefined || batch.some(({ timestamp }) => timestamp !== undefined))
   const beginning = positionAfter('', true)
   if (isFromBeginning && nameEntries(batch, stored, beginning).added.length === 0) return beginning
   if (known !== undefined) return known

@@ -65,7 +65,11 @@ export function planAppend(
       last = next
       if (added.length === 0 && next.status === open.status) continue
       updates.add(turnId, {
-        set: { ...changesOf(open, next), ...(open.isOpening && read.prompt !== '' ? { prompt: read.prompt } : {}), ...endOf(open, next, added) },
+        set: {
+          ...changesOf(open, next),
+          ...(open.isOpening && read.prompt !== '' ? { prompt: read.prompt } : {}),
+          ...endOf(open, next, added),
+        },
         ...(model === undefined || open.hasModel ? {} : { setMetadata: { model } }),
         putItems: items,
         putToolCalls: read.toolCalls.map(call => ({ ...call, replace: true })),

@@ -19,7 +19,12 @@ export class KnownSession {
   #turnCount = 0
   #end: Position = positionAfter('', false)
 
-  constructor({ revision, updatedAt, metadata, turns }: Pick<SessionRecord, 'revision' | 'updatedAt' | 'metadata' | 'turns'>) {
+  constructor({
+    revision,
+    updatedAt,
+    metadata,
+    turns,
+  }: Pick<SessionRecord, 'revision' | 'updatedAt' | 'metadata' | 'turns'>) {
     this.revision = revision
     this.updatedAt = updatedAt
     this.metadata = metadata
@@ -68,7 +73,12 @@ export class KnownSession {
     if (last === undefined) return true
     this.#turnCount = from + turns.length
     this.#lastTurnId = last.turnId
-    this.open = isOwn(last) ? openTurnOf(last, entriesIn(last).map(({ value }) => value)) : null
+    this.open = isOwn(last)
+      ? openTurnOf(
+          last,
+          entriesIn(last).map(({ value }) => value),
+        )
+      : null
     return true
   }
 

@@ -80,7 +80,15 @@ export class SessionLog {
     const changed = folding.fold(known?.metadata ?? {}, place.key, entries, updatedAt)
     if (known === null) {
       const metadata = { ...place.metadata, ...changed }
-      const session = { sessionId: id, workspaceId, parentSessionId, agentId, metadata, updatedAt, createdAt: updatedAt }
+      const session = {
+        sessionId: id,
+        workspaceId,
+        parentSessionId,
+        agentId,
+        metadata,
+        updatedAt,
+        createdAt: updatedAt,
+      }
       const revision = await store.saveSession({ ...session, turns: plan.appendTurns }, { ifRevision: 0 })
       this.#known = new KnownSession({ revision, updatedAt, metadata, turns: [] })
     } else {
