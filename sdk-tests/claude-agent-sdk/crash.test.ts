@@ -7,6 +7,7 @@ import { SessionManager } from '@turnstore/core'
 import { SqliteSessionStore } from '@turnstore/sqlite'
 import { describe, expect, it } from 'vitest'
 import { Child } from '../../scripts/testing/child.ts'
+import { containing, matching } from '../../scripts/testing/matchers.ts'
 import { momentsOf, thoroughness } from '../../scripts/testing/machine.ts'
 import { newFolder } from '../stores.ts'
 import { always, emptyMachine, program, projectOf, withProgram } from './agent.ts'
@@ -75,7 +76,7 @@ function childrenOf(pid: number): number[] {
 /** Kills the agent, and then the program that it started. */
 async function killWithProgram(child: Child): Promise<void> {
   const { pid } = child.process
-  const programs = pid === undefined ? [] : childrenOf(pid)
+  const programs = pid === undefined || child.hasEnded ? [] : childrenOf(pid)
   await child.kill()
   for (const each of programs) {
     try {
@@ -122,7 +123,8 @@ describe.skipIf(program === null || process.platform !== 'linux')(
           const answered = (): number => lines.filter(line => line === 'answered').length
           const isAnyMoment = round % 4 === 3
           const deadline = Date.now() + 30_000
-          while (!isAnyMoment && answered() < 3 * step + 2 && !first.hasEnded && Date.now() < deadline) await sleep(1)
+          const enough = isAnyMoment ? 0 : 3 * step + 2
+          while (answered() < enough && !first.hasEnded && Date.now() < deadline) await sleep(1)
           await sleep(isAnyMoment ? 300 + moments.next().value * 1_500 : moments.next().value * 120)
           expect({ hasEnded: first.hasEnded, errors: first.errors }).toEqual({ hasEnded: false, errors: '' })
           await killWithProgram(first)
@@ -143,7 +145,7 @@ describe.skipIf(program === null || process.platform !== 'linux')(
           expect({ round, errors: second.errors, last: rest.findLast(line => line.startsWith('result')) }).toEqual({
             round,
             errors: '',
-            last: expect.stringMatching(/^result Done with \d\.$/),
+            last: matching(/^result Done with \d\.$/),
           })
           expect(api.refused).toEqual([])
           expect(rest.filter(line => line.startsWith('mirror_error'))).toEqual([])
@@ -156,10 +158,10 @@ describe.skipIf(program === null || process.platform !== 'linux')(
           const results = stored.flatMap(entry =>
             [...JSON.stringify(entry).matchAll(/"tool_use_id":"(s\dc\d)"/g)].map(([, id]) => id ?? ''),
           )
-          if (canResume) expect([...resultsIn(told).keys()]).toEqual(expect.arrayContaining(results))
+          expect(results.filter(id => canResume && !resultsIn(told).has(id))).toEqual([])
           const [sessionId = ''] = await backend.listSessions()
           const messages = await new SessionManager(backend).getMessages(sessionId)
-          expect(messages.at(-1)).toMatchObject({ role: 'assistant', content: expect.stringContaining('Done with') })
+          expect(messages.at(-1)).toMatchObject({ role: 'assistant', content: containing('Done with') })
           await backend.close()
           await api.stop()
         }

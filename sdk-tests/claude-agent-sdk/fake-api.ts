@@ -80,6 +80,8 @@ function messagesOf(value: JsonValue | undefined): Message[] {
   const messages: Message[] = []
   for (const message of Array.isArray(value) ? value.filter(isJsonObject) : []) {
     const { role, content = null } = message
+    // What newer models take between the messages.
+    if (role === 'system') continue
     if (role !== 'user' && role !== 'assistant') throw new Error(`a message of the role ${JSON.stringify(role)}`)
     const blocks: JsonValue = typeof content === 'string' ? [says(content)] : content
     const list = Array.isArray(blocks) ? blocks.filter(block => isJsonObject(block)) : []
@@ -98,8 +100,8 @@ function faultOf(messages: readonly Message[]): string | null {
   let open: string[] = []
   for (const { role, content } of messages) {
     if (content.length === 0) return 'a message has no content'
-    const results = content.filter(({ type }) => type === 'tool_result').map(({ tool_use_id: id }) => String(id))
-    const calls = content.filter(({ type }) => type === 'tool_use').map(({ id }) => String(id))
+    const results = content.filter(({ type }) => type === 'tool_result').map(({ tool_use_id: id }) => textOf(id))
+    const calls = content.filter(({ type }) => type === 'tool_use').map(({ id }) => textOf(id))
     if (content.some(({ type, text }) => type === 'text' && (typeof text !== 'string' || text.trim() === '')))
       return 'a text is empty'
     if (role === 'assistant' && results.length > 0) return 'a result is the assistant’s'
@@ -173,10 +175,14 @@ export const wants = (id: string, name: string, input: JsonObject): JsonObject =
   input,
 })
 
+function textOf(value: JsonValue | undefined): string {
+  return typeof value === 'string' ? value : ''
+}
+
 /** The results of calls in a conversation, by the id of the call. */
 export function resultsIn(messages: readonly Message[]): Map<string, JsonObject> {
   const blocks = messages.flatMap(({ content }) => content).filter(({ type }) => type === 'tool_result')
-  return new Map(blocks.map(block => [String(block.tool_use_id), block]))
+  return new Map(blocks.map(block => [textOf(block.tool_use_id), block]))
 }
 
 /** What the user said last, without what the SDK adds. */

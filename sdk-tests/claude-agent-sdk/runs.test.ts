@@ -170,7 +170,7 @@ describe.skipIf(program === null)(`A session of ${withProgram}`, () => {
     const lines: unknown[] = file
       .trim()
       .split('\n')
-      .map(line => JSON.parse(line))
+      .map((line): unknown => JSON.parse(line))
     const again = new TurnstoreSessionStore({ store: memory(), foldSessionSummary })
     for (const batchSize of [500, 1, 3]) {
       await importSessionToStore(sessionId, again, { dir, batchSize })

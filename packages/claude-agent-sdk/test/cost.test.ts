@@ -36,7 +36,7 @@ const kinds: readonly (readonly [string, (onOperation: (operation: StoreOperatio
   ['file', onOperation => new FileSessionStore(newFolder(), { onOperation })],
 ]
 
-describe.each(kinds)('An append in the store %s', (name, open) => {
+describe.each(kinds)('An append in the store %s', (_name, open) => {
   it('is one write of what is new, and costs the same at entry 20,000 as at entry 1', async () => {
     const operations: StoreOperation[] = []
     const backend = open(operation => void operations.push(operation))
@@ -66,7 +66,7 @@ describe.each(kinds)('An append in the store %s', (name, open) => {
     expect(await store.load(key)).toHaveLength(entries.length)
     const [early = 0, late = 0] = durations.map(list => list.toSorted((a, b) => a - b)[100])
     // Of the median. A cost that grows with the session would be a hundred times as high.
-    expect(late / early, name).toBeLessThan(4)
+    expect(late / early).toBeLessThan(4)
   })
 })
 

@@ -105,7 +105,6 @@ export const cleanLists: fc.Arbitrary<SessionStoreEntry[]> = fc.oneof(realLists,
 export const lists: fc.Arbitrary<SessionStoreEntry[]> = fc.oneof(realLists, oddLists)
 
 /** An entry as it comes back: what is no JSON is not part of it. */
-export function asJson<T>(value: T): T {
-  const copy: T = JSON.parse(JSON.stringify(value))
-  return copy
+export function asJson(entries: readonly SessionStoreEntry[]): unknown {
+  return JSON.parse(JSON.stringify(entries))
 }

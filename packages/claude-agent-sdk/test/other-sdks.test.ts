@@ -82,7 +82,7 @@ describe('A session that another SDK recorded', () => {
 })
 
 describe('A session of this SDK', () => {
-  const others = formats.filter(({ name, fromTurns }) => fromTurns !== undefined && name !== 'claude-code')
+  const others = formats.filter(each => 'fromTurns' in each && each.name !== 'claude-code')
 
   it.each(others.map(({ name }) => name))('comes in the format %s, as its SDK takes it', async format => {
     const backend = memory()

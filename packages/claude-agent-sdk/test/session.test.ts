@@ -63,9 +63,8 @@ describe.each(stores)('A session in the store %s', (_name, open) => {
     expect(listed.map(({ sessionId }) => sessionId).toSorted()).toEqual([key.sessionId, 'two'])
     for (const { mtime } of listed) expect(mtime >= before && mtime <= Date.now() && Number.isInteger(mtime)).toBe(true)
     // A fork in Turnstore has the metadata of the session, and is none of the SDK's.
-    const [{ sessionId = '' } = {}] = (await backend.querySessions({ parentSessionId: null, workspaceId: 'other' }))
-      .sessions
-    await new SessionManager(backend).forkSession(sessionId)
+    const [other] = (await backend.querySessions({ parentSessionId: null, workspaceId: 'other' })).sessions
+    await new SessionManager(backend).forkSession(other?.sessionId ?? '')
     expect(await store.listSessions('other')).toHaveLength(1)
     expect(await store.listSubkeys({ projectKey: 'other', sessionId: key.sessionId })).toEqual([])
   })
@@ -315,7 +314,7 @@ describe('What is refused', () => {
     circle.self = circle
     await expect(store.append(key, [circle])).rejects.toMatchObject({
       code: 'INVALID_RECORD',
-      message: expect.stringMatching(/^entries\[0\] is no JSON object$/),
+      message: 'entries[0] is no JSON object',
     })
     await expect(store.append({ ...key, projectKey: '' }, exchange)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
     await expect(store.append({ ...key, subpath: '' }, exchange)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })

@@ -110,7 +110,9 @@ const checks: Readonly<Record<string, Check>> = {
         ...(typeof uuid === 'string' && /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(uuid) ? [] : ['no UUID']),
         ...(type === said[index]?.role ? [] : ['a type that is not the role']),
         ...(sessionId === entries[0]?.sessionId && typeof sessionId === 'string' ? [] : ['two sessions']),
-        ...(typeof timestamp === 'string' && timestamp > String(before?.timestamp ?? '') ? [] : ['times out of order']),
+        ...(typeof timestamp === 'string' && timestamp > (typeof before?.timestamp === 'string' ? before.timestamp : '')
+          ? []
+          : ['times out of order']),
       ]
     })
     const uuids = new Set(entries.map(({ uuid }) => uuid))

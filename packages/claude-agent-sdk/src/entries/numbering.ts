@@ -81,7 +81,7 @@ export function nameEntries(batch: readonly JsonObject[], stored: EntryIds, from
     const digest = digestOf(entry)
     let count = own.get(digest) ?? counts.get(digest) ?? 0
     let id = idOf(after, digest, count)
-    while (isThere(id) && !isReplay) id = idOf(after, digest, ++count)
+    if (!isReplay) while (isThere(id)) id = idOf(after, digest, ++count)
     if (!isThere(id)) added.push({ id, entry })
     names.add(id)
     own.set(digest, count + 1)

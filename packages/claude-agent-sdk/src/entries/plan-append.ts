@@ -22,7 +22,7 @@ export interface AppendPlan {
   readonly updateTurns: TurnUpdate[]
   readonly appendTurns: TurnRecord[]
   /** The last turn when this is stored. */
-  readonly open: OpenTurn
+  readonly open: OpenTurn | null
   /** The calls of the entries that wait for their results. */
   readonly opened: OpenCall[]
   /** The ids of those that do no longer. */
@@ -45,23 +45,22 @@ export function planAppend(
   const results = answersTo(entries, calls)
   const own = [...results.keys()].filter(({ turnId }) => turnId === open?.turnId)
   const context = open === null ? [] : contextOf(open, own)
-  const first = entries[0]?.id ?? ''
-  const opening = turnsOf([...context, ...entries.map(({ entry }) => entry)])
+  const turns = turnsOf([...context, ...entries.map(({ entry }) => entry)])
   const updates = new Updates()
   const appendTurns: TurnRecord[] = []
   const opened: OpenCall[] = []
   let last = open
   let at = 0
-  for (const [index, read] of opening.entries()) {
+  for (const [index, read] of turns.entries()) {
     const isOpen = open !== null && index === 0
     const added = entries.slice(at, (at += read.items.length - (isOpen ? context.length : 0)))
-    const turnId = isOpen ? open.turnId : (added[0]?.id ?? first)
+    const turnId = isOpen ? open.turnId : (added[0]?.id ?? '')
     const items = added.map(({ id, entry }) => ({ itemId: id, format: FORMAT, value: entry }))
     const made = isOpen && !open.isOpening ? read.toolCalls.slice(own.length) : read.toolCalls
     for (const call of made) if (call.status === 'running') opened.push({ turnId, call })
     const { model } = read.metadata
     if (isOpen) {
-      const next = openAfter(open, read, added, index === opening.length - 1)
+      const next = openAfter(open, read, added, index === turns.length - 1)
       last = next
       if (added.length === 0 && next.status === open.status) continue
       updates.add(turnId, {
@@ -87,7 +86,7 @@ export function planAppend(
     if (!own.includes(waiting)) updates.put(waiting.turnId, answered(waiting.call, entry))
   }
   const closed = [...results.keys()].map(({ call }) => call.callId)
-  return { updateTurns: updates.list(), appendTurns, open: last ?? emptyTurn(first), opened, closed }
+  return { updateTurns: updates.list(), appendTurns, open: last, opened, closed }
 }
 
 /** The waiting calls that entries answer, each with the first that does. */
@@ -100,11 +99,6 @@ function answersTo(entries: readonly NamedEntry[], calls: ReadonlyMap<string, Op
     }
   }
   return results
-}
-
-/** Without entries, nothing is appended. */
-function emptyTurn(turnId: string): OpenTurn {
-  return { turnId, status: 'running', responseContent: null, isOpening: true, hasModel: false }
 }
 
 /** The last turn of a session. */

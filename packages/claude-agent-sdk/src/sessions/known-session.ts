@@ -89,7 +89,7 @@ export class KnownSession {
     for (const opened of plan.opened) this.calls.set(opened.call.callId, opened)
     this.#turnCount += plan.appendTurns.length
     this.open = plan.open
-    this.#lastTurnId = plan.open.turnId
+    this.#lastTurnId = plan.open?.turnId ?? this.#lastTurnId
   }
 
   #addEntry(id: string, entry: JsonObject): void {
