@@ -249,6 +249,20 @@ describe.each(stores)('The summaries in the store %s', (_name, open) => {
     expect(await one?.listSessionSummaries(key.projectKey)).toEqual([])
   })
 
+  it('have the time of their session, where the clock of another writer is ahead', async () => {
+    const backend = open()
+    const store = new TurnstoreSessionStore({ store: backend, foldSessionSummary: fold })
+    await store.append(key, [asks('u1', 'x')])
+    const [id = ''] = await backend.listSessions()
+    await backend.changeSession(id, {
+      setMetadata: { ahead: true },
+      updatedAt: new Date(Date.now() + 60_000).toISOString(),
+    })
+    await store.append(key, [asks('u2', 'x')])
+    const [summary] = await store.listSessionSummaries(key.projectKey)
+    expect(summary).toMatchObject({ mtime: (await store.listSessions(key.projectKey))[0]?.mtime, data: { count: 2 } })
+  })
+
   it('are old, as the SDK must see, where a writer does not fold', async () => {
     const backend = open()
     await new TurnstoreSessionStore({ store: backend, foldSessionSummary: fold }).append(key, [asks('u1', 'x')])
@@ -263,6 +277,15 @@ describe.each(stores)('The summaries in the store %s', (_name, open) => {
 })
 
 describe('A replay', () => {
+  it('is not what two writers append at the same place, even if it is equal', async () => {
+    const backend = memory()
+    await new TurnstoreSessionStore({ store: backend }).append(key, exchange)
+    const writers = [0, 1].map(() => new TurnstoreSessionStore({ store: backend }))
+    for (const each of writers) await each.load(key)
+    for (const each of writers) await each.append(key, [mode('plan')])
+    expect((await writers[0]?.load(key))?.slice(exchange.length)).toEqual([mode('plan'), mode('plan')])
+  })
+
   it('that begins without a uuid is recognized by the entry after it, or as the beginning of the session', async () => {
     const backend = memory()
     const list = [mode('a'), mode('b'), asks('u1', 'x'), mode('a'), mode('a'), says('u2', 'y'), mode('a')]
@@ -294,16 +317,45 @@ describe('A replay', () => {
       const store = new TurnstoreSessionStore({ store: backend })
       await store.append(key, exchange)
       const change = backend.changeSession.bind(backend)
-      backend.changeSession = async (...args) => {
+      const broken: typeof change = async (...args) => {
         if (isStored) await change(...args)
         throw new Error('the connection broke')
       }
+      backend.changeSession = broken
       const batch = [mode('plan'), asks('u8', 'And now?'), mode('plan')]
+      const last = [mode('auto')]
       await expect(store.append(key, batch)).rejects.toThrow('the connection broke')
       backend.changeSession = change
       await store.append(key, batch)
       expect(await store.load(key)).toEqual([...exchange, ...batch])
+      // Nothing tells but that the call is the same one again.
+      backend.changeSession = broken
+      await expect(store.append(key, last)).rejects.toThrow('the connection broke')
+      backend.changeSession = change
+      await store.append(key, last)
+      expect(await store.load(key)).toEqual([...exchange, ...batch, ...last])
     }
+  })
+})
+
+describe('A result', () => {
+  it('that comes after the next prompt belongs to the call of the turn before', async () => {
+    const backend = memory()
+    const store = new TurnstoreSessionStore({ store: backend })
+    const list = [
+      asks('u1', 'Look.'),
+      calls('u2', 'c1'),
+      asks('u3', 'Faster!'),
+      gives('u4', 'u2', 'c1'),
+      says('u5', 'Seen.'),
+    ]
+    for (const each of list) await store.append(key, [each])
+    const [id = ''] = await backend.listSessions()
+    expect((await backend.loadSession(id))?.turns).toMatchObject([
+      { prompt: 'Look.', toolCalls: [{ status: 'success', result: 'output of c1' }] },
+      { prompt: 'Faster!', toolCalls: [], responseContent: 'Seen.' },
+    ])
+    expect(await store.load(key)).toEqual(list)
   })
 })
 
