@@ -55,11 +55,11 @@ const life = (folder: string, { isFirst, repeatable }: { isFirst: boolean; repea
     },
   }
   const session = new TurnstoreSession({ store, sessionId: 'chat-1' })
-  const recorded = await session.recordRun({ tools: [act], repeatable: ${repeatable ? `['act']` : '[]'} })
-  const agent = new Agent({ name: 'Actor', model, tools: recorded.tools })
+  const plain = new Agent({ name: 'Actor', model, tools: [act] })
+  const recorded = await session.recordRun({ agent: plain, repeatable: ${repeatable ? `['act']` : '[]'} })
   say('recovered ' + JSON.stringify(recorded.recovered))
   const input = recorded.isUnfinished || !${isFirst} && (await session.getItems()).length > 0 ? [] : 'Act.'
-  const { finalOutput } = await run(agent, input, { session, callModelInputFilter: recorded.callModelInputFilter })
+  const { finalOutput } = await run(recorded.agent, input, { session, callModelInputFilter: recorded.callModelInputFilter })
   say('final ' + finalOutput)
   await store.close()`
 

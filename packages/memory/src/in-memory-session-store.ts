@@ -36,10 +36,15 @@ import {
   resolvePartRange,
   resolveTurnRange,
   resultOf,
+  type ScannedTurns,
   type Scope,
+  type Terms,
 } from '@turnstore/core/adapter'
 import type { IndexedParts } from './indexed-parts.js'
 import { IndexedSession } from './indexed-session.js'
+
+/** Turns that a search examines between two looks at the session. */
+const SCANNED = 64
 
 /**
  * Keeps sessions in memory. They are lost when the process ends. Use it for tests and short-lived work.
@@ -57,6 +62,7 @@ export class InMemorySessionStore extends AbstractSessionStore {
     sharing: 'process',
     constantAppend: true,
     constantStep: true,
+    search: 'scan',
   }
   readonly #sessions = new Map<string, IndexedSession>()
 
@@ -147,6 +153,20 @@ export class InMemorySessionStore extends AbstractSessionStore {
       count: parts.count,
       revision: indexed.revision,
     }
+  }
+
+  /** Shared, not copied: a search only looks at them. */
+  protected override async _scanTurns(
+    sessionId: string,
+    from: number,
+    _terms: Terms,
+    scope: Scope,
+  ): Promise<ScannedTurns | null> {
+    const indexed = this.#inScope(sessionId, scope)
+    if (indexed === null) return null
+    const end = Math.min(from + SCANNED, indexed.turnCount)
+    const turns = indexed.turns(from, end).map((turn, at) => ({ index: from + at, turn }))
+    return { turns, next: end < indexed.turnCount ? end : null, units: 0 }
   }
 
   protected async _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null> {

@@ -60,6 +60,7 @@ export class RedisSessionStore extends AbstractSessionStore {
     sharing: 'process',
     constantAppend: true,
     constantStep: true,
+    search: 'scan',
     failover: 'may-lose-acknowledged',
   }
   readonly #settings: Settings

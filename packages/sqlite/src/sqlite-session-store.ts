@@ -28,7 +28,9 @@ import {
   planChange,
   planCreation,
   resultOf,
+  type ScannedTurns,
   type Scope,
+  type Terms,
 } from '@turnstore/core/adapter'
 import { rowsOfTurn, type TurnRows } from '@turnstore/core/adapter/sql'
 import { Connection } from './database/connection.js'
@@ -58,11 +60,14 @@ import {
 } from './sessions/session-rows.js'
 import { SqliteSessionView } from './sessions/session-view.js'
 import { readRawParts } from './sessions/stored-turn.js'
-import { parseHeads, parseParts, parseTurns } from './sessions/turn-bodies.js'
+import { parseHeads, parseParts, parseScanned, parseTurns } from './sessions/turn-bodies.js'
 import { readIfSmall } from './sessions/whole-session.js'
 import { UNREAD, type Write, WriteQueue } from './sessions/write-queue.js'
 import { eraseDeleted, isWorthErasing } from './tables/deletions.js'
 import { refuseNewer, upgrade } from './tables/schema-version.js'
+
+/** Turns that a search reads at a time. */
+const SCANNED = 64
 
 export interface SqliteSessionStoreOptions extends StoreOptions {
   /**
@@ -107,7 +112,13 @@ export class SqliteSessionStore extends AbstractSessionStore {
   readonly #source: string | SqliteDatabase
   readonly #synchronous: 'FULL' | 'NORMAL'
   readonly #openDatabase: OpenDatabase | undefined
-  #capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: true, constantStep: true }
+  #capabilities: Capabilities = {
+    durability: 'none',
+    sharing: 'process',
+    constantAppend: true,
+    constantStep: true,
+    search: 'scan',
+  }
   #open: Open | null = null
 
   /**
@@ -168,6 +179,7 @@ export class SqliteSessionStore extends AbstractSessionStore {
         sharing: database.memory || isAlone ? 'process' : 'host',
         constantAppend: true,
         constantStep: true,
+        search: 'scan',
       }
     } catch (error) {
       connection.close()
@@ -281,6 +293,21 @@ export class SqliteSessionStore extends AbstractSessionStore {
     })
     if (raw === null || raw.rows.length === 0) return raw && raw.page
     return { ...raw.page, parts: await parseParts(sessionId, range.list, raw.rows) }
+  }
+
+  protected override async _scanTurns(
+    sessionId: string,
+    from: number,
+    terms: Terms,
+    scope: Scope,
+  ): Promise<ScannedTurns | null> {
+    const raw = await this.#read(connection => {
+      const head = this.#countedHead(sessionId, scope)
+      return head && readRawHeads(connection, head, { kind: 'from', from, limit: SCANNED })
+    })
+    if (raw === null) return null
+    const end = from + raw.turns.length
+    return { ...(await parseScanned(sessionId, raw.turns, terms)), next: end < raw.turnCount ? end : null }
   }
 
   protected _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null> {

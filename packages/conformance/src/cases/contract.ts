@@ -17,6 +17,7 @@ export const contract = {
   methods: 'the methods of a store',
   change: 'the change',
   queries: 'the queries',
+  search: 'the search',
   capabilities: 'the declared capabilities',
   manager: 'the session manager',
 } as const

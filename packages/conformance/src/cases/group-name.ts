@@ -21,6 +21,7 @@ export type GroupName =
   | 'crash'
   | 'queries'
   | 'paging'
+  | 'search'
   | 'scope'
   | 'size'
   | 'discretion'

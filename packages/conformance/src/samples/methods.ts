@@ -24,7 +24,15 @@ export const methods: Readonly<Record<Exclude<MethodName, 'ready' | 'close'> | '
   loadSummary: { kind: 'read', call: (store, id, options) => store.loadSummary(id, options) },
   listSessions: { kind: 'read', call: (store, _id, options) => store.listSessions(options) },
   querySessions: { kind: 'read', call: (store, _id, options) => store.querySessions(options) },
+  searchSessions: { kind: 'read', call: (store, _id, options) => store.searchSessions(searchOf(options)) },
   sessions: { kind: 'read', call: (store, _id, options) => gather(store.sessions(options)) },
+}
+
+/** The options of an untyped caller as a query. */
+function searchOf(options: AnyOptions): Parameters<SessionStore['searchSessions']>[0] {
+  return options === undefined || (typeof options === 'object' && options !== null)
+    ? { text: 'prompt', ...options }
+    : untyped(options)
 }
 
 /** Methods that take a session id as their first argument or in the record. */

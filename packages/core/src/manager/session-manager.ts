@@ -29,6 +29,7 @@ import { RecordFactory } from '../records/record-factory.js'
 import { turnPatchMembers } from '../records/record-input.js'
 import { attempt } from '../stores/lifecycle.js'
 import { bindStore, boundWorkspaceOf } from '../stores/bound-store.js'
+import { searchMembers, type SearchPage, type SearchQuery } from '../search/search-query.js'
 import type { SessionStore } from '../stores/session-store.js'
 import { MessageRecorder, type RecordedMessages, type RecordMessagesOptions } from './message-recorder.js'
 import { fork, type ForkOptions, readFork } from './fork-session.js'
@@ -381,6 +382,18 @@ export class SessionManager<Metadata extends object = JsonObject> implements Asy
   }
 
   /**
+   * Searches the turns of the sessions that the manager sees. Pass the `cursor` of a page to get the next.
+   * @throws `INVALID_ARGUMENT`
+   *
+   * @example
+   * const { hits } = await manager.searchSessions({ text: 'parcel "at the depot"' })
+   * for (const { session, snippet } of hits) console.log(session.sessionId, snippet)
+   */
+  async searchSessions(query: SearchQuery): Promise<SearchPage<Metadata>> {
+    return typed(await this.#store.searchSessions(this.#scopedQuery(query, searchMembers)))
+  }
+
+  /**
    * Creates a session from the first n turns of another, like a copy that is rewound to n turns. The fork
    * has `parentSessionId` set, its metadata merged, and no `ended` flag.
    * @throws `SESSION_EXISTS`
@@ -484,8 +497,8 @@ export class SessionManager<Metadata extends object = JsonObject> implements Asy
     return this.#scope
   }
 
-  #scopedQuery(query: SessionQuery): SessionQuery {
-    checkMembers(query, 'query', queryMembers)
+  #scopedQuery<Query extends ScopeOptions>(query: Query, members = queryMembers): Query {
+    checkMembers(query, 'query', members)
     return { ...query, ...this.#scopeOf(query, 'query') }
   }
 }

@@ -39,6 +39,9 @@ import {
   type TurnPage,
   type TurnRange,
 } from '../queries/turn-range.js'
+import { readSearch, type SearchPage, type SearchQuery } from '../search/search-query.js'
+import { type ScannedTurns, scannedOf, type SearchedStore, searchSessions } from '../search/search-sessions.js'
+import type { Terms } from '../search/terms.js'
 import { observeStore, type StoreOperation } from './observe-store.js'
 import { wholeNumber } from '../basics/arguments.js'
 
@@ -54,6 +57,10 @@ export interface StoreOptions {
    */
   onOperation?: (operation: StoreOperation) => void
 }
+
+/** Turns that a search reads at a time, and the most parts with which it reads them whole. */
+const SCANNED = 64
+const SCANNED_PARTS = 256
 
 /**
  * The public methods of every store. They check the arguments and the state of the store, then call the
@@ -137,6 +144,24 @@ export abstract class AbstractSessionStore implements SessionStore {
   protected abstract _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null>
 
   protected abstract _querySessions(query: CheckedQuery): Promise<SessionPage>
+
+  /**
+   * Turns from an index on, for a search. It may leave out those that cannot match: `mayMatch` tells so from the JSON of a
+   * whole turn. The default reads 64 turns at a time, without their parts if these are many.
+   */
+  protected async _scanTurns(
+    sessionId: string,
+    from: number,
+    _terms: Terms,
+    scope: Scope,
+  ): Promise<ScannedTurns | null> {
+    const range = { kind: 'from', from, limit: SCANNED } as const
+    const heads = await this._readTurnHeads(sessionId, range, scope)
+    if (heads === null) return null
+    const parts = heads.turns.reduce((sum, { partCounts }) => sum + partCounts.toolCalls + partCounts.items, 0)
+    const page = parts === 0 || parts > SCANNED_PARTS ? heads : await this._readTurns(sessionId, range, scope)
+    return page === null ? null : scannedOf(page)
+  }
 
   /** The ids of all sessions in the scope, in any order. */
   protected abstract _listSessions(scope: Scope): Promise<string[]>
@@ -258,6 +283,23 @@ export abstract class AbstractSessionStore implements SessionStore {
 
   async *#iterate(checked: () => SessionQuery): AsyncIterable<SessionSummary> {
     yield* iterateSessions(this, checked())
+  }
+
+  searchSessions(query: SearchQuery): Promise<SearchPage> {
+    return this._perform('read', () => {
+      const search = readSearch(query)
+      const { scope } = search.sessions
+      const store: SearchedStore = {
+        querySessions: sessions => this._querySessions(sessions),
+        loadSummary: sessionId => this._loadSummary(sessionId, scope),
+        scanTurns: (sessionId, from, terms) => this._scanTurns(sessionId, from, terms, scope),
+        readCalls: async (sessionId, turnId, from, limit) => {
+          const range = { list: 'toolCalls', kind: 'from', from, limit } as const
+          return (await this._readParts(sessionId, turnId, range, scope))?.parts ?? []
+        },
+      }
+      return { signal: query.signal, run: () => searchSessions(store, search, query.signal) }
+    })
   }
 
   ready(): Promise<void> {

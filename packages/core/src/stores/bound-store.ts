@@ -10,6 +10,7 @@ import type { PartPage, PartRange } from '../queries/part-range.js'
 import type { SessionQuery } from '../queries/query.js'
 import type { TurnHeadPage, TurnPage, TurnRange } from '../queries/turn-range.js'
 import type { PartList, SessionInput, SessionRecord, SessionSummary } from '../records/models.js'
+import type { SearchPage, SearchQuery } from '../search/search-query.js'
 import { attempt } from './lifecycle.js'
 import type { Capabilities, SessionStore } from './session-store.js'
 
@@ -104,6 +105,10 @@ class BoundStore implements SessionStore {
 
   async querySessions(query: SessionQuery = {}): Promise<SessionPage> {
     return this.#store.querySessions(this.#scoped(query, 'query'))
+  }
+
+  async searchSessions(query: SearchQuery): Promise<SearchPage> {
+    return this.#store.searchSessions(this.#scoped(query, 'query'))
   }
 
   sessions(query: SessionQuery = {}): AsyncIterable<SessionSummary> {

@@ -5,6 +5,7 @@ import type { ChangeOptions } from '../changes/change-options.js'
 import type { SessionPage } from '../queries/page.js'
 import type { SessionQuery } from '../queries/query.js'
 import type { PartPage, PartRange } from '../queries/part-range.js'
+import type { SearchPage, SearchQuery } from '../search/search-query.js'
 import type { TurnHeadPage, TurnPage, TurnRange } from '../queries/turn-range.js'
 
 /** What a store guarantees. `@turnstore/conformance` tests it. */
@@ -17,6 +18,8 @@ export interface Capabilities {
   readonly constantAppend: boolean
   /** Whether recording a part of a turn costs the same, however many parts the turn has. */
   readonly constantStep: boolean
+  /** How a search finds its hits: it reads the turns. */
+  readonly search: 'scan'
   /** Set if a failover of the backend may lose acknowledged writes. */
   readonly failover?: 'may-lose-acknowledged'
 }
@@ -91,6 +94,13 @@ export interface SessionStore extends AsyncDisposable {
    * @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW` after the last session, if some sessions are damaged
    */
   sessions(query?: SessionQuery): AsyncIterable<SessionSummary>
+
+  /**
+   * One page of the turns that have certain words, the latest sessions first. Within a session they are in order. A page
+   * takes bounded time, so it may be short or even empty: only `cursor: null` marks the end. A session that is changed
+   * between two pages appears once at most.
+   */
+  searchSessions(query: SearchQuery): Promise<SearchPage>
 
   /** Resolves when the store is connected and its capabilities are final. Other calls wait for this automatically. */
   ready(): Promise<void>

@@ -1,6 +1,15 @@
 import type { PartList, PartPage, TurnHeadRecord, TurnRecord } from '@turnstore/core'
-import { ofSession, TimeSlice } from '@turnstore/core/adapter'
-import { readPart, readTurnHeads, readTurnRows, type Row, type StoredTurns } from '@turnstore/core/adapter/sql'
+import { mayMatch, ofSession, type ScannedTurns, type Terms, TimeSlice } from '@turnstore/core/adapter'
+import {
+  count,
+  isOpened,
+  readPart,
+  readTurn,
+  readTurnHeads,
+  readTurnRows,
+  type Row,
+  type StoredTurns,
+} from '@turnstore/core/adapter/sql'
 
 /** Longest stretch of parsing, in milliseconds, before it yields to the event loop. */
 const SLICE_MS = 8
@@ -24,6 +33,23 @@ export async function parseTurns(sessionId: string, rows: StoredTurns, turnId?: 
 /** The same without parts. @param rows of `sql.turns` */
 export function parseHeads(sessionId: string, rows: readonly Row[], turnId?: string): Promise<TurnHeadRecord[]> {
   return parseRows(sessionId, rows, batch => readTurnHeads(batch, turnId))
+}
+
+/** The turns that may match a search, those that are opened without their parts. @param rows of `sql.turns` */
+export async function parseScanned(
+  sessionId: string,
+  rows: readonly Row[],
+  terms: Terms,
+): Promise<Omit<ScannedTurns, 'next'>> {
+  const kept = rows.filter(row => isOpened(row) || typeof row.body !== 'string' || mayMatch(terms, row.body))
+  const turns = await parseRows(sessionId, kept, batch =>
+    batch.flatMap(row => {
+      const read: (TurnRecord | TurnHeadRecord)[] = isOpened(row) ? readTurnHeads([row]) : [readTurn(row)]
+      return read.map(turn => ({ index: count(row, 'seq'), turn }))
+    }),
+  )
+  const units = rows.reduce((sum, { body }) => sum + (typeof body === 'string' ? body.length : 0), 0)
+  return { turns, units }
 }
 
 /** @param rows of the parts of one turn */
