@@ -17,7 +17,7 @@ const [example] = codeBlocks(readme).filter(({ language }) => language === 'js')
 describe.skipIf(program === null)(`The first example of the README, in ${withProgram}`, () => {
   it('runs, and the session goes on', async () => {
     const api = await startApi(messages => [says(`I know: ${textsIn(messages).join(' ')}`)])
-    const folder = mkdtempSync(fileURLToPath(new URL('../node_modules/.example-', import.meta.url)))
+    const folder = mkdtempSync(fileURLToPath(new URL('../.example-', import.meta.url)))
     onTestFinished(async () => {
       await api.stop()
       rmSync(folder, { recursive: true, force: true })
