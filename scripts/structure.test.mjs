@@ -14,6 +14,7 @@ const rooms = {
   memory: [],
   formats: ['files', 'messages', 'middle'],
   'openai-agents': ['run', 'history', 'items'],
+  'claude-agent-sdk': ['sessions', 'entries', 'keys'],
   cli: ['commands', 'output', 'input', 'merge', 'terminal', 'stores'],
   file: ['session', 'folder', 'format', 'locks', 'disk'],
   sqlite: ['maintenance', 'sessions', 'tables', 'database'],
