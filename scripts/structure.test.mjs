@@ -15,6 +15,7 @@ const rooms = {
   formats: ['files', 'messages', 'middle'],
   'ai-sdk': ['run', 'history', 'messages'],
   'openai-agents': ['run', 'history', 'items'],
+  'claude-agent-sdk': ['sessions', 'entries', 'keys'],
   cli: ['commands', 'output', 'input', 'merge', 'terminal', 'stores'],
   file: ['session', 'folder', 'format', 'locks', 'disk'],
   sqlite: ['maintenance', 'sessions', 'tables', 'database'],
