@@ -30,7 +30,7 @@ import {
   resultOf,
   type Scope,
 } from '@turnstore/core/adapter'
-import { rowsOfTurn, type TurnRows } from '@turnstore/core/adapter/sql'
+import { parseHeads, parseParts, parseTurns, rowsOfTurn, type TurnRows } from '@turnstore/core/adapter/sql'
 import { Connection } from './database/connection.js'
 import { isDatabase, type SqliteDatabase } from './database/driver.js'
 import { databasePath, type OpenDatabase, openDatabase } from './database/open-database.js'
@@ -58,7 +58,7 @@ import {
 } from './sessions/session-rows.js'
 import { SqliteSessionView } from './sessions/session-view.js'
 import { readRawParts } from './sessions/stored-turn.js'
-import { parseHeads, parseParts, parseTurns } from './sessions/turn-bodies.js'
+
 import { readIfSmall } from './sessions/whole-session.js'
 import { UNREAD, type Write, WriteQueue } from './sessions/write-queue.js'
 import { eraseDeleted, isWorthErasing } from './tables/deletions.js'

@@ -1,6 +1,14 @@
-import type { PartList, PartPage, TurnHeadRecord, TurnRecord } from '@turnstore/core'
-import { ofSession, TimeSlice } from '@turnstore/core/adapter'
-import { readPart, readTurnHeads, readTurnRows, type Row, type StoredTurns } from '@turnstore/core/adapter/sql'
+import type { PartList, TurnRecord } from '../../records/models.js'
+import type { PartPage } from '../../queries/part-range.js'
+import type { TurnHeadRecord } from '../../queries/turn-range.js'
+import { ofSession } from '../stored-json.js'
+import { TimeSlice } from '../time-slice.js'
+import type { Row } from './columns.js'
+import { readPart, readTurnHeads, readTurnRows, type StoredTurns } from './stored-turns.js'
+
+/*
+ * Rows as records, with pauses in which the process goes on: a session may have megabytes. The errors name the session.
+ */
 
 /** Longest stretch of parsing, in milliseconds, before it yields to the event loop. */
 const SLICE_MS = 8
@@ -8,7 +16,7 @@ const SLICE_MS = 8
 /** Heads or parts that are read between two looks at the clock. */
 const BATCH = 64
 
-/** @param turnId by which all of them were found, if so */
+/** @param turnId by which all of them were found, if so @throws `CORRUPT_SESSION`; so do the others */
 export async function parseTurns(sessionId: string, rows: StoredTurns, turnId?: string): Promise<TurnRecord[]> {
   const turns: TurnRecord[] = []
   const slice = new TimeSlice(SLICE_MS)
@@ -21,7 +29,7 @@ export async function parseTurns(sessionId: string, rows: StoredTurns, turnId?: 
   }
 }
 
-/** The same without parts. @param rows of `sql.turns` */
+/** The same without parts. @param rows with the columns of {@link StoredTurns.turns} */
 export function parseHeads(sessionId: string, rows: readonly Row[], turnId?: string): Promise<TurnHeadRecord[]> {
   return parseRows(sessionId, rows, batch => readTurnHeads(batch, turnId))
 }
