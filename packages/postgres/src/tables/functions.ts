@@ -1,6 +1,6 @@
 import { REMEMBERED_CHANGES } from '@turnstore/core/adapter'
 import { LAST_TURN_PROMPT } from '@turnstore/core/adapter/sql'
-import { READ_FUNCTIONS } from './read-functions.js'
+import { INDEXES_ONLY, READ_FUNCTIONS, withPartId, withTurnId } from './read-functions.js'
 
 /*
  * The functions in the database. With them a write is one statement: one round trip, one transaction, and plans that
@@ -10,9 +10,12 @@ import { READ_FUNCTIONS } from './read-functions.js'
  * tables.
  */
 
-/** Plans are kept, and a plan that was made while a table was small must not scan it later. */
-export const SETTINGS = `
-  SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan SET jit = off`
+/**
+ * The place after the last row. Not `max`: without statistics, Postgres may compute it from an index that has another
+ * order.
+ */
+const after = (table: string, place: string, rows: string): string =>
+  `coalesce((SELECT x.${place} FROM {${table}} AS x WHERE ${rows.replaceAll(/(\w+) =/g, 'x.$1 =')} ORDER BY x.${place} DESC LIMIT 1), -1) + 1`
 
 /** The length of `recent`: some dozen writes. */
 const RECENT = 400
@@ -43,7 +46,7 @@ const WRITE = `
 CREATE FUNCTION {write_1}(
   p_session_id text, p_any boolean, p_workspace text, p_id bigint, p_revision bigint, p_token text, p_lock_ms text,
   p_ops text[], p_args text[]
-) RETURNS text LANGUAGE plpgsql ${SETTINGS} AS $function$
+) RETURNS text LANGUAGE plpgsql ${INDEXES_ONLY} AS $function$
 DECLARE
   v_id bigint; v_workspace text; v_ended integer; v_revision bigint; v_turns integer; v_transitions integer;
   v_updated_at text; v_updated_key text; v_recent text;
@@ -80,10 +83,9 @@ BEGIN
   FOREACH v_op IN ARRAY p_ops LOOP
     CASE v_op
     WHEN 'append' THEN
-      SELECT (SELECT max(t.seq) FROM {turns} AS t WHERE t.session = v_id), EXISTS (
+      SELECT (SELECT t.seq FROM {turns} AS t WHERE t.session = v_id ORDER BY t.seq DESC LIMIT 1), EXISTS (
         SELECT 1 FROM {turns} AS t
-        WHERE t.session = v_id AND hashtextextended(t.turn_id, 0) = hashtextextended(p_args[a + 1], 0)
-          AND t.turn_id = p_args[a + 1]
+        WHERE ${withTurnId('p_args[a + 1]')}
       ) INTO v_last, v_known;
       v_skipped := v_known OR coalesce(v_last, -1) <> v_turns - 1 OR v_revision >= ${Number.MAX_SAFE_INTEGER}
         OR (v_ended <> 0 AND p_args[a + 8] = '1') OR coalesce(p_args[a + 9]::bigint <> v_revision, false);
@@ -106,27 +108,24 @@ BEGIN
     WHEN 'appended_part' THEN
       IF NOT v_skipped THEN
         INSERT INTO {parts} (session, seq, list, place, part_id, body, running)
-        SELECT v_id, v_seq, p_args[a + 1]::integer, coalesce(max(p.place), -1) + 1, p_args[a + 2], p_args[a + 3],
-          p_args[a + 4]::integer
-        FROM {parts} AS p WHERE p.session = v_id AND p.seq = v_seq AND p.list = p_args[a + 1]::integer;
+        VALUES (v_id, v_seq, p_args[a + 1]::integer, ${after('parts', 'place', 'session = v_id AND seq = v_seq AND list = p_args[a + 1]::integer')},
+          p_args[a + 2], p_args[a + 3], p_args[a + 4]::integer);
       END IF;
       a := a + 4;
     WHEN 'step' THEN
       v_bytes := null;
       SELECT t.seq, t.bytes INTO v_seq, v_bytes FROM {turns} AS t
-        WHERE t.session = v_id AND hashtextextended(t.turn_id, 0) = hashtextextended(p_args[a + 1], 0)
-          AND t.turn_id = p_args[a + 1]
+        WHERE ${withTurnId('p_args[a + 1]')}
         ORDER BY t.seq DESC LIMIT 1;
       v_skipped := v_bytes IS NULL OR v_seq >= v_turns OR v_revision >= ${Number.MAX_SAFE_INTEGER}
         OR coalesce(p_args[a + 10]::bigint <> v_revision, false);
       IF NOT v_skipped THEN
-        SELECT (SELECT max(t.seq) FROM {turns} AS t WHERE t.session = v_id), (
-          SELECT max(p.place) FROM {parts} AS p
-          WHERE p.session = v_id AND p.seq = v_seq AND p.list = p_args[a + 2]::integer
+        SELECT (SELECT t.seq FROM {turns} AS t WHERE t.session = v_id ORDER BY t.seq DESC LIMIT 1), (
+          SELECT p.place FROM {parts} AS p
+          WHERE p.session = v_id AND p.seq = v_seq AND p.list = p_args[a + 2]::integer ORDER BY p.place DESC LIMIT 1
         ), (
           SELECT count(*) FROM {parts} AS p
-          WHERE p.session = v_id AND p.seq = v_seq AND p.list = p_args[a + 2]::integer
-            AND hashtextextended(p.part_id, 0) = hashtextextended(p_args[a + 3], 0) AND p.part_id = p_args[a + 3]
+          WHERE ${withPartId('v_seq', 'p_args[a + 2]::integer', 'p_args[a + 3]')}
         ) INTO v_last, v_place, v_rows;
         v_known := v_rows > 0;
         v_added := p_args[a + 6]::bigint;
@@ -135,8 +134,7 @@ BEGIN
           v_place := null;
           SELECT p.place, v_added - octet_length(p.body) INTO v_place, v_added FROM {parts} AS p
           WHERE v_rows = 1 AND p_args[a + 5] = '0' AND p.running = 1
-            AND p.session = v_id AND p.seq = v_seq AND p.list = p_args[a + 2]::integer
-            AND hashtextextended(p.part_id, 0) = hashtextextended(p_args[a + 3], 0) AND p.part_id = p_args[a + 3];
+            AND ${withPartId('v_seq', 'p_args[a + 2]::integer', 'p_args[a + 3]')};
         END IF;
         v_skipped := v_last <> v_turns - 1 OR (v_known AND v_place IS NULL)
           OR v_bytes + v_added > p_args[a + 7]::bigint;
@@ -172,10 +170,9 @@ BEGIN
       a := a + 6;
     WHEN 'part' THEN
       INSERT INTO {parts} (session, seq, list, place, part_id, body, running)
-      SELECT v_id, p_args[a + 1]::integer, p_args[a + 2]::integer, coalesce(max(p.place), -1) + 1, p_args[a + 3],
-        p_args[a + 4], p_args[a + 5]::integer
-      FROM {parts} AS p
-      WHERE p.session = v_id AND p.seq = p_args[a + 1]::integer AND p.list = p_args[a + 2]::integer;
+      VALUES (v_id, p_args[a + 1]::integer, p_args[a + 2]::integer,
+        ${after('parts', 'place', 'session = v_id AND seq = p_args[a + 1]::integer AND list = p_args[a + 2]::integer')},
+        p_args[a + 3], p_args[a + 4], p_args[a + 5]::integer);
       a := a + 5;
     WHEN 'replace_part' THEN
       UPDATE {parts} AS p SET body = p_args[a + 4], running = p_args[a + 5]::integer
@@ -212,8 +209,7 @@ BEGIN
       a := a + 5;
     WHEN 'transition' THEN
       INSERT INTO {transitions} (session, seq, transition_id, turn_id, body)
-      SELECT v_id, coalesce(max(h.seq), -1) + 1, p_args[a + 1], p_args[a + 2], p_args[a + 3]
-      FROM {transitions} AS h WHERE h.session = v_id;
+      VALUES (v_id, ${after('transitions', 'seq', 'session = v_id')}, p_args[a + 1], p_args[a + 2], p_args[a + 3]);
       a := a + 3;
     WHEN 'head' THEN
       v_updated_at := p_args[a + 1];
@@ -231,15 +227,14 @@ BEGIN
       a := a + 2;
     WHEN 'remember' THEN
       INSERT INTO {keys} (session, seq, key, body)
-      SELECT v_id, coalesce(max(k.seq), -1) + 1, p_args[a + 1], p_args[a + 2] FROM {keys} AS k WHERE k.session = v_id;
+      VALUES (v_id, ${after('keys', 'seq', 'session = v_id')}, p_args[a + 1], p_args[a + 2]);
       DELETE FROM {keys} AS k WHERE k.session = v_id
-        AND k.seq <= (SELECT max(l.seq) FROM {keys} AS l WHERE l.session = v_id) - ${REMEMBERED_CHANGES};
+        AND k.seq <= (SELECT l.seq FROM {keys} AS l WHERE l.session = v_id ORDER BY l.seq DESC LIMIT 1) - ${REMEMBERED_CHANGES};
       a := a + 2;
     WHEN 'rewind' THEN
       DELETE FROM {transitions} AS h WHERE h.session = v_id AND p_args[a + 1]::integer <= (
         SELECT min(t.seq) FROM {turns} AS t
-        WHERE t.session = v_id AND hashtextextended(t.turn_id, 0) = hashtextextended(h.turn_id, 0)
-          AND t.turn_id = h.turn_id
+        WHERE ${withTurnId('h.turn_id')}
       );
       SELECT count(*) INTO v_transitions FROM {transitions} AS h WHERE h.session = v_id;
       DELETE FROM {parts} AS p WHERE p.session = v_id AND p.seq >= p_args[a + 1]::integer;

@@ -3,12 +3,25 @@
  * values of the row before it in the columns of other kinds.
  */
 
-const READS = `LANGUAGE plpgsql STABLE
-  SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan SET jit = off`
+/** Connections keep plans, and one that was made while a table was small must not scan it later. */
+export const INDEXES_ONLY: string = 'SET enable_seqscan = off'
+
+const READS = `LANGUAGE plpgsql STABLE ${INDEXES_ONLY}`
+
+/** Conditions that the indexes of ids answer, and no other index. */
+export const withTurnId = (id: string): string =>
+  `t.session + 0 = v_id AND hashtextextended(t.turn_id, 0) = hashtextextended(${id}, 0) AND t.turn_id = ${id}`
+
+const withTransitionId = (id: string): string =>
+  `h.session + 0 = v_id AND hashtextextended(h.transition_id, 0) = hashtextextended(${id}, 0) AND h.transition_id = ${id}`
+
+export const withPartId = (seq: string, list: string, id: string): string =>
+  `p.session + 0 = v_id AND p.seq + 0 = ${seq} AND p.list + 0 = ${list} AND p.part_id = ${id}
+    AND hashtextextended(p.part_id, p.seq::bigint * 2 + p.list) = hashtextextended(${id}, ${seq}::bigint * 2 + ${list})`
 
 /** `id`: of a session that exists, and is in the scope. */
 const FIND = `
-  SELECT s.id, s.revision, s.turn_count, (SELECT max(t.seq) FROM {turns} AS t WHERE t.session = s.id)
+  SELECT s.id, s.revision, s.turn_count, (SELECT t.seq FROM {turns} AS t WHERE t.session = s.id ORDER BY t.seq DESC LIMIT 1)
     INTO id, revision, turn_count, last_seq
     FROM {sessions} AS s
     WHERE s.session_id = p_session_id AND (p_any OR s.workspace_id IS NOT DISTINCT FROM p_workspace);
@@ -40,8 +53,9 @@ BEGIN ${FIND}
     v_first := p_first;
     v_end := p_first + p_limit;
   ELSE
-    SELECT max(t.seq) INTO v_first FROM {turns} AS t
-    WHERE t.session = v_id AND hashtextextended(t.turn_id, 0) = hashtextextended(p_turn_id, 0) AND t.turn_id = p_turn_id;
+    SELECT t.seq INTO v_first FROM {turns} AS t
+    WHERE ${withTurnId('p_turn_id')}
+    ORDER BY t.seq DESC LIMIT 1;
     v_end := v_first + 1;
   END IF;
   kind := 'turn';
@@ -76,7 +90,7 @@ DECLARE
   v_id bigint;
 BEGIN
   SELECT s.id, s.session_id, s.workspace_id, s.parent_session_id, s.agent_id, s.created_at, s.updated_at, s.metadata,
-      s.extra, s.revision, s.turn_count, s.transition_count, (SELECT max(t.seq) FROM {turns} AS t WHERE t.session = s.id),
+      s.extra, s.revision, s.turn_count, s.transition_count, (SELECT t.seq FROM {turns} AS t WHERE t.session = s.id ORDER BY t.seq DESC LIMIT 1),
       f.last_turn_facts, f.last_turn_prompt
     INTO id, session_id, workspace_id, parent_session_id, agent_id, created_at, updated_at, metadata, extra, revision,
       turn_count, transition_count, last_seq, last_turn_facts, last_turn_prompt
@@ -131,14 +145,15 @@ BEGIN ${FIND}
   SELECT t.seq, t.turn_id, t.tool_calls, t.items, CASE WHEN t.tool_calls IS NULL THEN t.body END
     INTO seq, turn_id, tool_calls, items, body
     FROM {turns} AS t
-    WHERE t.session = v_id AND hashtextextended(t.turn_id, 0) = hashtextextended(p_turn_id, 0) AND t.turn_id = p_turn_id
+    WHERE ${withTurnId('p_turn_id')}
     ORDER BY t.seq DESC LIMIT 1;
   IF NOT FOUND THEN RETURN; END IF;
   kind := 'turn';
   RETURN NEXT;
   IF tool_calls IS NULL THEN RETURN; END IF;
   v_count := CASE p_list WHEN 0 THEN tool_calls ELSE items END;
-  SELECT max(p.place) + 1 INTO v_places FROM {parts} AS p WHERE p.session = v_id AND p.seq = seq AND p.list = p_list;
+  SELECT p.place + 1 INTO v_places FROM {parts} AS p WHERE p.session = v_id AND p.seq = seq AND p.list = p_list
+    ORDER BY p.place DESC LIMIT 1;
   v_first := CASE p_range WHEN 'last' THEN greatest(v_count - p_first, 0) ELSE least(p_first, v_count) END;
   v_limit := least(CASE p_range WHEN 'last' THEN p_first ELSE p_limit END, v_count - v_first);
   kind := 'part';
@@ -191,7 +206,7 @@ DECLARE
   v_id bigint; v_seqs integer[] := '{}'; v_number integer;
 BEGIN
   SELECT s.id, s.workspace_id, s.agent_id, s.updated_at, s.ended, CASE WHEN p_metadata THEN s.metadata END, s.revision,
-      s.turn_count, s.transition_count, (SELECT max(t.seq) FROM {turns} AS t WHERE t.session = s.id)
+      s.turn_count, s.transition_count, (SELECT t.seq FROM {turns} AS t WHERE t.session = s.id ORDER BY t.seq DESC LIMIT 1)
     INTO id, workspace_id, agent_id, updated_at, ended, metadata, revision, turn_count, transition_count, last_seq
     FROM {sessions} AS s WHERE s.session_id = p_session_id;
   IF NOT FOUND THEN RETURN; END IF;
@@ -205,8 +220,7 @@ BEGIN
     seq := null;
     SELECT t.seq, t.turn_id, t.tool_calls, t.items, t.bytes, t.body INTO seq, turn_id, tool_calls, items, bytes, body
       FROM {turns} AS t
-      WHERE t.session = v_id AND hashtextextended(t.turn_id, 0) = hashtextextended(p_turns[v_number], 0)
-        AND t.turn_id = p_turns[v_number] AND t.seq < coalesce(p_before, 2147483648)
+      WHERE ${withTurnId('p_turns[v_number]')} AND t.seq + 0 < coalesce(p_before, 2147483648)
       ORDER BY t.seq DESC LIMIT 1;
     v_seqs[v_number] := seq;
     CONTINUE WHEN seq IS NULL;
@@ -228,8 +242,7 @@ BEGIN
     seq := v_seqs[turn];
     FOR list, place, part_id, body IN
       SELECT p.list, p.place, p.part_id, p.body FROM {parts} AS p
-      WHERE p.session = v_id AND p.seq = v_seqs[turn] AND p.list = p_part_lists[v_number]
-        AND hashtextextended(p.part_id, 0) = hashtextextended(p_part_ids[v_number], 0) AND p.part_id = p_part_ids[v_number]
+      WHERE ${withPartId('v_seqs[turn]', 'p_part_lists[v_number]', 'p_part_ids[v_number]')}
       ORDER BY p.place
     LOOP
       IF p_counts[v_number] THEN
@@ -243,18 +256,17 @@ BEGIN
   FOR v_number IN 1 .. cardinality(p_transitions) LOOP
     transition_id := null;
     SELECT h.transition_id, h.turn_id, h.body INTO transition_id, turn_id, body FROM {transitions} AS h
-      WHERE h.session = v_id AND hashtextextended(h.transition_id, 0) = hashtextextended(p_transitions[v_number], 0)
-        AND h.transition_id = p_transitions[v_number]
+      WHERE ${withTransitionId('p_transitions[v_number]')}
       ORDER BY h.seq LIMIT 1;
     CONTINUE WHEN transition_id IS NULL;
     IF p_before IS NOT NULL THEN
       SELECT min(t.seq) INTO seq FROM {turns} AS t
-      WHERE t.session = v_id AND hashtextextended(t.turn_id, 0) = hashtextextended(turn_id, 0) AND t.turn_id = turn_id;
+      WHERE ${withTurnId('turn_id')};
     END IF;
     RETURN NEXT;
   END LOOP;
   kind := 'key';
-  FOR key, body IN SELECT k.key, k.body FROM {keys} AS k WHERE k.session = v_id AND k.key = p_key LOOP
+  FOR key, body IN SELECT k.key, k.body FROM {keys} AS k WHERE k.session + 0 = v_id AND k.key = p_key LOOP
     RETURN NEXT;
   END LOOP;
 END $function$;

@@ -3,7 +3,8 @@
  *
  * Ids have the collation "C": they are compared by their bytes, whatever the locale of the database. What is found by an
  * id of any length is found by a hash of it: an entry of an index takes at most 2,704 bytes, and ids of old records have
- * no limit. Records are JSON in text: `jsonb` refuses some, and returns others changed.
+ * no limit. These indexes begin with `session + 0`, which Postgres takes for something else than `session`: without
+ * statistics it would read all turns or parts of a session by their place, and keep that plan. Records are JSON in text: `jsonb` refuses some, and returns others changed.
  */
 export const SCHEMA: string = `
   CREATE TABLE {settings} (
@@ -52,7 +53,7 @@ export const SCHEMA: string = `
     PRIMARY KEY (session, seq),
     CHECK ((tool_calls IS NULL) = (items IS NULL) AND (tool_calls IS NULL) = (bytes IS NULL))
   );
-  CREATE INDEX {{turns_by_id}} ON {turns} (session, hashtextextended(turn_id, 0), seq);
+  CREATE INDEX {{turns_by_id}} ON {turns} ((session + 0), hashtextextended(turn_id, 0), seq);
 
   CREATE TABLE {parts} (
     session bigint NOT NULL,
@@ -64,7 +65,7 @@ export const SCHEMA: string = `
     body    text NOT NULL,              -- JSON in the wire format
     PRIMARY KEY (session, seq, list, place)
   );
-  CREATE INDEX {{parts_by_id}} ON {parts} (session, seq, list, hashtextextended(part_id, 0), place);
+  CREATE INDEX {{parts_by_id}} ON {parts} ((session + 0), hashtextextended(part_id, seq::bigint * 2 + list), place);
 
   CREATE TABLE {transitions} (
     session       bigint NOT NULL,
@@ -74,7 +75,7 @@ export const SCHEMA: string = `
     body          text NOT NULL,              -- JSON in the wire format
     PRIMARY KEY (session, seq)
   );
-  CREATE INDEX {{transitions_by_id}} ON {transitions} (session, hashtextextended(transition_id, 0), seq);
+  CREATE INDEX {{transitions_by_id}} ON {transitions} ((session + 0), hashtextextended(transition_id, 0), seq);
 
   -- The last 256 changes with an idempotency key.
   CREATE TABLE {keys} (
@@ -84,5 +85,5 @@ export const SCHEMA: string = `
     body    text NOT NULL,              -- JSON: the digest of the change, and its result
     PRIMARY KEY (session, seq)
   );
-  CREATE INDEX {{keys_by_key}} ON {keys} (session, key);
+  CREATE INDEX {{keys_by_key}} ON {keys} ((session + 0), key);
 `
