@@ -6,7 +6,5 @@ import { runConformanceSuite } from './suite.js'
 await runConformanceSuite(
   'PostgresSessionStore through PgBouncer in transaction mode',
   { url: inject('addresses').pgBouncer },
-  isThorough
-    ? {}
-    : { groups: ['manager', 'change', 'retries', 'keys', 'concurrency', 'deleting', 'processes', 'queries', 'scope'] },
+  isThorough ? {} : { groups: ['change', 'retries', 'keys', 'concurrency', 'processes'] },
 )

@@ -49,9 +49,13 @@ function programOf(name: string): string {
   throw new Error('These tests need Postgres and PgBouncer: install both, or run `npm test` as root on Debian')
 }
 
-/** Starts a server with these settings, in a new cluster. */
-export async function startServer(settings: Readonly<Record<string, string>> = {}): Promise<Server> {
+/** Starts a server with these settings, in a new cluster. @param prepare gives more, once there is a folder */
+export async function startServer(
+  given: Readonly<Record<string, string>> = {},
+  prepare: (folder: string) => Readonly<Record<string, string>> = () => ({}),
+): Promise<Server> {
   const folder = newFolder('postgres')
+  const settings = { ...given, ...prepare(folder) }
   const data = join(folder, 'data')
   const [initdb = '', ...before] = [...asUser, programOf('initdb')]
   const made = spawnSync(

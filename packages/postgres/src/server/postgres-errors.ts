@@ -24,6 +24,10 @@ const sentences: Readonly<Record<string, string>> = {
   '40001': 'Other transactions kept conflicting with the statement (40001); try again later',
   '40P01': 'The statement ran into a deadlock with other transactions (40P01); try again later',
   '42501': 'The user of the database lacks a right (42501); docs/postgres.md lists those that the store needs',
+  '42P01':
+    'The tables or functions of the store are missing (42P01): another version of Turnstore changed them, or somebody dropped them',
+  '42883':
+    'The tables or functions of the store are missing (42883): another version of Turnstore changed them, or somebody dropped them',
   '53100': 'The disk of the server is full (53100); free some space',
   '53200': 'The server is out of memory (53200)',
   '53300': 'The server has too many connections (53300); lower max, or put a pooler in front of it',
@@ -58,11 +62,6 @@ function codeOf(error: unknown): string {
 /** EPIPE has five letters too. */
 function isSqlState(error: unknown, code: string): boolean {
   return /^[A-Z0-9]{5}$/.test(code) && (/\d/.test(code) || (error instanceof Error && 'severity' in error))
-}
-
-/** Whether the functions or tables are missing, or the user may not use them. */
-export function isMissing(code: string): boolean {
-  return ['42P01', '42883', '3F000', '42703'].includes(code)
 }
 
 /** The error that the caller of a failed statement gets. */

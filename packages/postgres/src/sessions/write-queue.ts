@@ -90,8 +90,10 @@ export class WriteQueue {
     try {
       result = await callWrite(this.#database, this.#statements, session, statements, deadline)
     } catch (error) {
-      if (!isTurnstoreError(error) || error.outcome !== 'unknown') throw error
-      for (const each of batch) each.reject(error)
+      const isBusy = isTurnstoreError(error, 'STORE_BUSY')
+      if (!isBusy && !(isTurnstoreError(error) && error.outcome === 'unknown')) throw error
+      // Those with more time wait for the session again.
+      for (const each of batch) if (!isBusy || each.deadline === deadline) each.reject(error)
       return
     }
     const areKnown = result.word === 'ok' || (result.word === 'known' && batch.length === 1)

@@ -65,7 +65,7 @@ export async function migrate(
     )
   }
   const what = version === 0 ? 'The tables do not exist' : `The tables have the older version ${version}`
-  const how = 'run `turnstore migrate URL` as a user who may create tables in the schema'
+  const how = 'run `turnstore migrate --to URL` as a user who may create tables in the schema'
   if (!mayCreate) throw unusable(`${what}, and options.migrate is false; ${how}`)
   try {
     await database.read(migrationSql(place, list), [], deadline)

@@ -15,9 +15,17 @@ export function named({ schema, prefix }: Place, name: string): string {
   return `${quoteName(schema)}.${quoteName(prefix + name)}`
 }
 
-/** Replaces `{name}` by the name of a table or function, and `{{name}}` by that of an index. */
+/**
+ * Replaces `{name}` by the name of a table or function, and `{{name}}` by that of an index. Bodies of functions, between
+ * `$function$`, become texts: a name may be anything.
+ */
 export function inPlace(sql: string, place: Place): string {
+  const replaced = (text: string): string =>
+    text.replaceAll(/\{\{(\w+)\}\}|\{(\w+)\}/g, (_, index: string | undefined, name: string) =>
+      index === undefined ? named(place, name) : quoteName(place.prefix + index),
+    )
   return sql
-    .replaceAll(/\{\{(\w+)\}\}/g, (_, name: string) => quoteName(place.prefix + name))
-    .replaceAll(/\{(\w+)\}/g, (_, name: string) => named(place, name))
+    .split('$function$')
+    .map((text, index) => (index % 2 === 1 ? quoteText(replaced(text)) : replaced(text)))
+    .join('')
 }

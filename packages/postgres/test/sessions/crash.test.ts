@@ -13,7 +13,7 @@ describe('a process that is killed', () => {
     const { admin } = new Schemas(server)
     const options = { schema: 'killed', postgres: { application_name: 'killed' } }
     await killAgainAndAgain({
-      rounds: 8 * thoroughness,
+      rounds: 5 * thoroughness,
       start: code =>
         Child.run(
           `import { PostgresSessionStore } from '@turnstore/postgres'

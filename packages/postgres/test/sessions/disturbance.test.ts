@@ -5,7 +5,7 @@ import { isThorough, thoroughness } from '../../../../scripts/testing/machine.ts
 import { MixedLoad } from '../../../../scripts/testing/mixed-load.ts'
 import { type Server, startServer, until } from '../servers.js'
 
-const WRITES = isThorough ? 10_000 : 1500
+const WRITES = isThorough ? 10_000 : 800
 
 /** Runs mixed writes during an event, and checks the promises. */
 async function assertDuringLoad(server: Server, schema: string, happen: () => Promise<void>): Promise<MixedLoad> {

@@ -27,7 +27,7 @@ function faultOf(stretch: number): Fault | null {
   return null
 }
 
-const WRITES = isThorough ? 10_000 : 2000
+const WRITES = isThorough ? 10_000 : 1200
 
 describe('PostgresSessionStore on a bad network', () => {
   it('loses nothing and applies nothing twice in thousands of mixed writes, with a pool of its own and a shared one', async () => {

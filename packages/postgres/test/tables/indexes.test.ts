@@ -33,7 +33,7 @@ describe('the indexes', () => {
         await put(sessionId, 'running')
         await put(sessionId, 'success')
         await store.changeSession(sessionId, { appendTurns: [{ turnId: `b${next}` }] }, { idempotencyKey: `${next}` })
-        await store.readTurns(sessionId, { last: 5 })
+        await store.readTurns(sessionId, { last: 1 })
         await store.readTurns(sessionId, { turnId: `a${next}` })
         await store.readParts(sessionId, 'open', { list: 'toolCalls', last: 5 })
       }
