@@ -5,7 +5,7 @@ export const damages: Readonly<Record<string, string>> = {
   'extra that is no JSON': `UPDATE {sessions} SET extra = 'x' WHERE session_id = $1`,
   'an agent that is no text': `UPDATE {sessions} SET agent_id = '"x' WHERE session_id = $1`,
   'a revision below 0': `UPDATE {sessions} SET revision = -1 WHERE session_id = $1`,
-  'a turn too few': `DELETE FROM {turns} WHERE seq = 0 AND ${'session = (SELECT id FROM {sessions} WHERE session_id = $1)'}`,
+  'a turn too few': `DELETE FROM {turns} WHERE seq = 0 AND session = (SELECT id FROM {sessions} WHERE session_id = $1)`,
   'no last turn': `DELETE FROM {turns} WHERE seq = 2 AND session = (SELECT id FROM {sessions} WHERE session_id = $1)`,
   'a count of more turns': `UPDATE {sessions} SET turn_count = turn_count + 1 WHERE session_id = $1`,
   'a count of fewer turns': `UPDATE {sessions} SET turn_count = turn_count - 1 WHERE session_id = $1`,

@@ -57,7 +57,7 @@ export async function startServer(
   const folder = newFolder('postgres')
   const settings = { ...given, ...prepare(folder) }
   const data = join(folder, 'data')
-  const [initdb = '', ...before] = [...asUser, programOf('initdb')]
+  const [initdb, ...before] = [...asUser, programOf('initdb')]
   const made = spawnSync(
     initdb,
     [...before, '-D', data, '--no-sync', '--locale=C', '--encoding=UTF8', '--auth=trust', '--username=postgres'],

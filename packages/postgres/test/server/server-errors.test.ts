@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { PostgresSessionStore, type PostgresSessionStoreOptions } from '@turnstore/postgres'
+import { PostgresSessionStore } from '@turnstore/postgres'
 import type { PoolClient } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { mayMount } from '../../../../scripts/testing/machine.ts'
@@ -24,7 +24,7 @@ describe('what the server refuses', () => {
   async function openAs(
     user: string,
     settings: readonly string[],
-    options: Partial<PostgresSessionStoreOptions> = {},
+    options: { timeoutMs?: number; prefix?: string; schema?: string } = {},
   ): Promise<PostgresSessionStore> {
     await server.admin.query(`CREATE ROLE ${user} LOGIN`)
     await server.admin.query(`GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${user}`)
@@ -150,8 +150,12 @@ describe('what the server refuses', () => {
     const url = server.url.replace('postgres@', 'strict_one@')
     const stores = [first, new PostgresSessionStore({ url, timeoutMs: 30_000 })]
     await first.saveSession({ sessionId: 'serial' })
-    const append = (index: number) =>
-      stores[index % 2]?.changeSession('serial', { appendTurns: [{ turnId: `t${index}` }], setMetadata: { index } })
+    const append = async (index: number): Promise<void> => {
+      await stores[index % 2]?.changeSession('serial', {
+        appendTurns: [{ turnId: `t${index}` }],
+        setMetadata: { index },
+      })
+    }
     await Promise.all(Array.from({ length: 40 }, (_, index) => append(index)))
     expect(await first.loadSummary('serial')).toMatchObject({ turnCount: 40, revision: 41 })
     for (const store of stores) await store.close()

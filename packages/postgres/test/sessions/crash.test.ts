@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { PostgresSessionStore } from '@turnstore/postgres'
-import { describe, inject, it } from 'vitest'
+import { describe, expect, inject, it } from 'vitest'
 import { Child } from '../../../../scripts/testing/child.ts'
 import { killAgainAndAgain } from '../../../../scripts/testing/kill-loop.ts'
 import { thoroughness } from '../../../../scripts/testing/machine.ts'
@@ -12,7 +12,7 @@ describe('a process that is killed', () => {
     const { server } = inject('addresses')
     const { admin } = new Schemas(server)
     const options = { schema: 'killed', postgres: { application_name: 'killed' } }
-    await killAgainAndAgain({
+    const exists = await killAgainAndAgain({
       rounds: 5 * thoroughness,
       start: code =>
         Child.run(
@@ -29,6 +29,7 @@ describe('a process that is killed', () => {
           return found.rows.length === 0
         }),
     })
+    expect(typeof exists).toBe('boolean')
     await admin.end()
   })
 })

@@ -22,8 +22,13 @@ async function assertDuringLoad(server: Server, schema: string, happen: () => Pr
   isOver = true
   await running
   expect(await load.check(stores[0] ?? open())).toEqual({ lost: [], twice: [] })
-  expect(load.outcomes['not-stored'], [...load.errors.keys()].join()).toBe(0)
-  expect(load.outcomes.unknown, [...load.errors.keys()].join()).toBeLessThan(load.settled / 50)
+  // Some writes cannot be told from those of others since. They are few, and say so.
+  const isFew = load.outcomes.unknown < load.settled / 50
+  expect({ notStored: load.outcomes['not-stored'], isFew, errors: isFew ? [] : [...load.errors] }).toEqual({
+    notStored: 0,
+    isFew: true,
+    errors: [],
+  })
   for (const store of stores) await store.close()
   return load
 }

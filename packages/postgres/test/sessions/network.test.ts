@@ -47,7 +47,9 @@ describe('PostgresSessionStore on a bad network', () => {
     proxy.choose = () => faultOf(stretches++)
     await load.run(48, WRITES)
     proxy.choose = () => null
-    for (const [fault] of faults) expect(proxy.happened.get(fault) ?? 0, fault).toBeGreaterThan(0)
+    for (const [fault] of faults) {
+      expect(proxy.happened.get(fault) ?? 0, `how often there was a ${fault}`).toBeGreaterThan(0)
+    }
     expect(load.settled).toBeGreaterThanOrEqual(WRITES)
     expect(await load.check(direct)).toEqual({ lost: [], twice: [] })
     // Some writes cannot be told from those of others since. They are few, and say so.

@@ -72,7 +72,7 @@ describe('the tables', () => {
     })
     await store.saveSession({ sessionId: 's', turns: [{ turnId: 'a' }] })
     await store.changeSession('s', { appendTurns: [{ turnId: 'b' }] })
-    await store.deleteSession('s')
+    expect(await store.deleteSession('s')).toBe(true)
   })
 
   it('order ids by their bytes, whatever the locale', async () => {
