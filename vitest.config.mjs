@@ -17,7 +17,6 @@ const longest = [
   'conformance/test/right-stores.test.ts',
   'redis/test/sessions/network.test.ts',
   'sqlite/test/database/crash.test.ts',
-  'openai-agents/test/crash.test.ts',
   'file/test/session/crash.test.ts',
   'cli/test/commands/interrupted.test.ts',
 ]

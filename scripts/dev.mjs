@@ -1,7 +1,7 @@
-// The one way in: `npm run demo`, `npm test`, `npm run check` and `npm run test:long` work in a fresh clone with
-// Node 18 or newer and npm, and nothing else installed. Plain Node, no dependencies.
+// The one way in: `npm run demo`, `npm test`, `npm run check` and the longer tests work in a fresh clone with Node 18 or
+// newer and npm, and nothing else installed. Plain Node, no dependencies.
 //
-//   node scripts/dev.mjs demo | test | check | test:long
+//   node scripts/dev.mjs demo | test | check | test:long | test:sdks | test:soak
 //   node scripts/dev.mjs run COMMAND [ARGUMENT…]     any command, with the right Node and pnpm on the PATH
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
@@ -14,9 +14,10 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const shell = process.platform === 'win32' // npx and pnpm are .cmd files there
 
 const [name, ...rest] = process.argv.slice(2)
-const command = { demo, test, check, 'test:long': testLong, run }[name ?? '']
+const commands = { demo, test, check, 'test:long': testLong, 'test:sdks': testSdks, 'test:soak': soak, run }
+const command = commands[name ?? '']
 if (command === undefined || (name === 'run' && rest.length === 0)) {
-  stop(2, 'usage: node scripts/dev.mjs demo | test | check | test:long | run COMMAND [ARGUMENT…]')
+  stop(2, `usage: node scripts/dev.mjs ${Object.keys(commands).join(' | ')} COMMAND [ARGUMENT…]`)
 }
 const PATH = pathWithTools()
 await command()
@@ -40,6 +41,25 @@ async function testLong() {
   say(`Testing ${files.length} files with many rounds …`)
   process.env.TURNSTORE_THOROUGH ??= '10'
   await show('pnpm', '--silent', 'run', 'inner:test', '--reporter=verbose', ...files, ...rest)
+}
+
+/** The packages for agent SDKs with the real SDKs, which are installed beside the workspace. */
+async function testSdks() {
+  await install()
+  await build()
+  await ensureRedis()
+  await quiet('Installing the SDKs …', 'node', 'sdk-tests/install.mjs')
+  await quiet('Checking the types of their tests …', 'pnpm', 'exec', 'tsc', '-p', 'sdk-tests')
+  // Not with the others: without the SDKs their types are unknown.
+  await quiet('Linting …', 'pnpm', 'exec', 'oxlint', '--type-aware', '-c', 'sdk-tests/oxlint.json', 'sdk-tests')
+  say('Testing with the SDKs …')
+  await show('pnpm', 'exec', 'vitest', 'run', '--config', 'sdk-tests/vitest.config.ts', ...rest)
+}
+
+/** The same with ten times as many kills. */
+async function soak() {
+  process.env.TURNSTORE_THOROUGH ??= '10'
+  await testSdks()
 }
 
 /** Those that ask how many rounds they are to make. */

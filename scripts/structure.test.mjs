@@ -10,7 +10,20 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
 /** The folders of each package's sources from the top down. Files outside of them are the entries, above all. */
 const rooms = {
-  core: ['manager', 'merge', 'stores', 'adapter-kit', 'chat', 'replay', 'queries', 'changes', 'records', 'basics'],
+  core: [
+    'manager',
+    'merge',
+    'stores',
+    'search',
+    'watch',
+    'adapter-kit',
+    'chat',
+    'replay',
+    'queries',
+    'changes',
+    'records',
+    'basics',
+  ],
   memory: [],
   formats: ['files', 'messages', 'middle'],
   'openai-agents': ['run', 'history', 'items'],

@@ -1,4 +1,5 @@
 import { PostgresSessionStore } from '../../packages/postgres/dist/index.js'
+import { figure } from '../comparison.mjs'
 import { postgresProgram, startPostgres } from '../servers.mjs'
 import { append, many, wireTurn } from '../turns.mjs'
 import { measureKept, measureKeptByPeer } from './kept.mjs'
@@ -108,16 +109,14 @@ async function measureSessions(report, store) {
   for (let done = 0; done < count; done += 100) {
     await Promise.all(many(100, index => store.saveSession({ sessionId: `of-many-${done + index}` })))
   }
-  for (const [name, work, known] of [
-    ['append among many', one, few],
-    ['page among many', page, fewPage],
-  ]) {
-    await report.compare({
-      title: `postgres, ${name} sessions (${count.toLocaleString('en-US')})`,
+  const among = (name, work, known) =>
+    report.compare({
+      title: `postgres, ${name}: ${count.toLocaleString('en-US')} sessions`,
       works: { [name]: work },
-      floor: before.rows.find(row => row.name === known),
+      floor: figure(before, known),
       goals: { [name]: [{ atMost: 1.5 }] },
       repetitions: 300,
     })
-  }
+  await among('append among many', one, few)
+  await among('page among many', page, fewPage)
 }

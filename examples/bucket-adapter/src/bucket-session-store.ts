@@ -26,6 +26,7 @@ export class BucketSessionStore extends DocumentSessionStore {
     sharing: 'network',
     constantAppend: false,
     constantStep: false,
+    search: 'scan',
   }
   readonly #bucket: Bucket
   /** Workspaces found by the last listing, by ETag. */

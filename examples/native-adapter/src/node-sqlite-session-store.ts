@@ -62,6 +62,7 @@ export class NodeSqliteSessionStore extends AbstractSessionStore {
     sharing: 'host',
     constantAppend: true,
     constantStep: true,
+    search: 'scan',
   }
   readonly #path: string
   #opened: Database | null = null

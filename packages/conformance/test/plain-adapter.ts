@@ -29,6 +29,7 @@ export class PlainStore extends DocumentSessionStore {
     sharing: 'process',
     constantAppend: false,
     constantStep: false,
+    search: 'scan',
   }
   readonly #backend: PlainBackend
 

@@ -26,6 +26,7 @@ export {
   upToTerm,
   where,
 } from './adapter-kit/sql/listing-sql.js'
+export { parseScanned } from './search/scanned-rows.js'
 export { parseHeads, parseParts, parseTurns } from './adapter-kit/sql/parse-rows.js'
 export {
   partValues,

@@ -10,6 +10,7 @@ export { type CommitPolicy, GroupCommit, type WaitingWrite } from './adapter-kit
 export { IdPlaces } from './adapter-kit/id-places.js'
 export { KeyedMutex } from './adapter-kit/keyed-mutex.js'
 export { RecentMap } from './adapter-kit/recent-map.js'
+export { retryConflicts } from './adapter-kit/retry-conflicts.js'
 export {
   damaged,
   namingSession,
@@ -96,3 +97,6 @@ export { headBytes, partBytes, turnBytes } from './records/part-sizes.js'
 export { idOfPart, partIdOf } from './records/part-ids.js'
 export { ITEMS_KEY, KEYS_KEY } from './records/reserved-keys.js'
 export { canonicalJson, digestOf } from './basics/digest.js'
+export { mayMatch, type Terms } from './search/terms.js'
+export type { ScannedTurns } from './search/search-sessions.js'
+export type { Glimpse } from './watch/watch-options.js'

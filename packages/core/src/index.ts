@@ -73,6 +73,9 @@ export {
   type SessionManagerOptions,
   type SessionUpdate,
 } from './manager/session-manager.js'
+export type { SearchHit, SearchPage, SearchQuery } from './search/search-query.js'
+export type { SearchField } from './search/turn-match.js'
+export type { SessionState, WatchedSession, WatchOptions } from './watch/watch-options.js'
 export type { StartSessionOptions } from './manager/start-session.js'
 export type { Capabilities, SessionStore } from './stores/session-store.js'
 export type { PartPage, PartRange } from './queries/part-range.js'

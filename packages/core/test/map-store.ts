@@ -8,6 +8,7 @@ export class MapStore extends DocumentSessionStore {
     sharing: 'process',
     constantAppend: false,
     constantStep: false,
+    search: 'scan',
   }
   readonly #texts = new Map<string, { text: string; token: number }>()
   #writes = 0

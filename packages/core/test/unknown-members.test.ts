@@ -27,6 +27,8 @@ const managerCalls: Record<string, unknown[] | 'takes no object'> = {
   listSessions: [{ workspaceId: 'w' }],
   querySessions: [{ limit: 1 }],
   sessions: [{ limit: 1 }],
+  searchSessions: [{ text: 'a', limit: 1 }],
+  watchSession: ['none', { since: 'x' }],
   forkSession: ['s', { turns: 1 }],
   rewindSession: ['s', 0, { ...key, ifRevision: 2 }],
   deleteSession: ['s', { evenIfDamaged: true }],
@@ -70,6 +72,8 @@ const storeCalls: Record<string, unknown[] | 'takes no object'> = {
   loadSummary: ['s', { workspaceId: 'w' }],
   querySessions: [{ limit: 1 }],
   sessions: [{ limit: 1 }],
+  searchSessions: [{ text: 'a', limit: 1 }],
+  watchSession: ['none', { since: 'x' }],
   ready: 'takes no object',
   close: 'takes no object',
 }

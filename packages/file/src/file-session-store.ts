@@ -27,9 +27,11 @@ import {
   KeyedMutex,
   planCreation,
   RecentMap,
+  type ScannedTurns,
   type Scope,
   sessionNotFound,
   type StoreOptions,
+  type Terms,
   TimeSlice,
 } from '@turnstore/core/adapter'
 import { identify } from './disk/file-identity.js'
@@ -81,7 +83,13 @@ const ABANDONED_MS = 24 * 3600 * 1000
  */
 export class FileSessionStore extends AbstractSessionStore {
   readonly #path: string
-  #capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: true, constantStep: true }
+  #capabilities: Capabilities = {
+    durability: 'none',
+    sharing: 'process',
+    constantAppend: true,
+    constantStep: true,
+    search: 'scan',
+  }
   #folder: StoreFolder | null = null
   #listing: Listing | null = null
   /** Whether the store's own folder and the format in it exist. */
@@ -133,6 +141,7 @@ export class FileSessionStore extends AbstractSessionStore {
       sharing: 'host',
       constantAppend: true,
       constantStep: true,
+      search: 'scan',
     }
   }
 
@@ -183,8 +192,34 @@ export class FileSessionStore extends AbstractSessionStore {
     return this.#ask(sessionId, scope, file => file.readParts(turnId, range, scope))
   }
 
+  protected override _scanTurns(
+    sessionId: string,
+    from: number,
+    terms: Terms,
+    scope: Scope,
+  ): Promise<ScannedTurns | null> {
+    return this.#ask(sessionId, scope, file => file.scanTurns(from, terms, scope))
+  }
+
   protected _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null> {
     return this.#ask(sessionId, scope, file => file.summary(scope))
+  }
+
+  /** The versions of the files of each session, which a writer changes. */
+  protected override async _glance(sessionIds: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const unknown: string[] = []
+    const seen = new Map<string, string>()
+    for (const id of sessionIds) {
+      const paths = this.#places.get(id)
+      if (paths === undefined) {
+        unknown.push(id)
+        continue
+      }
+      const versions = [paths.document, paths.journal].map(path => identify(path)?.version ?? '')
+      seen.set(id, versions.join(' '))
+    }
+    for (const [id, token] of (await super._glance(unknown)) ?? []) seen.set(id, token)
+    return seen
   }
 
   /** Asks the session where it was found last, before it is looked for. */

@@ -21,6 +21,7 @@ import {
   type ChangeCondition,
   type Condition,
   type Deletion,
+  type Glimpse,
   inScope,
   AbstractSessionStore,
   checkRevision,
@@ -36,10 +37,15 @@ import {
   resolvePartRange,
   resolveTurnRange,
   resultOf,
+  type ScannedTurns,
   type Scope,
+  type Terms,
 } from '@turnstore/core/adapter'
 import type { IndexedParts } from './indexed-parts.js'
 import { IndexedSession } from './indexed-session.js'
+
+/** Turns that a search examines between two looks at the session. */
+const SCANNED = 64
 
 /**
  * Keeps sessions in memory. They are lost when the process ends. Use it for tests and short-lived work.
@@ -57,8 +63,11 @@ export class InMemorySessionStore extends AbstractSessionStore {
     sharing: 'process',
     constantAppend: true,
     constantStep: true,
+    search: 'scan',
   }
   readonly #sessions = new Map<string, IndexedSession>()
+  /** How many sessions have been created. */
+  #lives = 0
 
   /** @throws `INVALID_ARGUMENT` */
   constructor(options: StoreOptions = {}) {
@@ -80,7 +89,10 @@ export class InMemorySessionStore extends AbstractSessionStore {
   protected async _saveSession(session: SessionRecord, condition: Condition): Promise<number> {
     const stored = this.#sessions.get(session.sessionId)
     const revision = nextRevision(session, stored?.head ?? null, condition)
-    this.#sessions.set(session.sessionId, new IndexedSession({ ...session, revision }, stored?.remembered))
+    this.#sessions.set(
+      session.sessionId,
+      new IndexedSession({ ...session, revision }, stored?.life ?? ++this.#lives, stored?.remembered),
+    )
     return revision
   }
 
@@ -92,7 +104,10 @@ export class InMemorySessionStore extends AbstractSessionStore {
     const stored = this.#sessions.get(sessionId)
     if (stored === undefined && condition.creation !== undefined) {
       const { session, result, remember } = planCreation(sessionId, condition.creation, change, condition, this.limits)
-      this.#sessions.set(sessionId, new IndexedSession(session, remember === undefined ? [] : [remember]))
+      this.#sessions.set(
+        sessionId,
+        new IndexedSession(session, ++this.#lives, remember === undefined ? [] : [remember]),
+      )
       return result
     }
     if (stored === undefined || !inScope(stored.head, condition.scope)) {
@@ -149,9 +164,28 @@ export class InMemorySessionStore extends AbstractSessionStore {
     }
   }
 
+  /** Shared, not copied: a search only looks at them. */
+  protected override async _scanTurns(
+    sessionId: string,
+    from: number,
+    _terms: Terms,
+    scope: Scope,
+  ): Promise<ScannedTurns | null> {
+    const indexed = this.#inScope(sessionId, scope)
+    if (indexed === null) return null
+    const end = Math.min(from + SCANNED, indexed.turnCount)
+    const turns = indexed.turns(from, end).map((turn, at) => ({ index: from + at, turn }))
+    return { turns, next: end < indexed.turnCount ? end : null, units: 0 }
+  }
+
   protected async _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null> {
     const indexed = this.#inScope(sessionId, scope)
     return indexed === null ? null : cloneSummary(indexed.summary())
+  }
+
+  protected override async _glimpse(sessionId: string, scope: Scope): Promise<Glimpse | null> {
+    const indexed = this.#inScope(sessionId, scope)
+    return indexed === null ? null : { summary: cloneSummary(indexed.summary()), life: `${indexed.life}` }
   }
 
   protected async _querySessions(query: CheckedQuery): Promise<SessionPage> {

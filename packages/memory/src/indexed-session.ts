@@ -31,9 +31,13 @@ export class IndexedSession implements SessionView {
   /** By key, in the order in which they were applied. */
   readonly #remembered = new Map<string, RememberedChange>()
 
+  /** The number of this session among all that were created. A save keeps it. */
+  readonly life: number
+
   /** Takes ownership of the record. @param remembered what the session remembers by key */
-  constructor({ turns, ...head }: SessionRecord, remembered: Iterable<RememberedChange> = []) {
+  constructor({ turns, ...head }: SessionRecord, life: number, remembered: Iterable<RememberedChange> = []) {
     this.head = head
+    this.life = life
     this.#turns = turns
     for (const change of remembered) this.#remember(change)
     turns.forEach(({ turnId }) => this.#places.push(turnId))

@@ -1,5 +1,9 @@
 import type {
   AgentInputItem,
+  OpenAIResponsesCompactionArgs,
+  OpenAIResponsesCompactionOwnershipAwareSession,
+  OpenAIResponsesCompactionResult,
+  RunContext,
   SessionHistoryRewriteArgs,
   SessionHistoryRewriteAwareSession,
   SessionHistoryTransactionArgs,
@@ -7,11 +11,13 @@ import type {
 } from '@openai/agents-core'
 import { type JsonObject, type SessionStore, TurnstoreError } from '@turnstore/core'
 import { canonicalJson, checkMembers, digestOf } from '@turnstore/core/adapter'
+import { Compaction, type CompactionOptions, type ModelExchange } from './history/compaction.js'
 import { beginning, withoutStarted } from './history/entries.js'
 import { callReplacements } from './history/replace-calls.js'
 import { EVERY_TURN, SessionLog } from './history/session-log.js'
 import { FORMAT, itemsOf } from './items/format.js'
 import { decodeItem, encodeItem } from './items/item-json.js'
+import type { RecordableAgent } from './run/recorded-agents.js'
 import { RecordedRun, type RecordRunOptions } from './run/recorded-run.js'
 
 export interface TurnstoreSessionOptions {
@@ -23,6 +29,8 @@ export interface TurnstoreSessionOptions {
   workspaceId?: string | null
   /** The agent of a new session and of its turns; default null. */
   agentId?: string | null
+  /** Shortens what the model reads, after runs. Default: it is never shortened. */
+  compaction?: CompactionOptions
 }
 
 /**
@@ -35,15 +43,23 @@ export interface TurnstoreSessionOptions {
  * const session = new TurnstoreSession({ store, sessionId: 'chat-1' })
  * await run(agent, 'Where is my parcel?', { session })
  */
-export class TurnstoreSession implements SessionHistoryTransactionAwareSession, SessionHistoryRewriteAwareSession {
+export class TurnstoreSession
+  implements
+    SessionHistoryTransactionAwareSession,
+    SessionHistoryRewriteAwareSession,
+    OpenAIResponsesCompactionOwnershipAwareSession
+{
   readonly #log: SessionLog
-  #run: Pick<RecordedRun, 'addItems' | 'takeAhead'> | null = null
+  readonly #compaction: Compaction
+  #run: Pick<RecordedRun<unknown, RecordableAgent<unknown>>, 'addItems' | 'takeAhead'> | null = null
 
   /** @throws `INVALID_ARGUMENT` */
   constructor(options: TurnstoreSessionOptions) {
-    checkMembers(options, 'options', ['store', 'sessionId', 'workspaceId', 'agentId'])
-    const { store, sessionId = crypto.randomUUID(), workspaceId, agentId = null } = options
+    checkMembers(options, 'options', ['store', 'sessionId', 'workspaceId', 'agentId', 'compaction'])
+    const { store, sessionId = crypto.randomUUID(), workspaceId, agentId = null, compaction } = options
+    if (compaction !== undefined) checkMembers(compaction, 'options.compaction', ['compact', 'shouldCompact'])
     this.#log = new SessionLog({ store, sessionId, workspaceId, agentId })
+    this.#compaction = new Compaction(this.#log, compaction)
   }
 
   async getSessionId(): Promise<string> {
@@ -155,20 +171,48 @@ export class TurnstoreSession implements SessionHistoryTransactionAwareSession, 
     })
   }
 
+  /** For the SDK, which compacts the history that a run has read: the items, with a receipt for them. */
+  async getItemsWithCompactionOwnership(): Promise<{ items: AgentInputItem[]; ownership: object }> {
+    return this.#log.exclusive(async () => {
+      const { items } = await this.#log.history()
+      return { items: items.map(decodeItem), ownership: this.#compaction.issue() }
+    })
+  }
+
+  /** For the SDK. A receipt stays valid when the run that has it adds items. */
+  async addItemsWithCompactionOwnership(items: AgentInputItem[]): Promise<void> {
+    await this.addItems(items)
+  }
+
+  /**
+   * Compacts the history if the options say how and if it is long. The SDK calls it after each run.
+   * @param ownership the receipt of the run; without it, whatever the session has is compacted
+   * @returns null if nothing was compacted, as when another process has added items meanwhile
+   */
+  async runCompaction(
+    args: OpenAIResponsesCompactionArgs = {},
+    _runContext?: RunContext,
+    ownership?: object | null,
+    modelExchange?: ModelExchange,
+  ): Promise<OpenAIResponsesCompactionResult | null> {
+    return this.#compaction.run(args, ownership, modelExchange)
+  }
+
   /**
    * Makes the next run survive a crash, and settles what the last run of a process that died has left. Call it before
    * each run, when no other process runs the session.
    * @throws `INVALID_ARGUMENT`
    *
    * @example
-   * const recorded = await session.recordRun({ tools: [track, refund], repeatable: ['track'] })
-   * const agent = new Agent({ name: 'Support', tools: recorded.tools })
-   * const input = recorded.isUnfinished ? [] : 'Where is my parcel?'
-   * await run(agent, input, { session, callModelInputFilter: recorded.callModelInputFilter })
+   * const { agent, callModelInputFilter, isUnfinished } = await session.recordRun({ agent: support, repeatable: ['track'] })
+   * const input = isUnfinished ? [] : 'Where is my parcel?'
+   * await run(agent, input, { session, callModelInputFilter })
    */
-  async recordRun<Context = unknown>(options: RecordRunOptions<Context> = {}): Promise<RecordedRun<Context>> {
-    checkMembers(options, 'options', ['tools', 'repeatable', 'callModelInputFilter', 'context'])
-    const recorded = new RecordedRun<Context>(this.#log, options)
+  async recordRun<Context, RunAgent extends RecordableAgent<Context>>(
+    options: RecordRunOptions<Context, RunAgent>,
+  ): Promise<RecordedRun<Context, RunAgent>> {
+    checkMembers(options, 'options', ['agent', 'repeatable', 'callModelInputFilter', 'context'])
+    const recorded = new RecordedRun<Context, RunAgent>(this.#log, options)
     await recorded.recover()
     this.#run = recorded
     return recorded

@@ -18,7 +18,10 @@ import {
   type CheckedTurnRange,
   type Condition,
   type Deletion,
+  type Glimpse,
+  type ScannedTurns,
   type Scope,
+  type Terms,
 } from '@turnstore/core/adapter'
 import { createDatabase } from './server/create-pool.js'
 import type { Database } from './server/database.js'
@@ -46,6 +49,7 @@ export class PostgresSessionStore extends AbstractSessionStore {
     sharing: 'process',
     constantAppend: true,
     constantStep: true,
+    search: 'scan',
     failover: 'may-lose-acknowledged',
   }
   readonly #settings: Settings
@@ -107,8 +111,25 @@ export class PostgresSessionStore extends AbstractSessionStore {
     return this.#reader.parts(sessionId, turnId, range, scope, this.#database.deadline())
   }
 
-  protected _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null> {
-    return this.#reader.summary(sessionId, scope, this.#database.deadline())
+  protected async _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null> {
+    return (await this._glimpse(sessionId, scope))?.summary ?? null
+  }
+
+  protected override _glimpse(sessionId: string, scope: Scope): Promise<Glimpse | null> {
+    return this.#reader.glimpse(sessionId, scope, this.#database.deadline())
+  }
+
+  protected override _glance(sessionIds: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    return this.#reader.glance(sessionIds, this.#database.deadline())
+  }
+
+  protected override _scanTurns(
+    sessionId: string,
+    from: number,
+    terms: Terms,
+    scope: Scope,
+  ): Promise<ScannedTurns | null> {
+    return this.#reader.scan(sessionId, from, terms, scope, this.#database.deadline())
   }
 
   protected _saveSession(session: SessionRecord, condition: Condition): Promise<number> {

@@ -14,6 +14,7 @@ import {
   type ChangeCondition,
   type Condition,
   type Deletion,
+  type Glimpse,
   AbstractSessionStore,
   type CheckedChange,
   type CheckedPartRange,
@@ -60,6 +61,7 @@ export class RedisSessionStore extends AbstractSessionStore {
     sharing: 'process',
     constantAppend: true,
     constantStep: true,
+    search: 'scan',
     failover: 'may-lose-acknowledged',
   }
   readonly #settings: Settings
@@ -137,6 +139,14 @@ export class RedisSessionStore extends AbstractSessionStore {
 
   protected _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null> {
     return this.#loader.summary(sessionId, scope, this.#call(sessionId))
+  }
+
+  protected override _glimpse(sessionId: string, scope: Scope): Promise<Glimpse | null> {
+    return this.#loader.glimpse(sessionId, scope, this.#call(sessionId))
+  }
+
+  protected override _glance(sessionIds: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    return this.#loader.glance(sessionIds, this.#call())
   }
 
   protected async _saveSession(session: SessionRecord, condition: Condition): Promise<number> {

@@ -17,6 +17,7 @@ import {
   checkStoreOptions,
   type Condition,
   type Deletion,
+  type Glimpse,
   AbstractSessionStore,
   type CheckedChange,
   type CheckedQuery,
@@ -28,9 +29,18 @@ import {
   planChange,
   planCreation,
   resultOf,
+  type ScannedTurns,
   type Scope,
+  type Terms,
 } from '@turnstore/core/adapter'
-import { parseHeads, parseParts, parseTurns, rowsOfTurn, type TurnRows } from '@turnstore/core/adapter/sql'
+import {
+  parseHeads,
+  parseParts,
+  parseScanned,
+  parseTurns,
+  rowsOfTurn,
+  type TurnRows,
+} from '@turnstore/core/adapter/sql'
 import { Connection } from './database/connection.js'
 import { isDatabase, type SqliteDatabase } from './database/driver.js'
 import { databasePath, type OpenDatabase, openDatabase } from './database/open-database.js'
@@ -50,6 +60,7 @@ import {
   hasRow,
   type Head,
   readCountedHead,
+  readGlimpse,
   readHead,
   readRawHeads,
   readRawTurns,
@@ -58,11 +69,14 @@ import {
 } from './sessions/session-rows.js'
 import { SqliteSessionView } from './sessions/session-view.js'
 import { readRawParts } from './sessions/stored-turn.js'
-
 import { readIfSmall } from './sessions/whole-session.js'
 import { UNREAD, type Write, WriteQueue } from './sessions/write-queue.js'
 import { eraseDeleted, isWorthErasing } from './tables/deletions.js'
 import { refuseNewer, upgrade } from './tables/schema-version.js'
+import { sql } from './tables/statements.js'
+
+/** Turns that a search reads at a time. */
+const SCANNED = 64
 
 export interface SqliteSessionStoreOptions extends StoreOptions {
   /**
@@ -107,8 +121,16 @@ export class SqliteSessionStore extends AbstractSessionStore {
   readonly #source: string | SqliteDatabase
   readonly #synchronous: 'FULL' | 'NORMAL'
   readonly #openDatabase: OpenDatabase | undefined
-  #capabilities: Capabilities = { durability: 'none', sharing: 'process', constantAppend: true, constantStep: true }
+  #capabilities: Capabilities = {
+    durability: 'none',
+    sharing: 'process',
+    constantAppend: true,
+    constantStep: true,
+    search: 'scan',
+  }
   #open: Open | null = null
+  /** The version of the database that the watches have seen. */
+  #seenVersion: unknown
 
   /**
    * @param source the path of the database, which the first call creates if needed; `:memory:`; or your own `Database`
@@ -168,6 +190,7 @@ export class SqliteSessionStore extends AbstractSessionStore {
         sharing: database.memory || isAlone ? 'process' : 'host',
         constantAppend: true,
         constantStep: true,
+        search: 'scan',
       }
     } catch (error) {
       connection.close()
@@ -283,8 +306,42 @@ export class SqliteSessionStore extends AbstractSessionStore {
     return { ...raw.page, parts: await parseParts(sessionId, range.list, raw.rows) }
   }
 
+  protected override async _scanTurns(
+    sessionId: string,
+    from: number,
+    terms: Terms,
+    scope: Scope,
+  ): Promise<ScannedTurns | null> {
+    const raw = await this.#read(connection => {
+      const head = this.#countedHead(sessionId, scope)
+      return head && readRawHeads(connection, head, { kind: 'from', from, limit: SCANNED })
+    })
+    if (raw === null) return null
+    const end = from + raw.turns.length
+    return { ...(await parseScanned(sessionId, raw.turns, terms)), next: end < raw.turnCount ? end : null }
+  }
+
   protected _loadSummary(sessionId: string, scope: Scope): Promise<SessionSummary | null> {
     return this.#read(connection => readSummary(connection, sessionId, scope))
+  }
+
+  protected override _glimpse(sessionId: string, scope: Scope): Promise<Glimpse | null> {
+    return this.#read(connection => readGlimpse(connection, sessionId, scope))
+  }
+
+  protected override _glance(sessionIds: readonly string[]): Promise<ReadonlyMap<string, string> | null> {
+    return this.#read(connection => {
+      // Changes when another connection has committed. The watches know what this one does.
+      const version = connection.value('PRAGMA data_version')
+      if (version === this.#seenVersion) return null
+      this.#seenVersion = version
+      return new Map(
+        sessionIds.flatMap((id): [string, string][] => {
+          const row = connection.get(sql.head, id)
+          return row === undefined ? [] : [[id, `${String(row.id)}-${String(row.revision)}`]]
+        }),
+      )
+    })
   }
 
   protected _listSessions(scope: Scope): Promise<string[]> {

@@ -17,6 +17,8 @@ export const contract = {
   methods: 'the methods of a store',
   change: 'the change',
   queries: 'the queries',
+  search: 'the search',
+  watch: 'the watch',
   capabilities: 'the declared capabilities',
   manager: 'the session manager',
 } as const

@@ -21,6 +21,8 @@ export type GroupName =
   | 'crash'
   | 'queries'
   | 'paging'
+  | 'search'
+  | 'watch'
   | 'scope'
   | 'size'
   | 'discretion'

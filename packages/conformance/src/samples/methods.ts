@@ -2,7 +2,7 @@ import type { SessionStore } from '@turnstore/core'
 import { fail } from '../checks/expect.js'
 import { appendOf, sessionOf } from './samples.js'
 
-export type MethodName = Exclude<keyof SessionStore, 'capabilities' | 'sessions' | symbol>
+export type MethodName = Exclude<keyof SessionStore, 'capabilities' | 'sessions' | 'watchSession' | symbol>
 
 /** Options of an untyped caller. */
 export type AnyOptions = Parameters<SessionStore['saveSession']>[1]
@@ -14,7 +14,7 @@ interface Method {
 }
 
 /** Every method that takes options. The compiler checks that none is missing. */
-export const methods: Readonly<Record<Exclude<MethodName, 'ready' | 'close'> | 'sessions', Method>> = {
+export const methods: Readonly<Record<Exclude<MethodName, 'ready' | 'close'> | 'sessions' | 'watchSession', Method>> = {
   saveSession: { kind: 'write', call: (store, id, options) => store.saveSession(sessionOf(id), options) },
   changeSession: { kind: 'write', call: (store, id, options) => store.changeSession(id, appendOf('t'), options) },
   deleteSession: { kind: 'write', call: (store, id, options) => store.deleteSession(id, options) },
@@ -24,7 +24,16 @@ export const methods: Readonly<Record<Exclude<MethodName, 'ready' | 'close'> | '
   loadSummary: { kind: 'read', call: (store, id, options) => store.loadSummary(id, options) },
   listSessions: { kind: 'read', call: (store, _id, options) => store.listSessions(options) },
   querySessions: { kind: 'read', call: (store, _id, options) => store.querySessions(options) },
+  searchSessions: { kind: 'read', call: (store, _id, options) => store.searchSessions(searchOf(options)) },
+  watchSession: { kind: 'read', call: (store, id, options) => firstOf(store.watchSession(id, options)) },
   sessions: { kind: 'read', call: (store, _id, options) => gather(store.sessions(options)) },
+}
+
+/** The options of an untyped caller as a query. */
+function searchOf(options: AnyOptions): Parameters<SessionStore['searchSessions']>[0] {
+  return options === undefined || (typeof options === 'object' && options !== null)
+    ? { text: 'prompt', ...options }
+    : untyped(options)
 }
 
 /** Methods that take a session id as their first argument or in the record. */
@@ -36,6 +45,7 @@ export const methodsOfOneSession = [
   'readTurns',
   'readParts',
   'loadSummary',
+  'watchSession',
 ] as const
 
 /** Far more than any case stores. */
@@ -47,6 +57,12 @@ export async function gather<T>(items: AsyncIterable<T>): Promise<T[]> {
     if (result.push(item) > MOST_ITEMS) fail(`an iteration has not ended after ${MOST_ITEMS} sessions`)
   }
   return result
+}
+
+/** The first item of an iteration, which is then left. */
+export async function firstOf<T>(items: AsyncIterable<T>): Promise<T | undefined> {
+  for await (const item of items) return item
+  return undefined
 }
 
 /**

@@ -21,6 +21,8 @@ import { queriesGroup } from '../groups/listings/queries.js'
 import { readingGroup } from '../groups/data/reading.js'
 import { recordsGroup } from '../groups/data/records.js'
 import { retriesGroup } from '../groups/writes/retries.js'
+import { searchGroup } from '../groups/listings/search.js'
+import { watchGroup } from '../groups/listings/watch.js'
 import { scopeGroup } from '../groups/listings/scope.js'
 import { sizeGroup } from '../groups/writes/size.js'
 import { valuesGroup } from '../groups/data/values.js'
@@ -48,6 +50,8 @@ export const groups: Readonly<Record<GroupName, Group>> = {
   crash: crashGroup,
   queries: queriesGroup,
   paging: pagingGroup,
+  search: searchGroup,
+  watch: watchGroup,
   scope: scopeGroup,
   size: sizeGroup,
   discretion: discretionGroup,

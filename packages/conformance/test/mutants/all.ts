@@ -18,6 +18,8 @@ import { processes } from './faults/processes.ts'
 import { reading } from './faults/reading.ts'
 import { records } from './faults/records.ts'
 import { retries } from './faults/retries.ts'
+import { search } from './faults/search.ts'
+import { watch } from './faults/watch.ts'
 import { scope } from './faults/scope.ts'
 import { values } from './faults/values.ts'
 import type { Mutant } from './mutant.ts'
@@ -44,6 +46,8 @@ export const mutants: readonly Mutant[] = [
   crash,
   queries,
   paging,
+  search,
+  watch,
   scope,
   size,
   partSizes,

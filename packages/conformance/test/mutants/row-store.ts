@@ -21,8 +21,10 @@ import {
   type CheckedPartRange,
   type CheckedQuery,
   type CheckedTurnRange,
+  type ScannedTurns,
   type Scope,
   summaryOf,
+  type Terms,
 } from '@turnstore/core/adapter'
 import { MemoryRows, type Row, type Rows } from './rows.ts'
 
@@ -56,6 +58,7 @@ export interface Faults {
   ) => Promise<PartPage<List> | null>
   loadSummary?: Step<[sessionId: string, scope: Scope], SessionSummary | null>
   query?: Step<[query: CheckedQuery], SessionPage>
+  scan?: Step<[sessionId: string, from: number, terms: Terms, scope: Scope], ScannedTurns | null>
   ready?: Step<[], void>
   close?: Step<[], void>
   dispose?: Step<[], void>
@@ -89,8 +92,8 @@ export class RowStore extends DocumentSessionStore {
     this.#faults = faults
     const shared: Capabilities =
       rows instanceof MemoryRows
-        ? { durability: 'none', sharing: 'process', constantAppend: false, constantStep: false }
-        : { durability: 'process-crash', sharing: 'host', constantAppend: false, constantStep: false }
+        ? { durability: 'none', sharing: 'process', constantAppend: false, constantStep: false, search: 'scan' }
+        : { durability: 'process-crash', sharing: 'host', constantAppend: false, constantStep: false, search: 'scan' }
     this.capabilities = { ...shared, ...faults.capabilities }
   }
 
@@ -183,6 +186,16 @@ export class RowStore extends DocumentSessionStore {
 
   protected override _querySessions(query: CheckedQuery): Promise<SessionPage> {
     return this.#step(this.#faults.query, (...args) => super._querySessions(...args), query)
+  }
+
+  protected override _scanTurns(
+    sessionId: string,
+    from: number,
+    terms: Terms,
+    scope: Scope,
+  ): Promise<ScannedTurns | null> {
+    const { scan } = this.#faults
+    return this.#step(scan, (...args) => super._scanTurns(...args), sessionId, from, terms, scope)
   }
 
   protected override _ready(): Promise<void> {

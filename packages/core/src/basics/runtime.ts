@@ -3,6 +3,8 @@
  * by hand so that core cannot use a platform API by accident.
  */
 declare function setTimeout(callback: () => void, milliseconds: number): unknown
+declare function setInterval(callback: () => void, milliseconds: number): unknown
+declare function clearInterval(timer: unknown): void
 /** Missing in browsers. */
 declare const setImmediate: ((callback: () => void) => unknown) | undefined
 declare const crypto: { getRandomValues(bytes: Uint8Array): Uint8Array }
@@ -13,6 +15,16 @@ export function sleep(milliseconds: number): Promise<void> {
   return new Promise(resolve => {
     setTimeout(resolve, milliseconds)
   })
+}
+
+export interface Repeating {
+  stop(): void
+}
+
+/** Calls back again and again until it is stopped. */
+export function repeatEvery(milliseconds: number, callback: () => void): Repeating {
+  const timer = setInterval(callback, milliseconds)
+  return { stop: () => clearInterval(timer) }
 }
 
 /** Lets everything run that waits for its turn of the event loop. */

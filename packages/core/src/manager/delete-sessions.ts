@@ -1,4 +1,5 @@
-import { isTurnstoreError, TurnstoreError, withDetails } from '../basics/errors.js'
+import { retryConflicts } from '../adapter-kit/retry-conflicts.js'
+import { TurnstoreError, withDetails } from '../basics/errors.js'
 import { isDamage } from '../queries/page.js'
 import { checkMembers } from '../basics/arguments.js'
 import type { ScopeOptions } from '../basics/scope.js'
@@ -92,20 +93,13 @@ export async function deleteSessions(store: SessionStore, deleting: Deleting): P
   return deleted
 }
 
-/** Gives up a session that others change this often in between. */
-const ATTEMPTS = 20
-
 /** Looks again, at the revision that it deletes: a session that no longer matches since it was listed is kept. */
 async function deleteIfMeant(store: SessionStore, sessionId: string, { scope, checked }: Deleting): Promise<boolean> {
-  for (let attempt = 1; ; attempt++) {
+  return retryConflicts(sessionId, async () => {
     const summary = await store.loadSummary(sessionId, scope)
     if (summary === null || !matches(checked, summary)) return false
-    try {
-      return await store.deleteSession(sessionId, { ...scope, ifRevision: summary.revision })
-    } catch (error) {
-      if (attempt === ATTEMPTS || !isTurnstoreError(error, 'REVISION_CONFLICT')) throw error
-    }
-  }
+    return store.deleteSession(sessionId, { ...scope, ifRevision: summary.revision })
+  })
 }
 
 /** Runs `work` and collects its error if the session is damaged. */

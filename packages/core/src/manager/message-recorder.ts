@@ -1,9 +1,9 @@
-import { Backoff } from '../adapter-kit/backoff.js'
 import { KeyedMutex } from '../adapter-kit/keyed-mutex.js'
 import { RecentMap } from '../adapter-kit/recent-map.js'
+import { retryConflicts } from '../adapter-kit/retry-conflicts.js'
 import { wholeNumber } from '../basics/arguments.js'
 import { digestOf } from '../basics/digest.js'
-import { isTurnstoreError, sessionNotFound, TurnstoreError } from '../basics/errors.js'
+import { sessionNotFound, TurnstoreError } from '../basics/errors.js'
 import { checkId } from '../basics/ids.js'
 import { type JsonObject, sameJson } from '../basics/json.js'
 import { withOutcome } from '../basics/outcome.js'
@@ -42,8 +42,6 @@ export interface RecordedMessages {
 
 /** The sessions whose state is kept between calls. */
 const REMEMBERED = 256
-
-const TIMEOUT_MS = 10_000
 
 interface Recorder {
   readonly store: SessionStore
@@ -92,7 +90,7 @@ export class MessageRecorder {
       const repeat = repeatable('recordMessages', options, copies, turnId ?? null, at ?? null)
       return { sessionId, messages: copies, options: { ...options }, repeat }
     })
-    return this.#queue.run(sessionId, () => this.#retry(call))
+    return this.#queue.run(sessionId, () => retryConflicts(sessionId, () => this.#record(call, this.#take(sessionId))))
   }
 
   /** Takes note of another change by the same manager. */
@@ -101,24 +99,11 @@ export class MessageRecorder {
     if (session !== undefined && !session.follow(change, result)) this.#sessions.delete(sessionId)
   }
 
-  async #retry(call: Call): Promise<RecordedMessages> {
-    const backoff = new Backoff(TIMEOUT_MS)
-    for (;;) {
-      // Taken out: after an error it is unknown what is stored.
-      const known = this.#sessions.get(call.sessionId)
-      this.#sessions.delete(call.sessionId)
-      try {
-        return await this.#record(call, known)
-      } catch (error) {
-        if (!isTurnstoreError(error, 'REVISION_CONFLICT')) throw error
-        if (known === undefined && !(await backoff.wait())) {
-          throw new TurnstoreError('STORE_BUSY', `Other writers kept changing session ${call.sessionId}; try again`, {
-            outcome: 'not-stored',
-            sessionId: call.sessionId,
-          })
-        }
-      }
-    }
+  /** What is known of a session. Taken out: after an error it is unknown what is stored. */
+  #take(sessionId: string): LiveSession | undefined {
+    const known = this.#sessions.get(sessionId)
+    this.#sessions.delete(sessionId)
+    return known
   }
 
   async #record(call: Call, known: LiveSession | undefined): Promise<RecordedMessages> {

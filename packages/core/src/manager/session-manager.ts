@@ -27,8 +27,10 @@ import type {
 } from '../records/models.js'
 import { RecordFactory } from '../records/record-factory.js'
 import { turnPatchMembers } from '../records/record-input.js'
-import { attempt } from '../stores/lifecycle.js'
+import { attempt, later } from '../stores/lifecycle.js'
 import { bindStore, boundWorkspaceOf } from '../stores/bound-store.js'
+import { watchMembers, type WatchedSession, type WatchOptions } from '../watch/watch-options.js'
+import { searchMembers, type SearchPage, type SearchQuery } from '../search/search-query.js'
 import type { SessionStore } from '../stores/session-store.js'
 import { MessageRecorder, type RecordedMessages, type RecordMessagesOptions } from './message-recorder.js'
 import { fork, type ForkOptions, readFork } from './fork-session.js'
@@ -377,7 +379,35 @@ export class SessionManager<Metadata extends object = JsonObject> implements Asy
    * for await (const { sessionId, turnCount } of manager.sessions({ ended: false })) console.log(sessionId, turnCount)
    */
   sessions(query: SessionQuery = {}): AsyncIterable<SessionSummary<Metadata>> {
-    return typed(iterate(attempt(() => this.#store.sessions(this.#scopedQuery(query)))))
+    return typed(later(attempt(() => this.#store.sessions(this.#scopedQuery(query)))))
+  }
+
+  /**
+   * Searches the turns of the sessions that the manager sees. Pass the `cursor` of a page to get the next.
+   * @throws `INVALID_ARGUMENT`
+   *
+   * @example
+   * const { hits } = await manager.searchSessions({ text: 'parcel "at the depot"' })
+   * for (const { session, snippet } of hits) console.log(session.sessionId, snippet)
+   */
+  async searchSessions(query: SearchQuery): Promise<SearchPage<Metadata>> {
+    return typed(await this.#store.searchSessions(this.#scopedQuery(query, searchMembers)))
+  }
+
+  /**
+   * Watches a session: gives its state, and again after each change, by whatever process. The watch ends when the session
+   * is deleted, or when you leave the loop. Read turns and parts to see what has changed.
+   *
+   * @example
+   * for await (const { deleted, lastTurn } of manager.watchSession('chat-1')) console.log(deleted ? 'gone' : lastTurn?.status)
+   */
+  watchSession(sessionId: string, options: WatchOptions = {}): AsyncIterable<WatchedSession> {
+    return later(
+      attempt(() => {
+        checkMembers(options, 'options', watchMembers)
+        return this.#store.watchSession(sessionId, { ...options, ...this.#scopeOf(options) })
+      }),
+    )
   }
 
   /**
@@ -484,8 +514,8 @@ export class SessionManager<Metadata extends object = JsonObject> implements Asy
     return this.#scope
   }
 
-  #scopedQuery(query: SessionQuery): SessionQuery {
-    checkMembers(query, 'query', queryMembers)
+  #scopedQuery<Query extends ScopeOptions>(query: Query, members = queryMembers): Query {
+    checkMembers(query, 'query', members)
     return { ...query, ...this.#scopeOf(query, 'query') }
   }
 }
@@ -534,8 +564,4 @@ async function inTheCallersWords<T>(change: Promise<T>, check: () => unknown): P
     if (isTurnstoreError(error, 'INVALID_RECORD')) withOutcome('not-stored', check)
     throw error
   }
-}
-
-async function* iterate<T>(begin: () => AsyncIterable<T>): AsyncGenerator<T> {
-  yield* begin()
 }

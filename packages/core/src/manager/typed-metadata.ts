@@ -1,5 +1,6 @@
 import type { JsonObject } from '../basics/json.js'
 import type { SessionPage } from '../queries/page.js'
+import type { SearchPage } from '../search/search-query.js'
 import type { SessionRecord, SessionSummary } from '../records/models.js'
 
 /**
@@ -10,6 +11,7 @@ export function typed<Metadata>(session: SessionRecord): SessionRecord<Metadata>
 export function typed<Metadata>(session: SessionRecord | null): SessionRecord<Metadata> | null
 export function typed<Metadata>(summary: SessionSummary | null): SessionSummary<Metadata> | null
 export function typed<Metadata>(page: SessionPage): SessionPage<Metadata>
+export function typed<Metadata>(page: SearchPage): SearchPage<Metadata>
 export function typed<Metadata>(summaries: AsyncIterable<SessionSummary>): AsyncIterable<SessionSummary<Metadata>>
 export function typed(stored: unknown): unknown {
   return stored

@@ -1,5 +1,6 @@
+import { retryConflicts } from '../adapter-kit/retry-conflicts.js'
 import { checkMembers } from '../basics/arguments.js'
-import { isTurnstoreError, TurnstoreError } from '../basics/errors.js'
+import { TurnstoreError } from '../basics/errors.js'
 import { sameJson } from '../basics/json.js'
 import { withOutcome } from '../basics/outcome.js'
 import { laterTime, timeKey } from '../basics/time.js'
@@ -19,9 +20,6 @@ export interface MergeResult {
   /** Where the store has different content, which it keeps: `turn 3 (t3): the result of call c1`. Never a value. */
   contradictions: readonly string[]
 }
-
-/** Gives up after this many conflicts with other writers. */
-const ATTEMPTS = 20
 
 /**
  * Creates a session in the store, or adds what it lacks, in one write. Never removes or changes stored data:
@@ -43,15 +41,10 @@ export async function mergeSession(
   if (at !== '' && timeKey(at) === '') {
     throw new TurnstoreError('INVALID_ARGUMENT', 'options.at must be an ISO 8601 time', { outcome: 'not-stored' })
   }
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await tryToMerge(store, session, at)
-    } catch (error) {
-      // Another writer changed the session between the read and the write.
-      const isOvertaken = isTurnstoreError(error, 'REVISION_CONFLICT') || isTurnstoreError(error, 'SESSION_NOT_FOUND')
-      if (!isOvertaken || attempt === ATTEMPTS) throw error
-    }
-  }
+  return retryConflicts(session.sessionId, () => tryToMerge(store, session, at), [
+    'REVISION_CONFLICT',
+    'SESSION_NOT_FOUND',
+  ])
 }
 
 async function tryToMerge(store: SessionStore, incoming: SessionRecord, at: string): Promise<MergeResult> {

@@ -39,7 +39,8 @@ function readPosition(cursor: string): Position | null {
   }
 }
 
-function sealOf(position: Position, query: CheckedFilter): string {
+/** A fingerprint of a position and a query. */
+export function sealOf(position: Position, query: CheckedFilter): string {
   return fingerprint(
     JSON.stringify([
       position.time,

@@ -38,10 +38,29 @@ export function pageOfSummaries(query: CheckedQuery, summaries: readonly Session
     .filter(session => matches(query, session))
     .map(session => ({ session, position: positionOf(session, query.orderBy) }))
     .filter(({ position }) => after === undefined || comparePositions(position, after) * direction > 0)
-    .toSorted((a, b) => comparePositions(a.position, b.position) * direction)
-  const sessions = rest.slice(0, query.limit).map(({ session }) => session)
+  const first = firstOf(rest, query.limit, (a, b) => comparePositions(a.position, b.position) * direction)
+  const sessions = first.map(({ session }) => session)
   const last = sessions.at(-1)
   return { sessions, cursor: last === undefined || rest.length <= query.limit ? null : cursorAfter(query, last) }
+}
+
+/** The first of a list in an order, without sorting the others. */
+function firstOf<T>(list: readonly T[], count: number, compare: (a: T, b: T) => number): T[] {
+  const first: T[] = []
+  for (const item of list) {
+    const last = first.at(-1)
+    if (first.length === count && last !== undefined && compare(item, last) >= 0) continue
+    let low = 0
+    for (let high = first.length; low < high;) {
+      const middle = (low + high) >> 1
+      const other = first[middle]
+      if (other !== undefined && compare(other, item) <= 0) low = middle + 1
+      else high = middle
+    }
+    first.splice(low, 0, item)
+    if (first.length > count) first.pop()
+  }
+  return first
 }
 
 /** An entry of a listing: a session, or a damaged session. */

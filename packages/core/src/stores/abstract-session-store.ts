@@ -4,7 +4,7 @@ import { currentTime } from '../basics/runtime.js'
 import { TurnstoreError } from '../basics/errors.js'
 import { checkId } from '../basics/ids.js'
 import { iterateSessions } from './iterate-sessions.js'
-import { attempt, Lifecycle, type Operation } from './lifecycle.js'
+import { attempt, later, Lifecycle, type Operation } from './lifecycle.js'
 import { type Limits, readLimits } from '../records/limits.js'
 import type { PartList, SessionInput, SessionRecord, SessionSummary } from '../records/models.js'
 import { checkMembers, readObject } from '../basics/arguments.js'
@@ -39,6 +39,11 @@ import {
   type TurnPage,
   type TurnRange,
 } from '../queries/turn-range.js'
+import { readSearch, type SearchPage, type SearchQuery } from '../search/search-query.js'
+import { type ScannedTurns, scannedOf, type SearchedStore, searchSessions } from '../search/search-sessions.js'
+import type { Terms } from '../search/terms.js'
+import { type Glimpse, readWatch, stateOf, type WatchedSession, type WatchOptions } from '../watch/watch-options.js'
+import { Watches } from '../watch/watches.js'
 import { observeStore, type StoreOperation } from './observe-store.js'
 import { wholeNumber } from '../basics/arguments.js'
 
@@ -55,6 +60,10 @@ export interface StoreOptions {
   onOperation?: (operation: StoreOperation) => void
 }
 
+/** Turns that a search reads at a time, and the most parts with which it reads them whole. */
+const SCANNED = 64
+const SCANNED_PARTS = 256
+
 /**
  * The public methods of every store. They check the arguments and the state of the store, then call the
  * hooks, whose names start with `_`. A hook receives valid, complete arguments and owns them. The caller
@@ -70,6 +79,12 @@ export abstract class AbstractSessionStore implements SessionStore {
   abstract readonly capabilities: Capabilities
   protected readonly limits: Limits
   protected readonly timeoutMs: number
+  readonly #watches = new Watches({
+    isShared: () => this.capabilities.sharing !== 'process',
+    glance: sessionIds => this._perform('read', () => ({ run: () => this._glance(sessionIds) })),
+    load: (sessionId, scope) =>
+      this._perform('read', () => ({ sessionId, run: () => this._glimpse(sessionId, scope) })),
+  })
   readonly #lifecycle: Lifecycle = new Lifecycle(
     () => this._ready(),
     () => this._close(),
@@ -138,6 +153,44 @@ export abstract class AbstractSessionStore implements SessionStore {
 
   protected abstract _querySessions(query: CheckedQuery): Promise<SessionPage>
 
+  /**
+   * Turns from an index on, for a search. It may leave out those that cannot match: `mayMatch` tells so from the JSON of a
+   * whole turn. The default reads 64 turns at a time, without their parts if these are many.
+   */
+  protected async _scanTurns(
+    sessionId: string,
+    from: number,
+    _terms: Terms,
+    scope: Scope,
+  ): Promise<ScannedTurns | null> {
+    const range = { kind: 'from', from, limit: SCANNED } as const
+    const heads = await this._readTurnHeads(sessionId, range, scope)
+    if (heads === null) return null
+    const parts = heads.turns.reduce((sum, { partCounts }) => sum + partCounts.toolCalls + partCounts.items, 0)
+    const page = parts === 0 || parts > SCANNED_PARTS ? heads : await this._readTurns(sessionId, range, scope)
+    return page === null ? null : scannedOf(page)
+  }
+
+  /** A session for a watch. Override it if the backend can tell a session from an earlier one with its id. */
+  protected async _glimpse(sessionId: string, scope: Scope): Promise<Glimpse | null> {
+    const summary = await this._loadSummary(sessionId, scope)
+    return summary === null ? null : { summary, life: summary.createdAt }
+  }
+
+  /**
+   * One cheap look at sessions that are watched: for each that exists, a text that changes with it. Null if nothing has
+   * changed since the last look. Called once a second while there are watches. The default reads each session's summary.
+   */
+  protected async _glance(sessionIds: readonly string[]): Promise<ReadonlyMap<string, string> | null> {
+    const seen = new Map<string, string>()
+    for (const sessionId of sessionIds) {
+      // A damaged session keeps no other waiting. Its watch finds the damage.
+      const glimpse = await this._glimpse(sessionId, undefined).catch(() => 'damaged' as const)
+      if (glimpse !== null) seen.set(sessionId, glimpse === 'damaged' ? glimpse : stateOf(glimpse).token)
+    }
+    return seen
+  }
+
   /** The ids of all sessions in the scope, in any order. */
   protected abstract _listSessions(scope: Scope): Promise<string[]>
 
@@ -164,7 +217,10 @@ export abstract class AbstractSessionStore implements SessionStore {
       if (!inScope(record, condition.scope)) {
         throw new TurnstoreError('INVALID_ARGUMENT', 'options.workspaceId must equal the workspaceId of the session')
       }
-      return { sessionId: record.sessionId, run: () => this._saveSession(record, condition) }
+      return {
+        sessionId: record.sessionId,
+        run: () => this.#noting(record.sessionId, this._saveSession(record, condition)),
+      }
     })
   }
 
@@ -187,7 +243,7 @@ export abstract class AbstractSessionStore implements SessionStore {
     return this._perform('write', () => {
       checkId(sessionId, 'sessionId')
       const deletion = readDeletion(options)
-      return { sessionId, run: () => this._deleteSession(sessionId, deletion) }
+      return { sessionId, run: () => this.#noting(sessionId, this._deleteSession(sessionId, deletion)) }
     })
   }
 
@@ -196,7 +252,7 @@ export abstract class AbstractSessionStore implements SessionStore {
       checkId(sessionId, 'sessionId')
       const checked = readChange(change, this.limits, currentTime)
       const condition = readChangeOptions(options, change, this.limits)
-      return { sessionId, run: () => this._changeSession(sessionId, checked, condition) }
+      return { sessionId, run: () => this.#noting(sessionId, this._changeSession(sessionId, checked, condition)) }
     })
   }
 
@@ -252,6 +308,14 @@ export abstract class AbstractSessionStore implements SessionStore {
     })
   }
 
+  watchSession(sessionId: string, options?: WatchOptions): AsyncIterable<WatchedSession> {
+    const checked = attempt(() => {
+      checkId(sessionId, 'sessionId')
+      return readWatch(options)
+    })
+    return later(() => this.#watches.watch(sessionId, checked()))
+  }
+
   sessions(query: SessionQuery = {}): AsyncIterable<SessionSummary> {
     return this.#iterate(attempt(() => copyQuery(query)))
   }
@@ -260,12 +324,39 @@ export abstract class AbstractSessionStore implements SessionStore {
     yield* iterateSessions(this, checked())
   }
 
+  searchSessions(query: SearchQuery): Promise<SearchPage> {
+    return this._perform('read', () => {
+      const search = readSearch(query)
+      const { scope } = search.sessions
+      const store: SearchedStore = {
+        querySessions: sessions => this._querySessions(sessions),
+        loadSummary: sessionId => this._loadSummary(sessionId, scope),
+        scanTurns: (sessionId, from, terms) => this._scanTurns(sessionId, from, terms, scope),
+        readCalls: async (sessionId, turnId, from, limit) => {
+          const range = { list: 'toolCalls', kind: 'from', from, limit } as const
+          return (await this._readParts(sessionId, turnId, range, scope))?.parts ?? []
+        },
+      }
+      return { signal: query.signal, run: () => searchSessions(store, search, query.signal) }
+    })
+  }
+
   ready(): Promise<void> {
     return this._perform('read', () => ({ run: async () => {} }))
   }
 
   close(): Promise<void> {
-    return this.#lifecycle.close()
+    const closed = this.#lifecycle.close()
+    this.#watches.wakeAll()
+    return closed
+  }
+
+  /** Tells the watches of a session when a write has ended, whatever became of it. */
+  #noting<T>(sessionId: string, write: Promise<T>): Promise<T> {
+    if (this.#watches.isEmpty) return write
+    const note = (): void => this.#watches.notify(sessionId)
+    write.then(note, note)
+    return write
   }
 
   [Symbol.asyncDispose](): Promise<void> {

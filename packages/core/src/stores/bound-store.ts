@@ -10,7 +10,9 @@ import type { PartPage, PartRange } from '../queries/part-range.js'
 import type { SessionQuery } from '../queries/query.js'
 import type { TurnHeadPage, TurnPage, TurnRange } from '../queries/turn-range.js'
 import type { PartList, SessionInput, SessionRecord, SessionSummary } from '../records/models.js'
-import { attempt } from './lifecycle.js'
+import type { SearchPage, SearchQuery } from '../search/search-query.js'
+import type { WatchedSession, WatchOptions } from '../watch/watch-options.js'
+import { attempt, later } from './lifecycle.js'
 import type { Capabilities, SessionStore } from './session-store.js'
 
 /**
@@ -106,6 +108,14 @@ class BoundStore implements SessionStore {
     return this.#store.querySessions(this.#scoped(query, 'query'))
   }
 
+  async searchSessions(query: SearchQuery): Promise<SearchPage> {
+    return this.#store.searchSessions(this.#scoped(query, 'query'))
+  }
+
+  watchSession(sessionId: string, options: WatchOptions = {}): AsyncIterable<WatchedSession> {
+    return later(attempt(() => this.#store.watchSession(sessionId, this.#scoped(options))))
+  }
+
   sessions(query: SessionQuery = {}): AsyncIterable<SessionSummary> {
     return later(attempt(() => this.#store.sessions(this.#scoped(query, 'query'))))
   }
@@ -138,8 +148,4 @@ class BoundStore implements SessionStore {
     }
     return { ...given, workspaceId: this.workspaceId }
   }
-}
-
-async function* later<T>(begin: () => AsyncIterable<T>): AsyncGenerator<T> {
-  yield* begin()
 }

@@ -5,6 +5,8 @@ import { backendError, TurnstoreError } from '../basics/errors.js'
 import { withOutcome } from '../basics/outcome.js'
 import { damageOf, isDamage, type Listed, pageOfListing } from '../queries/page.js'
 import { type SessionRecord, type SessionSummary, summaryOf } from '../records/models.js'
+import type { ScannedTurns } from '../search/search-sessions.js'
+import type { Terms } from '../search/terms.js'
 import { AbstractSessionStore } from './abstract-session-store.js'
 import { checkRevision, nextRevision } from '../changes/next-revision.js'
 import type { ChangeCondition } from '../changes/change-options.js'
@@ -112,6 +114,18 @@ export abstract class DocumentSessionStore extends AbstractSessionStore {
       checkRevision(sessionId, ifRevision, current.session.revision)
       return (await this._delete(sessionId, current.token)) ? { done: true } : null
     })
+  }
+
+  /** A document is read as a whole, so all of its turns are at hand. */
+  protected override async _scanTurns(
+    sessionId: string,
+    from: number,
+    _terms: Terms,
+    scope: Scope,
+  ): Promise<ScannedTurns | null> {
+    const session = await this._loadSession(sessionId, scope)
+    if (session === null) return null
+    return { turns: session.turns.slice(from).map((turn, at) => ({ index: from + at, turn })), next: null, units: 0 }
   }
 
   protected _listSessions(scope: Scope): Promise<string[]> {

@@ -134,3 +134,16 @@ export function attempt<T>(work: () => T): () => T {
     }
   }
 }
+
+/** An iteration that is made when it begins. If that throws, the first step of the iteration rejects. */
+export function later<T>(begin: () => AsyncIterable<T>): AsyncIterable<T> {
+  return {
+    [Symbol.asyncIterator]() {
+      try {
+        return begin()[Symbol.asyncIterator]()
+      } catch (error) {
+        return { next: () => Promise.reject(error) }
+      }
+    },
+  }
+}

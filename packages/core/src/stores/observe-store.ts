@@ -25,6 +25,7 @@ const methods = [
   'readTurns',
   'readParts',
   'loadSummary',
+  'searchSessions',
 ]
 
 /**
@@ -74,7 +75,7 @@ function countsOf(method: string, args: readonly unknown[], result: unknown): St
   const change = method === 'changeSession' ? args[1] : undefined
   const counts = {
     sessions: lengthIn(source, 'sessions') + (Array.isArray(result) ? result.length : 0),
-    turns: lengthIn(source, 'turns') + lengthIn(change, 'appendTurns'),
+    turns: lengthIn(source, 'turns') + lengthIn(source, 'hits') + lengthIn(change, 'appendTurns'),
     parts: lengthIn(source, 'parts') + partsIn(change),
   }
   return Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0))

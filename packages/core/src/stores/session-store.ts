@@ -5,6 +5,8 @@ import type { ChangeOptions } from '../changes/change-options.js'
 import type { SessionPage } from '../queries/page.js'
 import type { SessionQuery } from '../queries/query.js'
 import type { PartPage, PartRange } from '../queries/part-range.js'
+import type { SearchPage, SearchQuery } from '../search/search-query.js'
+import type { WatchedSession, WatchOptions } from '../watch/watch-options.js'
 import type { TurnHeadPage, TurnPage, TurnRange } from '../queries/turn-range.js'
 
 /** What a store guarantees. `@turnstore/conformance` tests it. */
@@ -17,6 +19,8 @@ export interface Capabilities {
   readonly constantAppend: boolean
   /** Whether recording a part of a turn costs the same, however many parts the turn has. */
   readonly constantStep: boolean
+  /** How a search finds its hits: it reads the turns. */
+  readonly search: 'scan'
   /** Set if a failover of the backend may lose acknowledged writes. */
   readonly failover?: 'may-lose-acknowledged'
 }
@@ -91,6 +95,21 @@ export interface SessionStore extends AsyncDisposable {
    * @throws `CORRUPT_SESSION`, `SCHEMA_TOO_NEW` after the last session, if some sessions are damaged
    */
   sessions(query?: SessionQuery): AsyncIterable<SessionSummary>
+
+  /**
+   * One page of the turns that have certain words, the latest sessions first. Within a session they are in order. A page
+   * takes bounded time, so it may be short or even empty: only `cursor: null` marks the end. A session that is changed
+   * between two pages appears once at most.
+   */
+  searchSessions(query: SearchQuery): Promise<SearchPage>
+
+  /**
+   * Watches a session: gives its state if it is not the one of `since`, and again after each change, by any process that
+   * `capabilities.sharing` names. Several changes may come as one, and the last is never missed. A session that is
+   * deleted, or was never there, gives `{ deleted: true }`, and the watch ends. Changes by this handle come at once, those
+   * of others within about a second.
+   */
+  watchSession(sessionId: string, options?: WatchOptions): AsyncIterable<WatchedSession>
 
   /** Resolves when the store is connected and its capabilities are final. Other calls wait for this automatically. */
   ready(): Promise<void>

@@ -13,6 +13,7 @@ class HookedStore extends DocumentSessionStore {
     sharing: 'process',
     constantAppend: false,
     constantStep: false,
+    search: 'scan',
   }
   onReady = async (): Promise<void> => {}
   onClose = async (): Promise<void> => {}

@@ -25,7 +25,9 @@ import {
   pageOfParts,
   resolvePartRange,
   resolveTurnRange,
+  type ScannedTurns,
   type Scope,
+  type Terms,
   type WaitingWrite,
 } from '@turnstore/core/adapter'
 import { FilesChanged } from '../disk/read-file.js'
@@ -40,7 +42,11 @@ import { type Hold, lockedCommit } from './locked-commit.js'
 import { OpenTurn } from './open-turn.js'
 import type { ReadSession } from './read-session.js'
 import { plainSummary } from './read-summary.js'
+import { scanTurnsAt } from './scan-turns.js'
 import { SessionOnDisk, type StoreFolder, type WantedChange } from './session-on-disk.js'
+
+/** Turns that a search reads at a time. */
+const SCANNED = 64
 
 /** The most changes that share one sync. */
 const BATCH = 256
@@ -112,6 +118,15 @@ export class SessionFile {
       const { first, end } = resolveTurnRange(range, turnCount, id => index.lastIndexOf(id))
       const turns = await readHeadsAt(index.headsIn(first, end), files)
       return { turns, firstIndex: first, turnCount, revision }
+    })
+  }
+
+  /** Turns for a search: those that may match, without parts if these are many. */
+  scanTurns(from: number, terms: Terms, scope: Scope): Promise<ScannedTurns | null> {
+    return this.#read(scope, async ({ index, files }) => {
+      const end = Math.min(from + SCANNED, index.turnCount)
+      const scanned = await scanTurnsAt(from, end, index, files, terms)
+      return { ...scanned, next: end < index.turnCount ? end : null }
     })
   }
 

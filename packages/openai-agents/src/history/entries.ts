@@ -1,6 +1,5 @@
 import type { JsonObject, TurnRecord } from '@turnstore/core'
-import { isJsonObject } from '@turnstore/core/adapter'
-import { FORMAT, isOwn, itemsOf, ownItems, turnsOf } from '../items/format.js'
+import { FORMAT, isOwn, itemsOf, notesOf, ownItems, turnsOf } from '../items/format.js'
 import { isStarted } from '../items/started-call.js'
 
 /** An item as a reader of the session sees it. */
@@ -19,10 +18,7 @@ export const beginning = (): JsonObject => structuredClone(BEGINNING)
 
 /** The index of the turn where reading begins; -1 if none of these turns says it. */
 export function beginningAmong(turns: readonly TurnRecord[]): number {
-  return turns.findLastIndex(({ metadata }) => {
-    const noted = metadata[FORMAT]
-    return isJsonObject(noted) && noted.readFrom === true
-  })
+  return turns.findLastIndex(turn => notesOf(turn).readFrom === true)
 }
 
 /** The items of turns, each with where it is stored. Turns of others are rendered one by one. */

@@ -1,5 +1,5 @@
 import type { JsonObject, SessionChange, ToolCallRecord, TurnRecord, TurnUpdate } from '@turnstore/core'
-import { FORMAT, turnsOf } from '../items/format.js'
+import { FORMAT, notesOf, turnsOf } from '../items/format.js'
 import { TurnState } from './turn-state.js'
 
 /** What is known of a session. */
@@ -89,6 +89,7 @@ export function planAddition(view: View, items: readonly NewItem[], options: Add
       appendTurns.push({ ...turn, ...life, toolCalls: told(turn), items: putItems, metadata })
       advance = () => {
         const state = new TurnState(turn.turnId)
+        state.notes = notesOf({ metadata })
         state.advance(turn, values, turn)
         return state
       }

@@ -7,14 +7,13 @@ import {
   type SessionChange,
   type SessionStore,
   type ToolCallInput,
-  TurnstoreError,
   type TurnPage,
   type TurnRecord,
   type TurnUpdate,
 } from '@turnstore/core'
-import { Backoff, KeyedMutex } from '@turnstore/core/adapter'
-import { isOwn, ownItems } from '../items/format.js'
-import { beginningAmong, entriesOf, type Entry, turnsOfEntries } from './entries.js'
+import { KeyedMutex, retryConflicts } from '@turnstore/core/adapter'
+import { FORMAT, isOwn, itemsOf, ownItems } from '../items/format.js'
+import { beginningAmong, entriesOf, type Entry, turnsOfEntries, withoutStarted } from './entries.js'
 import { hasLateResult, lateResults } from './late-results.js'
 import { type AdditionOptions, emptyView, type NewItem, planAddition, type View } from './plan-addition.js'
 import { TurnState } from './turn-state.js'
@@ -36,8 +35,6 @@ export type Operation = Pick<ChangeOptions, 'idempotencyKey' | 'idempotencyDiges
 /** For {@link SessionLog.tail}. */
 export const EVERY_TURN: number = Number.MAX_SAFE_INTEGER
 
-const TIMEOUT_MS = 10_000
-
 /**
  * The items of a session in its store. It keeps what it knows of the open turn, so that adding an item costs one write.
  * Each write depends on the revision: if another writer was faster, the end of the session is read anew.
@@ -46,6 +43,10 @@ export class SessionLog {
   readonly #place: Place
   /** Null: there is no session. Undefined: to be read. */
   #view: View | null | undefined
+  /** Of the session as this log read or wrote it last. Null: there was none. */
+  #revision: number | null | undefined
+  /** Another object each time that the history changed in another way than by what this log added. */
+  #lineage: object = {}
   readonly #queue = new KeyedMutex()
 
   constructor(place: Place) {
@@ -54,6 +55,10 @@ export class SessionLog {
 
   get sessionId(): string {
     return this.#place.sessionId
+  }
+
+  get lineage(): object {
+    return this.#lineage
   }
 
   /** One at a time, in the order of the calls. The methods below are for use within. */
@@ -75,27 +80,64 @@ export class SessionLog {
     }
   }
 
+  /** All items from where reading begins. */
+  async history(): Promise<History> {
+    const tail = await this.tail(() => false, EVERY_TURN)
+    this.#saw(tail?.revision ?? null)
+    const items = itemsOf((tail?.turns ?? []).map(withoutStarted))
+    return { items, revision: tail?.revision ?? 0, lineage: this.#lineage }
+  }
+
   /** @returns the items with the ids that they got */
   async add(values: readonly JsonObject[], options: AddOptions = {}): Promise<NewItem[]> {
     const { operation = {}, ...others } = options
-    const items = values.map(value => ({ itemId: crypto.randomUUID(), value }))
-    const { agentId } = this.#place
+    const items = newItems(values)
     if (items.length === 0 && operation.idempotencyKey === undefined) return items
     await this.#retry(async () => {
       const known = this.#view === undefined ? await this.#look() : this.#view
-      this.#view = undefined
-      const view = known ?? emptyView
-      const whole = view.open?.needsWhole(values) === true ? await this.#wholeTurn(view.open.turnId) : undefined
-      const late = hasLateResult(view.open, values) ? await this.#lateResults(view.open?.turnId, values) : []
-      const now = new Date().toISOString()
-      const plan = planAddition(view, items, { ...others, now, agentId, ...(whole === undefined ? {} : { whole }) })
-      const change = { ...plan.change, updateTurns: [...late, ...(plan.change.updateTurns ?? [])] }
-      const result = await this.#change(change, known, operation)
-      if (result.replayed) return
-      const open = plan.advance()
-      this.#view = { revision: result.revision, turnCount: result.turnCount, lastTurnId: open?.turnId ?? null, open }
+      await this.#addTo(known, items, others, operation)
     })
     return items
+  }
+
+  /** Adds items to the session as it was at a revision. @returns false if it has another one by now */
+  async addAt(
+    revision: number,
+    values: readonly JsonObject[],
+    options: Omit<AddOptions, 'operation'>,
+  ): Promise<boolean> {
+    const known = await this.#look()
+    if (known?.revision !== revision) return false
+    try {
+      await this.#addTo(known, newItems(values), options, {})
+      return true
+    } catch (error) {
+      if (isTurnstoreError(error, 'REVISION_CONFLICT') || isTurnstoreError(error, 'SESSION_NOT_FOUND')) return false
+      throw error
+    }
+  }
+
+  async #addTo(
+    known: View | null,
+    items: readonly NewItem[],
+    options: Omit<AddOptions, 'operation'>,
+    operation: Operation,
+  ): Promise<void> {
+    this.#view = undefined
+    const view = known ?? emptyView
+    const { agentId } = this.#place
+    const values = items.map(({ value }) => value)
+    const whole = view.open?.needsWhole(values) === true ? await this.#wholeTurn(view.open.turnId) : undefined
+    const late = hasLateResult(view.open, values) ? await this.#lateResults(view.open?.turnId, values) : []
+    const now = new Date().toISOString()
+    const plan = planAddition(view, items, { ...options, now, agentId, ...(whole === undefined ? {} : { whole }) })
+    const change = { ...plan.change, updateTurns: [...late, ...(plan.change.updateTurns ?? [])] }
+    const result = await this.#change(change, known, operation)
+    if (result.replayed) return
+    const open = plan.advance()
+    this.#view = { revision: result.revision, turnCount: result.turnCount, lastTurnId: open?.turnId ?? null, open }
+    this.#revision = result.revision
+    if (options.newTurn !== undefined) this.#lineage = {}
   }
 
   /**
@@ -123,6 +165,7 @@ export class SessionLog {
       const keepTurns = tail === null ? 0 : tail.firstIndex + (from === -1 ? tail.turns.length : from)
       const view = tail === null ? null : { ...emptyView, revision: tail.revision }
       await this.#change({ ...(tail === null ? {} : { keepTurns }), appendTurns }, view, operation)
+      this.#lineage = {}
     })
   }
 
@@ -134,6 +177,7 @@ export class SessionLog {
       const updateTurns = updatesOf(tail?.turns ?? [])
       if (tail === null || updateTurns.length === 0) return
       await this.#change({ updateTurns }, { ...emptyView, revision: tail.revision }, {})
+      this.#lineage = {}
     })
   }
 
@@ -163,16 +207,45 @@ export class SessionLog {
     if (view === null || id === undefined) return null
     // A call that timed out has a result of the SDK's by now.
     if (view.open?.turnId === id && view.open.isSettled(call.callId ?? '')) return id
+    await this.#changeBeside(view, { updateTurns: [{ turnId: id, putToolCalls: [{ ...call, replace: true }] }] })
+    return id
+  }
+
+  /** Records that another agent has taken over, in the open turn: after a crash, the run continues with it. */
+  async putAgent(fromAgent: string, toAgent: string): Promise<void> {
+    this.#view ??= await this.#look()
+    const view = this.#view
+    const open = view?.open ?? null
+    if (view === null || open === null) return
+    const { turnId } = open
+    open.notes = { ...open.notes, agent: toAgent }
+    const transition = {
+      transitionId: crypto.randomUUID(),
+      fromAgent,
+      toAgent,
+      turnId,
+      timestamp: new Date().toISOString(),
+    }
+    await this.#changeBeside(view, {
+      updateTurns: [{ turnId, setMetadata: { [FORMAT]: open.notes } }],
+      appendAgentTransitions: [transition],
+    })
+  }
+
+  /** Changes what is beside the items. Whatever others have written, it is right. */
+  async #changeBeside(view: View, change: SessionChange): Promise<void> {
     this.#view = undefined
-    const change = { updateTurns: [{ turnId: id, putToolCalls: [{ ...call, replace: true }] }] }
     const { revision } = await this.#place.store.changeSession(this.sessionId, change, this.#scope())
     // Another revision: others write too.
-    if (revision <= view.revision + 1) this.#view = { ...view, revision }
-    return id
+    if (revision <= view.revision + 1) {
+      this.#view = { ...view, revision }
+      this.#revision = revision
+    }
   }
 
   async clear(): Promise<void> {
     this.#view = undefined
+    this.#lineage = {}
     await this.#place.store.deleteSession(this.sessionId, this.#scope())
   }
 
@@ -185,31 +258,23 @@ export class SessionLog {
   }
 
   async #retry(work: () => Promise<void>): Promise<void> {
-    const backoff = new Backoff(TIMEOUT_MS)
-    for (;;) {
-      const wasKnown = this.#view !== undefined
-      try {
-        return await work()
-      } catch (error) {
-        const isGone = wasKnown && isTurnstoreError(error, 'SESSION_NOT_FOUND')
-        if (!isGone && !isTurnstoreError(error, 'REVISION_CONFLICT')) throw error
-        if (!wasKnown && !(await backoff.wait())) {
-          throw new TurnstoreError('STORE_BUSY', `Other writers kept changing session ${this.sessionId}; try again`, {
-            outcome: 'not-stored',
-            sessionId: this.sessionId,
-          })
-        }
-      }
-    }
+    await retryConflicts(this.sessionId, work, ['REVISION_CONFLICT', 'SESSION_NOT_FOUND'])
   }
 
   async #look(): Promise<View | null> {
     const page = await this.#read(1)
+    this.#saw(page?.revision ?? null)
     if (page === null) return null
     const [turn] = page.turns
     const { revision, turnCount } = page
     const open = turn !== undefined && isOwn(turn) ? TurnState.of(turn) : null
     return { revision, turnCount, lastTurnId: turn?.turnId ?? null, open }
+  }
+
+  /** A revision that this log did not write is another writer's. */
+  #saw(revision: number | null): void {
+    if (this.#revision !== revision) this.#lineage = {}
+    this.#revision = revision
   }
 
   async #wholeTurn(turnId: string): Promise<JsonObject[]> {
@@ -239,4 +304,14 @@ export interface Tail {
   readonly revision: number
   /** The place of the first of the turns in the session. */
   readonly firstIndex: number
+}
+
+export interface History {
+  readonly items: readonly JsonObject[]
+  readonly revision: number
+  readonly lineage: object
+}
+
+function newItems(values: readonly JsonObject[]): NewItem[] {
+  return values.map(value => ({ itemId: crypto.randomUUID(), value }))
 }

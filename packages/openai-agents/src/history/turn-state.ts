@@ -1,6 +1,6 @@
 import type { JsonObject, TurnRecord, TurnStatus } from '@turnstore/core'
 import { isValidId } from '@turnstore/core/adapter'
-import { callKey, isCall, isOpening, ownItems, turnsOf } from '../items/format.js'
+import { callKey, isCall, isOpening, notesOf, ownItems, turnsOf } from '../items/format.js'
 
 /**
  * What has to be known of the open turn to add the next items without reading it, whatever it holds. The calls that
@@ -10,6 +10,8 @@ export class TurnState {
   readonly turnId: string
   status: TurnStatus = 'running'
   responseContent: string | null = null
+  /** What this package keeps in the metadata of the turn. */
+  notes: JsonObject = {}
   /** Only system messages so far. */
   isOpening = true
   /** Whether a call has another id in the record than in its item. Then the turn has to be read to add to it. */
@@ -27,6 +29,7 @@ export class TurnState {
     const items = ownItems(turn).map(({ value }) => value)
     const [read = turn] = turnsOf(items, () => turn.turnId).slice(-1)
     const state = new TurnState(turn.turnId)
+    state.notes = notesOf(turn)
     state.advance(read, items, turn)
     return state
   }

@@ -26,6 +26,12 @@ export function ownItems({ items }: TurnRecord): { itemId: string; value: JsonOb
   return items.flatMap(({ itemId, value }) => (isJsonObject(value) ? [{ itemId, value }] : []))
 }
 
+/** What this package keeps in the metadata of a turn. */
+export function notesOf({ metadata }: Pick<TurnRecord, 'metadata'>): JsonObject {
+  const notes = metadata[FORMAT]
+  return isJsonObject(notes) ? notes : {}
+}
+
 /** Whether a user message would still belong to the turn of these items, as only system messages came before. */
 export function isOpening(items: readonly JsonObject[]): boolean {
   return turnsOf([...items, { role: 'user', content: '' }]).length === 1

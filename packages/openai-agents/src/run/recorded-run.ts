@@ -4,21 +4,21 @@ import {
   type FunctionTool,
   invokeFunctionTool,
   RunContext,
-  type Tool,
 } from '@openai/agents-core'
-import { type JsonObject, type ToolCallRecord, TurnstoreError } from '@turnstore/core'
+import { type JsonObject, type JsonValue, type ToolCallRecord, TurnstoreError } from '@turnstore/core'
 import { canonicalJson } from '@turnstore/core/adapter'
-import { withoutStarted } from '../history/entries.js'
-import { EVERY_TURN, type Operation, type SessionLog } from '../history/session-log.js'
-import { isFunctionResult, isOwn, itemsOf, ownItems } from '../items/format.js'
+import type { Operation, SessionLog } from '../history/session-log.js'
+import { isFunctionResult, isOwn, notesOf, ownItems } from '../items/format.js'
 import { decodeItem, encodeItem } from '../items/item-json.js'
 import { type StartedCall, startedCall, startedRecord } from '../items/started-call.js'
+import { asStored } from '../items/stored-item.js'
 import { functionResult, outputOf } from './function-result.js'
-import { asStored, newAmong, WriteAhead } from './write-ahead.js'
+import { type RecordableAgent, RecordedAgents } from './recorded-agents.js'
+import { newAmong, WriteAhead } from './write-ahead.js'
 
-export interface RecordRunOptions<Context = unknown> {
-  /** The tools of the agents of the run. Those that are functions record their calls. */
-  tools?: readonly Tool<Context>[]
+export interface RecordRunOptions<Context, RunAgent extends RecordableAgent<Context>> {
+  /** The agent that begins. The agents to which it can hand off are recorded as well. */
+  agent: RunAgent
   /** Names of tools that may run twice: a call that a crash interrupted runs again. */
   repeatable?: readonly string[]
   /** A filter of your own. What it returns is recorded. */
@@ -42,16 +42,22 @@ const INTERRUPTED = 'The call was interrupted. It is unknown whether it took eff
  * A run that survives a crash. What lies between the calls of the model is stored before each of them, and each result
  * of a tool when the tool returns it. A call that was answered does not run again.
  */
-export class RecordedRun<Context = unknown> {
-  /** The tools to give to the agents. */
-  readonly tools: Tool<Context>[]
+export class RecordedRun<Context, RunAgent extends RecordableAgent<Context>> {
+  /**
+   * The agent to run: yours, with tools that record their calls, those of MCP servers included. If the last turn has no
+   * answer yet, it is the agent to which that turn was handed off last.
+   */
+  agent: RunAgent
   /** The filter to give to the run. */
   readonly callModelInputFilter: CallModelInputFilter<Context>
   readonly recovered: RecoveredCall[] = []
   /** Whether the last turn has no answer yet: run with `[]` as input to go on, or with the state of an interrupted run. */
   isUnfinished = false
   readonly #log: SessionLog
-  readonly #options: RecordRunOptions<Context>
+  readonly #options: RecordRunOptions<Context, RunAgent>
+  readonly #agents = new RecordedAgents<Context>(tool => this.#recording(tool))
+  /** The name of the agent that called the model last. */
+  #active: string
   readonly #ahead = new WriteAhead()
   /** The results of calls of the last turn that were answered before this run, by id: the SDK may ask again. */
   readonly #answered = new Map<string, { readonly call: JsonObject; readonly result: JsonObject }>()
@@ -60,14 +66,18 @@ export class RecordedRun<Context = unknown> {
   /** The input of the last call of the model: how long it was, and how it ended. */
   #seen = { length: 0, last: '' }
 
-  constructor(log: SessionLog, options: RecordRunOptions<Context>) {
+  constructor(log: SessionLog, options: RecordRunOptions<Context, RunAgent>) {
     this.#log = log
     this.#options = options
-    const { tools = [], callModelInputFilter } = options
-    this.tools = tools.map(tool => (tool.type === 'function' ? this.#recording(tool) : tool))
+    const { agent, callModelInputFilter } = options
+    this.agent = this.#agents.of(agent)
+    this.#active = agent.name
     this.callModelInputFilter = async args => {
       const data = callModelInputFilter === undefined ? args.modelData : await callModelInputFilter(args)
-      await this.#log.exclusive(async () => this.#addInput(data.input))
+      await this.#log.exclusive(async () => {
+        await this.#addInput(data.input)
+        await this.#note(args.agent.name)
+      })
       return data
     }
   }
@@ -79,6 +89,7 @@ export class RecordedRun<Context = unknown> {
     if (turn === undefined) return
     this.isUnfinished = turn.status === 'running'
     if (!isOwn(turn)) return
+    this.#takeUp(notesOf(turn).agent)
     const items = ownItems(turn).map(({ value }) => value)
     const started = turn.toolCalls.map(startedCall).filter(each => each !== null)
     const named = new Set(items.filter(({ type }) => type === 'function_call').map(({ callId }) => callId))
@@ -92,6 +103,21 @@ export class RecordedRun<Context = unknown> {
     await this.#log.exclusive(async () => this.#log.add([...calls, ...results], { calls: outcomes }))
     if (started.length > 0) this.isUnfinished = true
     this.#remember([...items, ...calls, ...results])
+  }
+
+  /** Continues with the agent that had taken over. */
+  #takeUp(name: JsonValue | undefined): void {
+    const agent =
+      typeof name === 'string' && this.isUnfinished ? this.#agents.named(name, this.#options.agent) : undefined
+    if (agent === undefined) return
+    this.agent = agent
+    this.#active = agent.name
+  }
+
+  async #note(agent: string): Promise<void> {
+    if (agent === this.#active) return
+    await this.#log.putAgent(this.#active, agent)
+    this.#active = agent
   }
 
   /** @returns the result of a call that was begun */
@@ -148,15 +174,10 @@ export class RecordedRun<Context = unknown> {
       input.slice(from).map((item, index) => asStored(encodeItem(item, from + index)))
     const end = length === 0 ? undefined : stored(length - 1)[0]
     const isLonger = input.length >= length && end !== undefined && canonicalJson(end) === last
-    const added = this.#unsettled(isLonger ? stored(length) : newAmong(stored(0), await this.#history()))
+    const added = this.#unsettled(isLonger ? stored(length) : newAmong(stored(0), (await this.#log.history()).items))
     this.#ahead.push(await this.#log.add(added))
     const final = input.length === 0 ? undefined : stored(input.length - 1)[0]
     this.#seen = { length: input.length, last: final === undefined ? '' : canonicalJson(final) }
-  }
-
-  async #history(): Promise<JsonObject[]> {
-    const tail = await this.#log.tail(() => false, EVERY_TURN)
-    return itemsOf((tail?.turns ?? []).map(withoutStarted))
   }
 
   /** Without the calls and results that recovery has stored. */
@@ -200,14 +221,16 @@ export class RecordedRun<Context = unknown> {
 
   /** Runs an interrupted call again, if its tool may. */
   async #repeat(call: JsonObject): Promise<JsonObject | undefined> {
-    const { tools = [], repeatable = [], context } = this.#options
-    const found = tools.find(({ type, name }) => type === 'function' && name === call.name)
-    if (found?.type !== 'function' || !repeatable.includes(found.name)) return undefined
+    const { repeatable = [], context } = this.#options
+    if (typeof call.name !== 'string' || !repeatable.includes(call.name)) return undefined
+    const runContext = new RunContext(context)
+    const found = await this.#tool(call.name, runContext)
+    if (found === undefined) return undefined
     const toolCall = decodeItem(call)
     if (toolCall.type !== 'function_call') return undefined
     const details = {
       tool: found,
-      runContext: new RunContext(context),
+      runContext,
       input: toolCall.arguments,
       details: { toolCall },
     }
@@ -215,6 +238,16 @@ export class RecordedRun<Context = unknown> {
     const result = functionResult(call, output, hasSchema(found))
     await this.#put(call, result)
     return result
+  }
+
+  /** A function of one of the agents, as they have it. */
+  async #tool(name: string, runContext: RunContext<Context>): Promise<FunctionTool<Context> | undefined> {
+    for (const agent of this.#agents.originals()) {
+      for (const tool of await agent.getAllTools(runContext)) {
+        if (tool.type === 'function' && tool.name === name) return tool
+      }
+    }
+    return undefined
   }
 }
 

@@ -1,6 +1,7 @@
 import type { JsonObject } from '@turnstore/core'
 import { canonicalJson } from '@turnstore/core/adapter'
 import type { NewItem } from '../history/plan-addition.js'
+import { asStored } from '../items/stored-item.js'
 
 /**
  * The items of a run that are stored before the SDK writes them itself, at the end of the run. It may then write others:
@@ -37,13 +38,6 @@ export class WriteAhead {
     this.#items = []
     return ids
   }
-}
-
-/** An item as the SDK stores it: ids of calls, which only the provider knows, are left out. */
-export function asStored(item: JsonObject): JsonObject {
-  const { type, id: _id, ...others } = item
-  if (type !== 'function_call' && type !== 'function_call_result') return item
-  return { type, ...others }
 }
 
 /** Items of the model's input that the history does not have. */

@@ -26,6 +26,7 @@ export async function readSettings(database: Database, deadline: number): Promis
     sharing: 'network',
     constantAppend: true,
     constantStep: true,
+    search: 'scan',
     ...(!isCopied && { failover: 'may-lose-acknowledged' }),
   }
 }

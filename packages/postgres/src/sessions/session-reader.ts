@@ -1,8 +1,9 @@
-import type { PartList, PartPage, SessionRecord, SessionSummary, TurnHeadPage, TurnPage } from '@turnstore/core'
+import type { PartList, PartPage, SessionRecord, TurnHeadPage, TurnPage } from '@turnstore/core'
 import {
   type CheckedPartRange,
   type CheckedTurnRange,
   damaged,
+  type Glimpse,
   ofSession,
   pageOfParts,
   readStoredObject,
@@ -10,7 +11,9 @@ import {
   readStoredTransition,
   resolvePartRange,
   resolveTurnRange,
+  type ScannedTurns,
   type Scope,
+  type Terms,
 } from '@turnstore/core/adapter'
 import {
   count,
@@ -22,6 +25,7 @@ import {
   listCodes,
   parseHeads,
   parseParts,
+  parseScanned,
   parseTurns,
   readTurn,
   type Row,
@@ -32,6 +36,9 @@ import {
 } from '@turnstore/core/adapter/sql'
 import type { Database } from '../server/database.js'
 import type { Statements } from '../tables/statements.js'
+
+/** Turns that a search reads at a time. */
+const SCANNED = 64
 
 /** The rows of a function that reads, by their kind. */
 export type RowsByKind = (kind: string) => readonly Row[]
@@ -77,12 +84,22 @@ export class SessionReader {
     this.#statements = statements
   }
 
-  async summary(sessionId: string, scope: Scope, deadline: number): Promise<SessionSummary | null> {
+  /** The id of the row of a session is never used again. */
+  async glimpse(sessionId: string, scope: Scope, deadline: number): Promise<Glimpse | null> {
     const { sessions, withLastTurn } = this.#statements
     const statement = `SELECT s.*, f.* FROM ${sessions} ${withLastTurn}
       WHERE s.session_id = $1 AND ($2::boolean OR s.workspace_id IS NOT DISTINCT FROM $3)`
     const [row] = await this.#database.read(statement, [sessionId, ...scopeValues(scope)], deadline)
-    return row === undefined ? null : ofSession(sessionId, () => summaryOfRow(row))
+    if (row === undefined) return null
+    return { summary: ofSession(sessionId, () => summaryOfRow(row)), life: text(row, 'id') }
+  }
+
+  /** For each session that exists, a text that changes with it. */
+  async glance(sessionIds: readonly string[], deadline: number): Promise<Map<string, string>> {
+    const statement = `SELECT s.session_id, s.id || ' ' || s.revision AS state FROM ${this.#statements.sessions}
+      WHERE s.session_id = ANY ($1)`
+    const rows = await this.#database.read(statement, [sessionIds], deadline)
+    return new Map(rows.map(row => [text(row, 'session_id'), text(row, 'state')]))
   }
 
   /** What can be said of a session that need not be readable. */
@@ -118,6 +135,21 @@ export class SessionReader {
   ): Promise<TurnHeadPage | null> {
     const page = await this.#range(sessionId, range, scope, false, deadline)
     return page === null ? null : { ...page, turns: await parseHeads(sessionId, page.turns.turns, turnIdOf(range)) }
+  }
+
+  /** The turns from an index on that may match a search, those that are opened without their parts. */
+  async scan(
+    sessionId: string,
+    from: number,
+    terms: Terms,
+    scope: Scope,
+    deadline: number,
+  ): Promise<ScannedTurns | null> {
+    const page = await this.#range(sessionId, { kind: 'from', from, limit: SCANNED }, scope, false, deadline)
+    if (page === null) return null
+    const end = from + page.turns.turns.length
+    const scanned = await parseScanned(sessionId, page.turns.turns, terms)
+    return { ...scanned, next: end < page.turnCount ? end : null }
   }
 
   async #range(

@@ -59,5 +59,6 @@ describe('PostgresSessionStore on a bad network', () => {
     expect((await pool.query('SELECT 1 AS alive')).rows).toEqual([{ alive: 1 }])
     await pool.end()
     await proxy.stop()
-  })
+    // Its callers wait most of the time.
+  }, 600_000)
 })

@@ -12,6 +12,7 @@ import {
 import {
   Backoff,
   type CheckedPartRange,
+  type Glimpse,
   inScope,
   pageOfParts,
   RecentMap,
@@ -157,9 +158,26 @@ export class SessionLoader {
   }
 
   async summary(sessionId: string, scope: Scope, call: Call): Promise<SessionSummary | null> {
+    return (await this.glimpse(sessionId, scope, call))?.summary ?? null
+  }
+
+  /** A session for a watch. No other has its generation, and within the session the revision tells more. */
+  async glimpse(sessionId: string, scope: Scope, call: Call): Promise<Glimpse | null> {
     const stored = decodeFields(sessionId, await this.#heads.readOne(sessionId, call))
     if (stored === null) await this.checkGone(sessionId, { ...call, sessionId })
-    return stored === null || !inScope(stored.summary, scope) ? null : stored.summary
+    if (stored === null || !inScope(stored.summary, scope)) return null
+    return { summary: stored.summary, life: stored.state.generation }
+  }
+
+  /** The states of sessions, in commands that are sent together. */
+  async glance(sessionIds: readonly string[], call: Call): Promise<Map<string, string>> {
+    const states = await Promise.all(
+      sessionIds.map(async id => {
+        const [head] = this.#keyspace.session(id)
+        return this.#connection.send('hget', [head, STATE_FIELD], { ...call, sessionId: id })
+      }),
+    )
+    return new Map(sessionIds.flatMap((id, at) => (typeof states[at] === 'string' ? [[id, states[at]]] : [])))
   }
 
   /** Reads ranges as they are at one moment. Only a rewind or a save makes it start again. */

@@ -331,6 +331,7 @@ describe('the settings of the server', () => {
         sharing: 'network',
         constantAppend: true,
         constantStep: true,
+        search: 'scan',
         failover: 'may-lose-acknowledged',
       })
       // Without CONFIG, INFO reports the append-only file, but not when it is synced.

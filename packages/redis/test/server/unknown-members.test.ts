@@ -62,6 +62,8 @@ describe('an unknown member is refused by each method', () => {
       listSessions: [[unknown]],
       querySessions: [[unknown]],
       sessions: [[unknown]],
+      searchSessions: [[{ text: 'a', ...unknown }]],
+      watchSession: [['s', unknown]],
     }
   const rows = Object.entries(calls).flatMap(([name, all]) => all.map(args => [name, args] as const))
 
@@ -71,8 +73,10 @@ describe('an unknown member is refused by each method', () => {
       if (typeof method !== 'function') throw new TypeError('no method')
       const result: unknown = Reflect.apply(method, store, args)
       if (typeof result === 'object' && result !== null && Symbol.asyncIterator in result) {
-        const next: unknown = Reflect.get(result, 'next')
-        if (typeof next === 'function') await Reflect.apply(next, result, [])
+        const begin: unknown = Reflect.get(result, Symbol.asyncIterator)
+        const iterator: unknown = typeof begin === 'function' ? Reflect.apply(begin, result, []) : null
+        const next: unknown = typeof iterator === 'object' && iterator !== null && Reflect.get(iterator, 'next')
+        if (typeof next === 'function') await Reflect.apply(next, iterator, [])
       } else await result
     }
     const { code, message } = await failureOf(call)

@@ -1,6 +1,7 @@
 import type { AgentTransitionRecord, SessionRecord, SessionSummary, TurnPage } from '@turnstore/core'
 import {
   damaged,
+  type Glimpse,
   inScope,
   type CheckedTurnRange,
   ofSession,
@@ -112,11 +113,16 @@ function checkTurnCount(row: Row): void {
 }
 
 export function readSummary(connection: Connection, sessionId: string, scope: Scope): SessionSummary | null {
+  return readGlimpse(connection, sessionId, scope)?.summary ?? null
+}
+
+/** A session for a watch. The id of its row is never used again. */
+export function readGlimpse(connection: Connection, sessionId: string, scope: Scope): Glimpse | null {
   const row = connection.get(selectSession, sessionId)
   if (row === undefined) return null
   return ofSession(sessionId, () => {
     checkId(row, sessionId)
-    return isRowInScope(row, scope) ? summaryOfRow(row) : null
+    return isRowInScope(row, scope) ? { summary: summaryOfRow(row), life: `${count(row, 'id')}` } : null
   })
 }
 

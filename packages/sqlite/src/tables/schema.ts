@@ -15,7 +15,7 @@ export const SCHEMA: string = `
 
   -- One row a session: what listings need. What every change alters is in the session's head.
   CREATE TABLE turnstore_sessions (
-    id                INTEGER PRIMARY KEY,
+    id                INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used again, so it tells a session from an earlier one
     session_id        TEXT NOT NULL UNIQUE,
     workspace_id      TEXT,
     parent_session_id TEXT,

@@ -33,6 +33,7 @@ describe('a store with the option open', () => {
       sharing: 'host',
       constantAppend: true,
       constantStep: true,
+      search: 'scan',
     })
     await store.close()
     await second.close()

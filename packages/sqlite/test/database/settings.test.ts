@@ -71,13 +71,14 @@ describe('a database that the store created', () => {
 })
 
 describe('capabilities', () => {
-  const least = { durability: 'none', sharing: 'process', constantAppend: true, constantStep: true }
-  const ofMemory = { durability: 'none', sharing: 'process', constantAppend: true, constantStep: true }
+  const least = { durability: 'none', sharing: 'process', constantAppend: true, constantStep: true, search: 'scan' }
+  const ofMemory = { durability: 'none', sharing: 'process', constantAppend: true, constantStep: true, search: 'scan' }
   const host = (durability: string): object => ({
     durability,
     sharing: 'host',
     constantAppend: true,
     constantStep: true,
+    search: 'scan',
   })
   const sources: [string, SqliteSessionStoreOptions, object][] = [
     ['path', {}, host('power-loss')],

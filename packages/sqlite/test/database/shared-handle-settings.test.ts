@@ -147,6 +147,7 @@ describe('other ways to lock', () => {
       sharing: 'host',
       constantAppend: true,
       constantStep: true,
+      search: 'scan',
     })
     expect(await store.checkIntegrity()).toEqual({ ok: true, problems: [] })
   })

@@ -626,7 +626,7 @@ export const partSizes = inMemory('size', {
   ],
   'declares steps that cost the same, and rewrites the turn': [
     'a capability that was copied',
-    { capabilities: { constantStep: true } },
+    { capabilities: { constantStep: true, search: 'scan' } },
   ],
 })
 

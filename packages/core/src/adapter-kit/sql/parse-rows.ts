@@ -43,7 +43,8 @@ export function parseParts<List extends PartList>(
   return parseRows(sessionId, rows, batch => batch.map(row => readPart(list, row)))
 }
 
-async function parseRows<T>(
+/** @param parse reads some rows at once */
+export async function parseRows<T>(
   sessionId: string,
   rows: readonly Row[],
   parse: (batch: readonly Row[]) => readonly T[],

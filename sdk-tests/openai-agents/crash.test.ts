@@ -4,10 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { SqliteSessionStore } from '@turnstore/sqlite'
 import { describe, expect, it } from 'vitest'
-import { Child } from '../../../scripts/testing/child.ts'
-import { momentsOf, thoroughness } from '../../../scripts/testing/machine.ts'
-import { TurnstoreSession } from '../src/index.ts'
-import { newFolder } from './stores.ts'
+import { Child } from '../../scripts/testing/child.ts'
+import { momentsOf, thoroughness } from '../../scripts/testing/machine.ts'
+import { TurnstoreSession } from '@turnstore/openai-agents'
+import { newFolder } from '../stores.ts'
+
+/** Of each of three loops: 21 in all, and 210 in the soak test. */
+const KILLS = 7
 
 const all = ['a1', 'a2', 'a3', 'b1', 'b2', 'b3']
 const cwd = fileURLToPath(new URL('../', import.meta.url))
@@ -52,11 +55,11 @@ const life = (folder: string, { isFirst, repeatable }: { isFirst: boolean; repea
     },
   }
   const session = new TurnstoreSession({ store, sessionId: 'chat-1' })
-  const recorded = await session.recordRun({ tools: [act], repeatable: ${repeatable ? `['act']` : '[]'} })
-  const agent = new Agent({ name: 'Actor', model, tools: recorded.tools })
+  const plain = new Agent({ name: 'Actor', model, tools: [act] })
+  const recorded = await session.recordRun({ agent: plain, repeatable: ${repeatable ? `['act']` : '[]'} })
   say('recovered ' + JSON.stringify(recorded.recovered))
   const input = recorded.isUnfinished || !${isFirst} && (await session.getItems()).length > 0 ? [] : 'Act.'
-  const { finalOutput } = await run(agent, input, { session, callModelInputFilter: recorded.callModelInputFilter })
+  const { finalOutput } = await run(recorded.agent, input, { session, callModelInputFilter: recorded.callModelInputFilter })
   say('final ' + finalOutput)
   await store.close()`
 
@@ -124,7 +127,7 @@ async function until(child: Child, isTrue: () => boolean): Promise<void> {
 describe('A process that is killed while three tools run, of which two have answered', () => {
   it.each([false, true])('runs no answered call again in its next life (repeatable: %s)', async repeatable => {
     const [one, other] = repeatable ? ['b1', 'b3'] : ['a1', 'a2']
-    for (let round = 0; round < 2 * thoroughness; round++) {
+    for (let round = 0; round < KILLS * thoroughness; round++) {
       await expectTwoLives({
         repeatable,
         begun: true,
@@ -136,7 +139,7 @@ describe('A process that is killed while three tools run, of which two have answ
 
   it('does so when it is killed at any moment', async () => {
     const moments = momentsOf(11)
-    for (let round = 0; round < 2 * thoroughness; round++) {
+    for (let round = 0; round < KILLS * thoroughness; round++) {
       await expectTwoLives({
         repeatable: round % 2 === 1,
         begun: false,

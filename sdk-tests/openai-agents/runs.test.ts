@@ -14,9 +14,9 @@ import {
 import type { SessionChange } from '@turnstore/core'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { TurnstoreSession } from '../src/index.ts'
+import { TurnstoreSession } from '@turnstore/openai-agents'
 import { answers, FakeModel, wants } from './fake-model.ts'
-import { memory, stores } from './stores.ts'
+import { memory, stores } from '../stores.ts'
 
 setTracingDisabled(true)
 
@@ -58,9 +58,10 @@ interface Way {
 async function converse(session: Session, way: Way): Promise<void> {
   const tools = [track, send(way.approval)]
   for (const prompt of ['Where is it?', 'And the others?']) {
+    const plain = new Agent<unknown>({ name: 'Support', model: model(), tools })
     const recorded =
-      way.recorded && session instanceof TurnstoreSession ? await session.recordRun({ tools }) : undefined
-    const agent = new Agent({ name: 'Support', model: model(), tools: recorded?.tools ?? tools })
+      way.recorded && session instanceof TurnstoreSession ? await session.recordRun({ agent: plain }) : undefined
+    const { agent = plain } = recorded ?? {}
     const filter = recorded === undefined ? {} : { callModelInputFilter: recorded.callModelInputFilter }
     const context: unknown = undefined
     const options = { session, context, ...filter }
@@ -176,12 +177,13 @@ describe.each(others)('A run with %s', (_name, agentWith, filterFor) => {
     for (const isOurs of [false, true]) {
       const session = isOurs ? new TurnstoreSession({ store: memory() }) : new MemorySession()
       for (const prompt of ['Where is it?', 'yes', 'yes']) {
+        const plain = agentWith(tools)
+        const filter = filterFor(plain)
         const recorded =
           session instanceof TurnstoreSession
-            ? await session.recordRun({ tools, callModelInputFilter: filterFor(agentWith(tools)) })
+            ? await session.recordRun({ agent: plain, callModelInputFilter: filter })
             : undefined
-        const agent = agentWith(recorded?.tools ?? tools)
-        const { callModelInputFilter = filterFor(agent) } = recorded ?? {}
+        const { agent = plain, callModelInputFilter = filter } = recorded ?? {}
         const options = { session, callModelInputFilter }
         const outcome = stream
           ? run(agent, prompt, { ...options, stream: true }).then(async result => result.completed)
@@ -229,18 +231,17 @@ describe('A recorded run', () => {
       const store = memory()
       const session = new TurnstoreSession({ store, sessionId: 'chat-1' })
       const seen: (number | undefined)[] = []
-      const recorded = await session.recordRun({
-        tools: [track, send(false)],
-        callModelInputFilter: ({ modelData }) => ({ ...modelData, input: modelData.input.slice(-last) }),
-      })
       const inner = last === 5 ? new FakeModel((_input, count) => model3(count)) : model()
       const looking = new FakeModel(input => (input.length > 0 ? [] : []))
       looking.getResponse = async request => {
         seen.push((await new TurnstoreSession({ store, sessionId: 'chat-1' }).getItems()).length)
         return inner.getResponse(request)
       }
-      const agent = new Agent({ name: 'Support', model: looking, tools: recorded.tools })
-      await run(agent, 'Where?', { session, callModelInputFilter: recorded.callModelInputFilter })
+      const recorded = await session.recordRun({
+        agent: new Agent({ name: 'Support', model: looking, tools: [track, send(false)] }),
+        callModelInputFilter: ({ modelData }) => ({ ...modelData, input: modelData.input.slice(-last) }),
+      })
+      await run(recorded.agent, 'Where?', { session, callModelInputFilter: recorded.callModelInputFilter })
       expect(seen).toEqual([1, 6, 8])
       expect(await session.getItems()).toHaveLength(9)
     },
@@ -248,7 +249,11 @@ describe('A recorded run', () => {
 
   it('stores what a filter of your own returns', async () => {
     const session = new TurnstoreSession({ store: memory() })
+    const failing = new FakeModel(() => {
+      throw new Error('no model')
+    })
     const recorded = await session.recordRun({
+      agent: new Agent({ name: 'A', model: failing }),
       callModelInputFilter: ({ modelData }) => ({
         ...modelData,
         input: modelData.input.map(item =>
@@ -256,11 +261,8 @@ describe('A recorded run', () => {
         ),
       }),
     })
-    const failing = new FakeModel(() => {
-      throw new Error('no model')
-    })
     const options = { session, callModelInputFilter: recorded.callModelInputFilter }
-    await expect(run(new Agent({ name: 'A', model: failing }), 'secret', options)).rejects.toThrow('no model')
+    await expect(run(recorded.agent, 'secret', options)).rejects.toThrow('no model')
     expect(await session.getItems()).toEqual([{ type: 'message', role: 'user', content: 'redacted' }])
   })
 
@@ -272,23 +274,24 @@ describe('A recorded run', () => {
       return [answers('Here.')]
     })
     const agent = new Agent({ name: 'A', model: moody })
-    const first = await session.recordRun()
+    const first = await session.recordRun({ agent })
     const { callModelInputFilter } = first
     await expect(run(agent, 'Where?', { session, callModelInputFilter })).rejects.toThrow('no model')
     fails = false
-    const second = await session.recordRun()
+    const second = await session.recordRun({ agent })
     expect(second.isUnfinished).toBe(true)
     await run(agent, [], { session, callModelInputFilter: second.callModelInputFilter })
     expect((await session.getItems()).map(item => ('role' in item ? item.role : item.type))).toEqual([
       'user',
       'assistant',
     ])
-    expect((await session.recordRun()).isUnfinished).toBe(false)
+    expect((await session.recordRun({ agent })).isUnfinished).toBe(false)
   })
 
   it('says so when the run has neither its session nor its filter', async () => {
     const session = new TurnstoreSession({ store: memory() })
-    const { tools } = await session.recordRun({ tools: [track, send(false)] })
-    await expect(run(new Agent({ name: 'A', model: model(), tools }), 'Where?')).rejects.toThrow('callModelInputFilter')
+    const plain = new Agent({ name: 'A', model: model(), tools: [track, send(false)] })
+    const { agent } = await session.recordRun({ agent: plain })
+    await expect(run(agent, 'Where?')).rejects.toThrow('callModelInputFilter')
   })
 })

@@ -2,8 +2,8 @@ import { Agent, MemorySession, run, setTracingDisabled, tool } from '@openai/age
 import { isJsonObject } from '@turnstore/core/adapter'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { encodeItem } from '../src/items/item-json.ts'
-import { functionResult, outputOf } from '../src/run/function-result.ts'
+import { encodeItem } from '../../packages/openai-agents/src/items/item-json.ts'
+import { functionResult, outputOf } from '../../packages/openai-agents/src/run/function-result.ts'
 import { answers, FakeModel, wants } from './fake-model.ts'
 
 setTracingDisabled(true)

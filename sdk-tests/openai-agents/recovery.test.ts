@@ -1,10 +1,10 @@
-import { Agent, run, RunState, setTracingDisabled, tool } from '@openai/agents-core'
+import { Agent, type Model, run, RunState, setTracingDisabled, tool } from '@openai/agents-core'
 import type { SessionStore } from '@turnstore/core'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { type RecordedRun, TurnstoreSession } from '../src/index.ts'
+import { type RecordedRun, TurnstoreSession } from '@turnstore/openai-agents'
 import { answers, FakeModel, wants } from './fake-model.ts'
-import { memory, stores } from './stores.ts'
+import { memory, stores } from '../stores.ts'
 
 setTracingDisabled(true)
 
@@ -38,12 +38,14 @@ function modelFor(...ids: string[]): FakeModel {
 }
 
 /** A process: it has a session of its own over the store. */
-async function process(
+async function life(
   store: SessionStore,
+  model: Model = modelFor(),
   repeatable: string[] = [],
-): Promise<{ session: TurnstoreSession; recorded: RecordedRun }> {
+): Promise<{ session: TurnstoreSession; recorded: RecordedRun<unknown, Agent> }> {
   const session = new TurnstoreSession({ store, sessionId })
-  return { session, recorded: await session.recordRun({ tools: [act], repeatable }) }
+  const agent = new Agent<unknown>({ name: 'A', model, tools: [act] })
+  return { session, recorded: await session.recordRun({ agent, repeatable }) }
 }
 
 async function until(isTrue: () => Promise<boolean>): Promise<void> {
@@ -63,9 +65,8 @@ describe.each(stores)('A run over the store %s that stopped inside its tools', (
     const store = open()
     hanging = new Set(['b'])
     const model = modelFor('a', 'b', 'c')
-    const first = await process(store)
-    const agent = new Agent({ name: 'A', model, tools: first.recorded.tools })
-    const { callModelInputFilter } = first.recorded
+    const first = await life(store, model)
+    const { agent, callModelInputFilter } = first.recorded
     void run(agent, 'Act.', { session: first.session, callModelInputFilter })
     await answered(store, 2)
 
@@ -75,7 +76,8 @@ describe.each(stores)('A run over the store %s that stopped inside its tools', (
       'function_call',
       'function_call_result',
     ])
-    const second = await process(store)
+    const next = modelFor('a', 'b', 'c')
+    const second = await life(store, next)
     expect(second.recorded).toMatchObject({
       isUnfinished: true,
       recovered: [
@@ -84,8 +86,7 @@ describe.each(stores)('A run over the store %s that stopped inside its tools', (
         { callId: 'call-c', toolName: 'act', outcome: 'answered' },
       ],
     })
-    const next = modelFor('a', 'b', 'c')
-    const { finalOutput } = await run(new Agent({ name: 'A', model: next, tools: second.recorded.tools }), [], {
+    const { finalOutput } = await run(second.recorded.agent, [], {
       session: second.session,
       callModelInputFilter: second.recorded.callModelInputFilter,
     })
@@ -109,20 +110,20 @@ describe.each(stores)('A run over the store %s that stopped inside its tools', (
       ['success', null, {}],
     ])
     // There is nothing left to settle.
-    expect((await process(store)).recorded).toMatchObject({ isUnfinished: false, recovered: [] })
+    expect((await life(store)).recorded).toMatchObject({ isUnfinished: false, recovered: [] })
   })
 
   it('goes on when both runs are streamed', async () => {
     const store = open()
     hanging = new Set(['b'])
     const model = modelFor('a', 'b', 'c')
-    const first = await process(store)
-    const { tools, callModelInputFilter } = first.recorded
+    const first = await life(store, model)
+    const { agent, callModelInputFilter } = first.recorded
     const options = { session: first.session, callModelInputFilter, stream: true } as const
-    await run(new Agent({ name: 'A', model, tools }), 'Act.', options)
+    await run(agent, 'Act.', options)
     await answered(store, 2)
-    const { session, recorded } = await process(store)
-    const result = await run(new Agent({ name: 'A', model, tools: recorded.tools }), [], {
+    const { session, recorded } = await life(store, model)
+    const result = await run(recorded.agent, [], {
       session,
       callModelInputFilter: recorded.callModelInputFilter,
       stream: true,
@@ -137,14 +138,14 @@ describe.each(stores)('A run over the store %s that stopped inside its tools', (
   it('runs an interrupted call again if its tool may', async () => {
     const store = open()
     hanging = new Set(['b'])
-    const first = await process(store)
-    void run(new Agent({ name: 'A', model: modelFor('a', 'b'), tools: first.recorded.tools }), 'Act.', {
+    const first = await life(store, modelFor('a', 'b'))
+    void run(first.recorded.agent, 'Act.', {
       session: first.session,
       callModelInputFilter: first.recorded.callModelInputFilter,
     })
     await answered(store, 1)
     hanging = new Set()
-    const { recorded } = await process(store, ['act'])
+    const { recorded } = await life(store, modelFor(), ['act'])
     expect(recorded.recovered.map(({ outcome }) => outcome)).toEqual(['answered', 'repeated'])
     expect(effects).toEqual(['a', 'b', 'b'])
   })
@@ -152,23 +153,21 @@ describe.each(stores)('A run over the store %s that stopped inside its tools', (
   it('gives the stored results to a run that continues from its state', async () => {
     const store = open()
     const model = modelFor('approved-a', 'approved-b')
-    const first = await process(store)
-    const agent = new Agent({ name: 'A', model, tools: first.recorded.tools })
-    const { callModelInputFilter } = first.recorded
+    const first = await life(store, model)
+    const { agent, callModelInputFilter } = first.recorded
     const paused = await run(agent, 'Act.', { session: first.session, callModelInputFilter })
     const kept = paused.state.toString()
     expect(paused.interruptions).toHaveLength(2)
     // What waits for an approval was not begun.
-    expect((await process(store)).recorded).toMatchObject({ isUnfinished: true, recovered: [] })
+    expect((await life(store)).recorded).toMatchObject({ isUnfinished: true, recovered: [] })
 
     const lives: unknown[] = []
     for (const hangs of [['approved-b'], []]) {
       hanging = new Set(hangs)
-      const { session, recorded } = await process(store)
-      const own = new Agent({ name: 'A', model, tools: recorded.tools })
-      const state = await RunState.fromString(own, kept)
+      const { session, recorded } = await life(store, model)
+      const state = await RunState.fromString(recorded.agent, kept)
       for (const interruption of state.getInterruptions()) state.approve(interruption)
-      const running = run(own, state, { session, callModelInputFilter: recorded.callModelInputFilter })
+      const running = run(recorded.agent, state, { session, callModelInputFilter: recorded.callModelInputFilter })
       lives.push(hangs.length > 0 ? await answered(store, 1) : (await running).finalOutput)
     }
     expect(lives).toEqual([undefined, 'Done.'])
@@ -188,7 +187,7 @@ describe.each(stores)('A run over the store %s that stopped inside its tools', (
 describe('A recorded run', () => {
   it('leaves a call that timed out to the SDK', async () => {
     const store = memory()
-    const { session } = await process(store)
+    const { session } = await life(store)
     let isLate = (): void => {}
     const late = new Promise<void>(resolve => {
       isLate = resolve
@@ -203,19 +202,20 @@ describe('A recorded run', () => {
         return 'late'
       },
     })
-    const { tools, callModelInputFilter } = await session.recordRun({ tools: [slow] })
     const model = new FakeModel((_input, count) => [count % 2 === 1 ? wants(`c${count}`, 'slow') : answers('Done.')])
-    await run(new Agent({ name: 'A', model, tools }), 'Go.', { session, callModelInputFilter })
+    const plain = new Agent({ name: 'A', model, tools: [slow] })
+    const { agent, callModelInputFilter } = await session.recordRun({ agent: plain })
+    await run(agent, 'Go.', { session, callModelInputFilter })
     const before = await store.loadSession(sessionId)
     isLate()
     await new Promise(resolve => setTimeout(resolve, 20))
     expect(await store.loadSession(sessionId)).toEqual(before)
-    expect((await process(store)).recorded).toMatchObject({ isUnfinished: false, recovered: [] })
+    expect((await life(store)).recorded).toMatchObject({ isUnfinished: false, recovered: [] })
   })
 
   it('keeps the answer of a call that the user aborted, once', async () => {
     const store = memory()
-    const { session } = await process(store)
+    const { session } = await life(store)
     const stop = new AbortController()
     const slow = tool({
       name: 'slow',
@@ -227,11 +227,11 @@ describe('A recorded run', () => {
         return 'late'
       },
     })
-    const { tools, callModelInputFilter } = await session.recordRun({ tools: [slow] })
-    const agent = new Agent({ name: 'A', model: new FakeModel(() => [wants('c1', 'slow')]), tools })
+    const plain = new Agent({ name: 'A', model: new FakeModel(() => [wants('c1', 'slow')]), tools: [slow] })
+    const { agent, callModelInputFilter } = await session.recordRun({ agent: plain })
     await run(agent, 'Go.', { session, callModelInputFilter, signal: stop.signal }).catch(() => {})
     await answered(store, 1)
-    const next = await process(store)
+    const next = await life(store)
     expect((await next.session.getItems()).filter(({ type }) => type === 'function_call_result')).toMatchObject([
       { callId: 'c1', output: { type: 'text', text: 'late' } },
     ])
@@ -251,11 +251,11 @@ describe('A recorded run', () => {
         return lives++ === 0 ? new Promise(() => {}) : 'seen'
       },
     })
-    const { tools, callModelInputFilter } = await session.recordRun({ tools: [look] })
-    const model = new FakeModel(() => [wants('c1', 'look')])
-    void run(new Agent({ name: 'A', model, tools }), 'Look.', { session, callModelInputFilter })
+    const plain = new Agent({ name: 'A', model: new FakeModel(() => [wants('c1', 'look')]), tools: [look] })
+    const { agent, callModelInputFilter } = await session.recordRun({ agent: plain })
+    void run(agent, 'Look.', { session, callModelInputFilter })
     await until(async () => lives === 1)
-    const { recovered } = await session.recordRun({ tools: [look], repeatable: ['look'] })
+    const { recovered } = await session.recordRun({ agent: plain, repeatable: ['look'] })
     expect(recovered).toEqual([{ callId: 'c1', toolName: 'look', outcome: 'repeated' }])
     expect(lives).toBe(2)
   })

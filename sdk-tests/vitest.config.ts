@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config'
+import { thoroughness } from '../scripts/testing/machine.ts'
+
+export default defineConfig({
+  test: {
+    root: import.meta.dirname,
+    include: ['**/*.test.ts'],
+    // Far above what any test takes: a disk that stalls is no failure, a test that hangs is.
+    testTimeout: 120_000 * thoroughness,
+    // Many tests wait for child processes, so more files than cores run at once.
+    maxWorkers: 4,
+  },
+})
