@@ -20,15 +20,9 @@ const after = (table: string, place: string, rows: string): string =>
 /** The length of `recent`: some dozen writes. */
 const RECENT = 400
 
-/** The SQLSTATE of damage that a write finds, which undoes it. */
-export const DAMAGED = 'TS001'
-
-const damagedUnless = (condition: string, message: string): string =>
-  `IF NOT (${condition}) THEN RAISE EXCEPTION '${message}' USING ERRCODE = '${DAMAGED}'; END IF;`
-
-/** After a statement that must change so many rows. */
-const counted = (rows: string): string =>
-  `GET DIAGNOSTICS v_rows = ROW_COUNT; ${damagedUnless(`v_rows = ${rows}`, 'rows are missing')}`
+/** After a statement that must change so many rows. Otherwise the session is damaged, and the write is undone. */
+const counted = (rows: string): string => `GET DIAGNOSTICS v_rows = ROW_COUNT;
+      IF v_rows <> ${rows} THEN RAISE EXCEPTION 'rows are missing' USING ERRCODE = 'TS001'; END IF;`
 
 /**
  * Runs operations on a session. `p_args` has their values, one after the other. The result begins with a word:
@@ -60,7 +54,7 @@ BEGIN
     FROM {sessions} AS s WHERE s.session_id = p_session_id FOR NO KEY UPDATE;
   IF FOUND THEN
     IF strpos(v_recent, p_token) > 0 THEN
-      RETURN 'known ' || substring(v_recent from p_token || '=(\\d+:\\d+)');
+      RETURN 'known ' || substring(v_recent from p_token || '=([0-9]+:[0-9]+)');
     END IF;
     IF NOT p_any AND v_workspace IS DISTINCT FROM p_workspace THEN RETURN 'none'; END IF;
     IF v_id <> p_id OR v_revision <> p_revision THEN RETURN 'stale ' || v_revision || ':' || v_turns; END IF;

@@ -47,7 +47,7 @@ describe('what the server refuses', () => {
   }
 
   it('is told in a sentence: a replica, or read-only transactions', async () => {
-    await using store = await openAs('reader', ['default_transaction_read_only = on'], { timeoutMs: 500 })
+    await using store = await openAs('reader', ['default_transaction_read_only = on'], { timeoutMs: 2000 })
     await assertFails(() => store.changeSession('s', appendSecret), {
       outcome: 'not-stored',
       message: /read-only replica \(25006\).*; connect to the primary/,
@@ -66,7 +66,7 @@ describe('what the server refuses', () => {
   })
 
   it('is told in a sentence: another transaction that keeps the session locked', async () => {
-    await using store = await openAs('patient', [], { timeoutMs: 600 })
+    await using store = await openAs('patient', [], { timeoutMs: 3000 })
     await whileLocked(() =>
       assertFails(() => store.changeSession('s', appendSecret), {
         code: 'STORE_BUSY',
