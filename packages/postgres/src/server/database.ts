@@ -6,8 +6,11 @@ import { ignoreIdleErrors, type PostgresPool, type Row } from './postgres-pool.j
 /** Thrown at the deadline of a call. */
 class TimedOut extends Error {}
 
-/** The least time for another attempt. An answer at the last moment would be late, and the outcome unknown without need. */
-const LEAST_MS = 30
+/**
+ * The least time for another attempt, as a share of `timeoutMs`. An answer at the last moment would be late, as it takes a
+ * new connection, and the outcome unknown without need.
+ */
+const LEAST_SHARE = 0.2
 
 /** The rows of a statement, and whether an earlier attempt may have been carried out. */
 export interface Answer {
@@ -77,7 +80,7 @@ export class Database {
         wasLost ||= last.failure.kind === 'lost'
         if (error instanceof TimedOut || last.failure.kind === 'refused') fail()
         backoff ??= new Backoff(deadline - performance.now())
-        if (!(await backoff.wait()) || deadline - performance.now() < LEAST_MS) fail()
+        if (!(await backoff.wait()) || deadline - performance.now() < LEAST_SHARE * this.#timeoutMs) fail()
       }
     }
   }
