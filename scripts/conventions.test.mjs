@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 
 const packages = join(dirname(dirname(fileURLToPath(import.meta.url))), 'packages')
 const adapters = ['memory', 'file', 'sqlite', 'redis', 'postgres']
-const integrations = ['openai-agents']
+const integrations = ['ai-sdk', 'openai-agents', 'claude-agent-sdk']
 
 for (const folder of readdirSync(packages)) {
   const read = path => readFileSync(join(packages, folder, path), 'utf8')

@@ -31,7 +31,7 @@ export const methods: Readonly<Record<Exclude<MethodName, 'ready' | 'close'> | '
 
 /** The options of an untyped caller as a query. */
 function searchOf(options: AnyOptions): Parameters<SessionStore['searchSessions']>[0] {
-  return options === undefined || (typeof options === 'object' && options !== null)
+  return options === undefined || (typeof options === 'object' && options !== null && !Array.isArray(options))
     ? { text: 'prompt', ...options }
     : untyped(options)
 }
