@@ -233,4 +233,3 @@ function baseOptions({ limits, timeoutMs, onOperation }: RedisSessionStoreOption
     ...(onOperation !== undefined && { onOperation }),
   }
 }
-}

@@ -34,7 +34,7 @@ describe('options', () => {
     const store = open({ onOperation, limits: { metadataBytes: 10 } })
     await store.saveSession({ sessionId: 's' })
     const large = async (): Promise<unknown> => store.saveSession({ sessionId: 's', metadata: { a: 'too long' } })
-    await assertFails(large, { code: 'INVALID_RECORD', message: /metadata/ })
+    await assertFails(large, { code: 'INVALID_RECORD', message: /larger/ })
     expect(methods).toEqual(['saveSession', 'saveSession'])
   })
 
