@@ -224,8 +224,7 @@ export class RedisSessionStore extends AbstractSessionStore {
   }
 }
 
-/** The options of the base class. */
-/** Without the members that are not there, which a caller may have set to undefined. */
+/** The options of the base class, without the members that are not there, which a caller may have set to undefined. */
 function baseOptions({ limits, timeoutMs, onOperation }: RedisSessionStoreOptions): StoreOptions {
   return {
     ...(limits !== undefined && { limits }),

@@ -31,9 +31,9 @@ describe('options', () => {
   it('of every store apply', async () => {
     const methods: string[] = []
     const onOperation = ({ method }: { method: string }): unknown => methods.push(method)
-    const store = open({ onOperation, limits: { metadataBytes: 10 } })
+    const store = open({ onOperation, limits: { metadataBytes: 1000 } })
     await store.saveSession({ sessionId: 's' })
-    const large = async (): Promise<unknown> => store.saveSession({ sessionId: 's', metadata: { a: 'too long' } })
+    const large = async (): Promise<unknown> => store.saveSession({ sessionId: 's', metadata: { a: 'x'.repeat(1000) } })
     await assertFails(large, { code: 'INVALID_RECORD', message: /larger/ })
     expect(methods).toEqual(['saveSession', 'saveSession'])
   })
