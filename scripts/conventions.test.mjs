@@ -6,7 +6,7 @@ import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
 const packages = join(dirname(dirname(fileURLToPath(import.meta.url))), 'packages')
-const adapters = ['memory', 'file', 'sqlite', 'redis']
+const adapters = ['memory', 'file', 'sqlite', 'redis', 'postgres']
 const integrations = ['ai-sdk', 'openai-agents', 'claude-agent-sdk']
 
 for (const folder of readdirSync(packages)) {

@@ -33,6 +33,7 @@ const rooms = {
   file: ['session', 'folder', 'format', 'locks', 'disk'],
   sqlite: ['maintenance', 'sessions', 'tables', 'database'],
   redis: ['sessions', 'listing', 'format', 'server', 'lua'],
+  postgres: ['sessions', 'tables', 'server'],
   conformance: ['command', 'suite', 'groups', 'cases', 'child', 'histories', 'samples', 'checks'],
 }
 

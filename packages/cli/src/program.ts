@@ -10,6 +10,7 @@ import { exportCommand } from './commands/export.js'
 import { importCommand } from './commands/import.js'
 import { lsCommand } from './commands/ls.js'
 import { pruneCommand } from './commands/prune.js'
+import { migrateCommand } from './commands/migrate.js'
 import { renameCommand } from './commands/rename.js'
 import { rmCommand } from './commands/rm.js'
 import { searchCommand } from './commands/search.js'
@@ -60,6 +61,7 @@ Exit codes: 0 success, 1 a failure was reported, 2 wrong usage, 130 Ctrl-C.`,
     copyCommand,
     backupCommand,
     checkCommand,
+    migrateCommand,
     setCommand,
     renameCommand,
     rmCommand,
