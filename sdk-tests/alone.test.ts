@@ -8,8 +8,8 @@ import { newFolder } from './stores.ts'
 
 const root = join(import.meta.dirname, '..')
 const modules = join(import.meta.dirname, 'node_modules')
-const stores = ['memory', 'file', 'sqlite', 'redis']
-const drivers = new Set(['better-sqlite3', 'ioredis'])
+const stores = ['memory', 'file', 'sqlite', 'redis', 'postgres']
+const drivers = new Set(['better-sqlite3', 'ioredis', 'pg'])
 
 const adapters = [
   { name: 'openai-agents', sdk: '@openai/agents-core', made: 'new TurnstoreSession({ store })' },
