@@ -1,7 +1,7 @@
 import type { JsonObject } from '@turnstore/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type Format, formats, recognize } from '../src/index.ts'
+import { type Format, formats, recognize, writableFormat } from '../src/index.ts'
 import { expectValid } from './checkers.ts'
 import { talks } from './conversations.ts'
 import { natives } from './native.ts'
@@ -88,3 +88,23 @@ function isTelling({ content, parts, toolInvocations, from, kwargs, data }: Json
 function hasNoSystem({ name }: Format): boolean {
   return name === 'anthropic' || name === 'gemini' || name === 'claude-code'
 }
+
+describe.each(['anthropic', 'claude-code'])('A conversation that the assistant begins, as %s', name => {
+  it('has a message of the user in front, as the API refuses any other', async () => {
+    const turns = named('chat').toTurns([
+      { role: 'assistant', content: 'May I help?' },
+      { role: 'user', content: 'Yes.' },
+    ])
+    const { messages = [] } = writableFormat(name).fromTurns(turns)
+    expect(messages).toHaveLength(3)
+    await expectValid(name, messages)
+  })
+})
+
+describe('A format that is to be written', () => {
+  it('is refused if there is none, or none that can be written', () => {
+    for (const name of ['none', 'chatgpt']) {
+      expect(() => writableFormat(name)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+    }
+  })
+})
