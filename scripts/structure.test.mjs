@@ -14,7 +14,7 @@ const rooms = {
   memory: [],
   formats: ['files', 'messages', 'middle'],
   'openai-agents': ['run', 'history', 'items'],
-  cli: ['commands', 'output', 'input', 'merge', 'terminal', 'stores'],
+  cli: ['commands', 'inspector', 'output', 'input', 'merge', 'terminal', 'stores'],
   file: ['session', 'folder', 'format', 'locks', 'disk'],
   sqlite: ['maintenance', 'sessions', 'tables', 'database'],
   redis: ['sessions', 'listing', 'format', 'server', 'lua'],
