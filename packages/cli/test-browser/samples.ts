@@ -27,7 +27,8 @@ export const parcel: SessionInput = {
     {
       turnId: 'turn-1',
       agentId: 'triage',
-      prompt: 'Hi, my parcel with the tea set should have come on Monday. The tracking page says “in transit”. Order 4471.',
+      prompt:
+        'Hi, my parcel with the tea set should have come on Monday. The tracking page says “in transit”. Order 4471.',
       responseContent:
         'I found order 4471. The carrier scanned the parcel at its depot in Leeds this morning, so it is late but not lost.\n\nShall I hand you over to a colleague who can offer a new delivery date?',
       status: 'success',
@@ -142,16 +143,35 @@ const fork: SessionInput = {
   updatedAt: at(16),
   turns: [
     ...(parcel.turns ?? []).slice(0, 2),
-    { turnId: 'turn-3b', prompt: 'I would rather have my money back.', responseContent: 'Refunded.', status: 'success', startedAt: at(16), endedAt: at(16, 4) },
+    {
+      turnId: 'turn-3b',
+      prompt: 'I would rather have my money back.',
+      responseContent: 'Refunded.',
+      status: 'success',
+      startedAt: at(16),
+      endedAt: at(16, 4),
+    },
   ],
 }
 
 const others: readonly SessionInput[] = [
-  plain('nightly-report-0603', 'Nightly report: sales by region', 'Summarise yesterday’s sales by region.', 'success', 18),
+  plain(
+    'nightly-report-0603',
+    'Nightly report: sales by region',
+    'Summarise yesterday’s sales by region.',
+    'success',
+    18,
+  ),
   plain('review-pr-2291', 'Review of pull request 2291', 'Review the diff and point out races.', 'running', 22),
   plain('chat-café-5', 'おすすめの紅茶は何ですか', '冬に合う紅茶を三つ教えてください。', 'success', 21),
   plain('chat-rtl-2', 'أين طردي؟', 'أين طردي رقم 4471؟ كان يجب أن يصل يوم الاثنين.', 'success', 20),
-  plain('import-2026-06-03T08:59:58.123Z~1a2b3c4d5e6f7a8b-with-a-very-long-identifier-that-does-not-fit#7', '', 'Which invoices are overdue?', 'interrupted', 12),
+  plain(
+    'import-2026-06-03T08:59:58.123Z~1a2b3c4d5e6f7a8b-with-a-very-long-identifier-that-does-not-fit#7',
+    '',
+    'Which invoices are overdue?',
+    'interrupted',
+    12,
+  ),
   plain('triage-88', 'Login fails on Firefox', 'I cannot log in since the update.', 'cancelled', 10),
 ]
 
@@ -200,7 +220,15 @@ export function busySession(sessionId: string, count: number): SessionInput {
 }
 
 function turnWith(toolCalls: readonly ToolCallInput[]): Turns[number] {
-  return { turnId: 'turn-1', prompt: 'Do it all.', responseContent: 'All done.', status: 'success', startedAt: at(0), endedAt: at(2), toolCalls }
+  return {
+    turnId: 'turn-1',
+    prompt: 'Do it all.',
+    responseContent: 'All done.',
+    status: 'success',
+    startedAt: at(0),
+    endedAt: at(2),
+    toolCalls,
+  }
 }
 
 export const hostileText =
@@ -213,7 +241,11 @@ export const hostile: SessionInput = {
   agentId: '<b>agent</b>',
   createdAt: at(0),
   updatedAt: at(30),
-  metadata: { title: hostileText, '__proto__x': hostileText, '<img src=x onerror=window.hacked=1>': { html: hostileText } },
+  metadata: {
+    title: hostileText,
+    __proto__x: hostileText,
+    '<img src=x onerror=window.hacked=1>': { html: hostileText },
+  },
   turns: [
     {
       turnId: '<i>turn</i>',
@@ -243,6 +275,13 @@ export const hostile: SessionInput = {
     },
   ],
   agentTransitions: [
-    { transitionId: 'x', fromAgent: '<b>from</b>', toAgent: '<b>to</b>', reason: hostileText, turnId: '', timestamp: 'never' },
+    {
+      transitionId: 'x',
+      fromAgent: '<b>from</b>',
+      toAgent: '<b>to</b>',
+      reason: hostileText,
+      turnId: '',
+      timestamp: 'never',
+    },
   ],
 }

@@ -11,8 +11,8 @@ export interface Stretch {
 export interface Scale {
   readonly stretches: readonly (Stretch | null)[]
   at(ms: number): number
-  /** Of the whole, in milliseconds as drawn. */
-  readonly length: number
+  /** The moment that is drawn there. */
+  momentAt(place: number): number
   /** Moments that are drawn at the beginnings of quiet times that are cut short. */
   readonly cuts: readonly number[]
 }
@@ -46,7 +46,15 @@ export function scaleOf(spans: readonly Span[], now: number, isShort: boolean): 
     const within = piece.length === 0 ? 0 : Math.min(1, (ms - piece.from) / piece.length) * piece.drawn
     return Math.min(1, (piece.x + within) / length)
   }
-  return { stretches, at, length, cuts }
+  const momentAt = (place: number): number => {
+    const piece = pieces.findLast(({ x }) => x <= place * length)
+    if (piece === undefined) return Number.NaN
+    return (
+      piece.from +
+      (piece.drawn === 0 ? 0 : (Math.min(place * length - piece.x, piece.drawn) / piece.drawn) * piece.length)
+    )
+  }
+  return { stretches, at, momentAt, cuts }
 }
 
 function stretchOf({ startedAt, endedAt, status }: Span, now: number): Stretch | null {

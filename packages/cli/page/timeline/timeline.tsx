@@ -2,7 +2,7 @@ import { useMemo, useState } from 'preact/hooks'
 import { linkTo } from '../data/place.ts'
 import type { SessionModel } from '../data/session-model.ts'
 import { Problem } from '../widgets/small.tsx'
-import { counted, duration, longTime } from '../widgets/times.ts'
+import { axisTime, counted, duration, longTime } from '../widgets/times.ts'
 import { Windowed } from '../widgets/windowed.tsx'
 import { type Scale, scaleOf } from './scale.ts'
 import { useSpans } from './use-spans.ts'
@@ -24,15 +24,18 @@ export function Timeline({ model }: { readonly model: SessionModel }) {
       before={
         <div class="timeline-head">
           {problem !== null && <Problem problem={problem} />}
-          <p>
-            {known.length === 0
-              ? isWhole && 'No turn of this session has a time.'
-              : `${duration(last - first)} from ${longTime(iso(first))} to ${longTime(iso(last))}`}
-          </p>
-          <label class="check">
-            <input type="checkbox" checked={isShort} onChange={event => setShort(event.currentTarget.checked)} />
-            Shorten quiet times
-          </label>
+          <div class="timeline-facts">
+            <p>
+              {known.length === 0
+                ? isWhole && 'No turn of this session has a time.'
+                : `${duration(last - first)} from ${longTime(iso(first))}`}
+            </p>
+            <label class="check">
+              <input type="checkbox" checked={isShort} onChange={event => setShort(event.currentTarget.checked)} />
+              Shorten quiet times
+            </label>
+          </div>
+          {known.length > 0 && <Axis scale={scale} isDays={last - first > 86_400_000} />}
         </div>
       }
       row={index => {
@@ -50,7 +53,7 @@ export function Timeline({ model }: { readonly model: SessionModel }) {
           >
             <span class="span-number">{(index + 1).toLocaleString('en')}</span>
             <span class="span-track">
-              <Cuts scale={scale} />
+              <Lines scale={scale} />
               {stretch !== null && stretch !== undefined && <Bar scale={scale} {...stretch} status={span.status} />}
             </span>
             <span class="span-facts">
@@ -80,12 +83,34 @@ function Bar({
   return <span class={`span-bar span-${kind}`} style={{ left: `${left * 100}%`, width: `${(right - left) * 100}%` }} />
 }
 
-function Cuts({ scale }: { readonly scale: Scale }) {
-  // More of them say nothing.
-  if (scale.cuts.length > 60) return null
+const ticks = [0, 0.25, 0.5, 0.75, 1]
+
+function Axis({ scale, isDays }: { readonly scale: Scale; readonly isDays: boolean }) {
+  return (
+    <div class="span axis" aria-hidden="true">
+      <span />
+      <span class="span-track">
+        {ticks.map(place => (
+          <span key={place} class="tick" style={{ left: `${place * 100}%` }}>
+            {axisTime(scale.momentAt(place), isDays)}
+          </span>
+        ))}
+      </span>
+      <span />
+    </div>
+  )
+}
+
+/** Of the axis, and where quiet times are cut short. */
+function Lines({ scale }: { readonly scale: Scale }) {
+  // More cuts say nothing.
+  const cuts = scale.cuts.length > 60 ? [] : scale.cuts
   return (
     <>
-      {scale.cuts.map(ms => (
+      {ticks.slice(1, -1).map(place => (
+        <span key={place} class="span-line" style={{ left: `${place * 100}%` }} />
+      ))}
+      {cuts.map(ms => (
         <span key={ms} class="span-cut" style={{ left: `${scale.at(ms) * 100}%` }} />
       ))}
     </>

@@ -1,7 +1,14 @@
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' })
+const second = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' })
 const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' })
 const date = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric' })
 const moment = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium' })
+
+/** A moment on an axis: the time, or the day if the axis has days. */
+export function axisTime(ms: number, isDays: boolean): string {
+  if (Number.isNaN(ms)) return ''
+  return isDays ? `${day.format(ms)} ${clock.format(ms)}` : second.format(ms)
+}
 
 /** Milliseconds, or NaN for a time that is unknown. */
 export function msOf(time: string | null): number {
