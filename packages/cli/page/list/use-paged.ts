@@ -48,7 +48,7 @@ interface State<T> {
 
 function newState<T>(items: readonly T[] = []): State<T> {
   const controller = new AbortController()
-  return { items, cursor: '', isFirst: true, isLoading: false, isWhole: false, problem: null, controller }
+  return { items, cursor: '', isFirst: true, isLoading: true, isWhole: false, problem: null, controller }
 }
 
 /** A page may be empty, so it goes on until there is something new. */
