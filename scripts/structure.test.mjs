@@ -10,7 +10,20 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
 /** The folders of each package's sources from the top down. Files outside of them are the entries, above all. */
 const rooms = {
-  core: ['manager', 'merge', 'stores', 'search', 'watch', 'adapter-kit', 'chat', 'replay', 'queries', 'changes', 'records', 'basics'],
+  core: [
+    'manager',
+    'merge',
+    'stores',
+    'search',
+    'watch',
+    'adapter-kit',
+    'chat',
+    'replay',
+    'queries',
+    'changes',
+    'records',
+    'basics',
+  ],
   memory: [],
   formats: ['files', 'messages', 'middle'],
   'openai-agents': ['run', 'history', 'items'],
@@ -21,11 +34,20 @@ const rooms = {
   conformance: ['command', 'suite', 'groups', 'cases', 'child', 'histories', 'samples', 'checks'],
 }
 
-for (const [name, folders] of Object.entries(rooms)) {
-  const src = join(root, 'packages', name, 'src')
-  const imports = importsIn(src)
+/** Those of the page of `turnstore inspect`, which runs in a browser. Of the server it has the types of the answers. */
+const pageRooms = ['session', 'list', 'conversation', 'timeline', 'details', 'keys', 'widgets', 'data', 'styles']
+const answers = '../src/inspector/answers.ts'
 
-  describe(`packages/${name}/src`, () => {
+const sources = [
+  ...Object.entries(rooms).map(([name, folders]) => [`packages/${name}/src`, folders]),
+  ['packages/cli/page', pageRooms],
+]
+
+for (const [path, folders] of sources) {
+  const src = join(root, path)
+  const imports = importsIn(src).filter(({ to }) => to !== answers)
+
+  describe(path, () => {
     it('has the folders that are named here', () => {
       const found = readdirSync(src, { withFileTypes: true }).filter(entry => entry.isDirectory())
       assert.deepEqual(new Set(found.map(entry => entry.name)), new Set(folders))
@@ -53,7 +75,7 @@ function floorOf(folders, file) {
 
 /** Every import of one file of a folder by another, types included. */
 function importsIn(src) {
-  const files = readdirSync(src, { recursive: true }).filter(file => file.endsWith('.ts'))
+  const files = readdirSync(src, { recursive: true }).filter(file => /\.tsx?$/.test(file))
   return files.flatMap(from => {
     const text = readFileSync(join(src, from), 'utf8').replaceAll(/^ *(?:\*|\/\/|\/\*).*$/gm, '') // no comments
     return [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*'(\.[^']+)'|new URL\('(\.[^']+\.[jt]s)'/g)].map(match => ({

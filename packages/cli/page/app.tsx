@@ -1,10 +1,10 @@
 import { useEffect, useState } from 'preact/hooks'
-import { SessionView } from './conversation/session-view.tsx'
+import { SessionView } from './session/session-view.tsx'
 import { ask } from './data/api.ts'
 import { usePlace } from './data/place.ts'
-import { Help } from './help.tsx'
+import { Help } from './keys/help.tsx'
 import { ListPane } from './list/list-pane.tsx'
-import { useKeys } from './use-keys.ts'
+import { useKeys } from './keys/use-keys.ts'
 import { Problem } from './widgets/small.tsx'
 import { useLoaded } from './widgets/use-loaded.ts'
 

@@ -1,3 +1,4 @@
+/*! Contains Preact; its license is in preact-license.txt. */
 import { render } from 'preact'
 import { App } from './app.tsx'
 import { takeToken } from './data/token.ts'

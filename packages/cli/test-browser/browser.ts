@@ -1,13 +1,14 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { SessionInput, SessionStore } from '@turnstore/core'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import { openStore } from 'turnstore'
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest'
+import { chromiumPath } from '../../../scripts/chromium.mjs'
 import { startInspector } from '../src/inspector/inspector.ts'
 
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
+const executablePath = chromiumPath()
 
 let browser: Browser
 

@@ -189,8 +189,10 @@ function plain(sessionId: string, title: string, prompt: string, status: string,
   }
 }
 
+export const samples: readonly SessionInput[] = [parcel, fork, ...others]
+
 export async function saveSamples(store: SessionStore): Promise<void> {
-  for (const session of [parcel, fork, ...others]) await store.saveSession(session)
+  for (const session of samples) await store.saveSession(session)
 }
 
 /** A session of many turns of different heights. */

@@ -3,7 +3,7 @@ import type { SessionModel } from '../data/session-model.ts'
 import { Line, Problem, Status } from '../widgets/small.tsx'
 import { counted, duration, msOf } from '../widgets/times.ts'
 import { Windowed } from '../widgets/windowed.tsx'
-import { Fold } from './fold.tsx'
+import { Fold } from '../widgets/fold.tsx'
 import { WholeCall } from './whole-part.tsx'
 
 /** More calls than this scroll in a box of their own, where only those in view are read and drawn. */
@@ -22,11 +22,11 @@ export function Calls({ model, turn, index }: Props) {
   const took = msOf(turn.endedAt) - msOf(turn.startedAt)
   const row = (place: number) => <Call model={model} turn={turn} call={calls.at(place)} place={place} took={took} />
   return (
-    <section class="calls" aria-label={label}>
+    <div class="calls">
       <h3>{counted(count, 'tool call')}</h3>
       {calls.problem !== null && <Problem problem={calls.problem} retry={() => calls.retry()} />}
       {count <= MOST_OPEN ? (
-        <ol class="calls-list">
+        <ol class="calls-list" aria-label={label}>
           {Array.from({ length: count }, (_, place) => (
             <li key={place}>{row(place)}</li>
           ))}
@@ -34,7 +34,7 @@ export function Calls({ model, turn, index }: Props) {
       ) : (
         <Windowed class="calls-box" label={label} role="list" count={count} guess={34} isPart row={row} />
       )}
-    </section>
+    </div>
   )
 }
 

@@ -2,7 +2,7 @@ import type { TurnAnswer } from '../../src/inspector/answers.ts'
 import type { SessionModel } from '../data/session-model.ts'
 import { Line, Problem } from '../widgets/small.tsx'
 import { Windowed } from '../widgets/windowed.tsx'
-import { Fold } from './fold.tsx'
+import { Fold } from '../widgets/fold.tsx'
 import { WholeItem } from './whole-part.tsx'
 
 interface Props {
@@ -32,9 +32,9 @@ export function Items({ model, turn, index }: Props) {
   }
   const label = `Items of turn ${index + 1}`
   return (
-    <section aria-label={label}>
+    <>
       {items.problem !== null && <Problem problem={items.problem} retry={() => items.retry()} />}
       <Windowed class="calls-box" label={label} role="list" count={partCounts.items} guess={34} isPart row={row} />
-    </section>
+    </>
   )
 }

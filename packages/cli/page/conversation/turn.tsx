@@ -5,7 +5,7 @@ import { Line, Status } from '../widgets/small.tsx'
 import { Text } from '../widgets/text.tsx'
 import { counted, duration, longTime, msOf } from '../widgets/times.ts'
 import { Calls } from './calls.tsx'
-import { Fold } from './fold.tsx'
+import { Fold } from '../widgets/fold.tsx'
 import { Items } from './items.tsx'
 import { Transitions } from './transitions.tsx'
 import { WholeTurn } from './whole-part.tsx'
@@ -95,9 +95,9 @@ function TurnPart({ model, turn, name, label, text }: PartProps) {
     return typeof value === 'string' ? value : text
   }
   return (
-    <section class={`part part-${name}`} aria-label={label}>
+    <div class={`part part-${name}`} role="group" aria-label={label}>
       <h3>{label}</h3>
       <Text text={text} length={turn.clipped[name]} readAll={readAll} />
-    </section>
+    </div>
   )
 }

@@ -64,7 +64,7 @@ export function Details({ model, summary, isWritable, changed }: Props) {
       </section>
       {isWritable && <Writes model={model} summary={summary} changed={changed} />}
       <Forks summary={summary} />
-      <Json label="Metadata" value={metadata} />
+      <Json label="Metadata" value={metadata} isSection />
       <WholeSession model={model} />
     </div>
   )

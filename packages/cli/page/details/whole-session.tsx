@@ -1,6 +1,6 @@
 import { get } from '../data/api.ts'
 import type { SessionModel } from '../data/session-model.ts'
-import { Fold } from '../conversation/fold.tsx'
+import { Fold } from '../widgets/fold.tsx'
 import { Problem } from '../widgets/small.tsx'
 import { Text } from '../widgets/text.tsx'
 import { useLoaded } from '../widgets/use-loaded.ts'

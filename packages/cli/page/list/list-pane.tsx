@@ -50,7 +50,7 @@ export function ListPane({ place, store, version, refresh, askHelp }: Props) {
         <div class="tools">
           <FilterForm filters={filters} />
           <span class="gap" />
-          <button type="button" class="quiet" onClick={refresh} aria-label="Read the list again">
+          <button type="button" class="quiet" onClick={refresh} aria-label="Refresh the list">
             Refresh
           </button>
           <button
@@ -61,7 +61,7 @@ export function ListPane({ place, store, version, refresh, askHelp }: Props) {
           >
             Export
           </button>
-          <button type="button" class="quiet" onClick={askHelp} aria-label="Keys and help">
+          <button type="button" class="quiet" onClick={askHelp} aria-label="? Keys and help">
             ?
           </button>
         </div>

@@ -1,6 +1,7 @@
 import type { SessionSummary } from '@turnstore/core'
 import { ask } from '../data/api.ts'
 import { filterNames, filterParameters, linkTo, type Place } from '../data/place.ts'
+import { titleOf } from '../data/title.ts'
 import { Line, Problem, Status } from '../widgets/small.tsx'
 import { counted, longTime, shortTime } from '../widgets/times.ts'
 import { Windowed } from '../widgets/windowed.tsx'
@@ -78,10 +79,6 @@ function SessionRow({ session, isCurrent }: { readonly session: SessionSummary; 
       </span>
     </a>
   )
-}
-
-export function titleOf({ metadata }: Pick<SessionSummary, 'metadata'>): string {
-  return typeof metadata.title === 'string' ? metadata.title : ''
 }
 
 function DamagedRow({ id, code }: { readonly id: string; readonly code: string }) {

@@ -1,3 +1,4 @@
+import { printableLine } from '@turnstore/core'
 import { useMemo, useState } from 'preact/hooks'
 import { linkTo } from '../data/place.ts'
 import type { SessionModel } from '../data/session-model.ts'
@@ -43,15 +44,19 @@ export function Timeline({ model }: { readonly model: SessionModel }) {
         const stretch = scale.stretches[index]
         if (span === undefined) return <></>
         const took = stretch === null || stretch === undefined ? null : stretch.end - stretch.start
-        const label = `Turn ${index + 1}, ${span.status}${took === null ? '' : `, ${duration(took)}`}`
+        const status = printableLine(span.status)
+        const label = `Turn ${index + 1}, ${status}${took === null ? '' : `, ${duration(took)}`}`
         return (
           <a
             class="span"
             href={linkTo({ turn: span.turnId, view: 'conversation' })}
-            aria-label={label}
             title={`${label}${span.startedAt === '' ? '' : `, ${longTime(span.startedAt)}`}`}
           >
-            <span class="span-number">{(index + 1).toLocaleString('en')}</span>
+            <span class="span-number">
+              <span class="visually-hidden">Turn </span>
+              {(index + 1).toLocaleString('en')}
+              <span class="visually-hidden">, {status}, </span>
+            </span>
             <span class="span-track">
               <Lines scale={scale} />
               {stretch !== null && stretch !== undefined && <Bar scale={scale} {...stretch} status={span.status} />}

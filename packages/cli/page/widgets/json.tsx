@@ -3,13 +3,20 @@ import { useMemo } from 'preact/hooks'
 import { imagesIn } from './images-in.ts'
 import { Text } from './text.tsx'
 
+interface Props {
+  readonly value: JsonValue
+  readonly label: string
+  /** Whether it is a section of the page, with a heading. */
+  readonly isSection?: boolean
+}
+
 /** A value as JSON, or as it is if it is text, with the images in it. */
-export function Json({ value, label }: { readonly value: JsonValue; readonly label: string }) {
+export function Json({ value, label, isSection = false }: Props) {
   const text = useMemo(() => (typeof value === 'string' ? value : JSON.stringify(value, null, 2)), [value])
   const images = useMemo(() => imagesIn(value), [value])
   return (
-    <section class="json" aria-label={label}>
-      <h4>{label}</h4>
+    <div class="json" role="group" aria-label={label}>
+      {isSection ? <h2>{label}</h2> : <p class="label">{label}</p>}
       {images.map((image, index) => (
         <img
           key={index}
@@ -20,6 +27,6 @@ export function Json({ value, label }: { readonly value: JsonValue; readonly lab
         />
       ))}
       <Text text={text} class="mono" />
-    </section>
+    </div>
   )
 }

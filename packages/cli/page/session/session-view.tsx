@@ -1,12 +1,12 @@
 import { useEffect } from 'preact/hooks'
 import { linkTo, type Place } from '../data/place.ts'
 import { Details } from '../details/details.tsx'
-import { titleOf } from '../list/session-list.tsx'
+import { titleOf } from '../data/title.ts'
 import { Timeline } from '../timeline/timeline.tsx'
 import { Line, Problem, Status } from '../widgets/small.tsx'
 import { counted, longTime } from '../widgets/times.ts'
 import type { SessionModel } from '../data/session-model.ts'
-import { Conversation } from './conversation.tsx'
+import { Conversation } from '../conversation/conversation.tsx'
 import { useSession } from './use-session.ts'
 
 interface Props {

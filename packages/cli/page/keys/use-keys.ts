@@ -1,5 +1,5 @@
 import { useEffect } from 'preact/hooks'
-import { goTo, here, type View } from './data/place.ts'
+import { goTo, here, type View } from '../data/place.ts'
 
 interface Actions {
   readonly refresh: () => void

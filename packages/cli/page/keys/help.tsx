@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
 import { hasKeys, setKeys } from './use-keys.ts'
-import { Dialog } from './widgets/dialog.tsx'
+import { Dialog } from '../widgets/dialog.tsx'
 
 const keys: readonly (readonly [keys: string, what: string])[] = [
   ['/', 'Search'],
