@@ -23,22 +23,24 @@ const store = await openStore('memory:')
 const isLatin = ({ metadata }) => !/[\u0600-\u06ff\u3000-\u9fff]/.test(JSON.stringify(metadata))
 for (const session of samples.filter(isLatin)) await store.saveSession(session)
 const inspector = await startInspector({ store, label: 'sqlite:./sessions.db', isWritable: false }, 0)
-const browser = await chromium.launch({ executablePath: chromiumPath(), args: ['--no-sandbox', '--disable-gpu'] })
+const browser = await chromium.launch({
+  executablePath: chromiumPath(),
+  args: ['--no-sandbox', '--disable-gpu', '--disable-lcd-text'],
+})
 mkdirSync(images, { recursive: true })
 
 const views = {
-  conversation: { hash: `session=${parcel.sessionId}&turn=turn-3` },
-  timeline: { hash: `session=${parcel.sessionId}&view=timeline` },
-  search: { hash: `session=${parcel.sessionId}&turn=turn-4&text=friday` },
+  conversation: `session=${parcel.sessionId}&turn=turn-3`,
+  timeline: `session=${parcel.sessionId}&view=timeline`,
 }
 for (const colorScheme of ['light', 'dark']) {
   const context = await browser.newContext({
-    viewport: { width: 1080, height: 640 },
+    viewport: { width: 1080, height: 600 },
     colorScheme,
     locale: 'en-GB',
     timezoneId: 'UTC',
   })
-  for (const [name, { hash }] of Object.entries(views)) {
+  for (const [name, hash] of Object.entries(views)) {
     const page = await context.newPage()
     await page.goto(`${inspector.url}#${hash}`)
     await page.locator('main article, main .span-bar').first().waitFor()

@@ -61,7 +61,7 @@ describe.each(['light', 'dark'] as const)('in %s colours', colorScheme => {
       if (scrolled > client) found.push([name, 'wider than the window', scrolled])
       const wide = await page
         .locator('.windowed, .details')
-        .evaluateAll(boxes => boxes.filter(box => box.scrollWidth > box.clientWidth).map(box => box.className))
+        .evaluateAll(boxes => boxes.flatMap(box => (box.scrollWidth > box.clientWidth ? [String(box.className)] : [])))
       if (wide.length > 0) found.push([name, 'scrolls sideways', wide])
     }
     await page
@@ -94,9 +94,10 @@ describe('the keyboard', () => {
     const focused = (): Promise<string | null | undefined> =>
       page.evaluate(() => document.activeElement?.getAttribute('aria-label'))
     for (const [key, turn] of [
-      ['j', 'Turn 1'],
-      ['j', 'Turn 2'],
-      ['k', 'Turn 1'],
+      // The one that the hit led to.
+      ['j', 'Turn 3'],
+      ['j', 'Turn 4'],
+      ['k', 'Turn 3'],
     ] as const) {
       await page.keyboard.press(key)
       await expect.poll(focused).toBe(turn)

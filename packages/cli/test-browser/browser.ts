@@ -38,9 +38,9 @@ export interface Inspected {
   /** Of the calls that the page has made, such as `/api/turns?id=s&from=0`. */
   readonly calls: string[]
   /** Opens a place of the page. */
-  visit(hash: string): Promise<void>
+  readonly visit: (hash: string) => Promise<void>
   /** A second tab, with the same storage and cookies. */
-  newTab(): Promise<Page>
+  readonly newTab: () => Promise<Page>
 }
 
 interface Options extends BrowserContextOptions {

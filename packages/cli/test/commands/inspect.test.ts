@@ -161,7 +161,8 @@ describe('the server of turnstore inspect', () => {
       ['/api/search', 'BAD_REQUEST'],
     ] as const) {
       const { status, text } = await send(port, path, { headers: bearer(token) })
-      expect([path, status, parseObject(text)]).toEqual([path, 400, { code: expected, message: expect.any(String) }])
+      const answer = parseObject(text)
+      expect([path, status, answer.code, Object.keys(answer)]).toEqual([path, 400, expected, ['code', 'message']])
       expect(text).not.toContain('.ts:')
     }
   })
@@ -245,7 +246,7 @@ describe('turnstore inspect', () => {
     const headers = bearer(searchParams.get('token') ?? '')
     const events = await fetch(`http://127.0.0.1:${port}/api/events?id=chat-1`, { headers })
     const reader = events.body?.pipeThrough(new TextDecoderStream()).getReader()
-    expect(await reader?.read()).toMatchObject({ value: expect.stringContaining(': watching') })
+    expect((await reader?.read())?.value).toContain(': watching')
     const begun = Date.now()
     child.kill('SIGINT')
     const { code, signal, stderr } = await end
@@ -268,7 +269,7 @@ describe('turnstore inspect', () => {
     const { port, token } = inspector
     const events = await fetch(`http://127.0.0.1:${port}/api/events?id=s`, { headers: bearer(token) })
     await inspector.close()
-    await expect(events.text()).rejects.toThrow()
+    await expect(events.text()).rejects.toThrow('terminated')
     await expect.poll(() => process.getActiveResourcesInfo().length).toBeLessThanOrEqual(before)
   })
 })
