@@ -61,13 +61,13 @@ export async function answer(
   signal: AbortSignal,
 ): Promise<Answer> {
   const { pathname, searchParams: parameters } = url
-  const write = Object.hasOwn(writes, pathname) ? writes[pathname] : undefined
+  const write = writes[pathname]
   if (write !== undefined) {
     if (request.method !== 'POST') throw wrongMethod('POST')
     if (!inspected.isWritable) throw forbidden('Read only: start turnstore inspect with --write to change sessions')
     return { json: await write(inspected.store, await readWrite(request)) }
   }
-  const route = Object.hasOwn(reads, pathname) ? reads[pathname] : undefined
+  const route = reads[pathname]
   if (route === undefined) throw notFound()
   if (request.method !== 'GET') throw wrongMethod('GET')
   return route(inspected, { parameters, signal })
