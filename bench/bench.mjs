@@ -1,6 +1,6 @@
 // What the stores cost, as ratios to the same work done by hand and by other libraries, in one run on one machine:
 //
-//   npm start -- [memory] [file] [sqlite] [redis] [--quick] [--no-peers] [--dir FOLDER] [--out FILE]
+//   npm start -- [memory] [file] [sqlite] [redis] [postgres] [--quick] [--no-peers] [--dir FOLDER] [--out FILE]
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,10 +10,17 @@ import { aboutMachine, versions } from './machine.mjs'
 import { Report } from './report.mjs'
 import { measureFile } from './stores/file.mjs'
 import { measureMemory } from './stores/memory.mjs'
+import { measurePostgres } from './stores/postgres.mjs'
 import { measureRedis } from './stores/redis.mjs'
 import { measureSqlite } from './stores/sqlite.mjs'
 
-const parts = { memory: measureMemory, file: measureFile, sqlite: measureSqlite, redis: measureRedis }
+const parts = {
+  memory: measureMemory,
+  file: measureFile,
+  sqlite: measureSqlite,
+  redis: measureRedis,
+  postgres: measurePostgres,
+}
 const names = Object.keys(parts).join('] [')
 const usage = `usage: npm start -- [${names}] [--quick] [--no-peers] [--dir FOLDER] [--out FILE]`
 

@@ -6,8 +6,8 @@ import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
 const packages = join(dirname(dirname(fileURLToPath(import.meta.url))), 'packages')
-const adapters = ['memory', 'file', 'sqlite', 'redis']
-const integrations = ['openai-agents']
+const adapters = ['memory', 'file', 'sqlite', 'redis', 'postgres']
+const integrations = ['ai-sdk', 'openai-agents', 'claude-agent-sdk']
 
 for (const folder of readdirSync(packages)) {
   const read = path => readFileSync(join(packages, folder, path), 'utf8')

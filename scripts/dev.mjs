@@ -36,6 +36,7 @@ async function test() {
   await install()
   await build()
   await ensureRedis()
+  await ensurePostgres()
   say('Testing …')
   await show('pnpm', '--silent', 'run', 'inner:test', ...rest)
 }
@@ -45,6 +46,7 @@ async function testLong() {
   await install()
   await build()
   await ensureRedis()
+  await ensurePostgres()
   const files = testsWithRounds()
   say(`Testing ${files.length} files with many rounds …`)
   process.env.TURNSTORE_THOROUGH ??= '10'
@@ -162,6 +164,27 @@ function hasRedis() {
   return ['redis-server', 'valkey-server'].some(
     server => spawnSync(server, ['--version'], { stdio: 'ignore', shell }).status === 0,
   )
+}
+
+/** The same for the Postgres store, whose tests also put PgBouncer in front. */
+async function ensurePostgres() {
+  if (hasPostgres()) return
+  if (!existsSync('/etc/debian_version') || process.getuid?.() !== 0) {
+    stop(1, 'The tests of @turnstore/postgres need Postgres and PgBouncer: install both and run this again.')
+  }
+  await quiet('Installing Postgres and PgBouncer for the tests …', 'apt-get', 'update')
+  await quiet('…', 'apt-get', 'install', '--yes', '--no-install-recommends', 'postgresql', 'pgbouncer')
+  if (!hasPostgres()) stop(1, 'Postgres and PgBouncer were installed and cannot be found.')
+}
+
+/** On the PATH, or where Debian puts them. */
+function hasPostgres() {
+  const debian = '/usr/lib/postgresql'
+  const folders = existsSync(debian) ? readdirSync(debian).map(version => join(debian, version, 'bin')) : []
+  const has = (program, others) =>
+    others.some(folder => existsSync(join(folder, program))) ||
+    spawnSync(program, ['--version'], { stdio: 'ignore', shell }).status === 0
+  return has('initdb', folders) && has('postgres', folders) && has('pgbouncer', ['/usr/sbin'])
 }
 
 /** What a branch is compared with: main, wherever this clone has it. On main itself nothing has changed. */

@@ -26,11 +26,14 @@ const rooms = {
   ],
   memory: [],
   formats: ['files', 'messages', 'middle'],
+  'ai-sdk': ['run', 'history', 'messages'],
   'openai-agents': ['run', 'history', 'items'],
+  'claude-agent-sdk': ['sessions', 'entries', 'keys'],
   cli: ['commands', 'inspector', 'output', 'input', 'merge', 'terminal', 'stores'],
   file: ['session', 'folder', 'format', 'locks', 'disk'],
   sqlite: ['maintenance', 'sessions', 'tables', 'database'],
   redis: ['sessions', 'listing', 'format', 'server', 'lua'],
+  postgres: ['sessions', 'tables', 'server'],
   conformance: ['command', 'suite', 'groups', 'cases', 'child', 'histories', 'samples', 'checks'],
 }
 

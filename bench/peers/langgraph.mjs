@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { emptyCheckpoint, uuid6 } from '@langchain/langgraph-checkpoint'
+import { PostgresSaver } from '@langchain/langgraph-checkpoint-postgres'
 import { SqliteSaver } from '@langchain/langgraph-checkpoint-sqlite'
 import { many, wireTurn } from '../turns.mjs'
 
@@ -9,6 +10,17 @@ import { many, wireTurn } from '../turns.mjs'
  */
 export async function openLangGraph(folder) {
   const saver = SqliteSaver.fromConnString(join(folder, 'langgraph.db'))
+  return langGraphOn(saver, async () => saver.db.close())
+}
+
+/** The same in Postgres. */
+export async function openLangGraphOnPostgres(connectionString) {
+  const saver = PostgresSaver.fromConnString(connectionString, { schema: 'langgraph' })
+  await saver.setup()
+  return langGraphOn(saver, () => saver.end())
+}
+
+function langGraphOn(saver, close) {
   let step = 0
   const put = (config, turns) => {
     step++
@@ -18,7 +30,7 @@ export async function openLangGraph(folder) {
       channel_values: { turns },
       channel_versions: { turns: step },
     }
-    return saver.put(config, checkpoint, { source: 'loop', step, parents: {} })
+    return saver.put(config, checkpoint, { source: 'loop', step, parents: {} }, { turns: step })
   }
   const configOf = threadId => ({ configurable: { thread_id: threadId, checkpoint_ns: '' } })
   const last = threadId => saver.getTuple(configOf(threadId))
@@ -29,6 +41,6 @@ export async function openLangGraph(folder) {
       await put(config, [...checkpoint.channel_values.turns, wireTurn()])
     },
     count: async threadId => (await last(threadId)).checkpoint.channel_values.turns.length,
-    close: async () => saver.db.close(),
+    close,
   }
 }

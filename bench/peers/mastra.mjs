@@ -1,10 +1,21 @@
 import { join } from 'node:path'
 import { LibSQLStore } from '@mastra/libsql'
+import { PostgresStore } from '@mastra/pg'
 import { many, now, wireTurn } from '../turns.mjs'
 
 /** A turn is two messages of a thread, with its tool calls as parts of the second. WAL, synchronous=NORMAL. */
 export async function openMastra(folder) {
   const store = new LibSQLStore({ url: `file:${join(folder, 'mastra.db')}` })
+  return mastraOn(store, async () => store.stores.memory.client.close())
+}
+
+/** The same in Postgres. */
+export async function openMastraOnPostgres(connectionString) {
+  const store = new PostgresStore({ connectionString, schemaName: 'mastra' })
+  return mastraOn(store, () => store.close())
+}
+
+async function mastraOn(store, close) {
   await store.init()
   const save = (threadId, count) =>
     store.saveMessages({ format: 'v2', messages: many(count, wireTurn).flatMap(turn => messagesOf(threadId, turn)) })
@@ -16,7 +27,7 @@ export async function openMastra(folder) {
     },
     append: threadId => save(threadId, 1),
     tail: (threadId, count) => store.getMessages({ threadId, format: 'v2', selectBy: { last: 2 * count } }),
-    close: async () => store.stores.memory.client.close(),
+    close,
   }
 }
 

@@ -75,13 +75,15 @@ export interface KillLoop {
   readonly start: (code: string) => Child
   /** The store as one finds it who comes after the kill. */
   readonly open: () => SessionStore
+  /** Resolves when nothing of a killed process goes on, as a statement does in a server. */
+  readonly settled?: () => Promise<void>
 }
 
 /**
  * Kills a writer at random moments, and expects each time that the session `s` is as the last acknowledged
  * change left it, or the one that was under way. Gives whether there is a session in the end.
  */
-export async function killAgainAndAgain({ rounds, start, open }: KillLoop): Promise<boolean> {
+export async function killAgainAndAgain({ rounds, start, open, settled }: KillLoop): Promise<boolean> {
   const seed = Date.now() % 100_000
   const moments = momentsOf(seed)
   let state: State = { exists: false, turns: [] }
@@ -107,6 +109,7 @@ export async function killAgainAndAgain({ rounds, start, open }: KillLoop): Prom
     await sleep(moments.next().value * 5)
     await child.kill()
     await reading
+    await settled?.()
     expect(child.errors).toBe('')
     let maybe: State = state
     for (const line of lines.filter(each => each !== 'ready')) {

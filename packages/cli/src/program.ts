@@ -11,11 +11,14 @@ import { importCommand } from './commands/import.js'
 import { inspectCommand } from './commands/inspect.js'
 import { lsCommand } from './commands/ls.js'
 import { pruneCommand } from './commands/prune.js'
+import { migrateCommand } from './commands/migrate.js'
 import { renameCommand } from './commands/rename.js'
 import { rmCommand } from './commands/rm.js'
+import { searchCommand } from './commands/search.js'
 import { setCommand } from './commands/set.js'
 import { showCommand } from './commands/show.js'
 import { statsCommand } from './commands/stats.js'
+import { watchCommand } from './commands/watch.js'
 import { fitHelp } from './terminal/help-text.js'
 import { addStoreOptions, readStoreOptions } from './terminal/store-options.js'
 import { storeForms } from './stores/open-store.js'
@@ -24,7 +27,7 @@ import { storeForms } from './stores/open-store.js'
 export async function run(cli: Cli, args: readonly string[]): Promise<number> {
   const program = new Command('turnstore')
     .description(
-      'Works with stores of AI agents’ sessions: imports, lists, shows, changes, copies, checks and deletes them.',
+      'Works with stores of AI agents’ sessions: imports, lists, searches, shows, changes, copies, checks and deletes them.',
     )
     .version(version(), '-V, --version', 'print the version')
     .helpCommand(false)
@@ -52,12 +55,15 @@ Exit codes: 0 success, 1 a failure was reported, 2 wrong usage, 130 Ctrl-C.`,
     importCommand,
     lsCommand,
     showCommand,
+    searchCommand,
+    watchCommand,
     inspectCommand,
     statsCommand,
     exportCommand,
     copyCommand,
     backupCommand,
     checkCommand,
+    migrateCommand,
     setCommand,
     renameCommand,
     rmCommand,

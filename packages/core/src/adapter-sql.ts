@@ -10,6 +10,7 @@ export {
   fromExactOrNull,
   type Row,
   sessionColumns,
+  LAST_TURN_PROMPT,
   lastTurnColumns,
   summaryOfRow,
   text,
@@ -25,7 +26,10 @@ export {
   upToTerm,
   where,
 } from './adapter-kit/sql/listing-sql.js'
+export { parseScanned } from './search/scanned-rows.js'
+export { parseHeads, parseParts, parseTurns } from './adapter-kit/sql/parse-rows.js'
 export {
+  partValues,
   type PartVerbs,
   type PlannedSession,
   type PlanVerbs,

@@ -66,7 +66,7 @@ export { FillingPage } from './queries/filling-page.js'
 export { matches } from './queries/filter.js'
 export type { CheckedQuery } from './queries/query.js'
 export { parseJson } from './records/parse-json.js'
-export { readTurnPatch } from './records/record-input.js'
+export { readJsonObject, readTurnPatch } from './records/record-input.js'
 export { decodeItem, decodeToolCall, decodeTransition, decodeTurn } from './records/decode-record.js'
 export {
   encodeItem,

@@ -17,7 +17,7 @@ export interface Format {
    *   `onProblem`
    */
   toSessions(file: unknown, options?: ToSessionsOptions): FormatSession[]
-  /** Converts turns of any format. Formats of files have none. */
+  /** Converts turns of any format. Formats of files have none, but for Claude Code's. */
   fromTurns?(turns: readonly TurnRecord[], options?: FromTurnsOptions): FromTurns
 }
 
@@ -33,6 +33,11 @@ export interface ToTurnsOptions {
 export interface FromTurnsOptions {
   /** What to do with the response of a turn that is running or interrupted. Default: `drop`. */
   incomplete?: 'drop' | 'keep'
+  /**
+   * The id that new entries name, in formats where each entry names its session. Default: that of the entries before
+   * them, or one made of the first turn's id.
+   */
+  sessionId?: string
 }
 
 export interface FromTurns {

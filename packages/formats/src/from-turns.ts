@@ -45,11 +45,14 @@ export function fromTurns(dialect: Writer, turns: readonly TurnRecord[], options
     const [first] = run.turns
     if (first === undefined) continue
     if (run.isOwn) {
-      for (const turn of run.turns) for (const message of ownMessages(turn, dialect, lose)) messages.push(message)
+      for (const turn of run.turns) {
+        for (const message of ownMessages(turn, dialect, { before: messages, lose })) messages.push(message)
+      }
     } else {
       const crossing = { target: dialect, unnamed: new UnnamedCalls(), readers: new Map<Dialect, Read>(), lose }
       const chatTurns = run.turns.map(turn => chatTurn(turn, crossing))
-      add(writeTurns(chatTurns, dialect, { idPrefix: first.turnId, lose, ...options }))
+      const { turnId: idPrefix, startedAt } = first
+      add(writeTurns(chatTurns, dialect, { idPrefix, startedAt, before: messages, lose, ...options }))
     }
   }
   return {
@@ -63,10 +66,10 @@ export function fromTurns(dialect: Writer, turns: readonly TurnRecord[], options
 function writeTurns(
   turns: readonly TurnRecord[],
   dialect: Writer,
-  { idPrefix, lose, ...options }: FromTurnsOptions & Pick<WriteOptions, 'idPrefix' | 'lose'>,
+  { incomplete = 'drop', ...options }: FromTurnsOptions & Omit<WriteOptions, 'failed'>,
 ): Written {
-  const messages = messagesFromTurns(turns, options)
-  return dialect.write(messages, { idPrefix, failed: failedResults(messages, turns.flatMap(failuresOf)), lose })
+  const messages = messagesFromTurns(turns, { incomplete })
+  return dialect.write(messages, { ...options, failed: failedResults(messages, turns.flatMap(failuresOf)) })
 }
 
 /** Whether each call of a turn failed, in the order in which `messagesFromTurns` renders them. */
@@ -100,7 +103,11 @@ function runsOf(turns: readonly TurnRecord[], format: string): { isOwn: boolean;
 }
 
 /** The items of a turn exactly, and the calls that none of them names. */
-function ownMessages(turn: TurnRecord, dialect: Writer, lose: WriteOptions['lose']): JsonObject[] {
+function ownMessages(
+  turn: TurnRecord,
+  dialect: Writer,
+  { before, lose }: Pick<WriteOptions, 'before' | 'lose'>,
+): JsonObject[] {
   const items = turn.items.filter(item => item.format === dialect.name)
   if (items.length < turn.items.length) lose('items of other formats')
   const ids = new CallIds(turn.turnId)
@@ -115,7 +122,9 @@ function ownMessages(turn: TurnRecord, dialect: Writer, lose: WriteOptions['lose
   const others = turn.toolCalls.filter(({ callId }) => !named.has(callId))
   if (others.length === 0) return messages
   const rest: TurnRecord = { ...turn, items: [], prompt: '', responseContent: null, toolCalls: others }
-  return [...messages, ...writeTurns([rest], dialect, { idPrefix: `${turn.turnId}-calls`, lose }).messages]
+  const { startedAt } = turn
+  const options = { idPrefix: `${turn.turnId}-calls`, startedAt, before: [...before, ...messages], lose }
+  return [...messages, ...writeTurns([rest], dialect, options).messages]
 }
 
 /** A turn whose items are chat messages, whatever they were before. */

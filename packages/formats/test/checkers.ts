@@ -101,6 +101,28 @@ const checks: Readonly<Record<string, Check>> = {
     }),
   ],
 
+  async 'claude-code'(entries) {
+    const said = entries.flatMap(({ message }) => (isJsonObject(message) ? [message] : []))
+    const faults = entries.flatMap(({ parentUuid, uuid, type, sessionId, timestamp }, index) => {
+      const before = entries[index - 1]
+      return [
+        ...(parentUuid === (before?.uuid ?? null) ? [] : ['an entry that does not name the one before']),
+        ...(typeof uuid === 'string' && /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(uuid) ? [] : ['no UUID']),
+        ...(type === said[index]?.role ? [] : ['a type that is not the role']),
+        ...(sessionId === entries[0]?.sessionId && typeof sessionId === 'string' ? [] : ['two sessions']),
+        ...(typeof timestamp === 'string' && timestamp > (typeof before?.timestamp === 'string' ? before.timestamp : '')
+          ? []
+          : ['times out of order']),
+      ]
+    })
+    const uuids = new Set(entries.map(({ uuid }) => uuid))
+    return [
+      ...faults,
+      ...(uuids.size < entries.length ? ['two entries with one uuid'] : []),
+      ...((await checks.anthropic?.(said)) ?? []),
+    ]
+  },
+
   async 'ai-sdk'(messages) {
     try {
       await validateUIMessages({ messages })

@@ -86,5 +86,5 @@ function isTelling({ content, parts, toolInvocations, from, kwargs, data }: Json
 }
 
 function hasNoSystem({ name }: Format): boolean {
-  return name === 'anthropic' || name === 'gemini'
+  return name === 'anthropic' || name === 'gemini' || name === 'claude-code'
 }

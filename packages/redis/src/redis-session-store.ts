@@ -22,6 +22,7 @@ import {
   type CheckedTurnRange,
   quote,
   type Scope,
+  type StoreOptions,
   withOutcome,
 } from '@turnstore/core/adapter'
 import { Keyspace, SHARDS } from './format/keyspace.js'
@@ -223,7 +224,11 @@ export class RedisSessionStore extends AbstractSessionStore {
   }
 }
 
-/** The options of the base class. */
-function baseOptions({ limits, timeoutMs }: RedisSessionStoreOptions): { limits?: object; timeoutMs?: number } {
-  return { ...(limits !== undefined && { limits }), ...(timeoutMs !== undefined && { timeoutMs }) }
+/** The options of the base class, without the members that are not there, which a caller may have set to undefined. */
+function baseOptions({ limits, timeoutMs, onOperation }: RedisSessionStoreOptions): StoreOptions {
+  return {
+    ...(limits !== undefined && { limits }),
+    ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(onOperation !== undefined && { onOperation }),
+  }
 }

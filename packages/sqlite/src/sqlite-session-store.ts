@@ -33,7 +33,14 @@ import {
   type Scope,
   type Terms,
 } from '@turnstore/core/adapter'
-import { rowsOfTurn, type TurnRows } from '@turnstore/core/adapter/sql'
+import {
+  parseHeads,
+  parseParts,
+  parseScanned,
+  parseTurns,
+  rowsOfTurn,
+  type TurnRows,
+} from '@turnstore/core/adapter/sql'
 import { Connection } from './database/connection.js'
 import { isDatabase, type SqliteDatabase } from './database/driver.js'
 import { databasePath, type OpenDatabase, openDatabase } from './database/open-database.js'
@@ -62,7 +69,6 @@ import {
 } from './sessions/session-rows.js'
 import { SqliteSessionView } from './sessions/session-view.js'
 import { readRawParts } from './sessions/stored-turn.js'
-import { parseHeads, parseParts, parseScanned, parseTurns } from './sessions/turn-bodies.js'
 import { readIfSmall } from './sessions/whole-session.js'
 import { UNREAD, type Write, WriteQueue } from './sessions/write-queue.js'
 import { eraseDeleted, isWorthErasing } from './tables/deletions.js'

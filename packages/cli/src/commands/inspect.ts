@@ -33,7 +33,11 @@ Examples:
       const { store: url, write = false } = options
       const store = await (write ? cli.open(url, '--store') : cli.openToRead(url, '--store'))
       const { openBrowser, startInspector } = await import('../inspector/index.js')
-      const inspected = { store, label: labelOf(url ?? cli.env.TURNSTORE_URL ?? '').replaceAll(/^"|"$/g, ''), isWritable: write }
+      const inspected = {
+        store,
+        label: labelOf(url ?? cli.env.TURNSTORE_URL ?? '').replaceAll(/^"|"$/g, ''),
+        isWritable: write,
+      }
       const inspector = await startInspector(inspected, options.port ?? 0).catch((error: unknown) => {
         throw new Failure(`Cannot listen on port ${options.port ?? 0} of 127.0.0.1 (${codeOf(error)})`)
       })

@@ -1,9 +1,9 @@
 import type { SessionQuery, SessionSummary } from '@turnstore/core'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { sessionTable } from '../output/session-table.js'
 import { summaryJson } from '../output/summary-json.js'
 import { type Cli, jsonText } from '../terminal/cli.js'
-import { metadataOf, scopeOf, storeOption, whereOption, workspaceOption } from '../terminal/options.js'
+import { metadataOf, scopeOf, storeOption, whereOption, wholeNumber, workspaceOption } from '../terminal/options.js'
 
 interface LsOptions {
   readonly store?: string
@@ -60,13 +60,6 @@ Examples:
       if (options.count === true) await printCount(cli, sessions, options.json === true)
       else await (options.json === true ? printArray(cli, sessions) : printTable(cli, sessions))
     })
-}
-
-function wholeNumber(text: string): number {
-  const number = Number(text)
-  if (!Number.isSafeInteger(number) || number < 1)
-    throw new InvalidArgumentError('It must be a whole number of at least 1.')
-  return number
 }
 
 async function* take<T>(items: AsyncIterable<T>, limit: number): AsyncGenerator<T> {

@@ -71,11 +71,11 @@ function startOf({ turnId, agentId, prompt, status }: TurnRecord, index: number,
   return [{ text: '' }, { text: heading, style: 'bold' }, ...said]
 }
 
-function hasFailed({ status }: ToolCallRecord): boolean {
+export function hasFailed({ status }: ToolCallRecord): boolean {
   return status === 'error' || status === 'timeout'
 }
 
-function callLine(call: ToolCallRecord): string {
+export function callLine(call: ToolCallRecord): string {
   const { toolName, arguments: given, status } = call
   return `   * ${toolName} ${short(JSON.stringify(given))} = ${status === 'success' ? '' : `[${status}] `}${short(outcomeOf(call))}`
 }

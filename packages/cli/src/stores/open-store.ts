@@ -61,6 +61,8 @@ const schemes: ReadonlyMap<string, Scheme> = new Map<string, Scheme>([
   ['redis', redisScheme('redis', 'HOST:PORT')],
   ['rediss', redisScheme('rediss', 'HOST:PORT')],
   ['redis-cluster', redisScheme('redis-cluster', 'HOST:PORT,HOST:PORT')],
+  ['postgres', postgresScheme('postgres')],
+  ['postgresql', postgresScheme('postgresql')],
 ])
 
 function redisScheme(name: string, hosts: string): Scheme {
@@ -71,12 +73,37 @@ function redisScheme(name: string, hosts: string): Scheme {
   }
 }
 
+function postgresScheme(name: string): Scheme {
+  return {
+    form: 'postgres://HOST/DATABASE',
+    open: async (rest, { mustExist, ...options }) => {
+      const { url, ...place } = withoutPlace(`${name}:${rest}`)
+      const { PostgresSessionStore } = await import('@turnstore/postgres')
+      return new PostgresSessionStore({ url, ...place, migrate: !mustExist, ...options })
+    },
+  }
+}
+
+/** Takes the parameters `schema` and `prefix`, which are the store's, off a URL. */
+function withoutPlace(text: string): { url: string; schema?: string; prefix?: string } {
+  if (!URL.canParse(text)) return { url: text }
+  const url = new URL(text)
+  const place: { schema?: string; prefix?: string } = {}
+  for (const name of ['schema', 'prefix'] as const) {
+    const [value, ...others] = url.searchParams.getAll(name)
+    if (others.length > 0) throw unusable(`The store URL has ${name} twice`)
+    if (value !== undefined) place[name] = value
+    url.searchParams.delete(name)
+  }
+  return { url: url.href, ...place }
+}
+
 /** The forms of URL that {@link openStore} accepts. */
-export const storeForms: string = [...schemes.values()].map(({ form }) => form).join(', ')
+export const storeForms: string = [...new Set([...schemes.values()].map(({ form }) => form))].join(', ')
 
 /**
  * Opens the store at a URL: `memory:`, `file:DIR`, `sqlite:FILE`, `redis://HOST:PORT`, `rediss://HOST:PORT`,
- * `redis-cluster://HOST:PORT,HOST:PORT`. Imports only the adapter that it needs. Close the store when you are done.
+ * `redis-cluster://HOST:PORT,HOST:PORT`, `postgres://HOST/DATABASE` (with `?schema=` and `?prefix=`). Imports only the adapter that it needs. Close the store when you are done.
  *
  * `file:` and `sqlite:` take a plain path (`file:./sessions`, `sqlite:~/my sessions.db`) or a percent-encoded absolute
  * path (`file:///var/sessions`). Names with `?` or `#` need the second form, with `%3F` and `%23`. Parts of a URL that

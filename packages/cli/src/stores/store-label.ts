@@ -11,7 +11,7 @@ export function labelOf(url: string): string {
 }
 
 export function isNetwork(url: string): boolean {
-  return /^rediss?(?:-cluster)?$/.test(partsOf(url).scheme)
+  return /^(?:rediss?(?:-cluster)?|postgres(?:ql)?)$/.test(partsOf(url).scheme)
 }
 
 /** Names the server that cannot be used, and adds what the scheme of the URL may have to do with it. */

@@ -165,7 +165,9 @@ export class Cli {
 
   /** Columns of the terminal that stdout is; undefined if it is none. */
   get width(): number | undefined {
-    return this.stdout.isTTY === true ? (this.stdout.columns ?? 80) : undefined
+    const { isTTY, columns = 0 } = this.stdout
+    // Some terminals do not say, or say 0.
+    return isTTY === true ? columns || 80 : undefined
   }
 
   get isStopped(): boolean {
@@ -225,6 +227,11 @@ export class Cli {
   /** Prints JSON. Safe on a terminal too: all control characters are escaped. */
   async printJson(value: unknown): Promise<void> {
     await this.print(`${jsonText(value, 2)}\n`)
+  }
+
+  /** Prints JSON in one line. */
+  async printJsonLine(value: unknown): Promise<void> {
+    await this.print(`${jsonText(value)}\n`)
   }
 
   /** Prints a line even after Ctrl-C: every deletion is reported. */

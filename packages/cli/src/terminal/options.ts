@@ -19,6 +19,14 @@ export function scopeOf({ workspace }: { readonly workspace?: string }): { works
   return workspace === undefined ? {} : { workspaceId: workspace }
 }
 
+/** For an option that takes a number. */
+export function wholeNumber(text: string): number {
+  const number = Number(text)
+  if (!Number.isSafeInteger(number) || number < 1)
+    throw new InvalidArgumentError('It must be a whole number of at least 1.')
+  return number
+}
+
 /** For an option that may be given several times. */
 export function collected(text: string, before: readonly string[] = []): readonly string[] {
   return [...before, text]

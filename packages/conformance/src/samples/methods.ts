@@ -29,11 +29,11 @@ export const methods: Readonly<Record<Exclude<MethodName, 'ready' | 'close'> | '
   sessions: { kind: 'read', call: (store, _id, options) => gather(store.sessions(options)) },
 }
 
-/** The options of an untyped caller as a query. */
+/** The options of an untyped caller as a query. What is no plain object stays as it is. */
 function searchOf(options: AnyOptions): Parameters<SessionStore['searchSessions']>[0] {
-  return options === undefined || (typeof options === 'object' && options !== null)
-    ? { text: 'prompt', ...options }
-    : untyped(options)
+  const given: object = { ...options }
+  const isPlain = typeof options === 'object' && options !== null && Object.getPrototypeOf(options) === Object.prototype
+  return options === undefined || isPlain ? { text: 'prompt', ...given } : untyped(options)
 }
 
 /** Methods that take a session id as their first argument or in the record. */

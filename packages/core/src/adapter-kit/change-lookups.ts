@@ -3,7 +3,7 @@ import type { CheckedChange } from '../changes/change.js'
 import type { SessionView } from '../changes/decide-change.js'
 import type { RememberedChange } from '../changes/remembered-change.js'
 import type { TurnView } from '../changes/turn-view.js'
-import type { AgentTransitionRecord, PartList } from '../records/models.js'
+import type { AgentTransitionRecord, PartCounts, PartList, TurnRecord } from '../records/models.js'
 import { idOfPart } from '../records/part-ids.js'
 
 /** What `planChange` may ask about a turn: its head and counts, and each of these. */
@@ -13,8 +13,11 @@ export interface TurnLookup {
   readonly parts: { readonly [List in PartList]: readonly string[] }
   /** Whether a change removes parts and adds some: then how many parts are at the place of each, and after it. */
   readonly countsFrom: boolean
-  /** Whether the turn is appended: then the whole turn, if it has as many parts, or if the change also updates it. */
-  readonly isAppended: boolean
+  /**
+   * If a turn with this id is appended: the whole turn, if it has as many parts, or in `any` case. Null if it is not
+   * appended.
+   */
+  readonly wholeIf: PartCounts | 'any' | null
 }
 
 /** What `planChange` may ask about a session when it decides on a change. */
@@ -71,9 +74,15 @@ function turnLookups({ updateTurns, appendTurns }: CheckedChange): TurnLookup[] 
         items: unique(updates.flatMap(update => [...update.removeItems, ...update.putItems.map(idOfPart)])),
       },
       countsFrom: removed && put,
-      isAppended: appended.has(turnId),
+      wholeIf: updates.length > 0 && appended.has(turnId) ? 'any' : countsOfAppended(turnId, appendTurns),
     }
   })
+}
+
+function countsOfAppended(turnId: string, appendTurns: readonly TurnRecord[]): PartCounts | 'any' | null {
+  const [turn, ...others] = appendTurns.filter(appended => appended.turnId === turnId)
+  if (turn === undefined) return null
+  return others.length > 0 ? 'any' : { toolCalls: turn.toolCalls.length, items: turn.items.length }
 }
 
 function unique(ids: readonly string[]): string[] {

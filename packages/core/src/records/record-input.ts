@@ -1,8 +1,8 @@
 import type { TurnPatch } from './models.js'
 import { checkId, isValidId } from '../basics/ids.js'
 import { checkReserved, copyInput, extraName, inputMembers, withinLimit } from './input-members.js'
-import { isJsonObject, type JsonObject, type SizeBudget } from '../basics/json.js'
-import type { Limits } from './limits.js'
+import { isJsonObject, type JsonObject, SizeBudget } from '../basics/json.js'
+import { hardLimits, type Limits } from './limits.js'
 import { invalidRecord, shape, type Label, type Shape } from './members.js'
 import type { AgentTransitionRecord, SessionRecord, ToolCallRecord, TurnItem, TurnRecord } from './models.js'
 import { partIdOf } from './part-ids.js'
@@ -167,6 +167,17 @@ export function readSessionInput(source: unknown, limits: Limits): SessionRecord
   if (session.workspaceId !== null) checkId(session.workspaceId, 'workspaceId')
   if (session.parentSessionId !== null) checkId(session.parentSessionId, 'parentSessionId')
   return session
+}
+
+/**
+ * Copies an object that is to be stored, such as the value of an item, and checks that it is JSON. Undefined members are
+ * left out.
+ * @param what names the object in errors
+ * @throws `INVALID_RECORD` for anything else, such as a `Date`
+ */
+export function readJsonObject(source: unknown, what: string): JsonObject {
+  const copy = copyInput(source, what, hardLimits, new SizeBudget(Infinity))
+  return isJsonObject(copy) ? copy : fail(what, 'must be an object')
 }
 
 /** Copies and checks the metadata members that a change sets. @throws `INVALID_RECORD` */

@@ -234,10 +234,12 @@ describe('what a change looks up', () => {
   })
 
   /** The view of a turn that knows what was looked up, and nothing else. */
-  function onlyAnswering({ parts, countsFrom, isAppended }: TurnLookup, view: TurnView): TurnView {
+  function onlyAnswering({ parts, countsFrom, wholeIf }: TurnLookup, view: TurnView): TurnView {
     const allow = (isAllowed: boolean): void => {
       if (!isAllowed) throw new Error('was not looked up')
     }
+    const { toolCalls, items } = view.partCounts
+    const isWhole = wholeIf === 'any' || (wholeIf?.toolCalls === toolCalls && wholeIf.items === items)
     return {
       index: view.index,
       head: view.head,
@@ -245,7 +247,7 @@ describe('what a change looks up', () => {
       bytes: view.bytes,
       findParts: (list, id) => (allow(parts[list].includes(id)), view.findParts(list, id)),
       countFrom: (list, place) => (allow(countsFrom), view.countFrom(list, place)),
-      whole: () => (allow(isAppended), view.whole()),
+      whole: () => (allow(isWhole), view.whole()),
     }
   }
 

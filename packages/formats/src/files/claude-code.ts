@@ -6,6 +6,7 @@ import { conversation } from '../middle/entries.js'
 import { collectTexts, system, textIn } from '../middle/say.js'
 import { spanOf, timeOf } from '../middle/time.js'
 import { usageOf } from '../middle/usage.js'
+import { writeEntries } from './claude-code-entries.js'
 
 /**
  * The JSONL files of Claude Code, in the order of their lines: a message of the API is a line for each of its blocks.
@@ -71,6 +72,8 @@ export const claudeCode: FileDialect = {
     }
   },
 
+  write: writeEntries,
+
   unit: 'line',
   belonging: () => line => isMessage(line) || isNoteEntry(line),
   split: splitLines,
@@ -97,6 +100,10 @@ const noteTypes = new Set([
   'task-summary',
   'worktree-state',
   'content-replacement',
+  'cost-state',
+  'tools-used',
+  'atis-latch',
+  'relocated',
 ])
 
 function isMessage({ type, message, uuid, sessionId }: JsonObject): boolean {

@@ -170,7 +170,8 @@ function isResult(type: JsonValue | undefined): boolean {
   return typeof type === 'string' && type.endsWith('tool_result')
 }
 
-function writeAnthropic(messages: readonly ChatMessage[], options: WriteOptions): Written {
+/** Also for files that have Anthropic's messages in their entries. */
+export function writeAnthropic(messages: readonly ChatMessage[], options: WriteOptions): Written {
   const { lose } = options
   const { steps, system: prompt } = withoutSystem(stepsOf(messages, options))
   const written: JsonObject[] = steps.flatMap((step): JsonObject[] => {

@@ -60,6 +60,12 @@ export interface WriteOptions {
   readonly idPrefix: string
   /** The results that are errors, among the messages. */
   readonly failed: ReadonlySet<ChatMessage>
+  /** What was rendered before, for formats whose entries refer to the one before them. */
+  readonly before: readonly JsonObject[]
+  /** When the first of the turns began; `''` if unknown. */
+  readonly startedAt: string
+  /** The session, for formats whose entries name it. */
+  readonly sessionId?: string
   readonly lose: (what: string) => void
 }
 

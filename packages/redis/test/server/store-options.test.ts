@@ -28,6 +28,16 @@ function assertRefused(options: object, message: RegExp): Promise<void> {
 }
 
 describe('options', () => {
+  it('of every store apply', async () => {
+    const methods: string[] = []
+    const onOperation = ({ method }: { method: string }): unknown => methods.push(method)
+    const store = open({ onOperation, limits: { metadataBytes: 1000 } })
+    await store.saveSession({ sessionId: 's' })
+    const large = async (): Promise<unknown> => store.saveSession({ sessionId: 's', metadata: { a: 'x'.repeat(1000) } })
+    await assertFails(large, { code: 'INVALID_RECORD', message: /larger/ })
+    expect(methods).toEqual(['saveSession', 'saveSession'])
+  })
+
   it('name exactly one way to reach the server', async () => {
     const client = new Redis({ lazyConnect: true })
     for (const options of [

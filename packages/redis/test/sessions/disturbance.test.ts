@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RedisSessionStore } from '@turnstore/redis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { MixedLoad } from '../mixed-load.js'
+import { MixedLoad } from '../../../../scripts/testing/mixed-load.ts'
 import { type Server, startCluster, startServer, type TestCluster, until } from '../servers.js'
 
 /** Runs mixed writes during an event and for a while after it, and checks the promises. */

@@ -2,8 +2,8 @@ import { RedisSessionStore, type RedisClient } from '@turnstore/redis'
 import { Cluster, Redis } from 'ioredis'
 import { describe, expect, inject, it } from 'vitest'
 import { isThorough } from '../../../../scripts/testing/machine.ts'
-import { MixedLoad } from '../mixed-load.js'
-import { type Fault, type Proxy, startProxy } from '../proxy.js'
+import { MixedLoad } from '../../../../scripts/testing/mixed-load.ts'
+import { type Fault, type Proxy, startProxy } from '../../../../scripts/testing/proxy.ts'
 
 /** How many of a thousand chunks each fault hits. */
 const faults: [Fault, number][] = [

@@ -6,7 +6,7 @@ import { RedisSessionStore } from '@turnstore/redis'
 import { Redis } from 'ioredis'
 import { afterEach, describe, expect, inject, it } from 'vitest'
 import { thoroughness } from '../../../../scripts/testing/machine.ts'
-import { startProxy } from '../proxy.js'
+import { startProxy } from '../../../../scripts/testing/proxy.ts'
 import { until } from '../servers.js'
 
 const { server } = inject('addresses')

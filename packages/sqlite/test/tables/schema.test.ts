@@ -157,7 +157,9 @@ describe('a database of another program', () => {
       database.prepare('SELECT id FROM orders').pluck().all(),
       database.pragma('user_version', { simple: true }),
       database
-        .prepare("SELECT DISTINCT substr(tbl_name, 1, 10) FROM sqlite_schema WHERE tbl_name <> 'orders'")
+        .prepare(
+          "SELECT DISTINCT substr(tbl_name, 1, 10) FROM sqlite_schema WHERE tbl_name <> 'orders' AND tbl_name NOT LIKE 'sqlite_%'",
+        )
         .pluck()
         .all(),
     ])

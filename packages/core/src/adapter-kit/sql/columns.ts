@@ -45,7 +45,7 @@ function refuse(column: string): never {
  * surrogates: the driver would store U+FFFD, and two ids of an old file would become one. Some take no NUL. Such text
  * is stored as JSON, with an escape. So is text that begins with a quote, which keeps the encoding unique.
  *
- * Ids of sessions and workspaces need no encoding. Agent ids, turn ids and times of old records do.
+ * Ids of sessions and workspaces need no encoding. Those of agents, turns and parents, and times, of old records do.
  */
 export function exact(value: string): string {
   return /^"|\0|\p{Surrogate}/u.test(value) ? JSON.stringify(value) : value
@@ -84,7 +84,7 @@ export function sessionColumns(session: SessionRecord, revision: number): Readon
   return {
     session_id: session.sessionId,
     workspace_id: session.workspaceId,
-    parent_session_id: session.parentSessionId,
+    parent_session_id: exactOrNull(session.parentSessionId),
     agent_id: exactOrNull(session.agentId),
     created_at: exact(session.createdAt),
     created_key: timeKey(session.createdAt),
@@ -104,7 +104,7 @@ export function summaryOfRow(row: Row): SessionSummary {
   return ofSession(text(row, 'session_id'), () => ({
     sessionId: text(row, 'session_id'),
     workspaceId: textOrNull(row, 'workspace_id'),
-    parentSessionId: textOrNull(row, 'parent_session_id'),
+    parentSessionId: fromExactOrNull(row, 'parent_session_id'),
     agentId: fromExactOrNull(row, 'agent_id'),
     createdAt: fromExact(row, 'created_at'),
     updatedAt: fromExact(row, 'updated_at'),
@@ -124,11 +124,11 @@ export function lastTurnColumns(body: string): string {
   const ifValid = (value: string): string => `CASE WHEN json_valid(${body}) THEN ${value} END`
   // Two columns, not one a member: SQLite would parse the body for each.
   return `${ifValid(`json_extract(${body}, '$.turn_id', '$.status', '$.started_at')`)} AS last_turn_facts,
-    ${ifValid(`substr(${body} -> '$.prompt', 1, ${JSON_PROMPT})`)} AS last_turn_prompt`
+    ${ifValid(`substr(${body} -> '$.prompt', 1, ${LAST_TURN_PROMPT})`)} AS last_turn_prompt`
 }
 
-/** Each UTF-16 unit takes up to six characters in JSON. */
-const JSON_PROMPT = 6 * (SUMMARY_PROMPT + 1) + 1
+/** How much of the JSON of a prompt `last_turn_prompt` has: each UTF-16 unit takes up to six characters. */
+export const LAST_TURN_PROMPT: number = 6 * (SUMMARY_PROMPT + 1) + 1
 
 function lastTurnOfRow(row: Row): LastTurn {
   if (row.last_turn_facts === null) throw damaged('the last of its turns is missing, or no JSON')
@@ -148,5 +148,5 @@ function jsonText(row: Row, column: string): string {
   if (typeof whole === 'string') return whole
   // Cut off, perhaps within an escape.
   const beginning = parseOrNull(`${json.replace(/\\(?:u[0-9a-f]{0,3})?$/i, '')}"`)
-  return json.length >= JSON_PROMPT && typeof beginning === 'string' ? beginning : refuse(column)
+  return json.length >= LAST_TURN_PROMPT && typeof beginning === 'string' ? beginning : refuse(column)
 }

@@ -50,7 +50,7 @@ export function rangeTerms(
   return [
     ...scopeTerms(query.scope, columns, bindings),
     ...(typeof query.parentSessionId === 'string'
-      ? [`${columns.parentSessionId} = ${bindings.bind(query.parentSessionId)}`]
+      ? [`${columns.parentSessionId} = ${bindings.bind(exact(query.parentSessionId))}`]
       : []),
     ...betweenTerms(key, since, until, bindings),
     ...(after === undefined ? [] : [positionTerm(columns, key, query.order === 'asc' ? '>' : '<', after, bindings)]),

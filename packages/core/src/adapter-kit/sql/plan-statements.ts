@@ -60,9 +60,9 @@ export interface PartVerbs {
   readonly setTurnHead: Verb
   /** `:tool_calls`, `:items`, `:bytes`: the counts of parts and the size of the turn; null for a whole turn. Counts 1. */
   readonly setParts: Verb
-  /** `:list`, `:part_id`, `:body`; its place is after those that the list has. Counts 1. */
+  /** `:list`, `:part_id`, `:body`, `:running` (1 for a tool call that runs); its place is after those that the list has. Counts 1. */
   readonly insertPart: Verb
-  /** `:list`, `:place`, `:body`. Counts 1. */
+  /** `:list`, `:place`, `:body`, `:running`. Counts 1. */
   readonly replacePart: Verb
   /** `:list`, `:place`. Counts 1. */
   readonly removePart: Verb
@@ -217,7 +217,9 @@ export class PlanWriter {
     { removed, replaced, added }: PartsPlan<Part>,
   ): void {
     for (const { place } of removed) add(statements, verbs.removePart, { ...list, place })
-    for (const { place, json } of replaced) add(statements, verbs.replacePart, { ...list, place, body: json })
+    for (const part of replaced) {
+      add(statements, verbs.replacePart, { ...list, place: part.place, ...partValues(part) })
+    }
     for (const part of added) add(statements, verbs.insertPart, { ...list, ...partValues(part) })
   }
 
@@ -275,8 +277,12 @@ function countValues({ partCounts, bytes }: { readonly partCounts: PartCounts; r
   return { tool_calls: partCounts.toolCalls, items: partCounts.items, bytes }
 }
 
-function partValues({ part, json }: PartWrite<Part>): Values {
-  return { part_id: exact(idOfPart(part)), body: json }
+/** The values of a part, but for its place: see {@link PartVerbs}. */
+export function partValues({
+  part,
+  json,
+}: PartWrite<Part>): Readonly<Record<'part_id' | 'body' | 'running', SqlValue>> {
+  return { part_id: exact(idOfPart(part)), body: json, running: 'callId' in part && part.status === 'running' ? 1 : 0 }
 }
 
 function preparedParts(verbs: PartVerbs, prepare: (verb: Verb) => Prepared): PreparedVerbs<PartVerbs> {

@@ -1,15 +1,14 @@
-import type { PartList, PartPage, TurnHeadRecord, TurnRecord } from '@turnstore/core'
-import { mayMatch, ofSession, type ScannedTurns, type Terms, TimeSlice } from '@turnstore/core/adapter'
-import {
-  count,
-  isOpened,
-  readPart,
-  readTurn,
-  readTurnHeads,
-  readTurnRows,
-  type Row,
-  type StoredTurns,
-} from '@turnstore/core/adapter/sql'
+import type { PartList, TurnRecord } from '../../records/models.js'
+import type { PartPage } from '../../queries/part-range.js'
+import type { TurnHeadRecord } from '../../queries/turn-range.js'
+import { ofSession } from '../stored-json.js'
+import { TimeSlice } from '../time-slice.js'
+import type { Row } from './columns.js'
+import { readPart, readTurnHeads, readTurnRows, type StoredTurns } from './stored-turns.js'
+
+/*
+ * Rows as records, with pauses in which the process goes on: a session may have megabytes. The errors name the session.
+ */
 
 /** Longest stretch of parsing, in milliseconds, before it yields to the event loop. */
 const SLICE_MS = 8
@@ -17,7 +16,7 @@ const SLICE_MS = 8
 /** Heads or parts that are read between two looks at the clock. */
 const BATCH = 64
 
-/** @param turnId by which all of them were found, if so */
+/** @param turnId by which all of them were found, if so @throws `CORRUPT_SESSION`; so do the others */
 export async function parseTurns(sessionId: string, rows: StoredTurns, turnId?: string): Promise<TurnRecord[]> {
   const turns: TurnRecord[] = []
   const slice = new TimeSlice(SLICE_MS)
@@ -30,26 +29,9 @@ export async function parseTurns(sessionId: string, rows: StoredTurns, turnId?: 
   }
 }
 
-/** The same without parts. @param rows of `sql.turns` */
+/** The same without parts. @param rows with the columns of {@link StoredTurns.turns} */
 export function parseHeads(sessionId: string, rows: readonly Row[], turnId?: string): Promise<TurnHeadRecord[]> {
   return parseRows(sessionId, rows, batch => readTurnHeads(batch, turnId))
-}
-
-/** The turns that may match a search, those that are opened without their parts. @param rows of `sql.turns` */
-export async function parseScanned(
-  sessionId: string,
-  rows: readonly Row[],
-  terms: Terms,
-): Promise<Omit<ScannedTurns, 'next'>> {
-  const kept = rows.filter(row => isOpened(row) || typeof row.body !== 'string' || mayMatch(terms, row.body))
-  const turns = await parseRows(sessionId, kept, batch =>
-    batch.flatMap(row => {
-      const read: (TurnRecord | TurnHeadRecord)[] = isOpened(row) ? readTurnHeads([row]) : [readTurn(row)]
-      return read.map(turn => ({ index: count(row, 'seq'), turn }))
-    }),
-  )
-  const units = rows.reduce((sum, { body }) => sum + (typeof body === 'string' ? body.length : 0), 0)
-  return { turns, units }
 }
 
 /** @param rows of the parts of one turn */
@@ -61,7 +43,8 @@ export function parseParts<List extends PartList>(
   return parseRows(sessionId, rows, batch => batch.map(row => readPart(list, row)))
 }
 
-async function parseRows<T>(
+/** @param parse reads some rows at once */
+export async function parseRows<T>(
   sessionId: string,
   rows: readonly Row[],
   parse: (batch: readonly Row[]) => readonly T[],

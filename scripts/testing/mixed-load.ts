@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { isTurnstoreError, type SessionStore, type TurnPage } from '@turnstore/core'
+import { isTurnstoreError, type SessionStore, type TurnPage } from '../../packages/core/dist/index.js'
 
 const T0 = '2026-01-01T00:00:00Z'
 

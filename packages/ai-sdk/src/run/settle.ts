@@ -1,0 +1,74 @@
+import type { ToolSet } from 'ai'
+import type { Wanted } from '../history/align.js'
+import { begunCalls } from '../history/exchange.js'
+import type { Message, Part } from '../messages/message.js'
+import {
+  isAnswered,
+  isToolPart,
+  mapToolParts,
+  type Outcome,
+  toolNameOf,
+  type ToolPart,
+  withOutcome,
+} from '../messages/tool-part.js'
+
+/** What the model reads instead of the result of a call that a crash interrupted. */
+const INTERRUPTED = 'The call was interrupted. It is unknown whether it took effect.'
+
+/** The calls of an exchange that nobody will answer any more. */
+export function interruptedCalls({ before, messages }: Wanted, tools: ToolSet, isLast: boolean): ToolPart[] {
+  const begun = before === null ? new Map<string, { isAnswered: boolean }>() : begunCalls(before.turn)
+  return messages.flatMap(({ parts }) =>
+    parts.filter(isToolPart).filter(part => {
+      if (isAnswered(part)) return false
+      if (begun.get(part.toolCallId)?.isAnswered === false) return true
+      if (part.state === 'output-available') return true
+      return part.state === 'input-available' && !(isLast && isOfBrowser(part, tools))
+    }),
+  )
+}
+
+/** The exchange with outcomes for these calls. Calls that the model had not written to the end are left out. */
+export function settled(wanted: Wanted, outcomes: ReadonlyMap<string, Outcome>): Wanted {
+  const messages = wanted.messages.map(message =>
+    mapToolParts(message, part => {
+      if (isAnswered(part)) return part
+      const outcome = outcomes.get(part.toolCallId)
+      if (outcome !== undefined) return withOutcome(part, outcome)
+      return part.state === 'input-streaming' ? null : part
+    }),
+  )
+  return messages.every((message, index) => message === wanted.messages[index]) ? wanted : { ...wanted, messages }
+}
+
+export function interrupted(calls: readonly ToolPart[]): Map<string, Outcome> {
+  return new Map(calls.map(({ toolCallId }) => [toolCallId, { errorText: INTERRUPTED }]))
+}
+
+/** What an exchange needs next: the model, the user, or nothing. */
+export function needOf(messages: readonly Message[]): 'model' | 'user' | null {
+  const last = messages.at(-1)
+  if (last === undefined) return null
+  if (last.role !== 'assistant') return 'model'
+  const calls = last.parts.filter(isToolPart)
+  if (calls.some(({ state }) => state === 'approval-requested' || state === 'input-available')) return 'user'
+  if (calls.some(({ state }) => state === 'approval-responded')) return 'model'
+  const step = lastStepOf(messages)
+  return step.length === 0 || step.some(isCallOfHere) ? 'model' : null
+}
+
+/** What the model said last. */
+export function lastStepOf(messages: readonly Message[]): Part[] {
+  const parts = messages.at(-1)?.parts ?? []
+  return parts.slice(parts.findLastIndex(({ type }) => type === 'step-start') + 1)
+}
+
+function isCallOfHere(part: Part): boolean {
+  return isToolPart(part) && part.providerExecuted !== true
+}
+
+/** Whether a tool has no function here: the browser answers its calls. */
+function isOfBrowser(part: ToolPart, tools: ToolSet): boolean {
+  const name = toolNameOf(part)
+  return part.providerExecuted !== true && Object.hasOwn(tools, name) && tools[name]?.execute === undefined
+}
