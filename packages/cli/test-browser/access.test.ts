@@ -93,9 +93,9 @@ describe('the keyboard', () => {
     await page.getByRole('article', { name: 'Turn 3' }).waitFor()
     const focused = (): Promise<string | null | undefined> =>
       page.evaluate(() => document.activeElement?.getAttribute('aria-label'))
+    // The one that the hit led to.
+    await expect.poll(focused).toBe('Turn 3')
     for (const [key, turn] of [
-      // The one that the hit led to.
-      ['j', 'Turn 3'],
       ['j', 'Turn 4'],
       ['k', 'Turn 3'],
     ] as const) {

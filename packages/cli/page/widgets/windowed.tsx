@@ -138,7 +138,9 @@ export function Windowed({
   const to = count === 0 ? 0 : heights.rowAt(view.top + view.height + MARGIN, count) + 1
   const shown = Array.from({ length: to - from }, (_, place) => from + place)
   // A row with the focus stays, or the focus would be lost.
-  if (focused.current >= 0 && focused.current < count && !shown.includes(focused.current)) shown.push(focused.current)
+  const kept = focused.current
+  if (kept >= 0 && kept < from) shown.unshift(kept)
+  if (kept >= to && kept < count) shown.push(kept)
 
   return (
     <div
