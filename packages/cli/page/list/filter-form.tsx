@@ -1,4 +1,4 @@
-import { useEffect, useId, useState } from 'preact/hooks'
+import { useEffect, useId, useRef, useState } from 'preact/hooks'
 import { type Filters, filterNames, noFilters, replacePlace } from '../data/place.ts'
 
 const statuses = ['success', 'error', 'running', 'cancelled', 'interrupted']
@@ -10,10 +10,19 @@ export function FilterForm({ filters }: { readonly filters: Filters }) {
   const [draft, setDraft] = useState(filters)
   const set = filterNames.filter(name => filters[name] !== '').length
   const known = JSON.stringify(filters)
-  useEffect(() => setDraft(filters), [known])
+  // As with the text of a search.
+  const sent = useRef(known)
+  useEffect(() => {
+    if (known === sent.current) return
+    sent.current = known
+    setDraft(filters)
+  }, [known])
   useEffect(() => {
     if (JSON.stringify(draft) === known) return undefined
-    const timer = setTimeout(() => replacePlace({ filters: draft }), 250)
+    const timer = setTimeout(() => {
+      sent.current = JSON.stringify(draft)
+      replacePlace({ filters: draft })
+    }, 250)
     return () => clearTimeout(timer)
   }, [draft])
   const field = (name: keyof Filters, label: string, placeholder = '') => (

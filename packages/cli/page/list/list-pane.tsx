@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import type { StoreAnswer } from '../../src/inspector/answers.ts'
 import { filterParameters, type Place, replacePlace } from '../data/place.ts'
 import { download } from '../data/download.ts'
@@ -19,10 +19,19 @@ interface Props {
 export function ListPane({ place, store, version, refresh, askHelp }: Props) {
   const { filters } = place
   const [text, setText] = useState(place.text)
-  useEffect(() => setText(place.text), [place.text])
+  // What comes back from the address is not what the reader has typed meanwhile.
+  const sent = useRef(place.text)
+  useEffect(() => {
+    if (place.text === sent.current) return
+    sent.current = place.text
+    setText(place.text)
+  }, [place.text])
   useEffect(() => {
     if (text === place.text) return undefined
-    const timer = setTimeout(() => replacePlace({ text }), 250)
+    const timer = setTimeout(() => {
+      sent.current = text
+      replacePlace({ text })
+    }, 250)
     return () => clearTimeout(timer)
   }, [text])
   return (
