@@ -3,15 +3,16 @@ import { SqliteSessionStore } from '@turnstore/sqlite'
 
 const [sessionId] = process.argv.slice(2)
 const store = new SqliteSessionStore(process.env.DATABASE ?? 'sessions.db')
-const seen = { turn: 0, calls: 0, response: '' }
+const seen = { turn: 0, isShown: false, calls: 0, response: '' }
 
 for await (const { deleted } of store.watchSession(sessionId)) {
   if (deleted) break
   // Heads cost little. Of the tool calls, only those that are new are read.
   const { turns } = await store.readTurns(sessionId, { from: seen.turn }, { parts: 'none' })
   for (const [index, turn] of turns.entries()) {
-    if (index > 0) Object.assign(seen, { turn: seen.turn + 1, calls: 0, response: '' })
-    if (seen.calls === 0 && seen.response === '') console.log(`> ${turn.prompt}`)
+    if (index > 0) Object.assign(seen, { turn: seen.turn + 1, isShown: false, calls: 0, response: '' })
+    if (!seen.isShown) console.log(`> ${turn.prompt}`)
+    seen.isShown = true
     const range = { list: 'toolCalls', from: seen.calls }
     const { parts } = await store.readParts(sessionId, turn.turnId, range)
     for (const { toolName, status, result } of parts) {

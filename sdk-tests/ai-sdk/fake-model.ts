@@ -19,6 +19,8 @@ export function fakeModel(
   const reasonFor = (content: readonly Content[]): 'tool-calls' | 'stop' =>
     content.some(({ type }) => type === 'tool-call') ? 'tool-calls' : 'stop'
   return new MockLanguageModelV4({
+    // The provider gets files by their URLs; nothing is downloaded.
+    supportedUrls: { '*/*': [/^https:/] },
     doGenerate: async ({ prompt }) => {
       const content = await answer(prompt, ++count)
       return { content, finishReason: { unified: reasonFor(content), raw: undefined }, usage, warnings: [] }

@@ -76,7 +76,7 @@ async function bodyOf(request: IncomingMessage): Promise<JsonObject> {
 }
 
 /** The API takes neighbours of one role as one message. */
-function messagesOf(value: JsonValue | undefined): Message[] {
+export function messagesOf(value: JsonValue | undefined): Message[] {
   const messages: Message[] = []
   for (const message of Array.isArray(value) ? value.filter(isJsonObject) : []) {
     const { role, content = null } = message
@@ -93,7 +93,7 @@ function messagesOf(value: JsonValue | undefined): Message[] {
 }
 
 /** What the API refuses. */
-function faultOf(messages: readonly Message[]): string | null {
+export function faultOf(messages: readonly Message[]): string | null {
   if (messages[0]?.role !== 'user' || messages.at(-1)?.role !== 'user')
     return 'the first and the last message must be the user’s'
   const ids = new Set<string>()

@@ -24,6 +24,7 @@ export {
 } from './adapter-kit/stored-json.js'
 export { TimeSlice } from './adapter-kit/time-slice.js'
 export { CallIds } from './chat/call-ids.js'
+export { INTERRUPTED_CALL } from './chat/chat-message.js'
 export { callMessages, plainMessages } from './chat/exact-messages.js'
 export {
   argumentsOf,

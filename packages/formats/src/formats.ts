@@ -16,6 +16,23 @@ export function formatByName(name: string): Format | undefined {
   return formats.find(format => format.name === name)
 }
 
+/**
+ * The format of that name, for a package that stores its items and renders turns of others as such.
+ * @throws `INVALID_ARGUMENT` if there is none that can be written
+ */
+export function writableFormat(name: string): WritableFormat {
+  const format = formatByName(name)
+  if (format !== undefined && canWrite(format)) return format
+  throw new TurnstoreError('INVALID_ARGUMENT', `There is no format ${JSON.stringify(name)} that can be written`)
+}
+
+/** A format with a way back. */
+export type WritableFormat = Format & Required<Pick<Format, 'fromTurns'>>
+
+function canWrite(format: Format): format is WritableFormat {
+  return format.fromTurns !== undefined
+}
+
 export type Recognition =
   | { readonly format: Format }
   /** Why the value is refused, as the end of a sentence, and how many of its messages are the reason. */

@@ -1,5 +1,5 @@
 export type { Format, FormatSession, FromTurns, FromTurnsOptions, ToSessionsOptions, ToTurnsOptions } from './format.js'
-export { formatByName, formats, type Recognition, recognize } from './formats.js'
+export { formatByName, formats, type Recognition, recognize, writableFormat, type WritableFormat } from './formats.js'
 export { syncMessages, type SyncMessagesOptions } from './sync-messages.js'
 export { timeOf } from './middle/time.js'
 export type { Usage } from './middle/usage.js'

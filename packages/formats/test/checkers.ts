@@ -75,6 +75,7 @@ const checks: Readonly<Record<string, Check>> = {
   ],
 
   anthropic: messages => [
+    ...(messages[0]?.role === 'user' ? [] : ['the first message is not the user’s']),
     ...faultsOfCalls(
       messages.flatMap((message): Event[] => {
         const blocks = listIn(message, 'content')

@@ -1,3 +1,4 @@
+import { INTERRUPTED_CALL } from '@turnstore/core/adapter'
 import type { ToolSet } from 'ai'
 import type { Wanted } from '../history/align.js'
 import { begunCalls } from '../history/exchange.js'
@@ -11,9 +12,6 @@ import {
   type ToolPart,
   withOutcome,
 } from '../messages/tool-part.js'
-
-/** What the model reads instead of the result of a call that a crash interrupted. */
-const INTERRUPTED = 'The call was interrupted. It is unknown whether it took effect.'
 
 /** The calls of an exchange that nobody will answer any more. */
 export function interruptedCalls({ before, messages }: Wanted, tools: ToolSet, isLast: boolean): ToolPart[] {
@@ -42,7 +40,7 @@ export function settled(wanted: Wanted, outcomes: ReadonlyMap<string, Outcome>):
 }
 
 export function interrupted(calls: readonly ToolPart[]): Map<string, Outcome> {
-  return new Map(calls.map(({ toolCallId }) => [toolCallId, { errorText: INTERRUPTED }]))
+  return new Map(calls.map(({ toolCallId }) => [toolCallId, { errorText: INTERRUPTED_CALL }]))
 }
 
 /** What an exchange needs next: the model, the user, or nothing. */

@@ -1,10 +1,10 @@
 import type { JsonObject, ToolCallRecord, TurnRecord } from '@turnstore/core'
 import { isJsonObject, isValidId } from '@turnstore/core/adapter'
-import { type Format, formatByName } from '@turnstore/formats'
+import { writableFormat } from '@turnstore/formats'
 
 export const FORMAT = 'claude-code'
 
-const format = formatByName(FORMAT)
+const format = writableFormat(FORMAT)
 
 /** An item of a turn that is an entry. */
 export interface StoredEntry {
@@ -36,12 +36,12 @@ export function uuidOf({ uuid }: JsonObject): string | null {
 export function entriesOf(turns: readonly TurnRecord[], sessionId: string): JsonObject[] {
   // Without their calls, turns of this format give their entries and nothing else.
   const asItems = turns.map(turn => (entriesIn(turn).length === 0 ? turn : { ...turn, toolCalls: [] }))
-  return known(format).fromTurns?.(asItems, { sessionId }).messages ?? []
+  return format.fromTurns(asItems, { sessionId }).messages
 }
 
 /** The turns of entries, in order. What a reader does not know is kept in its item. */
 export function turnsOf(entries: readonly JsonObject[], turnId?: (index: number) => string): TurnRecord[] {
-  return known(format).toTurns(entries, { onProblem() {}, ...(turnId === undefined ? {} : { turnId }) })
+  return format.toTurns(entries, { onProblem() {}, ...(turnId === undefined ? {} : { turnId }) })
 }
 
 /** What the user asks in an entry; '' if nothing. */
@@ -81,9 +81,4 @@ export const note: JsonObject = { type: 'mode', sessionId: 'made' }
 
 function said(type: string, content: JsonObject[string]): JsonObject {
   return { type, uuid: 'made', sessionId: 'made', message: { role: type, content } }
-}
-
-function known(found: Format | undefined): Format {
-  if (found === undefined) throw new Error(`@turnstore/formats does not have the format ${FORMAT}`)
-  return found
 }

@@ -61,3 +61,6 @@ export const CHAT_FORMAT = 'chat'
 
 /** The content of a tool message for a call without a result. The model must see the call, or it would repeat it. */
 export const NO_RESULT = 'No result was recorded for this tool call; it may have taken effect or not.'
+
+/** What the model reads instead of the result of a call that a crash interrupted. */
+export const INTERRUPTED_CALL = 'The call was interrupted. It is unknown whether it took effect.'

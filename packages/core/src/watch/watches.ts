@@ -34,7 +34,12 @@ export class Watches {
     const { scope, since, signal } = checked
     const watch: Watch = new Watch({
       since,
-      load: () => this.#store.load(sessionId, scope),
+      load: async () => {
+        const glimpse = await this.#store.load(sessionId, scope)
+        // Not before: only a store that is open knows who shares it.
+        this.#keepLooking()
+        return glimpse
+      },
       begin: () => {
         this.#add(sessionId, watch)
         signal?.addEventListener('abort', watch.wake)
@@ -68,7 +73,11 @@ export class Watches {
     const others = this.#watches.get(sessionId)
     if (others === undefined) this.#watches.set(sessionId, new Set([watch]))
     else others.add(watch)
-    if (this.#store.isShared()) this.#timer ??= repeatEvery(INTERVAL_MS, () => void this.#look())
+  }
+
+  #keepLooking(): void {
+    if (this.isEmpty || !this.#store.isShared()) return
+    this.#timer ??= repeatEvery(INTERVAL_MS, () => void this.#look())
   }
 
   #remove(sessionId: string, watch: Watch): void {

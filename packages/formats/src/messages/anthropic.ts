@@ -192,8 +192,14 @@ export function writeAnthropic(messages: readonly ChatMessage[], options: WriteO
     }))
     return [{ role: 'assistant', content }, ...(results.length === 0 ? [] : [{ role: 'user', content: results }])]
   })
+  if (options.before.length === 0 && written[0]?.role === 'assistant') {
+    written.unshift({ role: 'user', content: [textPart(NO_PROMPT)] })
+  }
   return prompt === undefined ? { messages: written } : { messages: written, system: prompt }
 }
+
+/** Said for the user if the assistant speaks first: the API requires that the first message is the user's. */
+const NO_PROMPT = 'The conversation begins with the assistant.'
 
 const imageTypes = new Set(['image/jpeg', 'image/png', 'image/gif', 'image/webp'])
 

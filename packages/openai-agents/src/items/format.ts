@@ -1,19 +1,19 @@
 import type { JsonObject, TurnRecord } from '@turnstore/core'
 import { isJsonObject } from '@turnstore/core/adapter'
-import { type Format, formatByName } from '@turnstore/formats'
+import { writableFormat } from '@turnstore/formats'
 
 export const FORMAT = 'openai-agents'
 
-const format = formatByName(FORMAT)
+const format = writableFormat(FORMAT)
 
 /** The turns of items, in order. What a reader does not know is kept in its item. */
 export function turnsOf(items: readonly JsonObject[], turnId?: (index: number) => string): TurnRecord[] {
-  return known(format).toTurns(items, { onProblem() {}, ...(turnId === undefined ? {} : { turnId }) })
+  return format.toTurns(items, { onProblem() {}, ...(turnId === undefined ? {} : { turnId }) })
 }
 
 /** The items of turns, whoever recorded them. */
 export function itemsOf(turns: readonly TurnRecord[]): JsonObject[] {
-  return known(format).fromTurns?.(turns).messages ?? []
+  return format.fromTurns(turns).messages
 }
 
 /** Whether the items of a turn are all this SDK's, so that more can be added to it. */
@@ -54,9 +54,4 @@ export function isResult({ type }: JsonObject): boolean {
 
 export function isFunctionResult({ type }: JsonObject): boolean {
   return type === 'function_call_result'
-}
-
-function known(found: Format | undefined): Format {
-  if (found === undefined) throw new Error('@turnstore/formats does not have the format openai-agents')
-  return found
 }

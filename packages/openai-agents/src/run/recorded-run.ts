@@ -6,7 +6,7 @@ import {
   RunContext,
 } from '@openai/agents-core'
 import { type JsonObject, type JsonValue, type ToolCallRecord, TurnstoreError } from '@turnstore/core'
-import { canonicalJson } from '@turnstore/core/adapter'
+import { canonicalJson, INTERRUPTED_CALL } from '@turnstore/core/adapter'
 import type { Operation, SessionLog } from '../history/session-log.js'
 import { isFunctionResult, isOwn, notesOf, ownItems } from '../items/format.js'
 import { decodeItem, encodeItem } from '../items/item-json.js'
@@ -34,9 +34,6 @@ export interface RecoveredCall {
   /** It had been answered, or could not be known to be, or ran again. */
   readonly outcome: 'answered' | 'interrupted' | 'repeated'
 }
-
-/** What the model reads instead of the result of a call that a crash interrupted. */
-const INTERRUPTED = 'The call was interrupted. It is unknown whether it took effect.'
 
 /**
  * A run that survives a crash. What lies between the calls of the model is stored before each of them, and each result
@@ -127,7 +124,7 @@ export class RecordedRun<Context, RunAgent extends RecordableAgent<Context>> {
     const outcome = result === undefined ? (repeated === undefined ? 'interrupted' : 'repeated') : 'answered'
     this.recovered.push({ callId, toolName, outcome })
     this.#settled.add(callId)
-    return result ?? repeated ?? functionResult(call, INTERRUPTED)
+    return result ?? repeated ?? functionResult(call, INTERRUPTED_CALL)
   }
 
   /** The calls of the last turn that have results. */

@@ -156,7 +156,8 @@ function define(cases: Cases): void {
     'sees what other handles and other processes change',
     async ({ store, reopen, child }) => {
       await store.saveSession(sessionOf('s'))
-      const watching = watch(store, 's')
+      // The first call of its store.
+      const watching = watch(await reopen(), 's')
       await next(watching, 'the present state')
       const handle = await reopen()
       const process = await child()
