@@ -1,12 +1,13 @@
 // The one way in: `npm run demo`, `npm test`, `npm run check` and the longer tests work in a fresh clone with Node 18 or
 // newer and npm, and nothing else installed. Plain Node, no dependencies.
 //
-//   node scripts/dev.mjs demo | test | check | test:long | test:sdks | test:soak
+//   node scripts/dev.mjs demo | test | check | test:long | test:sdks | test:browser | test:soak
 //   node scripts/dev.mjs run COMMAND [ARGUMENT…]     any command, with the right Node and pnpm on the PATH
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { chromiumPath } from './chromium.mjs'
 
 const NODE = '24.21.0'
 const PNPM = '12.21.0'
@@ -14,7 +15,16 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const shell = process.platform === 'win32' // npx and pnpm are .cmd files there
 
 const [name, ...rest] = process.argv.slice(2)
-const commands = { demo, test, check, 'test:long': testLong, 'test:sdks': testSdks, 'test:soak': soak, run }
+const commands = {
+  demo,
+  test,
+  check,
+  'test:long': testLong,
+  'test:sdks': testSdks,
+  'test:browser': testBrowser,
+  'test:soak': soak,
+  run,
+}
 const command = commands[name ?? '']
 if (command === undefined || (name === 'run' && rest.length === 0)) {
   stop(2, `usage: node scripts/dev.mjs ${Object.keys(commands).join(' | ')} COMMAND [ARGUMENT…]`)
@@ -54,6 +64,15 @@ async function testSdks() {
   await quiet('Linting …', 'pnpm', 'exec', 'oxlint', '--type-aware', '-c', 'sdk-tests/oxlint.json', 'sdk-tests')
   say('Testing with the SDKs …')
   await show('pnpm', 'exec', 'vitest', 'run', '--config', 'sdk-tests/vitest.config.ts', ...rest)
+}
+
+/** The page of `turnstore inspect` in a real browser. */
+async function testBrowser() {
+  await install()
+  await build()
+  await ensureChromium()
+  say('Testing in Chromium …')
+  await show('pnpm', 'exec', 'vitest', 'run', '--config', 'packages/cli/test-browser/vitest.config.ts', ...rest)
 }
 
 /** The same with ten times as many kills. */
@@ -121,6 +140,24 @@ async function ensureRedis() {
   await quiet('Installing a Redis server for the tests …', 'apt-get', 'update')
   await quiet('…', 'apt-get', 'install', '--yes', '--no-install-recommends', 'redis-server')
   if (!hasRedis()) stop(1, 'redis-server was installed and cannot be started: see that it is on the PATH.')
+}
+
+/** The tests drive the system's Chromium: they download none. */
+async function ensureChromium() {
+  if (hasChromium()) return
+  if (!existsSync('/etc/debian_version') || process.getuid?.() !== 0) {
+    stop(
+      1,
+      'The tests of the page need Chromium or Chrome: install one, or set CHROMIUM to its path, and run this again.',
+    )
+  }
+  await quiet('Installing Chromium for the tests …', 'apt-get', 'update')
+  await quiet('…', 'apt-get', 'install', '--yes', '--no-install-recommends', 'chromium')
+  if (!hasChromium()) stop(1, 'chromium was installed and is not at /usr/bin/chromium: set CHROMIUM to its path.')
+}
+
+function hasChromium() {
+  return chromiumPath() !== undefined
 }
 
 function hasRedis() {

@@ -29,7 +29,7 @@ const rooms = {
   'ai-sdk': ['run', 'history', 'messages'],
   'openai-agents': ['run', 'history', 'items'],
   'claude-agent-sdk': ['sessions', 'entries', 'keys'],
-  cli: ['commands', 'output', 'input', 'merge', 'terminal', 'stores'],
+  cli: ['commands', 'inspector', 'output', 'input', 'merge', 'terminal', 'stores'],
   file: ['session', 'folder', 'format', 'locks', 'disk'],
   sqlite: ['maintenance', 'sessions', 'tables', 'database'],
   redis: ['sessions', 'listing', 'format', 'server', 'lua'],
@@ -37,11 +37,20 @@ const rooms = {
   conformance: ['command', 'suite', 'groups', 'cases', 'child', 'histories', 'samples', 'checks'],
 }
 
-for (const [name, folders] of Object.entries(rooms)) {
-  const src = join(root, 'packages', name, 'src')
-  const imports = importsIn(src)
+/** Those of the page of `turnstore inspect`, which runs in a browser. Of the server it has the types of the answers. */
+const pageRooms = ['session', 'list', 'conversation', 'timeline', 'details', 'keys', 'widgets', 'data', 'styles']
+const answers = '../src/inspector/answers.ts'
 
-  describe(`packages/${name}/src`, () => {
+const sources = [
+  ...Object.entries(rooms).map(([name, folders]) => [`packages/${name}/src`, folders]),
+  ['packages/cli/page', pageRooms],
+]
+
+for (const [path, folders] of sources) {
+  const src = join(root, path)
+  const imports = importsIn(src).filter(({ to }) => to !== answers)
+
+  describe(path, () => {
     it('has the folders that are named here', () => {
       const found = readdirSync(src, { withFileTypes: true }).filter(entry => entry.isDirectory())
       assert.deepEqual(new Set(found.map(entry => entry.name)), new Set(folders))
@@ -69,7 +78,7 @@ function floorOf(folders, file) {
 
 /** Every import of one file of a folder by another, types included. */
 function importsIn(src) {
-  const files = readdirSync(src, { recursive: true }).filter(file => file.endsWith('.ts'))
+  const files = readdirSync(src, { recursive: true }).filter(file => /\.tsx?$/.test(file))
   return files.flatMap(from => {
     const text = readFileSync(join(src, from), 'utf8').replaceAll(/^ *(?:\*|\/\/|\/\*).*$/gm, '') // no comments
     return [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*'(\.[^']+)'|new URL\('(\.[^']+\.[jt]s)'/g)].map(match => ({

@@ -8,6 +8,7 @@ import { completionCommand } from './commands/completion.js'
 import { copyCommand } from './commands/copy.js'
 import { exportCommand } from './commands/export.js'
 import { importCommand } from './commands/import.js'
+import { inspectCommand } from './commands/inspect.js'
 import { lsCommand } from './commands/ls.js'
 import { pruneCommand } from './commands/prune.js'
 import { migrateCommand } from './commands/migrate.js'
@@ -56,6 +57,7 @@ Exit codes: 0 success, 1 a failure was reported, 2 wrong usage, 130 Ctrl-C.`,
     showCommand,
     searchCommand,
     watchCommand,
+    inspectCommand,
     statsCommand,
     exportCommand,
     copyCommand,

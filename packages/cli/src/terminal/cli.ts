@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { createInterface } from 'node:readline/promises'
 import { pathToFileURL } from 'node:url'
 import { addAbortSignal, type Readable } from 'node:stream'
@@ -145,6 +146,11 @@ export class Cli {
     // Ctrl-C or Ctrl-D left the cursor after the question.
     this.stderr.write('\n')
     return false
+  }
+
+  /** For a command that serves until the run stops. */
+  async untilStop(): Promise<void> {
+    if (!this.isStopped) await once(this.#interrupt.signal, 'abort')
   }
 
   /** Aborts the input when the run stops, so that Ctrl-C also ends a wait for input. */

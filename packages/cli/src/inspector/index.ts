@@ -1,0 +1,2 @@
+export { startInspector } from './inspector.js'
+export { openBrowser } from './open-browser.js'

@@ -1,0 +1,61 @@
+import type { IncomingMessage } from 'node:http'
+import { type SessionStore, TurnstoreError } from '@turnstore/core'
+import { badRequest, Refusal } from './refusal.js'
+
+/** What the page may change. Each write names the revision that the reader saw. */
+export interface Write {
+  readonly id: string
+  readonly ifRevision: number
+  readonly title: string
+}
+
+export type WriteRoute = (store: SessionStore, write: Write) => Promise<unknown>
+
+/** An empty title removes it. */
+export const rename: WriteRoute = async (store, { id, ifRevision, title }) => {
+  const change = title === '' ? { unsetMetadata: ['title'] } : { setMetadata: { title } }
+  const { revision } = await store.changeSession(id, change, { ifRevision })
+  return { revision }
+}
+
+export const end: WriteRoute = async (store, { id, ifRevision }) => {
+  const { revision } = await store.changeSession(id, { setMetadata: { ended: true } }, { ifRevision })
+  return { revision }
+}
+
+export const remove: WriteRoute = async (store, { id, ifRevision }) => {
+  if (await store.deleteSession(id, { ifRevision })) return { deleted: true }
+  throw new TurnstoreError('SESSION_NOT_FOUND', 'The session does not exist', { sessionId: id })
+}
+
+const MOST_TEXT = 64 * 1024
+
+/**
+ * The body of a write. A form of another site cannot send it: it needs the page's own Origin and JSON.
+ * @throws {Refusal}
+ */
+export async function readWrite(request: IncomingMessage): Promise<Write> {
+  const { origin, 'content-type': type } = request.headers
+  if (origin === undefined) throw new Refusal(403, 'FORBIDDEN', 'A write needs an Origin')
+  if (type !== 'application/json') throw new Refusal(415, 'BAD_REQUEST', 'A write is application/json')
+  request.setEncoding('utf8')
+  let text = ''
+  for await (const chunk of request) {
+    text += String(chunk)
+    if (text.length > MOST_TEXT) throw new Refusal(413, 'BAD_REQUEST', 'The body is too large')
+  }
+  const { id, ifRevision, title = '' } = parse(text)
+  if (typeof id !== 'string' || typeof ifRevision !== 'number' || typeof title !== 'string') {
+    throw badRequest('A write has an id, the revision that it changes, and perhaps a title')
+  }
+  return { id, ifRevision, title }
+}
+
+function parse(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? { ...value } : {}
+  } catch {
+    throw badRequest('The body is no JSON')
+  }
+}

@@ -1,0 +1,2 @@
+/** Where Chromium or Chrome is on this machine, if anywhere. */
+export function chromiumPath(): string | undefined
