@@ -339,6 +339,20 @@ describe('A replay', () => {
 })
 
 describe('A result', () => {
+  it('that comes together with the next prompt belongs to the call of the turn before', async () => {
+    const backend = memory()
+    const store = new TurnstoreSessionStore({ store: backend })
+    for (const batch of [[asks('u1', 'Is there tea?'), calls('u2', 'c1')], [says('u3', 'A moment.')]]) {
+      await store.append(key, batch)
+    }
+    await store.append(key, [asks('u4', 'And coffee?'), gives('u5', 'u2', 'c1')])
+    const [id = ''] = await backend.listSessions()
+    const statuses = (await backend.loadSession(id))?.turns.map(({ toolCalls }) =>
+      toolCalls.map(({ status }) => status),
+    )
+    expect(statuses).toEqual([['success'], []])
+  })
+
   it('that comes after the next prompt belongs to the call of the turn before', async () => {
     const backend = memory()
     const store = new TurnstoreSessionStore({ store: backend })

@@ -210,6 +210,16 @@ describe.each(stores)('A session in the store %s', (_name, open) => {
 })
 
 describe('A session', () => {
+  it('takes a result that comes together with the next question for that of the call before it', async () => {
+    const store = memory()
+    const session = new TurnstoreSession({ store, sessionId: 's' })
+    await session.addItems([user('Is there tea?'), calls('c1')])
+    await session.addItems([says('A moment.')])
+    await session.addItems([user('And coffee?'), gives('c1', 'Yes.')])
+    const statuses = (await store.loadSession('s'))?.turns.map(({ toolCalls }) => toolCalls.map(({ status }) => status))
+    expect(statuses).toEqual([['success'], []])
+  })
+
   it('refuses what is neither JSON nor bytes, and stores nothing', async () => {
     const store = memory()
     const session = new TurnstoreSession({ store, sessionId })

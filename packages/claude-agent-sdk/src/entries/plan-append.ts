@@ -62,7 +62,8 @@ export function planAppend(
     if (isOpen) {
       const next = openAfter(open, read, added, index === turns.length - 1)
       last = next
-      if (added.length === 0 && next.status === open.status) continue
+      // A result of its call may come after the next prompt.
+      if (added.length === 0 && own.length === 0 && next.status === open.status) continue
       updates.add(turnId, {
         set: {
           ...changesOf(open, next),

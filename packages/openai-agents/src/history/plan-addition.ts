@@ -75,7 +75,8 @@ export function planAddition(view: View, items: readonly NewItem[], options: Add
       const putToolCalls = told(turn)
         .filter(({ status }, index) => index >= known || status !== 'running')
         .map(call => ({ ...call, replace: true }))
-      if (Object.keys(set).length > 0 || added.length > 0) {
+      // A result of its call may come after the next question.
+      if (Object.keys(set).length > 0 || added.length > 0 || putToolCalls.length > 0) {
         updateTurns.push({ turnId: turn.turnId, set, putToolCalls, putItems })
       }
       advance = () => {
