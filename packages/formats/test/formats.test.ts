@@ -95,7 +95,7 @@ describe.each(['anthropic', 'claude-code'])('A conversation that the assistant b
       { role: 'assistant', content: 'May I help?' },
       { role: 'user', content: 'Yes.' },
     ])
-    const { messages = [] } = writableFormat(name).fromTurns(turns)
+    const { messages } = writableFormat(name).fromTurns(turns)
     expect(messages).toHaveLength(3)
     await expectValid(name, messages)
   })
