@@ -220,6 +220,15 @@ describe('A session', () => {
     expect(statuses).toEqual([['success'], []])
   })
 
+  it('takes each of two results that come together for one of the calls with their id', async () => {
+    const store = memory()
+    const session = new TurnstoreSession({ store, sessionId: 's' })
+    await session.addItems([calls('c1'), user('Again?'), calls('c1')])
+    await session.addItems([gives('c1', 'Yes.'), gives('c1', 'Yes.')])
+    const statuses = (await store.loadSession('s'))?.turns.map(({ toolCalls }) => toolCalls.map(({ status }) => status))
+    expect(statuses).toEqual([['success'], ['success']])
+  })
+
   it('refuses what is neither JSON nor bytes, and stores nothing', async () => {
     const store = memory()
     const session = new TurnstoreSession({ store, sessionId })

@@ -16,7 +16,7 @@ const SHELL = `
 "$@" </dev/null >"$LOG" 2>&1 &
 echo $!
 cat >/dev/null
-kill -QUIT $! 2>/dev/null
+kill "-$END" $! 2>/dev/null
 wait $!
 `
 
@@ -78,7 +78,7 @@ export async function startServer(
   const args = Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`
   const start = (): Promise<Running> =>
-    run(folder, [...asUser, programOf('postgres'), '-D', data, ...args], () => answers(url))
+    run(folder, [...asUser, programOf('postgres'), '-D', data, ...args], () => answers(url), 'SIGQUIT')
   let running = await start()
   const admin = new Pool({ connectionString: url, max: 4 })
   admin.on('error', () => {})
@@ -88,12 +88,12 @@ export async function startServer(
     folder,
     admin,
     restart: async () => {
-      await running.stop('SIGQUIT')
+      await running.stop()
       running = await start()
     },
     stop: async () => {
       await admin.end()
-      await running.stop('SIGQUIT')
+      await running.stop()
       rmSync(folder, { recursive: true, force: true })
     },
   }
@@ -120,11 +120,12 @@ max_client_conn = 500
   writeFileSync(join(folder, 'users.txt'), '"postgres" ""\n')
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`
   const program = existsSync('/usr/sbin/pgbouncer') ? '/usr/sbin/pgbouncer' : programOf('pgbouncer')
-  const running = await run(folder, [...asUser, program, file], () => answers(url))
+  // The shell has it ignore SIGQUIT, and not every version sets that right.
+  const running = await run(folder, [...asUser, program, file], () => answers(url), 'SIGKILL')
   return {
     url,
     stop: async () => {
-      await running.stop('SIGQUIT')
+      await running.stop()
       rmSync(folder, { recursive: true, force: true })
     },
   }
@@ -138,15 +139,21 @@ function newFolder(name: string): string {
 
 interface Running {
   readonly pid: number
-  stop(signal: NodeJS.Signals): Promise<void>
+  stop(): Promise<void>
 }
 
-async function run(folder: string, command: readonly string[], isUp: () => Promise<boolean>): Promise<Running> {
+/** @param end ends the program at once, and the processes that it started */
+async function run(
+  folder: string,
+  command: readonly string[],
+  isUp: () => Promise<boolean>,
+  end: NodeJS.Signals,
+): Promise<Running> {
   const log = join(folder, 'log')
   const shell = spawn('sh', ['-c', SHELL, 'sh', ...command], {
     cwd: folder,
     stdio: ['pipe', 'pipe', 'inherit'],
-    env: { ...process.env, LOG: log },
+    env: { ...process.env, LOG: log, END: end.slice('SIG'.length) },
   })
   const pid = await pidOf(shell)
   const deadline = performance.now() + 30_000
@@ -158,9 +165,9 @@ async function run(folder: string, command: readonly string[], isUp: () => Promi
   }
   return {
     pid,
-    stop: async signal => {
+    stop: async () => {
       try {
-        process.kill(pid, signal)
+        process.kill(pid, end)
       } catch {
         // It has ended.
       }

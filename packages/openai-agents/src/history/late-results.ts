@@ -4,10 +4,15 @@ import type { TurnState } from './turn-state.js'
 
 /** Whether a result may answer a call of an earlier turn: the user went on before a call was approved. */
 export function hasLateResult(open: TurnState | null, added: readonly JsonObject[]): boolean {
-  const waiting = new Set(open?.openCalls.map(callKey))
+  const waiting = (open?.openCalls ?? []).map(callKey)
   return added.some(item => {
-    if (isCall(item)) waiting.add(callKey(item))
-    return isResult(item) && !waiting.has(callKey(item))
+    if (isCall(item)) waiting.push(callKey(item))
+    if (!isResult(item)) return false
+    const at = waiting.indexOf(callKey(item))
+    if (at === -1) return true
+    // Turns may repeat an id: each result answers one call.
+    waiting.splice(at, 1)
+    return false
   })
 }
 
