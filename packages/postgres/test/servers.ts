@@ -20,8 +20,9 @@ kill "-$END" $! 2>/dev/null
 wait $!
 `
 
-const LOWEST_PORT = 21_000
-const HIGHEST_PORT = 64_000
+/** Below those that the system gives to clients. */
+const HIGHEST_PORT = 32_000
+const LOWEST_PORT = 10_000
 
 /** Postgres refuses to run as root. */
 const asUser = process.getuid?.() === 0 ? ['setpriv', '--reuid=nobody', '--regid=nogroup', '--clear-groups'] : []

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,15 +14,15 @@ import { Redis } from 'ioredis'
 
 const SHELL = `
 server=$(command -v redis-server || command -v valkey-server) || { echo missing; exit 127; }
-"$server" "$@" </dev/null >/dev/null 2>&1 &
+"$server" "$@" </dev/null >"$LOG" 2>&1 &
 echo $!
 cat >/dev/null
 kill -KILL $! 2>/dev/null
 `
 
-/** The bus of a Cluster uses the port plus 10,000. */
-const HIGHEST_PORT = 54_000
-const LOWEST_PORT = 21_000
+/** Below those that the system gives to clients. The bus of a Cluster uses the port plus 10,000. */
+const HIGHEST_PORT = 22_000
+const LOWEST_PORT = 10_000
 
 export interface Server {
   readonly port: number
@@ -36,8 +36,8 @@ export interface Server {
 
 /** Starts a server with these settings. By default it does not persist. */
 export async function startServer(settings: Readonly<Record<string, string>> = {}): Promise<Server> {
-  const folder = mkdtempSync(join(tmpdir(), 'turnstore-redis-'))
   for (let attempt = 0; ; attempt++) {
+    const folder = mkdtempSync(join(tmpdir(), 'turnstore-redis-'))
     const port = await freePort()
     const all = {
       bind: '127.0.0.1',
@@ -48,7 +48,11 @@ export async function startServer(settings: Readonly<Record<string, string>> = {
       ...settings,
     }
     const args = Object.entries(all).flatMap(([name, value]) => [`--${name}`, value])
-    const shell = spawn('sh', ['-c', SHELL, 'sh', ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
+    const log = join(folder, 'log')
+    const shell = spawn('sh', ['-c', SHELL, 'sh', ...args], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: { ...process.env, LOG: log },
+    })
     const pid = await pidOf(shell)
     const password = settings.requirepass
     const admin = new Redis({
@@ -66,9 +70,10 @@ export async function startServer(settings: Readonly<Record<string, string>> = {
       rmSync(folder, { recursive: true, force: true })
     }
     // Another test may have taken the port. Then this is not our server.
-    if ((await answers(admin, pid, 10_000)) || attempt === 5) {
+    if (await answers(admin, pid, 10_000)) {
       return { port, url: `redis://127.0.0.1:${port}`, admin, signal: signal => process.kill(pid, signal), stop }
     }
+    if (attempt === 3) throw new Error(`No server answers at port ${port}: ${readFileSync(log, 'utf8').slice(-2000)}`)
     await stop()
   }
 }
