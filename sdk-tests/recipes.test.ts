@@ -14,7 +14,7 @@ const examples = blocks.flatMap(({ language, code }, index) =>
 
 describe('The examples of docs/integrations.md', () => {
   it('exist', () => {
-    expect(examples).toHaveLength(2)
+    expect(examples).toHaveLength(3)
   })
 
   it.each(examples)('block %i runs', (_index, code, output) => {
