@@ -34,6 +34,8 @@ export function useBrowser(): void {
 
 export interface Inspected {
   readonly store: SessionStore
+  /** Of the files of the store. */
+  readonly folder: string
   readonly page: Page
   /** Of the calls that the page has made, such as `/api/turns?id=s&from=0`. */
   readonly calls: string[]
@@ -44,6 +46,7 @@ export interface Inspected {
 }
 
 interface Options extends BrowserContextOptions {
+  readonly kind?: 'sqlite' | 'file'
   readonly isWritable?: boolean
   readonly sessions?: readonly SessionInput[]
 }
@@ -52,9 +55,14 @@ interface Options extends BrowserContextOptions {
  * A store that is served to a new page. When the test is over, the page must have had no error and asked for nothing
  * but what is on loopback.
  */
-export async function inspect({ isWritable = false, sessions = [], ...options }: Options = {}): Promise<Inspected> {
+export async function inspect({
+  kind = 'sqlite',
+  isWritable = false,
+  sessions = [],
+  ...options
+}: Options = {}): Promise<Inspected> {
   const folder = mkdtempSync(join(tmpdir(), 'turnstore-browser-'))
-  const store = await openStore(`sqlite:${join(folder, 'sessions.db')}`)
+  const store = await openStore(`${kind}:${join(folder, 'sessions.db')}`)
   for (const session of sessions) await store.saveSession(session)
   const inspector = await startInspector({ store, label: 'sqlite:./sessions.db', isWritable }, 0)
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options })
@@ -83,6 +91,7 @@ export async function inspect({ isWritable = false, sessions = [], ...options }:
   await page.getByRole('navigation', { name: 'Sessions' }).waitFor()
   return {
     store,
+    folder: join(folder, 'sessions.db'),
     page,
     calls,
     visit: async hash => {

@@ -29,7 +29,7 @@ describe('the list of sessions', () => {
     const { page, calls } = await inspect({ sessions: many })
     const list = page.getByRole('region', { name: 'List of sessions' })
     await page.getByText('Prompt 179').waitFor()
-    expect(calls.filter(call => call.startsWith('/api/sessions'))).toHaveLength(1)
+    expect(calls.filter(call => /sessions.*cursor=/.test(call))).toEqual([])
     await expect
       .poll(async () => {
         await list.evaluate(element => element.scrollTo(0, element.scrollHeight))
@@ -38,8 +38,40 @@ describe('the list of sessions', () => {
       .toBe(1)
     await list.evaluate(element => element.scrollTo(0, element.scrollHeight))
     await page.getByText('Prompt 0', { exact: true }).waitFor()
-    expect(calls.filter(call => call.startsWith('/api/sessions'))).toHaveLength(4)
+    expect(calls.filter(call => /sessions.*cursor=/.test(call))).toHaveLength(3)
     expect(await page.getByRole('listitem').count()).toBeLessThan(60)
+  })
+
+  it('shows by itself what is new, has changed or is gone, and keeps what the reader has scrolled to', async () => {
+    const { page, store } = await inspect({ sessions: many })
+    const list = page.getByRole('region', { name: 'List of sessions' })
+    const rows = page.getByRole('list', { name: 'List of sessions' }).getByRole('listitem')
+    await page.getByText('Prompt 179').waitFor()
+    const append = (sessionId: string, prompt: string) =>
+      store.changeSession(
+        sessionId,
+        { appendTurns: [{ turnId: 'new', prompt }], updatedAt: '2026-02-01T00:00:00Z' },
+        { createIfMissing: {} },
+      )
+    await append('new', 'A new question')
+    await append('s-100', 'Another one')
+    await store.deleteSession('s-178')
+    await page.getByText('A new question').waitFor()
+    expect(await rows.first().innerText()).toContain('A new question')
+    expect(await rows.nth(1).innerText()).toContain('Another one')
+    expect(await page.getByText('Prompt 178', { exact: true }).count()).toBe(0)
+    await expect
+      .poll(async () => {
+        await list.evaluate(element => element.scrollTo(0, element.scrollHeight))
+        return page.getByText('180 sessions').count()
+      })
+      .toBe(1)
+    await append('s-099', 'The third')
+    await list.evaluate(element => element.scrollTo(0, 0))
+    await page.getByText('The third').waitFor()
+    await list.evaluate(element => element.scrollTo(0, element.scrollHeight))
+    await page.getByText('Prompt 0', { exact: true }).waitFor()
+    await page.getByText('180 sessions').waitFor()
   })
 
   it('filters by workspace, agent, status, ended and metadata, and keeps the filters in its address', async () => {

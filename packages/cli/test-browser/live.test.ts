@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { inspect, place, useBrowser } from './browser.ts'
 import { longSession, parcel } from './samples.ts'
@@ -101,6 +103,18 @@ describe('with --write', () => {
     await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
     await page.getByText('This store has no sessions yet.').waitFor()
     expect(await store.loadSummary(parcel.sessionId)).toBeNull()
+  })
+
+  it('deletes a session that cannot be read, and asks before', async () => {
+    const { page, store, folder } = await inspect({ kind: 'file', sessions: [parcel], isWritable: true })
+    await page.locator('a.session').first().waitFor()
+    writeFileSync(join(folder, `${parcel.sessionId}.json`), 'no session')
+    await page.getByRole('button', { name: 'Refresh the list' }).click()
+    await page.getByText('CORRUPT_SESSION').waitFor()
+    await page.getByRole('button', { name: 'Delete …' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
+    await page.getByText('This store has no sessions yet.').waitFor()
+    expect(await store.listSessions()).toEqual([])
   })
 
   it('without it, nothing in the page changes a session', async () => {

@@ -48,9 +48,13 @@ export async function ask<Name extends keyof Answers>(
   return read(name, await get(name, parameters, signal))
 }
 
-export type WriteName = 'rename' | 'end' | 'delete'
+export type ChangeName = 'rename' | 'end' | 'delete'
 
-export async function write(name: WriteName, body: { id: string; ifRevision: number; title?: string }): Promise<void> {
+export async function write(
+  ...[name, body]:
+    | [name: ChangeName, body: { id: string; ifRevision: number; title?: string }]
+    | [name: 'discard', body: { id: string }]
+): Promise<void> {
   const headers = { ...authorization(), 'content-type': 'application/json' }
   await reach(`/api/${name}`, { method: 'POST', headers, body: JSON.stringify(body) })
 }

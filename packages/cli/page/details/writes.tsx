@@ -1,11 +1,11 @@
 import type { SessionSummary } from '@turnstore/core'
 import { useState } from 'preact/hooks'
 import type { ErrorAnswer } from '../../src/inspector/answers.ts'
-import { problemOf, write, type WriteName } from '../data/api.ts'
+import { problemOf, write, type ChangeName } from '../data/api.ts'
 import { goTo } from '../data/place.ts'
 import type { SessionModel } from '../data/session-model.ts'
 import { titleOf } from '../data/title.ts'
-import { Dialog } from '../widgets/dialog.tsx'
+import { DeleteDialog } from '../widgets/delete-dialog.tsx'
 import { Line, Problem } from '../widgets/small.tsx'
 import { counted } from '../widgets/times.ts'
 
@@ -22,7 +22,7 @@ export function Writes({ model, summary, changed }: Props) {
   const [problem, setProblem] = useState<ErrorAnswer | null>(null)
   const [isAsking, setAsking] = useState(false)
   const [isBusy, setBusy] = useState(false)
-  const act = async (name: WriteName, more: { title?: string } = {}): Promise<void> => {
+  const act = async (name: ChangeName, more: { title?: string } = {}): Promise<void> => {
     setBusy(true)
     setProblem(null)
     try {
@@ -65,26 +65,15 @@ export function Writes({ model, summary, changed }: Props) {
       </p>
       {problem !== null && <Problem problem={problem} />}
       {isAsking && (
-        <Dialog title="Delete this session?" close={() => setAsking(false)}>
-          <p>
-            <Line class="mono" text={id} /> with {counted(turnCount, 'turn')} is deleted for good.
-          </p>
-          <div class="buttons">
-            <button type="button" onClick={() => setAsking(false)} autofocus>
-              Keep it
-            </button>
-            <button
-              type="button"
-              class="danger"
-              onClick={() => {
-                setAsking(false)
-                void act('delete')
-              }}
-            >
-              Delete
-            </button>
-          </div>
-        </Dialog>
+        <DeleteDialog
+          keep={() => setAsking(false)}
+          remove={() => {
+            setAsking(false)
+            void act('delete')
+          }}
+        >
+          <Line class="mono" text={id} /> with {counted(turnCount, 'turn')} is deleted for good.
+        </DeleteDialog>
       )}
     </section>
   )

@@ -76,7 +76,7 @@ export function ListPane({ place, store, version, refresh, askHelp }: Props) {
         </div>
       </header>
       {place.text.trim() === '' ? (
-        <SessionList place={place} version={version} />
+        <SessionList place={place} version={version} isWritable={store?.isWritable === true} changed={refresh} />
       ) : (
         <SearchHits place={place} version={version} />
       )}

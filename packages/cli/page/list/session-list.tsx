@@ -1,14 +1,25 @@
-import type { SessionSummary } from '@turnstore/core'
+import type { DamagedSession, SessionSummary } from '@turnstore/core'
 import { ask } from '../data/api.ts'
 import { filterNames, filterParameters, linkTo, type Place } from '../data/place.ts'
 import { titleOf } from '../data/title.ts'
 import { Line, Problem, Status } from '../widgets/small.tsx'
 import { counted, longTime, shortTime } from '../widgets/times.ts'
 import { Windowed } from '../widgets/windowed.tsx'
+import { DamagedRow } from './damaged-row.tsx'
 import { usePaged } from './use-paged.ts'
 
-/** All sessions that meet the filters, the latest first. Its pages come as one scrolls. */
-export function SessionList({ place, version }: { readonly place: Place; readonly version: number }) {
+type Listed = SessionSummary | DamagedSession
+
+interface Props {
+  readonly place: Place
+  readonly version: number
+  readonly isWritable: boolean
+  /** After a write. */
+  readonly changed: () => void
+}
+
+/** All sessions that meet the filters, the latest first. Its pages come as one scrolls, and news come by themselves. */
+export function SessionList({ place, version, isWritable, changed }: Props) {
   const { filters } = place
   const known = JSON.stringify(filters)
   const paged = usePaged(
@@ -17,6 +28,7 @@ export function SessionList({ place, version }: { readonly place: Place; readonl
       return { items: [...page.damaged, ...page.sessions], cursor: page.cursor }
     },
     [known, version],
+    renewed,
   )
   const { items, isLoading, isWhole, problem } = paged
   const isFiltered = filterNames.some(name => filters[name] !== '')
@@ -32,7 +44,7 @@ export function SessionList({ place, version }: { readonly place: Place; readonl
       row={index => {
         const item = items[index]
         if (item === undefined) return <></>
-        if ('code' in item) return <DamagedRow id={item.sessionId} code={item.code} />
+        if ('code' in item) return <DamagedRow session={item} isWritable={isWritable} changed={changed} />
         return <SessionRow session={item} isCurrent={item.sessionId === place.session} />
       }}
       after={
@@ -47,6 +59,16 @@ export function SessionList({ place, version }: { readonly place: Place; readonl
       }
     />
   )
+}
+
+/** What is behind the first page stays, but for sessions that have moved to the front or have left it. */
+function renewed(items: readonly Listed[], first: readonly Listed[]): readonly Listed[] {
+  const ids = new Set(first.map(({ sessionId }) => sessionId))
+  const last = first.findLast(each => 'updatedAt' in each)
+  const behind = items.filter(
+    each => !ids.has(each.sessionId) && ('code' in each || last === undefined || each.updatedAt <= last.updatedAt),
+  )
+  return [...first, ...behind]
 }
 
 function SessionRow({ session, isCurrent }: { readonly session: SessionSummary; readonly isCurrent: boolean }) {
@@ -78,17 +100,5 @@ function SessionRow({ session, isCurrent }: { readonly session: SessionSummary; 
         {agentId !== null && <Line text={agentId} />}
       </span>
     </a>
-  )
-}
-
-function DamagedRow({ id, code }: { readonly id: string; readonly code: string }) {
-  return (
-    <div class="session damaged">
-      <Line class="session-title mono" text={id} />
-      <span class="session-facts">
-        <span class="status status-error">{code}</span>
-        <span>turnstore check tells more</span>
-      </span>
-    </div>
   )
 }

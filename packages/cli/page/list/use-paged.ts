@@ -15,10 +15,17 @@ export interface Paged<T> {
   readonly more: () => void
 }
 
-/** Pages that come as the reader scrolls. It begins anew when a dependency is another one. */
+/** How often the first page is read again while the tab is in view, in milliseconds. */
+const LOOK_MS = 3000
+
+/**
+ * Pages that come as the reader scrolls. It begins anew when a dependency is another one.
+ * @param renew puts the first page, as it is now, before what was read behind it; without it, what was read stays
+ */
 export function usePaged<T>(
   read: (cursor: string, signal: AbortSignal) => Promise<Page<T>>,
   dependencies: readonly unknown[],
+  renew?: (items: readonly T[], first: readonly T[]) => readonly T[],
 ): Paged<T> {
   const [, redraw] = useReducer((number: number, _action: 'redraw') => number + 1, 0)
   const state = useRef<State<T>>(newState())
@@ -27,7 +34,13 @@ export function usePaged<T>(
     const begun = newState<T>(state.current.items)
     state.current = begun
     void load(begun, read, () => redraw('redraw'))
-    return () => begun.controller.abort()
+    const timer = setInterval(() => {
+      if (renew !== undefined && !document.hidden) void look(begun, read, renew, () => redraw('redraw'))
+    }, LOOK_MS)
+    return () => {
+      clearInterval(timer)
+      begun.controller.abort()
+    }
   }, dependencies)
   const { items, isLoading, isWhole, problem } = state.current
   const more = (): void => {
@@ -78,4 +91,22 @@ async function load<T>(
   }
   state.isLoading = false
   if (!signal.aborted) changed()
+}
+
+/** If it fails, the next look may not. */
+async function look<T>(
+  state: State<T>,
+  read: (cursor: string, signal: AbortSignal) => Promise<Page<T>>,
+  renew: (items: readonly T[], first: readonly T[]) => readonly T[],
+  changed: () => void,
+): Promise<void> {
+  if (state.isFirst || state.isLoading) return
+  const first = await read('', state.controller.signal).catch(() => null)
+  // A page that came meanwhile belongs behind what this one was to replace.
+  if (first === null || state.isLoading || state.controller.signal.aborted) return
+  const items = first.cursor === null ? first.items : renew(state.items, first.items)
+  if (JSON.stringify(items) === JSON.stringify(state.items)) return
+  state.items = items
+  state.isWhole ||= first.cursor === null
+  changed()
 }

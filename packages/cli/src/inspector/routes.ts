@@ -5,7 +5,7 @@ import { sessionEvents } from './events.js'
 import * as read from './read-routes.js'
 import { forbidden, notFound, Refusal } from './refusal.js'
 import type { Answer } from './reply.js'
-import { end, readWrite, remove, rename, type WriteRoute } from './write-routes.js'
+import { discard, end, readWrite, remove, rename, type WriteRoute } from './write-routes.js'
 
 export interface Inspected {
   readonly store: SessionStore
@@ -51,6 +51,7 @@ const writes: Readonly<Record<string, WriteRoute>> = {
   '/api/rename': rename,
   '/api/end': end,
   '/api/delete': remove,
+  '/api/discard': discard,
 }
 
 /** @throws {Refusal} and errors of the store */

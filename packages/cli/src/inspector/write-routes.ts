@@ -1,10 +1,11 @@
 import type { IncomingMessage } from 'node:http'
-import { type SessionStore, TurnstoreError } from '@turnstore/core'
+import { isTurnstoreError, type SessionStore, TurnstoreError } from '@turnstore/core'
 import { badRequest, Refusal } from './refusal.js'
 
-/** What the page may change. Each write names the revision that the reader saw. */
+/** What the page may change. */
 export interface Write {
   readonly id: string
+  /** That the reader saw. Nobody has seen one of a damaged session. */
   readonly ifRevision: number
   readonly title: string
 }
@@ -28,6 +29,21 @@ export const remove: WriteRoute = async (store, { id, ifRevision }) => {
   throw new TurnstoreError('SESSION_NOT_FOUND', 'The session does not exist', { sessionId: id })
 }
 
+/** Deletes a session that cannot be read, and no other. */
+export const discard: WriteRoute = async (store, { id }) => {
+  const damage = await store.loadSession(id).then(
+    () => null,
+    (error: unknown) => error,
+  )
+  if (!isTurnstoreError(damage, 'CORRUPT_SESSION')) {
+    throw (
+      damage ??
+      new TurnstoreError('REVISION_CONFLICT', 'The session can be read: open it to delete it', { sessionId: id })
+    )
+  }
+  return { deleted: await store.deleteSession(id, { evenIfDamaged: true }) }
+}
+
 const MOST_TEXT = 64 * 1024
 
 /**
@@ -44,7 +60,7 @@ export async function readWrite(request: IncomingMessage): Promise<Write> {
     text += String(chunk)
     if (text.length > MOST_TEXT) throw new Refusal(413, 'BAD_REQUEST', 'The body is too large')
   }
-  const { id, ifRevision, title = '' } = parse(text)
+  const { id, ifRevision = 0, title = '' } = parse(text)
   if (typeof id !== 'string' || typeof ifRevision !== 'number' || typeof title !== 'string') {
     throw badRequest('A write has an id, the revision that it changes, and perhaps a title')
   }

@@ -1,9 +1,11 @@
+import { writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { connect } from 'node:net'
+import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { openStore } from 'turnstore'
 import { type Inspector, startInspector } from '../../src/inspector/inspector.ts'
-import { finished, parseObject, start, temporaryStore, turnstore } from '../turnstore.ts'
+import { finished, parseObject, start, temporaryFolder, temporaryStore, turnstore } from '../turnstore.ts'
 
 interface Reply {
   readonly status: number | undefined
@@ -12,10 +14,10 @@ interface Reply {
 }
 
 /** A store with one session, served. */
-async function served({ isWritable = false } = {}): Promise<
+async function served({ isWritable = false, url = 'memory:' } = {}): Promise<
   Inspector & { readonly port: number; readonly token: string }
 > {
-  const store = await openStore('memory:')
+  const store = await openStore(url)
   await store.saveSession({
     sessionId: 's',
     metadata: { title: 'Tea' },
@@ -185,7 +187,7 @@ describe('the server of turnstore inspect', () => {
 describe('writes of turnstore inspect', () => {
   const body = JSON.stringify({ id: 's', ifRevision: 1, title: 'Coffee' })
 
-  it.each(['/api/rename', '/api/end', '/api/delete'])('%s is refused without --write', async path => {
+  it.each(['/api/rename', '/api/end', '/api/delete', '/api/discard'])('%s is refused without --write', async path => {
     const { port, token } = await served()
     const headers = { ...bearer(token), origin: `http://127.0.0.1:${port}`, 'content-type': 'application/json' }
     const { status, text } = await send(port, path, { method: 'POST', headers, body })
@@ -222,6 +224,22 @@ describe('writes of turnstore inspect', () => {
     expect(await sessionOf(port, token)).toMatchObject({ revision: 3, metadata: { title: 'Coffee', ended: true } })
     expect((await write('/api/delete', 3)).status).toBe(200)
     expect((await write('/api/delete', 3)).status).toBe(404)
+  })
+
+  it('discard a session that cannot be read, and no other', async () => {
+    const folder = temporaryFolder()
+    const { port, token } = await served({ isWritable: true, url: `file:${folder}` })
+    const headers = { ...bearer(token), origin: `http://127.0.0.1:${port}`, 'content-type': 'application/json' }
+    const discard = async (): Promise<readonly unknown[]> => {
+      const sent = await send(port, '/api/discard', { method: 'POST', headers, body: JSON.stringify({ id: 's' }) })
+      return [sent.status, parseObject(sent.text).code]
+    }
+    expect(await discard()).toEqual([409, 'REVISION_CONFLICT'])
+    expect(await sessionOf(port, token)).toMatchObject({ revision: 1 })
+    writeFileSync(join(folder, 's.json'), 'no session')
+    expect(await discard()).toEqual([200, undefined])
+    expect(await discard()).toEqual([409, 'REVISION_CONFLICT'])
+    expect((await send(port, '/api/session?id=s', { headers: bearer(token) })).status).toBe(404)
   })
 
   async function sessionOf(port: number, token: string): Promise<Record<string, unknown>> {

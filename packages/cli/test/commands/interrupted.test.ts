@@ -76,7 +76,7 @@ describe.each(['import', 'copy'])('%s, stopped at a random moment', command => {
       command === 'import' ? ['import', file, '--to', to] : ['copy', '--from', source, '--to', to]
     const rounds: { round: number; isRight: boolean }[] = []
     // The span in which a signal stops the work. It narrows with each run that a signal missed.
-    const span = [0, await timeOf(argsTo(targetOf('timed')))] as const
+    const span: readonly [number, number] = [0, await timeOf(argsTo(targetOf('timed')))]
     let [earliest, latest] = span
     for (let round = 0; rounds.length < STOPPED && round < MOST_ROUNDS; round++) {
       if (kind === 'redis') await server.admin.flushall()

@@ -32,7 +32,7 @@ import { columns, type IndexScan, scansOf, termsOf } from './listing-sql.js'
 /** Runs a transaction, and waits while the database is busy. */
 export type Read = <T>(work: () => T) => Promise<T>
 
-/** Rows that a filtered query reads before it yields to the event loop: a few milliseconds of work. */
+/** Rows that a query reads before it yields to the event loop: a few milliseconds of work. */
 const CHUNK = 500
 
 /** The same in milliseconds, for rows with much metadata: each may have a megabyte. */
@@ -95,7 +95,8 @@ function readChunk(connection: Connection, query: CheckedQuery, after: Position 
   const [scan, ...others] = scansOf(query)
   // Metadata and the status of the last turn are compared later, so any row may match.
   const comparesMetadata = query.metadata.length > 0
-  const limit = comparesMetadata || query.lastTurnStatus !== undefined ? CHUNK : most
+  const isCompared = comparesMetadata || query.lastTurnStatus !== undefined
+  const limit = isCompared ? CHUNK : Math.min(most, CHUNK)
   const isFiltered = filterTerms(query, columns, new Bindings(dialect)).length > 0
   const border = isFiltered ? positionAhead(connection, query, scan, after) : null
   const rowsOn = (each: IndexScan): Row[] => {
