@@ -47,14 +47,12 @@ describe('the list of sessions', () => {
     const list = page.getByRole('region', { name: 'List of sessions' })
     const rows = page.getByRole('list', { name: 'List of sessions' }).getByRole('listitem')
     await page.getByText('Prompt 179').waitFor()
-    const append = (sessionId: string, prompt: string) =>
-      store.changeSession(
-        sessionId,
-        { appendTurns: [{ turnId: 'new', prompt }], updatedAt: '2026-02-01T00:00:00Z' },
-        { createIfMissing: {} },
-      )
-    await append('new', 'A new question')
-    await append('s-100', 'Another one')
+    const append = async (sessionId: string, prompt: string, updatedAt: string): Promise<void> => {
+      await store.changeSession(sessionId, { appendTurns: [{ turnId: 'new', prompt }], updatedAt })
+    }
+    await append('s-100', 'Another one', '2026-02-01T00:00:00Z')
+    const turns = [{ turnId: 't', prompt: 'A new question' }]
+    await store.saveSession({ sessionId: 'new', updatedAt: '2026-03-01T00:00:00Z', turns })
     await store.deleteSession('s-178')
     await page.getByText('A new question').waitFor()
     expect(await rows.first().innerText()).toContain('A new question')
@@ -66,7 +64,7 @@ describe('the list of sessions', () => {
         return page.getByText('180 sessions').count()
       })
       .toBe(1)
-    await append('s-099', 'The third')
+    await append('s-099', 'The third', '2026-04-01T00:00:00Z')
     await list.evaluate(element => element.scrollTo(0, 0))
     await page.getByText('The third').waitFor()
     await list.evaluate(element => element.scrollTo(0, element.scrollHeight))

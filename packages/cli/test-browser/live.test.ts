@@ -108,7 +108,7 @@ describe('with --write', () => {
   it('deletes a session that cannot be read, and asks before', async () => {
     const { page, store, folder } = await inspect({ kind: 'file', sessions: [parcel], isWritable: true })
     await page.locator('a.session').first().waitFor()
-    writeFileSync(join(folder, `${parcel.sessionId}.json`), 'no session')
+    writeFileSync(join(folder, 'acme', `${parcel.sessionId}.json`), 'no session')
     await page.getByRole('button', { name: 'Refresh the list' }).click()
     await page.getByText('CORRUPT_SESSION').waitFor()
     await page.getByRole('button', { name: 'Delete …' }).click()
