@@ -22,7 +22,7 @@ export {
   readStoredTurn,
   readStoredTurns,
 } from './adapter-kit/stored-json.js'
-export { TimeSlice } from './adapter-kit/time-slice.js'
+export { TimeSlice } from './basics/time-slice.js'
 export { CallIds } from './chat/call-ids.js'
 export { INTERRUPTED_CALL } from './chat/chat-message.js'
 export { callMessages, plainMessages } from './chat/exact-messages.js'

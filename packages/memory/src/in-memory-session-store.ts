@@ -189,7 +189,7 @@ export class InMemorySessionStore extends AbstractSessionStore {
   }
 
   protected async _querySessions(query: CheckedQuery): Promise<SessionPage> {
-    const { sessions, cursor } = pageOfSummaries(query, this.#summaries(query.scope))
+    const { sessions, cursor } = await pageOfSummaries(query, this.#summaries(query.scope))
     return { sessions: sessions.map(cloneSummary), cursor }
   }
 

@@ -1,3 +1,4 @@
+import { TimeSlice } from '../basics/time-slice.js'
 import type { JsonObject } from '../basics/json.js'
 import { isTurnstoreError, type TurnstoreError } from '../basics/errors.js'
 import type { SessionSummary } from '../records/models.js'
@@ -30,37 +31,55 @@ export function cursorAfter(query: CheckedQuery, last: SessionSummary | Position
   return encodeCursor('time' in last ? last : positionOf(last, query.orderBy), filter)
 }
 
-/** Filters, sorts and pages summaries, for a store without an index. */
-export function pageOfSummaries(query: CheckedQuery, summaries: readonly SessionSummary[]): SessionPage {
+/** Filters, sorts and pages summaries, for a store without an index. Lets other work run meanwhile. */
+export async function pageOfSummaries(query: CheckedQuery, summaries: readonly SessionSummary[]): Promise<SessionPage> {
   const direction = query.order === 'asc' ? 1 : -1
-  const { after } = query
-  const rest = summaries
-    .filter(session => matches(query, session))
-    .map(session => ({ session, position: positionOf(session, query.orderBy) }))
-    .filter(({ position }) => after === undefined || comparePositions(position, after) * direction > 0)
-  const first = firstOf(rest, query.limit, (a, b) => comparePositions(a.position, b.position) * direction)
-  const sessions = first.map(({ session }) => session)
+  const { after, limit } = query
+  const slice = new TimeSlice()
+  const first = new FirstOf<Placed>(limit, (a, b) => comparePositions(a.position, b.position) * direction)
+  let count = 0
+  for (const session of summaries) {
+    if (slice.isOver) await slice.yield()
+    if (!matches(query, session)) continue
+    const position = positionOf(session, query.orderBy)
+    if (after !== undefined && comparePositions(position, after) * direction <= 0) continue
+    count++
+    first.add({ session, position })
+  }
+  const sessions = first.items.map(({ session }) => session)
   const last = sessions.at(-1)
-  return { sessions, cursor: last === undefined || rest.length <= query.limit ? null : cursorAfter(query, last) }
+  return { sessions, cursor: last === undefined || count <= limit ? null : cursorAfter(query, last) }
 }
 
-/** The first of a list in an order, without sorting the others. */
-function firstOf<T>(list: readonly T[], count: number, compare: (a: T, b: T) => number): T[] {
-  const first: T[] = []
-  for (const item of list) {
-    const last = first.at(-1)
-    if (first.length === count && last !== undefined && compare(item, last) >= 0) continue
+interface Placed {
+  readonly session: SessionSummary
+  readonly position: Position
+}
+
+/** Keeps the first items in an order, without sorting the others. */
+class FirstOf<T> {
+  readonly items: T[] = []
+  readonly #count: number
+  readonly #compare: (a: T, b: T) => number
+
+  constructor(count: number, compare: (a: T, b: T) => number) {
+    this.#count = count
+    this.#compare = compare
+  }
+
+  add(item: T): void {
+    const last = this.items.at(-1)
+    if (this.items.length === this.#count && last !== undefined && this.#compare(item, last) >= 0) return
     let low = 0
-    for (let high = first.length; low < high;) {
+    for (let high = this.items.length; low < high;) {
       const middle = (low + high) >> 1
-      const other = first[middle]
-      if (other !== undefined && compare(other, item) <= 0) low = middle + 1
+      const other = this.items[middle]
+      if (other !== undefined && this.#compare(other, item) <= 0) low = middle + 1
       else high = middle
     }
-    first.splice(low, 0, item)
-    if (first.length > count) first.pop()
+    this.items.splice(low, 0, item)
+    if (this.items.length > this.#count) this.items.pop()
   }
-  return first
 }
 
 /** An entry of a listing: a session, or a damaged session. */
@@ -75,7 +94,7 @@ export async function pageOfListing(query: CheckedQuery, listing: AsyncIterable<
     if ('code' in listed) damaged.push(listed)
     else summaries.set(listed.sessionId, listed)
   }
-  const page = pageOfSummaries(query, [...summaries.values()])
+  const page = await pageOfSummaries(query, [...summaries.values()])
   return query.after === undefined && damaged.length > 0 ? { ...page, damaged } : page
 }
 

@@ -1,4 +1,4 @@
-import { TimeSlice } from '../adapter-kit/time-slice.js'
+import { TimeSlice } from '../basics/time-slice.js'
 import { throwIfAborted, type Signal } from '../basics/signal.js'
 import { type DamagedSession, damageOf } from '../queries/page.js'
 import { decodeCursor } from '../queries/cursor.js'

@@ -57,7 +57,7 @@ export class Listing {
   /** A page of the summaries in the scope, and what is damaged there. */
   async page(query: CheckedQuery): Promise<SessionPage> {
     const { sessions, damaged } = await this.#all(query.scope)
-    const page = pageOfSummaries(query, sessions)
+    const page = await pageOfSummaries(query, sessions)
     // They are shared with the cache.
     const own = { ...page, sessions: page.sessions.map(cloneSummary) }
     return query.after === undefined && damaged.length > 0 ? { ...own, damaged } : own
@@ -69,7 +69,11 @@ export class Listing {
     const slice = new TimeSlice()
     const sessions = new Map<string, { readonly summary: SessionSummary; readonly path: string }>()
     const damaged: DamagedSession[] = []
-    const documents = [...this.#layout.documents(scope)]
+    const documents: (FoundDocument | DamagedSession)[] = []
+    for (const document of this.#layout.documents(scope)) {
+      if (slice.isOver) await slice.yield()
+      documents.push(document)
+    }
     if (documents.length >= MANY_SESSIONS) await this.#summaries.load()
     for (const found of documents) {
       if (slice.isOver) await slice.yield()

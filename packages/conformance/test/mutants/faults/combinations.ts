@@ -558,7 +558,7 @@ function touched(by: 'nothing' | 'failed') {
       async query(_next, query) {
         const all = this.summaries(query.scope)
         const placed = all.map(each => ({ ...each, updatedAt: later(each.sessionId, each.updatedAt) ?? '' }))
-        const page = pageOfSummaries(query, placed)
+        const page = await pageOfSummaries(query, placed)
         const right = page.sessions.flatMap(({ sessionId }) => all.find(each => each.sessionId === sessionId) ?? [])
         return { ...page, sessions: right }
       },
@@ -652,7 +652,7 @@ type Query = NonNullable<Faults['query']>
 function filtered(left: Partial<CheckedQuery>, isMeant: (each: SessionSummary, query: CheckedQuery) => boolean): Query {
   return async function (_next, query) {
     const found = this.summaries(query.scope).filter(each => isMeant(each, query))
-    return rebound(query, pageOfSummaries({ ...query, ...left }, found))
+    return rebound(query, await pageOfSummaries({ ...query, ...left }, found))
   }
 }
 

@@ -544,7 +544,8 @@ export const paging = inMemory('paging', {
       const offsets = new Map<string, number>()
       return {
         async query(_next, query) {
-          const all = pageOfSummaries({ ...query, after: undefined, limit: 1e6 }, this.summaries(query.scope)).sessions
+          const whole = { ...query, after: undefined, limit: 1e6 }
+          const all = (await pageOfSummaries(whole, this.summaries(query.scope))).sessions
           const offset = query.after ? (offsets.get(JSON.stringify([query.after, query.order])) ?? 0) : 0
           const sessions = all.slice(offset, offset + query.limit)
           const last = sessions.at(-1)
@@ -612,7 +613,7 @@ export const paging = inMemory('paging', {
     'LIMIT first, then the filter of the application',
     {
       async query(_next, query) {
-        const all = pageOfSummaries({ ...bare(query), limit: query.limit }, this.summaries(undefined))
+        const all = await pageOfSummaries({ ...bare(query), limit: query.limit }, this.summaries(undefined))
         return { ...all, cursor: null, sessions: all.sessions.filter(each => matches(query, each)) }
       },
     },

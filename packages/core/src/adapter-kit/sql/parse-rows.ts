@@ -2,7 +2,7 @@ import type { PartList, TurnRecord } from '../../records/models.js'
 import type { PartPage } from '../../queries/part-range.js'
 import type { TurnHeadRecord } from '../../queries/turn-range.js'
 import { ofSession } from '../stored-json.js'
-import { TimeSlice } from '../time-slice.js'
+import { TimeSlice } from '../../basics/time-slice.js'
 import type { Row } from './columns.js'
 import { readPart, readTurnHeads, readTurnRows, type StoredTurns } from './stored-turns.js'
 

@@ -1,4 +1,4 @@
-import { monotonicNow, nextTurn } from '../basics/runtime.js'
+import { monotonicNow, nextTurn } from './runtime.js'
 
 /**
  * Long work that yields to the event loop every few milliseconds.
