@@ -31,17 +31,20 @@ export const remove: WriteRoute = async (store, { id, ifRevision }) => {
 
 /** Deletes a session that cannot be read, and no other. */
 export const discard: WriteRoute = async (store, { id }) => {
-  const damage = await store.loadSession(id).then(
-    () => null,
-    (error: unknown) => error,
-  )
-  if (!isTurnstoreError(damage, 'CORRUPT_SESSION')) {
-    throw (
-      damage ??
-      new TurnstoreError('REVISION_CONFLICT', 'The session can be read: open it to delete it', { sessionId: id })
-    )
+  if (!(await isDamaged(store, id))) {
+    throw new TurnstoreError('REVISION_CONFLICT', 'The session can be read: open it to delete it', { sessionId: id })
   }
   return { deleted: await store.deleteSession(id, { evenIfDamaged: true }) }
+}
+
+async function isDamaged(store: SessionStore, id: string): Promise<boolean> {
+  try {
+    await store.loadSession(id)
+    return false
+  } catch (error) {
+    if (isTurnstoreError(error, 'CORRUPT_SESSION')) return true
+    throw error
+  }
 }
 
 const MOST_TEXT = 64 * 1024
