@@ -46,7 +46,7 @@ export async function pageOfSummaries(query: CheckedQuery, summaries: readonly S
     count++
     first.add({ session, position })
   }
-  const sessions = first.items.map(({ session }) => session)
+  const sessions = first.sorted().map(({ session }) => session)
   const last = sessions.at(-1)
   return { sessions, cursor: last === undefined || count <= limit ? null : cursorAfter(query, last) }
 }
@@ -56,11 +56,13 @@ interface Placed {
   readonly position: Position
 }
 
-/** Keeps the first items in an order, without sorting the others. */
+/** Keeps the first items in an order, without sorting all others. */
 class FirstOf<T> {
-  readonly items: T[] = []
   readonly #count: number
   readonly #compare: (a: T, b: T) => number
+  #items: T[] = []
+  /** What comes behind it is none of the first. */
+  #border: T | undefined
 
   constructor(count: number, compare: (a: T, b: T) => number) {
     this.#count = count
@@ -68,17 +70,15 @@ class FirstOf<T> {
   }
 
   add(item: T): void {
-    const last = this.items.at(-1)
-    if (this.items.length === this.#count && last !== undefined && this.#compare(item, last) >= 0) return
-    let low = 0
-    for (let high = this.items.length; low < high;) {
-      const middle = (low + high) >> 1
-      const other = this.items[middle]
-      if (other !== undefined && this.#compare(other, item) <= 0) low = middle + 1
-      else high = middle
-    }
-    this.items.splice(low, 0, item)
-    if (this.items.length > this.#count) this.items.pop()
+    if (this.#border !== undefined && this.#compare(item, this.#border) >= 0) return
+    this.#items.push(item)
+    if (this.#items.length >= 2 * this.#count + 64) this.sorted()
+  }
+
+  sorted(): readonly T[] {
+    this.#items = this.#items.toSorted(this.#compare).slice(0, this.#count)
+    if (this.#items.length === this.#count) this.#border = this.#items.at(-1)
+    return this.#items
   }
 }
 

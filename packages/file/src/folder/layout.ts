@@ -128,7 +128,7 @@ export class Layout {
     const isFolderCertain = workspaceFolder === null || (!this.foldsCase && !workspaceFolder.includes('%'))
     const journals = new Set(entries.map(({ name }) => name).filter(isJournal))
     for (const entry of entries) {
-      if (!entry.name.endsWith('.json') || isAppleDouble(join(folder, entry.name))) continue
+      if (!entry.name.endsWith('.json') || isAppleDouble(folder, entry.name)) continue
       // The reference reads a dotfile as a session too, and tries to read a folder.
       const name = entry.name.slice(0, -'.json'.length)
       const id = decodeName(name, { foldsCase: this.foldsCase, kind: 'session' })
