@@ -7,7 +7,8 @@ import { openStore } from 'turnstore'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { Child } from '../../../../scripts/testing/child.ts'
 import { momentsOf, thoroughness } from '../../../../scripts/testing/machine.ts'
-import { type Server, startServer } from '../../../redis/test/servers.ts'
+import { startServer as startPostgres } from '../../../postgres/test/servers.ts'
+import { startServer as startRedis } from '../../../redis/test/servers.ts'
 
 /* Watchers in four processes, while others change, delete and create the sessions and are killed. */
 
@@ -20,14 +21,14 @@ const KILLS = 3 * thoroughness
 
 const folder = mkdtempSync(join(tmpdir(), 'turnstore-watching-'))
 const cwd = fileURLToPath(new URL('../..', import.meta.url))
-let server: Server | undefined
+const servers = new Map<string, { readonly url: string; stop(): Promise<void> }>()
 
 beforeAll(async () => {
-  server = await startServer()
+  servers.set('redis', await startRedis()).set('postgres', await startPostgres())
 })
 
 afterAll(async () => {
-  await server?.stop()
+  for (const server of servers.values()) await server.stop()
   rmSync(folder, { recursive: true, force: true })
 })
 
@@ -65,11 +66,13 @@ const writer = (url: string, seed: number): string => `
     await sleep(Math.random() * 5)
   }`
 
-it.each(['sqlite', 'file', 'redis'])(
+it.each(['sqlite', 'file', 'redis', 'postgres'])(
   'the last state that 200 watchers see is that of the session, in %s',
   async kind => {
-    const url = kind === 'redis' ? (server?.url ?? '') : `${kind}:${join(folder, kind)}`
-    await (await openStore(url)).close()
+    const url = servers.get(kind)?.url ?? `${kind}:${join(folder, kind)}`
+    const first = await openStore(url)
+    await first.ready()
+    await first.close()
     const seed = Date.now() % 100_000
     const moments = momentsOf(seed)
     const watchers = Array.from({ length: PROCESSES }, () => Child.run(watcher(url), { cwd }))
