@@ -148,7 +148,7 @@ function viewOfRows(sessionId: string, session: Row, rows: RowsByKind, lookups: 
       remembered,
     }),
     planned: { key: null, turnCount, agentId, ended: count(session, 'ended') },
-    expected: { id: text(session, 'id'), revision },
+    expected: { id: `${count(session, 'id')}`, revision },
     updated: update => {
       const turn = whole.get(update.index)
       return turn === undefined ? null : applyTurnPlan(turn, update)

@@ -91,7 +91,7 @@ export class SessionReader {
       WHERE s.session_id = $1 AND ($2::boolean OR s.workspace_id IS NOT DISTINCT FROM $3)`
     const [row] = await this.#database.read(statement, [sessionId, ...scopeValues(scope)], deadline)
     if (row === undefined) return null
-    return { summary: ofSession(sessionId, () => summaryOfRow(row)), life: text(row, 'id') }
+    return { summary: ofSession(sessionId, () => summaryOfRow(row)), life: `${count(row, 'id')}` }
   }
 
   /** For each session that exists, a text that changes with it. */
@@ -108,7 +108,7 @@ export class SessionReader {
       WHERE s.session_id = $1 AND ($2::boolean OR s.workspace_id IS NOT DISTINCT FROM $3)`
     const [row] = await this.#database.read(statement, [sessionId, ...scopeValues(scope)], deadline)
     if (row === undefined) return null
-    return { id: text(row, 'id'), workspaceId: textOrNull(row, 'workspace_id'), revision: Number(row.revision) }
+    return { id: `${count(row, 'id')}`, workspaceId: textOrNull(row, 'workspace_id'), revision: Number(row.revision) }
   }
 
   /** Reads everything, and checks it. @throws `CORRUPT_SESSION` */
@@ -119,7 +119,7 @@ export class SessionReader {
     if (row === undefined) return null
     const head = ofSession(sessionId, () => headOf(row, rows))
     const turns = await parseTurns(sessionId, { turns: rows('turn'), parts: rows('part') })
-    return { id: text(row, 'id'), session: { ...head, turns } }
+    return { id: `${count(row, 'id')}`, session: { ...head, turns } }
   }
 
   async turns(sessionId: string, range: CheckedTurnRange, scope: Scope, deadline: number): Promise<TurnPage | null> {

@@ -73,9 +73,9 @@ function define(cases: Cases): void {
 
   it('search', 'finds the same in every script and spelling, page by page', async ({ store }) => {
     await seeded(cases, async random => {
-      const sessions = indexes(cases.thorough ? 200 : 20).map(index => sessionToSearch(random, index))
+      const sessions = indexes(cases.thorough ? 2000 : 20).map(index => sessionToSearch(random, index))
       await saveAll(store, sessions)
-      for (const _round of indexes(cases.thorough ? 200 : 24)) {
+      for (const _round of indexes(cases.thorough ? 60 : 24)) {
         const terms = indexes(1 + random.below(2)).map(() => wordOf(random).replaceAll('"', ' '))
         if (terms.some(term => term.trim() === '')) continue
         const text = terms.map(term => `"${term}"`).join(' ')
