@@ -15,6 +15,7 @@ import { Compaction, type CompactionOptions, type ModelExchange } from './histor
 import { beginning, withoutStarted } from './history/entries.js'
 import { callReplacements } from './history/replace-calls.js'
 import { EVERY_TURN, SessionLog } from './history/session-log.js'
+import { readTransaction } from './history/transaction.js'
 import { FORMAT, itemsOf } from './items/format.js'
 import { decodeItem, encodeItem } from './items/item-json.js'
 import type { RecordableAgent } from './run/recorded-agents.js'
@@ -113,17 +114,10 @@ export class TurnstoreSession
    *   end with `expectedSuffix`
    */
   async applyHistoryTransaction(args: SessionHistoryTransactionArgs): Promise<void> {
-    checkMembers(args, 'transaction', ['operationId', 'transaction'])
-    const { operationId, transaction } = args
-    const isAppend = transaction.type === 'append_items'
-    const members = isAppend ? ['type', 'items'] : ['type', 'expectedSuffix', 'replacement']
-    checkMembers(transaction, 'transaction.transaction', members)
-    if (operationId.trim() === '') throw new TurnstoreError('INVALID_ARGUMENT', 'operationId must not be empty')
-    const added = (isAppend ? transaction.items : transaction.replacement).map(encodeItem)
-    const removed = (isAppend ? [] : transaction.expectedSuffix).map(encodeItem)
+    const { operationId, type, removed, added } = readTransaction(args)
     const operation = {
       idempotencyKey: digestOf([FORMAT, operationId]),
-      idempotencyDigest: digestOf([transaction.type, removed, added]),
+      idempotencyDigest: digestOf([type, removed, added]),
     }
     await this.#log.exclusive(async () => {
       if (removed.length === 0) {

@@ -248,6 +248,33 @@ describe('A session', () => {
     expect(await store.loadSession(sessionId)).toBeNull()
   })
 
+  it('reads a transaction once, and does not quote what its accessors throw', async () => {
+    const store = memory()
+    const session = new TurnstoreSession({ store, sessionId })
+    let reads = 0
+    const twice = {
+      get operationId(): string {
+        return `operation ${reads++}`
+      },
+      transaction: { type: 'append_items' as const, items: [user('Hi')] },
+    }
+    await session.applyHistoryTransaction(twice)
+    expect(reads).toBe(1)
+    const hiding = {
+      operationId: 'o',
+      transaction: {
+        type: 'append_items' as const,
+        get items(): AgentInputItem[] {
+          throw new Error('secret')
+        },
+      },
+    }
+    const error: unknown = await session.applyHistoryTransaction(hiding).catch((each: unknown) => each)
+    expect(error).toMatchObject({ code: 'INVALID_ARGUMENT' })
+    expect(String(error)).not.toContain('secret')
+    expect(await session.getItems()).toEqual([user('Hi')])
+  })
+
   it('adds to the turn that is open now, whoever opened it', async () => {
     const store = memory()
     const [one, other] = [0, 1].map(() => new TurnstoreSession({ store, sessionId }))
