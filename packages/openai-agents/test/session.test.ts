@@ -1,3 +1,4 @@
+import type { AgentInputItem } from '@openai/agents-core'
 import { bindStore, isEnded, SessionManager } from '@turnstore/core'
 import { describe, expect, it } from 'vitest'
 import { TurnstoreSession } from '../src/index.ts'
