@@ -32,6 +32,7 @@ export interface CaseOptions {
   needs?: 'reopen' | 'child'
   /** Why the case does not apply to this store. It is then skipped. */
   skip?: string | false
+  /** Default: a minute, or ten in a thorough run. */
   timeoutMs?: number
 }
 
@@ -74,7 +75,7 @@ export function casesOf<Store extends SessionStore>(
     thorough: setup.thorough ?? false,
     seed: setup.seed,
     damages: Object.keys(setup.damages ?? {}),
-    it(clause, sentence, body, { needs, skip = false, timeoutMs = 60_000 } = {}) {
+    it(clause, sentence, body, { needs, skip = false, timeoutMs = setup.thorough ? 600_000 : 60_000 } = {}) {
       const missing = needs !== undefined && setup[needs] === undefined && `the setup has no \`${needs}\``
       add({
         clause,

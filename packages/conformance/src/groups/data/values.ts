@@ -218,7 +218,6 @@ function define({ it, thorough }: Cases): void {
       if (thorough) await refusesBombs(value => store.changeSession('s', inTurn(value)), 18)
       same(await store.loadSession('s'), sessionOf('s', { turns: [turnOf('t')] }), 'the session after that')
     },
-    { timeoutMs: 60_000 },
   )
 
   it(

@@ -133,7 +133,6 @@ function define({ it }: Cases): void {
           for (const id of await store.listSessions()) await store.deleteSession(id)
         }
       },
-      { timeoutMs: 60_000 },
     )
   }
 
@@ -170,7 +169,6 @@ function define({ it }: Cases): void {
         }
       }
     },
-    { timeoutMs: 60_000 },
   )
 
   it(

@@ -26,7 +26,7 @@ export const concurrencyGroup: Group = { title: 'Concurrency', define }
 const CALLERS = 64
 
 function define(cases: Cases): void {
-  const { it, thorough } = cases
+  const { it } = cases
   it(
     'noLostUpdate',
     'applies the appends of 64 callers to one session exactly once, in one order',
@@ -181,19 +181,15 @@ function define(cases: Cases): void {
     }
   })
 
-  const programs = { timeoutMs: thorough ? 600_000 : 60_000 }
-  it(
-    'noLostUpdate',
-    'is linearizable for random programs of several callers',
-    ({ store }) => runPrograms(cases, [store]),
-    programs,
+  it('noLostUpdate', 'is linearizable for random programs of several callers', ({ store }) =>
+    runPrograms(cases, [store]),
   )
 
   it(
     'noLostUpdate',
     'is linearizable for random programs over two handles',
     async ({ store, reopen }) => runPrograms(cases, [store, await reopen()]),
-    { ...programs, needs: 'reopen' },
+    { needs: 'reopen' },
   )
 
   it('noLostUpdate', 'lets exactly one of many conditional changes win', async ({ store }) => {

@@ -21,7 +21,6 @@ function define(cases: Cases): void {
     skip:
       (capabilities.sharing === 'process' && "the store's sharing is 'process'") ||
       (capabilities.durability === 'none' && "the store's durability is 'none'"),
-    timeoutMs: thorough ? 600_000 : 60_000,
   } as const
   const rounds = (count: number): number => (thorough ? count * 20 : count)
 

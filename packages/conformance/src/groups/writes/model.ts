@@ -25,7 +25,7 @@ interface Real {
 }
 
 function define(cases: Cases): void {
-  const { it, thorough } = cases
+  const { it } = cases
   const run =
     (canReopen: boolean) =>
     async (bench: Bench): Promise<void> => {
@@ -46,10 +46,8 @@ function define(cases: Cases): void {
         tell: commands => Array.from(commands, command => command.toString()),
       })
     }
-  const timeoutMs = thorough ? 600_000 : 60_000
-  it('change', 'agrees with the model over random histories', run(false), { timeoutMs })
+  it('change', 'agrees with the model over random histories', run(false))
   it('stored', 'agrees with the model over random histories and several handles', run(true), {
-    timeoutMs,
     needs: 'reopen',
   })
 }

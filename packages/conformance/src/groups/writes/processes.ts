@@ -13,11 +13,10 @@ import { appendOf, changeOf, sessionOf, toolCallOf, turnOf, turnsOf } from '../.
 export const processesGroup: Group = { title: 'Processes', define }
 
 function define(cases: Cases): void {
-  const { it, capabilities, thorough } = cases
+  const { it, capabilities } = cases
   const options = {
     needs: 'child',
     skip: capabilities.sharing === 'process' && "the store's sharing is 'process'",
-    timeoutMs: thorough ? 600_000 : 60_000,
   } as const
 
   it(

@@ -22,136 +22,107 @@ const MiB = 1024 * 1024
 const MANY = 10_050
 
 function define({ it, thorough, capabilities }: Cases): void {
-  const timeoutMs = thorough ? 600_000 : 60_000
   const turnCount = thorough ? 10_000 : 2_000
   const sessionCount = thorough ? MANY : 1_030
 
-  it(
-    'stored',
-    `keeps a session of ${turnCount} turns`,
-    async ({ store }) => {
-      const turns = indexes(turnCount).map(index =>
-        turnOf(`t${index}`, { prompt: `prompt ${index}`, metadata: { index } }),
-      )
-      await store.saveSession(sessionOf('s', { turns }))
-      same((await store.loadSession('s'))?.turns, turns, 'the turns')
-      same((await store.changeSession('s', appendOf('new'))).turnCount, turnCount + 1, 'the turnCount after an append')
-      same(
-        (await store.changeSession('s', changeOf({ appendTurns: turns.slice(5, 7) }))).deduplicated,
-        ['t5', 't6'],
-        'repeated old turns',
-      )
-      await store.saveSession(sessionOf('grown'))
-      await store.changeSession('grown', changeOf({ appendTurns: turns }))
-      same((await store.readTurns('grown', {}))?.turns, turns, 'the turns, when they came in one change')
-      same((await store.readTurns('grown', { last: turnCount - 1 }))?.turns, turns.slice(1), 'all turns but the first')
-      const page = present(await store.readTurns('s', { from: turnCount - 1, limit: 2 }), 'a page')
-      same(page.turns, [...turns.slice(-1), turnOf('new')], 'the end')
-      same((await store.readTurns('s', { turnId: 't7' }))?.firstIndex, 7, 'the position of a turn')
-      await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 't3', set: { status: 'x' } }] }))
-      await store.changeSession('s', changeOf({ keepTurns: 10 }))
-      same(
-        (await store.loadSession('s'))?.turns.map(({ turnId, status }) => [turnId, status]),
-        indexes(10).map(index => [`t${index}`, index === 3 ? 'x' : 'success']),
-        'after a rewind',
-      )
-    },
-    { timeoutMs },
-  )
+  it('stored', `keeps a session of ${turnCount} turns`, async ({ store }) => {
+    const turns = indexes(turnCount).map(index =>
+      turnOf(`t${index}`, { prompt: `prompt ${index}`, metadata: { index } }),
+    )
+    await store.saveSession(sessionOf('s', { turns }))
+    same((await store.loadSession('s'))?.turns, turns, 'the turns')
+    same((await store.changeSession('s', appendOf('new'))).turnCount, turnCount + 1, 'the turnCount after an append')
+    same(
+      (await store.changeSession('s', changeOf({ appendTurns: turns.slice(5, 7) }))).deduplicated,
+      ['t5', 't6'],
+      'repeated old turns',
+    )
+    await store.saveSession(sessionOf('grown'))
+    await store.changeSession('grown', changeOf({ appendTurns: turns }))
+    same((await store.readTurns('grown', {}))?.turns, turns, 'the turns, when they came in one change')
+    same((await store.readTurns('grown', { last: turnCount - 1 }))?.turns, turns.slice(1), 'all turns but the first')
+    const page = present(await store.readTurns('s', { from: turnCount - 1, limit: 2 }), 'a page')
+    same(page.turns, [...turns.slice(-1), turnOf('new')], 'the end')
+    same((await store.readTurns('s', { turnId: 't7' }))?.firstIndex, 7, 'the position of a turn')
+    await store.changeSession('s', changeOf({ updateTurns: [{ turnId: 't3', set: { status: 'x' } }] }))
+    await store.changeSession('s', changeOf({ keepTurns: 10 }))
+    same(
+      (await store.loadSession('s'))?.turns.map(({ turnId, status }) => [turnId, status]),
+      indexes(10).map(index => [`t${index}`, index === 3 ? 'x' : 'success']),
+      'after a rewind',
+    )
+  })
 
-  it(
-    'stored',
-    `keeps ${MANY} turns and agent transitions of a session`,
-    async ({ store }) => {
-      const turns = indexes(MANY).map(index => turnOf(`t${index}`))
-      const session = sessionOf('s', { turns, agentTransitions: indexes(MANY).map(index => transitionOf(`h${index}`)) })
-      await store.saveSession(session)
-      same(await store.loadSession('s'), session, 'the session')
-      const { turnCount } = await store.changeSession('s', appendOf('new'))
-      same(turnCount, MANY + 1, 'the turnCount after an append')
-      same((await store.readTurns('s', { from: MANY - 1 }))?.turns, [...turns.slice(-1), turnOf('new')], 'the end')
-    },
-    { timeoutMs },
-  )
+  it('stored', `keeps ${MANY} turns and agent transitions of a session`, async ({ store }) => {
+    const turns = indexes(MANY).map(index => turnOf(`t${index}`))
+    const session = sessionOf('s', { turns, agentTransitions: indexes(MANY).map(index => transitionOf(`h${index}`)) })
+    await store.saveSession(session)
+    same(await store.loadSession('s'), session, 'the session')
+    const { turnCount } = await store.changeSession('s', appendOf('new'))
+    same(turnCount, MANY + 1, 'the turnCount after an append')
+    same((await store.readTurns('s', { from: MANY - 1 }))?.turns, [...turns.slice(-1), turnOf('new')], 'the end')
+  })
 
-  it(
-    'stored',
-    `keeps ${MANY} tool calls and items of a turn`,
-    async ({ store }) => {
-      const toolCalls = indexes(MANY).map(index => toolCallOf(`c${index}`))
-      const items = indexes(MANY).map(index => itemOf(`i${index}`, { value: index }))
-      // Some of them in one change.
-      const saved = MANY - 300
-      const turn = turnOf('t', { toolCalls: toolCalls.slice(0, saved), items: items.slice(0, saved) })
-      await store.saveSession(sessionOf('s', { turns: [turn] }))
-      const puts = { turnId: 't', putToolCalls: toolCalls.slice(saved), putItems: items.slice(saved) }
-      const step = { turnId: 't', putToolCalls: [toolCallOf('c7', { result: 1 })], removeItems: ['i7'] }
-      await store.changeSession('s', changeOf({ updateTurns: [puts, step] }))
-      const lists = {
-        toolCalls: toolCalls.map(call => (call.callId === 'c7' ? toolCallOf('c7', { result: 1 }) : call)),
-        items: items.filter(({ itemId }) => itemId !== 'i7'),
-      }
-      same((await store.loadSession('s'))?.turns, [{ ...turn, ...lists }], 'the turn')
-      same((await store.readParts('s', 't', { list: 'items' }))?.parts, lists.items, 'the items, read by themselves')
-    },
-    { timeoutMs },
-  )
+  it('stored', `keeps ${MANY} tool calls and items of a turn`, async ({ store }) => {
+    const toolCalls = indexes(MANY).map(index => toolCallOf(`c${index}`))
+    const items = indexes(MANY).map(index => itemOf(`i${index}`, { value: index }))
+    // Some of them in one change.
+    const saved = MANY - 300
+    const turn = turnOf('t', { toolCalls: toolCalls.slice(0, saved), items: items.slice(0, saved) })
+    await store.saveSession(sessionOf('s', { turns: [turn] }))
+    const puts = { turnId: 't', putToolCalls: toolCalls.slice(saved), putItems: items.slice(saved) }
+    const step = { turnId: 't', putToolCalls: [toolCallOf('c7', { result: 1 })], removeItems: ['i7'] }
+    await store.changeSession('s', changeOf({ updateTurns: [puts, step] }))
+    const lists = {
+      toolCalls: toolCalls.map(call => (call.callId === 'c7' ? toolCallOf('c7', { result: 1 }) : call)),
+      items: items.filter(({ itemId }) => itemId !== 'i7'),
+    }
+    same((await store.loadSession('s'))?.turns, [{ ...turn, ...lists }], 'the turn')
+    same((await store.readParts('s', 't', { list: 'items' }))?.parts, lists.items, 'the items, read by themselves')
+  })
 
-  it(
-    'stored',
-    'keeps a turn of 5 MB, and 5 MB of turns in one change',
-    async ({ store }) => {
-      const text = 'é\u2028"\\x'.repeat(MiB / 2)
-      await store.saveSession(sessionOf('s'))
-      const large = turnOf('large', { prompt: text, toolCalls: [toolCallOf('c', { result: { text } })] })
-      await store.changeSession('s', changeOf({ appendTurns: [large] }))
-      const batch = indexes(5).map(index => turnOf(`t${index}`, { responseContent: `${index}${'x'.repeat(MiB)}` }))
-      await store.changeSession('s', changeOf({ appendTurns: batch }))
-      holds(
-        (await store.readTurns('s', { turnId: 'large' }))?.turns[0]?.prompt === text,
-        'the large prompt has changed',
-      )
-      const session = present(await store.loadSession('s'), 'the session')
-      same(
-        session.turns.map(({ turnId }) => turnId),
-        ['large', ...batch.map(({ turnId }) => turnId)],
-        'the turns',
-      )
-      holds(
-        session.turns.slice(1).every((turn, index) => turn.responseContent === batch[index]?.responseContent),
-        'a large response has changed',
-      )
-      same(
-        (await store.changeSession('s', changeOf({ appendTurns: [large] }))).deduplicated,
-        ['large'],
-        'the large turn, repeated',
-      )
-    },
-    { timeoutMs },
-  )
+  it('stored', 'keeps a turn of 5 MB, and 5 MB of turns in one change', async ({ store }) => {
+    const text = 'é\u2028"\\x'.repeat(MiB / 2)
+    await store.saveSession(sessionOf('s'))
+    const large = turnOf('large', { prompt: text, toolCalls: [toolCallOf('c', { result: { text } })] })
+    await store.changeSession('s', changeOf({ appendTurns: [large] }))
+    const batch = indexes(5).map(index => turnOf(`t${index}`, { responseContent: `${index}${'x'.repeat(MiB)}` }))
+    await store.changeSession('s', changeOf({ appendTurns: batch }))
+    holds((await store.readTurns('s', { turnId: 'large' }))?.turns[0]?.prompt === text, 'the large prompt has changed')
+    const session = present(await store.loadSession('s'), 'the session')
+    same(
+      session.turns.map(({ turnId }) => turnId),
+      ['large', ...batch.map(({ turnId }) => turnId)],
+      'the turns',
+    )
+    holds(
+      session.turns.slice(1).every((turn, index) => turn.responseContent === batch[index]?.responseContent),
+      'a large response has changed',
+    )
+    same(
+      (await store.changeSession('s', changeOf({ appendTurns: [large] }))).deduplicated,
+      ['large'],
+      'the large turn, repeated',
+    )
+  })
 
-  it(
-    'queries',
-    `lists ${sessionCount} sessions, at once and by page`,
-    async ({ store }) => {
-      const ids = indexes(sessionCount).map(index => `s${String(index).padStart(5, '0')}`)
-      for (let from = 0; from < sessionCount; from += 50) {
-        await Promise.all(
-          ids
-            .slice(from, from + 50)
-            .map((id, index) => store.saveSession(sessionOf(id, { workspaceId: index % 2 === 0 ? 'w' : null }))),
-        )
-      }
-      same((await store.listSessions()).toSorted(), ids, 'listSessions')
-      same(
-        (await gather(store.sessions({ order: 'asc', limit: 500 }))).map(({ sessionId }) => sessionId),
-        ids,
-        'sessions()',
+  it('queries', `lists ${sessionCount} sessions, at once and by page`, async ({ store }) => {
+    const ids = indexes(sessionCount).map(index => `s${String(index).padStart(5, '0')}`)
+    for (let from = 0; from < sessionCount; from += 50) {
+      await Promise.all(
+        ids
+          .slice(from, from + 50)
+          .map((id, index) => store.saveSession(sessionOf(id, { workspaceId: index % 2 === 0 ? 'w' : null }))),
       )
-      same((await gather(store.sessions({ workspaceId: 'w' }))).length, sessionCount / 2, 'sessions of a workspace')
-    },
-    { timeoutMs },
-  )
+    }
+    same((await store.listSessions()).toSorted(), ids, 'listSessions')
+    same(
+      (await gather(store.sessions({ order: 'asc', limit: 500 }))).map(({ sessionId }) => sessionId),
+      ids,
+      'sessions()',
+    )
+    same((await gather(store.sessions({ workspaceId: 'w' }))).length, sessionCount / 2, 'sessions of a workspace')
+  })
 
   it(
     'capabilities',
@@ -173,7 +144,7 @@ function define({ it, thorough, capabilities }: Cases): void {
       })
       holds(slow === null, `${slow} to a session of 4,000 turns as to one of a few`)
     },
-    { timeoutMs, skip: !capabilities.constantAppend && 'the store does not declare constantAppend' },
+    { skip: !capabilities.constantAppend && 'the store does not declare constantAppend' },
   )
 
   it(
@@ -205,7 +176,7 @@ function define({ it, thorough, capabilities }: Cases): void {
       })
       holds(slow === null, `${slow} in a turn of ${PARTS} tool calls and items as in a turn of a few`)
     },
-    { timeoutMs, skip: !capabilities.constantStep && 'the store does not declare constantStep' },
+    { skip: !capabilities.constantStep && 'the store does not declare constantStep' },
   )
 }
 
