@@ -12,6 +12,8 @@ import { appendedPart, appendTurn, putPart } from '../tables/operations.js'
 
 export interface PlainWrite {
   readonly statements: readonly Statement[]
+  /** How many turns it adds. It raises the revision by one. */
+  readonly turns: 0 | 1
   /** About the size of what it writes. */
   readonly length: number
 }
@@ -46,7 +48,7 @@ export function plainWriteOf(
     bytes: part.bytes,
     most_bytes: turnBytes,
   }
-  return { statements: [putPart({ ...values, ...condition })], length: part.json.length }
+  return { statements: [putPart({ ...values, ...condition })], turns: 0, length: part.json.length }
 }
 
 function plainAppend(turn: TurnRecord, condition: Record<string, string | number | null>): PlainWrite {
@@ -61,7 +63,8 @@ function plainAppend(turn: TurnRecord, condition: Record<string, string | number
   const parts = (opened?.parts ?? []).map(({ list, part }) =>
     appendedPart({ list: listCodes[list], ...partValues(part) }),
   )
-  return { statements: [appendTurn({ ...row, ...condition }), ...parts], length: body.length + (opened?.bytes ?? 0) }
+  const statements = [appendTurn({ ...row, ...condition }), ...parts]
+  return { statements, turns: 1, length: body.length + (opened?.bytes ?? 0) }
 }
 
 /** Nothing but turns and their parts. */

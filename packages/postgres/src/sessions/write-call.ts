@@ -9,8 +9,10 @@ import { scopeValues } from './session-reader.js'
 /** What the function `write` returned: see `functions.ts`. */
 export interface WriteResult {
   readonly word: 'ok' | 'known' | 'stale' | 'none'
-  /** The session after each operation that may be skipped. Null: it was. */
+  /** The session after each operation that may be skipped. Null: it was. Of a known write, after the last one alone. */
   readonly states: readonly (State | null)[]
+  /** Of a known write: none of its operations was skipped. If it is stale: it was never carried out. */
+  readonly isWhole: boolean
   /** If nothing was written now: whether an earlier attempt of the same write may have been carried out. */
   readonly mayBeDone: boolean
 }
@@ -29,9 +31,6 @@ export interface Expected {
 
 export const ANY_SESSION: Expected = { id: null, revision: null }
 export const NO_SESSION: Expected = { id: '0', revision: null }
-
-/** The database remembers at least so many writes of a session, and each that is remembered raises its revision. */
-const REMEMBERED_WRITES = 12
 
 /** How much of its time a statement waits for locks, so that a session that is locked is told from a lost answer. */
 const LOCK_SHARE = 0.8
@@ -53,19 +52,16 @@ export async function callWrite(
     [session.id, ...scopeValues(session.scope), id, revision, token, `${lockMs}`, names, values],
     deadline,
   )
-  const [word = '', ...states] = text(rows[0] ?? {}, 'result').split(' ')
-  const result = { word: wordOf(word), states: states.map(stateOf) }
-  return { ...result, mayBeDone: wasLost && !isSurelyUndone(result, revision) }
+  const told = text(rows[0] ?? {}, 'result')
+  const isWhole = !told.endsWith('!')
+  const [word = '', ...states] = (isWhole ? told : told.slice(0, -1)).split(' ')
+  const result = { word: wordOf(word), states: states.map(stateOf), isWhole }
+  return { ...result, mayBeDone: wasLost && !isSurelyUndone(result) }
 }
 
-/** Whether a write that finds another revision would find itself, if it had been carried out. */
-function isSurelyUndone(
-  { word, states: [state] }: Pick<WriteResult, 'word' | 'states'>,
-  revision: number | null,
-): boolean {
-  if (word === 'ok') return true
-  if (word !== 'stale' || revision === null || !state) return false
-  return state.revision >= revision && state.revision - revision <= REMEMBERED_WRITES
+/** Whether a write would have found itself, if it had been carried out. */
+function isSurelyUndone({ word, isWhole }: Pick<WriteResult, 'word' | 'isWhole'>): boolean {
+  return word === 'ok' || (word === 'stale' && isWhole)
 }
 
 function wordOf(word: string): WriteResult['word'] {

@@ -4,7 +4,7 @@ import type { Database } from '../server/database.js'
 import { type Failure, callFailed } from '../server/postgres-errors.js'
 import type { Statements } from '../tables/statements.js'
 import type { PlainWrite } from './plain-write.js'
-import { ANY_SESSION, callWrite, type State } from './write-call.js'
+import { ANY_SESSION, callWrite, type State, type WriteResult } from './write-call.js'
 
 /** A write of a session that waits for those before it. */
 export interface QueuedWrite<T> {
@@ -96,14 +96,26 @@ export class WriteQueue {
       for (const each of batch) if (!isBusy || each.deadline === deadline) each.reject(error)
       return
     }
-    const areKnown = result.word === 'ok' || (result.word === 'known' && batch.length === 1)
+    const states = statesOf(result, batch)
     for (const [index, each] of batch.entries()) {
-      const state = areKnown ? result.states[index] : null
+      const state = states[index]
       const { plain } = each.write
       if (state && plain !== null) each.resolve(plain.resultOf(state))
       else await runAlone(each, result.mayBeDone)
     }
   }
+}
+
+/** The session after each write. None for those that have to look at it. */
+function statesOf({ word, states, isWhole }: WriteResult, batch: readonly Waiting[]): readonly (State | null)[] {
+  if (word === 'ok') return states
+  let after = word === 'known' && isWhole ? (states[0] ?? null) : null
+  const all: (State | null)[] = []
+  for (const { write } of batch.toReversed()) {
+    all.unshift(after)
+    after = after && { revision: after.revision - 1, turnCount: after.turnCount - (write.plain?.turns ?? 0) }
+  }
+  return all
 }
 
 /** The first writes, as far as they can be written together. */

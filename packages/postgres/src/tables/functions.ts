@@ -17,8 +17,8 @@ import { INDEXES_ONLY, READ_FUNCTIONS, withPartId, withTurnId } from './read-fun
 const after = (table: string, place: string, rows: string): string =>
   `coalesce((SELECT x.${place} FROM {${table}} AS x WHERE ${rows.replaceAll(/(\w+) =/g, 'x.$1 =')} ORDER BY x.${place} DESC LIMIT 1), -1) + 1`
 
-/** The length of `recent`: some dozen writes. */
-const RECENT = 400
+/** The length of `recent`: a dozen writes, or more. */
+const RECENT = 480
 
 /** After a statement that must change so many rows. Otherwise the session is damaged, and the write is undone. */
 const counted = (rows: string): string => `GET DIAGNOSTICS v_rows = ROW_COUNT;
@@ -28,13 +28,15 @@ const counted = (rows: string): string => `GET DIAGNOSTICS v_rows = ROW_COUNT;
  * Runs operations on a session. `p_args` has their values, one after the other. The result begins with a word:
  *
  * - `ok`, and for each `append`, `step` and `replace` ` revision:turns`, or ` -` if it was skipped
- * - `known revision:turns`: a write with this token has already happened; this is what the session was after it
- * - `stale revision:turns`: the session is not at `p_revision`, or not the one with `p_id`; nothing is written
+ * - `known revision:turns`: a write with this token has already happened; this is what the session was after it. With
+ *   `!` behind it, some of its operations were skipped
+ * - `stale revision:turns`: the session is not at `p_revision`, or not the one with `p_id`; nothing is written. With `!`
+ *   behind it, a write with this token may have happened, too long ago to be remembered
  * - `none`: there is no such session in the scope
  *
  * `p_id`: null: any; 0: the session must not exist, and the first operation creates it.
- * `recent` has a `token=revision:turns ` for each of the last writes. A write whose answer was lost is sent again and
- * finds itself there.
+ * `recent` has a `token=revision:turns ` or `token=revision:turns! ` for each of the last writes. A write whose answer was lost is sent again and
+ * finds itself there; a deletion, in `deletions`.
  */
 const WRITE = `
 CREATE FUNCTION {write_1}(
@@ -45,19 +47,28 @@ DECLARE
   v_id bigint; v_workspace text; v_ended integer; v_revision bigint; v_turns integer; v_transitions integer;
   v_updated_at text; v_updated_key text; v_recent text;
   v_op text; a integer := 0; v_rows integer; v_seq integer; v_last integer; v_place integer; v_known boolean;
-  v_bytes bigint; v_added bigint; v_skipped boolean := false; v_noted boolean := false; v_result text := 'ok';
+  v_bytes bigint; v_added bigint; v_skipped boolean := false; v_missed text := ''; v_noted boolean := false; v_result text := 'ok';
 BEGIN
   -- Until the transaction ends.
   PERFORM set_config('lock_timeout', p_lock_ms, true);
   SELECT s.id, s.workspace_id, s.ended, s.revision, s.turn_count, s.transition_count, s.updated_at, s.updated_key, s.recent
     INTO v_id, v_workspace, v_ended, v_revision, v_turns, v_transitions, v_updated_at, v_updated_key, v_recent
     FROM {sessions} AS s WHERE s.session_id = p_session_id FOR NO KEY UPDATE;
-  IF FOUND THEN
+  IF p_id > 0 AND v_id IS DISTINCT FROM p_id THEN
+    -- Looked at here alone: most writes have no time for another look.
+    IF EXISTS (SELECT 1 FROM {deletions} AS d WHERE d.token = p_token) THEN RETURN 'known 0:0'; END IF;
+  END IF;
+  IF v_id IS NOT NULL THEN
     IF strpos(v_recent, p_token) > 0 THEN
-      RETURN 'known ' || substring(v_recent from p_token || '=([0-9]+:[0-9]+)');
+      RETURN 'known ' || substring(v_recent from p_token || '=([0-9]+:[0-9]+!?)');
     END IF;
     IF NOT p_any AND v_workspace IS DISTINCT FROM p_workspace THEN RETURN 'none'; END IF;
-    IF v_id <> p_id OR v_revision <> p_revision THEN RETURN 'stale ' || v_revision || ':' || v_turns; END IF;
+    IF v_id <> p_id OR v_revision <> p_revision THEN
+      v_known := v_id = p_id AND (
+        length(v_recent) < ${RECENT} OR substring(v_recent from '=([0-9]+):')::bigint <= p_revision + 1
+      );
+      RETURN 'stale ' || v_revision || ':' || v_turns || CASE WHEN v_known THEN '' ELSE '!' END;
+    END IF;
   ELSIF p_id = 0 THEN
     INSERT INTO {sessions} AS s (
       session_id, workspace_id, parent_session_id, agent_id, created_at, created_key, updated_at, updated_key, ended,
@@ -68,7 +79,7 @@ BEGIN
     ) ON CONFLICT (session_id) DO NOTHING
     RETURNING s.id, s.revision, s.turn_count, s.transition_count, s.updated_at, s.updated_key, s.recent
     INTO v_id, v_revision, v_turns, v_transitions, v_updated_at, v_updated_key, v_recent;
-    IF NOT FOUND THEN RETURN 'stale'; END IF;
+    IF NOT FOUND THEN RETURN 'stale!'; END IF;
     v_noted := true;
   ELSE
     RETURN 'none';
@@ -84,6 +95,7 @@ BEGIN
       v_skipped := v_known OR coalesce(v_last, -1) <> v_turns - 1 OR v_revision >= ${Number.MAX_SAFE_INTEGER}
         OR (v_ended <> 0 AND p_args[a + 8] = '1') OR coalesce(p_args[a + 9]::bigint <> v_revision, false);
       IF v_skipped THEN
+        v_missed := '!';
         v_result := v_result || ' -';
       ELSE
         v_seq := v_turns;
@@ -134,6 +146,7 @@ BEGIN
           OR v_bytes + v_added > p_args[a + 7]::bigint;
       END IF;
       IF v_skipped THEN
+        v_missed := '!';
         v_result := v_result || ' -';
       ELSE
         IF v_known THEN
@@ -260,13 +273,15 @@ BEGIN
       DELETE FROM {parts} AS p WHERE p.session = v_id;
       DELETE FROM {turns} AS t WHERE t.session = v_id;
       DELETE FROM {sessions} AS s WHERE s.id = v_id;
+      DELETE FROM {deletions} AS d WHERE d.at < now() - interval '1 hour';
+      INSERT INTO {deletions} (token, at) VALUES (p_token, now());
     END CASE;
   END LOOP;
 
   IF v_noted THEN
     UPDATE {sessions} AS s SET revision = v_revision, turn_count = v_turns, transition_count = v_transitions,
       updated_at = v_updated_at, updated_key = v_updated_key,
-      recent = right(v_recent || p_token || '=' || v_revision || ':' || v_turns || ' ', ${RECENT})
+      recent = right(v_recent || p_token || '=' || v_revision || ':' || v_turns || v_missed || ' ', ${RECENT})
     WHERE s.id = v_id;
   END IF;
   RETURN v_result;

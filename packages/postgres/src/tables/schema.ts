@@ -86,4 +86,11 @@ export const SCHEMA: string = `
     PRIMARY KEY (session, seq)
   );
   CREATE INDEX {{keys_by_key}} ON {keys} ((session + 0), key);
+
+  -- The deletions of the last hour, for one whose answer was lost. They do not say what was deleted.
+  CREATE TABLE {deletions} (
+    token text COLLATE "C" PRIMARY KEY,
+    at    timestamptz NOT NULL
+  );
+  CREATE INDEX {{deletions_at}} ON {deletions} (at);
 `

@@ -52,9 +52,7 @@ describe('PostgresSessionStore on a bad network', () => {
     }
     expect(load.settled).toBeGreaterThanOrEqual(WRITES)
     expect(await load.check(direct)).toEqual({ lost: [], twice: [] })
-    // Some writes cannot be told from those of others since. They are few, and say so.
-    expect(load.outcomes['not-stored']).toBe(0)
-    expect(load.outcomes.unknown).toBeLessThan(WRITES / 50)
+    expect(load.outcomes).toMatchObject({ 'not-stored': 0, unknown: 0 })
     for (const store of [...stores, direct]) await store.close()
     expect((await pool.query('SELECT 1 AS alive')).rows).toEqual([{ alive: 1 }])
     await pool.end()
