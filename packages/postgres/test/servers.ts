@@ -17,7 +17,7 @@ const SHELL = `
 echo $!
 cat >/dev/null
 kill "-$END" $! 2>/dev/null
-wait $!
+wait $! 2>/dev/null
 `
 
 /** Below those that the system gives to clients. */
@@ -70,7 +70,7 @@ export async function startServer(
     listen_addresses: '127.0.0.1',
     port: `${port}`,
     unix_socket_directories: folder,
-    max_connections: '60',
+    max_connections: '200',
     shared_buffers: '32MB',
     // The tests do not cut the power, so nothing need reach the disk.
     fsync: 'off',

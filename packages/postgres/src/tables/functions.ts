@@ -88,7 +88,9 @@ BEGIN
   FOREACH v_op IN ARRAY p_ops LOOP
     CASE v_op
     WHEN 'append' THEN
-      SELECT (SELECT t.seq FROM {turns} AS t WHERE t.session = v_id ORDER BY t.seq DESC LIMIT 1), EXISTS (
+      SELECT CASE WHEN v_last = v_turns - 1 THEN v_last ELSE (
+        SELECT t.seq FROM {turns} AS t WHERE t.session = v_id ORDER BY t.seq DESC LIMIT 1
+      ) END, EXISTS (
         SELECT 1 FROM {turns} AS t
         WHERE ${withTurnId('p_args[a + 1]')}
       ) INTO v_last, v_known;
@@ -107,6 +109,7 @@ BEGIN
         IF p_args[a + 7] > v_updated_key COLLATE "C" THEN
           v_updated_at := p_args[a + 6]; v_updated_key := p_args[a + 7];
         END IF;
+        v_last := v_seq;
         v_noted := true;
         v_result := v_result || ' ' || v_revision || ':' || v_turns;
       END IF;
@@ -126,7 +129,9 @@ BEGIN
       v_skipped := v_bytes IS NULL OR v_seq >= v_turns OR v_revision >= ${Number.MAX_SAFE_INTEGER}
         OR coalesce(p_args[a + 10]::bigint <> v_revision, false);
       IF NOT v_skipped THEN
-        SELECT (SELECT t.seq FROM {turns} AS t WHERE t.session = v_id ORDER BY t.seq DESC LIMIT 1), (
+        SELECT CASE WHEN v_last = v_turns - 1 THEN v_last ELSE (
+          SELECT t.seq FROM {turns} AS t WHERE t.session = v_id ORDER BY t.seq DESC LIMIT 1
+        ) END, (
           SELECT p.place FROM {parts} AS p
           WHERE p.session = v_id AND p.seq = v_seq AND p.list = p_args[a + 2]::integer ORDER BY p.place DESC LIMIT 1
         ), (

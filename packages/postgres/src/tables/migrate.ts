@@ -4,7 +4,7 @@ import type { Place } from '../server/place.js'
 import { unusable } from '../server/postgres-errors.js'
 import { FUNCTIONS } from './functions.js'
 import { inPlace, named, quoteName, quoteText } from './names.js'
-import { SCHEMA } from './schema.js'
+import { COMPRESSION, SCHEMA } from './schema.js'
 
 /**
  * Step n upgrades the tables from version n - 1 to n; the first makes them. A released step never changes: a change of
@@ -36,6 +36,11 @@ export function migrationSql(place: Place, list: readonly string[] = steps): str
         SELECT value INTO v_version FROM ${settings} WHERE name = 'schema_version';
       END IF;
       ${upgrades.join('\n      ')}
+      IF v_version < 1 AND EXISTS (
+        SELECT 1 FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)
+      ) THEN
+        EXECUTE ${quoteText(inPlace(COMPRESSION, place))};
+      END IF;
       IF v_version < ${list.length} THEN
         INSERT INTO ${settings} (name, value) VALUES ('schema_version', ${list.length})
         ON CONFLICT (name) DO UPDATE SET value = excluded.value;

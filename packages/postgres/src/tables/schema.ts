@@ -94,3 +94,9 @@ export const SCHEMA: string = `
   );
   CREATE INDEX {{deletions_at}} ON {deletions} (at);
 `
+
+/** For a server that has lz4: it takes a fraction of the time of the default, and every text above 2 KB is compressed. */
+export const COMPRESSION: string = `
+  ALTER TABLE {turns} ALTER COLUMN body SET COMPRESSION lz4;
+  ALTER TABLE {parts} ALTER COLUMN body SET COMPRESSION lz4;
+`

@@ -38,8 +38,16 @@ function define(cases: Cases): void {
         // Only the first store of a case can be reopened, so a history with reopening starts with an empty store.
         const store = canReopen ? await emptied(bench.store) : await bench.open()
         const model: Model = new Map()
-        await fc.asyncModelRun(() => ({ model, real: { store, reopen: () => bench.reopen() } }), commands)
+        // Those of all histories together may be more than a server has connections for.
+        const own = canReopen ? [] : [store]
+        const reopen = async (): Promise<SessionStore> => {
+          const handle = await bench.reopen()
+          own.push(handle)
+          return handle
+        }
+        await fc.asyncModelRun(() => ({ model, real: { store, reopen } }), commands)
         await expectSame(model, store)
+        for (const each of own) await each.close()
       })
       await expectProperty(cases, property, {
         runs: canReopen ? 36 : 72,

@@ -499,7 +499,11 @@ function define(cases: Cases): void {
   })
 
   it('change', 'agrees with a naive list for random updates of small and large turns', async ({ open }) => {
-    const property = fc.asyncProperty(histories, async updates => agrees(await open(), updates))
+    const property = fc.asyncProperty(histories, async updates => {
+      const store = await open()
+      await agrees(store, updates)
+      await store.close()
+    })
     await expectProperty(cases, property, { runs: 20, tell: updates => updates.map(each => show(each)) })
   })
 }
