@@ -13,7 +13,8 @@ const digest = createHash('sha256')
   .digest('hex')
 
 if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== digest) {
-  execFileSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+  // Without scripts: better-sqlite3 has its binaries in the package, and would compile another.
+  execFileSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: home,
     stdio: ['ignore', 'ignore', 'inherit'],
     shell: process.platform === 'win32',

@@ -278,7 +278,11 @@ BEGIN
       DELETE FROM {parts} AS p WHERE p.session = v_id;
       DELETE FROM {turns} AS t WHERE t.session = v_id;
       DELETE FROM {sessions} AS s WHERE s.id = v_id;
-      DELETE FROM {deletions} AS d WHERE d.at < now() - interval '1 hour';
+      -- Some of the old ones, so that a deletion costs the same after many.
+      DELETE FROM {deletions} AS d WHERE d.token IN (
+        SELECT o.token FROM {deletions} AS o WHERE o.at < now() - interval '1 hour'
+        ORDER BY o.at LIMIT 100 FOR UPDATE SKIP LOCKED
+      );
       INSERT INTO {deletions} (token, at) VALUES (p_token, now());
     END CASE;
   END LOOP;
