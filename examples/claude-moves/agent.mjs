@@ -13,7 +13,8 @@ const sessionStore = new TurnstoreSessionStore({ store, foldSessionSummary })
 const append = sessionStore.append.bind(sessionStore)
 sessionStore.append = async (key, entries) => {
   await append(key, entries)
-  if (JSON.stringify(entries).includes('"tool_result"')) console.log('stored the result of a call')
+  const results = JSON.stringify(entries).match(/"type":"tool_result"/g) ?? []
+  for (const _result of results) console.log('stored the result of a call')
 }
 
 const track = tool(

@@ -15,7 +15,7 @@ it.skipIf(program === null)(`the example runs as its README says, in ${withProgr
   const { ANTHROPIC_API_KEY: _key, ...env } = process.env
   const { status, stdout, stderr } = spawnSync(process.execPath, ['move.mjs'], { cwd: folder, encoding: 'utf8', env })
   const shown = codeBlocks(readFileSync(join(example, 'README.md'), 'utf8')).find(({ language }) => language === 'text')
-  // How many results come in one batch is the SDK's choice.
+  // How many the second machine stores anew is the SDK's choice.
   const lines = (text = ''): string[] =>
     text
       .replaceAll(/(session |claude-)[-\da-f…]+/g, '$1…')
