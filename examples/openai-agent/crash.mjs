@@ -13,7 +13,7 @@ const first = start({ LADDER_MS: '60000' })
 let counted = 0
 for await (const line of createInterface(first.stdout)) {
   console.log(line)
-  if (line.startsWith('  counted') && ++counted === 2) setTimeout(() => first.kill('SIGKILL'), 100)
+  if (line.startsWith('  counted') && ++counted === 2) setTimeout(() => first.kill('SIGKILL'), 1000)
 }
 console.log('Killed. Second process:')
 const second = start({ LADDER_MS: '100' })
