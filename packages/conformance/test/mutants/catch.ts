@@ -18,7 +18,7 @@ export interface Catch {
   readonly ms: number
 }
 
-const random: readonly GroupName[] = ['model', 'concurrency', 'deleting', 'processes', 'crash']
+const random: readonly GroupName[] = ['model', 'concurrency', 'deleting', 'processes', 'crash', 'search']
 
 process.on('unhandledRejection', () => {})
 // Some log what they should not, which must not come between the answers.

@@ -42,7 +42,8 @@ describe('the indexes', () => {
     await work('new')
     const [inNew, inLong] = [await work('new'), await work('long')]
     expect(inNew).toBeGreaterThan(100)
-    expect(inLong).toBeLessThan(1.5 * inNew)
+    // Dead entries of indexes count until they are cleaned, which differs. A wrong plan reads a thousand rows each time.
+    expect(inLong).toBeLessThan(3 * inNew)
     await store.close()
     await pool.end()
   })

@@ -23,7 +23,11 @@ const parcel = sessionOf('s', {
       metadata: { unheard: 'unheard' },
       error: 'The carrier was closed',
     }),
-    turnOf('t2', { prompt: 'Thank you', responseContent: null }),
+    turnOf('t2', {
+      prompt: 'Thank you',
+      responseContent: null,
+      items: [{ itemId: 'i', format: 'chat', value: 'unheard' }],
+    }),
   ],
 })
 
