@@ -1,6 +1,7 @@
 import { PostgresSessionStore } from '@turnstore/postgres'
 import { Pool } from 'pg'
 import { afterAll, expect, inject, it } from 'vitest'
+import { matching } from '../../../../scripts/testing/matchers.ts'
 
 const { server: url } = inject('addresses')
 const pool = new Pool({ connectionString: url, max: 1 })
@@ -12,7 +13,7 @@ it('a deletion is remembered for an hour, without a word of the session, and eac
   expect(await store.deleteSession('first')).toBe(true)
   const table = 'deletions.turnstore_deletions'
   const { rows } = await pool.query<{ token: string }>(`SELECT token FROM ${table}`)
-  expect(rows).toEqual([{ token: expect.stringMatching(/^[0-9a-f]{12}$/) }])
+  expect(rows).toEqual([{ token: matching(/^[0-9a-f]{12}$/) }])
   await pool.query(`UPDATE ${table} SET at = now() - interval '59 minutes'`)
   await pool.query(
     `INSERT INTO ${table} SELECT 'old' || n, now() - interval '61 minutes' FROM generate_series(1, 150) AS n`,
