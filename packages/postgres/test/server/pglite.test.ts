@@ -5,7 +5,8 @@ import { expect, it } from 'vitest'
 /* A smoke test: another driver returns other types for the same columns, and is no pool of `pg`. */
 
 it('a store records, reads, lists, searches and deletes in PGlite', async () => {
-  const database = new PGlite()
+  // Waits until it has started: the store's deadlines are for what comes after.
+  const database = await PGlite.create()
   const pool = { query: (text: string, values?: unknown[]) => database.query(text, values) }
   const store = new PostgresSessionStore({ pool })
   for (const turnId of ['t0', 't1', 't2']) {
