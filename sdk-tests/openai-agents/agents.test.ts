@@ -1,8 +1,10 @@
-import { Agent, handoff, type MCPServer, run, setTracingDisabled, tool } from '@openai/agents-core'
+import { Agent, handoff, type MCPServer, run, RunState, setTracingDisabled, tool } from '@openai/agents-core'
+import { InMemorySessionStore } from '@turnstore/memory'
 import { TurnstoreSession } from '@turnstore/openai-agents'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { memory } from '../stores.ts'
+import { until } from '../until.ts'
 import { answers, FakeModel, wants } from './fake-model.ts'
 
 setTracingDisabled(true)
@@ -29,6 +31,17 @@ class Parcels implements MCPServer {
     this.calls.push(args)
     if (this.hangs) await new Promise(() => {})
     return [{ type: 'text', text: 'sent' }]
+  }
+}
+
+class CountingStore extends InMemorySessionStore {
+  writes = 0
+
+  override async changeSession(
+    ...args: Parameters<InMemorySessionStore['changeSession']>
+  ): ReturnType<InMemorySessionStore['changeSession']> {
+    this.writes++
+    return super.changeSession(...args)
   }
 }
 
@@ -139,6 +152,65 @@ describe('A recorded run', () => {
     },
   )
 
+  it('can begin with the last agent of the run before, at the same cost', async () => {
+    const store = new CountingStore()
+    const look = tool({ name: 'look', description: 'Looks', parameters: z.object({}), execute: () => 'seen' })
+    const model = new FakeModel((_input, count) => [count % 2 === 1 ? wants(`c${count}`, 'look') : answers('Done.')])
+    let last = new Agent<unknown>({ name: 'A', model, tools: [look] })
+    const costs: number[] = []
+    for (const question of ['a', 'b', 'c']) {
+      store.writes = 0
+      const session = new TurnstoreSession({ store, sessionId })
+      const { agent, callModelInputFilter } = await session.recordRun({ agent: last })
+      const context: unknown = undefined
+      const { lastAgent } = await run(agent, question, { session, callModelInputFilter, context })
+      last = lastAgent ?? last
+      costs.push(store.writes)
+    }
+    expect(costs[2]).toBe(costs[0])
+    expect((await new TurnstoreSession({ store, sessionId }).getItems()).length).toBe(12)
+    const turns = (await store.loadSession(sessionId))?.turns ?? []
+    expect(turns.map(({ toolCalls }) => toolCalls.map(({ callId }) => callId))).toEqual([['c1'], ['c3'], ['c5']])
+  })
+
+  it('resumes an approval that waits after a handoff in another process', async () => {
+    const store = memory()
+    let paid = 0
+    const pay = tool({
+      name: 'pay',
+      description: 'Pays',
+      parameters: z.object({}),
+      needsApproval: true,
+      execute: () => `paid ${++paid}`,
+    })
+    const model = new FakeModel(input =>
+      input.some(item => item.type === 'function_call_result' && item.callId === 'p')
+        ? [answers('Paid.')]
+        : [wants('p', 'pay')],
+    )
+    const billing = new Agent({ name: 'Billing', model, tools: [pay] })
+    const desk = new Agent({
+      name: 'Desk',
+      model: new FakeModel(() => [wants('h', 'transfer_to_Billing')]),
+      handoffs: [billing],
+    })
+    const first = new TurnstoreSession({ store, sessionId })
+    const one = await first.recordRun({ agent: desk })
+    const paused = await run(one.agent, 'Pay.', { session: first, callModelInputFilter: one.callModelInputFilter })
+    const kept = paused.state.toString()
+
+    const second = new TurnstoreSession({ store, sessionId })
+    const two = await second.recordRun({ agent: desk })
+    expect([two.isUnfinished, two.agent.name, two.firstAgent.name]).toEqual([true, 'Billing', 'Desk'])
+    const state = await RunState.fromString(two.firstAgent, kept)
+    for (const interruption of state.getInterruptions()) state.approve(interruption)
+    const { finalOutput } = await run(two.firstAgent, state, {
+      session: second,
+      callModelInputFilter: two.callModelInputFilter,
+    })
+    expect([finalOutput, paid]).toEqual(['Paid.', 1])
+  })
+
   it('leaves your agents as they are', async () => {
     const session = new TurnstoreSession({ store: memory() })
     const look = tool({ name: 'look', description: 'Looks', parameters: z.object({}), execute: () => 'seen' })
@@ -152,7 +224,3 @@ describe('A recorded run', () => {
     await expect(run(plain, 'Hi')).resolves.toMatchObject({ finalOutput: 'Hi.' })
   })
 })
-
-async function until(isTrue: () => Promise<boolean>): Promise<void> {
-  while (!(await isTrue())) await new Promise(resolve => setTimeout(resolve, 1))
-}

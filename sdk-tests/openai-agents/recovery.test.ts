@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { type RecordedRun, TurnstoreSession } from '@turnstore/openai-agents'
 import { answers, FakeModel, wants } from './fake-model.ts'
 import { memory, stores } from '../stores.ts'
+import { until } from '../until.ts'
 
 setTracingDisabled(true)
 
@@ -46,10 +47,6 @@ async function life(
   const session = new TurnstoreSession({ store, sessionId })
   const agent = new Agent<unknown>({ name: 'A', model, tools: [act] })
   return { session, recorded: await session.recordRun({ agent, repeatable }) }
-}
-
-async function until(isTrue: () => Promise<boolean>): Promise<void> {
-  while (!(await isTrue())) await new Promise(resolve => setTimeout(resolve, 1))
 }
 
 /** Until the store has that many answered calls. */

@@ -12,7 +12,7 @@ import type {
 import { type JsonObject, type SessionStore, TurnstoreError } from '@turnstore/core'
 import { canonicalJson, checkMembers, digestOf } from '@turnstore/core/adapter'
 import { Compaction, type CompactionOptions, type ModelExchange } from './history/compaction.js'
-import { beginning, withoutStarted } from './history/entries.js'
+import { beginning, type Entry, withoutStarted } from './history/entries.js'
 import { callReplacements } from './history/replace-calls.js'
 import { EVERY_TURN, SessionLog } from './history/session-log.js'
 import { readTransaction } from './history/transaction.js'
@@ -52,7 +52,8 @@ export class TurnstoreSession
 {
   readonly #log: SessionLog
   readonly #compaction: Compaction
-  #run: Pick<RecordedRun<unknown, RecordableAgent<unknown>>, 'addItems' | 'takeAhead'> | null = null
+  #run: Pick<RecordedRun<unknown, RecordableAgent<unknown>>, 'addItems' | 'knows' | 'takeAhead' | 'forget'> | null =
+    null
 
   /** @throws `INVALID_ARGUMENT` */
   constructor(options: TurnstoreSessionOptions) {
@@ -80,24 +81,26 @@ export class TurnstoreSession
   async addItems(items: AgentInputItem[]): Promise<void> {
     const encoded = items.map(encodeItem)
     await this.#log.exclusive(async () => {
-      if (this.#run === null) await this.#log.add(encoded)
-      else await this.#run.addItems(encoded)
+      // A session around this one passes on here what the SDK writes. Anything else is not the run's.
+      if (this.#run?.knows(encoded) === true) await this.#run.addItems(encoded)
+      else await this.#log.add(encoded)
     })
   }
 
   /** Removes the last item and returns it. */
   async popItem(): Promise<AgentInputItem | undefined> {
-    let popped: JsonObject | undefined
-    await this.#log.exclusive(async () =>
-      this.#log.edit(
+    let popped: Entry | undefined
+    await this.#log.exclusive(async () => {
+      await this.#log.edit(
         entries => entries.length > 0,
         entries => {
-          popped = entries.at(-1)?.value
+          popped = entries.at(-1)
           return popped === undefined ? null : entries.slice(0, -1)
         },
-      ),
-    )
-    return popped === undefined ? undefined : decodeItem(popped)
+      )
+      this.#run?.forget(popped?.itemId ?? null)
+    })
+    return popped === undefined ? undefined : decodeItem(popped.value)
   }
 
   /** Deletes the session, with all that it remembers. The next items create it anew. */
@@ -168,6 +171,8 @@ export class TurnstoreSession
   /** For the SDK, which compacts the history that a run has read: the items, with a receipt for them. */
   async getItemsWithCompactionOwnership(): Promise<{ items: AgentInputItem[]; ownership: object }> {
     return this.#log.exclusive(async () => {
+      // A run begins. What is left of one before it is history.
+      this.#run?.takeAhead()
       const { items } = await this.#log.history()
       return { items: items.map(decodeItem), ownership: this.#compaction.issue() }
     })
@@ -175,7 +180,11 @@ export class TurnstoreSession
 
   /** For the SDK. A receipt stays valid when the run that has it adds items. */
   async addItemsWithCompactionOwnership(items: AgentInputItem[]): Promise<void> {
-    await this.addItems(items)
+    const encoded = items.map(encodeItem)
+    await this.#log.exclusive(async () => {
+      if (this.#run === null) await this.#log.add(encoded)
+      else await this.#run.addItems(encoded)
+    })
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { JsonObject, SessionChange, ToolCallRecord, TurnRecord, TurnUpdate } from '@turnstore/core'
-import { FORMAT, notesOf, turnsOf } from '../items/format.js'
+import { callKey, FORMAT, isCall, notesOf, turnsOf } from '../items/format.js'
+import { startedId } from '../items/started-call.js'
 import { TurnState } from './turn-state.js'
 
 /** What is known of a session. */
@@ -60,7 +61,6 @@ export function planAddition(view: View, items: readonly NewItem[], options: Add
     const isLast = turn === read.at(-1)
     const added = items.slice(at, (at += turn.items.length - (isOpen ? context.length : 0)))
     const values = added.map(({ value }) => value)
-    const endedAt = turn.status === 'running' ? null : now
     const putItems = added.map(({ itemId, value }) => ({ itemId, format: FORMAT, value }))
     if (isOpen) {
       const head = headAfter(open, turn, isLast && added.length > 0, whole !== undefined)
@@ -75,9 +75,14 @@ export function planAddition(view: View, items: readonly NewItem[], options: Add
       const putToolCalls = told(turn)
         .filter(({ status }, index) => index >= known || status !== 'running')
         .map(call => ({ ...call, replace: true }))
+      // Records of begun calls that have another id than those that are read of the items.
+      const removeToolCalls = values
+        .filter(isCall)
+        .filter(call => startedId(call) !== callKey(call))
+        .map(startedId)
       // A result of its call may come after the next question.
       if (Object.keys(set).length > 0 || added.length > 0 || putToolCalls.length > 0) {
-        updateTurns.push({ turnId: turn.turnId, set, putToolCalls, putItems })
+        updateTurns.push({ turnId: turn.turnId, set, removeToolCalls, putToolCalls, putItems })
       }
       advance = () => {
         if (whole !== undefined) open.isIrregular = true
@@ -86,12 +91,15 @@ export function planAddition(view: View, items: readonly NewItem[], options: Add
       }
     } else {
       const metadata = { ...turn.metadata, ...(appendTurns.length === 0 ? newTurn : {}) }
-      const life = { agentId, startedAt: now, endedAt }
+      // Nobody answers what a compaction has left of the history.
+      const isOver = newTurn !== undefined && turn.toolCalls.every(({ status }) => status !== 'running')
+      const status = isOver ? 'success' : turn.status
+      const life = { agentId, startedAt: now, status, endedAt: status === 'running' ? null : now }
       appendTurns.push({ ...turn, ...life, toolCalls: told(turn), items: putItems, metadata })
       advance = () => {
         const state = new TurnState(turn.turnId)
         state.notes = notesOf({ metadata })
-        state.advance(turn, values, turn)
+        state.advance(turn, values, { ...turn, status })
         return state
       }
     }

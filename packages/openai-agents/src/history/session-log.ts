@@ -232,6 +232,23 @@ export class SessionLog {
     })
   }
 
+  /** Ends the open turn if it still runs, whatever its items say. */
+  async endTurn(status: 'success' | 'error'): Promise<void> {
+    this.#view ??= await this.#look()
+    const view = this.#view
+    const open = view?.open ?? null
+    if (view === null || open?.status !== 'running') return
+    open.status = status
+    const endedAt = new Date().toISOString()
+    await this.#changeBeside(view, { updateTurns: [{ turnId: open.turnId, set: { status, endedAt } }] })
+  }
+
+  /** Whether the open turn ends with the results of its calls. */
+  get hasResults(): boolean {
+    const open = this.#view?.open ?? null
+    return open !== null && open.status === 'running' && open.openCalls.length === 0
+  }
+
   /** Changes what is beside the items. Whatever others have written, it is right. */
   async #changeBeside(view: View, change: SessionChange): Promise<void> {
     this.#view = undefined

@@ -1,5 +1,5 @@
 import type { JsonObject, ToolCallInput, ToolCallRecord } from '@turnstore/core'
-import { isJsonObject } from '@turnstore/core/adapter'
+import { digestOf, isJsonObject, isValidId } from '@turnstore/core/adapter'
 import { callKey, FORMAT, turnsOf } from './format.js'
 
 /*
@@ -19,13 +19,23 @@ export function startedRecord(call: JsonObject, result?: JsonObject): ToolCallIn
   const items = [{ role: 'user', content: '' }, call, ...(result === undefined ? [] : [result])]
   const [record] = turnsOf(items)[0]?.toolCalls ?? []
   const metadata = { [FORMAT]: { call, ...(result === undefined ? {} : { result }) } }
-  return { toolName: '', ...record, callId: callKey(call), metadata }
+  return { toolName: '', ...record, callId: startedId(call), metadata }
 }
 
-export function startedCall({ callId, metadata }: ToolCallRecord): StartedCall | null {
+/** The id of the record. A provider may give ids that a store does not take. */
+export function startedId(call: JsonObject): string {
+  const key = callKey(call)
+  return isValidId(key) ? key : digestOf(key)
+}
+
+export function startedCall({ metadata }: ToolCallRecord): StartedCall | null {
   const noted = metadata[FORMAT]
   if (!isJsonObject(noted) || !isJsonObject(noted.call)) return null
-  return { callId, call: noted.call, result: isJsonObject(noted.result) ? noted.result : undefined }
+  return {
+    callId: callKey(noted.call),
+    call: noted.call,
+    result: isJsonObject(noted.result) ? noted.result : undefined,
+  }
 }
 
 export function isStarted(record: ToolCallRecord): boolean {

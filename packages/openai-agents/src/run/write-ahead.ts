@@ -32,6 +32,11 @@ export class WriteAhead {
     this.#items = this.#items.slice(count)
   }
 
+  /** Forgets an item that is gone. */
+  forget(id: string | null): void {
+    this.#items = this.#items.filter(({ itemId }) => itemId !== id)
+  }
+
   /** Forgets all, and returns their ids. */
   take(): Set<string> {
     const ids = new Set(this.#items.map(({ itemId }) => itemId))
