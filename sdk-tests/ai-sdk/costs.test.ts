@@ -28,13 +28,15 @@ async function longRun(store: SessionStore, count = STEPS): Promise<{ first: num
     const input = { of: `parcel ${step}` }
     const call = { type: 'tool-call', toolCallId, toolName: 'track', input } as const
     const since = performance.now()
-    await onLanguageModelCallEnd({ content: [{ type: 'text', text }, call] })
+    await onLanguageModelCallEnd({ content: [{ type: 'text', text }, call], finishReason: 'tool-calls' })
     const output = await tools.track.execute?.(input, { toolCallId, messages: [], context: {} })
     steps.push({ content: [{ type: 'text', text }, call, { ...call, type: 'tool-result', output }] })
     await prepareStep({ stepNumber: step + 1, steps })
     times.push(performance.now() - since)
   }
-  await run.onEnd({ steps: [...steps, { content: [{ type: 'text', text: 'Done.' }] }] })
+  const content = [{ type: 'text' as const, text: 'Done.' }]
+  await onLanguageModelCallEnd({ content, finishReason: 'stop' })
+  await run.onEnd({ steps: [...steps, { content }] })
   const json = JSON.stringify(await chats.loadMessages('c')).length
   return { first: median(times.slice(100, 300)), last: median(times.slice(-200)), json }
 }

@@ -9,6 +9,7 @@ import { asJson, FORMAT, given, type Message, type Part, readMessage } from '../
 import { type StepContent, stepParts } from '../messages/step-parts.js'
 import { callIdOf, isToolPart, type Outcome, withOutcome } from '../messages/tool-part.js'
 import type { BegunRun, RecoveredCall } from './begin-run.js'
+import { isBroken, ModelCall } from './model-call.js'
 import { recordingTools } from './recording-tools.js'
 import type { RunLog } from './run-log.js'
 import { needOf } from './settle.js'
@@ -20,7 +21,12 @@ export interface RunSettings<TOOLS extends ToolSet> {
   /** Stores what lies between two calls of the model. If you have one of your own, call this in it, and await it. */
   readonly prepareStep: (step: PreparedStep) => Promise<undefined>
   /** Stores what the model said, before its tools run. */
-  readonly onLanguageModelCallEnd: (event: { readonly content: StepContent }) => Promise<void>
+  readonly onLanguageModelCallEnd: (event: {
+    readonly content: StepContent
+    readonly finishReason: string
+  }) => Promise<void>
+  /** Notices errors in the stream: some providers report one, and then end as if nothing was. */
+  readonly onChunk: (event: { readonly chunk: { readonly type: string } }) => Promise<void>
 }
 
 export interface PreparedStep {
@@ -35,8 +41,9 @@ export type EndEvent<MESSAGE extends UIMessage = UIMessage> =
       readonly isAborted: boolean
       readonly isCancelled?: true
       readonly outcome?: { readonly status: string }
+      readonly finishReason?: string | undefined
     }
-  | { readonly steps: PreparedStep['steps'] }
+  | { readonly steps: PreparedStep['steps']; readonly finishReason?: string }
 
 /**
  * A run that survives a crash. What lies between two calls of the model is stored before the second, and each output of
@@ -61,6 +68,7 @@ export class RecordedRun<TOOLS extends ToolSet, MESSAGE extends UIMessage> {
   #noted: { readonly step: number; readonly parts: readonly Part[] } | null = null
   readonly #outcomes = new Map<string, Outcome>()
   readonly #callIds = new Set<string>()
+  readonly #call = new ModelCall()
   /** The SDK ignores errors of callbacks. The next write tells it. */
   #failure: { readonly error: unknown } | null = null
 
@@ -82,8 +90,13 @@ export class RecordedRun<TOOLS extends ToolSet, MESSAGE extends UIMessage> {
     this.settings = {
       tools: recording,
       prepareStep: async step => this.#prepare(step),
-      onLanguageModelCallEnd: async ({ content }) => {
+      onLanguageModelCallEnd: async ({ content, finishReason }) => {
+        this.#call.end(finishReason)
+        if (this.#call.isBroken) return
         await this.#noting(async () => this.#begin(stepParts(content, this.#isDynamic)))
+      },
+      onChunk: async ({ chunk }) => {
+        if (chunk.type === 'error') await this.#noting(async () => this.#fail())
       },
     }
   }
@@ -95,16 +108,22 @@ export class RecordedRun<TOOLS extends ToolSet, MESSAGE extends UIMessage> {
   readonly onEnd = async (event: EndEvent): Promise<void> => {
     if ('responseMessage' in event) {
       const { responseMessage, isAborted, isCancelled, outcome } = event
-      if (outcome?.status === 'failed' || (isCancelled === true && !isAborted)) return
+      if (outcome?.status === 'failed' || (!isAborted && (isCancelled === true || this.#hasFailed(event)))) return
       await this.#finish(this.#answer(responseMessage), isAborted)
-    } else {
+    } else if (!this.#hasFailed(event)) {
       await this.#putSteps(event.steps)
       await this.#finish(null, false)
     }
   }
 
+  /** The SDK also ends a run that failed, with the steps before. */
+  #hasFailed({ finishReason }: EndEvent): boolean {
+    return this.#call.isOpen || isBroken(finishReason)
+  }
+
   async #prepare({ stepNumber, steps }: PreparedStep): Promise<undefined> {
     this.#known()
+    this.#call.begin()
     if (this.#failure !== null) throw this.#failure.error
     if (stepNumber === 0) {
       this.#firstStep += this.#noted === null ? 0 : this.#noted.step + 1
@@ -122,6 +141,14 @@ export class RecordedRun<TOOLS extends ToolSet, MESSAGE extends UIMessage> {
     for (const id of ids) this.#callIds.add(id)
     if (repeated.length > 0) await this.#settle(repeated)
     await this.#putStep(this.#step, parts)
+  }
+
+  /** The SDK may tell of an error after the end of the call that it broke off: what was stored of it is no answer. */
+  async #fail(): Promise<void> {
+    this.#call.fail()
+    if (!this.#call.isBroken || this.#noted?.step !== this.#step) return
+    await this.#put({ removeItems: [this.#stepId(this.#step)] })
+    this.#noted = { step: this.#step, parts: [] }
   }
 
   /** Frees ids that the model uses again: the outcomes of earlier calls go into the steps that made them. */
@@ -153,9 +180,12 @@ export class RecordedRun<TOOLS extends ToolSet, MESSAGE extends UIMessage> {
 
   async #putStep(step: number, parts: Part[]): Promise<void> {
     const value: Message = { id: this.#mark.messageId, role: 'assistant', parts }
-    const itemId = stepId(this.#mark.runId ?? '', this.#firstStep + step)
-    await this.#put({ putItems: [{ itemId, format: FORMAT, value }] })
+    await this.#put({ putItems: [{ itemId: this.#stepId(step), format: FORMAT, value }] })
     this.#noted = { step, parts }
+  }
+
+  #stepId(step: number): string {
+    return stepId(this.#mark.runId ?? '', this.#firstStep + step)
   }
 
   async #put(update: Omit<TurnUpdate, 'turnId'>): Promise<void> {
