@@ -56,7 +56,8 @@ const life = (folder: string, { isFirst, repeatable, streams }: Way & { isFirst:
     const messages = await convertToModelMessages(run.messages)
     const options = { model, messages, stopWhen: stepCountIs(9), ...run.settings }
     if (${streams}) {
-      const stream = toUIMessageStream({ stream: streamText(options).stream, originalMessages: run.messages, onEnd: run.onEnd })
+      const { generateMessageId, messages: originalMessages, onEnd } = run
+      const stream = toUIMessageStream({ stream: streamText(options).stream, originalMessages, generateMessageId, onEnd })
       for await (const _ of stream);
     } else await generateText({ ...options, onEnd: run.onEnd })
   }

@@ -144,7 +144,8 @@ export class TurnstoreChats<MESSAGE extends UIMessage = UIMessage> {
    * @example
    * const run = await chats.recordRun('chat-1', { message, tools, repeatable: ['track'] })
    * const result = streamText({ model, messages: await convertToModelMessages(run.messages), ...run.settings })
-   * const stream = toUIMessageStream({ stream: result.stream, originalMessages: run.messages, onEnd: run.onEnd })
+   * const { messages: originalMessages, generateMessageId, onEnd } = run
+   * const stream = toUIMessageStream({ stream: result.stream, originalMessages, generateMessageId, onEnd })
    */
   async recordRun<TOOLS extends ToolSet>(
     chatId: string,

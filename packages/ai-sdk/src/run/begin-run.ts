@@ -2,7 +2,7 @@ import { align, asItIs, isSame, openingOf, type Wanted } from '../history/align.
 import type { ChatLog, StoredChat } from '../history/chat-log.js'
 import { begunCalls, type Exchange, exchangeOf, isAhead, isOwn } from '../history/exchange.js'
 import { planSave, rewritten } from '../history/plan-save.js'
-import { isUnderWay, type RunMark } from '../history/run-mark.js'
+import { isUnderWay, markOf, type RunMark } from '../history/run-mark.js'
 import type { Message } from '../messages/message.js'
 import { isToolPart, toolNameOf, type ToolPart } from '../messages/tool-part.js'
 import { isRepeatable, repeat, type RunTools } from './repeat.js'
@@ -63,7 +63,7 @@ async function claim(chat: ChatLog, input: RunInput): Promise<Claim> {
   const ending = last === undefined ? [] : [settled(last, interrupted(open.filter(part => !repeated.includes(part))))]
   const messages = ending.flatMap(each => each.messages)
   const isRunnable = !isOver && (repeated.length > 0 || needOf(messages) === 'model')
-  const mark = { runId: crypto.randomUUID(), messageId: messageIdFor(messages) }
+  const mark = { runId: crypto.randomUUID(), messageId: messageIdFor(messages, last) }
   const options = isRunnable ? { mark } : {}
   const whole = ending.map(each => (repeated.length === 0 && !isOver ? takenOver(each, isRunnable) : each))
   const { revision, turnId } = await save(chat, stored, [...earlier, ...whole], options)
@@ -77,10 +77,13 @@ async function claim(chat: ChatLog, input: RunInput): Promise<Claim> {
   return { begun, repeated, earlier: before }
 }
 
-/** The id of the message that the run writes: it goes on with the last one, or begins one. */
-function messageIdFor(messages: readonly Message[]): string {
+/** The id of the message that the run writes: it goes on with the last one, or with what a browser has of it, or begins one. */
+function messageIdFor(messages: readonly Message[], ending: Wanted | undefined): string {
   const last = messages.at(-1)
-  return last?.role === 'assistant' ? last.id : crypto.randomUUID()
+  if (last?.role === 'assistant') return last.id
+  const turn = ending?.before?.turn
+  const died = turn !== undefined && isUnderWay(turn) ? markOf(turn) : null
+  return died?.messageId ?? crypto.randomUUID()
 }
 
 /** Steps of a run that died become a message, and a turn of others becomes this SDK's. */
@@ -104,7 +107,20 @@ function wantedOf(stored: readonly Exchange[], { messages, message }: RunInput):
 function withLast(stored: readonly Exchange[], message: Message): Message[] {
   const all = stored.flatMap(each => each.messages)
   const place = all.findIndex(({ id }) => id === message.id)
-  return [...(place === -1 ? all : all.slice(0, place)), message]
+  if (place !== -1) return [...all.slice(0, place), message]
+  return [...(isLastOfBrowser(all, message) ? all.slice(0, -1) : all), message]
+}
+
+/** Whether the browser has given the last message an id of its own: a call is in one message only. */
+function isLastOfBrowser(stored: readonly Message[], message: Message): boolean {
+  const last = stored.at(-1)
+  if (message.role !== 'assistant' || last?.role !== 'assistant') return false
+  const callIds = new Set(callIdsOf(last))
+  return callIdsOf(message).some(callId => callIds.has(callId))
+}
+
+function callIdsOf({ parts }: Message): string[] {
+  return parts.filter(isToolPart).map(({ toolCallId }) => toolCallId)
 }
 
 /** Stores the turns that are wanted, in one change. */

@@ -56,6 +56,8 @@ export class RecordedRun<TOOLS extends ToolSet, MESSAGE extends UIMessage> {
   readonly recovered: readonly RecoveredCall[]
   /** Whether the model has to answer. Not while the chat waits for the user: an approval, or a tool of the browser. */
   readonly isUnfinished: boolean
+  /** The id of the message that the run writes: for the UI message stream, so that the browser has it too. */
+  readonly generateMessageId = (): string => this.#mark.messageId
   readonly #chatId: string
   readonly #log: RunLog | null
   readonly #mark: RunMark

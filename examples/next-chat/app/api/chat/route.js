@@ -21,7 +21,7 @@ export async function POST(request) {
   const stream = toUIMessageStream({
     stream: result.stream,
     originalMessages: run.messages,
-    generateMessageId: () => crypto.randomUUID(),
+    generateMessageId: run.generateMessageId,
     async onEnd(event) {
       await run.onEnd(event)
       await chats.clearActiveStream(id, streamId)
