@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import {
   convertToModelMessages,
   dynamicTool,
+  generateText,
   isToolUIPart,
   readUIMessageStream,
   stepCountIs,
@@ -344,6 +345,40 @@ describe('A chat that waits for the user', () => {
       'act-2 output-available',
     ])
     expect((await store.loadSession(chatId))?.turns[0]?.status).toBe('success')
+  })
+
+  it.each([true, false])('has denied a call when nobody looks (streams: %s)', async streams => {
+    const store = memory()
+    const go = async (message: UIMessage, ends = true) => {
+      const run = await record(store, message)
+      const messages = await convertToModelMessages(run.messages, { tools })
+      const end = ends ? { onEnd: run.onEnd } : {}
+      const options = { model: modelFor('ask-1'), messages, stopWhen: stepCountIs(9), ...run.settings, ...end }
+      await (streams ? streamText(options).consumeStream() : generateText(options))
+      return run
+    }
+    await go(user('u1'))
+    const message = respond((await new TurnstoreChats({ store }).loadMessages(chatId)).at(-1), false)
+    await go(message)
+    expect(await statesIn(store)).toEqual(['ask-1 output-denied'])
+    expect((await store.loadSession(chatId))?.turns[0]).toMatchObject({
+      status: 'success',
+      toolCalls: [{ callId: 'ask-1', status: 'error', error: 'The tool call was denied.' }],
+    })
+    // A process that dies after the last answer has denied it too.
+    await go(message, false)
+    const { isUnfinished, messages } = await record(store)
+    expect(isUnfinished).toBe(false)
+    expect(messages.at(-1)?.parts.map(({ type }) => type)).toEqual([
+      'step-start',
+      'reasoning',
+      'tool-ask',
+      'step-start',
+      'text',
+    ])
+    expect(await statesIn(store)).toEqual(['ask-1 output-denied'])
+    expect((await store.loadSession(chatId))?.turns[0]?.status).toBe('success')
+    expect(effects).toEqual([])
   })
 
   it('does not run an approved call again that a crash interrupted', async () => {

@@ -1,5 +1,6 @@
 import type { TurnItem, TurnRecord } from '@turnstore/core'
 import { isJsonObject } from '@turnstore/core/adapter'
+import { withDenials } from '../messages/denials.js'
 import { FORMAT, isMessage, type Message, type Part } from '../messages/message.js'
 import { isAnswered, isToolPart, mapToolParts, withOutcome } from '../messages/tool-part.js'
 import { messagesOfOthers } from '../messages/turns.js'
@@ -64,7 +65,7 @@ function ownMessages(turn: TurnRecord): Message[] {
   const placed = new Set(all.filter(isToolPart).map(({ toolCallId }) => toolCallId))
   const others = [...begun.values()].map(({ part }) => part).filter(({ toolCallId }) => !placed.has(toolCallId))
   const unplaced: Part[] = others.length === 0 ? [] : [{ type: 'step-start' }, ...others]
-  const whole = { ...answered, parts: [...parts, ...unplaced] }
+  const whole = withDenials({ ...answered, parts: [...parts, ...unplaced] })
   return [...messages, ...(whole.parts.length === 0 ? [] : [whole])].map(message => withOutcomes(message, begun))
 }
 

@@ -50,8 +50,9 @@ export function needOf(messages: readonly Message[]): 'model' | 'user' | null {
   if (last.role !== 'assistant') return 'model'
   const calls = last.parts.filter(isToolPart)
   if (calls.some(({ state }) => state === 'approval-requested' || state === 'input-available')) return 'user'
-  if (calls.some(({ state }) => state === 'approval-responded')) return 'model'
   const step = lastStepOf(messages)
+  // The model has been told of the responses before its last step.
+  if (step.some(part => isToolPart(part) && part.state === 'approval-responded')) return 'model'
   return step.length === 0 || step.some(isCallOfHere) ? 'model' : null
 }
 
