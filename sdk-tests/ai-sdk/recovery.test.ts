@@ -248,6 +248,65 @@ describe('A run', () => {
     expect(await statesIn(store)).toEqual(['p1 output-available'])
   })
 
+  it.each(['streamText', 'generateText', 'a crash before the end', 'a crash in between'])(
+    'has the output that a provider gives in a later step (%s)',
+    async way => {
+      const store = memory()
+      const search = {
+        type: 'provider' as const,
+        id: 'fake.search' as const,
+        isProviderExecuted: true as const,
+        supportsDeferredResults: true,
+        args: {},
+        inputSchema: z.object({}),
+        outputSchema: z.object({ hits: z.number() }),
+      }
+      const given = { search, act: tools.act }
+      const chats = new TurnstoreChats({ store })
+      const model = fakeModel(prompt =>
+        resultsIn(prompt).length === 0
+          ? [{ ...wants('p1', 'search'), providerExecuted: true }, wants('act-1', 'act')]
+          : [
+              {
+                type: 'tool-result',
+                toolCallId: 'p1',
+                toolName: 'search',
+                result: { hits: 3 },
+                providerMetadata: { fake: { at: 1 } },
+              },
+              says('Three.'),
+            ],
+      )
+      const run = await chats.recordRun(chatId, { message: user('u1'), tools: given })
+      const messages = await convertToModelMessages(run.messages, { tools: given })
+      const stopWhen = stepCountIs(way === 'a crash in between' ? 1 : 9)
+      const options = { model, messages, stopWhen, ...run.settings }
+      if (way === 'streamText') await streamText({ ...options, onEnd: run.onEnd }).consumeStream()
+      else await generateText({ ...options, ...(way === 'generateText' ? { onEnd: run.onEnd } : {}) })
+      const next = await chats.recordRun(chatId, { tools: given })
+      expect(next.isUnfinished).toBe(way === 'a crash in between')
+      expect(next.recovered.filter(({ outcome }) => outcome === 'interrupted')).toEqual([])
+      if (next.isUnfinished) await stream(next, model)
+      expect((await chats.loadMessages(chatId))[1]?.parts).toMatchObject([
+        { type: 'step-start' },
+        {
+          type: 'tool-search',
+          state: 'output-available',
+          input: {},
+          output: { hits: 3 },
+          resultProviderMetadata: { fake: { at: 1 } },
+        },
+        { type: 'tool-act', state: 'output-available' },
+        { type: 'step-start' },
+        { type: 'text', text: 'Three.' },
+      ])
+      const turn = (await store.loadSession(chatId))?.turns[0]
+      expect(turn?.status).toBe('success')
+      expect(turn?.toolCalls.find(({ callId }) => callId === 'p1')?.result).toEqual({ hits: 3 })
+      expect(effects).toEqual(['act-1'])
+    },
+  )
+
   it('keeps outputs apart when the model uses an id again', async () => {
     const store = memory()
     let steps = 0

@@ -2,7 +2,7 @@ import type { TurnItem, TurnRecord } from '@turnstore/core'
 import { isJsonObject } from '@turnstore/core/adapter'
 import { withDenials } from '../messages/denials.js'
 import { FORMAT, isMessage, type Message, type Part } from '../messages/message.js'
-import { isAnswered, isToolPart, mapToolParts, withOutcome } from '../messages/tool-part.js'
+import { isAnswered, isToolPart, mapToolParts, outcomeOf, withOutcome } from '../messages/tool-part.js'
 import { messagesOfOthers } from '../messages/turns.js'
 import { begunCall, type BegunCall } from './begun-call.js'
 import { isStepId, markOf } from './run-mark.js'
@@ -78,7 +78,8 @@ export function withOutcomes(message: Message, begun: ReadonlyMap<string, BegunC
   return mapToolParts(message, part => {
     const call = begun.get(part.toolCallId)
     if (call?.isAnswered !== true || isAnswered(part)) return part
-    const { output, errorText } = call.part
-    return withOutcome(part, typeof errorText === 'string' ? { errorText } : { output: output ?? null })
+    const { resultProviderMetadata: metadata } = call.part
+    const answered = withOutcome(part, outcomeOf(call.part))
+    return metadata === undefined ? answered : { ...answered, resultProviderMetadata: metadata }
   })
 }

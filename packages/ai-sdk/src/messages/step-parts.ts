@@ -1,8 +1,8 @@
 import type { ContentPart, ToolSet } from 'ai'
-import type { JsonValue } from '@turnstore/core'
+import type { JsonObject, JsonValue } from '@turnstore/core'
 import { isJsonObject } from '@turnstore/core/adapter'
 import { asJson, isPart, type Part } from './message.js'
-import { toolPart, type ToolPart, withOutcome } from './tool-part.js'
+import { type Outcome, toolPart, type ToolPart, withOutcome } from './tool-part.js'
 
 /** The content of a step, as the SDK gives it to its callbacks. */
 export type StepContent = readonly ContentPart<ToolSet>[]
@@ -57,17 +57,8 @@ export function stepParts(content: StepContent, isDynamicTool: (name: string) =>
         break
       }
       case 'tool-result':
-        change(each.toolCallId, part => {
-          const output = asJson(each.output, 'the output of a call').value ?? null
-          return withResultMetadata(withOutcome(part, { output }), each)
-        })
-        break
       case 'tool-error':
-        change(each.toolCallId, part => {
-          const text = each.providerExecuted === true && typeof each.error !== 'string' ? 'json' : 'text'
-          const errorText = text === 'json' ? JSON.stringify(each.error) : errorTextOf(each.error)
-          return part.state === 'output-error' ? part : withResultMetadata(withOutcome(part, { errorText }), each)
-        })
+        change(each.toolCallId, part => withResult(part, each))
         break
       case 'tool-approval-request': {
         const { approvalId: id, reason: requestReason, isAutomatic, signature } = each
@@ -116,11 +107,25 @@ function metadata({ providerMetadata }: Facts): object {
   return providerMetadata === undefined ? {} : { providerMetadata }
 }
 
+export type Result = Extract<StepContent[number], { type: 'tool-result' | 'tool-error' }>
+
+function withResult(part: ToolPart, result: Result): Part {
+  // An input that is no good has its error already.
+  if (result.type === 'tool-error' && part.state === 'output-error') return part
+  return { ...withOutcome(part, outcomeOfResult(result)), ...metadataOfResult(result) }
+}
+
+export function outcomeOfResult(result: Result): Outcome {
+  if (result.type === 'tool-result') return { output: asJson(result.output, 'the output of a call').value ?? null }
+  const { error, providerExecuted } = result
+  const isJson = providerExecuted === true && typeof error !== 'string'
+  return { errorText: isJson ? JSON.stringify(error) : errorTextOf(error) }
+}
+
 /** The SDK repeats the metadata of the call for a tool that it executes itself. */
-function withResultMetadata(part: ToolPart, result: Facts & { readonly providerExecuted?: boolean }): Part {
-  const { providerExecuted, providerMetadata } = result
-  if (providerExecuted !== true || providerMetadata === undefined) return part
-  return asPart({ ...part, resultProviderMetadata: providerMetadata })
+export function metadataOfResult({ providerExecuted, providerMetadata }: Result): JsonObject {
+  if (providerExecuted !== true || providerMetadata === undefined) return {}
+  return { resultProviderMetadata: asJson(providerMetadata, 'the metadata of a call').value ?? null }
 }
 
 /** What the model reads of an error. */

@@ -29,6 +29,11 @@ export function withOutcome(part: ToolPart, outcome: Outcome): ToolPart {
     : { ...others, type: part.type, toolCallId: part.toolCallId, state: 'output-error', errorText: outcome.errorText }
 }
 
+/** The outcome that an answered part has. */
+export function outcomeOf({ output = null, errorText }: ToolPart): Outcome {
+  return typeof errorText === 'string' ? { errorText } : { output }
+}
+
 /** Whether the call has its result. */
 export function isAnswered({ state, preliminary }: Part): boolean {
   return (state === 'output-available' && preliminary !== true) || state === 'output-error' || state === 'output-denied'

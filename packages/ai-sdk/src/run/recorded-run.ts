@@ -6,6 +6,7 @@ import { begunCalls, exchangeOf, ownItems, withOutcomes } from '../history/excha
 import { rewritten } from '../history/plan-save.js'
 import { type RunMark, stepId } from '../history/run-mark.js'
 import { asJson, FORMAT, given, type Message, type Part, readMessage } from '../messages/message.js'
+import { lateResults } from '../messages/late-results.js'
 import { type StepContent, stepParts } from '../messages/step-parts.js'
 import { callIdOf, isToolPart, type Outcome, withOutcome } from '../messages/tool-part.js'
 import type { BegunRun, RecoveredCall } from './begin-run.js'
@@ -95,7 +96,7 @@ export class RecordedRun<TOOLS extends ToolSet, MESSAGE extends UIMessage> {
       onLanguageModelCallEnd: async ({ content, finishReason }) => {
         this.#call.end(finishReason)
         if (this.#call.isBroken) return
-        await this.#noting(async () => this.#begin(stepParts(content, this.#isDynamic)))
+        await this.#noting(async () => this.#begin(content))
       },
       onChunk: async ({ chunk }) => {
         if (chunk.type === 'error') await this.#noting(async () => this.#fail())
@@ -137,12 +138,13 @@ export class RecordedRun<TOOLS extends ToolSet, MESSAGE extends UIMessage> {
   }
 
   /** A step whose tools have not begun. */
-  async #begin(parts: Part[]): Promise<void> {
+  async #begin(content: StepContent): Promise<void> {
+    const parts = stepParts(content, this.#isDynamic)
     const ids = parts.filter(isToolPart).map(({ toolCallId }) => toolCallId)
     const repeated = ids.filter(id => this.#callIds.has(id))
     for (const id of ids) this.#callIds.add(id)
     if (repeated.length > 0) await this.#settle(repeated)
-    await this.#putStep(this.#step, parts)
+    await this.#putStep(this.#step, parts, content)
   }
 
   /** The SDK may tell of an error after the end of the call that it broke off: what was stored of it is no answer. */
@@ -164,8 +166,9 @@ export class RecordedRun<TOOLS extends ToolSet, MESSAGE extends UIMessage> {
 
   async #putSteps(steps: PreparedStep['steps']): Promise<void> {
     for (; this.#stored < steps.length; this.#stored++) {
-      const parts = stepParts(steps[this.#stored]?.content ?? [], this.#isDynamic)
-      if (!this.#isStored(this.#stored, parts)) await this.#putStep(this.#stored, parts)
+      const content = steps[this.#stored]?.content ?? []
+      const parts = stepParts(content, this.#isDynamic)
+      if (!this.#isStored(this.#stored, parts)) await this.#putStep(this.#stored, parts, content)
     }
     this.#outcomes.clear()
   }
@@ -180,9 +183,13 @@ export class RecordedRun<TOOLS extends ToolSet, MESSAGE extends UIMessage> {
     return canonicalJson(known) === canonicalJson([...parts])
   }
 
-  async #putStep(step: number, parts: Part[]): Promise<void> {
+  async #putStep(step: number, parts: Part[], content: StepContent): Promise<void> {
     const value: Message = { id: this.#mark.messageId, role: 'assistant', parts }
-    await this.#put({ putItems: [{ itemId: this.#stepId(step), format: FORMAT, value }] })
+    const putToolCalls = lateResults(content).map(({ part, outcome }) => ({
+      ...begunRecord(part, outcome),
+      replace: true,
+    }))
+    await this.#put({ putItems: [{ itemId: this.#stepId(step), format: FORMAT, value }], putToolCalls })
     this.#noted = { step, parts }
   }
 

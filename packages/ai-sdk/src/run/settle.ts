@@ -21,7 +21,7 @@ export function interruptedCalls({ before, messages }: Wanted, tools: ToolSet, i
       if (isAnswered(part)) return false
       if (begun.get(part.toolCallId)?.isAnswered === false) return true
       if (part.state === 'output-available') return true
-      return part.state === 'input-available' && !(isLast && isOfBrowser(part, tools))
+      return part.state === 'input-available' && !(isLast && (isOfBrowser(part, tools) || isDeferred(part, tools)))
     }),
   )
 }
@@ -49,11 +49,16 @@ export function needOf(messages: readonly Message[]): 'model' | 'user' | null {
   if (last === undefined) return null
   if (last.role !== 'assistant') return 'model'
   const calls = last.parts.filter(isToolPart)
-  if (calls.some(({ state }) => state === 'approval-requested' || state === 'input-available')) return 'user'
+  if (calls.some(part => part.state === 'approval-requested' || isOpen(part, false))) return 'user'
   const step = lastStepOf(messages)
   // The model has been told of the responses before its last step.
   if (step.some(part => isToolPart(part) && part.state === 'approval-responded')) return 'model'
-  return step.length === 0 || step.some(isCallOfHere) ? 'model' : null
+  return step.length === 0 || step.some(isCallOfHere) || step.some(part => isOpen(part, true)) ? 'model' : null
+}
+
+/** Whether a call has no result yet, of a tool that the provider executes or that it does not. */
+function isOpen(part: Part, isOfProvider: boolean): boolean {
+  return isToolPart(part) && part.state === 'input-available' && (part.providerExecuted === true) === isOfProvider
 }
 
 /** What the model said last. */
@@ -70,4 +75,11 @@ function isCallOfHere(part: Part): boolean {
 function isOfBrowser(part: ToolPart, tools: ToolSet): boolean {
   const name = toolNameOf(part)
   return part.providerExecuted !== true && Object.hasOwn(tools, name) && tools[name]?.execute === undefined
+}
+
+/** Whether the provider may give the result in a later step. */
+function isDeferred(part: ToolPart, tools: ToolSet): boolean {
+  const name = toolNameOf(part)
+  const tool = part.providerExecuted === true && Object.hasOwn(tools, name) ? tools[name] : undefined
+  return tool?.type === 'provider' && tool.supportsDeferredResults === true
 }
