@@ -13,7 +13,7 @@ import type { SessionStore } from '@turnstore/core'
 import { TurnstoreChats } from '@turnstore/ai-sdk'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { stores } from '../stores.ts'
+import { memory, stores } from '../stores.ts'
 import { fakeModel, resultsIn, says, thinks, user, wants } from './fake-model.ts'
 
 const tools = {
@@ -109,5 +109,36 @@ describe.each(stores)('A run in the store %s', (_name, open) => {
       expected.map(({ parts }) => ({ parts: parts.map(withoutId) })),
     )
     expect((await store.loadSession('chat-1'))?.turns[0]).toMatchObject({ status: 'success' })
+  })
+})
+
+describe('A call with an input that is no good', () => {
+  const inputs = { 'refused by the schema': '{"of":1}', 'no JSON': '{"of":' }
+
+  it.each(Object.entries(inputs))('is stored as the browser has it, whoever looks (%s)', async (_name, input) => {
+    const wrong = () => {
+      let count = 0
+      return fakeModel(() => [
+        ++count === 1 ? { type: 'tool-call', toolCallId: 'a', toolName: 'track', input } : says('Done.'),
+      ])
+    }
+    const seen = async (way: 'browser' | 'crash' | 'alone'): Promise<UIMessage['parts'] | undefined> => {
+      const store = memory()
+      const chats = new TurnstoreChats({ store })
+      const run = await chats.recordRun('chat-1', { message: user('u1'), tools })
+      const messages = await convertToModelMessages(run.messages, { tools })
+      const options = { model: wrong(), messages, stopWhen: stepCountIs(9), ...run.settings }
+      if (way === 'alone') await generateText({ ...options, onEnd: run.onEnd })
+      else {
+        const end = way === 'browser' ? { onEnd: run.onEnd } : {}
+        const { stream } = streamText({ ...options, onError() {} })
+        for await (const _ of toUIMessageStream({ stream, originalMessages: run.messages, ...end }));
+      }
+      return (await chats.loadMessages('chat-1'))[1]?.parts
+    }
+    const expected = await seen('browser')
+    expect(expected?.[1]).toMatchObject({ type: 'dynamic-tool', toolName: 'track', state: 'output-error' })
+    expect(await seen('crash')).toEqual(expected)
+    expect(await seen('alone')).toEqual(expected)
   })
 })

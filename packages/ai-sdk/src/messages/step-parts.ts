@@ -39,7 +39,9 @@ export function stepParts(content: StepContent, isDynamicTool: (name: string) =>
         parts.push(asPart({ type: 'custom', kind: each.kind, ...metadata(each) }))
         break
       case 'tool-call': {
-        const isDynamic = isDynamicTool(each.toolName) ?? each.dynamic === true
+        const isInvalid = each.invalid === true
+        // The type of a tool does not hold for an input that its schema refuses.
+        const isDynamic = isInvalid || (isDynamicTool(each.toolName) ?? each.dynamic === true)
         const {
           toolCallId,
           toolName,
@@ -52,7 +54,6 @@ export function stepParts(content: StepContent, isDynamicTool: (name: string) =>
         const facts = { providerExecuted, callProviderMetadata, toolMetadata, title }
         const call = { ...asPart({ ...toolPart(toolCallId, toolName, input, isDynamic), ...facts }), toolCallId }
         calls.set(toolCallId, parts.length)
-        const isInvalid = each.invalid === true
         parts.push(isInvalid ? withOutcome(call, { errorText: errorTextOf(each.error) }) : call)
         break
       }
