@@ -200,6 +200,26 @@ describe.each(stores)('A chat in the store %s', (_name, open) => {
     await expect(chats.saveMessages(chatId, [user('u9')], { ifRevision: 0 })).rejects.toMatchObject(conflict)
   })
 
+  it('forks without the run that answers its parent', async () => {
+    const store = open()
+    const chats = new TurnstoreChats({ store })
+    const run = await chats.recordRun(chatId, { message: user('u1') })
+    const forkId = await chats.forkChat(chatId, 'u1')
+    expect(await chats.loadChat(chatId)).toMatchObject({ isRunning: true })
+    expect(await chats.loadChat(forkId)).toMatchObject({ isRunning: false, messages: [user('u1')] })
+    expect((await store.loadSession(forkId))?.turns).toMatchObject([{ status: 'running' }])
+    expect((await store.loadSession(forkId))?.turns[0]?.metadata).toEqual({})
+    expect((await chats.recordRun(forkId)).isUnfinished).toBe(true)
+    await run.settings.prepareStep({ stepNumber: 0, steps: [] })
+    await run.settings.onLanguageModelCallEnd({ content: [{ type: 'text', text: 'Hi.' }], finishReason: 'stop' })
+    await run.onEnd({ steps: [{ content: [{ type: 'text', text: 'Hi.' }] }] })
+    const answered = await chats.forkChat(chatId, 'u1')
+    expect((await store.loadSession(answered))?.turns).toMatchObject([{ responseContent: null }])
+    const whole = await chats.forkChat(chatId, run.generateMessageId())
+    expect((await store.loadSession(whole))?.turns[0]?.metadata).toEqual({})
+    expect(await chats.loadMessages(whole)).toEqual(await chats.loadMessages(chatId))
+  })
+
   it('forks at a message, without the stream of its parent', async () => {
     const store = open()
     const chats = new TurnstoreChats({ store, workspaceId: 'acme' })

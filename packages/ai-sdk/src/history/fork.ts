@@ -1,10 +1,12 @@
-import { applyChange, isTurnstoreError, type SessionRecord, TurnstoreError } from '@turnstore/core'
+import { applyChange, isTurnstoreError, type SessionRecord, type TurnRecord, TurnstoreError } from '@turnstore/core'
 import { sessionExists, sessionNotFound } from '@turnstore/core/adapter'
+import { FORMAT } from '../messages/message.js'
 import { ACTIVE_STREAM } from './active-stream.js'
 import { asItIs, type Wanted } from './align.js'
 import type { ChatLog } from './chat-log.js'
 import { exchangeOf, isAhead } from './exchange.js'
 import { planSave } from './plan-save.js'
+import { marked, markOf } from './run-mark.js'
 
 /**
  * Copies a chat up to a message, which is the last one of the copy.
@@ -19,12 +21,23 @@ export async function fork(chat: ChatLog, messageId: string, forkId: string): Pr
   const unsetMetadata = ['ended', ACTIVE_STREAM]
   const copy = applyChange(session, { ...change, unsetMetadata, updatedAt: now }).session
   const { revision: _revision, ...record } = copy
-  const forked = { ...record, sessionId: forkId, parentSessionId: chat.chatId, createdAt: now, updatedAt: now }
+  const turns = record.turns.map(withoutRun)
+  const forked = { ...record, turns, sessionId: forkId, parentSessionId: chat.chatId, createdAt: now, updatedAt: now }
   try {
     await store.saveSession(forked, { ifRevision: 0 })
   } catch (error) {
     throw isTurnstoreError(error, 'REVISION_CONFLICT') ? sessionExists(forkId) : error
   }
+}
+
+/** A run answers the chat that it began in, not its copies. */
+function withoutRun(turn: TurnRecord): TurnRecord {
+  const mark = markOf(turn)
+  if (mark === null) return turn
+  const { [FORMAT]: _mark, ...metadata } = turn.metadata
+  // Steps that are no message yet need the id of theirs.
+  const kept = isAhead(turn) ? marked({ runId: null, messageId: mark.messageId }) : {}
+  return { ...turn, metadata: { ...metadata, ...kept } }
 }
 
 function upTo(session: SessionRecord, messageId: string): Wanted[] {
