@@ -55,7 +55,7 @@ const usage = {
   inputTokens: { total: 1, noCache: 1, cacheRead: undefined, cacheWrite: undefined },
   outputTokens: { total: 1, text: 1, reasoning: undefined },
 }
-const finish = (unified: 'error' | 'other' | 'interrupted'): StreamPart => ({
+const finish = (unified: 'error' | 'other' | 'interrupted' | 'stop'): StreamPart => ({
   type: 'finish',
   finishReason: { unified, raw: undefined },
   usage,
@@ -144,12 +144,30 @@ describe.each(Object.entries(ways))('A run %s', (_way, go) => {
     expect(await shop.types()).toEqual(['step-start', 'tool-pay', 'step-start', 'text'])
   })
 
-  it('is over when its model stops for no reason', async () => {
+  it.each([
+    ['stops for no reason', [finish('other')]],
+    ['says after an error that its answer is whole', [error, finish('stop')]],
+  ])('is over when its model %s', async (_name, end) => {
     const shop = new Shop()
-    const model = failing(() => streamOf([...partly, { type: 'text-end', id: 't' }, finish('other')], 'closes'))
+    const model = failing(() => streamOf([...partly, { type: 'text-end', id: 't' }, ...end], 'closes'))
     await go(await shop.record(), model)
     expect(await shop.status()).toBe('success')
     expect(await shop.types()).toEqual(['step-start', 'tool-pay', 'step-start', 'text'])
+  })
+})
+
+describe('A run whose model is asked again after an error in its stream', () => {
+  it('is over when the model has answered', async () => {
+    const shop = new Shop()
+    const run = await shop.record()
+    const options = await optionsOf(
+      run,
+      failing(() => streamOf([...partly, error], 'closes')),
+    )
+    await streamText({ ...options, streamRetries: 1, onError() {}, onEnd: run.onEnd }).consumeStream()
+    expect(shop.paid).toBe(1)
+    expect(await shop.status()).toBe('success')
+    expect((await shop.types()).at(-1)).toBe('text')
   })
 })
 
