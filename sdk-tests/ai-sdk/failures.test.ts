@@ -5,6 +5,7 @@ import {
   stepCountIs,
   streamText,
   tool,
+  ToolLoopAgent,
   toUIMessageStream,
   type UIMessage,
   validateUIMessages,
@@ -121,6 +122,12 @@ const ways: Record<string, (run: Run, model: MockLanguageModelV4) => Promise<voi
       },
     })
     await drain(stream)
+  },
+  'of an agent': async (run, model) => {
+    const { messages, ...settings } = await optionsOf(run, model)
+    const agent = new ToolLoopAgent({ ...settings, onError() {} })
+    const { stream } = await agent.stream({ messages })
+    await drain(toUIMessageStream({ stream, originalMessages: run.messages, onEnd: run.onEnd }))
   },
   'without a UI': async (run, model) => {
     await streamText({ ...(await optionsOf(run, model)), onError() {}, onEnd: run.onEnd }).consumeStream({
