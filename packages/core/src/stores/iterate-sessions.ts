@@ -22,6 +22,10 @@ export async function* iterateSessions(store: Pages, query: SessionQuery): Async
   const damaged = new Map<string, DamagedSession>()
   const read = async (next: SessionQuery): Promise<SessionPage> => {
     const page = await store.querySessions(next)
+    // A store with this fault would never end, and one with a synchronous driver would let nobody stop it.
+    if (page.cursor !== null && page.cursor === next.cursor) {
+      throw new TurnstoreError('STORE_UNAVAILABLE', 'The pages of the store do not advance: one ends where it began')
+    }
     for (const each of page.damaged ?? []) damaged.set(each.sessionId, each)
     return page
   }

@@ -124,3 +124,18 @@ it('an iteration of one page asks once', async () => {
   for await (const _ of store.sessions()) void _
   expect(queries).toBe(1)
 })
+
+describe('an iteration over a store whose pages do not advance', () => {
+  it.each(['asc', 'desc'] as const)('fails, %s', async order => {
+    const store = await filled(3)
+    const query = store.querySessions.bind(store)
+    store.querySessions = async options => {
+      const { cursor: _cursor, ...others } = options ?? {}
+      return query(others)
+    }
+    const iterating = async (): Promise<void> => {
+      for await (const _ of store.sessions({ order, orderBy: 'createdAt', limit: 1 }));
+    }
+    await expect(iterating()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  })
+})

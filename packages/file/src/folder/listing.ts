@@ -123,7 +123,10 @@ export class Listing {
       const known = this.#summaries.get(document, version)
       if (known !== undefined) return known
       const summary = await this.#readSummary(document, this.#layout)
-      if (summary !== null) this.#summaries.set(document, version, summary)
+      // A journal that came meanwhile may be in the summary, and not in the version.
+      const isOfVersion =
+        document.hasJournal || (identify(document.journal) === null && identify(document.rotated) === null)
+      if (summary !== null && isOfVersion) this.#summaries.set(document, version, summary)
       return summary
     } catch (error) {
       const damage = damageOf(document.sessionId, readError(error, document.sessionId, document.document))

@@ -73,11 +73,17 @@ export class LockFile {
 /** @throws `EMFILE`, `ENFILE` if the process is out of descriptors, which SQLite's own error does not say */
 function openDatabase(path: string): DatabaseSync {
   const { DatabaseSync } = loadSqlite()
+  let database: DatabaseSync
   try {
-    return new DatabaseSync(path, { timeout: 0 })
+    database = new DatabaseSync(path, { timeout: 0 })
   } catch (error) {
     throw descriptorErrorAt(dirname(path)) ?? accessErrorAt(path) ?? error
   }
+  // SQLite opens a file that may only be read, and its lock then excludes nobody.
+  const error = accessErrorAt(path)
+  if (error === null) return database
+  database.close()
+  throw error
 }
 
 /** Opens the folder, not a lock file: closing a lock file would free the locks on it. */

@@ -32,15 +32,20 @@ export function checkLock(lock: Lock, { document }: SessionPaths): void {
   if (!lock.isInPlace()) throw lockMovedAway(document)
 }
 
-export function unlinkDocument({ sessionId, document }: SessionPaths): void {
-  if (identify(document)?.isFolder !== true) {
-    unlinkSync(document)
-    return
+/** Folders in the place of a journal go first: what cannot be deleted must not be left without its document. */
+export function unlinkDocument({ sessionId, document, journal, rotated }: SessionPaths): void {
+  for (const path of [journal, rotated]) {
+    if (identify(path)?.isFolder === true) removeFolder(sessionId, path)
   }
+  if (identify(document)?.isFolder === true) removeFolder(sessionId, document)
+  else unlinkSync(document)
+}
+
+function removeFolder(sessionId: string, path: string): void {
   try {
-    rmdirSync(document)
+    rmdirSync(path)
   } catch {
-    throw corruptSession(sessionId, document, 'it is a folder that is not empty, and is not deleted. Move it away')
+    throw corruptSession(sessionId, path, 'it is a folder that is not empty, and is not deleted. Move it away')
   }
 }
 

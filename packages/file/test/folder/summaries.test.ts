@@ -203,3 +203,20 @@ it.skipIf(!isRoot || !isLinux)(
     expect(existsSync(kept())).toBe(false)
   },
 )
+
+it('is not kept with a journal that came while the session was read', async () => {
+  const base = folder.path('other')
+  const writer = folder.open({}, base)
+  const ids = Array.from({ length: COUNT }, (_, i) => `s${i}`)
+  for (const sessionId of ids) await writer.saveSession({ sessionId })
+  await sleep(100)
+  const lister = folder.open({}, base)
+  const listing = lister.querySessions()
+  await Promise.all(ids.map(async id => writer.changeSession(id, append('t'))))
+  await listing
+  await lister.close()
+  // Without its journal, the document is the session as it was before.
+  for (const id of ids) rmSync(`${base}/${id}.journal`)
+  const page = await pageOf(base)
+  expect(page.sessions.map(({ turnCount }) => turnCount)).toEqual(ids.map(() => 0))
+})

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { isRoot } from '../../../../scripts/testing/machine.ts'
 import { at, failureOf } from '../../../../scripts/testing/sessions.ts'
@@ -188,5 +188,28 @@ describe.skipIf(process.getuid === undefined)('a folder that cannot be written',
     )
     expect(lines.slice(0, 3)).toEqual(['a,b', '2', '2'])
     expect(lines.slice(3)).toEqual(Array.from({ length: 3 }, () => 'STORE_UNAVAILABLE not-stored true'))
+  })
+})
+
+describe.skipIf(process.getuid === undefined)('lock files that may only be read', () => {
+  it('let no one write, since they would exclude no one', async () => {
+    const base = folder.path('base')
+    const writer = folder.open({}, base)
+    await writer.saveSession({ sessionId: 's' })
+    await writer.close()
+    const locks = `${base}/.turnstore/locks`
+    for (const name of readdirSync(locks)) chmodSync(`${locks}/${name}`, 0o444)
+    const lines = await runAsUser(
+      base,
+      `try {
+        await store.changeSession('s', append('t'))
+        say('stored')
+      } catch (error) {
+        say(codeOf(error))
+        say(error.message.includes('EACCES'))
+      }
+      say((await store.loadSession('s')).turns.length)`,
+    )
+    expect(lines).toEqual(['STORE_UNAVAILABLE not-stored', 'true', '0'])
   })
 })

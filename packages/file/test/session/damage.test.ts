@@ -210,6 +210,19 @@ describe('what other processes left', () => {
     expect(readdirSync(base).toSorted()).toEqual(['.turnstore', 's.json'])
   })
 
+  it('with a folder in the place of its journal can be deleted, and its id is free', async () => {
+    const store = folder.open()
+    await store.saveSession({ sessionId: 's', createdAt: at })
+    mkdirSync(journal())
+    expect(await store.deleteSession('s', { evenIfDamaged: true })).toBe(true)
+    await store.saveSession({ sessionId: 's', createdAt: at })
+    writeFileSync(`${(mkdirSync(journal()), journal())}/file`, '')
+    // What cannot be deleted stays whole.
+    const failure = await failureOf(store.deleteSession('s', { evenIfDamaged: true }))
+    expect(failure).toMatchObject({ code: 'CORRUPT_SESSION' })
+    expect(existsSync(document())).toBe(true)
+  })
+
   it('a rotated journal of an unfinished compaction is read, continued and compacted', async () => {
     const live = folder.open()
     await live.saveSession({ sessionId: 's', createdAt: at })
