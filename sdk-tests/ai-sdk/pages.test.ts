@@ -85,7 +85,7 @@ const modelFor = (...names: string[]) =>
 async function expectWhole(chats: TurnstoreChats, page: Page): Promise<void> {
   const stored = await chats.loadMessages('chat-1')
   await validateUIMessages({ messages: stored })
-  const seen = page.messages.map(({ role, parts }) => ({ role, parts: JSON.parse(JSON.stringify(parts)) }))
+  const seen: unknown = JSON.parse(JSON.stringify(page.messages.map(({ role, parts }) => ({ role, parts }))))
   expect(stored.map(({ role, parts }) => ({ role, parts }))).toEqual(seen)
 }
 

@@ -70,7 +70,8 @@ export class TurnstoreSessionStore {
   async load(key: SessionKey): Promise<SessionStoreEntry[] | null> {
     const place = placeOf(key)
     const turns = await this.#queue.run(place.id, async () => this.#log(place).load())
-    return turns === null ? null : entriesOf(turns, place.key.sessionId).map(sdkEntry)
+    const entries = entriesOf(turns ?? [], place.key.sessionId)
+    return entries.length === 0 ? null : entries.map(sdkEntry)
   }
 
   /** The sessions of a project, without their subagents. */
@@ -120,8 +121,12 @@ export class TurnstoreSessionStore {
     if (source === null) throw sessionNotFound(sessionId)
     const { id, workspaceId } = place
     const { ended: _ended, ...others } = source.metadata
-    const metadata: JsonObject = { ...others, ...place.metadata }
     const now = new Date().toISOString()
+    const named: JsonObject = { ...others, ...place.metadata }
+    const metadata = {
+      ...named,
+      ...this.#folding.fold(named, place.key, [], now, entriesOf(source.turns, place.key.sessionId)),
+    }
     const copy = { ...source, sessionId: id, workspaceId, parentSessionId: sessionId, metadata }
     try {
       await this.#store.saveSession({ ...copy, createdAt: now, updatedAt: now }, { ifRevision: 0 })

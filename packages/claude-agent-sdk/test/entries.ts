@@ -65,6 +65,7 @@ const odd: fc.Arbitrary<SessionStoreEntry> = fc.oneof(
   fc.constantFrom('a', 'b', '', 'c'.repeat(300)).map(id => calls('', id)),
   fc.constant(calls('', 'a', 'b')),
   fc.constantFrom('a', 'b', 'z').map(id => gives('', '', id)),
+  fc.constantFrom('', ' for tool use').map(why => asks('', `[Request interrupted by user${why}]`)),
   fc.json().map((text): SessionStoreEntry => ({ ...asks('', 'x'), message: JSON.parse(text) })),
   fc.json().map((text): SessionStoreEntry => ({ ...entry('', 'attachment'), attachment: JSON.parse(text) })),
 )

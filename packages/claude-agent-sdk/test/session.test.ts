@@ -273,6 +273,35 @@ describe.each(stores)('The summaries in the store %s', (_name, open) => {
     await store.append(key, [asks('u2', 'x')])
     const [summary] = await store.listSessionSummaries(key.projectKey)
     expect(summary?.mtime).toBeLessThan((await store.listSessions(key.projectKey))[0]?.mtime ?? 0)
+    // Whoever folds next folds what was left out.
+    const folding = new TurnstoreSessionStore({ store: backend, foldSessionSummary: fold })
+    await folding.append(key, [asks('u3', 'x')])
+    const [whole] = await folding.listSessionSummaries(key.projectKey)
+    expect(whole).toMatchObject({ data: { count: 3 }, mtime: (await folding.listSessions(key.projectKey))[0]?.mtime })
+  })
+
+  it('are of all entries where a session was stored without them, or is a copy', async () => {
+    const backend = open()
+    await new TurnstoreSessionStore({ store: backend }).append(key, exchange)
+    const store = new TurnstoreSessionStore({ store: backend, foldSessionSummary: fold })
+    const [id = ''] = await backend.listSessions()
+    const copy = await store.copySession(id, { projectKey: 'copies' })
+    const count = exchange.length
+    expect(await store.listSessionSummaries('copies')).toMatchObject([
+      { data: { count }, mtime: (await store.listSessions('copies'))[0]?.mtime },
+    ])
+    for (const each of [key, copy]) {
+      await store.append(each, [asks('more', 'x')])
+      expect((await store.listSessionSummaries(each.projectKey))[0]?.data.count).toBe(count + 1)
+    }
+  })
+
+  it('are none of a copy with nothing to resume, which has no entries', async () => {
+    const backend = open()
+    await backend.saveSession({ sessionId: 'empty' })
+    const store = new TurnstoreSessionStore({ store: backend, foldSessionSummary: fold })
+    expect(await store.load(await store.copySession('empty', { projectKey: 'copies' }))).toBeNull()
+    expect(await store.listSessionSummaries('copies')).toEqual([])
   })
 })
 

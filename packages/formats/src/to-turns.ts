@@ -47,14 +47,14 @@ function saysNothing({ said, thoughts = [], asides = [] }: Reading): boolean {
   return said.length === 0 && thoughts.length === 0 && asides.length === 0
 }
 
-type Facts = Pick<Reading, 'time' | 'model' | 'usage' | 'usageKey'>
+type Facts = Pick<Reading, 'time' | 'model' | 'usage' | 'usageKey' | 'isStop'>
 
 interface Counted {
   readonly turnId: string
   readonly usage: Usage
 }
 
-/** When a turn happened, which model answered, and what it took. */
+/** When a turn happened, whether it was stopped, which model answered, and what it took. */
 function withFacts(turn: TurnRecord, facts: readonly Facts[], counted: Map<string, Counted>): TurnRecord {
   const times = facts.flatMap(({ time }) => (time === undefined ? [] : [time]))
   const model = facts.find(each => each.model !== undefined)?.model
@@ -74,6 +74,7 @@ function withFacts(turn: TurnRecord, facts: readonly Facts[], counted: Map<strin
     ...(model === undefined ? {} : { model }),
     ...(sum === undefined ? {} : { usage: { ...sum } }),
   }
-  const endedAt = turn.status === 'running' ? null : (times.at(-1) ?? null)
-  return { ...turn, startedAt: times[0] ?? '', endedAt, metadata }
+  const status = facts.some(({ isStop }) => isStop) ? 'cancelled' : turn.status
+  const endedAt = status === 'running' ? null : (times.at(-1) ?? null)
+  return { ...turn, status, startedAt: times[0] ?? '', endedAt, metadata }
 }

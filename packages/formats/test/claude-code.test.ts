@@ -165,3 +165,23 @@ describe('Entries of Claude Code', () => {
     expect(JSON.stringify(sessions)).toContain('A red rose')
   })
 })
+
+describe('What the user stopped', () => {
+  it.each(['[Request interrupted by user]', '[Request interrupted by user for tool use]'])(
+    'is a turn that was cancelled, and no prompt: %s',
+    text => {
+      const { sessions } = readFile('claude-code', [
+        entry('u1', 'user', 'Sleep.'),
+        entry('u2', 'assistant', [{ type: 'tool_use', id: 'c1', name: 'Bash', input: {} }]),
+        entry('u3', 'user', [{ type: 'tool_result', tool_use_id: 'c1', content: 'Rejected', is_error: true }]),
+        entry('u4', 'user', [{ type: 'text', text }]),
+        entry('u5', 'user', 'Wake up.'),
+        entry('u6', 'user', [{ type: 'text', text }]),
+      ])
+      expect(sessions[0]?.turns.map(({ prompt, status }) => [prompt, status])).toEqual([
+        ['Sleep.', 'cancelled'],
+        ['Wake up.', 'cancelled'],
+      ])
+    },
+  )
+})

@@ -112,6 +112,7 @@ describe('A rollout of Codex', () => {
       ['Hi', null],
       ['<b>Hi</b> again', null],
     ])
+    expect(sessions[0]?.turns.map(({ status }) => status)).toEqual(['cancelled', 'running'])
   })
 
   it('reports items and lines that nobody knows, and keeps them', () => {

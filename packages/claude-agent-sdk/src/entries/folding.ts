@@ -26,16 +26,36 @@ export class Folding {
   /**
    * The members of a session's metadata that entries change.
    * @param at the time of the write
+   * @param before the entries before these, if the summary has to be folded anew
    */
-  fold(metadata: JsonObject, key: SessionKey, entries: readonly JsonObject[], at: string): JsonObject {
-    return { ...titleAfter(metadata, entries), ...this.#summary(metadata, key, entries, at) }
+  fold(
+    metadata: JsonObject,
+    key: SessionKey,
+    entries: readonly JsonObject[],
+    at: string,
+    before: readonly JsonObject[] | null,
+  ): JsonObject {
+    return { ...titleAfter(metadata, entries), ...this.#summary(metadata, key, entries, at, before) }
   }
 
-  #summary(metadata: JsonObject, key: SessionKey, entries: readonly JsonObject[], at: string): JsonObject {
+  /** Whether a session that is there has no summary of all its entries: others have written, or did not fold. */
+  needsAll(metadata: JsonObject, key: SessionKey, updatedAt: string): boolean {
+    if (this.#foldSummary === undefined || key.subpath !== undefined) return false
+    return summaryIn(metadata, key.sessionId)?.mtime !== Date.parse(updatedAt)
+  }
+
+  #summary(
+    metadata: JsonObject,
+    key: SessionKey,
+    entries: readonly JsonObject[],
+    at: string,
+    before: readonly JsonObject[] | null,
+  ): JsonObject {
     if (this.#foldSummary === undefined || key.subpath !== undefined) return {}
-    const previous = summaryIn(metadata, key.sessionId)
-    if (entries.length === 0 && previous === null) return {}
-    const folded = this.#foldSummary(previous ?? undefined, key, entries.map(sdkEntry), { mtime: Date.parse(at) })
+    const previous = before === null ? (summaryIn(metadata, key.sessionId) ?? undefined) : undefined
+    const folding = [...(before ?? []), ...entries].map(sdkEntry)
+    if (folding.length === 0 && previous === undefined) return {}
+    const folded = this.#foldSummary(previous, key, folding, { mtime: Date.parse(at) })
     return { [SUMMARY]: { mtime: folded.mtime, data: jsonObject(folded.data) } }
   }
 }

@@ -109,9 +109,13 @@ export function openTurnOf(turn: TurnRecord, entries: readonly JsonObject[]): Op
 }
 
 /** Entries that bring a reader to where the turn stands, so that it reads the next ones as if it had read all. */
-function contextOf({ isOpening: opening, status }: OpenTurn, calls: readonly OpenCall[]): JsonObject[] {
+function contextOf(
+  { isOpening: opening, status, responseContent }: OpenTurn,
+  calls: readonly OpenCall[],
+): JsonObject[] {
   if (opening) return [note]
-  return [question, ...calls.map(({ call }) => calling(call)), ...(status === 'running' ? [] : [answer])]
+  const isAnswered = status === 'cancelled' ? responseContent !== null : status !== 'running'
+  return [question, ...calls.map(({ call }) => calling(call)), ...(isAnswered ? [answer] : [])]
 }
 
 function openAfter(open: OpenTurn, read: TurnRecord, added: readonly NamedEntry[], isLast: boolean): OpenTurn {
@@ -120,7 +124,8 @@ function openAfter(open: OpenTurn, read: TurnRecord, added: readonly NamedEntry[
   const isNew = read.responseContent !== null && read.responseContent !== ''
   return {
     turnId: open.turnId,
-    status: isLast && added.length === 0 ? open.status : read.status,
+    // What was stopped stays so, whatever comes after.
+    status: open.status === 'cancelled' || (isLast && added.length === 0) ? open.status : read.status,
     responseContent: isNew ? read.responseContent : (open.responseContent ?? read.responseContent),
     isOpening: open.isOpening && isOpening(values),
     hasModel: open.hasModel || read.metadata.model !== undefined,

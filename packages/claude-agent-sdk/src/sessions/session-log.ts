@@ -1,6 +1,7 @@
 import { isTurnstoreError, type JsonObject, type SessionStore, type TurnRecord } from '@turnstore/core'
 import { retryConflicts } from '@turnstore/core/adapter'
 import type { Folding } from '../entries/folding.js'
+import { entriesOf } from '../entries/format.js'
 import { EntryIds, nameEntries, type NamedEntry, placeOf, type Position, positionAfter } from '../entries/numbering.js'
 import { type OpenTurn, planAppend } from '../entries/plan-append.js'
 import type { Place } from '../keys/place.js'
@@ -77,20 +78,22 @@ export class SessionLog {
     const plan = planAppend(added, open, known?.calls ?? new Map(), agentId)
     const entries = added.map(({ entry }) => entry)
     const updatedAt = timeAfter(known?.updatedAt ?? '')
-    const changed = folding.fold(known?.metadata ?? {}, place.key, entries, updatedAt)
+    const metadata = known?.metadata ?? {}
+    const isPartial = known !== null && folding.needsAll(metadata, place.key, known.updatedAt)
+    const changed = folding.fold(metadata, place.key, entries, updatedAt, isPartial ? await this.#entries() : null)
     if (known === null) {
-      const metadata = { ...place.metadata, ...changed }
+      const created = { ...place.metadata, ...changed }
       const session = {
         sessionId: id,
         workspaceId,
         parentSessionId,
         agentId,
-        metadata,
+        metadata: created,
         updatedAt,
         createdAt: updatedAt,
       }
       const revision = await store.saveSession({ ...session, turns: plan.appendTurns }, { ifRevision: 0 })
-      this.#known = new KnownSession({ revision, updatedAt, metadata, turns: [] })
+      this.#known = new KnownSession({ revision, updatedAt, metadata: created, turns: [] })
     } else {
       const updateTurns = [...(open === null ? known.ending(updatedAt) : []), ...plan.updateTurns]
       const change = { updateTurns, appendTurns: plan.appendTurns, setMetadata: changed, updatedAt, reopen: true }
@@ -114,6 +117,13 @@ export class SessionLog {
       if (!isWhole) await this.#read()
     }
     this.#isStale = false
+  }
+
+  /** All entries that are stored. */
+  async #entries(): Promise<JsonObject[]> {
+    const { store, place } = this.#options
+    const session = await store.loadSession(place.id, { workspaceId: place.workspaceId })
+    return entriesOf(session?.turns ?? [], place.key.sessionId)
   }
 
   async #read(): Promise<TurnRecord[] | null> {

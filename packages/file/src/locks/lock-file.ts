@@ -80,10 +80,13 @@ function openDatabase(path: string): DatabaseSync {
     throw descriptorErrorAt(dirname(path)) ?? accessErrorAt(path) ?? error
   }
   // SQLite opens a file that may only be read, and its lock then excludes nobody.
-  const error = accessErrorAt(path)
-  if (error === null) return database
-  database.close()
-  throw error
+  try {
+    accessSync(path, constants.W_OK)
+  } catch (error) {
+    database.close()
+    throw error
+  }
+  return database
 }
 
 /** Opens the folder, not a lock file: closing a lock file would free the locks on it. */

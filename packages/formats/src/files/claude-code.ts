@@ -63,7 +63,8 @@ export const claudeCode: FileDialect = {
     const isNote = entry.isMeta === true || entry.isCompactSummary === true
     return {
       ...read,
-      said: read.said.map(said => (isNote || isOutput(said) ? asNote(said) : said)),
+      ...(read.said.some(isInterruption) ? { isStop: true } : {}),
+      said: read.said.map(said => (isNote || isOutput(said) || isInterruption(said) ? asNote(said) : said)),
       ...timed,
       ...(usage === undefined ? {} : { usage }),
       ...(typeof message.id === 'string' ? { usageKey: message.id } : {}),
@@ -141,6 +142,13 @@ const outputs =
 /** Whether the user's message is the output of a command that the user ran in the tool. */
 function isOutput(said: ReadMessage): boolean {
   return said.role === 'user' && outputs.test(textOf(said.content) ?? '')
+}
+
+/** What the tool notes when the user stops it. */
+const interruptions = /^\s*\[Request interrupted by user/
+
+function isInterruption(said: ReadMessage): boolean {
+  return said.role === 'user' && interruptions.test(textOf(said.content) ?? '')
 }
 
 interface Session {

@@ -20,7 +20,8 @@ export const codex: FileDialect = {
     const time = timeOf(line.timestamp)
     const item = itemOf(line)
     const read = item === null ? readEvent(line, report) : readItem(item, report)
-    return { ...read, said: read.said.map(asNote), ...(time === undefined ? {} : { time }) }
+    const stop = read.said.some(isAborted) ? { isStop: true } : {}
+    return { ...read, said: read.said.map(asNote), ...stop, ...(time === undefined ? {} : { time }) }
   },
 
   unit: 'line',
@@ -104,6 +105,10 @@ function readEvent(line: JsonObject, report: Report): Reading {
 
 const notes =
   /^\s*(?:<(?:environment_context|user_instructions|permissions instructions|collaboration_mode|skills?_?\w*|turn_aborted|user_shell_command|model_switch|apps_instructions|plugins_instructions|subagent_notification)>|# AGENTS\.md instructions)/
+
+function isAborted(said: ReadMessage): boolean {
+  return said.role === 'user' && /^\s*<turn_aborted>/.test(textOf(said.content) ?? '')
+}
 
 /** What the tool puts in the user's mouth opens no turn. */
 function asNote(said: ReadMessage): ReadMessage {

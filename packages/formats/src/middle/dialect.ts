@@ -16,6 +16,8 @@ export interface Reading {
   readonly usage?: Usage
   /** Messages with the same key report one usage together, each the whole. */
   readonly usageKey?: string
+  /** The user has stopped what the assistant did. */
+  readonly isStop?: boolean
 }
 
 /** Where a reader reports what it does not understand, and what no other format can take. */
